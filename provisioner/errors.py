@@ -1,0 +1,193 @@
+"""
+Every expected failure, as one tree:
+
+* CtxprovError
+  + CacheError               a provider said no, or could not be asked
+    - CacheCreationFailed    … to a create
+    - CacheExpired           … because the cache's time had passed
+    - CacheNotFound          … because there is no such cache
+    - InvalidCacheConfiguration   … because the request can never succeed as it is
+      · ContentChanged       the content is not what was planned
+      · MissingKey           there is no API key to ask with
+    - ProviderNotSupported   the provider has no such verb
+    - NetworkError           the answer is unknown or cannot be had now
+      · RequestRefused       … because of the key, a permission or a quota
+    - ParseError             the answer makes no sense
+  + ManifestError            the manifest is wrong; carries every problem
+  + StateError               the state cannot be trusted, read or written
+    - StateLocked            another run holds it
+    - ScopeRefused           the state belongs to another project
+  + PublishError             the handles cannot be written or read
+  + Refused                  we will not do this without being told to
+
+Anything else that escapes is a bug and keeps its traceback.  Messages may hold a
+server's or a file's own words: whoever prints them escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
+
+
+class CtxprovError(Exception):
+    """Base of everything that ends in one paragraph rather than in a traceback."""
+
+
+class CacheError(CtxprovError):
+    """
+    A provider said no.
+
+    `status` is the HTTP status and `words` the server's own message, where there are
+    any; `retryable` says whether the same call may succeed later.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        words: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.words = words
+        self.retryable = retryable
+
+
+class CacheCreationFailed(CacheError):
+    """A cache could not be made."""
+
+    def __init__(
+        self,
+        provider: str,
+        reason: str,
+        *,
+        status: int | None = None,
+        words: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(
+            f"{provider} did not create the cache: {reason}",
+            status=status,
+            words=words,
+            retryable=retryable,
+        )
+        self.provider = provider
+        self.reason = reason
+
+
+class _OfHandle(CacheError):
+    fate: str
+
+    def __init__(
+        self, handle: CacheHandle, *, status: int | None = None, words: str | None = None
+    ) -> None:
+        super().__init__(f"{name_of(handle)} {self.fate}", status=status, words=words)
+        self.handle = handle
+
+
+class CacheExpired(_OfHandle):
+    """The cache's time had passed."""
+
+    fate = "has expired"
+
+
+class CacheNotFound(_OfHandle):
+    """There is no such cache, or this key may not see it."""
+
+    fate = "does not exist (or this key may not see it)"
+
+
+class InvalidCacheConfiguration(CacheError):
+    """The request can never succeed as it is."""
+
+    def __init__(self, reason: str, *, status: int | None = None, words: str | None = None) -> None:
+        super().__init__(reason, status=status, words=words)
+        self.reason = reason
+
+
+class ContentChanged(InvalidCacheConfiguration):
+    """The content cannot be read any more, or is not what was planned."""
+
+
+class MissingKey(InvalidCacheConfiguration):
+    """There is no API key to ask with."""
+
+
+class ProviderNotSupported(CacheError):
+    """The provider keeps no caches that could be asked for."""
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(f"{provider} keeps no cache that could be asked for")
+        self.provider = provider
+
+
+class NetworkError(CacheError):
+    """No answer, or one that says to come back later."""
+
+
+class RequestRefused(NetworkError):
+    """A bad key, a missing permission or an exhausted quota."""
+
+
+class ParseError(CacheError):
+    """The server's answer is not what the API promises."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong with a manifest.  `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    where: str
+    """The key, such as `caches.manual.ttl`; may be empty."""
+    message: str
+
+    def __str__(self) -> str:
+        key = f"{self.where}: " if self.where else ""
+        return f"{self.file}:{self.line}:{self.column}: {key}{self.message}"
+
+
+class ManifestError(CtxprovError):
+    """The manifest does not mean anything; `problems` says why, sorted, each once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class StateError(CtxprovError):
+    """The state cannot be trusted, read or written."""
+
+
+class StateLocked(StateError):
+    """Another run holds the state."""
+
+
+class ScopeRefused(StateError):
+    """The state's caches are not in the project that this key belongs to."""
+
+
+class PublishError(CtxprovError):
+    """The published handles cannot be written or read."""
+
+
+class Refused(CtxprovError):
+    """We will not do this without being told to."""
+
+
+def name_of(handle: CacheHandle) -> str:
+    """What to call the cache behind *handle* in a sentence."""
+    match handle:
+        case GeminiHandle(cache_name):
+            return cache_name
+        case ClaudeHandle():
+            return "the claude annotation"
+        case OpenAIHandle():
+            return "the openai annotation"

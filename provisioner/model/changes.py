@@ -1,0 +1,282 @@
+"""
+What a plan holds: a type for every change, each with a reason, each reason with a cause.
+
+Changes say what to do and never how.  `record` is what was on record under the name
+when the plan was made; `want`, `own`, `twin` and `old` are spelled as in the planner.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from hashlib import sha256
+from types import MappingProxyType
+from typing import TypeAlias
+
+from provisioner.model.tenses import (
+    After,
+    Desired,
+    DesiredAnnotation,
+    DesiredCache,
+    LiveCache,
+    Recorded,
+    RecordedCache,
+    RetiringCache,
+)
+from provisioner.model.words import after_words
+
+
+class Cause(StrEnum):
+    """Who caused a change: somebody's edit, the clock, or somebody on the live side."""
+
+    EDIT = auto()
+    TIME = auto()
+    DRIFT = auto()
+
+
+class Reason(StrEnum):
+    """Why a change was chosen.  For people: nothing branches on it, but its cause counts."""
+
+    NEW = auto()
+    IMPORTED = auto()
+    FOUND = auto()
+    PROVIDER = auto()
+    MODEL = auto()
+    CONTENT = auto()
+    LIFE = auto()
+    SETTINGS = auto()
+    REQUESTED = auto()
+    ENDED = auto()
+    EXPIRED = auto()
+    MISSING = auto()
+    SHORTENED = auto()
+    EXPIRING = auto()
+    CURRENT = auto()
+    UNDECLARED = auto()
+    RETIRED = auto()
+    RETIRING = auto()
+    STRAY = auto()
+
+    @property
+    def cause(self) -> Cause | None:
+        """None for what needs no cause, because nothing is to be done."""
+        return _CAUSES.get(self)
+
+
+_CAUSES: Mapping[Reason, Cause] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                Reason.NEW,
+                Reason.IMPORTED,
+                Reason.PROVIDER,
+                Reason.MODEL,
+                Reason.CONTENT,
+                Reason.LIFE,
+                Reason.SETTINGS,
+                Reason.REQUESTED,
+                Reason.UNDECLARED,
+            ),
+            Cause.EDIT,
+        ),
+        **dict.fromkeys(
+            (Reason.ENDED, Reason.EXPIRED, Reason.EXPIRING, Reason.RETIRED, Reason.RETIRING),
+            Cause.TIME,
+        ),
+        **dict.fromkeys(
+            (Reason.FOUND, Reason.MISSING, Reason.SHORTENED, Reason.STRAY), Cause.DRIFT
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a cache; nothing alive stands in its place."""
+
+    want: DesiredCache
+    record: Recorded | None
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Make a new cache, publish it, then let the old one die."""
+
+    want: DesiredCache
+    old: LiveCache
+    record: RecordedCache
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take over a live cache that is right already; the old one, if any, may die."""
+
+    want: DesiredCache
+    twin: LiveCache
+    old: LiveCache | None
+    record: Recorded | None
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Give our own cache the desired life, from now on."""
+
+    want: DesiredCache
+    own: LiveCache
+    record: RecordedCache
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Only settings differ: write them down, call nobody."""
+
+    want: DesiredCache
+    own: LiveCache
+    record: RecordedCache
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """Write down an annotation; a live cache it stands in for may die."""
+
+    want: DesiredAnnotation
+    old: LiveCache | None
+    record: Recorded | None
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Nothing to do.  `own` is None for annotations and for what has ended."""
+
+    want: Desired
+    own: LiveCache | None
+    record: Recorded | None
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Let a live cache die soon."""
+
+    live: LiveCache
+    record: RecordedCache | RetiringCache
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete a live cache at once.  `record` is None for a stray."""
+
+    live: LiveCache
+    record: RecordedCache | RetiringCache | None
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing is left to delete; drop the record."""
+
+    record: Recorded | RetiringCache
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Retiring, or labelled as ours but not on record: say so, and let it be."""
+
+    live: LiveCache
+    record: RetiringCache | None
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What the manifest asks for is refused; `why` is the sentence for people."""
+
+    name: str
+    want: Desired | None
+    live: LiveCache
+    record: Recorded | None
+    reason: Reason
+    why: str
+
+
+Change: TypeAlias = (
+    Create
+    | Replace
+    | Adopt
+    | Refresh
+    | Note
+    | Annotate
+    | Keep
+    | Retire
+    | Delete
+    | Forget
+    | Leave
+    | Blocked
+)
+
+
+def name_of_change(change: Change) -> str:
+    """The name in the stack that *change* is about."""
+    match change:
+        case Retire(record=record) | Forget(record=record):
+            return record.name
+        case Delete(live, record) | Leave(live, record):
+            return record.name if record else live.label.name if live.label else live.id
+        case Blocked(name=name):
+            return name
+        case _:
+            return change.want.name
+
+
+def is_pending(change: Change) -> bool:
+    """Whether *change* changes something; forgetting what has retired is housekeeping."""
+    match change:
+        case Keep() | Leave() | Blocked() | Forget(record=RetiringCache()):
+            return False
+        case _:
+            return True
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Somebody changed what the repository says of a name; `after` is None if it removed it."""
+
+    name: str
+    after: After | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do, decided at one moment (aware UTC)."""
+
+    stack: str
+    at: datetime
+    changes: tuple[Change, ...]
+    edits: frozenset[Edit]
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        return tuple(filter(is_pending, self.changes))
+
+    @property
+    def blocked(self) -> tuple[Blocked, ...]:
+        return tuple(change for change in self.changes if isinstance(change, Blocked))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the sorted edits: the same wherever and whenever it is computed."""
+        words = sorted(
+            [edit.name, after_words(edit.after) if edit.after else None] for edit in self.edits
+        )
+        return sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()

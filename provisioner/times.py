@@ -1,0 +1,64 @@
+"""
+Durations and moments as text: the one spelling, read and written here.
+
+A duration is whole numbers with `s m h d`, summed: `1h30m`.  A moment is RFC 3339 with
+an offset and up to nine digits of fraction; it comes out as aware UTC and goes in as `Z`.
+This module knows no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_DURATION = re.compile(r"(?:\d{1,9}[smhd])+", re.ASCII)
+_STEP = re.compile(r"(\d+)([smhd])", re.ASCII)
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `90m` or `1d12h`.  Raises ValueError with what a duration looks like."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError("a duration is whole numbers with s, m, h or d, such as 90m or 1d12h")
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in _STEP.findall(text))
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise ValueError("this duration is longer than time itself") from error
+
+
+def duration_text(span: timedelta) -> str:
+    """Spell *span* in whole seconds, largest unit first: `1h30m`.  Negative is `0s`."""
+    rest = max(0, int(span.total_seconds()))
+    words = []
+    for unit, size in _UNITS.items():
+        number, rest = divmod(rest, size)
+        if number:
+            words.append(f"{number}{unit}")
+    return "".join(words) or "0s"
+
+
+def parse_moment(text: str) -> datetime:
+    """
+    Read an RFC 3339 moment as aware UTC; digits past the microsecond are cut.
+
+    Raises ValueError for anything else, a moment without an offset included.
+    """
+    found = _MOMENT.fullmatch(text)
+    if not found:
+        raise ValueError("a moment is RFC 3339 with an offset, such as 2026-12-24T18:00:00Z")
+    date, clock, fraction, offset = found.groups()
+    micros = (fraction or "0")[:6].ljust(6, "0")
+    zone = "+00:00" if offset in "Zz" else offset
+    try:
+        return datetime.fromisoformat(f"{date}T{clock}.{micros}{zone}").astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this moment lies outside the years 1 to 9999") from error
+
+
+def moment_text(moment: datetime) -> str:
+    """Spell an aware *moment* as RFC 3339 in UTC, with a fraction only if it has one."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
