@@ -26,6 +26,7 @@ from provisioner.model.changes import (
     name_of_change,
 )
 from provisioner.model.facts import Dropped, Exists, Fact, Gone, Noted, Retired, Scope, State
+from provisioner.model.results import Done, Failed, NotAttempted, Outcome, Result
 from provisioner.model.tenses import (
     TOLERANCE,
     After,
@@ -58,10 +59,12 @@ __all__ = [
     "Desired",
     "DesiredAnnotation",
     "DesiredCache",
+    "Done",
     "Dropped",
     "Edit",
     "Exists",
     "Fact",
+    "Failed",
     "Forget",
     "Gone",
     "Keep",
@@ -70,8 +73,10 @@ __all__ = [
     "Life",
     "LiveCache",
     "Measure",
+    "NotAttempted",
     "Note",
     "Noted",
+    "Outcome",
     "Plan",
     "Reason",
     "Recorded",
@@ -79,6 +84,7 @@ __all__ = [
     "RecordedCache",
     "Refresh",
     "Replace",
+    "Result",
     "Retire",
     "Retired",
     "RetiringCache",

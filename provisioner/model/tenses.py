@@ -208,6 +208,10 @@ class RecordedCache:
     def handle(self) -> GeminiHandle:
         return GeminiHandle(self.id, self.expires_at)
 
+    @property
+    def retire_after(self) -> timedelta:
+        return self.settings.retire_after
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedAnnotation:

@@ -1,0 +1,163 @@
+"""
+Carry out a plan: make, publish, retire.
+
+First everything that creates, refreshes, adopts or writes down, in parallel; then the
+state is saved and the handles are published; only then is anything retired or deleted.
+Each change is a stream of facts, told the moment they are true.  A change that fails
+stops itself and nothing else.  This room knows neither files nor clocks; it is the only
+one that runs things side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from provisioner.applier.hand import Hand, LiveCaches, perform
+from provisioner.cache import CacheContent
+from provisioner.errors import CacheError, CtxprovError
+from provisioner.model import (
+    Adopt,
+    Annotate,
+    Blocked,
+    Change,
+    Create,
+    DesiredCache,
+    Done,
+    Fact,
+    Failed,
+    Keep,
+    Leave,
+    LiveCache,
+    NotAttempted,
+    Note,
+    Outcome,
+    Plan,
+    Refresh,
+    Replace,
+    Result,
+)
+
+__all__ = ["LiveCaches", "apply"]
+
+INTERRUPTED = "interrupted before its turn"
+HALF_WAY = "made and recorded; the next run retires the old cache"
+
+
+async def apply(
+    plan: Plan,
+    caches: Mapping[str, LiveCaches],
+    read: Callable[[DesiredCache], CacheContent],
+    record: Callable[[Fact], None],
+    publish: Callable[[], Awaitable[None]],
+    report: Callable[[Result], None],
+    *,
+    parallelism: int,
+    stopping: Callable[[], bool],
+) -> None:
+    """
+    Perform *plan*, at most *parallelism* changes at a time.
+
+    *caches* holds each provider by its name; *read* returns the content of an entry, its
+    digest checked again; *record* is told every fact and *report* how each change ended;
+    *publish* saves the state and writes the handles.  If it raises, nothing is retired
+    and its error is raised here.  Once *stopping* says so nothing new begins.  An error
+    that is not a `CacheError` is a bug: it cancels what is in flight.
+    """
+    hand = Hand(plan.at, caches, read, _known(plan))
+    works = [_Work(change, perform(change, hand)) for change in plan.changes if _works(change)]
+    crew = _Crew(record, report, parallelism, stopping)
+    half_way = await crew.run((work for work in works if _makes(work.change)), crew.make)
+    rest = [*half_way, *(work for work in works if not _makes(work.change))]
+    try:
+        await publish()
+    except CtxprovError as error:
+        for work in rest:
+            await work.facts.aclose()
+            report(Result(work.change, NotAttempted(f"nothing is retired, because: {error}")))
+        raise
+    await crew.run(rest, crew.finish)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    change: Change
+    facts: AsyncGenerator[Fact, None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """Takes works on, a few at a time, and tells what comes of them."""
+
+    record: Callable[[Fact], None]
+    report: Callable[[Result], None]
+    parallelism: int
+    stopping: Callable[[], bool]
+
+    async def run(
+        self, works: Iterable[_Work], step: Callable[[_Work], Awaitable[bool]]
+    ) -> list[_Work]:
+        """Take a *step* of each work; return those that are not at their end."""
+        queue = iter(works)
+        unfinished: list[_Work] = []
+
+        async def serve() -> None:
+            unfinished.extend([work for work in queue if await step(work)])
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.parallelism):
+                group.create_task(serve())
+        return unfinished
+
+    async def make(self, work: _Work) -> bool:
+        """Go as far as the first fact; True if there is an old cache still to retire."""
+        if self.stopping():
+            return self._end(work, NotAttempted(INTERRUPTED))
+        try:
+            self.record(await anext(work.facts))
+        except CacheError as error:
+            return self._end(work, Failed(error))
+        return _old_of(work.change) is not None or self._end(work, Done())
+
+    async def finish(self, work: _Work) -> bool:
+        """Go on to the end."""
+        try:
+            async with aclosing(work.facts):
+                if self.stopping():
+                    why = HALF_WAY if _makes(work.change) else INTERRUPTED
+                    return self._end(work, NotAttempted(why))
+                async for fact in work.facts:
+                    self.record(fact)
+        except CacheError as error:
+            return self._end(work, Failed(error))
+        return self._end(work, Done())
+
+    def _end(self, work: _Work, outcome: Outcome) -> bool:
+        self.report(Result(work.change, outcome))
+        return False
+
+
+def _works(change: Change) -> bool:
+    return not isinstance(change, Keep | Leave | Blocked)
+
+
+def _makes(change: Change) -> bool:
+    return isinstance(change, Create | Replace | Adopt | Refresh | Note | Annotate)
+
+
+def _old_of(change: Change) -> LiveCache | None:
+    """The cache that *change* puts on the retiring list."""
+    match change:
+        case Replace(old=old) | Adopt(old=old) | Annotate(old=old):
+            return old
+        case _:
+            return None
+
+
+def _known(plan: Plan) -> frozenset[str]:
+    """Ids of the live caches that the plan has seen: what a lost answer cannot have made."""
+    spots = ("own", "old", "twin", "live")
+    seen = (getattr(change, spot, None) for change in plan.changes for spot in spots)
+    return frozenset(cache.id for cache in seen if isinstance(cache, LiveCache))

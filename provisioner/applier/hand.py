@@ -1,0 +1,212 @@
+"""
+What each change does to the world, one call at a time, as a stream of facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol, TypedDict, assert_never
+
+from provisioner.cache import CacheContent, CachedContext, GeminiHandle
+from provisioner.errors import CacheExpired, CacheNotFound
+from provisioner.model import (
+    Adopt,
+    Annotate,
+    Blocked,
+    Change,
+    Create,
+    Delete,
+    DesiredAnnotation,
+    DesiredCache,
+    Dropped,
+    Exists,
+    Fact,
+    Forget,
+    Gone,
+    Keep,
+    Leave,
+    Life,
+    LiveCache,
+    Note,
+    Noted,
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    Refresh,
+    Replace,
+    Retire,
+    Retired,
+    RetiringCache,
+    Ttl,
+    Until,
+)
+
+
+class LiveCaches(Protocol):
+    """What applying needs of a provider.  Raises nothing but `CacheError`."""
+
+    async def create(
+        self,
+        content: CacheContent,
+        *,
+        model: str,
+        label: str,
+        ttl: timedelta | None = None,
+        expires_at: datetime | None = None,
+        known: Collection[str] = (),
+    ) -> CachedContext: ...
+
+    async def extend(
+        self,
+        handle: GeminiHandle,
+        *,
+        ttl: timedelta | None = None,
+        expires_at: datetime | None = None,
+    ) -> CachedContext: ...
+
+    async def delete_cache(self, handle: GeminiHandle) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What is within reach while changing the world."""
+
+    at: datetime
+    caches: Mapping[str, LiveCaches]
+    read: Callable[[DesiredCache], CacheContent]
+    known: Collection[str]
+
+    async def create(self, want: DesiredCache) -> RecordedCache:
+        seen = await self.caches[want.provider].create(
+            self.read(want),
+            model=want.model,
+            label=str(want.label),
+            known=self.known,
+            **_lifetime(want.life),
+        )
+        return _recorded(want, seen)
+
+    async def extend(self, want: DesiredCache, live: LiveCache) -> RecordedCache:
+        seen = await self.caches[want.provider].extend(live.handle, **_lifetime(want.life))
+        return _recorded(want, seen)
+
+    async def retire(self, live: LiveCache, after: timedelta) -> Retired | Gone:
+        """Shorten its life to *after*; one that dies sooner by itself needs no call."""
+        if after == timedelta():
+            return await self.delete(live)
+        if live.expires_at - self.at <= after:
+            return Retired(live.id, live.expires_at)
+        try:
+            seen = await self.caches[live.provider].extend(live.handle, ttl=after)
+        except (CacheNotFound, CacheExpired):
+            return Gone(live.id)
+        return Retired(live.id, seen.expires_at)
+
+    async def delete(self, live: LiveCache) -> Gone:
+        await self.caches[live.provider].delete_cache(live.handle)
+        return Gone(live.id)
+
+    def retiring(self, old: LiveCache | None, record: Recorded | None) -> RetiringCache | None:
+        """The old cache as it goes on the list: it lives at least until it may be retired."""
+        if old is None or not isinstance(record, RecordedCache):
+            return None
+        after = record.retire_after
+        return RetiringCache(
+            name=record.name,
+            provider=record.provider,
+            model=record.model,
+            id=old.id,
+            retire_after=after,
+            until=min(old.expires_at, self.at + after),
+        )
+
+
+async def perform(change: Change, hand: Hand) -> AsyncGenerator[Fact, None]:
+    """
+    Change the world as *change* says; every fact is told the moment it is true.
+
+    What makes or notes a cache comes first, and what retires the old one after it.
+    """
+    match change:
+        case Create(want):
+            yield Exists(await hand.create(want))
+        case Replace(want, old, record):
+            yield Exists(await hand.create(want), hand.retiring(old, record))
+            yield await hand.retire(old, record.retire_after)
+        case Adopt(want, twin, old, record):
+            leaving = hand.retiring(old, record)
+            yield Exists(await hand.extend(want, twin), leaving)
+            if old and leaving:
+                yield await hand.retire(old, leaving.retire_after)
+        case Refresh(want, own):
+            yield Exists(await hand.extend(want, own))
+        case Note(want, _, record):
+            measure = replace(want.measure, tokens=record.measure.tokens)
+            yield Noted(replace(record, settings=want.settings, measure=measure))
+        case Annotate(want, old, record):
+            leaving = hand.retiring(old, record)
+            yield Noted(_annotated(want, hand.at), leaving)
+            if old and leaving:
+                yield await hand.retire(old, leaving.retire_after)
+        case Retire(live, record):
+            yield await hand.retire(live, record.retire_after)
+        case Delete(live):
+            yield await hand.delete(live)
+        case Forget(record):
+            yield _forgotten(record)
+        case Keep() | Leave() | Blocked():
+            return
+        case _:
+            assert_never(change)
+
+
+def _forgotten(record: Recorded | RetiringCache) -> Fact:
+    match record:
+        case RecordedAnnotation(name=name):
+            return Dropped(name)
+        case _:
+            return Gone(record.id)
+
+
+class _Lifetime(TypedDict, total=False):
+    ttl: timedelta
+    expires_at: datetime
+
+
+def _lifetime(life: Life) -> _Lifetime:
+    match life:
+        case Ttl(span):
+            return {"ttl": span}
+        case Until(moment):
+            return {"expires_at": moment}
+
+
+def _recorded(want: DesiredCache, seen: CachedContext) -> RecordedCache:
+    return RecordedCache(
+        name=want.name,
+        provider=want.provider,
+        model=want.model,
+        digest=want.digest,
+        life=want.life,
+        settings=want.settings,
+        id=seen.handle.cache_name,
+        created_at=seen.created_at,
+        updated_at=seen.updated_at,
+        expires_at=seen.expires_at,
+        measure=replace(want.measure, tokens=seen.token_count),
+    )
+
+
+def _annotated(want: DesiredAnnotation, at: datetime) -> RecordedAnnotation:
+    return RecordedAnnotation(
+        name=want.name,
+        provider=want.provider,
+        model=want.model,
+        digest=want.digest,
+        life=want.life,
+        handle=want.handle,
+        updated_at=at,
+        measure=want.measure,
+    )

@@ -1,0 +1,242 @@
+"""
+Decide what to do.  Pure: three tenses and a moment in, a plan out.
+
+The state is believed about *content*, which no provider can show us; the provider is
+believed about *existence and time*, which no file can know.  Without `prune` we delete
+only what we recorded; what we merely recognise by its label we adopt or leave.  The
+change is chosen from what is alive; its cause from desired and recorded alone.
+
+*Live* means listed and not past its expiry.  `own` is the live cache with the recorded
+id; a `twin` is another live cache with exactly the desired label and model (of several
+the latest expiry, then the id).  Without a record, the live cache that `adopt` names is
+the twin and goes first.  No twin is what another declared entry has on record.
+
+    a declared cache: the first that holds                          change
+    --------------------------------------------------------------  -----------------
+    own lives, same digest; life differs, or SHORTENED or EXPIRING  Refresh
+    own lives, same digest; only settings differ                    Note
+    own lives, same digest                                          Keep
+    `adopt` names a cache of another model, or of another entry     Blocked
+    twin                                                            Adopt
+    own lives                                                       Replace
+    `expires_at` has passed; or `keep: once`, same digest, not
+      requested, and the recorded one has run out                   Keep ENDED
+    nothing                                                         Create
+
+A name in `replace` skips the rows of the same digest and of twins.
+
+    its reason: the first that holds                  reason               cause
+    ------------------------------------------------  -------------------  -----
+    no record, `adopt` / a twin / neither             IMPORTED FOUND NEW   edit; FOUND drift
+    record differs in …                               PROVIDER MODEL
+                                                      CONTENT LIFE SETTINGS  edit
+    its name is in `replace`                          REQUESTED            edit
+    own is dead, the recorded expiry passed / not     EXPIRED MISSING      time, drift
+    own dies over 2 s earlier than recorded           SHORTENED            drift
+    warm, with a ttl, and its window has opened       EXPIRING             time
+    otherwise                                         CURRENT
+
+    everything else                                   change            reason
+    ------------------------------------------------  ----------------  --------------
+    annotation, differs: own lives and is protected   Blocked           as above
+    annotation, differs                               Annotate          as above
+    annotation, same                                  Keep              CURRENT
+    not declared: an annotation, or not live          Forget            UNDECLARED
+    not declared, live, protected                     Blocked           UNDECLARED
+    not declared, live                                Retire (`retire_after: 0s`
+                                                      or destroy: Delete)  UNDECLARED
+    retiring (or undeclared), chosen as a twin        no row
+    retiring, not live                                Forget            RETIRED
+    retiring, its name undeclared, and destroy        Delete            UNDECLARED
+    retiring, no expiry recorded, or lives over 2 s
+      longer than recorded                            Retire            RETIRING
+    retiring                                          Leave             RETIRING
+    labelled as this stack's, in neither list         Leave (prune: Delete)  STRAY
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime, timedelta
+
+from provisioner.model import (
+    TOLERANCE,
+    Adopt,
+    Annotate,
+    Blocked,
+    Change,
+    Create,
+    Delete,
+    Desired,
+    DesiredAnnotation,
+    DesiredCache,
+    Forget,
+    Keep,
+    Leave,
+    LiveCache,
+    Note,
+    Plan,
+    Reason,
+    Recorded,
+    RecordedCache,
+    Refresh,
+    Replace,
+    Retire,
+    State,
+)
+from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
+from provisioner.planner.scene import Scene
+from provisioner.planner.validity import valid_until
+
+__all__ = ["edits", "plan", "refresh_due", "valid_until"]
+
+
+def plan(
+    desired: Iterable[Desired],
+    state: State,
+    live: Iterable[LiveCache],
+    *,
+    stack: str,
+    now: datetime,
+    destroy: bool = False,
+    prune: bool = False,
+    replace: Collection[str] = (),
+) -> Plan:
+    """
+    Compare the three tenses at *now* (aware UTC).
+
+    *stack* is the namespace of our labels.  `destroy` says that nothing is desired on
+    purpose, `prune` that strays may go, `replace` which caches to make anew.
+    """
+    wanted = tuple(desired)
+    scene = Scene(
+        now=now, state=state, declared=frozenset(want.name for want in wanted), replace=replace
+    )
+    scene.show(live)
+    changes = (
+        *(_declared(want, scene) for want in wanted),
+        *_undeclared(scene, destroy=destroy),
+        *_retiring(scene, destroy=destroy),
+        *_strays(scene, stack=stack, prune=prune),
+    )
+    return Plan(stack=stack, at=now, changes=changes, edits=edits(wanted, state))
+
+
+def _declared(want: Desired, scene: Scene) -> Change:
+    record = scene.state.caches.get(want.name)
+    match want:
+        case DesiredCache():
+            return _cache(want, record, scene)
+        case DesiredAnnotation():
+            return _annotation(want, record, scene)
+
+
+def _cache(want: DesiredCache, record: Recorded | None, scene: Scene) -> Change:
+    own = scene.own(record)
+    forced = want.name in scene.replace
+    if own and isinstance(record, RecordedCache) and not forced and alike(want, record):
+        return _same(want, own, record, scene.now)
+    imported = want.adopt if record is None and not forced else None
+    named = scene.alive.get((want.provider, imported)) if imported else None
+    if named and (why := _not_adoptable(want, named, scene)):
+        return Blocked(want.name, want, named, record, Reason.IMPORTED, why)
+    twin = None if forced else named or scene.twin(want)
+    reason = _reason(want, record, own, twin, scene)
+    if twin:
+        scene.taken.add(twin.id)
+        return Adopt(want, twin, own, record, reason)
+    if own and isinstance(record, RecordedCache):
+        return Replace(want, own, record, reason)
+    if ended(want, record, scene.now, forced=forced):
+        return Keep(want, None, record, Reason.ENDED)
+    return Create(want, record, reason)
+
+
+def _same(want: DesiredCache, own: LiveCache, record: RecordedCache, now: datetime) -> Change:
+    reason = edited(want, record) or aged(want, own, record, now)
+    if record.life != want.life or aged(want, own, record, now) is not Reason.CURRENT:
+        return Refresh(want, own, record, reason)
+    if record.settings != want.settings:
+        return Note(want, own, record, reason)
+    return Keep(want, own, record, reason)
+
+
+def _reason(
+    want: DesiredCache,
+    record: Recorded | None,
+    own: LiveCache | None,
+    twin: LiveCache | None,
+    scene: Scene,
+) -> Reason:
+    edit = edited(want, record)
+    if edit is Reason.NEW and twin:
+        return Reason.FOUND
+    if edit:
+        return edit
+    if want.name in scene.replace:
+        return Reason.REQUESTED
+    if own is None and isinstance(record, RecordedCache):
+        return Reason.EXPIRED if ran_out(record, scene.now) else Reason.MISSING
+    return Reason.CURRENT
+
+
+def _not_adoptable(want: DesiredCache, named: LiveCache, scene: Scene) -> str | None:
+    if named.model != want.model:
+        return f"{named.id} is a cache of {named.model}, not of {want.model}"
+    if named.id in scene.taken:
+        return f"{named.id} belongs to another entry of this stack"
+    return None
+
+
+def _annotation(want: DesiredAnnotation, record: Recorded | None, scene: Scene) -> Change:
+    reason = edited(want, record)
+    if reason is None:
+        return Keep(want, None, record, Reason.CURRENT)
+    own = scene.own(record)
+    if own and isinstance(record, RecordedCache) and record.settings.protect:
+        why = f"{own.id} is protected and {want.provider} would take its place"
+        return Blocked(want.name, want, own, record, reason, why)
+    return Annotate(want, own, record, reason)
+
+
+def _undeclared(scene: Scene, *, destroy: bool) -> Iterator[Change]:
+    for name, record in scene.state.caches.items():
+        if name in scene.declared:
+            continue
+        own = scene.own(record)
+        if own is None or not isinstance(record, RecordedCache):
+            yield Forget(record, Reason.UNDECLARED)
+        elif own.id in scene.taken:
+            continue
+        elif record.settings.protect:
+            why = f"{own.id} is protected; set `protect: false` and apply before removing it"
+            yield Blocked(name, None, own, record, Reason.UNDECLARED, why)
+        elif destroy or record.retire_after == timedelta():
+            yield Delete(own, record, Reason.UNDECLARED)
+        else:
+            yield Retire(own, record, Reason.UNDECLARED)
+
+
+def _retiring(scene: Scene, *, destroy: bool) -> Iterator[Change]:
+    for retiring in scene.state.retiring.values():
+        own = scene.own(retiring)
+        if own is None:
+            yield Forget(retiring, Reason.RETIRED)
+        elif own.id in scene.taken:
+            continue
+        elif destroy and retiring.name not in scene.declared:
+            yield Delete(own, retiring, Reason.UNDECLARED)
+        elif retiring.expires_at is None or own.expires_at > retiring.expires_at + TOLERANCE:
+            yield Retire(own, retiring, Reason.RETIRING)
+        else:
+            yield Leave(own, retiring, Reason.RETIRING)
+
+
+def _strays(scene: Scene, *, stack: str, prune: bool) -> Iterator[Change]:
+    known = {
+        record.id for record in scene.state.caches.values() if isinstance(record, RecordedCache)
+    }
+    known.update(scene.state.retiring, scene.taken)
+    for cache in scene.alive.values():
+        if cache.label is not None and cache.label.stack == stack and cache.id not in known:
+            yield Delete(cache, None, Reason.STRAY) if prune else Leave(cache, None, Reason.STRAY)

@@ -1,0 +1,84 @@
+"""
+Why: how the repository differs from the record, and what time or other hands have done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from provisioner.model import (
+    TOLERANCE,
+    Desired,
+    DesiredCache,
+    Edit,
+    LiveCache,
+    Reason,
+    Recorded,
+    RecordedCache,
+    State,
+    Until,
+)
+
+
+def edits(desired: Iterable[Desired], state: State) -> frozenset[Edit]:
+    """What the repository asks for and the state does not say.  Blind to live and time."""
+    wanted = {want.name: want for want in desired}
+    changed = (
+        Edit(want.name, want.after)
+        for want in wanted.values()
+        if edited(want, state.caches.get(want.name)) is not None
+    )
+    removed = (Edit(name, None) for name in state.caches if name not in wanted)
+    return frozenset((*changed, *removed))
+
+
+def edited(want: Desired, record: Recorded | None) -> Reason | None:
+    """How the repository differs from the record, if it does."""
+    if record is None:
+        imported = isinstance(want, DesiredCache) and want.adopt is not None
+        return Reason.IMPORTED if imported else Reason.NEW
+    if record.provider != want.provider:
+        return Reason.PROVIDER
+    if record.model != want.model:
+        return Reason.MODEL
+    if record.digest != want.digest:
+        return Reason.CONTENT
+    if record.life != want.life:
+        return Reason.LIFE
+    if isinstance(want, DesiredCache) and isinstance(record, RecordedCache):
+        return Reason.SETTINGS if record.settings != want.settings else None
+    return None
+
+
+def aged(want: DesiredCache, own: LiveCache, record: RecordedCache, now: datetime) -> Reason:
+    """What time, or somebody on the live side, has done to our own cache."""
+    if own.expires_at < record.expires_at - TOLERANCE:
+        return Reason.SHORTENED
+    due = refresh_due(want, own)
+    return Reason.EXPIRING if due is not None and due <= now else Reason.CURRENT
+
+
+def alike(want: DesiredCache, record: RecordedCache) -> bool:
+    return record.digest == want.digest and record.provider == want.provider
+
+
+def ran_out(record: RecordedCache, now: datetime) -> bool:
+    return now >= record.expires_at - TOLERANCE
+
+
+def ended(want: DesiredCache, record: Recorded | None, now: datetime, *, forced: bool) -> bool:
+    match want.life, record:
+        case Until(moment), _ if moment <= now:
+            return True
+        case _, RecordedCache() if want.settings.keep == "once" and not forced:
+            return alike(want, record) and ran_out(record, now)
+        case _:
+            return False
+
+
+def refresh_due(want: DesiredCache, own: LiveCache) -> datetime | None:
+    """When the window before expiry opens; None for what is never refreshed."""
+    if want.settings.keep == "once" or isinstance(want.life, Until):
+        return None
+    return own.expires_at - want.settings.window(own.granted)

@@ -1,0 +1,61 @@
+"""
+The scene of one plan: what is alive, indexed once, and which of it is spoken for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from provisioner.model import (
+    DesiredCache,
+    Label,
+    LiveCache,
+    Recorded,
+    RecordedCache,
+    RetiringCache,
+    State,
+)
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """All that the rows of the table look at.  `taken` holds ids that no other entry may claim."""
+
+    now: datetime
+    state: State
+    declared: frozenset[str]
+    replace: Collection[str]
+    alive: dict[tuple[str, str], LiveCache] = field(default_factory=dict)
+    twins: dict[tuple[str, Label, str], list[LiveCache]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    taken: set[str] = field(default_factory=set)
+
+    def show(self, live: Iterable[LiveCache]) -> None:
+        for cache in live:
+            if cache.expires_at > self.now:
+                self.alive[cache.provider, cache.id] = cache
+                if cache.label is not None:
+                    self.twins[cache.provider, cache.label, cache.model].append(cache)
+        self.taken = {
+            record.id
+            for name, record in self.state.caches.items()
+            if name in self.declared and isinstance(record, RecordedCache)
+        }
+
+    def own(self, record: Recorded | RetiringCache | None) -> LiveCache | None:
+        match record:
+            case (
+                RecordedCache(provider=provider, id=id_) | RetiringCache(provider=provider, id=id_)
+            ):
+                return self.alive.get((provider, id_))
+            case _:
+                return None
+
+    def twin(self, want: DesiredCache) -> LiveCache | None:
+        alike = self.twins.get((want.provider, want.label, want.model), ())
+        free = (cache for cache in alike if cache.id not in self.taken)
+        return max(free, key=lambda cache: (cache.expires_at, cache.id), default=None)

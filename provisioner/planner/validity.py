@@ -1,0 +1,51 @@
+"""
+Until when a plan is true.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from provisioner.model import (
+    Adopt,
+    Blocked,
+    Change,
+    Create,
+    Delete,
+    DesiredCache,
+    Keep,
+    Leave,
+    LiveCache,
+    Note,
+    Plan,
+    Refresh,
+    Replace,
+    Retire,
+    Until,
+)
+from provisioner.planner.reasons import refresh_due
+
+
+def valid_until(plan: Plan) -> datetime | None:
+    """The earliest moment at which a change of *plan* would be of another type."""
+    return min((at for at in map(_flips, plan.changes) if at is not None), default=None)
+
+
+def _flips(change: Change) -> datetime | None:
+    match change:
+        case Keep(DesiredCache() as want, LiveCache() as own) | Note(want, own):
+            return refresh_due(want, own) or own.expires_at
+        case (
+            Refresh(own=cache)
+            | Adopt(twin=cache)
+            | Replace(old=cache)
+            | Retire(live=cache)
+            | Delete(live=cache)
+            | Blocked(live=cache)
+            | Leave(live=cache)
+        ):
+            return cache.expires_at
+        case Create(DesiredCache(life=Until(moment))):
+            return moment
+        case _:
+            return None

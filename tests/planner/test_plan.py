@@ -1,0 +1,225 @@
+"""Edits, fingerprints, validity and windows: what surrounds the tables."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+import pytest
+
+from provisioner.model import (
+    Create,
+    Desired,
+    DesiredAnnotation,
+    DesiredCache,
+    Edit,
+    Keep,
+    LiveCache,
+    Plan,
+    Reason,
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    Settings,
+    Ttl,
+    Until,
+)
+from provisioner.planner import edits, plan, valid_until
+from tests.builders import (
+    HOUR,
+    NOW,
+    STACK,
+    annotation,
+    desired,
+    live,
+    noted,
+    recorded,
+    retiring,
+    state,
+)
+
+A, B = desired("a"), desired("b")
+EDITED = desired("a", "y")
+
+
+def planned(
+    want: list[Desired],
+    known: list[Recorded],
+    seen: list[LiveCache],
+    now: datetime = NOW,
+) -> Plan:
+    return plan(want, state(*known), seen, stack=STACK, now=now)
+
+
+def test_edits() -> None:
+    """Edits are what differs from the record and what is no longer declared, and no more."""
+    known = state(recorded(A), recorded(B))
+
+    assert edits([A, B], known) == frozenset()
+    assert edits([EDITED], known) == {Edit("a", EDITED.after), Edit("b", None)}
+
+
+@pytest.mark.parametrize(
+    "want",
+    [
+        desired("a", "y"),
+        desired("a", model="gemini-2.5-pro"),
+        desired("a", life=Ttl(HOUR)),
+        desired("a", life=Until(NOW)),
+        desired("a", settings=Settings(protect=True)),
+        desired("a", provider="gemini-b"),
+        annotation("a"),
+    ],
+)
+def test_every_edit_has_its_fingerprint(want: Desired) -> None:
+    """Whatever somebody edits, the fingerprint is another."""
+    known: list[Recorded] = [recorded(A)]
+
+    assert planned([want], known, []).fingerprint != planned([A], known, []).fingerprint
+
+
+def test_fingerprint_is_blind_to_time_and_life() -> None:
+    """Neither the clock nor the live side moves a fingerprint."""
+    known: list[Recorded] = [recorded(A), recorded(B)]
+    warm = planned([EDITED, B], known, [live(A), live(B, "cachedContents/2")])
+    cold = planned([EDITED, B], known, [], now=NOW + 24 * HOUR)
+
+    assert warm.fingerprint == cold.fingerprint
+    assert warm.changes != cold.changes
+
+
+def test_no_edits() -> None:
+    """A plan without edits has the same fingerprint in every stack."""
+    quiet = planned([A], [recorded(A)], [live(A)])
+
+    assert quiet.edits == frozenset()
+    assert quiet.fingerprint == planned([], [], []).fingerprint
+
+
+FOUND = planned([A], [], [live(A)])
+VALIDITY = [
+    ("keep", planned([A], [recorded(A)], [live(A)]), NOW + 5 * HOUR),
+    (
+        "once",
+        planned(
+            [desired("a", settings=Settings(keep="once"))],
+            [recorded(A, settings=Settings(keep="once"))],
+            [live(A)],
+        ),
+        NOW + 6 * HOUR,
+    ),
+    (
+        "until",
+        planned(
+            [desired("a", life=Until(NOW + 3 * HOUR))],
+            [recorded(A, life=Until(NOW + 3 * HOUR), expires_at=NOW + 3 * HOUR)],
+            [live(A, expires_at=NOW + 3 * HOUR)],
+        ),
+        NOW + 3 * HOUR,
+    ),
+    (
+        "note",
+        planned([desired("a", settings=Settings())], [recorded(A)], [live(A)]),
+        NOW + 4 * HOUR,
+    ),
+    ("replace", planned([EDITED], [recorded(A)], [live(A)]), NOW + 6 * HOUR),
+    ("adopt", FOUND, NOW + 6 * HOUR),
+    ("retire", planned([], [recorded(A)], [live(A)]), NOW + 6 * HOUR),
+    ("stray", planned([], [], [live(A)]), NOW + 6 * HOUR),
+    ("create", planned([A], [], []), None),
+    ("create-until", planned([desired("a", life=Until(NOW + HOUR))], [], []), NOW + HOUR),
+    ("annotation", planned([annotation("a")], [noted(annotation("a"))], []), None),
+    (
+        "earliest",
+        planned([A, B], [recorded(A)], [live(A), live(B, "cachedContents/2")]),
+        NOW + 5 * HOUR,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("told", "until"), [pytest.param(told, until, id=name) for name, told, until in VALIDITY]
+)
+def test_valid_until(told: Plan, until: datetime | None) -> None:
+    """A plan is valid until the first of its changes would be of another type."""
+    assert valid_until(told) == until
+
+
+@pytest.mark.parametrize(
+    ("told", "until"),
+    [pytest.param(t, u, id=n) for n, t, u in VALIDITY if u is not None and n != "create-until"],
+)
+def test_types_flip_then_and_not_before(told: Plan, until: datetime) -> None:
+    """Just before that moment the same world gives the same changes, and at it others."""
+    assert shape(again(told, until - timedelta(seconds=1))) == shape(told)
+    assert shape(again(told, until)) != shape(told)
+
+
+def shape(told: Plan) -> list[tuple[type, bool]]:
+    """The type of every change; what is kept alive is another thing than what has ended."""
+    return [(type(change), getattr(change, "own", None) is None) for change in told.changes]
+
+
+def again(told: Plan, now: datetime) -> Plan:
+    """Plan the same world at another moment."""
+    fields = ("want", "record", "own", "old", "twin", "live")
+    nouns = [getattr(change, field, None) for change in told.changes for field in fields]
+    wants = [noun for noun in nouns if isinstance(noun, DesiredCache | DesiredAnnotation)]
+    records = [noun for noun in nouns if isinstance(noun, RecordedCache | RecordedAnnotation)]
+    seen = [noun for noun in nouns if isinstance(noun, LiveCache)]
+    return plan(wants, state(*records), seen, stack=STACK, now=now)
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted", "window"),
+    [
+        (4 * HOUR, 12 * HOUR, 4 * HOUR),
+        (4 * HOUR, 2 * HOUR, HOUR),
+        (Fraction(1, 3), 12 * HOUR, 4 * HOUR),
+        (Fraction(9, 10), 12 * HOUR, 6 * HOUR),
+    ],
+)
+def test_window(asked: timedelta | Fraction, granted: timedelta, window: timedelta) -> None:
+    """The window is what was asked for, but never more than half of what was granted."""
+    assert Settings(refresh_before=asked).window(granted) == window
+
+
+def test_housekeeping_is_not_pending() -> None:
+    """Forgetting a cache that has finished retiring is no change anybody waits for."""
+    told = plan([], state(retiring=[retiring()]), [], stack=STACK, now=NOW)
+
+    assert len(told.changes) == 1
+    assert told.pending == ()
+
+
+def test_equal_content_in_two_entries() -> None:
+    """Two entries of equal content have a cache each."""
+    told = planned([A, B], [], [])
+
+    assert told.changes == (Create(A, None, Reason.NEW), Create(B, None, Reason.NEW))
+
+
+def test_patched_about_eleven_times() -> None:
+    """Half-hourly runs over four days patch a 12h cache about eleven times, not at every run."""
+    want = desired("a", life=Ttl(12 * HOUR), settings=Settings())
+    assert refreshes(want, granted=12 * HOUR) == 11
+
+
+def test_no_loop_when_granted_less() -> None:
+    """A server that grants a shorter life than asked is refreshed at half of what it grants."""
+    want = desired("a", life=Ttl(12 * HOUR), settings=Settings(refresh_before=4 * HOUR))
+
+    assert refreshes(want, granted=2 * HOUR) == 95
+
+
+def refreshes(want: DesiredCache, granted: timedelta) -> int:
+    """How often four days of half-hourly runs refresh *want*."""
+    count, updated = 0, NOW
+    for step in range(4 * 48):
+        now = NOW + step * HOUR / 2
+        seen = live(updated_at=updated, expires_at=updated + granted)
+        known = recorded(want, expires_at=seen.expires_at)
+        (change,) = planned([want], [known], [seen], now).changes
+        if not isinstance(change, Keep):
+            count, updated = count + 1, now
+    return count
