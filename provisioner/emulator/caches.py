@@ -1,0 +1,171 @@
+"""The five verbs of `cachedContents`: messages in, JSON out.
+
+It decides what makes a cache, what may change about one, and what its answer says. It refuses to
+know HTTP.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from provisioner.emulator.errors import Refusal, no_such_cache, violation
+from provisioner.emulator.models import MAX_INPUT_TOKENS, Model, find_model
+from provisioner.emulator.pages import page_token, parse_page
+from provisioner.emulator.prompts import check_prompt, check_turn
+from provisioner.emulator.schema import MESSAGES
+from provisioner.emulator.store import Row, Store
+from provisioner.emulator.times import is_moment, nanoseconds, spell_moment
+from provisioner.emulator.tokens import Tokens, count
+from provisioner.emulator.wire import Message, already_set, parse_body
+
+_ROOT: Final = "cached_content"
+_DEFAULT_TTL: Final = 3600 * 1_000_000_000
+_LONGEST_DISPLAY_NAME: Final = 128
+_OUTPUT_ONLY: Final = frozenset({"createTime", "updateTime", "usageMetadata"})
+_MUTABLE: Final = frozenset({"ttl", "expireTime"})
+_LAST: Final = 2**63 - 1
+
+
+class Caches:
+    """`min_tokens` overrides what the model table enforces."""
+
+    def __init__(
+        self, store: Store, *, clock: Callable[[], datetime], min_tokens: int | None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._min_tokens = min_tokens
+
+    def create(self, body: bytes, version: str) -> bytes:
+        """Life is counted from here on: creation itself takes some of it, as it does there."""
+        arrival = self._now()
+        asked = parse_body("CachedContent", body, _ROOT)
+        model = find_model(asked.get("model", ""), version, "createCachedContent")
+        _check_display_name(asked.get("displayName", ""))
+        check_prompt(asked, "CreateCachedContentRequest")
+        check_turn(asked)
+        expires = _expiry(asked, arrival)
+        tokens = count(asked)
+        self._check_size(tokens.total(), model)
+        return self._add(asked, tokens, expires)
+
+    def list(self, options: Mapping[str, str]) -> bytes:
+        page = parse_page(options)
+        before = _LAST if page.after is None else page.after
+        rows = self._store.page(before, page.size + 1, self._now())
+        more, shown = len(rows) > page.size, rows[: page.size]
+        if not shown:
+            return b"{}"
+        answers = ",".join(answer for _, answer in shown)
+        token = f',"nextPageToken":"{page_token(shown[-1][0])}"' if more else ""
+        return f'{{"cachedContents":[{answers}]{token}}}'.encode()
+
+    def get(self, cache: str) -> bytes:
+        row = self._store.find(cache, self._now())
+        if row is None:
+            raise no_such_cache()
+        return row.answer.encode()
+
+    def patch(self, cache: str, body: bytes, mask: str) -> bytes:
+        now = self._now()
+        asked = parse_body("CachedContent", body, _ROOT)
+        if "name" in asked:
+            raise already_set("_name", "name", _ROOT)
+        expires = _expiry(_changes(asked, mask), now)
+        spelled = (spell_moment(expires), spell_moment(now))
+        answer = self._store.extend(cache, expires, spelled, now)
+        if answer is None:
+            raise no_such_cache()
+        return answer.encode()
+
+    def delete(self, cache: str) -> bytes:
+        if not self._store.remove(cache, self._now()):
+            raise no_such_cache()
+        return b"{}"
+
+    def find(self, name: str) -> Row:
+        """The live cache `cachedContents/ID`, to be used in a prompt. Raises Refusal."""
+        collection, _, cache = name.partition("/")
+        row = self._store.find(cache, self._now()) if collection == "cachedContents" else None
+        if row is None:
+            raise no_such_cache()
+        return row
+
+    def _now(self) -> int:
+        return nanoseconds(self._clock())
+
+    def _check_size(self, total: int, model: Model) -> None:
+        least = model.min_cached_tokens if self._min_tokens is None else self._min_tokens
+        if total < least:
+            raise Refusal(
+                400,
+                "Cached content is too small. "
+                f"total_token_count={total}, min_total_token_count={least}",
+            )
+        if total > MAX_INPUT_TOKENS:
+            raise Refusal(
+                400,
+                "Cached content is too large. "
+                f"total_token_count={total}, max_total_token_count={MAX_INPUT_TOKENS}",
+            )
+
+    def _add(self, asked: Message, tokens: Tokens, expires: int) -> bytes:
+        cache, now = secrets.token_hex(20), self._now()
+        answer = orjson.dumps(
+            {
+                "name": f"cachedContents/{cache}",
+                "model": asked["model"],
+                "createTime": spell_moment(now),
+                "updateTime": spell_moment(now),
+                "expireTime": spell_moment(expires),
+                "displayName": asked.get("displayName", ""),
+                "usageMetadata": {"totalTokenCount": tokens.total()},
+            }
+        )
+        counts = orjson.dumps({str(int(kind)): number for kind, number in tokens.items()})
+        row = Row(id=cache, model=asked["model"], tokens=counts.decode(), answer=answer.decode())
+        self._store.add(row, expires, now)
+        return answer
+
+
+def _check_display_name(name: str) -> None:
+    if len(name) > _LONGEST_DISPLAY_NAME:
+        raise violation(
+            f"display_name must be at most {_LONGEST_DISPLAY_NAME} characters long, "
+            f"but is {len(name)}.",
+            f"{_ROOT}.display_name",
+        )
+
+
+def _expiry(asked: Message, arrival: int) -> int:
+    """A moment that has passed is accepted, as it is there: such a cache is never seen again."""
+    expires = asked.get("expireTime", arrival + asked.get("ttl", _DEFAULT_TTL))
+    if not is_moment(expires):
+        raise violation("The expiration is out of range.", f"{_ROOT}.ttl")
+    return int(expires)
+
+
+def _changes(asked: Message, mask: str) -> Message:
+    """The part of *asked* that a PATCH is to set: what the mask names, else what is there."""
+    named = asked.keys() - _OUTPUT_ONLY if mask in {"", "*"} else _masked(mask)
+    if fixed := named - _MUTABLE:
+        fields = ", ".join(sorted(MESSAGES["CachedContent"][name].snake for name in fixed))
+        raise Refusal(400, f"Only the expiration of a cached content can be updated, not {fields}.")
+    changes = {name: asked[name] for name in named if name in asked}
+    if not changes:
+        raise Refusal(400, "Nothing to update: neither ttl nor expire_time is set.")
+    return changes
+
+
+def _masked(mask: str) -> set[str]:
+    fields = MESSAGES["CachedContent"]
+    paths = [path.strip() for path in mask.split(",")]
+    for path in paths:
+        if path not in fields:
+            raise violation(f"Invalid field mask path: {path[:80]}", "update_mask")
+    return {fields[path].name for path in paths}
