@@ -1,3 +1,58 @@
-"""Infrastructure as code for LLM context caches."""
+"""
+Infrastructure as code for LLM context caches.
+
+This is the context cache API: what a program imports to make, find, keep and use caches.
+Names are resolved when they are first asked for, so that importing the package costs
+nothing; their types stand beside, in `__init__.pyi`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+
+_CACHE = "provisioner.cache"
+_ERRORS = "provisioner.errors"
+_HOMES = {
+    "CacheContent": _CACHE,
+    "CacheCreationFailed": _ERRORS,
+    "CacheError": _ERRORS,
+    "CacheExpired": _ERRORS,
+    "CacheHandle": _CACHE,
+    "CacheNotFound": _ERRORS,
+    "CachedContext": _CACHE,
+    "ClaudeContextCache": "provisioner.providers.claude",
+    "ClaudeHandle": _CACHE,
+    "ContextCache": _CACHE,
+    "GeminiContextCache": "provisioner.providers.gemini",
+    "GeminiHandle": _CACHE,
+    "Handles": "provisioner.handles",
+    "InlinePart": _CACHE,
+    "InvalidCacheConfiguration": _ERRORS,
+    "MissingKey": _ERRORS,
+    "NetworkError": _ERRORS,
+    "OpenAIContextCache": "provisioner.providers.openai",
+    "OpenAIHandle": _CACHE,
+    "ParseError": _ERRORS,
+    "Part": _CACHE,
+    "ProviderNotSupported": _ERRORS,
+    "RequestRefused": _ERRORS,
+    "TextPart": _CACHE,
+    "UriPart": _CACHE,
+    "handle_from_json": _CACHE,
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -86,9 +86,16 @@ def parse_window(text: str) -> timedelta | Fraction:
     if text.endswith("%"):
         share = Fraction(int(text.removesuffix("%")), 100)
     elif "/" in text:
-        share = Fraction(text)
+        share = _fraction(text)
     else:
         return parse_duration(text)
     if not 0 < share < 1:
         raise ValueError("a share lies between 1% and 99%")
     return share
+
+
+def _fraction(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except ZeroDivisionError as error:
+        raise ValueError("a share is not divided by 0") from error

@@ -86,9 +86,9 @@ from provisioner.model import (
 )
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.scene import Scene
-from provisioner.planner.validity import valid_until
+from provisioner.planner.validity import next_refresh, valid_until
 
-__all__ = ["edits", "plan", "refresh_due", "valid_until"]
+__all__ = ["edits", "next_refresh", "plan", "refresh_due", "valid_until"]
 
 
 def plan(

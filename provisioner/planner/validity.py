@@ -31,6 +31,15 @@ def valid_until(plan: Plan) -> datetime | None:
     return min((at for at in map(_flips, plan.changes) if at is not None), default=None)
 
 
+def next_refresh(plan: Plan) -> datetime | None:
+    """When the first of the caches that are kept is to be refreshed."""
+    kept = ((c.want, c.own) for c in plan.changes if isinstance(c, Keep))
+    dues = (
+        refresh_due(want, own) for want, own in kept if own and isinstance(want, DesiredCache)
+    )
+    return min((at for at in dues if at is not None), default=None)
+
+
 def _flips(change: Change) -> datetime | None:
     match change:
         case Keep(DesiredCache() as want, LiveCache() as own) | Note(want, own):

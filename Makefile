@@ -1,0 +1,40 @@
+# Two commands for a newcomer: `make demo` shows the tool at work, `make check` tests it.
+
+PYTHON ?= python3
+STACK := examples/support-bot
+CTXPROV := .venv/bin/ctxprov
+
+.PHONY: demo check format clean
+
+demo: .venv/ready
+	rm -rf state/emulator
+	$(CTXPROV) plan $(STACK) --emulator
+	$(CTXPROV) apply $(STACK) --emulator --auto-approve
+	$(CTXPROV) plan $(STACK) --emulator
+	$(CTXPROV) output -C $(STACK) --emulator
+
+check: .venv-check/ready
+	.venv-check/bin/ruff format --check .
+	.venv-check/bin/ruff check .
+	.venv-check/bin/mypy
+	.venv-check/bin/lint-imports
+	.venv-check/bin/coverage erase
+	.venv-check/bin/coverage run -m pytest
+	.venv-check/bin/coverage combine --quiet
+	.venv-check/bin/coverage report
+
+format: .venv-check/ready
+	.venv-check/bin/ruff format .
+	.venv-check/bin/ruff check --fix .
+
+clean:
+	rm -rf .venv .venv-check build dist state/emulator
+
+.venv/ready: EXTRA := emulator
+.venv-check/ready: EXTRA := test
+.venv/ready .venv-check/ready: pyproject.toml
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
+		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]'
+	touch $@

@@ -1,0 +1,62 @@
+from provisioner.cache import (
+    CacheContent,
+    CachedContext,
+    CacheHandle,
+    ClaudeHandle,
+    ContextCache,
+    GeminiHandle,
+    InlinePart,
+    OpenAIHandle,
+    Part,
+    TextPart,
+    UriPart,
+    handle_from_json,
+)
+from provisioner.errors import (
+    CacheCreationFailed,
+    CacheError,
+    CacheExpired,
+    CacheNotFound,
+    InvalidCacheConfiguration,
+    MissingKey,
+    NetworkError,
+    ParseError,
+    ProviderNotSupported,
+    RequestRefused,
+)
+from provisioner.handles import Handles
+from provisioner.providers.claude import ClaudeContextCache
+from provisioner.providers.gemini import GeminiContextCache
+from provisioner.providers.openai import OpenAIContextCache
+
+__all__ = [
+    "CacheContent",
+    "CacheCreationFailed",
+    "CacheError",
+    "CacheExpired",
+    "CacheHandle",
+    "CacheNotFound",
+    "CachedContext",
+    "ClaudeContextCache",
+    "ClaudeHandle",
+    "ContextCache",
+    "GeminiContextCache",
+    "GeminiHandle",
+    "Handles",
+    "InlinePart",
+    "InvalidCacheConfiguration",
+    "MissingKey",
+    "NetworkError",
+    "OpenAIContextCache",
+    "OpenAIHandle",
+    "ParseError",
+    "Part",
+    "ProviderNotSupported",
+    "RequestRefused",
+    "TextPart",
+    "UriPart",
+    "__version__",
+    "handle_from_json",
+]
+
+__version__: str

@@ -1,0 +1,13 @@
+"""`python -m provisioner`, and the command `ctxprov`."""
+
+import sys
+
+from provisioner.cli import run
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

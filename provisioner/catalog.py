@@ -1,0 +1,204 @@
+"""
+What is known of each model: its minimum, whether it has explicit caches, when it retires,
+what it costs.
+
+Read from `models.json`, and from a user's file of the same shape, whose models win one by
+one.  Nothing is typed before it is asked for, so that starting costs one small JSON file.
+This module says what the files say; it draws no conclusion and knows no date of today.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from provisioner.errors import ManifestError, Problem
+from provisioner.shapes import schema_bytes
+from provisioner.times import parse_duration
+
+Row: TypeAlias = Mapping[str, Any]
+"""A piece of the file, of the shape that its schema gives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Prices of a request whose prompt has more than `above` tokens: USD per million tokens."""
+
+    above: int
+    input: Decimal
+    cached_input: Decimal
+    storage_per_hour: Decimal | None
+    """USD per million tokens and hour; None where nothing can be stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """What holds from one day to another, both included, in UTC; None leaves an end open."""
+
+    valid_from: date | None
+    valid_to: date | None
+    as_of: date
+    source: str
+    uncertain: bool
+    """Whether the figures rest on one unverified report or on an inference."""
+    rates: tuple[Rate, ...]
+    """By `above`: the last one that is exceeded holds, or else the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A life that annotations of a model can have, and what a write costs for it."""
+
+    ttl: timedelta
+    write: Decimal
+    """A multiple of the input price."""
+    apis: tuple[str, ...]
+    """The only APIs that take it; empty if all do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model.  None means not known, never no."""
+
+    provider: str
+    name: str
+    min_tokens: int | None
+    explicit_caching: bool | None
+    """False: implicit caching only.  Always None for claude and openai."""
+    retires_on: date | None
+    """The first day on which it is gone."""
+    offers: tuple[Offer, ...]
+    """Empty for gemini."""
+    prices: tuple[Period, ...]
+    note: str | None
+
+
+class Catalog:
+    """The models of one file or of two, the later over the earlier."""
+
+    def __init__(self, *layers: Sequence[Row]) -> None:
+        self._layers = layers
+        self._found: dict[tuple[str, str], Model | None] = {}
+
+    def find(self, provider: str, model: str) -> Model | None:
+        """
+        Find a model by its name, or else by the longest pattern that fits.
+
+        None if nothing is known of it.
+        """
+        key = provider, model
+        if key not in self._found:
+            row = self._rows.get(key) or self._alike(provider, model)
+            self._found[key] = _model(row) if row else None
+        return self._found[key]
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], Row]:
+        return {(row["provider"], row["name"]): row for layer in self._layers for row in layer}
+
+    @cached_property
+    def _patterns(self) -> list[tuple[str, str, Row]]:
+        """Provider, pattern and model, longest pattern first."""
+        rows = self._rows.values()
+        known = [(row["provider"], text, row) for row in rows for text in row.get("match", ())]
+        return sorted(known, key=lambda pattern: -len(pattern[1]))
+
+    def _alike(self, provider: str, model: str) -> Row | None:
+        for whose, pattern, row in self._patterns:
+            if whose == provider and re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), model):
+                return row
+        return None
+
+
+def load_catalog(path: Path | None = None) -> Catalog:
+    """
+    Read the models we ship, and those of a user's file at *path* over them.
+
+    Raises ManifestError with everything that is wrong with the user's file.
+    """
+    ours = json.loads(Path(__file__).with_name("models.json").read_bytes(), parse_float=Decimal)
+    return Catalog(ours["models"], _theirs(path)) if path else Catalog(ours["models"])
+
+
+def _theirs(path: Path) -> Sequence[Row]:
+    try:
+        raw = path.read_bytes()
+        problems = [Problem(str(path), 1, 1, where, message) for where, message in _misshapen(raw)]
+        if problems:
+            raise ManifestError(problems)
+        rows: Sequence[Row] = json.loads(raw, parse_float=Decimal)["models"]
+        for row in rows:
+            _model(row)
+    except OSError as error:
+        raise _wrong(path, f"cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise _wrong(path, f"is not JSON: {error.msg}", error.lineno, error.colno) from error
+    except (ValueError, RecursionError) as error:
+        raise _wrong(path, f"is not a file of models: {error}") from error
+    return rows
+
+
+def _misshapen(raw: bytes) -> Iterator[tuple[str, str]]:
+    """Where a user's file differs from the schema; of its frame, it needs only the version."""
+    from jsonschema_rs import Draft202012Validator  # noqa: PLC0415  # our own file needs no check
+
+    shape = {**json.loads(schema_bytes("models")), "required": ["version", "models"]}
+    for error in Draft202012Validator(shape).iter_errors(json.loads(raw)):
+        yield ".".join(map(str, error.instance_path)), error.message
+
+
+def _wrong(path: Path, message: str, line: int = 1, column: int = 1) -> ManifestError:
+    return ManifestError([Problem(str(path), line, column, "", message)])
+
+
+def _model(row: Row) -> Model:
+    return Model(
+        provider=row["provider"],
+        name=row["name"],
+        min_tokens=row["min_tokens"],
+        explicit_caching=row.get("explicit_caching"),
+        retires_on=_day(row["retires_on"]),
+        offers=tuple(map(_offer, row.get("ttls", ()))),
+        prices=tuple(map(_period, row["prices"])),
+        note=row.get("note"),
+    )
+
+
+def _offer(row: Row) -> Offer:
+    return Offer(
+        ttl=parse_duration(row["ttl"]),
+        write=Decimal(row["write"]),
+        apis=tuple(row.get("apis", ())),
+    )
+
+
+def _period(row: Row) -> Period:
+    return Period(
+        valid_from=_day(row["valid_from"]),
+        valid_to=_day(row["valid_to"]),
+        as_of=date.fromisoformat(row["as_of"]),
+        source=row["source"],
+        uncertain=row.get("confidence") == "low",
+        rates=tuple(map(_rate, row["rates"])),
+    )
+
+
+def _rate(row: Row) -> Rate:
+    storage = row.get("storage_per_hour")
+    return Rate(
+        above=row["above"],
+        input=Decimal(row["input"]),
+        cached_input=Decimal(row["cached_input"]),
+        storage_per_hour=None if storage is None else Decimal(storage),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -1,0 +1,124 @@
+"""
+The command line: arguments in, an exit status out.
+
+This is the one place where the rooms meet and where the wall clock is read.  A command
+lives in a module of its own and is a function that returns a `Status`; it is imported
+only when it is called for.  An expected failure is one paragraph on standard error, a
+bug keeps its traceback and says that it is one, and an interruption is neither.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from types import FrameType, MappingProxyType
+from typing import NoReturn
+
+import click
+
+from provisioner import __version__
+from provisioner.cli.status import Status, status_of
+from provisioner.errors import CtxprovError, ManifestError
+from provisioner.render.escape import plain
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "validate": "Check a stack; asks nobody, needs no key.",
+        "plan": "Show what apply would do.",
+        "apply": "Create, refresh, replace and retire caches to match the manifest.",
+        "destroy": "Delete every recorded cache of a stack.",
+        "output": "Print the handles that applications need, as JSON.",
+        "list": "List every live cache of the project, whoever made it.",
+        "emulator": "Serve a local Gemini cachedContents API.",
+    }
+)
+
+
+class _Commands(click.Group):
+    """Commands by name; the list of them is shown without importing one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"provisioner.cli.{cmd_name}_command").command
+        assert isinstance(command, click.Command)  # noqa: S101  # what every module must offer
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+    epilog="Start with: ctxprov list, or ctxprov plan examples/support-bot --emulator",
+)
+@click.version_option(__version__, prog_name="ctxprov", message="%(prog)s %(version)s")
+def _group() -> None:
+    """
+    Infrastructure as code for LLM context caches.
+
+    A manifest in git declares caches; plan shows what would change, apply makes it so.
+    Gemini caches are created and looked after; Claude and OpenAI entries are annotations.
+    """
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command line and return its exit status; never raises."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        status = _dispatch(lambda: _group.main(list(argv), "ctxprov", standalone_mode=False))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Status.FAILED
+    return status
+
+
+def _dispatch(call: Callable[[], object]) -> int:
+    try:
+        status = call()
+    except click.UsageError as error:
+        error.show()
+        return Status.USAGE
+    except CtxprovError as error:
+        tell_error(error)
+        return status_of(error)
+    except (KeyboardInterrupt, click.Abort):
+        return Status.INTERRUPTED
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else Status.FAILED
+    except BrokenPipeError:
+        raise
+    except Exception:  # noqa: BLE001  # the last net: a bug must not look like a failure
+        traceback.print_exc()
+        click.echo("\nThis is a bug in ctxprov: the traceback above says where.", err=True)
+        return Status.FAILED
+    return status if isinstance(status, int) else Status.OK
+
+
+def tell_error(error: CtxprovError) -> None:
+    """Print an expected failure on standard error, made harmless."""
+    if isinstance(error, ManifestError):
+        for problem in error.problems:
+            click.echo(plain(str(problem)), err=True)
+        count = len(error.problems)
+        click.echo(f"{count} problem{'s' * (count != 1)}; nothing was changed.", err=True)
+    else:
+        click.echo(f"Error: {plain(str(error))}", err=True)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise SystemExit(Status.TERMINATED)

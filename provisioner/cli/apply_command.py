@@ -1,0 +1,74 @@
+"""`ctxprov apply`: make it so."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from provisioner.cli import clock, options, terminal
+from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.place import place_of
+from provisioner.cli.read_stack import read_stack
+from provisioner.cli.status import Status
+from provisioner.resolver import read_content
+
+
+@click.command("apply")
+@options.stack_argument
+@options.emulator_option
+@options.auto_approve_option
+@options.prune_option
+@options.replace_option
+@options.allow_empty_option
+@options.accept_scope_option
+@options.parallelism_option
+@options.lock_timeout_option
+@options.models_option
+@options.colour_option
+def command(
+    stack: Path,
+    *,
+    emulator: bool,
+    auto_approve: bool,
+    prune: bool,
+    replace: tuple[str, ...],
+    allow_empty: bool,
+    accept_scope: bool,
+    parallelism: int,
+    lock_timeout: timedelta,
+    models: Path | None,
+    colour: bool | None,
+) -> Status:
+    """
+    Create, refresh, replace and retire caches to match the manifest.
+
+    Shows the plan and asks before it changes anything. New caches are made, recorded and
+    published before an old one is retired. What fails is tried again by the next run.
+
+    \b
+    Examples:
+      ctxprov apply
+      ctxprov apply examples/support-bot --emulator
+      ctxprov apply --auto-approve --lock-timeout 5m
+      ctxprov apply --replace product-manual
+    """
+    manifest, desired = read_stack(stack, models=models, now=clock.now(), allow_empty=allow_empty)
+    options.check_names(replace, desired)
+    errand = Errand(
+        operation="apply",
+        stack=manifest.stack,
+        place=place_of(manifest, emulator=emulator),
+        desired=desired,
+        read=lambda want: read_content(manifest, want),
+        auto_approve=auto_approve,
+        accept_scope=accept_scope,
+        parallelism=parallelism,
+        lock_timeout=lock_timeout,
+        colour=terminal.wants_colour(colour),
+        prune=prune,
+        replace=replace,
+    )
+    return asyncio.run(carry_out(errand))

@@ -1,0 +1,165 @@
+"""
+One run that changes things, from the lock to the last save.
+
+`apply` and `destroy` differ in what is desired; from there on they are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import click
+
+from provisioner.applier import apply
+from provisioner.cache import CacheContent
+from provisioner.cli import clock, terminal
+from provisioner.cli.interruption import Interruption, listening
+from provisioner.cli.place import Place
+from provisioner.cli.progress import Progress, progress
+from provisioner.cli.show_plan import show_plan
+from provisioner.cli.status import Status, first_of
+from provisioner.cli.survey import GEMINI, reach, survey
+from provisioner.cli.waiting import waiting
+from provisioner.errors import Refused
+from provisioner.handles import handles_bytes, publish
+from provisioner.model import (
+    Delete,
+    Desired,
+    DesiredCache,
+    Failed,
+    Forget,
+    NotAttempted,
+    Plan,
+    RecordedAnnotation,
+    RecordedCache,
+    Retire,
+)
+from provisioner.planner import plan
+from provisioner.providers.gemini import GeminiContextCache
+from provisioner.render.result import result_text
+from provisioner.state import Ledger, holder_here, open_ledger
+
+SHARED = (
+    "Another checkout with the same stack name in the same project shares these caches: "
+    "they would be gone for it as well."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a run is to do, and how."""
+
+    operation: str
+    stack: str
+    place: Place
+    desired: tuple[Desired, ...]
+    read: Callable[[DesiredCache], CacheContent]
+    auto_approve: bool
+    accept_scope: bool
+    parallelism: int
+    lock_timeout: timedelta
+    colour: bool
+    destroy: bool = False
+    prune: bool = False
+    replace: tuple[str, ...] = ()
+
+
+async def carry_out(errand: Errand) -> Status:
+    """Lock, plan, ask, apply, save."""
+    async with (
+        open_ledger(
+            errand.place.state,
+            stack=errand.stack,
+            who=holder_here(errand.operation, since=clock.now(), environ=os.environ),
+            timeout=errand.lock_timeout,
+            on_wait=waiting(),
+        ) as ledger,
+        reach(errand.desired, ledger.state, errand.place.store) as gemini,
+    ):
+        told = await _plan(errand, ledger, gemini)
+        show_plan(told, colour=errand.colour)
+        if told.pending and not errand.auto_approve:
+            _ask(errand)
+        return await _perform(errand, told, ledger, gemini)
+
+
+async def _plan(errand: Errand, ledger: Ledger, gemini: GeminiContextCache | None) -> Plan:
+    now, state = clock.now(), ledger.state
+    seen = await survey(gemini, state, now=now, accept_scope=errand.accept_scope)
+    if seen.scope:
+        ledger.note_scope(GEMINI, seen.scope)
+    return plan(
+        errand.desired,
+        state,
+        seen.live,
+        stack=errand.stack,
+        now=now,
+        destroy=errand.destroy,
+        prune=errand.prune,
+        replace=errand.replace,
+    )
+
+
+def _ask(errand: Errand) -> None:
+    if not terminal.is_interactive():
+        raise Refused(
+            f"{errand.operation} changes things and there is no terminal to ask on: "
+            "read the plan above and add --auto-approve. Nothing was changed."
+        )
+    if errand.destroy or errand.prune:
+        click.echo(SHARED)
+    if not terminal.confirm(f"{errand.operation.capitalize()} these changes?"):
+        raise Refused("Declined; nothing was changed.")
+
+
+async def _perform(
+    errand: Errand, told: Plan, ledger: Ledger, gemini: GeminiContextCache | None
+) -> Status:
+    async def save_and_publish() -> None:
+        await ledger.save()
+        if errand.place.publish:
+            document = handles_bytes(ledger.state, hidden=_dying(told), now=clock.now())
+            publish(errand.place.publish, document)
+
+    with listening() as interruption, progress(told, colour=errand.colour) as bar:
+        try:
+            await apply(
+                told,
+                {GEMINI: gemini} if gemini else {},
+                errand.read,
+                ledger.record,
+                save_and_publish,
+                bar.report,
+                parallelism=errand.parallelism,
+                stopping=interruption.is_asked,
+            )
+        except asyncio.CancelledError:
+            if not interruption.is_asked():
+                raise
+        finally:
+            text = result_text(bar.results, width=terminal.width(), colour=errand.colour)
+            click.echo(text, nl=False, color=True)
+    return _status(told, bar, interruption)
+
+
+def _status(told: Plan, bar: Progress, interruption: Interruption) -> Status:
+    failed = any(isinstance(r.outcome, Failed | NotAttempted) for r in bar.results)
+    return first_of(
+        interruption.status or Status.OK,
+        Status.FAILED if failed else Status.OK,
+        Status.REFUSED if told.blocked else Status.OK,
+    )
+
+
+def _dying(told: Plan) -> frozenset[str]:
+    """Names whose record this plan ends: applications must not begin to use them."""
+    return frozenset(
+        change.record.name
+        for change in told.changes
+        if isinstance(change, Retire | Delete | Forget)
+        and isinstance(change.record, RecordedCache | RecordedAnnotation)
+    )

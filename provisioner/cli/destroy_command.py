@@ -1,0 +1,71 @@
+"""`ctxprov destroy`: apply with nothing desired."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from provisioner.cli import options, terminal
+from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.place import place_of
+from provisioner.cli.status import Status
+from provisioner.manifest import load_manifest
+from provisioner.model import DesiredCache
+
+
+@click.command("destroy")
+@options.stack_argument
+@options.emulator_option
+@options.auto_approve_option
+@options.prune_option
+@options.accept_scope_option
+@options.parallelism_option
+@options.lock_timeout_option
+@options.colour_option
+def command(
+    stack: Path,
+    *,
+    emulator: bool,
+    auto_approve: bool,
+    prune: bool,
+    accept_scope: bool,
+    parallelism: int,
+    lock_timeout: timedelta,
+    colour: bool | None,
+) -> Status:
+    """
+    Delete every recorded cache of a stack.
+
+    Shows what would go and asks. Protected caches stay. The content files need not be
+    there any more. Running applications lose their caches at once; to let caches run out
+    instead, remove them from the manifest and apply.
+
+    \b
+    Examples:
+      ctxprov destroy examples/support-bot --emulator
+      ctxprov destroy --prune --auto-approve
+    """
+    manifest = load_manifest(stack)
+    errand = Errand(
+        operation="destroy",
+        stack=manifest.stack,
+        place=place_of(manifest, emulator=emulator),
+        desired=(),
+        read=_nothing_to_read,
+        auto_approve=auto_approve,
+        accept_scope=accept_scope,
+        parallelism=parallelism,
+        lock_timeout=lock_timeout,
+        colour=terminal.wants_colour(colour),
+        destroy=True,
+        prune=prune,
+    )
+    return asyncio.run(carry_out(errand))
+
+
+def _nothing_to_read(want: DesiredCache) -> NoReturn:
+    raise AssertionError(want)

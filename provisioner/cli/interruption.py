@@ -1,0 +1,57 @@
+"""
+Signals while the world is being changed.
+
+The first SIGINT or SIGTERM asks to begin nothing new; what is in flight is finished,
+recorded and saved.  A second one cancels what is in flight, so that the run saves what
+it knows and leaves at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from provisioner.cli.speech import tell
+from provisioner.cli.status import Status
+
+_SIGNALS = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
+
+
+@dataclass
+class Interruption:
+    """Whether, and by which signal, this run was asked to end."""
+
+    status: Status | None = None
+
+    def is_asked(self) -> bool:
+        return self.status is not None
+
+    def note(self, number: signal.Signals, task: asyncio.Task[object]) -> None:
+        if self.status is None:
+            self.status = _SIGNALS[number]
+            tell("Interrupted: finishing what is in flight. Once more leaves at once.")
+        else:
+            task.cancel()
+
+
+@contextmanager
+def listening() -> Iterator[Interruption]:
+    """Take signals as requests to the current task, for as long as the block lasts."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101  # we are in a coroutine
+    interruption = Interruption()
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        del frame
+        loop.call_soon_threadsafe(interruption.note, signal.Signals(number), task)
+
+    before = {number: signal.signal(number, notice) for number in _SIGNALS}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

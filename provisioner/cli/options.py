@@ -1,0 +1,107 @@
+"""Options that several commands share, each with one name, one help text and one meaning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from provisioner.model import Desired
+from provisioner.times import parse_duration
+
+_PATH = click.Path(path_type=Path)
+
+stack_argument = click.argument("stack", default=".", type=_PATH)
+
+folder_option = click.option(
+    "-C", "folder", default=".", type=_PATH, metavar="DIR", help="The stack's folder."
+)
+
+emulator_option = click.option(
+    "--emulator",
+    is_flag=True,
+    help="Use a Gemini emulator in this program, with a state of its own; needs no key.",
+)
+
+models_option = click.option(
+    "--models",
+    type=_PATH,
+    metavar="FILE",
+    help="What is known of models, over what ctxprov ships.",
+)
+
+allow_empty_option = click.option(
+    "--allow-empty", is_flag=True, help="Mean it when no cache at all is declared."
+)
+
+accept_scope_option = click.option(
+    "--accept-scope",
+    is_flag=True,
+    help="The key belongs to another project than the state, and that is meant.",
+)
+
+prune_option = click.option(
+    "--prune",
+    is_flag=True,
+    help="Delete strays: caches with this stack's label that are not on record. "
+    "Another checkout with the same stack name may be using them.",
+)
+
+replace_option = click.option(
+    "--replace", multiple=True, metavar="NAME", help="Make this cache anew; repeatable."
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+colour_option = click.option(
+    "--color/--no-color",
+    "colour",
+    default=None,
+    help="Colour or none; by default colour on a terminal without NO_COLOR.",
+)
+
+auto_approve_option = click.option(
+    "--auto-approve", is_flag=True, help="Do not ask; needed where there is no terminal."
+)
+
+parallelism_option = click.option(
+    "--parallelism",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="How many changes to make at a time.",
+)
+
+
+class _Duration(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(
+        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+lock_timeout_option = click.option(
+    "--lock-timeout",
+    type=_Duration(),
+    default=lambda: "60s" if os.environ.get("CI") else "0s",
+    metavar="DURATION",
+    help="How long to wait for another run; by default 0s, and 60s when CI is set.",
+)
+
+
+def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
+    """A name that matches nothing is wrong usage, not an empty wish."""
+    unknown = set(names) - {want.name for want in desired}
+    if unknown:
+        listed = ", ".join(sorted(unknown))
+        raise click.BadParameter(f"no such cache in this stack: {listed}", param_hint="--replace")

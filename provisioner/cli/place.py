@@ -1,0 +1,35 @@
+"""
+Where a stack keeps its things: state, lock, published handles, the emulator's store.
+
+With the emulator all of them live in a folder of their own, so that a trial never
+touches the record of real caches nor the handles that applications read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The files of one stack; `store` is the emulator's, None for the real endpoint."""
+
+    state: Path
+    publish: Path | None
+    store: Path | None
+
+
+def place_of(manifest: Manifest, *, emulator: bool) -> Place:
+    home = manifest.root / (manifest.state or "state")
+    publish = manifest.root / manifest.publish if manifest.publish else None
+    if not emulator:
+        return Place(state=home / f"{manifest.stack}.json", publish=publish, store=None)
+    home /= "emulator"
+    return Place(
+        state=home / f"{manifest.stack}.json",
+        publish=home / publish.name if publish else None,
+        store=home / "gemini.sqlite3",
+    )

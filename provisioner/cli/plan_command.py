@@ -1,0 +1,130 @@
+"""`ctxprov plan`: what apply would do, without doing any of it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from provisioner.cli import clock, options, terminal
+from provisioner.cli.place import place_of
+from provisioner.cli.read_stack import read_stack
+from provisioner.cli.show_plan import show_plan
+from provisioner.cli.status import Status, first_of
+from provisioner.cli.survey import Survey, reach, survey
+from provisioner.model import Cause, Desired, Plan, State
+from provisioner.planner import plan, valid_until
+from provisioner.render.document import plan_json
+from provisioner.state import read_state
+
+
+class _Causes(click.ParamType[frozenset[Cause]]):
+    name = "causes"
+
+    def convert(
+        self,
+        value: str | frozenset[Cause],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> frozenset[Cause]:
+        if isinstance(value, frozenset):
+            return value
+        try:
+            return frozenset(Cause(word) for word in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of edit, drift and time", param, ctx)
+
+
+@click.command("plan")
+@options.stack_argument
+@options.emulator_option
+@options.json_option
+@click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
+@click.option("--at", type=clock.Moment(), metavar="WHEN", help="Plan for +6h or a moment.")
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit 2 if changes are pending, 0 if none are."
+)
+@click.option(
+    "--exit-on",
+    type=_Causes(),
+    default="edit,drift,time",
+    show_default=True,
+    metavar="CAUSES",
+    help="Which causes count for --detailed-exitcode.",
+)
+@options.prune_option
+@options.replace_option
+@options.allow_empty_option
+@options.accept_scope_option
+@options.models_option
+@options.colour_option
+def command(
+    stack: Path,
+    *,
+    emulator: bool,
+    as_json: bool,
+    verbose: bool,
+    at: datetime | None,
+    detailed_exitcode: bool,
+    exit_on: frozenset[Cause],
+    prune: bool,
+    replace: tuple[str, ...],
+    allow_empty: bool,
+    accept_scope: bool,
+    models: Path | None,
+    colour: bool | None,
+) -> Status:
+    """
+    Show what apply would do.
+
+    Compares the manifest and its content with the recorded state and with what is live,
+    and changes nothing. It takes no lock.
+
+    \b
+    Examples:
+      ctxprov plan
+      ctxprov plan examples/support-bot --emulator
+      ctxprov plan --detailed-exitcode --exit-on edit,drift
+      ctxprov plan --at +6h
+    """
+    now = at or clock.now()
+    manifest, desired = read_stack(stack, models=models, now=now, allow_empty=allow_empty)
+    options.check_names(replace, desired)
+    place = place_of(manifest, emulator=emulator)
+    state = read_state(place.state, stack=manifest.stack)
+    seen = asyncio.run(_look(desired, state, place.store, now=now, accept_scope=accept_scope))
+    told = plan(
+        desired,
+        state,
+        seen.live,
+        stack=manifest.stack,
+        now=now,
+        prune=prune,
+        replace=replace,
+    )
+    if as_json:
+        click.echo(plan_json(told, valid_until=valid_until(told)), nl=False)
+    else:
+        show_plan(told, colour=terminal.wants_colour(colour), verbose=verbose)
+    return first_of(
+        Status.REFUSED if told.blocked else Status.OK,
+        Status.PENDING if detailed_exitcode and _causes(told) & exit_on else Status.OK,
+    )
+
+
+async def _look(
+    desired: tuple[Desired, ...],
+    state: State,
+    store: Path | None,
+    *,
+    now: datetime,
+    accept_scope: bool,
+) -> Survey:
+    async with reach(desired, state, store) as gemini:
+        return await survey(gemini, state, now=now, accept_scope=accept_scope)
+
+
+def _causes(told: Plan) -> frozenset[Cause | None]:
+    return frozenset(change.reason.cause for change in told.pending)

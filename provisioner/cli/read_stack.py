@@ -1,0 +1,31 @@
+"""A stack from its files: loaded, resolved, its warnings told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from provisioner.catalog import load_catalog
+from provisioner.cli.speech import tell_warnings
+from provisioner.errors import Refused
+from provisioner.manifest import Manifest
+from provisioner.model import Desired
+from provisioner.resolver import load_and_resolve
+
+
+def read_stack(
+    path: Path, *, models: Path | None, now: datetime, allow_empty: bool
+) -> tuple[Manifest, tuple[Desired, ...]]:
+    """
+    Load and resolve a stack; one that declares nothing must be meant.
+
+    Raises `ManifestError` with every problem, and `Refused`.
+    """
+    manifest, resolution = load_and_resolve(path, load_catalog(models), now=now)
+    tell_warnings(resolution.warnings)
+    if not manifest.caches and not allow_empty:
+        raise Refused(
+            f"{manifest.path} declares no cache, so everything on record would go. "
+            "If that is meant, add --allow-empty; to delete all at once, use ctxprov destroy."
+        )
+    return manifest, resolution.desired

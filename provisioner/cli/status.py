@@ -1,0 +1,57 @@
+"""
+Exit statuses: the first of these that applies.
+
+* 130, 143  interrupted by SIGINT, SIGTERM
+* 64        wrong usage
+* 4         the state is locked by another run
+* 1         something failed
+* 3         something was refused: blocked, nothing declared, another project, declined
+* 2         changes are pending (`plan --detailed-exitcode` only)
+* 0         all is well
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from provisioner.errors import CtxprovError, Refused, ScopeRefused, StateLocked
+
+
+class Status(IntEnum):
+    """What the shell is told."""
+
+    OK = 0
+    FAILED = 1
+    PENDING = 2
+    REFUSED = 3
+    LOCKED = 4
+    USAGE = 64
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+_ORDER = (
+    Status.INTERRUPTED,
+    Status.TERMINATED,
+    Status.USAGE,
+    Status.LOCKED,
+    Status.FAILED,
+    Status.REFUSED,
+    Status.PENDING,
+    Status.OK,
+)
+
+
+def first_of(*statuses: Status) -> Status:
+    """The most telling of several statuses."""
+    return min(statuses, key=_ORDER.index, default=Status.OK)
+
+
+def status_of(error: CtxprovError) -> Status:
+    match error:
+        case StateLocked():
+            return Status.LOCKED
+        case Refused() | ScopeRefused():
+            return Status.REFUSED
+        case _:
+            return Status.FAILED

@@ -1,0 +1,28 @@
+"""Waiting for another run: counted down, so that nobody wonders what hangs."""
+
+from __future__ import annotations
+
+import math
+import sys
+from datetime import timedelta
+
+import click
+
+from provisioner.render.escape import plain
+from provisioner.state import Holder, OnWait
+
+
+def waiting() -> OnWait:
+    """A line that moves on a terminal; elsewhere it is said once."""
+    told: list[int] = []
+
+    def on_wait(holder: Holder | None, remaining: timedelta) -> None:
+        seconds = math.ceil(remaining.total_seconds())
+        if told and (told[-1] == seconds or not sys.stderr.isatty()):
+            return
+        told.append(seconds)
+        who = plain(str(holder)) if holder else "another run"
+        ending = "\r" if sys.stderr.isatty() else "\n"
+        click.echo(f"Waiting up to {seconds}s for {who} ...{ending}", err=True, nl=False)
+
+    return on_wait

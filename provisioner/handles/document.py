@@ -1,0 +1,154 @@
+"""
+The published document: what an application needs of each cache, and nothing else.
+
+The shape is `schemas/handles.schema.json`.  A cache whose time has passed is left out, so
+that its readers are cold rather than refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from provisioner.cache import CacheHandle, Json, handle_from_json
+from provisioner.errors import PublishError
+from provisioner.files import read_whole, write_whole
+from provisioner.model import Recorded, RecordedAnnotation, RecordedCache, RetiringCache, State
+from provisioner.times import moment_text, parse_moment
+
+VERSION = 1
+
+_FORM = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+
+
+def handles_bytes(state: State, *, hidden: Collection[str], now: datetime) -> bytes:
+    """The document as it is published; names in *hidden* are left out."""
+    return orjson.dumps(handles_words(state, hidden=hidden, now=now), option=_FORM)
+
+
+def handles_words(state: State, *, hidden: Collection[str], now: datetime) -> dict[str, Json]:
+    previous = _latest(state.retiring.values(), now)
+    return {
+        "version": VERSION,
+        "stack": state.stack,
+        "generated_at": moment_text(now),
+        "caches": {
+            name: _entry(record, previous.get(name))
+            for name, record in state.caches.items()
+            if name not in hidden and not _is_over(_expiry(record), now)
+        },
+    }
+
+
+def _latest(retiring: Collection[RetiringCache], now: datetime) -> dict[str, RetiringCache]:
+    """Of each name the retiring cache that lives longest."""
+    alive = (cache for cache in retiring if not _is_over(cache.until, now))
+    return {cache.name: cache for cache in sorted(alive, key=lambda cache: cache.until)}
+
+
+def _entry(record: Recorded, previous: RetiringCache | None) -> dict[str, Json]:
+    expiry = _expiry(record)
+    return {
+        "handle": record.handle.as_json(),
+        "model": record.model,
+        "digest": record.digest,
+        "expires_at": moment_text(expiry) if expiry else None,
+        "previous": _previous(previous) if previous else None,
+    }
+
+
+def _previous(cache: RetiringCache) -> dict[str, Json]:
+    return {"handle": cache.handle.as_json(), "until": moment_text(cache.until)}
+
+
+def _expiry(record: Recorded) -> datetime | None:
+    match record:
+        case RecordedCache(expires_at=moment):
+            return moment
+        case RecordedAnnotation():
+            return None
+
+
+def _is_over(expiry: datetime | None, now: datetime) -> bool:
+    return expiry is not None and now >= expiry
+
+
+def publish(path: Path, content: bytes) -> bool:
+    """
+    Put the document in its place, in one step, and say whether that was needed.
+
+    A file that differs only in when it was generated is left alone, so that whoever
+    watches it, or keeps it in git, sees no change where there is none.  Raises
+    PublishError.
+    """
+    try:
+        if _is_published(path, content):
+            return False
+        write_whole(path, content)
+    except OSError as error:
+        raise PublishError(
+            f"the handles {path} cannot be published: {error.strerror}.  Applications go on with "
+            "what was published before, and nothing that they may be using has been retired.  "
+            "Mend that and run again."
+        ) from error
+    return True
+
+
+def _is_published(path: Path, content: bytes) -> bool:
+    try:
+        return _timeless(read_whole(path)) == _timeless(content)
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return False
+
+
+def _timeless(raw: bytes) -> Json:
+    match orjson.loads(raw):
+        case {"generated_at": _, **rest}:
+            return rest
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A handle as an application finds it; an annotation has no expiry."""
+
+    handle: CacheHandle
+    expires_at: datetime | None
+
+
+def parse_handles(raw: bytes, *, where: str) -> dict[str, Published | None]:
+    """
+    Read a published document.
+
+    An entry that makes no sense, such as one for a provider yet unknown here, is None and
+    spoils no other.  Raises PublishError if the document as a whole makes none.
+    """
+    try:
+        document: Json = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise PublishError(f"{where} is not JSON") from error
+    match document:
+        case {"version": 1, "caches": dict(caches)}:
+            return {name: _published(entry) for name, entry in caches.items()}
+        case {"version": int(version)} if version > VERSION:
+            raise PublishError(f"{where} was published by a newer ctxprov; upgrade this one")
+        case _:
+            raise PublishError(f"{where} holds no handles that ctxprov published")
+
+
+def _published(entry: Mapping[str, Json]) -> Published | None:
+    try:
+        match entry:
+            case {"handle": handle, "expires_at": None}:
+                return Published(handle=handle_from_json(handle), expires_at=None)
+            case {"handle": handle, "expires_at": str(expiry)}:
+                return Published(handle=handle_from_json(handle), expires_at=parse_moment(expiry))
+            case _:
+                return None
+    except ValueError:
+        return None

@@ -1,0 +1,45 @@
+"""
+The manifest: YAML files in git, read into what they mean.
+
+Everything that a manifest can get wrong is found here or, where files, models and
+providers have a say, by the resolver; all of it at once, each with its place.  Past this
+package nothing is YAML, a dict or optional because a key was left out.
+
+`document` and `reader` know YAML, `shape` and `explain` the JSON Schema, `entries` what
+the keys mean, `stack` which files belong together.
+"""
+
+from provisioner.manifest.document import MAX_DEPTH, Place, shown
+from provisioner.manifest.inside import Folder, Unreadable
+from provisioner.manifest.nouns import (
+    AnnotationEntry,
+    CacheEntry,
+    Entry,
+    FileSpec,
+    InlineJson,
+    Manifest,
+    PartSpec,
+    TextSpec,
+    UriSpec,
+)
+from provisioner.manifest.stack import Draft, load_manifest, read_manifest
+
+__all__ = [
+    "MAX_DEPTH",
+    "AnnotationEntry",
+    "CacheEntry",
+    "Draft",
+    "Entry",
+    "FileSpec",
+    "Folder",
+    "InlineJson",
+    "Manifest",
+    "PartSpec",
+    "Place",
+    "TextSpec",
+    "Unreadable",
+    "UriSpec",
+    "load_manifest",
+    "read_manifest",
+    "shown",
+]

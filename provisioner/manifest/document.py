@@ -1,0 +1,115 @@
+"""
+A file of the manifest as plain values that remember where they stood.
+
+This is the one place that turns a key into `file:line:column`.  It does not know what
+any key means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from provisioner.errors import Problem
+
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
+Step: TypeAlias = str | int
+MAX_DEPTH = 60
+"""How deep values may nest, in YAML and in JSON alike."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+
+class Mark(Protocol):
+    """A position; both count from 0."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def column(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file: its name as the user spells it, its values, and where their keys stand."""
+
+    file: str
+    root: dict[str, Value]
+    marks: Mapping[int, Mapping[Step, Mark]]
+    """By the identity of a mapping or list, by key or index."""
+
+    def problem(self, path: Sequence[Step], message: str) -> Problem:
+        """Say *message* of the key at *path*, or of the nearest one above that is there."""
+        line, column = self._position(path)
+        return Problem(self.file, line, column, where(path), message)
+
+    def address(self, path: Sequence[Step]) -> str:
+        """Spell where the key at *path* stands: `file:line:column`."""
+        line, column = self._position(path)
+        return f"{self.file}:{line}:{column}"
+
+    def has(self, path: Sequence[Step]) -> bool:
+        return len(self._found(path)) == len(path)
+
+    def _position(self, path: Sequence[Step]) -> tuple[int, int]:
+        marks = self._found(path)
+        return (marks[-1].line + 1, marks[-1].column + 1) if marks else (1, 1)
+
+    def _found(self, path: Sequence[Step]) -> list[Mark]:
+        """The marks along *path*, as far as it is there."""
+        value: Value = self.root
+        marks: list[Mark] = []
+        for step in path:
+            mark = self.marks.get(id(value), {}).get(step)
+            if mark is None:
+                break
+            marks.append(mark)
+            value = value[step]  # type: ignore[index]  # its mark says it fits
+        return marks
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A key of a document, of which a later check may complain."""
+
+    document: Document
+    path: tuple[Step, ...]
+
+    def __truediv__(self, step: Step) -> Place:
+        return Place(self.document, (*self.path, step))
+
+    def has(self, key: str) -> bool:
+        return self.document.has((*self.path, key))
+
+    def problem(self, message: str) -> Problem:
+        return self.document.problem(self.path, message)
+
+
+def where(path: Sequence[Step]) -> str:
+    """Spell a path as people do: `caches.manual.content[2]`; odd keys are quoted."""
+    words = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
+    return "".join(words).removeprefix(".")
+
+
+def _key(step: str) -> str:
+    return step if _PLAIN.fullmatch(step) else shown(step)
+
+
+def shown(value: Value) -> str:
+    """Name a value in a sentence: short, on one line, with nothing that could act."""
+    match value:
+        case str():
+            return repr(value if len(value) <= 60 else f"{value[:59]}…")  # noqa: PLR2004  # a line
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "nothing"
+        case dict():
+            return "keys and values"
+        case list():
+            return "a list"
+        case _:
+            return str(value)

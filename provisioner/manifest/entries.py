@@ -1,0 +1,199 @@
+"""
+From the keys of an entry to what they mean: defaults merged, durations and moments read.
+
+Expects keys of the right shape.  What it adds is what a schema cannot say; files, models
+and the lives that claude and openai have are the resolver's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+from provisioner.errors import ManifestError, Problem
+from provisioner.manifest.document import Place
+from provisioner.manifest.nouns import (
+    AnnotationEntry,
+    CacheEntry,
+    Entry,
+    FileSpec,
+    InlineJson,
+    PartSpec,
+    TextSpec,
+    UriSpec,
+)
+from provisioner.model import Life, Settings, Ttl, Until
+from provisioner.model.words import parse_window
+from provisioner.times import duration_text, parse_duration, parse_moment
+
+Keys: TypeAlias = Mapping[str, Any]
+"""The keys of an entry or of defaults, of the shape that the schema gives."""
+
+T = TypeVar("T")
+
+_SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=365)
+
+
+def entry_of(name: str, keys: Keys, place: Place, defaults: Keys, defaults_place: Place) -> Entry:
+    """
+    Read one entry; its own *keys* win over *defaults*.
+
+    Raises ManifestError with everything that is wrong with it.
+    """
+    reading = _Reading(name, keys, place, defaults, defaults_place)
+    entry = reading.entry()
+    if reading.problems:
+        raise ManifestError(reading.problems)
+    return entry
+
+
+class _Reading:
+    """One entry while it is read."""
+
+    def __init__(
+        self, name: str, own: Keys, place: Place, defaults: Keys, defaults_place: Place
+    ) -> None:
+        self._name = name
+        self._keys = {**defaults, **own}
+        self._own = own
+        self._place = place
+        self._defaults_place = defaults_place
+        self.problems: list[Problem] = []
+
+    def entry(self) -> Entry:
+        keys = self._keys
+        rate = keys.get("calls_per_hour")
+        revision = keys.get("revision")
+        common: dict[str, Any] = {
+            "name": self._name,
+            "model": self._model(),
+            "parts": self._parts(keys.get("content")),
+            "system_instruction": self._file("system_instruction"),
+            "tools": self._json("tools"),
+            "tool_config": self._json("tool_config"),
+            "revision": None if revision is None else str(revision),
+            "calls_per_hour": None if rate is None else float(rate),
+            "place": self._place,
+            "defaults": self._defaults_place,
+        }
+        if keys["provider"] == "gemini":
+            return self._cache(common)
+        ttl = self._parsed("ttl", parse_duration) if "ttl" in keys else None
+        return AnnotationEntry(**common, provider=keys["provider"], ttl=ttl)
+
+    def _cache(self, common: dict[str, Any]) -> CacheEntry:
+        return CacheEntry(
+            **common,
+            life=self._life(),
+            settings=self._settings(),
+            adopt=self._keys.get("adopt"),
+        )
+
+    def _model(self) -> str:
+        model: str | None = self._keys.get("model")
+        return model or self._lacks("a model", "")
+
+    def _life(self) -> Life:
+        """An own `expires_at` overrides the `ttl` of defaults."""
+        nothing = Ttl(_SHORTEST)
+        if "expires_at" in self._keys:
+            moment = self._parsed("expires_at", parse_moment)
+            return nothing if moment is None else Until(moment)
+        if "ttl" in self._keys:
+            span = self._parsed("ttl", _ttl)
+            return nothing if span is None else Ttl(span)
+        return self._lacks("a ttl or an expires_at", nothing)
+
+    def _settings(self) -> Settings:
+        keys = self._keys
+        usual = _USUAL
+        before = self._parsed("refresh_before", _window) if "refresh_before" in keys else None
+        after = self._parsed("retire_after", _grace) if "retire_after" in keys else None
+        return Settings(
+            refresh_before=usual.refresh_before if before is None else before,
+            retire_after=usual.retire_after if after is None else after,
+            keep=keys.get("keep", usual.keep),
+            protect=keys.get("protect", usual.protect),
+        )
+
+    def _parts(self, content: Any) -> tuple[PartSpec, ...]:  # noqa: ANN401  # what content holds
+        place = self._place / "content"
+        match content:
+            case None:
+                return ()
+            case str():
+                return (self._path(content, None, place),)
+            case _:
+                return tuple(self._part(part, place / at) for at, part in enumerate(content))
+
+    def _part(self, part: str | Keys, place: Place) -> PartSpec:
+        match part:
+            case str():
+                return self._path(part, None, place)
+            case {"text": str(text)}:
+                return TextSpec(text, place / "text")
+            case {"uri": str(uri), "mime_type": str(mime_type)}:
+                return UriSpec(uri, mime_type, place / "uri")
+            case _:
+                return self._path(part["file"], part.get("mime_type"), place / "file")
+
+    def _file(self, key: str) -> FileSpec | None:
+        path = self._keys.get(key)
+        return None if path is None else self._path(path, None, self._place / key)
+
+    def _json(self, key: str) -> FileSpec | InlineJson | None:
+        value = self._keys.get(key)
+        if value is None or isinstance(value, str):
+            return self._file(key)
+        return InlineJson(value, self._place / key)
+
+    def _path(self, path: str, mime_type: str | None, place: Place) -> FileSpec:
+        if "://" in path:
+            message = "is an address, not a path: write {uri: ADDRESS, mime_type: TYPE}"
+            self.problems.append(place.problem(message))
+        return FileSpec(path, mime_type, place)
+
+    def _parsed(self, key: str, parse: Callable[[str], T]) -> T | None:
+        """Read the text of *key*; None if it is wrong, and then the problem is noted."""
+        try:
+            return parse(self._keys[key])
+        except ValueError as error:
+            place = self._place if key in self._own else self._defaults_place
+            self.problems.append((place / key).problem(str(error)))
+            return None
+
+    def _lacks(self, what: str, nothing: T) -> T:
+        message = f"needs {what}, here or in defaults.{self._keys['provider']}"
+        self.problems.append(self._place.problem(message))
+        return nothing
+
+
+@lru_cache
+def _ttl(text: str) -> timedelta:
+    span = parse_duration(text)
+    if _SHORTEST <= span <= _LONGEST:
+        return span
+    limits = f"from {duration_text(_SHORTEST)} to {duration_text(_LONGEST)}"
+    raise ValueError(f"must be {limits}, not {text}")
+
+
+@lru_cache
+def _grace(text: str) -> timedelta:
+    span = parse_duration(text)
+    if span <= _LONGEST:
+        return span
+    raise ValueError(f"must be at most {duration_text(_LONGEST)}, not {text}")
+
+
+@lru_cache
+def _window(text: str) -> timedelta | Fraction:
+    window = parse_window(text)
+    if window:
+        return window
+    raise ValueError("must be longer than 0s; 'keep: once' lets a cache die")
+
+
+_USUAL = Settings()

@@ -1,0 +1,91 @@
+"""
+Opening files by the paths of a manifest, and none that lies outside of its folder.
+
+Symlinks are followed, and what counts is where they lead.  Anything but a regular file
+is refused before it is read: a device may never end, a FIFO may never begin.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Unreadable(Exception):
+    """This path cannot be read; the message says why, without naming the path."""
+
+
+class Folder:
+    """The folder of a manifest.  It remembers the folders below, not the files."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.path.realpath(root)
+        self._above = self._root.rstrip("/") + "/"
+        self._real: dict[str, str] = {}
+
+    def open(self, path: str) -> tuple[int, int]:
+        """
+        Open a regular file for reading: its descriptor, for the caller to close, and its size.
+
+        Raises `Unreadable`.
+        """
+        if path.startswith("/"):
+            raise Unreadable("is absolute: write it relative to the manifest's folder")
+        folder, _, name = path.rpartition("/")
+        real = self._real.get(folder) or self._enter(folder)
+        descriptor = self._descriptor(f"{real}/{name}")
+        try:
+            return descriptor, _regular_size(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _enter(self, folder: str) -> str:
+        real = os.path.realpath(f"{self._root}/{folder}")
+        self._check(f"{real}/")
+        self._real[folder] = real
+        return real
+
+    def _check(self, real: str) -> None:
+        if not real.startswith(self._above):
+            raise Unreadable("lies outside of the manifest's folder")
+
+    def _descriptor(self, real: str) -> int:
+        try:
+            return os.open(real, _FLAGS)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise Unreadable(_reason(error)) from error
+        target = os.path.realpath(real)
+        self._check(target)
+        try:
+            return os.open(target, _FLAGS)
+        except OSError as error:
+            raise Unreadable(_reason(error)) from error
+
+
+def _regular_size(descriptor: int) -> int:
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return status.st_size
+    if stat.S_ISDIR(status.st_mode):
+        raise Unreadable("is a folder: name a file")
+    raise Unreadable("is not a regular file")
+
+
+def _reason(error: OSError) -> str:
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return "does not exist"
+        case PermissionError():
+            return "cannot be read: permission denied"
+        case _ if error.errno in {errno.ENXIO, errno.EOPNOTSUPP}:
+            return "is not a regular file"
+        case _ if error.errno == errno.ELOOP:
+            return "is a symlink that leads in a circle"
+        case _:
+            return f"cannot be read: {error.strerror}"

@@ -1,0 +1,112 @@
+"""
+What a manifest says, once it is read: typed, defaults merged, nothing left to parse.
+
+A place goes with whatever a later check may complain of.  No file of content has been
+opened yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from provisioner.cache import Json
+from provisioner.manifest.document import Place
+from provisioner.model import Life, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A file, as the manifest spells its path; without a MIME type its name decides."""
+
+    path: str
+    mime_type: str | None
+    place: Place = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UriSpec:
+    """Something the provider fetches by itself."""
+
+    uri: str
+    mime_type: str
+    place: Place = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TextSpec:
+    """A text that stands in the manifest."""
+
+    text: str = field(repr=False)
+    place: Place = field(repr=False, compare=False)
+
+
+PartSpec: TypeAlias = FileSpec | UriSpec | TextSpec
+
+
+@dataclass(frozen=True, slots=True)
+class InlineJson:
+    """Tools or their configuration, standing in the manifest."""
+
+    value: Json
+    place: Place = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    name: str
+    model: str
+    parts: tuple[PartSpec, ...]
+    system_instruction: FileSpec | None
+    tools: FileSpec | InlineJson | None
+    tool_config: FileSpec | InlineJson | None
+    """None for annotations."""
+    revision: str | None
+    calls_per_hour: float | None
+    place: Place = field(repr=False, compare=False)
+    defaults: Place = field(repr=False, compare=False)
+
+    def at(self, key: str) -> Place:
+        """Where *key* was said: in the entry or, failing that, in its defaults."""
+        for place in (self.place, self.defaults):
+            if place.has(key):
+                return place / key
+        return self.place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry(_Entry):
+    """A gemini entry."""
+
+    provider: Literal["gemini"] = "gemini"
+    life: Life
+    settings: Settings
+    adopt: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationEntry(_Entry):
+    """A claude or openai entry.  Without a `ttl` the provider's own default holds."""
+
+    provider: Literal["claude", "openai"]
+    ttl: timedelta | None
+
+
+Entry: TypeAlias = CacheEntry | AnnotationEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One stack."""
+
+    stack: str
+    root: Path
+    """The folder of `ctxprov.yaml`; every path of the manifest starts there."""
+    path: Path
+    state: str | None
+    publish: str | None
+    caches: Mapping[str, Entry]
+    """By name, in the order of the files."""

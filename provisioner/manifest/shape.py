@@ -1,0 +1,68 @@
+"""
+Whether a document has the shape that the JSON Schema gives.
+
+A fast validator decides, and finds the caches that fail; a slow one, imported only
+then, says why.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+from jsonschema_rs import Draft202012Validator
+
+from provisioner.errors import Problem
+from provisioner.manifest.document import Document, Value
+from provisioner.manifest.entries import Keys
+from provisioner.shapes import schema_bytes
+
+Kind: TypeAlias = Literal["manifest", "fragment"]
+"""`ctxprov.yaml` has the shape of a manifest, the files beside it that of a fragment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is wrong with the shape of a document, and what is right."""
+
+    problems: list[Problem]
+    caches: dict[str, Keys]
+    """Those that have their shape."""
+    framed: bool
+    """Whether everything around the caches has its shape."""
+
+
+def shape_of(document: Document, kind: Kind) -> Shape:
+    """Compare *document* with its schema."""
+    root = document.root
+    caches: Any = root.get("caches", {})
+    if validator(kind).is_valid(root) and isinstance(caches, dict):
+        return Shape([], caches, framed=True)
+    from provisioner.manifest.explain import explain  # noqa: PLC0415  # slow, and seldom needed
+
+    if not isinstance(caches, dict):
+        return Shape(explain(document, root, schema(kind)), {}, framed=False)
+    fits = validator(kind, "caches").is_valid
+    right = {name: keys for name, keys in caches.items() if fits({name: keys})}
+    wrong = {name: keys for name, keys in caches.items() if name not in right}
+    problems = explain(document, {**root, "caches": wrong}, schema(kind))
+    return Shape(problems, right, validator(kind).is_valid({**root, "caches": {}}))
+
+
+@cache
+def schema(kind: Kind) -> dict[str, Value]:
+    whole: dict[str, Value] = json.loads(schema_bytes("manifest"))
+    if kind == "manifest":
+        return whole
+    return {"$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": "#/$defs/fragment"}
+
+
+@cache
+def validator(kind: Kind, part: str | None = None) -> Draft202012Validator:
+    """The fast validator, of a whole document or of a part that the schema defines."""
+    whole = schema(kind)
+    return Draft202012Validator(
+        {"$defs": whole["$defs"], "$ref": f"#/$defs/{part}"} if part else whole
+    )

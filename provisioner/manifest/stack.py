@@ -1,0 +1,178 @@
+"""
+Which files make a stack, and what they say together.
+
+`ctxprov.yaml` and every `*.ctxprov.yaml` beside it, always all of them: one that was
+left out would read as an order to remove its caches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from provisioner.errors import ManifestError, Problem
+from provisioner.manifest.document import Document, Place
+from provisioner.manifest.entries import entry_of
+from provisioner.manifest.inside import Folder, Unreadable
+from provisioner.manifest.nouns import Entry, Manifest
+from provisioner.manifest.reader import read_document
+from provisioner.manifest.shape import Shape, shape_of
+
+NAME = "ctxprov.yaml"
+_FRAGMENT = f".{NAME}"
+_MAX_SIZE = 64 * 1024 * 1024
+"""Bytes of one file: about a quarter of a million caches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """
+    What could be read, and what is wrong.
+
+    With problems, the manifest lacks what they are about, and is good for nothing but
+    finding more of them; it is None if not even its frame stands.
+    """
+
+    manifest: Manifest | None
+    problems: tuple[Problem, ...]
+
+
+def load_manifest(place: Path) -> Manifest:
+    """
+    Read the stack of a folder, of its `ctxprov.yaml` or of a fragment beside that.
+
+    Raises ManifestError with every problem; files are spelled as *place* is.
+    """
+    draft = read_manifest(place)
+    if draft.problems or draft.manifest is None:
+        raise ManifestError(draft.problems)
+    return draft.manifest
+
+
+def read_manifest(place: Path) -> Draft:
+    """Read what can be read of the stack at *place*, for callers with more to check."""
+    try:
+        root = _folder(place)
+        files = _files(root)
+    except ManifestError as error:
+        return Draft(None, error.problems)
+    problems: list[Problem] = []
+    documents = list(_documents(root, files, problems))
+    shapes = [
+        shape_of(document, "manifest" if _is_main(document) else "fragment")
+        for document in documents
+    ]
+    for shape in shapes:
+        problems += shape.problems
+    problems += _twice(documents)
+    return _drafted(root, documents, shapes, problems)
+
+
+def _folder(place: Path) -> Path:
+    if place.is_dir():
+        return place
+    if place.name == NAME or place.name.endswith(_FRAGMENT):
+        return place.parent
+    if place.exists():
+        raise _of_file(place, f"is not a manifest: name a folder or its {NAME}")
+    raise _of_file(place, "does not exist")
+
+
+def _files(root: Path) -> list[str]:
+    """The names of the files that make the stack, `ctxprov.yaml` first."""
+    try:
+        names = sorted(name for name in os.listdir(root) if not name.startswith("."))  # noqa: PTH208  # names are wanted, not paths
+    except OSError as error:
+        raise _of_file(root, f"cannot be read: {error.strerror}") from error
+    misnamed = [name for name in names if f".{name}".endswith(_FRAGMENT.replace("yaml", "yml"))]
+    if misnamed:
+        raise _of_file(root / misnamed[0], f"would not be read: its name must end in {NAME}")
+    if NAME not in names:
+        raise _of_file(root / NAME, "does not exist; a stack begins with this file")
+    return [NAME, *(name for name in names if name.endswith(_FRAGMENT))]
+
+
+def _documents(root: Path, files: Iterable[str], problems: list[Problem]) -> Iterator[Document]:
+    """Read those that are YAML; what is wrong with others goes to *problems*."""
+    folder = Folder(root)
+    for name in files:
+        path = root / name
+        try:
+            yield read_document(str(path), _bytes(folder, name))
+        except Unreadable as error:
+            problems.append(_problem(path, str(error)))
+        except ManifestError as error:
+            problems.extend(error.problems)
+
+
+def _bytes(folder: Folder, name: str) -> bytes:
+    descriptor, size = folder.open(name)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  # it is open already
+        if size > _MAX_SIZE:
+            raise Unreadable(f"is {size:,} bytes long; a manifest has at most {_MAX_SIZE:,}")
+        return file.read(_MAX_SIZE)
+
+
+def _twice(documents: Iterable[Document]) -> Iterator[Problem]:
+    """Names that two files declare."""
+    seen: dict[str, Document] = {}
+    for document in documents:
+        caches = document.root.get("caches")
+        for name in caches if isinstance(caches, dict) else ():
+            first = seen.setdefault(name, document)
+            if first is not document:
+                path = ("caches", name)
+                yield document.problem(path, f"is declared twice; also at {first.address(path)}")
+
+
+def _drafted(
+    root: Path, documents: list[Document], shapes: list[Shape], problems: list[Problem]
+) -> Draft:
+    main = documents[0] if documents and _is_main(documents[0]) else None
+    if main and not any("caches" in document.root for document in documents):
+        message = "declares nothing: add 'caches:', or 'caches: {}' if none should exist"
+        problems.append(main.problem((), message))
+    if main is None or not shapes[0].framed:
+        return Draft(None, tuple(problems))
+    caches = dict(_entries(main, documents, shapes, problems))
+    words: dict[str, Any] = main.root
+    manifest = Manifest(
+        stack=words["stack"],
+        root=root,
+        path=root / NAME,
+        state=words.get("state"),
+        publish=words.get("publish"),
+        caches=MappingProxyType(caches),
+    )
+    return Draft(manifest, tuple(problems))
+
+
+def _entries(
+    main: Document, documents: list[Document], shapes: list[Shape], problems: list[Problem]
+) -> Iterator[tuple[str, Entry]]:
+    defaults: Any = main.root.get("defaults", {})
+    above = Place(main, ("defaults",))
+    for document, shape in zip(documents, shapes, strict=True):
+        for name, keys in shape.caches.items():
+            kind = keys["provider"]
+            place = Place(document, ("caches", name))
+            try:
+                yield name, entry_of(name, keys, place, defaults.get(kind, {}), above / kind)
+            except ManifestError as error:
+                problems.extend(error.problems)
+
+
+def _is_main(document: Document) -> bool:
+    return Path(document.file).name == NAME
+
+
+def _problem(path: Path, message: str) -> Problem:
+    return Problem(str(path), 1, 1, "", message)
+
+
+def _of_file(path: Path, message: str) -> ManifestError:
+    return ManifestError([_problem(path, message)])

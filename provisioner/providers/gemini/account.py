@@ -1,0 +1,104 @@
+"""
+Whom we talk to: an endpoint and a key, from arguments or from the environment.
+
+Decides which variable wins, and refuses an address or a key that could not be sent as it
+is, without echoing either.  Knows no request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final, Self
+from urllib.parse import quote
+
+import httpx
+
+from provisioner.errors import InvalidCacheConfiguration, MissingKey
+
+HOME: Final = "https://generativelanguage.googleapis.com"
+
+_VERSION: Final = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
+_KEY: Final = re.compile(r"[!-~]+", re.ASCII)
+_WORTH_HIDING: Final = 4
+"""A key of fewer characters hides nothing, and cutting it out would garble every sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An endpoint, and the key to use there."""
+
+    endpoint: str
+    """Normalised, with the API version, without credentials and without a final slash."""
+    key: str = field(repr=False)
+
+    @classmethod
+    def find(
+        cls,
+        api_key: str | None,
+        base_url: str | None,
+        api_version: str,
+        environment: Mapping[str, str],
+    ) -> Self:
+        """
+        Take what is given, else what the environment says.
+
+        `GOOGLE_API_KEY` wins over `GEMINI_API_KEY`.  Raises MissingKey if there is no key,
+        InvalidCacheConfiguration for one that no header can carry or for a bad address.
+        """
+        home = base_url or environment.get("GOOGLE_GEMINI_BASE_URL") or HOME
+        return cls(endpoint=_endpoint(home, api_version), key=_key(api_key, environment))
+
+    @property
+    def fingerprint(self) -> str:
+        """What a key may be recognised by and not be found out from."""
+        return sha256(b"ctxprov key\0" + self.key.encode()).hexdigest()[:16]
+
+    def redact(self, text: str) -> str:
+        """Take the key out of *text*."""
+        if len(self.key) < _WORTH_HIDING:
+            return text
+        return text.replace(self.key, "[key]").replace(quote(self.key, safe=""), "[key]")
+
+
+def _key(given: str | None, environment: Mapping[str, str]) -> str:
+    found = environment.get("GOOGLE_API_KEY") or environment.get("GEMINI_API_KEY")
+    key = found if given is None else given
+    if not key:
+        raise MissingKey(
+            "there is no API key for Gemini: set GEMINI_API_KEY or GOOGLE_API_KEY, or pass api_key"
+        )
+    if not _KEY.fullmatch(key):
+        raise InvalidCacheConfiguration(
+            "the API key holds a space, a line end or a character outside ASCII;"
+            " was it copied whole and alone?"
+        )
+    return key
+
+
+def _endpoint(base_url: str, api_version: str) -> str:
+    """A version at the end of *base_url* wins over *api_version*."""
+    url = _url(base_url)
+    path, _, last = url.path.rstrip("/").rpartition("/")
+    if not _VERSION.fullmatch(last):
+        path, last = url.path.rstrip("/"), api_version
+    if not _VERSION.fullmatch(last):
+        raise InvalidCacheConfiguration("an API version looks like v1beta")
+    return str(url.copy_with(path=f"{path}/{last}"))
+
+
+def _url(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, ValueError):
+        # its message may quote a password
+        raise InvalidCacheConfiguration("the base URL is not a URL") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise InvalidCacheConfiguration("the base URL has to start with https:// and a host")
+    if url.userinfo or url.query or url.fragment:
+        raise InvalidCacheConfiguration(
+            "the base URL is scheme, host and path: no user, no password, no ? and no #"
+        )
+    return url

@@ -1,0 +1,209 @@
+"""
+The `cachedContents` wire format: our values to JSON, the server's JSON to our values.
+
+Decides every spelling, and what a name may look like before it comes near a URL.  What a
+caller got wrong is `InvalidCacheConfiguration`; what the server got wrong is ValueError.
+Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from provisioner.cache import (
+    CacheContent,
+    CachedContext,
+    CacheHandle,
+    GeminiHandle,
+    InlinePart,
+    Json,
+    Part,
+    TextPart,
+    UriPart,
+)
+from provisioner.errors import InvalidCacheConfiguration, name_of
+from provisioner.providers.encoding import json_bytes
+from provisioner.times import moment_text, parse_moment
+
+LONGEST_LABEL: Final = 128
+
+_NAME: Final = re.compile(
+    r"(?:projects/[A-Za-z0-9][A-Za-z0-9.:_-]*/locations/[a-z0-9-]+/)?cachedContents/[A-Za-z0-9_-]+",
+    re.ASCII,
+)
+_MODEL: Final = re.compile(r"(?:models/)?([A-Za-z0-9][A-Za-z0-9._-]*)", re.ASCII)
+_NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
+
+
+def name_in(handle: CacheHandle) -> str:
+    """The name of the cache, safe in a URL.  Raises InvalidCacheConfiguration otherwise."""
+    match handle:
+        case GeminiHandle(name) if _NAME.fullmatch(name):
+            return name
+        case GeminiHandle():
+            raise InvalidCacheConfiguration("a Gemini cache is named like cachedContents/abc123")
+        case _:
+            raise InvalidCacheConfiguration(f"{name_of(handle)} does not belong to gemini")
+
+
+def bare_model(model: str) -> str:
+    """`models/ID` or `ID` as `ID`.  Raises InvalidCacheConfiguration for anything else."""
+    if found := _MODEL.fullmatch(model):
+        return found[1]
+    raise InvalidCacheConfiguration("a Gemini model is named like gemini-3.8-flash")
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The one field that says how long a cache lives; it is its own update mask."""
+
+    field: Literal["ttl", "expireTime"]
+    value: str
+
+    @property
+    def body(self) -> bytes:
+        return json_bytes({self.field: self.value})
+
+
+def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedelta) -> Life:
+    """Take the one that is given; without either, *default* is the ttl."""
+    match ttl, expires_at:
+        case timedelta(), datetime():
+            raise InvalidCacheConfiguration("a cache has a ttl or an expires_at, not both")
+        case None, datetime(tzinfo=None):
+            raise InvalidCacheConfiguration("expires_at has to say its time zone")
+        case None, datetime() as moment:
+            return Life("expireTime", moment_text(moment))
+        case _:
+            return Life("ttl", _seconds(default if ttl is None else ttl))
+
+
+def creation(content: CacheContent, model: str, label: str, life: Life) -> bytes:
+    """The body of a create.  *model* is the bare id."""
+    if len(label) > LONGEST_LABEL:
+        raise InvalidCacheConfiguration(f"a label has at most {LONGEST_LABEL} characters")
+    name = {"displayName": label} if label else {}
+    return json_bytes({**name, life.field: life.value, **_held(content, model)})
+
+
+def counting(content: CacheContent, model: str) -> bytes:
+    """The body that counts the tokens of what `creation` sends."""
+    return json_bytes({"generateContentRequest": _held(content, model)})
+
+
+def read_context(json: Json) -> CachedContext:
+    """Read a cache as the server reports it.  Raises ValueError."""
+    match json:
+        case {
+            "name": str(name),
+            "model": str(model),
+            "createTime": str(created),
+            "expireTime": str(expires),
+        } if isinstance(json, Mapping) and _NAME.fullmatch(name):
+            end = parse_moment(expires)
+            return CachedContext(
+                handle=GeminiHandle(name, end),
+                model=model.rpartition("/")[2],
+                display_name=_text(json, "displayName"),
+                created_at=parse_moment(created),
+                updated_at=parse_moment(_text(json, "updateTime") or created),
+                expires_at=end,
+                token_count=_tokens(json.get("usageMetadata")),
+            )
+        case _:
+            raise ValueError("this is not a cached content")
+
+
+def read_page(json: Json) -> tuple[list[CachedContext], str]:
+    """Read one page of a list, and the token of the next (empty: it was the last)."""
+    match json:
+        case {"cachedContents": list(caches)} if isinstance(json, Mapping):
+            return [read_context(cache) for cache in caches], _text(json, "nextPageToken")
+        case Mapping() if json.get("cachedContents") is None:
+            return [], _text(json, "nextPageToken")
+        case _:
+            raise ValueError("this is not a list of cached contents")
+
+
+def read_count(json: Json) -> int:
+    """Read the total of a count of tokens.  Raises ValueError."""
+    match json:
+        case {"totalTokens": total}:
+            return _whole(total)
+        case _:
+            raise ValueError("this is not a count of tokens")
+
+
+def _held(content: CacheContent, model: str) -> dict[str, Json]:
+    """Everything a cache is made of; what is not there is left out."""
+    system = content.system_instruction
+    fields: dict[str, Json] = {
+        "model": f"models/{model}",
+        "systemInstruction": _turn([{"text": system}]) if system else None,
+        "contents": [_turn([_part(part) for part in content.parts])] if content.parts else None,
+        "tools": content.tools or None,
+        "toolConfig": content.tool_config,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _turn(parts: list[Json]) -> Json:
+    return {"role": "user", "parts": parts}
+
+
+def _part(part: Part) -> Json:
+    match part:
+        case TextPart(text):
+            return {"text": text}
+        case InlinePart(mime_type, content):
+            encoded = b64encode(content).decode("ascii")
+            return {"inlineData": {"mimeType": mime_type, "data": encoded}}
+        case UriPart(mime_type, uri):
+            return {"fileData": {"mimeType": mime_type, "fileUri": uri}}
+
+
+def _seconds(ttl: timedelta) -> str:
+    if ttl <= timedelta():
+        raise InvalidCacheConfiguration(f"a cache has to live for a while, not for {ttl}")
+    whole, rest = divmod(ttl, timedelta(seconds=1))
+    fraction = f".{rest.microseconds:06}" if rest else ""
+    return f"{whole}{fraction}s"
+
+
+def _text(fields: Mapping[str, Json], key: str) -> str:
+    match fields.get(key):
+        case None:
+            return ""
+        case str(text):
+            return text
+        case _:
+            raise ValueError(f"{key} is not a text")
+
+
+def _tokens(usage: Json) -> int:
+    match usage:
+        case None:
+            return 0
+        case Mapping():
+            return _whole(usage.get("totalTokenCount", 0))
+        case _:
+            raise ValueError("usageMetadata is not an object")
+
+
+def _whole(number: Json) -> int:
+    """Proto JSON spells an int64 as text."""
+    match number:
+        case bool():
+            pass
+        case int() if number >= 0:
+            return number
+        case str() if _NUMBER.fullmatch(number):
+            return int(number)
+        case _:
+            pass
+    raise ValueError("a count of tokens is a whole number")

@@ -1,0 +1,78 @@
+"""
+Two sides of a change, attribute by attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from provisioner.model.words import life_words, settings_words
+from provisioner.render.side import Side
+from provisioner.render.summary import SHORT
+from provisioner.render.wording import word
+from provisioner.times import moment_text
+
+_Attributes: TypeAlias = Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One attribute; None is where it is missing.  Its texts are foreign."""
+
+    where: str
+    before: str | None
+    after: str | None
+
+
+def differences(before: Side | None, after: Side) -> tuple[Difference, ...]:
+    """What of *before* is different in *after*; all of it if there was nothing before."""
+    new = _attributes(after)
+    if before is None:
+        return tuple(Difference(key, None, _text(value)) for key, value in new.items())
+    return _between(_attributes(before), new)
+
+
+def _between(old: _Attributes, new: _Attributes) -> tuple[Difference, ...]:
+    from deepdiff import DeepDiff  # noqa: PLC0415  # a tenth of a second, for those who ask
+
+    order = {key: at for at, key in enumerate([*new, *old])}
+    found = [
+        (level.path(output_format="list"), kind, level.t1, level.t2)
+        for kind, levels in DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0).items()
+        for level in levels
+    ]
+    found.sort(key=lambda one: (order[one[0][0]], one[0][1:]))
+    return tuple(
+        Difference(
+            where=_where(path),
+            before=None if kind.endswith("_added") else _text(one),
+            after=None if kind.endswith("_removed") else _text(other),
+        )
+        for path, kind, one, other in found
+    )
+
+
+def _attributes(side: Side) -> _Attributes:
+    """What is known of *side*, spelled as in a manifest."""
+    life = life_words(side.life) if side.life else {}
+    settings = settings_words(side.settings) if side.settings else {}
+    end = moment_text(side.expires_at.replace(microsecond=0)) if side.expires_at else None
+    known: dict[str, str | Sequence[str] | None] = {
+        "provider": side.provider,
+        "model": side.model,
+        "digest": side.digest and side.digest[:SHORT],
+        **{key: word(value) for key, value in {**life, **settings}.items()},
+        "paths": side.paths,
+        "lives until": end,
+    }
+    return {key: value for key, value in known.items() if value}
+
+
+def _where(path: Sequence[str | int]) -> str:
+    return str(path[0]) + "".join(f"[{step}]" for step in path[1:])
+
+
+def _text(value: str | Sequence[str]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)

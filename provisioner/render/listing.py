@@ -1,0 +1,161 @@
+"""
+Every live cache of a project: ours by stack, and everybody else's.
+
+A label says which stack a cache is of; only the state of that stack can say that one is a
+stray.  Display names are whatever anybody wrote there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby, islice
+
+from provisioner.cache import Json
+from provisioner.model import LiveCache
+from provisioner.render.escape import json_text, plain
+from provisioner.render.layout import NARROWEST, clip, columns, table
+from provisioner.render.palette import Palette
+from provisioner.render.sizes import span_text, tokens_text
+from provisioner.times import moment_text
+
+FORMAT_VERSION = 1
+
+_HEADER = ("", "NAME", "MODEL", "AGE", "LEFT", "TOKENS", "ID")
+_RIGHT = frozenset({3, 4, 5})
+_NAME = 1
+_WITH_ID = 120
+"""From so many columns on there is room for ids."""
+_SHORTEST, _MODEL = 12, 24
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A live cache and what its display name says, label or not."""
+
+    live: LiveCache
+    display_name: str
+
+    @property
+    def stack(self) -> str | None:
+        return self.live.label.stack if self.live.label else None
+
+    @property
+    def name(self) -> str:
+        """What to call it: its name in the stack, what somebody called it, or its id."""
+        return self.live.label.name if self.live.label else self.display_name or self.live.id
+
+    def is_stray(self, known: Mapping[str, Collection[str]]) -> bool:
+        """*known* are the ids on record, by stack, of those stacks whose state is at hand."""
+        ids = known.get(self.stack) if self.stack else None
+        return ids is not None and self.live.id not in ids
+
+
+def list_text(
+    caches: Iterable[Listed],
+    *,
+    known: Mapping[str, Collection[str]],
+    now: datetime,
+    width: int,
+    colour: bool,
+) -> str:
+    """A table with a line per cache, stack by stack, then the others; totals at the end."""
+    groups = _groups(caches)
+    if not groups:
+        return "This project has no live caches.\n"
+    palette = Palette(colour)
+    shown = [one for group in groups.values() for one in group]
+    header, *lines = _aligned([_cells(one, known, now) for one in shown], max(width, NARROWEST))
+    parts, rest = [palette.paint(header, "quiet")], iter(lines)
+    for stack, group in groups.items():
+        parts += ["", palette.paint(_title(stack, group), "strong"), *islice(rest, len(group))]
+    return "\n".join([*parts, "", _totals(groups, known)]) + "\n"
+
+
+def list_json(
+    caches: Iterable[Listed], *, known: Mapping[str, Collection[str]], now: datetime
+) -> str:
+    """The same for machines, in the same order."""
+    shown = [one for group in _groups(caches).values() for one in group]
+    return json_text(
+        {
+            "format_version": FORMAT_VERSION,
+            "at": moment_text(now),
+            "totals": {"caches": len(shown), "tokens": _tokens(shown)},
+            "caches": [_words(one, known) for one in shown],
+        }
+    )
+
+
+def _groups(caches: Iterable[Listed]) -> Mapping[str | None, Sequence[Listed]]:
+    """By stack, in order; None, for everybody else's, comes last."""
+    ordered = sorted(caches, key=lambda one: (one.stack is None, one.stack or "", *_rank(one)))
+    return {stack: list(group) for stack, group in groupby(ordered, key=lambda one: one.stack)}
+
+
+def _rank(one: Listed) -> tuple[str, datetime, str]:
+    return one.name, one.live.expires_at, one.live.id
+
+
+def _cells(one: Listed, known: Mapping[str, Collection[str]], now: datetime) -> tuple[str, ...]:
+    left = one.live.expires_at - now
+    return (
+        "?" if one.is_stray(known) else "",
+        plain(one.name),
+        clip(plain(one.live.model), _MODEL),
+        span_text(now - one.live.created_at),
+        span_text(left) if left > timedelta() else "expired",
+        tokens_text(one.live.tokens),
+        plain(one.live.id),
+    )
+
+
+def _aligned(cells: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Columns that fit: the name gives way, and ids are shown if there is room for them."""
+    shown = [row if width >= _WITH_ID else row[:-1] for row in (_HEADER, *cells)]
+    others = [max(map(columns, column)) for column in list(zip(*shown, strict=True))]
+    others[_NAME] = 0
+    room = max(width - sum(others) - len(_GAP) * len(others), _SHORTEST)
+    fitted = [(row[0], clip(row[_NAME], room), *row[_NAME + 1 :]) for row in shown]
+    return [f"  {line}" for line in table(fitted, right=_RIGHT)]
+
+
+def _title(stack: str | None, group: Sequence[Listed]) -> str:
+    return f"{stack or 'Everybody else'} ({_caches(group)})"
+
+
+def _totals(
+    groups: Mapping[str | None, Sequence[Listed]], known: Mapping[str, Collection[str]]
+) -> str:
+    shown = [one for group in groups.values() for one in group]
+    strays = sum(one.is_stray(known) for one in shown)
+    note = f"; {strays} stray (?): labelled as a stack's, not on its record" if strays else ""
+    return f"{_caches(shown)} in all{note}."
+
+
+def _caches(group: Sequence[Listed]) -> str:
+    plural = "" if len(group) == 1 else "s"
+    return f"{len(group)} cache{plural}, {tokens_text(_tokens(group))} tokens"
+
+
+def _tokens(group: Iterable[Listed]) -> int:
+    return sum(one.live.tokens for one in group)
+
+
+def _words(one: Listed, known: Mapping[str, Collection[str]]) -> dict[str, Json]:
+    live = one.live
+    return {
+        "id": live.id,
+        "provider": live.provider,
+        "display_name": one.display_name,
+        "stack": one.stack,
+        "name": live.label.name if live.label else None,
+        "stray": one.is_stray(known),
+        "model": live.model,
+        "created_at": moment_text(live.created_at),
+        "updated_at": moment_text(live.updated_at),
+        "expires_at": moment_text(live.expires_at),
+        "tokens": live.tokens,
+    }

@@ -1,0 +1,30 @@
+"""
+Colour as an argument: the same words with ANSI around them, or without.
+
+Which change has which tone is known elsewhere; whether the terminal wants colour, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+Tone: TypeAlias = Literal["good", "change", "bad", "quiet", "strong"]
+
+_ANSI: Mapping[Tone, str] = MappingProxyType(
+    {"good": "32", "change": "33", "bad": "31", "quiet": "2", "strong": "1"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Paints text, if it has colours at all."""
+
+    colour: bool
+
+    def paint(self, text: str, tone: Tone | None) -> str:
+        if not (self.colour and tone and text):
+            return text
+        return f"\x1b[{_ANSI[tone]}m{text}\x1b[0m"

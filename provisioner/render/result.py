@@ -1,0 +1,147 @@
+"""
+What became of a plan: a line for each change as it ends, and a table when all have.
+
+Errors carry the words of servers and files: they are shown as one harmless line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from provisioner.cache import Json
+from provisioner.model import (
+    Done,
+    Failed,
+    NotAttempted,
+    Outcome,
+    Plan,
+    Result,
+    name_of_change,
+)
+from provisioner.render.document import FORMAT_VERSION, row_words
+from provisioner.render.escape import json_text, plain
+from provisioner.render.layout import NARROWEST, clip, columns, hang, pad
+from provisioner.render.palette import Palette, Tone
+from provisioner.render.row import rows
+from provisioner.render.wording import PAST, action, symbol, tone
+from provisioner.times import moment_text
+
+Fate: TypeAlias = Literal["done", "failed", "not attempted"]
+FATES: tuple[Fate, ...] = ("done", "not attempted", "failed")
+"""What matters most comes last, where a terminal shows it."""
+
+_MOST = 48
+"""As long as a name may be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How one change ended, in words.  They are foreign."""
+
+    fate: Fate
+    symbol: str
+    tone: Tone
+    name: str
+    action: str
+    words: str
+
+
+def ending(result: Result) -> Ending:
+    change = result.change
+    fate, words = _fate(result.outcome)
+    done = fate == "done"
+    return Ending(
+        fate=fate,
+        symbol=symbol(change) if done else "!" if fate == "failed" else "·",
+        tone=tone(change) if done else "bad" if fate == "failed" else "quiet",
+        name=name_of_change(change),
+        action=action(change),
+        words=PAST[type(change)] if done else words,
+    )
+
+
+def result_line(result: Result, *, colour: bool) -> str:
+    """One line, without its end: `+ manual: created`, `! manual: create failed: …`."""
+    end = ending(result)
+    words = end.words if end.fate == "done" else f"{end.action} {end.fate}: {end.words}"
+    mark = Palette(colour).paint(end.symbol, end.tone)
+    return f"{mark} {plain(end.name)}: {plain(words)}"
+
+
+def result_text(results: Iterable[Result], *, width: int, colour: bool) -> str:
+    """Count how everything ended; if anything did not end well, list it all."""
+    width, palette = max(width, NARROWEST), Palette(colour)
+    ends = [ending(result) for result in results]
+    number = tally(ends)
+    blocks = [
+        _block(fate, [end for end in ends if end.fate == fate], width, palette)
+        for fate in FATES
+        if number[fate] and number["done"] < len(ends)
+    ]
+    lines = ["\n".join(block) + "\n\n" for block in blocks]
+    return "".join(lines) + palette.paint(tally_line(number), "strong") + "\n"
+
+
+def result_json(plan: Plan, results: Sequence[Result]) -> str:
+    """The changes as in the plan, each with its outcome and its error, if any."""
+    ends = [ending(result) for result in results]
+    shown = rows(plan, (result.change for result in results))
+    return json_text(
+        {
+            "format_version": FORMAT_VERSION,
+            "stack": plan.stack,
+            "at": moment_text(plan.at),
+            "fingerprint": plan.fingerprint,
+            "summary": {fate.replace(" ", "_"): number for fate, number in tally(ends).items()},
+            "results": [
+                {**row_words(row), **_end_words(end)} for row, end in zip(shown, ends, strict=True)
+            ],
+        }
+    )
+
+
+def tally(ends: Iterable[Ending]) -> Mapping[Fate, int]:
+    found = Counter(end.fate for end in ends)
+    return {
+        "done": found["done"],
+        "failed": found["failed"],
+        "not attempted": found["not attempted"],
+    }
+
+
+def tally_line(number: Mapping[Fate, int]) -> str:
+    """`Applied: 3 done, 1 failed, 2 not attempted.`"""
+    return f"Applied: {', '.join(f'{count} {fate}' for fate, count in number.items())}."
+
+
+def _fate(outcome: Outcome) -> tuple[Fate, str]:
+    match outcome:
+        case Done():
+            return "done", ""
+        case Failed(error):
+            return "failed", str(error)
+        case NotAttempted(why):
+            return "not attempted", why
+
+
+def _block(fate: Fate, ends: Sequence[Ending], width: int, palette: Palette) -> list[str]:
+    names = min(max(columns(plain(end.name)) for end in ends), _MOST, width // 3)
+    verbs = max(len(end.action) for end in ends)
+    lines = [palette.paint(fate.capitalize(), "strong")]
+    for end in ends:
+        mark = palette.paint(end.symbol, end.tone)
+        head = f"  {mark} {pad(clip(plain(end.name), names), names)}  {pad(end.action, verbs)}  "
+        indent = len("  +   ") + names + verbs + len("  ")
+        words = "" if end.fate == "done" else plain(end.words)
+        lines += hang(head, words, width=width, indent=indent)
+    return lines
+
+
+def _end_words(end: Ending) -> dict[str, Json]:
+    return {
+        "outcome": end.fate.replace(" ", "_"),
+        "error": None if end.fate == "done" else end.words,
+    }

@@ -1,0 +1,185 @@
+"""
+The caches of a stack as they stand: how much life is left, what they hold, when they changed.
+
+Shown is the record, corrected by what the provider says of existence and time, if it was
+asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from provisioner.model import (
+    LiveCache,
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    RetiringCache,
+    State,
+)
+from provisioner.model.words import life_words, settings_words
+from provisioner.render.escape import plain
+from provisioner.render.layout import NARROWEST, clip, columns, hang, pad, table
+from provisioner.render.palette import Palette, Tone
+from provisioner.render.side import Tokens
+from provisioner.render.sizes import bytes_text, moment_short, span_text
+from provisioner.render.wording import word
+
+_HEADER = ("NAME", "PROVIDER", "LEFT", "CHANGED", "TOKENS")
+_RIGHT = frozenset({0, 1, 2})
+"""Of those behind the bar."""
+_SHORTEST = 12
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Standing:
+    """A recorded cache at one moment."""
+
+    record: Recorded
+    updated_at: datetime
+    expires_at: datetime | None
+    tokens: Tokens
+    left: str
+    share: float
+    """What is left of the granted life, from 0 to 1."""
+    tone: Tone
+
+    def bar(self, cells: int) -> str:
+        """Nothing for an annotation: its life begins anew with every call."""
+        full = round(self.share * cells)
+        return "█" * full + "░" * (cells - full) if self.expires_at else " " * cells
+
+
+def show_text(
+    state: State, live: Mapping[str, LiveCache] | None, *, now: datetime, width: int, colour: bool
+) -> str:
+    """A line per cache on record.  *live* is by id; None says that nobody was asked."""
+    if not state.caches:
+        return f"Nothing is on record of {plain(state.stack)}.\n"
+    width, palette = max(width, NARROWEST), Palette(colour)
+    shown = [_standing(state.caches[name], live, now) for name in sorted(state.caches)]
+    cells = width // 8
+    (name, left), *lines = _halves([_HEADER, *(_cells(one, now) for one in shown)], width - cells)
+    parts = [palette.paint(name + "LIFE".ljust(cells) + left, "quiet")]
+    for (before, behind), one in zip(lines, shown, strict=True):
+        parts.append(before + palette.paint(one.bar(cells), one.tone) + behind)
+    return "\n".join([*parts, *_retiring(state, live, now, width)]) + "\n"
+
+
+def show_one(
+    record: Recorded,
+    live: Mapping[str, LiveCache] | None,
+    *,
+    now: datetime,
+    width: int,
+    colour: bool,
+) -> str:
+    """Everything that is known of one cache."""
+    width, palette = max(width, NARROWEST), Palette(colour)
+    facts = list(_facts(_standing(record, live, now), now, cells=width // 4))
+    indent = max(len(key) for key, _ in facts) + len(_GAP)
+    lines = [palette.paint(plain(record.name), "strong")]
+    for key, value in facts:
+        lines += hang(pad(key, indent), plain(value), width=width, indent=indent)
+    return "\n".join(lines) + "\n"
+
+
+def _standing(record: Recorded, live: Mapping[str, LiveCache] | None, now: datetime) -> _Standing:
+    match record:
+        case RecordedAnnotation():
+            return _Standing(
+                record=record,
+                updated_at=record.updated_at,
+                expires_at=None,
+                tokens=Tokens(record.measure.tokens, estimated=True),
+                left="",
+                share=0,
+                tone="quiet",
+            )
+        case RecordedCache():
+            seen = record if live is None else live.get(record.id)
+            return _cache(record, seen, now)
+
+
+def _cache(
+    record: RecordedCache, seen: LiveCache | RecordedCache | None, now: datetime
+) -> _Standing:
+    known = seen or record
+    rest = known.expires_at - now if seen else timedelta()
+    granted = known.expires_at - known.updated_at
+    due = rest <= record.settings.window(granted)
+    return _Standing(
+        record=record,
+        updated_at=known.updated_at,
+        expires_at=known.expires_at,
+        tokens=Tokens(record.measure.tokens, estimated=False),
+        left=span_text(rest) if rest > timedelta() else _end(known.expires_at, now),
+        share=max(0.0, min(rest / granted, 1.0)) if granted else 0.0,
+        tone="bad" if rest <= timedelta() else "change" if due else "good",
+    )
+
+
+def _end(expires_at: datetime, now: datetime) -> str:
+    return "expired" if expires_at <= now else "gone"
+
+
+def _cells(one: _Standing, now: datetime) -> tuple[str, ...]:
+    return (
+        plain(one.record.name),
+        one.record.provider,
+        one.left,
+        f"{span_text(now - one.updated_at)} ago",
+        str(one.tokens),
+    )
+
+
+def _halves(rows: Sequence[Sequence[str]], width: int) -> list[tuple[str, str]]:
+    """Two columns, and those behind the bar; the name gives way if they do not fit."""
+    others = [max(map(columns, column)) for column in zip(*rows, strict=True)][1:]
+    room = max(width - sum(others) - len(_GAP) * (len(others) + 1), _SHORTEST)
+    left = table([(clip(name, room), provider) for name, provider, *_ in rows])
+    right = table([rest for _, _, *rest in rows], right=_RIGHT)
+    edge = max(map(columns, left)) + len(_GAP)
+    return [(pad(one, edge), _GAP + other) for one, other in zip(left, right, strict=True)]
+
+
+def _retiring(
+    state: State, live: Mapping[str, LiveCache] | None, now: datetime, width: int
+) -> list[str]:
+    ends = [(one.name, _until(one, live)) for one in state.retiring.values()]
+    dying = [f"{name} in {span_text(end - now)}" for name, end in ends if end and end > now]
+    lines = hang("Retiring: ", plain(", ".join(dying)), width=width, indent=len("Retiring: "))
+    return ["", *lines] if dying else []
+
+
+def _until(one: RetiringCache, live: Mapping[str, LiveCache] | None) -> datetime | None:
+    if live is None:
+        return one.until
+    return live[one.id].expires_at if one.id in live else None
+
+
+def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, str]]:
+    record = one.record
+    yield "provider", record.provider
+    yield "model", record.model
+    if one.expires_at:
+        until = f"until {moment_short(one.expires_at, at=now)}"
+        yield "left", f"{one.bar(cells)} {one.left}, {until}"
+    match record:
+        case RecordedCache():
+            words = {**life_words(record.life), **settings_words(record.settings)}
+            created = f"{span_text(now - record.created_at)} ago"
+        case RecordedAnnotation():
+            words, created = life_words(record.life), ""
+    yield from ((key, word(value)) for key, value in words.items())
+    if created:
+        yield "created", created
+    yield "changed", f"{span_text(now - one.updated_at)} ago"
+    yield "holds", f"{bytes_text(record.measure.size)}, {one.tokens} tokens"
+    yield "content", ", ".join(record.measure.paths)
+    yield "digest", record.digest
+    yield "handle", json.dumps(record.handle.as_json())

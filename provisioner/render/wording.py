@@ -1,0 +1,248 @@
+"""
+What changes are called, marked and coloured, and the sentence that says why.
+
+Everything a person reads about a change is chosen here.  Sentences may hold foreign text
+(models, ids); whoever shows them escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TypeAlias
+
+from provisioner.cache import Json
+from provisioner.model import (
+    Adopt,
+    After,
+    Annotate,
+    Blocked,
+    Cause,
+    Change,
+    Create,
+    Delete,
+    Forget,
+    Keep,
+    Leave,
+    Life,
+    Note,
+    Reason,
+    RecordedAnnotation,
+    RecordedCache,
+    Refresh,
+    Replace,
+    Retire,
+    RetiringCache,
+    Ttl,
+    Until,
+)
+from provisioner.model.words import life_words, settings_words
+from provisioner.render.palette import Tone
+from provisioner.render.sizes import span_text
+from provisioner.times import moment_text
+
+Wish: TypeAlias = Create | Replace | Adopt | Refresh | Note | Annotate | Keep
+"""A change of something that is declared."""
+Words: TypeAlias = Mapping[str, Json]
+
+_SYMBOLS: Mapping[type[Change], str] = MappingProxyType(
+    {
+        Create: "+",
+        Replace: "±",
+        Adopt: "←",
+        Refresh: "~",
+        Note: "=",
+        Annotate: "*",
+        Keep: " ",
+        Retire: "↓",
+        Delete: "-",
+        Forget: ".",
+        Leave: "?",
+        Blocked: "!",
+    }
+)
+
+_TONES: Mapping[type[Change], Tone] = MappingProxyType(
+    {
+        Create: "good",
+        Adopt: "good",
+        Annotate: "good",
+        Replace: "change",
+        Refresh: "change",
+        Note: "change",
+        Retire: "bad",
+        Delete: "bad",
+        Blocked: "bad",
+        Forget: "quiet",
+        Keep: "quiet",
+        Leave: "quiet",
+    }
+)
+
+PAST: Mapping[type[Change], str] = MappingProxyType(
+    {
+        Create: "created",
+        Replace: "replaced",
+        Adopt: "adopted",
+        Refresh: "refreshed",
+        Note: "noted",
+        Annotate: "annotated",
+        Keep: "kept",
+        Retire: "retired",
+        Delete: "deleted",
+        Forget: "forgotten",
+        Leave: "left alone",
+        Blocked: "refused",
+    }
+)
+
+EDITS = "Edits: the repository changed"
+LIFECYCLE = "Lifecycle: time passed"
+DRIFT = "Drift: the live side changed"
+REFUSED = "Refused"
+UNCHANGED = "Unchanged"
+HEADINGS = (EDITS, LIFECYCLE, DRIFT, REFUSED, UNCHANGED)
+"""In the order in which they are shown."""
+
+_BY_CAUSE = MappingProxyType(
+    {Cause.EDIT: EDITS, Cause.TIME: LIFECYCLE, Cause.DRIFT: DRIFT, None: UNCHANGED}
+)
+
+_SENTENCES: Mapping[Reason, str] = MappingProxyType(
+    {
+        Reason.NEW: "not there yet",
+        Reason.FOUND: "found alive, not on record",
+        Reason.CONTENT: "content changed",
+        Reason.REQUESTED: "asked for by --replace",
+        Reason.ENDED: "has run out",
+        Reason.CURRENT: "up to date",
+        Reason.UNDECLARED: "no longer wanted",
+        Reason.RETIRED: "retired and gone",
+        Reason.RETIRING: "still to be retired",
+        Reason.STRAY: "labelled as this stack's, not on record",
+    }
+)
+
+
+def action(change: Change) -> str:
+    """The verb: `create`, `replace`, …"""
+    return type(change).__name__.lower()
+
+
+def symbol(change: Change) -> str:
+    """One character that tells the kind of change apart even without colour."""
+    return "!" if is_unmet(change) else _SYMBOLS[type(change)]
+
+
+def tone(change: Change) -> Tone:
+    return "bad" if is_unmet(change) else _TONES[type(change)]
+
+
+def heading(change: Change) -> str:
+    """Under which of `HEADINGS` it belongs."""
+    match change:
+        case Blocked():
+            return REFUSED
+        case Keep():
+            return EDITS if is_unmet(change) else UNCHANGED
+        case _:
+            return _BY_CAUSE[change.reason.cause]
+
+
+def is_told(change: Change) -> bool:
+    """Whether *change* is worth a line to those who did not ask for all."""
+    match change:
+        case Keep():
+            return is_unmet(change)
+        case Leave(record=RetiringCache()) | Forget(record=RetiringCache()):
+            return False
+        case _:
+            return True
+
+
+def is_unmet(change: Change) -> bool:
+    """Whether the manifest asks for what can no longer be made: a warning, not a change."""
+    match change:
+        case Keep(want, record=record, reason=Reason.ENDED):
+            return record is None or record.after != want.after
+        case _:
+            return False
+
+
+def why(change: Change, at: datetime) -> str:
+    """Say in a sentence why *change* was chosen, as seen at the moment *at*."""
+    match change:
+        case Blocked(why=sentence):
+            return sentence
+        case Retire(live, record):
+            rest = min(record.retire_after, live.expires_at - at)
+            return f"{_SENTENCES[change.reason]}; dies in {span_text(rest)}"
+        case Leave(record=None):
+            return f"{_SENTENCES[change.reason]}; --prune deletes it"
+        case Leave(live):
+            return f"dies in {span_text(live.expires_at - at)}"
+        case Delete() | Forget():
+            return _SENTENCES[change.reason]
+        case Adopt(twin=twin, reason=Reason.IMPORTED):
+            return f"takes over {twin.id}"
+        case Adopt(record=RecordedCache() | RecordedAnnotation()):
+            return f"{_wish(change, at)}; one that fits is alive"
+        case _:
+            return _wish(change, at)
+
+
+def _wish(change: Wish, at: datetime) -> str:
+    match change:
+        case Keep(want, reason=Reason.ENDED):
+            return _ended(want.life)
+        case Refresh(own=own, record=record, reason=Reason.SHORTENED):
+            return f"cut short by {span_text(record.expires_at - own.expires_at)}"
+        case Refresh(own=own, reason=Reason.EXPIRING):
+            return f"expires in {span_text(own.expires_at - at)}"
+        case Create(record=RecordedCache() as record, reason=Reason.EXPIRED):
+            return f"expired {span_text(at - record.expires_at)} ago"
+        case Create(record=RecordedCache() as record, reason=Reason.MISSING):
+            return f"gone {span_text(record.expires_at - at)} before its time"
+        case _ if change.record:
+            return _edit(change.reason, change.record.after, change.want.after)
+        case _:
+            return _SENTENCES[change.reason]
+
+
+def _edit(reason: Reason, before: After, after: After) -> str:
+    match reason:
+        case Reason.PROVIDER:
+            return f"provider {before.provider} → {after.provider}"
+        case Reason.MODEL:
+            return f"model {before.model} → {after.model}"
+        case Reason.LIFE:
+            return _life_edit(life_words(before.life), life_words(after.life))
+        case Reason.SETTINGS if before.settings and after.settings:
+            return _settings_edit(settings_words(before.settings), settings_words(after.settings))
+        case _:
+            return _SENTENCES[reason]
+
+
+def _life_edit(before: Words, after: Words) -> str:
+    if before.keys() == after.keys():
+        return _settings_edit(before, after)
+    return " → ".join(f"{key} {value}" for words in (before, after) for key, value in words.items())
+
+
+def _settings_edit(before: Words, after: Words) -> str:
+    pairs = ((key, word(before[key]), word(after[key])) for key in after)
+    return ", ".join(f"{key} {old} → {new}" for key, old, new in pairs if old != new)
+
+
+def word(value: Json) -> str:
+    """Spell a value of a manifest as the manifest does."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _ended(life: Life) -> str:
+    match life:
+        case Until(moment):
+            return f"expires_at {moment_text(moment)} has passed; nothing is created"
+        case Ttl():
+            return "has run out; keep: once"

@@ -1,0 +1,12 @@
+"""
+Manifest and files of content, resolved into what should exist.
+
+Decides digests, labels, handles of annotations and estimates of tokens, and finds what is
+wrong with files, models and lives.  It keeps no content, asks no provider, reads no state
+and never looks at a clock: *now* is told.
+"""
+
+from provisioner.resolver.content import read_content
+from provisioner.resolver.resolve import Resolution, load_and_resolve, resolve
+
+__all__ = ["Resolution", "load_and_resolve", "read_content", "resolve"]

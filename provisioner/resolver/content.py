@@ -1,0 +1,153 @@
+"""
+The content of one entry: counted without keeping it, or read for sending.
+
+Both ways lead to the same digest, and by that a cache is known again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from typing import TypeAlias, TypeVar
+
+from provisioner.cache import CacheContent
+from provisioner.errors import ContentChanged, Problem
+from provisioner.manifest import (
+    Entry,
+    FileSpec,
+    Folder,
+    InlineJson,
+    Manifest,
+    PartSpec,
+    Unreadable,
+    shown,
+)
+from provisioner.model import DesiredCache, Measure
+from provisioner.resolver.digest import digest_of, part_mark, text_mark
+from provisioner.resolver.kinds import MAX_CONTENT, text_tokens
+from provisioner.resolver.parts import Count, count_part, count_text, read_part
+from provisioner.resolver.reading import read_text, too_large
+from provisioner.resolver.tooling import size_of, tool_config_of, tools_of
+
+Spec: TypeAlias = PartSpec | InlineJson
+S = TypeVar("S", bound=Spec)
+T = TypeVar("T")
+
+_NOTHING = Count(b"", 0, 0)
+
+
+class Counter:
+    """
+    Counts the contents of a manifest; what cannot be read goes to *problems*.
+
+    A file that several entries share is read once.
+    """
+
+    def __init__(self, folder: Folder, problems: list[Problem]) -> None:
+        self._folder = folder
+        self._problems = problems
+        self._known: dict[tuple[str, PartSpec], Count] = {}
+
+    def count(self, entry: Entry) -> tuple[str, Measure]:
+        """The digest and the measure of *entry*.  With new problems, neither means anything."""
+        part = partial(self._part, entry.provider)
+        parts = [self._tried(part, spec, _NOTHING) for spec in entry.parts]
+        before = self._tried(self._instruction, entry.system_instruction, None)
+        tools = self._tried(partial(tools_of, self._folder), entry.tools, ())
+        config = self._tried(partial(tool_config_of, self._folder), entry.tool_config, None)
+        counts = [*parts, before] if before else parts
+        size = sum(count.size for count in counts)
+        if size > MAX_CONTENT:
+            self._problems.append(entry.at("content").problem(too_large(size, MAX_CONTENT)))
+        tokens = sum(count.tokens for count in counts) + text_tokens(size_of(*tools, config))
+        digest = digest_of(
+            provider=entry.provider,
+            model=entry.model,
+            parts=[count.mark for count in parts],
+            system_instruction=before.mark if before else None,
+            tools=tools,
+            tool_config=config,
+            revision=entry.revision,
+        )
+        return digest, Measure(paths=_paths(entry), size=size, tokens=tokens)
+
+    def _part(self, provider: str, spec: PartSpec) -> Count:
+        key = provider, spec
+        if key not in self._known:
+            self._known[key] = count_part(self._folder, spec, provider)
+        return self._known[key]
+
+    def _instruction(self, spec: FileSpec) -> Count:
+        key = "", spec
+        if key not in self._known:
+            self._known[key] = count_text(self._folder, spec)
+        return self._known[key]
+
+    def _tried(self, read: Callable[[S], T], spec: S | None, otherwise: T) -> T:
+        if spec is None:
+            return otherwise
+        try:
+            return read(spec)
+        except Unreadable as error:
+            self._problems.append(spec.place.problem(f"{_subject(spec)}{error}"))
+            return otherwise
+
+
+def read_content(manifest: Manifest, want: DesiredCache) -> CacheContent:
+    """
+    Read the content of *want* again, all of it into memory.
+
+    Raises ContentChanged if it cannot be read, or if it is not what *want* was planned with.
+    """
+    entry = manifest.caches[want.name]
+    content = _read(entry, Folder(manifest.root))
+    instruction = content.system_instruction
+    digest = digest_of(
+        provider=want.provider,
+        model=want.model,
+        parts=[part_mark(part) for part in content.parts],
+        system_instruction=None if instruction is None else _text_mark(instruction),
+        tools=content.tools,
+        tool_config=content.tool_config,
+        revision=entry.revision,
+    )
+    if digest != want.digest:
+        files = ", ".join(map(shown, want.measure.paths)) or "the manifest"
+        raise ContentChanged(f"{files} changed after {want.name} was planned: plan again")
+    return content
+
+
+def _read(entry: Entry, folder: Folder) -> CacheContent:
+    instruction, tools, config = entry.system_instruction, entry.tools, entry.tool_config
+    return CacheContent(
+        parts=tuple(_again(read_part, folder, spec) for spec in entry.parts),
+        system_instruction=_again(_read_instruction, folder, instruction) if instruction else None,
+        tools=_again(tools_of, folder, tools) if tools else (),
+        tool_config=_again(tool_config_of, folder, config) if config else None,
+    )
+
+
+def _again(read: Callable[[Folder, S], T], folder: Folder, spec: S) -> T:
+    try:
+        return read(folder, spec)
+    except Unreadable as error:
+        raise ContentChanged(f"{_subject(spec)}{error}: plan again") from error
+
+
+def _read_instruction(folder: Folder, spec: FileSpec) -> str:
+    return read_text(folder, spec.path).decode()
+
+
+def _text_mark(text: str) -> bytes:
+    return text_mark(sha256(text.encode()).digest())
+
+
+def _subject(spec: Spec) -> str:
+    """What a complaint is about: a path has to be named, a value is where the place says."""
+    return f"{shown(spec.path)} " if isinstance(spec, FileSpec) else ""
+
+
+def _paths(entry: Entry) -> tuple[str, ...]:
+    specs = (*entry.parts, entry.system_instruction, entry.tools, entry.tool_config)
+    return tuple(spec.path for spec in specs if isinstance(spec, FileSpec))

@@ -1,0 +1,100 @@
+"""
+The digest of an entry: SHA-256 over everything about a cache that cannot be changed.
+
+The encoding is our own, typed and with every length in front, so that neither a JSON
+encoder nor an order of keys decides, and no two contents can read the same.  A part
+counts by its own digest, so files can be hashed in a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+
+from provisioner.cache import InlinePart, Json, Part, TextPart, UriPart
+
+_VERSION = b"ctxprov digest 1"
+
+
+def text_mark(digest: bytes) -> bytes:
+    """What a text counts by: *digest* is the SHA-256 of its UTF-8."""
+    return b"t" + digest
+
+
+def inline_mark(mime_type: str, digest: bytes) -> bytes:
+    """What bytes of a type count by: *digest* is their SHA-256."""
+    return b"i" + _framed(mime_type.encode()) + digest
+
+
+def uri_mark(mime_type: str, uri: str) -> bytes:
+    """What content that lies elsewhere counts by: its address, since we cannot see more."""
+    return b"u" + _framed(mime_type.encode()) + _framed(uri.encode())
+
+
+def part_mark(part: Part) -> bytes:
+    """What a part that is at hand counts by."""
+    match part:
+        case TextPart(text):
+            return text_mark(sha256(text.encode()).digest())
+        case InlinePart(mime_type, content):
+            return inline_mark(mime_type, sha256(content).digest())
+        case UriPart(mime_type, uri):
+            return uri_mark(mime_type, uri)
+
+
+def digest_of(
+    *,
+    provider: str,
+    model: str,
+    parts: Sequence[bytes],
+    system_instruction: bytes | None,
+    tools: Sequence[Mapping[str, Json]],
+    tool_config: Mapping[str, Json] | None,
+    revision: str | None,
+) -> str:
+    """The digest in hex; parts and system instruction are given by their marks."""
+    words = (
+        _VERSION,
+        provider.encode(),
+        model.encode(),
+        str(len(parts)).encode(),
+        *parts,
+        system_instruction or b"",
+        _json(tools) if tools else b"",
+        b"" if tool_config is None else _json(tool_config),
+        b"" if revision is None else b"r" + revision.encode(),
+    )
+    return sha256(b"".join([b"%d:%s" % (len(word), word) for word in words])).hexdigest()
+
+
+def _framed(word: bytes) -> bytes:
+    return b"%d:%s" % (len(word), word)
+
+
+def _json(value: Json) -> bytes:
+    """
+    Spell JSON in one way: keys by code point, a whole number as an integer.
+
+    What JSON calls equal is spelled the same.
+    """
+    match value:
+        case None:
+            return b"n"
+        case bool():
+            return b"1" if value else b"0"
+        case int():
+            return b"d" + _framed(str(value).encode())
+        case float():
+            number = int(value) if value.is_integer() else value
+            return b"d" + _framed(repr(number).encode())
+        case str():
+            return b"s" + _framed(value.encode())
+        case Mapping():
+            pairs = (_json(key) + _json(value[key]) for key in sorted(value))
+            return b"o" + _framed(_listed(pairs))
+        case _:
+            return b"a" + _framed(_listed(map(_json, value)))
+
+
+def _listed(words: Iterable[bytes]) -> bytes:
+    return b"".join(words)

@@ -1,0 +1,112 @@
+"""
+What a file is: by a table of our own, because the machine's differ.
+
+Also how large inline content may be, and what it comes to in tokens.  Token counts are
+estimates, good enough for a warning and a rough price: four characters a token; the
+figures that Gemini documents for an image, a page of a PDF, a second of sound or video;
+pages and seconds guessed from the bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+MAX_CONTENT = 100_000_000
+"""Bytes of everything that is sent along for one cache."""
+MAX_PDF = 50_000_000
+
+PDF = "application/pdf"
+
+BINARY: Mapping[str, str] = MappingProxyType(
+    {
+        "pdf": PDF,
+        "png": "image/png",
+        "jpg": "image/jpeg",
+        "jpeg": "image/jpeg",
+        "webp": "image/webp",
+        "gif": "image/gif",
+        "heic": "image/heic",
+        "heif": "image/heif",
+        "wav": "audio/wav",
+        "mp3": "audio/mp3",
+        "aif": "audio/aiff",
+        "aiff": "audio/aiff",
+        "aac": "audio/aac",
+        "m4a": "audio/m4a",
+        "ogg": "audio/ogg",
+        "opus": "audio/opus",
+        "flac": "audio/flac",
+        "mp4": "video/mp4",
+        "mpeg": "video/mpeg",
+        "mpg": "video/mpg",
+        "mov": "video/mov",
+        "avi": "video/avi",
+        "flv": "video/x-flv",
+        "webm": "video/webm",
+        "wmv": "video/wmv",
+        "3gp": "video/3gpp",
+        "3gpp": "video/3gpp",
+    }
+)
+"""MIME types by extension.  Any other extension is text, or has to be told."""
+
+_TAKEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "claude": ("text/", "image/", PDF),
+        "openai": ("text/", "image/", "audio/", PDF),
+    }
+)
+
+_IMAGE = 258
+_PAGE = 258
+_PAGE_SIZE = 50_000
+_SOUND_SECOND = 32
+_VIDEO_SECOND = 300
+_CHARACTERS = 4
+_RATES = MappingProxyType(
+    {"audio/wav": 176_400, "audio/aiff": 176_400, "audio/flac": 88_000, "audio/": 16_000}
+)
+_VIDEO_RATE = 250_000
+_PAGE_MARK = re.compile(rb"/Type\s{0,4}/Page(?![A-Za-z])")
+
+
+def mime_type_of(path: str) -> str | None:
+    """The MIME type of a file that is not text; None for all others."""
+    return BINARY.get(path.rpartition(".")[2].lower())
+
+
+def is_text(mime_type: str) -> bool:
+    return mime_type.startswith("text/")
+
+
+def takes(provider: str, mime_type: str) -> bool:
+    """Whether *provider* reads this type at all; of gemini, the server decides."""
+    families = _TAKEN.get(provider)
+    return families is None or mime_type.startswith(families)
+
+
+def text_tokens(characters: int) -> int:
+    return -(-characters // _CHARACTERS)
+
+
+def pages_in(chunk: bytes) -> int:
+    """The pages whose descriptions stand uncompressed in *chunk* of a PDF."""
+    return len(_PAGE_MARK.findall(chunk))
+
+
+def media_tokens(mime_type: str, size: int, pages: int) -> int:
+    """Estimate what *size* bytes of a type come to; *pages* are those seen in a PDF."""
+    match mime_type.partition("/")[0]:
+        case "image":
+            return _IMAGE
+        case "audio":
+            rate = _RATES.get(mime_type, _RATES["audio/"])
+            return max(1, size // rate) * _SOUND_SECOND
+        case "video":
+            return max(1, size // _VIDEO_RATE) * _VIDEO_SECOND
+        case _ if mime_type == PDF:
+            return (pages or max(1, size // _PAGE_SIZE)) * _PAGE
+        case _:
+            return text_tokens(size)

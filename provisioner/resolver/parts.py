@@ -1,0 +1,121 @@
+"""
+Parts of content: what each counts for in the digest, and what each is when it is sent.
+
+A file without a MIME type is sent as text, unless the table of extensions knows better;
+with one it is sent as bytes of that type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provisioner.cache import InlinePart, Part, TextPart, UriPart
+from provisioner.manifest import FileSpec, Folder, PartSpec, TextSpec, Unreadable, UriSpec
+from provisioner.resolver.digest import inline_mark, text_mark, uri_mark
+from provisioner.resolver.kinds import (
+    MAX_PDF,
+    PDF,
+    is_text,
+    media_tokens,
+    mime_type_of,
+    takes,
+    text_tokens,
+)
+from provisioner.resolver.reading import (
+    NO_TEXT,
+    Look,
+    look_at,
+    look_at_bytes,
+    look_at_text,
+    read_bytes,
+    read_text,
+    too_large,
+    uniform,
+)
+
+_FILES_API = "https://generativelanguage.googleapis.com/"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a part comes to: its mark in the digest, bytes, and an estimate of its tokens."""
+
+    mark: bytes
+    size: int
+    tokens: int
+
+
+def count_part(folder: Folder, spec: PartSpec, provider: str) -> Count:
+    """Look at a part as *provider* would get it.  Raises `Unreadable`."""
+    match spec:
+        case TextSpec(text):
+            return _text_count(look_at(uniform(text)))
+        case UriSpec(uri, mime_type):
+            _check_type(provider, mime_type)
+            if provider != "gemini" and (uri.startswith("gs://") or is_of_files_api(uri)):
+                raise Unreadable(f"is an address that {provider} cannot read; only gemini can")
+            return Count(uri_mark(mime_type, uri), 0, 0)
+        case FileSpec(path):
+            return _file_count(folder, path, spec.mime_type, provider)
+
+
+def count_text(folder: Folder, spec: FileSpec) -> Count:
+    """Look at a file that must be text.  Raises `Unreadable`."""
+    if mime_type_of(spec.path):
+        raise Unreadable(f"{NO_TEXT}, to judge by its name")
+    return _text_count(look_at_text(folder, spec.path))
+
+
+def read_part(folder: Folder, spec: PartSpec) -> Part:
+    """Read a part for sending.  Raises `Unreadable`."""
+    match spec:
+        case TextSpec(text):
+            return TextPart(uniform(text).decode())
+        case UriSpec(uri, mime_type):
+            return UriPart(mime_type, uri)
+        case FileSpec(path):
+            mime_type = spec.mime_type or mime_type_of(path)
+            if mime_type is None:
+                return TextPart(read_text(folder, path).decode())
+            read = read_text if is_text(mime_type) else read_bytes
+            return InlinePart(mime_type, read(folder, path))
+
+
+def is_of_files_api(uri: str) -> bool:
+    """Whether *uri* is that of an uploaded file, which dies after 48 hours."""
+    return uri.startswith(_FILES_API)
+
+
+def _file_count(folder: Folder, path: str, told: str | None, provider: str) -> Count:
+    mime_type = told or mime_type_of(path)
+    if mime_type is None:
+        return _plain_count(folder, path)
+    _check_type(provider, mime_type)
+    if is_text(mime_type):
+        look = look_at_text(folder, path)
+        tokens = text_tokens(look.amount)
+    else:
+        look = look_at_bytes(folder, path)
+        tokens = media_tokens(mime_type, look.size, look.amount)
+    if mime_type == PDF and look.size > MAX_PDF:
+        raise Unreadable(too_large(look.size, MAX_PDF))
+    return Count(inline_mark(mime_type, look.digest), look.size, tokens)
+
+
+def _plain_count(folder: Folder, path: str) -> Count:
+    try:
+        return _text_count(look_at_text(folder, path))
+    except Unreadable as error:
+        if str(error) != NO_TEXT:
+            raise
+        hint = f"{NO_TEXT}; if it is something else, write {{file: PATH, mime_type: TYPE}}"
+        raise Unreadable(hint) from error
+
+
+def _text_count(look: Look) -> Count:
+    return Count(text_mark(look.digest), look.size, text_tokens(look.amount))
+
+
+def _check_type(provider: str, mime_type: str) -> None:
+    if not takes(provider, mime_type):
+        raise Unreadable(f"is {mime_type}, which {provider} does not read")

@@ -1,0 +1,78 @@
+"""
+From entries to what should exist: the straight line, and everything wrong on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from pathlib import Path
+
+from provisioner.catalog import Catalog
+from provisioner.errors import ManifestError, Problem
+from provisioner.manifest import AnnotationEntry, CacheEntry, Folder, Manifest, read_manifest
+from provisioner.model import Desired
+from provisioner.resolver.annotations import annotation_of
+from provisioner.resolver.caches import cache_advice, cache_of, cache_problems
+from provisioner.resolver.content import Counter
+from provisioner.resolver.models import model_advice, model_problems
+
+_ORDER = attrgetter("file", "line", "column", "where", "message")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What should exist, in the order of the manifest, and what is worth a warning."""
+
+    desired: tuple[Desired, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load_and_resolve(
+    place: Path, catalog: Catalog, *, now: datetime
+) -> tuple[Manifest, Resolution]:
+    """
+    Read the stack at *place* and resolve it.
+
+    Raises ManifestError with every problem of both steps at once.
+    """
+    draft = read_manifest(place)
+    if draft.manifest is None:
+        raise ManifestError(draft.problems)
+    try:
+        resolution = resolve(draft.manifest, catalog, now=now)
+    except ManifestError as error:
+        raise ManifestError((*draft.problems, *error.problems)) from error
+    if draft.problems:
+        raise ManifestError(draft.problems)
+    return draft.manifest, resolution
+
+
+def resolve(manifest: Manifest, catalog: Catalog, *, now: datetime) -> Resolution:
+    """
+    Look at every file of *manifest* and say what should exist.
+
+    Raises ManifestError with everything that is wrong.
+    """
+    problems: list[Problem] = []
+    counter = Counter(Folder(manifest.root), problems)
+    warnings: set[Problem] = set()
+    desired: list[Desired] = []
+    for entry in manifest.caches.values():
+        problems += model_problems(entry, catalog)
+        digest, measure = counter.count(entry)
+        warnings.update(model_advice(entry, catalog, measure, now))
+        match entry:
+            case CacheEntry():
+                problems += cache_problems(entry)
+                warnings.update(cache_advice(entry))
+                desired.append(cache_of(manifest.stack, entry, digest, measure))
+            case AnnotationEntry():
+                try:
+                    desired.append(annotation_of(manifest.stack, entry, digest, measure))
+                except ManifestError as error:
+                    problems += error.problems
+    if problems:
+        raise ManifestError(problems)
+    return Resolution(tuple(desired), tuple(sorted(warnings, key=_ORDER)))

@@ -1,0 +1,102 @@
+"""
+JSON blocks as values: every field has a type, and one that has not says where it is.
+
+Knows neither caches nor files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from re import Pattern
+from typing import TypeAlias, TypeVar
+
+from provisioner.cache import Json
+from provisioner.times import parse_duration, parse_moment
+
+Block: TypeAlias = Mapping[str, Json]
+T = TypeVar("T")
+
+
+class Misshapen(ValueError):
+    """A value that is not what it should be; `where` is its path, `caches.manual.life`."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where}: {why}" if where else why)
+        self.where = where
+        self.why = why
+
+    def under(self, key: str) -> Misshapen:
+        return Misshapen(f"{key}.{self.where}" if self.where else key, self.why)
+
+
+def block(json: Json, keys: frozenset[str]) -> Block:
+    """Take a JSON object that has exactly *keys*."""
+    if not isinstance(json, dict):
+        raise Misshapen("", "this must be an object")
+    if json.keys() != keys:
+        for key in sorted(keys - json.keys()):
+            raise Misshapen(key, "this is missing")
+        raise Misshapen(min(json.keys() - keys), "this key is unknown")
+    return json
+
+
+def each(block: Block, key: str, read: Callable[[str, Json], T]) -> dict[str, T]:
+    """Read the object under *key*, value by value."""
+    blocks = block[key]
+    if not isinstance(blocks, dict):
+        raise Misshapen(key, "this must be an object")
+    found = {}
+    for name, json in blocks.items():
+        try:
+            found[name] = read(name, json)
+        except Misshapen as wrong:
+            raise wrong.under(name).under(key) from wrong
+    return found
+
+
+def text(block: Block, key: str) -> str:
+    value = block[key]
+    if isinstance(value, str) and value:
+        return value
+    raise Misshapen(key, "this must be text")
+
+
+def text_like(block: Block, key: str, pattern: Pattern[str]) -> str:
+    value = block[key]
+    if isinstance(value, str) and pattern.fullmatch(value):
+        return value
+    raise Misshapen(key, f"this must look like {pattern.pattern}")
+
+
+def texts(block: Block, key: str) -> tuple[str, ...]:
+    value = block[key]
+    if isinstance(value, list) and {str}.issuperset(map(type, value)):
+        return tuple(value)
+    raise Misshapen(key, "this must be a list of texts")
+
+
+def count(block: Block, key: str) -> int:
+    value = block[key]
+    if type(value) is int and value >= 0:  # True is an int, but no count
+        return value
+    raise Misshapen(key, "this must be a whole number, 0 or more")
+
+
+def moment(block: Block, key: str) -> datetime:
+    return spelled(block, key, parse_moment)
+
+
+def span(block: Block, key: str) -> timedelta:
+    return spelled(block, key, parse_duration)
+
+
+def spelled(block: Block, key: str, read: Callable[[str], T]) -> T:
+    """Read the text under *key* by a function that raises ValueError."""
+    value = block[key]
+    if not isinstance(value, str):
+        raise Misshapen(key, "this must be text")
+    try:
+        return read(value)
+    except ValueError as error:
+        raise Misshapen(key, str(error)) from error

@@ -1,0 +1,278 @@
+"""
+The state as bytes, and back.
+
+JSON with sorted keys and a block for each cache, so that it diffs well.  The shape is
+`schemas/state.schema.json`; it has no field for content or a credential.  Where the bytes
+live is somebody else's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import lru_cache
+from types import MappingProxyType
+
+import orjson
+
+from provisioner.cache import Json, handle_from_json
+from provisioner.errors import StateError
+from provisioner.model import (
+    Life,
+    Measure,
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    RetiringCache,
+    Scope,
+    Settings,
+    State,
+    Ttl,
+)
+from provisioner.model.words import life_words, parse_life, parse_settings, settings_words
+from provisioner.state.blocks import (
+    Block,
+    Misshapen,
+    block,
+    count,
+    each,
+    moment,
+    span,
+    text,
+    text_like,
+    texts,
+)
+from provisioner.times import duration_text, moment_text
+
+VERSION = 1
+
+_FORM = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
+
+_ENTRY = {"provider", "model", "digest", "life", "updated_at", "paths", "size", "tokens"}
+_CACHE = frozenset(_ENTRY | {"id", "settings", "created_at", "expires_at"})
+_ANNOTATION = frozenset(_ENTRY | {"handle"})
+_RETIRING = frozenset({"name", "provider", "model", "retire_after", "until", "expires_at"})
+_STATE = frozenset({"version", "stack", "serial", "providers", "caches", "retiring"})
+
+_REMEDY = (
+    "Restore it from version control or a backup.  Or move it away: the next run takes over "
+    "every live cache of the manifest by its label and makes none of them again."
+)
+
+
+def state_bytes(state: State) -> bytes:
+    document = {
+        "version": VERSION,
+        "stack": state.stack,
+        "serial": state.serial,
+        "providers": {name: _scope_words(scope) for name, scope in state.providers.items()},
+        "caches": {name: _record_words(record) for name, record in state.caches.items()},
+        "retiring": {id_: _retiring_words(cache) for id_, cache in state.retiring.items()},
+    }
+    return orjson.dumps(document, option=_FORM)
+
+
+def _scope_words(scope: Scope) -> dict[str, Json]:
+    return {"endpoint": scope.endpoint, "keys": scope.keys}
+
+
+def _record_words(record: Recorded) -> dict[str, Json]:
+    words: dict[str, Json] = {
+        "provider": record.provider,
+        "model": record.model,
+        "digest": record.digest,
+        "life": _life_words(record.life),
+        "updated_at": moment_text(record.updated_at),
+        "paths": record.measure.paths,
+        "size": record.measure.size,
+        "tokens": record.measure.tokens,
+    }
+    match record:
+        case RecordedCache():
+            words["id"] = record.id
+            words["settings"] = _settings_words(record.settings)
+            words["created_at"] = moment_text(record.created_at)
+            words["expires_at"] = moment_text(record.expires_at)
+        case RecordedAnnotation():
+            words["handle"] = record.handle.as_json()
+    return words
+
+
+def _retiring_words(cache: RetiringCache) -> dict[str, Json]:
+    return {
+        "name": cache.name,
+        "provider": cache.provider,
+        "model": cache.model,
+        "retire_after": duration_text(cache.retire_after),
+        "until": moment_text(cache.until),
+        "expires_at": moment_text(cache.expires_at) if cache.expires_at else None,
+    }
+
+
+def parse_state(raw: bytes, *, where: str, stack: str) -> State:
+    """Read what `state_bytes` wrote for *stack*.  Raises StateError for anything else."""
+    document = _loads(raw, where)
+    match document:
+        case {"version": 1, "stack": str(owner)} if owner != stack:
+            raise StateError(
+                f"{where} is the state of the stack {owner}, not of {stack}.  Two stacks cannot "
+                "share one state: give each its own `state`, or rename the stack back."
+            )
+        case {"version": int(version)} if version > VERSION:
+            raise StateError(
+                f"{where} was written by a newer ctxprov: its version is {version}, and this one "
+                f"knows {VERSION}.  Upgrade ctxprov; nothing has been changed."
+            )
+    try:
+        return _state(document)
+    except Misshapen as wrong:
+        raise StateError(
+            f"{where} is not a state that ctxprov wrote: {wrong}.  {_REMEDY}"
+        ) from wrong
+
+
+def _loads(raw: bytes, where: str) -> Json:
+    try:
+        document: Json = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise StateError(f"{where} {_ailment(raw, error)}.  {_REMEDY}") from error
+    return document
+
+
+def _ailment(raw: bytes, error: orjson.JSONDecodeError) -> str:
+    if not raw.strip():
+        return "is empty"
+    if not raw.strip(b"\0"):
+        return "holds nothing but zeros, as files do after a power cut"
+    if b"\n<<<<<<< " in raw:
+        return "holds a merge that nobody resolved"
+    if error.pos >= len(raw.decode(errors="replace").rstrip()):
+        return f"ends in the middle, after {len(raw)} bytes"
+    return f"is not JSON: line {error.lineno}, column {error.colno}"
+
+
+def _state(document: Json) -> State:
+    fields = block(document, _STATE)
+    if fields["version"] is True or fields["version"] != VERSION:
+        raise Misshapen("version", f"this must be {VERSION}")
+    state = State(
+        stack=text(fields, "stack"),
+        serial=count(fields, "serial"),
+        providers=MappingProxyType(each(fields, "providers", _scope)),
+        caches=MappingProxyType(each(fields, "caches", _record)),
+        retiring=MappingProxyType(each(fields, "retiring", _retiring)),
+    )
+    _refuse_double_ids(state)
+    return state
+
+
+def _refuse_double_ids(state: State) -> None:
+    ids = Counter(state.retiring)
+    ids.update(record.id for record in state.caches.values() if isinstance(record, RecordedCache))
+    for id_, times in ids.items():
+        if times > 1:
+            raise Misshapen("", f"{id_} is on record {times} times")
+
+
+def _scope(_: str, json: Json) -> Scope:
+    fields = block(json, frozenset({"endpoint", "keys"}))
+    keys = texts(fields, "keys")
+    if not all(map(_FINGERPRINT.fullmatch, keys)):
+        raise Misshapen("keys", "these must be fingerprints")
+    return Scope(endpoint=text(fields, "endpoint"), keys=keys)
+
+
+def _record(name: str, json: Json) -> Recorded:
+    if not _NAME.fullmatch(name):
+        raise Misshapen("", "this is not the name of a cache")
+    if isinstance(json, dict) and "handle" in json:
+        return _annotation(name, block(json, _ANNOTATION))
+    return _cache(name, block(json, _CACHE))
+
+
+def _cache(name: str, fields: Block) -> RecordedCache:
+    return RecordedCache(
+        name=name,
+        provider=text(fields, "provider"),
+        model=text(fields, "model"),
+        digest=text_like(fields, "digest", _DIGEST),
+        life=_life(fields),
+        settings=_settings(fields),
+        id=text(fields, "id"),
+        created_at=moment(fields, "created_at"),
+        updated_at=moment(fields, "updated_at"),
+        expires_at=moment(fields, "expires_at"),
+        measure=_measure(fields),
+    )
+
+
+def _annotation(name: str, fields: Block) -> RecordedAnnotation:
+    life = _life(fields)
+    if not isinstance(life, Ttl):
+        raise Misshapen("life", "an annotation has a ttl")
+    try:
+        handle = handle_from_json(fields["handle"])
+    except ValueError as error:
+        raise Misshapen("handle", str(error)) from error
+    return RecordedAnnotation(
+        name=name,
+        provider=text(fields, "provider"),
+        model=text(fields, "model"),
+        digest=text_like(fields, "digest", _DIGEST),
+        life=life,
+        handle=handle,
+        updated_at=moment(fields, "updated_at"),
+        measure=_measure(fields),
+    )
+
+
+def _retiring(id_: str, json: Json) -> RetiringCache:
+    fields = block(json, _RETIRING)
+    return RetiringCache(
+        name=text_like(fields, "name", _NAME),
+        provider=text(fields, "provider"),
+        model=text(fields, "model"),
+        id=id_,
+        retire_after=span(fields, "retire_after"),
+        until=moment(fields, "until"),
+        expires_at=None if fields["expires_at"] is None else moment(fields, "expires_at"),
+    )
+
+
+def _measure(fields: Block) -> Measure:
+    return Measure(
+        paths=texts(fields, "paths"), size=count(fields, "size"), tokens=count(fields, "tokens")
+    )
+
+
+def _life(fields: Block) -> Life:
+    try:
+        return _life_spelled(orjson.dumps(fields["life"]))
+    except (TypeError, ValueError) as error:  # TypeError: nested too deeply to be spelled
+        raise Misshapen("life", str(error)) from error
+
+
+def _settings(fields: Block) -> Settings:
+    try:
+        return _settings_spelled(orjson.dumps(fields["settings"]))
+    except (TypeError, ValueError) as error:
+        raise Misshapen("settings", str(error)) from error
+
+
+# Ten thousand records share a handful of lives and settings: each is spelled and read once.
+
+_life_words = lru_cache(maxsize=256)(life_words)
+_settings_words = lru_cache(maxsize=256)(settings_words)
+
+
+@lru_cache(maxsize=256)
+def _life_spelled(json: bytes) -> Life:
+    return parse_life(orjson.loads(json))
+
+
+@lru_cache(maxsize=256)
+def _settings_spelled(json: bytes) -> Settings:
+    return parse_settings(orjson.loads(json))

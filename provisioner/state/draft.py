@@ -1,0 +1,116 @@
+"""
+How a fact changes what is remembered.
+
+An id is in one place at most: recorded under one name, or retiring.  Each fact is taken in
+by a fixed number of steps, however much is remembered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+
+from provisioner.model import (
+    Dropped,
+    Exists,
+    Fact,
+    Gone,
+    Noted,
+    Recorded,
+    RecordedCache,
+    Retired,
+    RetiringCache,
+    Scope,
+    State,
+)
+
+
+class Draft:
+    """A state that is being written."""
+
+    def __init__(self, state: State) -> None:
+        self._before = state
+        self._providers = dict(state.providers)
+        self._caches = dict(state.caches)
+        self._retiring = dict(state.retiring)
+        self._names = {
+            record.id: name
+            for name, record in state.caches.items()
+            if isinstance(record, RecordedCache)
+        }
+
+    def state(self) -> State:
+        """A copy that later facts do not touch; it costs as much as the state is large."""
+        return replace(
+            self._before,
+            providers=MappingProxyType(dict(self._providers)),
+            caches=MappingProxyType(dict(self._caches)),
+            retiring=MappingProxyType(dict(self._retiring)),
+        )
+
+    def note_scope(self, provider: str, scope: Scope) -> bool:
+        """Remember *scope*, and say whether that is news."""
+        news = self._providers.get(provider) != scope
+        self._providers[provider] = scope
+        return news
+
+    def fold(self, fact: Fact) -> bool:
+        """Take *fact* in, and say whether it is news."""
+        match fact:
+            case Exists(record, retiring) | Noted(record, retiring):
+                return self._write(record, retiring)
+            case Retired(id_, expires_at):
+                return self._retire(id_, expires_at)
+            case Gone(id_):
+                return self._forget(id_)
+            case Dropped(name):
+                return self._erase(name)
+
+    def _write(self, record: Recorded, retiring: RetiringCache | None) -> bool:
+        if retiring is None and self._caches.get(record.name) == record:
+            return False
+        self._erase(record.name)
+        if retiring:
+            self._forget(retiring.id)
+            self._retiring[retiring.id] = retiring
+        if isinstance(record, RecordedCache):
+            self._forget(record.id)
+            self._names[record.id] = record.name
+        self._caches[record.name] = record
+        return True
+
+    def _retire(self, id_: str, expires_at: datetime) -> bool:
+        if known := self._retiring.get(id_):
+            self._retiring[id_] = replace(known, until=expires_at, expires_at=expires_at)
+            return self._retiring[id_] != known
+        match self._caches.get(self._names.get(id_, "")):
+            case RecordedCache() as record:
+                self._erase(record.name)
+                self._retiring[id_] = _retired(record, expires_at)
+                return True
+            case _:
+                return False
+
+    def _forget(self, id_: str) -> bool:
+        name = self._names.get(id_)
+        erased = self._erase(name) if name else False
+        return self._retiring.pop(id_, None) is not None or erased
+
+    def _erase(self, name: str) -> bool:
+        record = self._caches.pop(name, None)
+        if isinstance(record, RecordedCache):
+            del self._names[record.id]
+        return record is not None
+
+
+def _retired(record: RecordedCache, expires_at: datetime) -> RetiringCache:
+    return RetiringCache(
+        name=record.name,
+        provider=record.provider,
+        model=record.model,
+        id=record.id,
+        retire_after=record.settings.retire_after,
+        until=expires_at,
+        expires_at=expires_at,
+    )

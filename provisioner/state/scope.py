@@ -1,0 +1,55 @@
+"""
+Whether a state belongs to the project that an API key reaches.
+
+A key does not name its project, but its LIST shows which caches are there.  Keys are known
+by fingerprint; neither a key nor a network is seen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from provisioner.errors import ScopeRefused
+from provisioner.model import Scope
+
+_SUSPICIOUS = 2
+"""One cache may have been deleted behind our back; all of several probably were not."""
+
+
+def admit(
+    known: Scope | None,
+    seen: Scope,
+    *,
+    expected: Collection[str],
+    shown: Collection[str],
+    accept: bool,
+) -> Scope:
+    """
+    The scope to remember from now on.
+
+    *expected* are the ids that should be alive by the record, *shown* those that the LIST
+    shows.  A key or endpoint seen for the first time is welcome if one of them is shown.
+    Raises ScopeRefused if two or more are expected and none is shown, unless told to
+    *accept* it.
+    """
+    if known and known.endpoint == seen.endpoint and set(seen.keys) <= set(known.keys):
+        return known
+    if not accept and len(expected) >= _SUSPICIOUS and set(shown).isdisjoint(expected):
+        raise ScopeRefused(_refusal(known, seen, len(expected)))
+    if known is None or known.endpoint != seen.endpoint:
+        return seen
+    return Scope(endpoint=seen.endpoint, keys=tuple(dict.fromkeys((*known.keys, *seen.keys))))
+
+
+def _refusal(known: Scope | None, seen: Scope, expected: int) -> str:
+    news = (
+        f"at {seen.endpoint}, where the state knows them at {known.endpoint}"
+        if known and known.endpoint != seen.endpoint
+        else "under this API key, which the state has not seen before"
+    )
+    return (
+        f"none of the {expected} caches that should be alive is to be found {news}: this is "
+        "probably another project.  Nothing has been changed.  Use the key and the endpoint of "
+        "the project that the caches are in; or give --accept-scope to go on without them, "
+        "which makes every cache anew here and leaves the old ones to expire."
+    )

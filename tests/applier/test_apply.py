@@ -1,0 +1,323 @@
+"""What the applier does to the world, what it records, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from provisioner.applier import apply
+from provisioner.cache import CacheContent, CachedContext
+from provisioner.errors import ContentChanged, StateError
+from provisioner.model import (
+    Change,
+    Desired,
+    DesiredCache,
+    Done,
+    Fact,
+    Failed,
+    NotAttempted,
+    Plan,
+    RecordedCache,
+    Result,
+    Settings,
+    Ttl,
+)
+from tests.builders import HOUR, NOW, STACK, annotation, desired
+from tests.world import Cut, MemoryCaches, World, lost_answer
+
+A, B = desired("a"), desired("b")
+EDITED = desired("a", "y")
+
+
+def outcomes(world: World) -> list[tuple[str, type]]:
+    return [(type(r.change).__name__, type(r.outcome)) for r in world.results]
+
+
+def lived(*manifests: list[Desired], hours: float = 0) -> World:
+    world = World()
+    for manifest in manifests:
+        world.run(manifest)
+        world.now += hours * HOUR
+    return world
+
+
+def test_creates() -> None:
+    """A new cache is made, recorded with the server's own times, and then published."""
+    world = lived([A])
+
+    record = world.saved.caches["a"]
+    assert isinstance(record, RecordedCache)
+    assert record.expires_at == world.remote.caches[record.id].expires_at
+    assert record.measure.tokens == world.remote.caches[record.id].token_count
+    assert world.events == ["Exists", "published"]
+
+
+def test_replaces() -> None:
+    """The new cache is recorded and published before the old one is touched."""
+    world = lived([A])
+    (old,) = world.remote.alive()
+    world.events.clear()
+
+    world.run([EDITED])
+
+    assert world.events == ["Exists", "published", "Retired"]
+    assert world.remote.caches[old].expires_at == world.now + HOUR
+    assert world.saved.retiring[old].expires_at == world.now + HOUR
+    assert world.saved.caches["a"].digest == EDITED.digest
+
+
+def test_reverts() -> None:
+    """A revert within the hour takes the old cache back and creates nothing."""
+    world = lived([A], [EDITED])
+
+    world.run([A])
+
+    assert len(world.remote.created) == 2
+    record = world.saved.caches["a"]
+    assert isinstance(record, RecordedCache)
+    assert record.id == world.remote.created[0]
+    assert set(world.saved.retiring) == {world.remote.created[1]}
+
+
+def test_retires_at_once() -> None:
+    """With `retire_after: 0s` the old cache is deleted, after publishing."""
+    at_once = Settings(retire_after=timedelta())
+    world = lived([desired("a", settings=at_once)])
+    (old,) = world.remote.alive()
+
+    world.run([desired("a", "y", settings=at_once)])
+
+    assert old not in world.remote.caches
+    assert world.saved.retiring == {}
+
+
+def test_retires_without_a_call() -> None:
+    """A cache that dies within its retirement anyway is not asked to."""
+    world = lived([A])
+    (old,) = world.remote.alive()
+    world.now += 5.5 * HOUR
+    before = world.remote.caches[old]
+
+    world.run([])
+
+    assert world.remote.caches[old] == before
+    assert world.saved.retiring[old].expires_at == before.expires_at
+
+
+def test_forgets() -> None:
+    """What has died by itself is dropped from the record."""
+    world = lived([A, annotation("b")], [desired("a", "y"), annotation("b")])
+    world.now += 24 * HOUR
+
+    world.run([])
+
+    assert world.saved.caches == {}
+    assert world.saved.retiring == {}
+
+
+def test_switches_to_an_annotation_and_back() -> None:
+    """Switching a name to an annotation retires its cache; switching back adopts it."""
+    world = lived([A], [annotation("a")])
+    assert set(world.saved.retiring) == set(world.remote.alive())
+
+    world.run([A])
+
+    assert world.saved.retiring == {}
+    assert len(world.remote.created) == 1
+
+
+def test_notes_settings() -> None:
+    """A change of settings alone is written down and calls nobody."""
+    world = lived([A])
+    before = dict(world.remote.caches)
+
+    world.run([desired("a", settings=Settings(protect=True))])
+
+    assert world.remote.caches == before
+    record = world.saved.caches["a"]
+    assert isinstance(record, RecordedCache)
+    assert record.settings.protect
+
+
+def test_changes_a_life() -> None:
+    """A change of ttl is one PATCH of the same cache."""
+    world = lived([A])
+    (only,) = world.remote.alive()
+
+    world.run([desired("a", life=Ttl(12 * HOUR))])
+
+    assert set(world.remote.alive()) == {only}
+    assert world.remote.caches[only].expires_at == world.now + 12 * HOUR
+
+
+def test_destroys_all_but_the_protected() -> None:
+    """Destroying deletes what is recorded or retiring, and leaves what is protected."""
+    guarded = desired("g", settings=Settings(protect=True))
+    world = lived([A, B, guarded], [EDITED, B, guarded])
+
+    world.run([], destroy=True)
+
+    assert set(world.saved.caches) == {"g"}
+    assert len(world.remote.alive()) == 1
+
+
+def test_failure_stops_nothing_else() -> None:
+    """One change failing leaves the others to finish, and is told."""
+    world = World()
+
+    world.run([A, B], wrap=lambda remote: Cut(remote, 1, lost_answer))
+
+    assert outcomes(world) == [("Create", Failed), ("Create", Done)]
+    assert set(world.saved.caches) == {"b"}
+
+
+def test_failed_retirement() -> None:
+    """A retirement that fails is told, and the next run tries again."""
+    world = lived([A])
+
+    world.run([EDITED], wrap=lambda remote: Cut(remote, 2, lost_answer))
+
+    assert outcomes(world) == [("Replace", Failed)]
+    assert [type(c).__name__ for c in world.plan([EDITED]).pending] == ["Retire"]
+    world.run([EDITED])
+    assert world.plan([EDITED]).pending == ()
+
+
+def test_unsaved_retires_nothing() -> None:
+    """If the state cannot be saved nothing is retired, and that is told."""
+    world = lived([A, B])
+    before = {id_: seen.expires_at for id_, seen in world.remote.alive().items()}
+
+    with pytest.raises(StateError):
+        world.run([EDITED], save_fails=True)
+
+    assert outcomes(world) == [("Replace", NotAttempted), ("Retire", NotAttempted)]
+    for id_, end in before.items():
+        assert world.remote.caches[id_].expires_at == end
+
+
+@dataclass
+class Desk:
+    """An apply whose ports a test may replace one by one."""
+
+    world: World = field(default_factory=World)
+    read: Callable[[DesiredCache], CacheContent] = lambda _: CacheContent()
+    stopping: Callable[[], bool] = lambda: False
+    facts: list[Fact] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    def apply(self, *changes: Change, parallelism: int = 1) -> None:
+        plan = Plan(stack=STACK, at=NOW, changes=changes, edits=frozenset())
+
+        async def publish() -> None:
+            pass
+
+        asyncio.run(
+            apply(
+                plan,
+                {"gemini": self.world.remote},
+                self.read,
+                self.facts.append,
+                publish,
+                self.results.append,
+                parallelism=parallelism,
+                stopping=self.stopping,
+            )
+        )
+
+
+def test_content_that_changed_meanwhile() -> None:
+    """Content that is no longer what was planned fails its own change only."""
+
+    def read(want: DesiredCache) -> CacheContent:
+        if want.name == "a":
+            raise ContentChanged("content/a.md is not what it was when the plan was made")
+        return CacheContent()
+
+    desk = Desk(read=read)
+    desk.apply(*desk.world.plan([A, B]).changes)
+
+    assert [type(result.outcome) for result in desk.results] == [Failed, Done]
+
+
+def test_a_bug_is_no_failure() -> None:
+    """An error that no provider may raise cancels the run instead of being reported."""
+
+    def read(want: DesiredCache) -> CacheContent:
+        raise ZeroDivisionError(want.name)
+
+    desk = Desk(read=read)
+    with pytest.raises(ExceptionGroup) as raised:
+        desk.apply(*desk.world.plan([A, B]).changes)
+
+    assert raised.group_contains(ZeroDivisionError)
+
+
+def test_stopping() -> None:
+    """Once asked to stop nothing new begins, and what was not begun is told."""
+    desk = Desk()
+    desk.stopping = lambda: len(desk.facts) == 1
+    desk.apply(*desk.world.plan([A, B]).changes)
+
+    assert [type(result.outcome) for result in desk.results] == [Done, NotAttempted]
+    assert len(desk.world.remote.caches) == 1
+
+
+def test_stopping_half_way() -> None:
+    """A replacement that is stopped half way is recorded, and the old cache is left alone."""
+    world = lived([A])
+    (old,) = world.remote.alive()
+    desk = Desk(world=world)
+    desk.stopping = lambda: len(desk.facts) == 1
+    desk.apply(*world.plan([EDITED]).changes)
+
+    assert [type(result.outcome) for result in desk.results] == [NotAttempted]
+    assert world.remote.caches[old].expires_at == NOW + 6 * HOUR
+
+
+@dataclass
+class Counting(MemoryCaches):
+    """Counts contents that were read and not yet taken."""
+
+    held: int = 0
+    most: int = 0
+
+    def read(self, want: DesiredCache) -> CacheContent:
+        del want
+        self.held += 1
+        self.most = max(self.most, self.held)
+        return CacheContent()
+
+    async def create(
+        self,
+        content: CacheContent,
+        *,
+        model: str,
+        label: str,
+        ttl: timedelta | None = None,
+        expires_at: datetime | None = None,
+        known: Collection[str] = (),
+    ) -> CachedContext:
+        await asyncio.sleep(0)
+        self.held -= 1
+        return await super().create(
+            content, model=model, label=label, ttl=ttl, expires_at=expires_at, known=known
+        )
+
+
+@pytest.mark.parametrize("parallelism", [1, 3, 8])
+def test_at_most_so_many_at_a_time(parallelism: int) -> None:
+    """No more contents are in memory than changes may run at a time."""
+    remote = Counting(lambda: NOW)
+    desk = Desk(read=remote.read)
+    desk.world.remote = remote
+    desk.apply(
+        *desk.world.plan([desired(f"n{i}") for i in range(20)]).changes, parallelism=parallelism
+    )
+
+    assert remote.most == parallelism
+    assert len(remote.caches) == 20

@@ -1,0 +1,458 @@
+"""The one HTTP path, over wires that break in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import ssl
+import warnings
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.cache import GeminiHandle
+from provisioner.errors import (
+    CacheError,
+    InvalidCacheConfiguration,
+    NetworkError,
+    ParseError,
+    RequestRefused,
+)
+from provisioner.providers.gemini import GeminiContextCache
+from tests.providers.gemini.world import HOUR, KEY, START, Wire, gemini, listening, told
+
+ABC = GeminiHandle("cachedContents/abc")
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+_NO_ARGUMENTS = (
+    httpx.ResponseNotRead,
+    httpx.RequestNotRead,
+    httpx.StreamClosed,
+    httpx.StreamConsumed,
+)
+_KINDS: list[type[Exception]] = sorted(
+    (
+        kind
+        for kind in vars(httpx).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
+    key=lambda kind: kind.__name__,
+)
+FOREIGN: list[type[Exception]] = [*_KINDS, ssl.SSLError, ConnectionResetError, TimeoutError]
+UNSENT = [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError]
+
+
+def foreign(kind: type[Exception]) -> Exception:
+    if issubclass(kind, _NO_ARGUMENTS):
+        return kind()
+    if issubclass(kind, httpx.HTTPStatusError):
+        request = httpx.Request("GET", "http://host")
+        return kind("why", request=request, response=httpx.Response(500))
+    return kind("why")
+
+
+def broken(error: Exception) -> Wire:
+    def breaks(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return Wire(breaks)
+
+
+def answering(*answers: httpx.Response) -> Wire:
+    """A server that gives these answers in order, and the last of them forever."""
+    left = list(answers)
+    return Wire(lambda _: left.pop(0) if len(left) > 1 else left[0])
+
+
+def says(status: int, message: str, *details: dict[str, Any], **headers: str) -> httpx.Response:
+    spelled = {name.replace("_", "-"): value for name, value in headers.items()}
+    error = {"code": status, "message": message, "details": details}
+    return httpx.Response(status, json={"error": error}, headers=spelled)
+
+
+def test_every_kind_is_there() -> None:
+    """The kinds of foreign errors below are all that the HTTP library has."""
+    assert {"ConnectError", "InvalidURL", "DecodingError", "TooManyRedirects"} <= {
+        kind.__name__ for kind in FOREIGN
+    }
+    assert len(_KINDS) >= 28
+
+
+@pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__name__)
+def test_foreign_errors_end_here(kind: type[Exception]) -> None:
+    """Whatever the HTTP library raises, a caller sees an error of ours, and the cause."""
+    error = foreign(kind)
+
+    with pytest.raises(CacheError) as translated:
+        told(gemini(broken(error)), lambda cache: cache.list())
+
+    assert type(translated.value) in {NetworkError, ParseError, InvalidCacheConfiguration}
+    assert translated.value.__cause__ is error
+
+
+@pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__name__)
+def test_a_create_is_sent_again_only_if_it_never_left(kind: type[Exception]) -> None:
+    """What was never sent is sent again; of anything else the outcome is unknown."""
+    wire = broken(foreign(kind))
+
+    with pytest.raises(CacheError) as failed:
+        told(gemini(wire, attempts=3), lambda cache: cache.create("x"))
+
+    posts = [request.method for request in wire.sent]
+    if kind in UNSENT:
+        assert posts == ["POST"] * 3
+        assert failed.value.retryable
+    else:
+        assert posts == ["POST"]
+        assert not failed.value.retryable
+
+
+def test_a_bug_stays_a_bug() -> None:
+    """An error that no wire raises keeps its own name."""
+    with pytest.raises(ZeroDivisionError):
+        told(gemini(broken(ZeroDivisionError())), lambda cache: cache.list())
+
+
+def test_patience() -> None:
+    """What may pass is tried as often as told, and the waits grow."""
+    wire, waits = answering(says(503, "overloaded")), list[float]()
+
+    with pytest.raises(NetworkError, match="overloaded") as failed:
+        told(gemini(wire, waits=waits, attempts=6), lambda cache: cache.list())
+
+    assert len(wire.sent) == 6
+    assert failed.value.retryable
+    assert waits == sorted(waits)
+    assert 0.5 <= waits[0] <= 1
+    assert 8 <= waits[-1] <= 20
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 302])
+def test_what_will_not_pass(status: int) -> None:
+    """What cannot pass is tried once."""
+    wire, waits = answering(says(status, "no")), list[float]()
+
+    with pytest.raises(CacheError, match="no"):
+        told(gemini(wire, waits=waits), lambda cache: cache.list())
+
+    assert (len(wire.sent), waits) == (1, [])
+
+
+_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5s"}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wait"),
+    [
+        (says(429, "slow down", retry_after="3"), 3.0),
+        (says(503, "overloaded", retry_after="0"), 0.0),
+        (says(429, "slow down", retry_after="Sun, 22 Nov 2026 21:00:10 GMT"), 10.0),
+        (
+            says(
+                429,
+                "slow down",
+                retry_after="Sun, 22 Nov 2026 21:00:10 GMT",
+                date="Sun, 22 Nov 2026 21:00:06 GMT",
+            ),
+            4.0,
+        ),
+        (says(429, "slow down", _INFO), 7.5),
+        (says(429, "slow down", _INFO, retry_after="9"), 9.0),
+        (says(429, "slow down", retry_after="60"), 60.0),
+    ],
+)
+def test_a_server_says_how_long(refusal: httpx.Response, wait: float) -> None:
+    """Where the server says how long to wait, exactly that long is waited."""
+    waits = list[float]()
+
+    caches = told(
+        gemini(answering(refusal, httpx.Response(200, json={})), waits=waits),
+        lambda cache: cache.list(),
+    )
+
+    assert (caches, waits) == ([], [wait])
+
+
+def test_nobody_waits_for_an_hour() -> None:
+    """A server that wants to be left alone for long is not asked again, but may be later."""
+    wire, waits = answering(says(429, "slow down", retry_after="3600")), list[float]()
+
+    with pytest.raises(NetworkError) as failed:
+        told(gemini(wire, waits=waits), lambda cache: cache.list())
+
+    assert failed.value.retryable
+    assert (len(wire.sent), waits) == (1, [])
+
+
+def test_no_quota_is_not_a_matter_of_time() -> None:
+    """A project without quota is told so at once."""
+    words = "TotalCachedContentStorageTokensPerModelFreeTier limit exceeded for model X: limit=0"
+    wire = answering(says(429, words, _INFO))
+
+    with pytest.raises(RequestRefused, match="limit=0"):
+        told(gemini(wire), lambda cache: cache.list())
+
+    assert len(wire.sent) == 1
+
+
+def test_redirects_are_not_followed() -> None:
+    """A key is not carried to where a redirect points."""
+    wire = answering(httpx.Response(307, headers={"location": "http://evil.invalid/"}))
+
+    with pytest.raises(NetworkError, match="not followed"):
+        told(gemini(wire), lambda cache: cache.list())
+
+    assert [request.url.host for request in wire.sent] == ["gemini.invalid"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"null", b'{"cachedContents": 1}', b"\xff"]
+)
+def test_senseless_answers(body: bytes) -> None:
+    """A yes that makes no sense is a ParseError with its status, except an empty list."""
+    cache = gemini(answering(httpx.Response(200, content=body)))
+    if not body:
+        assert told(cache, lambda cache: cache.list()) == []
+        return
+
+    with pytest.raises(ParseError) as failed:
+        told(cache, lambda cache: cache.list())
+
+    assert failed.value.status == 200
+
+
+async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+
+
+def _saying(answer: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    return talk
+
+
+async def _silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.transport.abort()
+
+
+async def _plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 this is not TLS\r\n")
+    await writer.drain()
+
+
+_ZIPPED = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n{}{}"
+_HALF = b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"na'
+
+
+@pytest.mark.parametrize(
+    ("talk", "kind"),
+    [
+        (_hang_up, NetworkError),
+        (_silence, NetworkError),
+        (_saying(b""), NetworkError),
+        (_saying(b"SMTP? 220 hello\r\n\r\n"), NetworkError),
+        (_saying(_HALF), NetworkError),
+        (_saying(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"), NetworkError),
+        (_saying(b"HTTP/1.1 200 OK\r\ncontent-length: nine\r\n\r\n"), NetworkError),
+        (_saying(_ZIPPED), ParseError),
+        (_saying(b"HTTP/1.1 502 \xff\r\ncontent-length: 0\r\n\r\n"), NetworkError),
+    ],
+    ids=["reset", "silent", "closed", "not http", "half", "chunks", "length", "gzip", "latin"],
+)
+@pytest.mark.parametrize("label", ["", "mine"])
+def test_real_sockets(talk: Talk, kind: type[CacheError], label: str) -> None:
+    """A server that breaks the protocol costs an error of ours, never a second create."""
+    posts: list[bytes] = []
+
+    async def overheard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = await reader.readline()
+        posts.extend([line] if line.startswith(b"POST") else [])
+        await talk(reader, writer)
+
+    async def story() -> None:
+        async with (
+            listening(overheard) as address,
+            gemini(
+                None, host=f"http://{address}", attempts=2, read_timeout=0.05, create_timeout=0.05
+            ) as cache,
+        ):
+            with pytest.raises(kind):
+                await cache.list()
+            with pytest.raises(NetworkError, match="unknown whether"):
+                await cache.create("x", label=label)
+
+    asyncio.run(story())
+    assert len(posts) == 1
+
+
+def test_bad_tls() -> None:
+    """A server that does not speak TLS where it should is a NetworkError."""
+
+    async def story() -> None:
+        async with (
+            listening(_plain) as address,
+            gemini(None, host=f"https://{address}", attempts=1) as cache,
+        ):
+            with pytest.raises(NetworkError, match="cannot be reached"):
+                await cache.list()
+
+    asyncio.run(story())
+
+
+def test_an_untrusted_certificate_is_not_tried_again() -> None:
+    """No number of tries makes a certificate trusted."""
+    wire = broken(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"))
+
+    with pytest.raises(NetworkError, match="self-signed") as failed:
+        told(gemini(wire), lambda cache: cache.list())
+
+    assert (len(wire.sent), failed.value.retryable) == (1, False)
+
+
+def test_nobody_at_home() -> None:
+    """Where nobody listens, the error says where that is."""
+    with pytest.raises(NetworkError, match=r"127\.0\.0\.1:1/v1beta cannot be reached"):
+        told(gemini(None, host="http://127.0.0.1:1", attempts=2), lambda cache: cache.list())
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("SSL_CERT_FILE", "/nowhere/ca.pem"), ("ALL_PROXY", "carrier-pigeon://user:hunter2@host")],
+)
+def test_a_broken_environment(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """Proxies and certificates that cannot be used are a wrong configuration, not a crash."""
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(InvalidCacheConfiguration, match="proxies and certificates") as failed:
+        told(gemini(None, host="https://127.0.0.1:1"), lambda cache: cache.list())
+
+    assert "hunter2" not in str(failed.value)
+
+
+def _conversation(answer: bytes) -> Talk:
+    """Answer requests without a body on one connection."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(answer)
+            await writer.drain()
+
+    return talk
+
+
+_EMPTY = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def test_one_client_in_two_event_loops() -> None:
+    """A client that is used again in another event loop opens new connections."""
+    clients: list[GeminiContextCache] = []
+
+    async def story() -> list[Any]:
+        async with listening(_conversation(_EMPTY)) as address:
+            clients.append(gemini(None, host=f"http://{address}", attempts=1))
+            first = await clients[0].list()
+            await clients[0].aclose()
+            return [first, await clients[0].list()]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # nobody can close the first connections
+        assert asyncio.run(story()) == [[], []]
+        with pytest.raises(NetworkError, match="cannot be reached"):
+            asyncio.run(clients[0].list())
+        gc.collect()
+
+
+def test_connections_are_few() -> None:
+    """However many calls are under way, there are at most eight connections."""
+    opened = 0
+
+    async def overheard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        await _conversation(_EMPTY)(reader, writer)
+
+    async def story() -> None:
+        async with (
+            listening(overheard) as address,
+            gemini(None, host=f"http://{address}") as cache,
+        ):
+            await asyncio.gather(*(cache.list() for _ in range(40)))
+
+    asyncio.run(story())
+    assert 1 < opened <= 8
+
+
+def test_the_key_stays_in_its_header(caplog: pytest.LogCaptureFixture) -> None:
+    """The key is in one header, and in no URL, log, error or words, even if it is echoed."""
+    caplog.set_level(logging.DEBUG)
+    wire = answering(says(400, f"API key not valid: {KEY}", retry_after=KEY))
+
+    with pytest.raises(RequestRefused) as failed:
+        told(gemini(wire), lambda cache: cache.list())
+
+    request = wire.sent[0]
+    assert request.headers["x-goog-api-key"] == KEY
+    assert KEY not in str(request.url)
+    assert KEY not in caplog.text
+    assert KEY not in f"{failed.value!r} {failed.value} {failed.value.words}"
+    assert failed.value.words == "API key not valid: [key]"
+
+
+ANSWERS = (
+    st.binary()
+    | st.from_regex(rb'\{"(error|name|cachedContents|totalTokens)": ?.*\}')
+    | (
+        st.recursive(
+            st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(
+                        ["error", "cachedContents", "nextPageToken", "totalTokens", "name"]
+                    ),
+                    inner,
+                )
+            ),
+        ).map(orjson.dumps)
+    )
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(["date", "retry-after", "location", "content-type", "set-cookie"]),
+    st.from_regex(r"[ -~]{0,40}", fullmatch=True),
+)
+STATUSES = st.sampled_from([200, 200, 201, 204, 302, 400, 403, 404, 429, 500, 503, 599])
+
+
+@given(STATUSES, ANSWERS, HEADERS)
+def test_any_answer(status: int, body: bytes, headers: dict[str, str]) -> None:
+    """Whatever a server answers, each verb ends in a value or in a CacheError."""
+    wire = Wire(lambda _: httpx.Response(status, content=body, headers=headers))
+
+    async def story(cache: GeminiContextCache) -> None:
+        for call in _every_call(cache):
+            with suppress(CacheError):
+                await call
+
+    told(gemini(wire, attempts=2), story)
+
+
+def _every_call(cache: GeminiContextCache) -> Iterable[Awaitable[object]]:
+    yield cache.list()
+    yield cache.get_cache(ABC)
+    yield cache.extend(ABC, expires_at=START + HOUR)
+    yield cache.delete_cache(ABC)
+    yield cache.count_tokens("x")
+    yield cache.create("x")
+    yield cache.create("x", label="mine")

@@ -1,0 +1,230 @@
+"""Creates whose answer was lost: one cache each, whatever the server did."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.responses import Response
+
+from provisioner.cache import CachedContext
+from provisioner.emulator import CarryOut, Operation, Refusal
+from provisioner.errors import CacheCreationFailed, CacheError, NetworkError
+from provisioner.providers.gemini import GeminiContextCache
+from tests.providers.gemini.world import HOUR, START, Clock, World, emulated, gemini, told
+
+Trouble = Callable[[CarryOut], Awaitable[Response]]
+
+
+def _raising(error: Exception) -> Response:
+    raise error
+
+
+LOSSES: dict[str, Callable[[], Response]] = {
+    "timeout": lambda: _raising(httpx.ReadTimeout("")),
+    "broken connection": lambda: _raising(httpx.RemoteProtocolError("peer closed")),
+    "reset": lambda: _raising(httpx.ReadError("")),
+    "unavailable": lambda: _raising(Refusal(503, "overloaded")),
+    "gateway": lambda: Response("<h1>Bad Gateway</h1>", 502),
+    "unreadable": lambda: Response("<h1>Welcome to the hotel</h1>", 200),
+    "senseless": lambda: Response(b'{"name": "cachedContents/abc"}', 200),
+}
+
+
+def lost(how: str, *, done: bool) -> Trouble:
+    """The server does it, or not, and nobody hears of it."""
+
+    async def trouble(carry_out: CarryOut) -> Response:
+        if done:
+            await carry_out()
+        return LOSSES[how]()
+
+    return trouble
+
+
+async def create(cache: GeminiContextCache) -> CachedContext:
+    return await cache.create("x", label="mine", ttl=HOUR)
+
+
+@pytest.mark.parametrize("how", LOSSES)
+@pytest.mark.parametrize("done", [True, False])
+def test_one_cache(world: World, how: str, *, done: bool) -> None:
+    """After a lost answer there is one cache, the one that is returned."""
+    world.befall(Operation.CREATE, lost(how, done=done))
+
+    made = world.run(create)
+
+    assert world.labels() == ["mine"]
+    assert world.run(lambda cache: cache.get_cache(made.handle)) == made
+    assert world.emulator.requests["create"] == (1 if done else 2)
+
+
+@pytest.mark.parametrize("how", LOSSES)
+@pytest.mark.parametrize("done", [True, False])
+def test_without_a_label(world: World, how: str, *, done: bool) -> None:
+    """Without a label nothing is sent again: the outcome is unknown, and said to be."""
+    world.befall(Operation.CREATE, lost(how, done=done))
+
+    with pytest.raises(NetworkError, match="unknown whether the cache was made") as failed:
+        world.run(lambda cache: cache.create("x"))
+
+    assert not failed.value.retryable
+    assert world.emulator.requests["create"] == 1
+    assert len(world.labels()) == done
+
+
+def test_it_is_looked_for_after_every_try(world: World) -> None:
+    """A create that is lost again and again is found when it was carried out at last."""
+    world.befall(
+        Operation.CREATE,
+        lost("timeout", done=False),
+        lost("unavailable", done=False),
+        lost("reset", done=False),
+        lost("unreadable", done=True),
+    )
+
+    world.run(create)
+
+    assert world.labels() == ["mine"]
+    assert len(world.waits) == 3
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "status"),
+    [
+        ("unavailable", CacheCreationFailed, 503),
+        ("gateway", CacheCreationFailed, 502),
+        ("timeout", NetworkError, None),
+    ],
+)
+def test_giving_up(world: World, how: str, kind: type[CacheError], status: int | None) -> None:
+    """Who gives up says what the server said, and that it may be tried again."""
+    world.befall(Operation.CREATE, *[lost(how, done=False)] * 4)
+
+    with pytest.raises(kind) as failed:
+        world.run(create)
+
+    assert (failed.value.status, failed.value.retryable) == (status, True)
+    assert world.labels() == []
+
+
+def test_not_while_blind(world: World) -> None:
+    """If the caches cannot be listed either, nothing is sent again."""
+    world.befall(Operation.CREATE, lost("timeout", done=True))
+    world.befall(Operation.LIST, *[lost("unavailable", done=False)] * 4)
+
+    with pytest.raises(NetworkError, match=r"unknown whether .* cannot be listed"):
+        world.run(create)
+
+    assert world.emulator.requests["create"] == 1
+    assert world.labels() == ["mine"]
+
+
+def test_somebody_elses_twin_is_left_alone(world: World) -> None:
+    """A cache that was known before is not taken for ours, even if it looks the same."""
+    twin = world.run(create)
+    world.befall(Operation.CREATE, lost("timeout", done=False))
+
+    made = world.run(lambda cache: cache.create("x", label="mine", known=[twin.handle.cache_name]))
+
+    assert made.handle != twin.handle
+    assert world.labels() == ["mine", "mine"]
+
+
+def test_an_old_twin_is_left_alone(world: World) -> None:
+    """Nor is one that is older than our question, though nobody told us of it."""
+    twin = world.run(create)
+    world.clock.advance(HOUR / 2)
+    world.befall(Operation.CREATE, lost("timeout", done=False))
+
+    assert world.run(create).handle != twin.handle
+
+
+@pytest.mark.parametrize("meet", ["create", "list", "get", "extend"])
+def test_what_a_client_has_met_is_not_new(world: World, meet: str) -> None:
+    """Nor is one that this client has made or seen."""
+    stranger = None if meet == "create" else world.run(create)
+
+    async def story(cache: GeminiContextCache) -> bool:
+        match meet:
+            case "create":
+                twin = await create(cache)
+            case "list":
+                [twin] = await cache.list()
+            case "get":
+                assert stranger
+                twin = await cache.get_cache(stranger.handle) or stranger
+            case _:
+                assert stranger
+                twin = await cache.extend(stranger.handle)
+        world.befall(Operation.CREATE, lost("timeout", done=False))
+        return (await create(cache)).handle != twin.handle
+
+    assert world.run(story)
+
+
+def test_a_list_in_between_hides_nothing(world: World) -> None:
+    """A cache that a list shows while its own answer is still awaited is found all the same."""
+
+    async def story(cache: GeminiContextCache) -> None:
+        async def seen_and_lost(carry_out: CarryOut) -> Response:
+            await carry_out()
+            await cache.list()
+            raise httpx.ReadTimeout("")
+
+        world.befall(Operation.CREATE, seen_and_lost)
+        await create(cache)
+
+    world.run(story)
+
+    assert world.labels() == ["mine"]
+
+
+@pytest.mark.parametrize("wrong", [-24 * HOUR, 24 * HOUR])
+def test_the_servers_clock_decides(world: World, wrong: timedelta) -> None:
+    """With a clock of our own that is a day off, a lost answer is still found."""
+
+    async def with_date(carry_out: CarryOut) -> Response:
+        answer = await carry_out()
+        answer.headers["date"] = "Sun, 22 Nov 2026 21:00:00 GMT"
+        return answer
+
+    world.befall(Operation.CREATE, lost("timeout", done=True))
+    world.befall(Operation.LIST, with_date)
+    told(gemini(world.wire, clock=Clock(START + wrong)), create)
+
+    assert world.labels() == ["mine"]
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(LOSSES)), st.booleans()) | st.none(),
+        max_size=8,
+    ),
+    st.integers(1, 5),
+)
+def test_any_history_of_losses(history: list[tuple[str, bool] | None], creates: int) -> None:
+    """Creates at the same time make one cache each, whatever gets lost; none is taken twice."""
+
+    async def well(carry_out: CarryOut) -> Response:
+        return await carry_out()
+
+    async def story(cache: GeminiContextCache) -> list[CachedContext]:
+        labels = [f"label-{number}" for number in range(creates)]
+        return await asyncio.gather(*(cache.create("x", label=label) for label in labels))
+
+    with emulated() as world:
+        world.befall(
+            Operation.CREATE,
+            *(well if loss is None else lost(loss[0], done=loss[1]) for loss in history),
+        )
+        made = world.run(story, attempts=9)
+
+        assert len({seen.handle for seen in made}) == creates
+        assert sorted(world.labels()) == sorted(seen.display_name for seen in made)

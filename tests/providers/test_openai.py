@@ -1,0 +1,131 @@
+"""OpenAI's request fields."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.cache import CacheContent, ContextCache, GeminiHandle, OpenAIHandle, TextPart
+from provisioner.errors import InvalidCacheConfiguration
+from provisioner.providers.openai import OpenAIContextCache, cache_key, handle_of, ttls_of
+from tests.providers.contract import EVERYTHING, ContextCacheContract
+
+HALF_HOUR, TWELVE, HOUR, DAY = (timedelta(minutes=minutes) for minutes in (30, 720, 60, 1440))
+
+
+class TestOpenAI(ContextCacheContract):
+    foreign = GeminiHandle("cachedContents/abc")
+
+    def cache(self) -> ContextCache:
+        return OpenAIContextCache()
+
+
+@pytest.mark.parametrize(
+    ("model", "lives"),
+    [
+        ("gpt-6.1-terra", (HALF_HOUR, TWELVE)),
+        ("gpt-6-astra", (HALF_HOUR, TWELVE)),
+        ("gpt-5.6-luna", (HALF_HOUR, TWELVE)),
+        ("gpt-5.10", (HALF_HOUR, TWELVE)),
+        ("gpt-10", (HALF_HOUR, TWELVE)),
+        ("a-deployment-of-tomorrow", (HALF_HOUR, TWELVE)),
+        ("gpt-5.5", (DAY,)),
+        ("gpt-5.5-pro", (DAY,)),
+        ("gpt-5.4", (HOUR, DAY)),
+        ("gpt-5", (HOUR, DAY)),
+        ("gpt-4.1-mini", (HOUR, DAY)),
+        ("ft:gpt-4o-2024-08-06:org::id", (HOUR, DAY)),
+        ("chatgpt-4o-latest", (HOUR, DAY)),
+        ("o3", (HOUR, DAY)),
+        ("ft:o4-mini-2025-04-16:org::id", (HOUR, DAY)),
+    ],
+)
+def test_families(model: str, lives: tuple[timedelta, ...]) -> None:
+    """A model's family decides which lives there are, the default first."""
+    assert ttls_of(model) == lives
+
+
+@pytest.mark.parametrize(
+    ("model", "ttl", "fields"),
+    [
+        ("gpt-6.1-terra", timedelta(seconds=1), {"prompt_cache_options": {"ttl": "30m"}}),
+        ("gpt-6.1-terra", HALF_HOUR, {"prompt_cache_options": {"ttl": "30m"}}),
+        ("gpt-6.1-terra", HOUR, {"prompt_cache_options": {"ttl": "12h"}}),
+        ("gpt-5.5", HALF_HOUR, {"prompt_cache_retention": "24h"}),
+        ("gpt-5.4", HOUR, {"prompt_cache_retention": "in_memory"}),
+        ("gpt-5.4", TWELVE, {"prompt_cache_retention": "24h"}),
+    ],
+)
+def test_fields(model: str, ttl: timedelta, fields: dict[str, object]) -> None:
+    """A request says how long in the one way its model understands, and never a mode."""
+    handle = handle_of("demo.a", model, ttl)
+
+    assert handle.request_fields() == {"prompt_cache_key": "demo.a", **fields}
+
+
+@pytest.mark.parametrize(("model", "longest"), [("gpt-6.1-terra", "12h"), ("gpt-5.5", "1d")])
+def test_too_long(model: str, longest: str) -> None:
+    """A life that the model cannot give is refused with the longest it can."""
+    with pytest.raises(InvalidCacheConfiguration, match=f"{model} keeps .* {longest} at most"):
+        handle_of("demo.a", model, timedelta(hours=25))
+
+
+@pytest.mark.parametrize("key", ["", "k" * 65])
+def test_bad_keys(key: str) -> None:
+    """A key that OpenAI would refuse is refused here."""
+    with pytest.raises(InvalidCacheConfiguration, match="1 to 64 characters"):
+        handle_of(key, "gpt-6.1-terra", HALF_HOUR)
+
+
+def test_keys_of_a_stack() -> None:
+    """A key reads STACK.NAME as long as it fits, and is a fixed digest of it beyond."""
+    assert cache_key("s" * 31, "n" * 32) == f"{'s' * 31}.{'n' * 32}"
+    assert cache_key("s" * 32, "n" * 32) == "ctxprov-cc9cf9e0f3dba0450db80a8913f4ffaabdc12fa4"
+
+
+@given(st.text(), st.text())
+def test_keys_always_fit(stack: str, name: str) -> None:
+    """Whatever the names, OpenAI takes the key."""
+    assert 0 < len(cache_key(stack, name)) <= 64
+
+
+def _key(content: str | CacheContent) -> str:
+    handle = asyncio.run(OpenAIContextCache().create_cache(content, HALF_HOUR))
+    assert isinstance(handle, OpenAIHandle)
+    assert handle.prompt_cache_key is not None
+    return handle.prompt_cache_key
+
+
+def test_a_key_of_its_own() -> None:
+    """Equal contents share a key, however they are spelled; others have another."""
+    one = replace(EVERYTHING, tool_config={"mode": "AUTO", "names": ["a", {"b": 1, "c": 2}]})
+    same = replace(EVERYTHING, tool_config={"names": ("a", {"c": 2, "b": 1}), "mode": "AUTO"})
+
+    assert re.fullmatch("ctxprov-[0-9a-f]{40}", _key("x"))
+    assert _key("x") == _key(CacheContent(parts=(TextPart("x"),)))
+    assert _key(one) == _key(same)
+    others: list[str | CacheContent] = [
+        "x",
+        "y",
+        CacheContent(system_instruction="x"),
+        CacheContent(parts=EVERYTHING.parts[1:2]),
+        CacheContent(parts=EVERYTHING.parts[2:]),
+        CacheContent(tools=EVERYTHING.tools),
+        CacheContent(tool_config=EVERYTHING.tool_config),
+    ]
+    assert len({_key(other) for other in others}) == len(others)
+
+
+def test_a_given_key() -> None:
+    """A key that the caller chose is used as it is."""
+    cache = OpenAIContextCache(model="gpt-5.4", prompt_cache_key="mine")
+
+    handle = asyncio.run(cache.create_cache("x", HOUR))
+
+    assert handle == OpenAIHandle("mine", None, "in_memory")

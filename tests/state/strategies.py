@@ -1,0 +1,125 @@
+"""States that could be, for hypothesis."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from hypothesis import strategies as st
+
+from provisioner.cache import CacheHandle, ClaudeHandle, OpenAIHandle
+from provisioner.model import (
+    Life,
+    Measure,
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    RetiringCache,
+    Scope,
+    Settings,
+    State,
+    Ttl,
+    Until,
+)
+
+names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,47}", fullmatch=True)
+ids = st.integers(1, 10**6).map("cachedContents/{}".format)
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # hypothesis wants naive bounds
+spans = st.integers(1, 10**8).map(lambda seconds: timedelta(seconds=seconds))
+shares = st.fractions(Fraction(1, 1000), Fraction(999, 1000), max_denominator=1000)
+ttls = st.builds(Ttl, spans)
+lives: st.SearchStrategy[Life] = ttls | st.builds(Until, moments)
+measures = st.builds(
+    Measure,
+    paths=st.lists(words, max_size=3).map(tuple),
+    size=st.integers(0, 2**53),
+    tokens=st.integers(0, 2**31),
+)
+settings = st.builds(
+    Settings,
+    refresh_before=spans | shares,
+    retire_after=spans,
+    keep=st.sampled_from(["warm", "once"]),
+    protect=st.booleans(),
+)
+handles: st.SearchStrategy[CacheHandle] = st.one_of(
+    st.sampled_from([ClaudeHandle({"type": "ephemeral", "ttl": "5m"})]),
+    st.builds(OpenAIHandle, words, st.just({"ttl": "30m"})),
+    st.builds(OpenAIHandle, words, st.none(), st.sampled_from(["in_memory", "24h"])),
+)
+
+
+def caches(name: str, id_: str) -> st.SearchStrategy[RecordedCache]:
+    return st.builds(
+        RecordedCache,
+        name=st.just(name),
+        provider=st.just("gemini"),
+        model=words,
+        digest=digests,
+        life=lives,
+        settings=settings,
+        id=st.just(id_),
+        created_at=moments,
+        updated_at=moments,
+        expires_at=moments,
+        measure=measures,
+    )
+
+
+def annotations(name: str) -> st.SearchStrategy[RecordedAnnotation]:
+    return st.builds(
+        RecordedAnnotation,
+        name=st.just(name),
+        provider=st.sampled_from(["claude", "openai"]),
+        model=words,
+        digest=digests,
+        life=ttls,
+        handle=handles,
+        updated_at=moments,
+        measure=measures,
+    )
+
+
+def retiring(name: str, id_: str) -> st.SearchStrategy[RetiringCache]:
+    return st.builds(
+        RetiringCache,
+        name=st.just(name),
+        provider=st.just("gemini"),
+        model=words,
+        id=st.just(id_),
+        retire_after=spans,
+        until=moments,
+        expires_at=st.none() | moments,
+    )
+
+
+scopes = st.builds(
+    Scope,
+    endpoint=words,
+    keys=st.lists(st.binary(min_size=8, max_size=8).map(bytes.hex), max_size=3).map(tuple),
+)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> State:
+    known = draw(st.lists(ids, unique=True, max_size=8))
+    recorded: dict[str, Recorded] = {}
+    leaving: dict[str, RetiringCache] = {}
+    for id_ in known:
+        name = draw(names)
+        match draw(st.sampled_from(["cache", "annotation", "retiring"])):
+            case "cache":
+                recorded[name] = draw(caches(name, id_))
+            case "annotation":
+                recorded[name] = draw(annotations(name))
+            case _:
+                leaving[id_] = draw(retiring(name, id_))
+    return State(
+        stack="demo",
+        serial=draw(st.integers(0, 2**31)),
+        providers=draw(st.dictionaries(words, scopes, max_size=2)),
+        caches=recorded,
+        retiring=leaving,
+    )

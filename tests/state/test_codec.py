@@ -1,0 +1,238 @@
+"""A state survives the way to bytes and back, and nothing else passes for one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.cache import Json
+from provisioner.errors import StateError
+from provisioner.model import Scope, State
+from provisioner.state import parse_state, state_bytes
+from tests.builders import HOUR, annotation, desired, noted, recorded, retiring, state
+from tests.state.strategies import states
+
+SCHEMA = jsonschema_rs.validator_for(Path("schemas/state.schema.json").read_text(encoding="utf-8"))
+FULL = state(
+    recorded(desired("manual")),
+    noted(annotation("policy")),
+    retiring=[retiring(desired("manual"))],
+    providers={"gemini": Scope(endpoint="https://example.test/v1beta", keys=("ab" * 8,))},
+    serial=7,
+)
+
+
+def parsed(raw: bytes, stack: str = "demo") -> State:
+    return parse_state(raw, where="state/demo.json", stack=stack)
+
+
+def refusal(raw: bytes, stack: str = "demo") -> str:
+    with pytest.raises(StateError) as caught:
+        parsed(raw, stack)
+    return str(caught.value)
+
+
+@given(states())
+def test_round_trip(before: State) -> None:
+    """Whatever is remembered is read back as it was."""
+    assert parsed(state_bytes(before)) == before
+
+
+@given(states())
+def test_schema_holds(written: State) -> None:
+    """Every state that is written has the shape of the schema."""
+    SCHEMA.validate(json.loads(state_bytes(written)))
+
+
+def test_form() -> None:
+    """The file reads well: sorted keys, two spaces, a block for each cache."""
+    lines = state_bytes(FULL).decode().splitlines()
+    assert lines[:4] == [
+        "{",
+        '  "caches": {',
+        '    "manual": {',
+        '      "created_at": "2026-01-01T12:00:00Z",',
+    ]
+    assert lines[-5:] == ['  "serial": 7,', '  "stack": "demo",', '  "version": 1', "}"][-5:]
+    assert [line.split('"')[1] for line in lines if line.startswith('  "')] == [
+        "caches",
+        "providers",
+        "retiring",
+        "serial",
+        "stack",
+        "version",
+    ]
+    assert state_bytes(FULL).endswith(b"}\n")
+
+
+def test_order_is_not_history() -> None:
+    """The same records in another order are the same bytes."""
+    a, b = recorded(desired("a"), "i1"), recorded(desired("b"), "i2")
+    assert state_bytes(state(a, b)) == state_bytes(state(b, a))
+
+
+def test_diff() -> None:
+    """A refresh changes the lines with its times, and no others."""
+    record = recorded()
+    later = replace(record, updated_at=record.updated_at + HOUR)
+    before = set(state_bytes(state(record, noted(annotation("b")))).splitlines())
+    after = set(state_bytes(state(later, noted(annotation("b")))).splitlines())
+    assert after - before == {b'      "updated_at": "2026-01-01T13:00:00Z"'}
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (bytes(4096), "nothing but zeros"),
+        (state_bytes(FULL)[:700], "ends in the middle, after 700 bytes"),
+        (b"version: 1\n", "is not JSON: line 1, column 1"),
+        (b"\xff\xfe{\x00}\x00", "is not JSON"),
+        (b'{\n<<<<<<< HEAD\n"a": 1\n=======\n>>>>>>> x\n}', "a merge that nobody resolved"),
+        (b"[]", "must be an object"),
+        (b"null", "must be an object"),
+        (b"{}", "caches: this is missing"),
+    ],
+)
+def test_not_a_state(raw: bytes, said: str) -> None:
+    """What is no state is refused in one paragraph that says what to do."""
+    message = refusal(raw)
+    assert message.startswith("state/demo.json ")
+    assert said in message
+    assert "Restore it from version control" in message
+    assert "\n" not in message
+
+
+@given(st.integers(0, len(state_bytes(FULL)) - 2))
+def test_cut(length: int) -> None:
+    """A state that is cut anywhere is refused."""
+    assert "Restore it" in refusal(state_bytes(FULL)[:length])
+
+
+def test_newer_version() -> None:
+    """A state from the future asks for an upgrade, whatever else is in it."""
+    message = refusal(b'{"version": 2, "stack": "demo", "new": []}')
+    assert "newer ctxprov: its version is 2, and this one knows 1" in message
+
+
+def test_another_stack() -> None:
+    """A state of another stack is not ours to change."""
+    message = refusal(state_bytes(FULL), "other")
+    assert "is the state of the stack demo, not of other" in message
+
+
+def changed(path: str, value: Json) -> bytes:
+    """FULL with one value replaced."""
+    document = json.loads(state_bytes(FULL))
+    *way, last = path.split("/")
+    for key in way:
+        document = document[key]
+    document[last] = value
+    root = json.loads(state_bytes(FULL))
+    at = root
+    for key in way[:-1]:
+        at = at[key]
+    if way:
+        at[way[-1]] = document
+    else:
+        root = document
+    return json.dumps(root).encode()
+
+
+WRONG: list[tuple[str, Json, str]] = [
+    ("version", 0, "version: this must be 1"),
+    ("version", True, "version: this must be 1"),
+    ("version", "1", "version: this must be 1"),
+    ("stack", 3, "stack: this must be text"),
+    ("serial", -1, "serial: this must be a whole number"),
+    ("serial", True, "serial: this must be a whole number"),
+    ("serial", 1.5, "serial: this must be a whole number"),
+    ("extra", 1, "extra: this key is unknown"),
+    ("caches", [], "caches: this must be an object"),
+    ("caches/Manual", {}, "caches.Manual: this is not the name of a cache"),
+    ("caches/manual", None, "caches.manual: this must be an object"),
+    ("caches/manual/content", "x", "caches.manual.content: this key is unknown"),
+    ("caches/manual/model", "", "caches.manual.model: this must be text"),
+    ("caches/manual/digest", "abc", "caches.manual.digest: this must look like [0-9a-f]{64}"),
+    ("caches/manual/life", {"ttl": "soon"}, "caches.manual.life: a duration is"),
+    ("caches/manual/life", {}, "caches.manual.life: a life is"),
+    ("caches/manual/settings", {}, "caches.manual.settings: settings are"),
+    ("caches/manual/expires_at", "2026-01-01", "caches.manual.expires_at: a moment is"),
+    ("caches/manual/expires_at", "2026-99-01T00:00:00Z", "caches.manual.expires_at: "),
+    ("caches/manual/expires_at", "0001-01-01T00:00:00+10:00", "outside the years"),
+    ("caches/manual/paths", ["a", 1], "caches.manual.paths: this must be a list of texts"),
+    ("caches/manual/tokens", None, "caches.manual.tokens: this must be a whole number"),
+    ("caches/manual/id", "cachedContents/old", "cachedContents/old is on record 2 times"),
+    ("caches/policy/handle", {"provider": "x"}, "caches.policy.handle: this is not a handle"),
+    ("caches/policy/life", {"expires_at": "2026-01-01T00:00:00Z"}, "policy.life: an annotation"),
+    ("retiring/cachedContents~old", {}, "retiring.cachedContents~old.expires_at: this is missing"),
+    ("providers/gemini/keys", ["AIzaSecret"], "providers.gemini.keys: these must be fingerprints"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), WRONG)
+def test_wrong_shape(path: str, value: Json, said: str) -> None:
+    """A value of the wrong kind is named with its path."""
+    message = refusal(changed(path, value))
+    assert said in message
+    assert "is not a state that ctxprov wrote" in message
+
+
+def test_no_secret_in_refusal() -> None:
+    """A key that somebody wrote into the state is not repeated."""
+    assert "AIzaSecret" not in refusal(changed("providers/gemini/keys", ["AIzaSecret"]))
+
+
+ZERO_SHARE = {"keep": "warm", "protect": False, "refresh_before": "1/0", "retire_after": "1h"}
+PLACES = [
+    *("version", "stack", "serial", "providers", "caches", "retiring", "caches/manual"),
+    *(f"caches/manual/{key}" for key in ("life", "settings", "expires_at", "id", "paths", "size")),
+    *(f"caches/policy/{key}" for key in ("life", "handle", "digest")),
+    *("providers/gemini", "providers/gemini/keys", "caches/manual/settings/refresh_before"),
+]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(PLACES), json_values)
+def test_hostile_values(path: str, value: Json) -> None:
+    """Whatever stands in the file, it is a state in the shape of the schema or a StateError."""
+    raw = changed(path, value)
+    try:
+        parsed(raw)
+    except StateError:
+        return
+    SCHEMA.validate(json.loads(raw))
+
+
+@pytest.mark.parametrize("value", [ZERO_SHARE, json.loads("[" * 300 + "]" * 300)])
+def test_hostile_settings(value: Json) -> None:
+    """Division by zero and nesting without end are a StateError."""
+    assert "caches.manual.settings" in refusal(changed("caches/manual/settings", value))
+
+
+def test_size_is_linear() -> None:
+    """Each cache adds as many bytes as the one before."""
+    sizes = [
+        len(state_bytes(state(*(recorded(desired(f"c-{i:04}"), f"i{i:04}") for i in range(n)))))
+        for n in (100, 200, 300)
+    ]
+    assert sizes[2] - sizes[1] == sizes[1] - sizes[0]
+
+
+def test_span_of_days() -> None:
+    """A duration is spelled as people write it."""
+    long = replace(recorded().settings, retire_after=timedelta(days=1, hours=12))
+    raw = state_bytes(state(recorded(settings=long)))
+    assert b'"retire_after": "1d12h"' in raw

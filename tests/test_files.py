@@ -1,0 +1,127 @@
+"""Files are replaced whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from provisioner.files import read_whole, write_whole
+
+OLD, NEW = b"old\n", b"new\n" * 1000
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file may grow beyond *room* bytes, as if the disk were full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_write_and_read(tmp_path: Path) -> None:
+    """What is written can be read, in folders that did not exist."""
+    path = tmp_path / "deep" / "down" / "file.json"
+    write_whole(path, NEW)
+    assert read_whole(path) == NEW
+    assert names(path.parent) == ["file.json"]
+
+
+def test_new_file_mode(tmp_path: Path) -> None:
+    """A new file may be read by whoever the umask lets read it."""
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "f", NEW)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_mode_is_kept(tmp_path: Path, mode: int) -> None:
+    """A file that is replaced keeps its permissions."""
+    path = tmp_path / "f"
+    path.write_bytes(OLD)
+    path.chmod(mode)
+    write_whole(path, NEW)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_open_readers_keep_the_old(tmp_path: Path) -> None:
+    """Somebody who has the file open reads the old content to its end."""
+    path = tmp_path / "f"
+    path.write_bytes(OLD)
+    with path.open("rb") as file:
+        write_whole(path, NEW)
+        assert file.read() == OLD
+    assert path.read_bytes() == NEW
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """A disk that fills up leaves the old file, and nothing else."""
+    path = tmp_path / "f"
+    path.write_bytes(OLD)
+    with full_disk(len(NEW) // 2), pytest.raises(OSError, match="File too large"):
+        write_whole(path, NEW)
+    assert path.read_bytes() == OLD
+    assert names(tmp_path) == ["f"]
+
+
+def test_folder_that_is_a_file(tmp_path: Path) -> None:
+    """A folder that cannot be made is an OSError like any other."""
+    (tmp_path / "f").write_bytes(OLD)
+    with pytest.raises(FileExistsError):
+        write_whole(tmp_path / "f" / "g", NEW)
+
+
+def test_symbolic_link(tmp_path: Path) -> None:
+    """A link is neither followed nor replaced."""
+    (tmp_path / "target").write_bytes(OLD)
+    link = tmp_path / "link"
+    link.symlink_to("target")
+    with pytest.raises(OSError, match="symbolic link"):
+        write_whole(link, NEW)
+    with pytest.raises(OSError, match="symbolic link"):
+        read_whole(link)
+    assert link.is_symlink()
+    assert (tmp_path / "target").read_bytes() == OLD
+
+
+def test_dangling_link(tmp_path: Path) -> None:
+    """A link to nowhere does not make a file there."""
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    with pytest.raises(OSError, match="symbolic link"):
+        write_whole(link, NEW)
+    assert names(tmp_path) == ["link"]
+
+
+def test_folder_and_fifo(tmp_path: Path) -> None:
+    """A folder or a pipe in the file's place is refused at once, and stays."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        with pytest.raises(OSError, match="in its place"):
+            write_whole(tmp_path / name, NEW)
+        with pytest.raises(OSError, match="in its place"):
+            read_whole(tmp_path / name)
+    assert names(tmp_path) == ["folder", "pipe"]
+
+
+def test_long_name(tmp_path: Path) -> None:
+    """A name as long as a name may be leaves room to write it."""
+    path = tmp_path / ("n" * 255)
+    write_whole(path, NEW)
+    assert path.read_bytes() == NEW
