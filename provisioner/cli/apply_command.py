@@ -10,6 +10,7 @@ import click
 
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.status import Status
@@ -26,8 +27,13 @@ from provisioner.resolver import read_content
 @options.accept_scope_option
 @options.parallelism_option
 @options.lock_timeout_option
+@options.target_option
+@options.exclude_option
 @options.models_option
+@options.json_option
+@out_option
 @options.colour_option
+@options.log_option
 def command(
     stack: Path,
     *,
@@ -39,7 +45,11 @@ def command(
     accept_scope: bool,
     parallelism: int,
     lock_timeout: timedelta,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
     models: Path | None,
+    as_json: bool,
+    outs: tuple[Out, ...],
     colour: bool | None,
 ) -> Status:
     """
@@ -70,5 +80,8 @@ def command(
         colour=terminal.wants_colour(colour),
         prune=prune,
         replace=replace,
+        targets=targets,
+        excludes=excludes,
+        outs=with_json(outs, as_json=as_json),
     )
     return asyncio.run(carry_out(errand))

@@ -10,19 +10,20 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 
 from provisioner.applier import apply
 from provisioner.cache import CacheContent
-from provisioner.cli import clock, terminal
+from provisioner.cli import clock, options, terminal
 from provisioner.cli.interruption import Interruption, listening
+from provisioner.cli.outputs import Out, takes_stdout
 from provisioner.cli.place import Place
 from provisioner.cli.progress import Progress, progress
-from provisioner.cli.show_plan import show_plan
+from provisioner.cli.show_plan import show_plan, show_results
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import GEMINI, reach, survey
+from provisioner.cli.survey import GEMINI, Survey, reach, survey
 from provisioner.cli.waiting import waiting
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
@@ -37,10 +38,10 @@ from provisioner.model import (
     RecordedAnnotation,
     RecordedCache,
     Retire,
+    State,
 )
 from provisioner.planner import plan
 from provisioner.providers.gemini import GeminiContextCache
-from provisioner.render.result import result_text
 from provisioner.state import Ledger, holder_here, open_ledger
 
 SHARED = (
@@ -66,6 +67,9 @@ class Errand:
     destroy: bool = False
     prune: bool = False
     replace: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    outs: tuple[Out, ...] = ()
 
 
 async def carry_out(errand: Errand) -> Status:
@@ -80,19 +84,20 @@ async def carry_out(errand: Errand) -> Status:
         ) as ledger,
         reach(errand.desired, ledger.state, errand.place.store) as gemini,
     ):
-        told = await _plan(errand, ledger, gemini)
-        show_plan(told, colour=errand.colour)
+        now = clock.now()
+        seen = await survey(gemini, ledger.state, now=now, accept_scope=errand.accept_scope)
+        told = _plan(errand, ledger.state, seen, now)
+        if not takes_stdout(errand.outs):
+            show_plan(told, colour=errand.colour)
         if told.pending and not errand.auto_approve:
             _ask(errand)
+        if seen.scope:
+            ledger.note_scope(GEMINI, seen.scope)
         return await _perform(errand, told, ledger, gemini)
 
 
-async def _plan(errand: Errand, ledger: Ledger, gemini: GeminiContextCache | None) -> Plan:
-    now, state = clock.now(), ledger.state
-    seen = await survey(gemini, state, now=now, accept_scope=errand.accept_scope)
-    if seen.scope:
-        ledger.note_scope(GEMINI, seen.scope)
-    return plan(
+def _plan(errand: Errand, state: State, seen: Survey, now: datetime) -> Plan:
+    told = plan(
         errand.desired,
         state,
         seen.live,
@@ -102,6 +107,7 @@ async def _plan(errand: Errand, ledger: Ledger, gemini: GeminiContextCache | Non
         prune=errand.prune,
         replace=errand.replace,
     )
+    return options.choose(told, errand.targets, errand.excludes)
 
 
 def _ask(errand: Errand) -> None:
@@ -125,7 +131,8 @@ async def _perform(
             document = handles_bytes(ledger.state, hidden=_dying(told), now=clock.now())
             publish(errand.place.publish, document)
 
-    with listening() as interruption, progress(told, colour=errand.colour) as bar:
+    quiet = takes_stdout(errand.outs)
+    with listening() as interruption, progress(told, colour=errand.colour, quiet=quiet) as bar:
         try:
             await apply(
                 told,
@@ -141,8 +148,7 @@ async def _perform(
             if not interruption.is_asked():
                 raise
         finally:
-            text = result_text(bar.results, width=terminal.width(), colour=errand.colour)
-            click.echo(text, nl=False, color=True)
+            show_results(told, bar.results, errand.outs, colour=errand.colour)
     return _status(told, bar, interruption)
 
 

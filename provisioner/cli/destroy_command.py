@@ -11,6 +11,7 @@ import click
 
 from provisioner.cli import options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.status import Status
 from provisioner.manifest import load_manifest
@@ -25,7 +26,12 @@ from provisioner.model import DesiredCache
 @options.accept_scope_option
 @options.parallelism_option
 @options.lock_timeout_option
+@options.target_option
+@options.exclude_option
+@options.json_option
+@out_option
 @options.colour_option
+@options.log_option
 def command(
     stack: Path,
     *,
@@ -35,6 +41,10 @@ def command(
     accept_scope: bool,
     parallelism: int,
     lock_timeout: timedelta,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    as_json: bool,
+    outs: tuple[Out, ...],
     colour: bool | None,
 ) -> Status:
     """
@@ -63,6 +73,9 @@ def command(
         colour=terminal.wants_colour(colour),
         destroy=True,
         prune=prune,
+        targets=targets,
+        excludes=excludes,
+        outs=with_json(outs, as_json=as_json),
     )
     return asyncio.run(carry_out(errand))
 

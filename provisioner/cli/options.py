@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from provisioner.model import Desired
+from provisioner.cli.log import start_log
+from provisioner.model import Desired, Plan
+from provisioner.planner import select, unmatched
 from provisioner.times import parse_duration
 
 _PATH = click.Path(path_type=Path)
@@ -76,6 +78,38 @@ parallelism_option = click.option(
 )
 
 
+target_option = click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="GLOB",
+    help="Take only the part of the plan whose names match; repeatable.",
+)
+
+exclude_option = click.option(
+    "--exclude",
+    "excludes",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out the part of the plan whose names match; repeatable.",
+)
+
+
+def _start_log(ctx: click.Context, param: click.Parameter, level: str | None) -> None:
+    del ctx, param
+    if level:
+        start_log(level)
+
+
+log_option = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning"]),
+    expose_value=False,
+    callback=_start_log,
+    help="Log requests and retries to standard error.",
+)
+
+
 class _Duration(click.ParamType[timedelta]):
     name = "duration"
 
@@ -105,3 +139,12 @@ def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
     if unknown:
         listed = ", ".join(sorted(unknown))
         raise click.BadParameter(f"no such cache in this stack: {listed}", param_hint="--replace")
+
+
+def choose(told: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
+    """The part of *told* that is asked for; a pattern that matches nothing is wrong usage."""
+    for option, patterns in (("--target", targets), ("--exclude", excludes)):
+        if wrong := unmatched(told, patterns):
+            listed = ", ".join(wrong)
+            raise click.BadParameter(f"nothing in the plan matches {listed}", param_hint=option)
+    return select(told, targets=targets, excludes=excludes)

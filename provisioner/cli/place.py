@@ -12,6 +12,8 @@ from pathlib import Path
 
 from provisioner.manifest import Manifest
 
+_STORE = "gemini.sqlite3"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -31,5 +33,11 @@ def place_of(manifest: Manifest, *, emulator: bool) -> Place:
     return Place(
         state=home / f"{manifest.stack}.json",
         publish=home / publish.name if publish else None,
-        store=home / "gemini.sqlite3",
+        store=home / _STORE,
     )
+
+
+def store_of(folder: Path, manifest: Manifest | None) -> Path:
+    """The emulator's store for a folder, which need not have a manifest."""
+    store = place_of(manifest, emulator=True).store if manifest else None
+    return store or (folder if folder.is_dir() else folder.parent) / "state" / "emulator" / _STORE

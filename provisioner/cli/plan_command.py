@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock, options, terminal
+from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.show_plan import show_plan
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import Survey, reach, survey
 from provisioner.model import Cause, Desired, Plan, State
-from provisioner.planner import plan, valid_until
-from provisioner.render.document import plan_json
+from provisioner.planner import plan
 from provisioner.state import read_state
 
 
@@ -59,7 +59,11 @@ class _Causes(click.ParamType[frozenset[Cause]]):
 @options.allow_empty_option
 @options.accept_scope_option
 @options.models_option
+@options.target_option
+@options.exclude_option
+@out_option
 @options.colour_option
+@options.log_option
 def command(
     stack: Path,
     *,
@@ -74,6 +78,9 @@ def command(
     allow_empty: bool,
     accept_scope: bool,
     models: Path | None,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    outs: tuple[Out, ...],
     colour: bool | None,
 ) -> Status:
     """
@@ -104,10 +111,13 @@ def command(
         prune=prune,
         replace=replace,
     )
-    if as_json:
-        click.echo(plan_json(told, valid_until=valid_until(told)), nl=False)
-    else:
-        show_plan(told, colour=terminal.wants_colour(colour), verbose=verbose)
+    told = options.choose(told, targets, excludes)
+    show_plan(
+        told,
+        with_json(outs, as_json=as_json),
+        colour=terminal.wants_colour(colour),
+        verbose=verbose,
+    )
     return first_of(
         Status.REFUSED if told.blocked else Status.OK,
         Status.PENDING if detailed_exitcode and _causes(told) & exit_on else Status.OK,

@@ -29,9 +29,11 @@ class Progress:
 
 
 @contextmanager
-def progress(told: Plan, *, colour: bool) -> Iterator[Progress]:
-    """Follow the application of *told*."""
-    if told.pending and terminal.is_interactive():
+def progress(told: Plan, *, colour: bool, quiet: bool) -> Iterator[Progress]:
+    """Follow the application of *told*; *quiet* says that standard output is taken."""
+    if quiet:
+        yield Progress(lambda _: None)
+    elif told.pending and terminal.is_interactive():
         with _bar(len(told.pending)) as advance:
             yield Progress(advance)
     else:

@@ -264,6 +264,8 @@ class Plan:
     at: datetime
     changes: tuple[Change, ...]
     edits: frozenset[Edit]
+    is_partial: bool = False
+    """Whether it was made smaller by selecting names."""
 
     @property
     def pending(self) -> tuple[Change, ...]:

@@ -34,9 +34,7 @@ def valid_until(plan: Plan) -> datetime | None:
 def next_refresh(plan: Plan) -> datetime | None:
     """When the first of the caches that are kept is to be refreshed."""
     kept = ((c.want, c.own) for c in plan.changes if isinstance(c, Keep))
-    dues = (
-        refresh_due(want, own) for want, own in kept if own and isinstance(want, DesiredCache)
-    )
+    dues = (refresh_due(want, own) for want, own in kept if own and isinstance(want, DesiredCache))
     return min((at for at in dues if at is not None), default=None)
 
 

@@ -1,0 +1,81 @@
+"""`ctxprov list`: every live cache of the project, whoever made it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import click
+
+from provisioner.cache import CachedContext
+from provisioner.cli import clock, options, terminal
+from provisioner.cli.gemini import connect
+from provisioner.cli.place import place_of, store_of
+from provisioner.cli.status import Status
+from provisioner.cli.survey import GEMINI
+from provisioner.errors import CtxprovError
+from provisioner.manifest import Manifest, load_manifest
+from provisioner.model import LiveCache, RecordedCache
+from provisioner.render.listing import Listed, list_json, list_text
+from provisioner.state import read_state
+
+
+@click.command("list")
+@options.stack_argument
+@options.emulator_option
+@options.json_option
+@options.colour_option
+@options.log_option
+def command(stack: Path, *, emulator: bool, as_json: bool, colour: bool | None) -> Status:
+    """
+    List every live cache of the project, whoever made it.
+
+    Needs an API key, but neither manifest nor state. Caches that ctxprov labelled are
+    grouped by stack; where a manifest is at hand, its strays are marked. Changes nothing.
+
+    \b
+    Examples:
+      ctxprov list
+      ctxprov list --json
+      ctxprov list examples/support-bot --emulator
+    """
+    manifest = _manifest(stack)
+    now = clock.now()
+    seen = asyncio.run(_list(store_of(stack, manifest) if emulator else None))
+    known = _known(manifest, emulator=emulator) if manifest else {}
+    caches = [Listed(live=LiveCache.of(GEMINI, one), display_name=one.display_name) for one in seen]
+    if as_json:
+        text = list_json(caches, known=known, now=now)
+    else:
+        text = list_text(
+            caches,
+            known=known,
+            now=now,
+            width=terminal.width(),
+            colour=terminal.wants_colour(colour),
+        )
+    click.echo(text, nl=False, color=True)
+    return Status.OK
+
+
+def _manifest(stack: Path) -> Manifest | None:
+    """The manifest, if there is a sound one: a list must come also when there is none."""
+    try:
+        return load_manifest(stack)
+    except CtxprovError:
+        return None
+
+
+async def _list(store: Path | None) -> list[CachedContext]:
+    async with connect(store) as gemini:
+        return await gemini.list()
+
+
+def _known(manifest: Manifest, *, emulator: bool) -> Mapping[str, Collection[str]]:
+    path = place_of(manifest, emulator=emulator).state
+    if not path.exists():
+        return {}
+    state = read_state(path, stack=manifest.stack)
+    ids = {record.id for record in state.caches.values() if isinstance(record, RecordedCache)}
+    return {manifest.stack: ids | set(state.retiring)}

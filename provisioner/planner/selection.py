@@ -1,0 +1,45 @@
+"""
+A part of a finished plan, chosen by name.
+
+Selecting never changes what is desired: a cache that is not selected is left as it is,
+where one that were not desired would be retired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from provisioner.model import Plan, name_of_change
+
+
+def select(plan: Plan, *, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
+    """
+    Keep of *plan* what matches a target, if there are any, and no exclude.
+
+    Patterns are globs over names, as in `tenant-*`.  Edits that are not selected are not
+    part of the outcome either.
+    """
+    if not targets and not excludes:
+        return plan
+
+    def is_chosen(name: str) -> bool:
+        return (not targets or _matches(name, targets)) and not _matches(name, excludes)
+
+    return replace(
+        plan,
+        changes=tuple(c for c in plan.changes if is_chosen(name_of_change(c))),
+        edits=frozenset(edit for edit in plan.edits if is_chosen(edit.name)),
+        is_partial=True,
+    )
+
+
+def unmatched(plan: Plan, patterns: Iterable[str]) -> tuple[str, ...]:
+    """Those of *patterns* that match no name of *plan*."""
+    names = {name_of_change(change) for change in plan.changes}
+    return tuple(p for p in patterns if not any(fnmatchcase(name, p) for name in names))
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

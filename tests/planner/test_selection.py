@@ -1,0 +1,39 @@
+"""Parts of a plan, chosen by name."""
+
+from __future__ import annotations
+
+from provisioner.model import Edit, name_of_change
+from provisioner.planner import plan, select, unmatched
+from tests.builders import NOW, STACK, desired, live, recorded, state
+
+A, B, OTHER = desired("tenant-a"), desired("tenant-b"), desired("manual")
+TOLD = plan(
+    [A, B], state(recorded(A), recorded(OTHER, "cachedContents/2")), [live(A)], stack=STACK, now=NOW
+)
+
+
+def names(targets: tuple[str, ...] = (), excludes: tuple[str, ...] = ()) -> list[str]:
+    chosen = select(TOLD, targets=targets, excludes=excludes)
+    return [name_of_change(change) for change in chosen.changes]
+
+
+def test_targets_and_excludes() -> None:
+    """Globs choose by name; what is excluded is out even if it is a target."""
+    assert names() == ["tenant-a", "tenant-b", "manual"]
+    assert names(targets=("tenant-*",)) == ["tenant-a", "tenant-b"]
+    assert names(excludes=("*-b",)) == ["tenant-a", "manual"]
+    assert names(targets=("tenant-*",), excludes=("*-a",)) == ["tenant-b"]
+
+
+def test_edits_follow() -> None:
+    """A part has the edits of its names only, and says that it is a part."""
+    part = select(TOLD, targets=("tenant-*",), excludes=())
+
+    assert part.is_partial
+    assert part.edits == {Edit("tenant-b", B.after)}
+    assert not select(TOLD, targets=(), excludes=()).is_partial
+
+
+def test_unmatched() -> None:
+    """A pattern that matches nothing is told apart from one that does."""
+    assert unmatched(TOLD, ("tenant-*", "tennant-*")) == ("tennant-*",)
