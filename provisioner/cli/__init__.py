@@ -27,12 +27,15 @@ from provisioner.render.escape import plain
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "init": "Write a small stack to start from.",
         "validate": "Check a stack; asks nobody, needs no key.",
         "plan": "Show what apply would do.",
         "apply": "Create, refresh, replace and retire caches to match the manifest.",
         "destroy": "Delete every recorded cache of a stack.",
         "output": "Print the handles that applications need, as JSON.",
+        "show": "Show what is on record: a line per cache, or one cache in full.",
         "list": "List every live cache of the project, whoever made it.",
+        "schema": "Print a JSON Schema: of manifest, plan, state, handles or models.",
         "emulator": "Serve a local Gemini cachedContents API.",
     }
 )

@@ -131,7 +131,7 @@ def _totals(
 ) -> str:
     shown = [one for group in groups.values() for one in group]
     strays = sum(one.is_stray(known) for one in shown)
-    note = f"; {strays} stray (?): labelled as a stack's, not on its record" if strays else ""
+    note = f"; {strays} stray (?): labelled as ours, not on record" if strays else ""
     return f"{_caches(shown)} in all{note}."
 
 

@@ -63,8 +63,10 @@ def changes_nothing(plan: Plan) -> bool:
 
 def no_changes(plan: Plan, next_refresh: datetime | None) -> str:
     """Say that all is well, and when something is next to be done."""
-    due = f"is due at {when(next_refresh, at=plan.at)}" if next_refresh else "is never due"
-    return f"No changes. Every cache is as declared; the next refresh {due}."
+    if next_refresh is None:
+        return "No changes. Every cache is as declared; none is to be refreshed."
+    due = when(next_refresh, at=plan.at)
+    return f"No changes. Every cache is as declared; the next refresh is due at {due}."
 
 
 def validity(plan: Plan, valid_until: datetime | None) -> str:

@@ -1,0 +1,25 @@
+"""`ctxprov schema`: the JSON Schemas that ship with this version."""
+
+from __future__ import annotations
+
+import click
+
+from provisioner.cli.status import Status
+from provisioner.shapes import schema_bytes
+
+NAMES = ("manifest", "plan", "state", "handles", "models")
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(NAMES), default="manifest")
+def command(name: str) -> Status:
+    """
+    Print a JSON Schema: of manifest, plan, state, handles or models.
+
+    \b
+    Examples:
+      ctxprov schema > manifest.schema.json
+      ctxprov schema plan
+    """
+    click.echo(schema_bytes(name).decode(), nl=False)
+    return Status.OK
