@@ -150,7 +150,7 @@ def handle_from_json(json: Json) -> CacheHandle:
             return _openai_handle(fields)
         case {"provider": "gemini", "cache_name": str(name), "expires_at": str(moment)}:
             return GeminiHandle(name, parse_moment(moment))
-        case {"provider": "gemini", "cache_name": str(name)}:
+        case {"provider": "gemini", "cache_name": str(name), **rest} if "expires_at" not in rest:
             return GeminiHandle(name)
         case _:
             raise ValueError("this is not a handle of claude, openai or gemini")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from provisioner.catalog import load_catalog
 from provisioner.errors import ManifestError
 from provisioner.manifest import Manifest, load_manifest
@@ -45,9 +43,11 @@ def resolved(root: Path, *caches: str, files: dict[str, str | bytes] | None = No
 
 def complaints(root: Path, *, content: bool = False) -> list[str]:
     """What is wrong with the stack in *root*, its files spelled relative to it."""
-    with pytest.raises(ManifestError) as caught:
+    try:
         if content:
             load_and_resolve(root, CATALOG, now=NOW)
         else:
             load_manifest(root)
-    return [str(problem).removeprefix(f"{root}/") for problem in caught.value.problems]
+    except ManifestError as error:
+        return [str(problem).removeprefix(f"{root}/") for problem in error.problems]
+    return []

@@ -42,7 +42,7 @@ def shape_of(document: Document, kind: Kind) -> Shape:
         return Shape([], caches, framed=True)
     from provisioner.manifest.explain import explain  # noqa: PLC0415  # slow, and seldom needed
 
-    if not isinstance(caches, dict):
+    if "caches" not in root or not isinstance(caches, dict):
         return Shape(explain(document, root, schema(kind)), {}, framed=False)
     fits = validator(kind, "caches").is_valid
     right = {name: keys for name, keys in caches.items() if fits({name: keys})}

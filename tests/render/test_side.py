@@ -19,7 +19,7 @@ def test_live_counts_win() -> None:
 
     assert old is not None
     assert new is not None
-    assert (old.tokens, new.tokens) == (Tokens(187, False), Tokens(210, True))
+    assert (old.tokens, new.tokens) == (Tokens(187, estimated=False), Tokens(210, estimated=True))
     assert (old.size, new.size) == (812, 830)
 
 
@@ -30,7 +30,10 @@ def test_a_count_of_the_same_content_is_remembered() -> None:
 
     assert again is not None
     assert other is not None
-    assert (again.tokens, other.tokens) == (Tokens(187, False), Tokens(210, True))
+    assert (again.tokens, other.tokens) == (
+        Tokens(187, estimated=False),
+        Tokens(210, estimated=True),
+    )
 
 
 def test_an_annotation_is_always_estimated() -> None:
@@ -40,7 +43,7 @@ def test_an_annotation_is_always_estimated() -> None:
 
     assert old is not None
     assert new is not None
-    assert old.tokens == new.tokens == Tokens(1, True)
+    assert old.tokens == new.tokens == Tokens(1, estimated=True)
     assert new.expires_at is None
 
 

@@ -61,7 +61,7 @@ def test_when_it_is_next_time() -> None:
     assert no_changes(PLAN, later) == (
         "No changes. Every cache is as declared; the next refresh is due at 20:30Z (in 3h 20m)."
     )
-    assert no_changes(PLAN, None).endswith("the next refresh is never due.")
+    assert no_changes(PLAN, None).endswith("none is to be refreshed.")
 
 
 def test_fingerprint_says_how_many_edits() -> None:

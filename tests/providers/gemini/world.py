@@ -141,15 +141,19 @@ async def listening(
 ) -> AsyncIterator[str]:
     """The address of a bare socket on loopback, where *talk* is all that is said."""
 
-    talks: set[asyncio.Task[None] | None] = set()
+    talks: set[asyncio.Task[None]] = set()
 
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.add(asyncio.current_task())
-        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
-            await talk(reader, writer)
+        talking = asyncio.ensure_future(talk(reader, writer))
+        talks.add(talking)
+        with closing(writer), suppress(OSError, EOFError, asyncio.CancelledError):
+            await talking
 
     server = await asyncio.start_server(once, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield f"127.0.0.1:{port}"
-        await asyncio.gather(*filter(None, talks))
+        for talking in talks:
+            talking.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await asyncio.sleep(0)  # those who waited for them close their ends

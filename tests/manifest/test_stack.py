@@ -1,0 +1,210 @@
+"""The files of a stack are found, read together, and wrong together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import ManifestError
+from provisioner.manifest import load_manifest, read_manifest
+from tests.stacks import FLASH, HEAD, complaints, stack, write
+
+CACHE = f"{{{FLASH}, content: a.md}}"
+FRAGMENT = f"version: 1\ncaches:\n  b: {CACHE}\n"
+
+
+@pytest.mark.parametrize("name", ["", "ctxprov.yaml", "more.ctxprov.yaml"])
+def test_arguments(tmp_path: Path, name: str) -> None:
+    """A folder, its ctxprov.yaml and a fragment beside it all name the whole stack."""
+    write(tmp_path, f"{HEAD}caches: {{a: {CACHE}}}", {"more.ctxprov.yaml": FRAGMENT})
+
+    manifest = load_manifest(tmp_path / name)
+
+    assert list(manifest.caches) == ["a", "b"]
+    assert (manifest.stack, manifest.root) == ("demo", tmp_path)
+    assert manifest.path == tmp_path / "ctxprov.yaml"
+
+
+def test_frame(tmp_path: Path) -> None:
+    """What stands around the caches is read as it is written."""
+    text = f"{HEAD}state: ../state\npublish: handles.json\ncaches: {{}}\n"
+    manifest = load_manifest(write(tmp_path, text))
+
+    assert (manifest.state, manifest.publish) == ("../state", "handles.json")
+    assert manifest.caches == {}
+
+
+def test_order(tmp_path: Path) -> None:
+    """Caches come in the order of ctxprov.yaml, then of the fragments by name."""
+    one = "{provider: gemini, model: m, ttl: 1h, content: a}"
+    files: dict[str, str | bytes] = {
+        f"{name}.ctxprov.yaml": f"version: 1\ncaches: {{{name}2: {one}, {name}1: {one}}}\n"
+        for name in "zb"
+    }
+    manifest = load_manifest(write(tmp_path, f"{HEAD}caches: {{m: {one}, a: {one}}}", files))
+
+    assert list(manifest.caches) == ["m", "a", "b2", "b1", "z2", "z1"]
+
+
+def test_fragment_defaults(tmp_path: Path) -> None:
+    """Defaults of ctxprov.yaml hold in fragments, and are complained of where they stand."""
+    files: dict[str, str | bytes] = {
+        "x.ctxprov.yaml": "version: 1\ncaches: {b: {provider: gemini, content: a}}\n"
+    }
+    write(tmp_path, f"{HEAD}defaults: {{gemini: {{model: m, ttl: 1s}}}}\n", files)
+
+    assert complaints(tmp_path) == [
+        "ctxprov.yaml:3:31: defaults.gemini.ttl: must be from 1m to 365d, not 1s"
+    ]
+
+
+def test_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are spelled as the user would, whichever way the stack is named."""
+    monkeypatch.chdir(write(tmp_path, "version: 2\n"))
+
+    spelled = set()
+    for place in (".", "ctxprov.yaml", f"../{tmp_path.name}"):
+        with pytest.raises(ManifestError) as caught:
+            load_manifest(Path(place))
+        spelled.add(caught.value.problems[0].file)
+
+    assert spelled == {"ctxprov.yaml", f"../{tmp_path.name}/ctxprov.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere", "nowhere:1:1: does not exist"),
+        ("notes.md", "notes.md:1:1: is not a manifest: name a folder or its ctxprov.yaml"),
+        ("empty", "empty/ctxprov.yaml:1:1: does not exist; a stack begins with this file"),
+        (
+            "empty/x.ctxprov.yaml",
+            "empty/ctxprov.yaml:1:1: does not exist; a stack begins with this file",
+        ),
+        ("gone/ctxprov.yaml", "gone:1:1: cannot be read: No such file or directory"),
+    ],
+)
+def test_no_stack(tmp_path: Path, name: str, message: str) -> None:
+    """What is no stack is said in one line."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.md").touch()
+
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(tmp_path / name)
+
+    assert str(caught.value) == f"{tmp_path}/{message}"
+
+
+@pytest.mark.parametrize("name", ["ctxprov.yml", "more.ctxprov.yml"])
+def test_misnamed(tmp_path: Path, name: str) -> None:
+    """A file that looks like a part of the stack but would not be read is an error."""
+    write(tmp_path, f"{HEAD}caches: {{}}\n", {name: FRAGMENT})
+
+    assert complaints(tmp_path) == [
+        f"{name}:1:1: would not be read: its name must end in ctxprov.yaml"
+    ]
+
+
+def test_hidden(tmp_path: Path) -> None:
+    """What an editor leaves behind is no fragment."""
+    write(tmp_path, f"{HEAD}caches: {{}}\n")
+    (tmp_path / ".#x.ctxprov.yaml").symlink_to("somebody@somewhere")
+
+    assert load_manifest(tmp_path).caches == {}
+
+
+def test_declared_twice(tmp_path: Path) -> None:
+    """A name declared in two files is an error that shows both places."""
+    files: dict[str, str | bytes] = {"x.ctxprov.yaml": FRAGMENT, "y.ctxprov.yaml": FRAGMENT}
+    write(tmp_path, f"{HEAD}caches:\n  b: {CACHE}\n", files)
+
+    first = f"{tmp_path}/ctxprov.yaml:4:3"
+    assert complaints(tmp_path) == [
+        f"x.ctxprov.yaml:3:3: caches.b: is declared twice; also at {first}",
+        f"y.ctxprov.yaml:3:3: caches.b: is declared twice; also at {first}",
+    ]
+
+
+def test_nothing_declared(tmp_path: Path) -> None:
+    """A stack without the key `caches` is an error, one that says it has none is not."""
+    assert complaints(write(tmp_path, HEAD)) == [
+        "ctxprov.yaml:1:1: declares nothing: add 'caches:', or 'caches: {}' if none should exist"
+    ]
+    assert load_manifest(stack(tmp_path)).caches == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: \xff", "x.ctxprov.yaml:1:4: is not UTF-8: save it as UTF-8"),
+        (
+            b"",
+            "x.ctxprov.yaml:1:1: is empty; a manifest begins with 'version: 1' and 'stack: NAME'",
+        ),
+    ],
+)
+def test_bad_fragment(tmp_path: Path, content: bytes, message: str) -> None:
+    """A fragment that cannot be read is told beside what is wrong elsewhere."""
+    write(tmp_path, f"{HEAD}oh: no\ncaches: {{}}\n", {"x.ctxprov.yaml": content})
+
+    assert complaints(tmp_path)[1:] == [message]
+
+
+def test_links(tmp_path: Path) -> None:
+    """A fragment that is a symlink out of the folder is refused unread."""
+    root = write(tmp_path / "stack", f"{HEAD}caches: {{}}\n")
+    (tmp_path / "secret").write_text("top: secret")
+    (root / "x.ctxprov.yaml").symlink_to(tmp_path / "secret")
+
+    assert complaints(root) == ["x.ctxprov.yaml:1:1: lies outside of the manifest's folder"]
+
+
+def test_folder_for_fragment(tmp_path: Path) -> None:
+    """A folder in the place of a fragment is an error and no fragment."""
+    write(tmp_path, f"{HEAD}caches: {{}}\n")
+    (tmp_path / "x.ctxprov.yaml").mkdir()
+
+    assert complaints(tmp_path) == ["x.ctxprov.yaml:1:1: is a folder: name a file"]
+
+
+def test_huge(tmp_path: Path) -> None:
+    """A file too large to be a manifest is refused unread."""
+    write(tmp_path, f"{HEAD}caches: {{}}\n")
+    with (tmp_path / "x.ctxprov.yaml").open("wb") as file:
+        file.truncate(65 * 1024 * 1024)
+
+    assert complaints(tmp_path) == [
+        "x.ctxprov.yaml:1:1: is 68,157,440 bytes long; a manifest has at most 67,108,864"
+    ]
+
+
+def test_hundred_problems(tmp_path: Path) -> None:
+    """A hundred problems are a hundred lines, sorted, each once."""
+    caches = "".join(f"  c{i:02}: {{provider: gemini, tll: 1h}}\n" for i in range(50))
+    found = complaints(write(tmp_path, f"{HEAD}caches:\n{caches}"))
+
+    assert len(found) == len(set(found)) == 100
+    assert [line.split(":")[1] for line in found] == [str(4 + i // 2) for i in range(100)]
+
+
+def test_draft(tmp_path: Path) -> None:
+    """With problems, what is right can still be looked at."""
+    draft = read_manifest(stack(tmp_path, f"a: {CACHE}", "b: {provider: gemini, content: b}"))
+
+    assert draft.manifest is not None
+    assert list(draft.manifest.caches) == ["a"]
+    assert len(draft.problems) == 2
+
+
+def test_ten_thousand(tmp_path: Path) -> None:
+    """Ten thousand caches in a hundred files are one stack."""
+    files: dict[str, str | bytes] = {
+        f"f{i:02}.ctxprov.yaml": "version: 1\ncaches:\n"
+        + "".join(f"  c-{i}-{j}: {CACHE}\n" for j in range(100))
+        for i in range(100)
+    }
+    manifest = load_manifest(write(tmp_path, HEAD, files))
+
+    assert len(manifest.caches) == 10_000
+    assert manifest.caches["c-99-99"].model == "gemini-3.8-flash"

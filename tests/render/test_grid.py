@@ -1,0 +1,55 @@
+"""Rows line up under their headings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provisioner.model import Create, Reason, Refresh
+from provisioner.render.grid import Grid
+from provisioner.render.palette import Palette
+from provisioner.render.row import Row, rows
+from tests.builders import live, recorded
+from tests.render.scene import cache, plan_of
+
+SHORT, LONG = cache("a"), cache("a-much-longer-name-than-that-of-a")
+
+
+def shown(*told: Row, width: int) -> list[str]:
+    grid = Grid.of(told, width=width, palette=Palette(colour=False))
+    return grid.section("Edits", told, verbose=False)
+
+
+def two() -> tuple[Row, ...]:
+    return rows(
+        plan_of(
+            Create(SHORT, None, Reason.NEW),
+            Refresh(LONG, live(LONG), recorded(LONG), Reason.EXPIRING),
+        )
+    )
+
+
+def test_one_line_each_where_there_is_room() -> None:
+    """On a wide terminal a cache is a line, its columns below each other."""
+    heading, first, second = shown(*two(), width=120)
+
+    assert heading == "Edits"
+    assert first.index("create") == second.index("refresh")
+    assert first.index("812 kB") == second.index("812 kB")
+
+
+def test_sizes_go_below_where_there_is_none() -> None:
+    """On a narrow terminal the sizes of all rows stand on a line of their own."""
+    lines = shown(*two(), width=80)
+
+    assert [line.strip() for line in lines if "812 kB" in line] == [
+        "812 kB, ~203k tokens",
+        "812 kB, 203k tokens",
+    ]
+    assert "a-much-longer-nam…at-of-a" not in lines[3]
+
+
+def test_a_cost_stands_behind_the_sizes() -> None:
+    """What a cache costs is shown where it is known."""
+    row = replace(two()[0], cost="$0.02 once")
+
+    assert shown(row, width=120)[1].endswith("812 kB, ~203k tokens · $0.02 once")

@@ -1,0 +1,77 @@
+"""Every live cache of a project, whoever made it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from provisioner.model import Label
+from provisioner.render.layout import columns
+from provisioner.render.listing import Listed, list_json, list_text
+from tests.builders import HOUR, live
+from tests.render.scene import AT, FAQ, MANUAL, golden
+
+LONG_ID = "cachedContents/o239abcdefghijklmnopqrstuvwxyz0123456789ab"
+CACHES = (
+    Listed(live=live(id=LONG_ID, label=None, tokens=90_000), display_name="by hand\n\x1b[1m漢字"),
+    Listed(live=live(id="cachedContents/anon", label=None, expires_at=AT), display_name=""),
+    Listed(live=live(MANUAL, "cachedContents/2"), display_name=str(MANUAL.label)),
+    Listed(live=live(FAQ, "cachedContents/3"), display_name=str(FAQ.label)),
+    Listed(
+        live=live(id="cachedContents/4", label=Label("other.prod", "faq", "0" * 16)),
+        display_name="ctxprov:other.prod/faq@0000000000000000",
+    ),
+)
+KNOWN = {"demo": {"cachedContents/2"}}
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_golden(width: int) -> None:
+    """Ours by stack, strays marked, everybody else last; ids where there is room."""
+    text = list_text(CACHES, known=KNOWN, now=AT, width=width, colour=False)
+
+    assert text == golden(f"list-{width}.txt")
+    assert all(columns(line) <= width for line in text.splitlines())
+
+
+def test_a_stray_takes_a_record_to_tell() -> None:
+    """Without the state of a stack nothing of it is called a stray."""
+    assert "stray" not in list_text(CACHES, known={}, now=AT, width=80, colour=False)
+
+
+def test_no_caches() -> None:
+    """An empty project says so."""
+    assert list_text([], known={}, now=AT, width=80, colour=True).startswith("This project has no")
+
+
+def test_json() -> None:
+    """Machines get the same caches in the same order, with their ids and raw names."""
+    document = json.loads(list_json(CACHES, known=KNOWN, now=AT))
+    caches = document["caches"]
+
+    assert [(one["stack"], one["name"], one["stray"]) for one in caches] == [
+        ("demo", "old-faq", True),
+        ("demo", "product-manual", False),
+        ("other.prod", "faq", False),
+        (None, None, False),
+        (None, None, False),
+    ]
+    assert caches[3]["display_name"] == "by hand\n\x1b[1m漢字"
+    assert caches[4]["id"] == "cachedContents/anon"
+    assert document["totals"] == {
+        "caches": 5,
+        "tokens": sum(one.live.tokens for one in CACHES),
+    }
+
+
+def test_thousands_of_others_are_sorted_by_name() -> None:
+    """Five thousand foreign caches are five thousand lines, the same every time."""
+    many = [
+        Listed(live=live(id=f"cachedContents/{at}", label=None), display_name=f"{at:04}")
+        for at in range(5_000)
+    ]
+    text = list_text(many, known={}, now=AT - HOUR, width=80, colour=False)
+
+    assert text == list_text(many[::-1], known={}, now=AT - HOUR, width=80, colour=False)
+    assert len(text.splitlines()) == 5_000 + 5

@@ -1,0 +1,137 @@
+"""A comment under a pull request: edits in rows, the rest folded, never too long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from provisioner.errors import NetworkError
+from provisioner.model import Change, Create, Done, Failed, Reason, Refresh, Result
+from provisioner.render.markdown import LIMIT, plan_markdown, result_markdown
+from tests.builders import desired, live, recorded
+from tests.render.scene import AT, PLAN, RESULTS, cache, golden, plan_of
+from tests.render.test_escape import NASTY
+
+CELL = 4
+GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def created(count: int, model: str = "m") -> list[Change]:
+    return [Create(cache(f"c{at}", model=model), None, Reason.NEW) for at in range(count)]
+
+
+def tables(text: str) -> list[list[list[Token]]]:
+    """The cells of every row of every table, headers left out."""
+    found: list[list[list[Token]]] = []
+    for token in GITHUB.parse(text):
+        match token.type:
+            case "table_open":
+                found.append([])
+            case "tr_open":
+                found[-1].append([])
+            case "inline" if token.level == CELL:
+                found[-1][-1].append(token)
+            case _:
+                pass
+    return [rows[1:] for rows in found]
+
+
+def kinds(cells: Sequence[Token]) -> set[str]:
+    return {child.type for cell in cells for child in cell.children or ()}
+
+
+def test_golden_plan() -> None:
+    """Every kind of change, as it has been read and found good."""
+    assert plan_markdown(PLAN, valid_until=AT) == golden("plan.md")
+
+
+def test_golden_result() -> None:
+    """What failed has a row, what is done is folded."""
+    assert result_markdown(PLAN, RESULTS) == golden("result.md")
+
+
+def test_a_row_per_edit_and_a_fold_per_cause() -> None:
+    """Edits and refusals are one table; drift and lifecycle are folded, each with its count."""
+    text = plan_markdown(PLAN, valid_until=None)
+    edits, drift, lifecycle = tables(text)
+
+    assert (len(edits), len(drift), len(lifecycle)) == (11, 4, 2)
+    assert "<summary>Drift: the live side changed (4)</summary>" in text
+    assert "<summary>Lifecycle: time passed (2)</summary>" in text
+    assert all(len(cells) == 6 for table in (edits, drift, lifecycle) for cells in table)
+
+
+def test_nothing_edited_is_a_headline() -> None:
+    """A plan without changes has no table."""
+    text = plan_markdown(plan_of(), valid_until=None)
+
+    assert text.startswith("### ctxprov: `demo`: no changes\n")
+    assert tables(text) == []
+
+
+@pytest.mark.parametrize("count", [1, 700, 10_000])
+def test_ten_thousand_changes_fit(count: int) -> None:
+    """However many changes, a comment stays below its limit, and the count is whole."""
+    refreshes = [
+        Refresh(cache("warm"), live(cache("warm")), recorded(cache("warm")), Reason.EXPIRING)
+    ] * count
+    text = plan_markdown(plan_of(*created(count), *refreshes), valid_until=None)
+    shown = [len(table) for table in tables(text)]
+    left = [int(line.split()[2].replace(",", "")) for line in text.splitlines() if "… and" in line]
+
+    assert len(text.encode()) < LIMIT
+    assert sum(shown) + sum(left) == 2 * count
+    assert text.endswith("`.\n")
+
+
+def test_edits_come_before_all_else() -> None:
+    """Where there is no room for everything, edits get it."""
+    drift = [Create(cache(f"d{at}"), recorded(cache(f"d{at}")), Reason.MISSING) for at in range(90)]
+    text = plan_markdown(plan_of(*drift, *created(20)), valid_until=None, limit=4_000)
+
+    assert "`c19`" in text
+    assert "(90)</summary>" in text
+    assert len(text) < 4_000
+
+
+@given(st.lists(NASTY, min_size=1, max_size=4), st.integers(1_000, 3_000))
+def test_hostile_text_stays_in_its_cell(texts: list[str], limit: int) -> None:
+    """Whatever names and models hold: one row each, six cells each, nothing but words and code."""
+    changes = [
+        Create(replace(desired(), name=text, model=text), None, Reason.NEW) for text in texts
+    ]
+    text = plan_markdown(plan_of(*changes), valid_until=None, limit=limit)
+    found = tables(text)
+    left = text.count("… and")
+
+    assert len(text.encode()) < limit
+    assert left or len(found[0]) == len(texts)
+    for cells in found[0] if found else ():
+        assert len(cells) == 6
+        assert kinds(cells) <= {"text", "code_inline", "text_special"}
+
+
+@given(NASTY)
+def test_hostile_errors_stay_in_their_cell(words: str) -> None:
+    """A server's words in a result are words."""
+    change = Create(cache("a"), None, Reason.NEW)
+    text = result_markdown(plan_of(change), [Result(change, Failed(NetworkError(words)))])
+    ((cells,),) = tables(text)
+
+    assert len(cells) == 3
+    assert kinds(cells) <= {"text", "code_inline"}
+
+
+def test_all_done_is_folded() -> None:
+    """A clean apply is a count."""
+    change = Create(cache("a"), None, Reason.NEW)
+    text = result_markdown(plan_of(change), [Result(change, Done())])
+
+    assert "Applied: 1 done, 0 failed, 0 not attempted." in text
+    assert "<summary>Done (1)</summary>" in text

@@ -1,0 +1,67 @@
+"""What became of a plan is told once per change, and summed up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from provisioner.cache import GeminiHandle
+from provisioner.errors import CacheNotFound
+from provisioner.model import Done, Failed, Result
+from provisioner.render.layout import columns
+from provisioner.render.result import result_json, result_line, result_text
+from tests.render.scene import PLAN, RESULTS, golden
+
+
+def test_lines() -> None:
+    """A finished change is one line, also if its error has several."""
+    assert [result_line(result, colour=False) for result in RESULTS] == [
+        "± product-manual: replaced",
+        r"! brand-new: create failed: gemini cannot answer now: 503, says\nthe model is overloaded",
+        "· old-faq: retire not attempted: interrupted",
+    ]
+
+
+def test_colour_marks_the_end() -> None:
+    """In colour the symbol tells good from bad."""
+    assert result_line(RESULTS[1], colour=True).startswith("\x1b[31m!\x1b[0m brand-new")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_golden(width: int) -> None:
+    """Done, not attempted and failed: a table, and a line that scripts look for."""
+    text = result_text(RESULTS, width=width, colour=False)
+
+    assert text == golden(f"result-{width}.txt")
+    assert all(columns(line) <= width for line in text.splitlines())
+
+
+def test_a_clean_apply_is_one_line() -> None:
+    """Where everything is done there is nothing to list."""
+    text = result_text([RESULTS[0]], width=80, colour=False)
+
+    assert text == "Applied: 1 done, 0 failed, 0 not attempted.\n"
+
+
+def test_json_tells_what_the_plan_told() -> None:
+    """Each change is as in the plan, with its outcome and its error."""
+    document = json.loads(result_json(PLAN, RESULTS))
+
+    assert document["summary"] == {"done": 1, "failed": 1, "not_attempted": 1}
+    assert [(one["name"], one["outcome"]) for one in document["results"]] == [
+        ("product-manual", "done"),
+        ("brand-new", "failed"),
+        ("old-faq", "not_attempted"),
+    ]
+    assert document["results"][0]["error"] is None
+    assert document["results"][1]["error"].endswith("503, says\nthe model is overloaded")
+    assert document["results"][0]["before"]["id"] == "cachedContents/1"
+
+
+def test_every_outcome_of_every_change_has_words() -> None:
+    """Whatever is pending can be done and can fail."""
+    error = CacheNotFound(GeminiHandle("cachedContents/1"))
+    for change in PLAN.pending:
+        assert "failed" not in result_line(Result(change, Done()), colour=False)
+        assert "does not exist" in result_line(Result(change, Failed(error)), colour=False)
