@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock, options, terminal
+from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
@@ -21,6 +22,8 @@ from provisioner.resolver import read_content
 @options.stack_argument
 @options.emulator_option
 @options.auto_approve_option
+@plan_option
+@expect_option
 @options.prune_option
 @options.replace_option
 @options.allow_empty_option
@@ -39,6 +42,8 @@ def command(
     *,
     emulator: bool,
     auto_approve: bool,
+    plan_file: Path | None,
+    expect: str | None,
     prune: bool,
     replace: tuple[str, ...],
     allow_empty: bool,
@@ -64,16 +69,21 @@ def command(
       ctxprov apply examples/support-bot --emulator
       ctxprov apply --auto-approve --lock-timeout 5m
       ctxprov apply --replace product-manual
+      ctxprov apply --plan plan.json
     """
     manifest, desired = read_stack(stack, models=models, now=clock.now(), allow_empty=allow_empty)
     options.check_names(replace, desired)
+    approve = approval_by(plan_file, expect, stack=manifest.stack)
+    if approve and prune:
+        raise click.UsageError("--prune deletes what no plan lists for approval: run it by itself.")
     errand = Errand(
         operation="apply",
         stack=manifest.stack,
         place=place_of(manifest, emulator=emulator),
         desired=desired,
         read=lambda want: read_content(manifest, want),
-        auto_approve=auto_approve,
+        approve=approve or (lambda _: None),
+        auto_approve=auto_approve or approve is not None,
         accept_scope=accept_scope,
         parallelism=parallelism,
         lock_timeout=lock_timeout,

@@ -59,6 +59,8 @@ class Errand:
     place: Place
     desired: tuple[Desired, ...]
     read: Callable[[DesiredCache], CacheContent]
+    approve: Callable[[Plan], None] = lambda _: None
+    """Raises Refused if the plan does more than was approved elsewhere."""
     auto_approve: bool
     accept_scope: bool
     parallelism: int
@@ -89,6 +91,7 @@ async def carry_out(errand: Errand) -> Status:
         told = _plan(errand, ledger.state, seen, now)
         if not takes_stdout(errand.outs):
             show_plan(told, colour=errand.colour)
+        errand.approve(told)
         if told.pending and not errand.auto_approve:
             _ask(errand)
         if seen.scope:

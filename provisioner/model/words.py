@@ -70,6 +70,27 @@ def after_words(after: After) -> dict[str, Json]:
     }
 
 
+def parse_after(json: Json) -> After:
+    """Read what `after_words` wrote.  Raises ValueError if it is anything else."""
+    match json:
+        case {
+            "provider": str(provider),
+            "model": str(model),
+            "digest": str(digest),
+            "life": life,
+            "settings": settings,
+        }:
+            return After(
+                provider=provider,
+                model=model,
+                digest=digest,
+                life=parse_life(life),
+                settings=None if settings is None else parse_settings(settings),
+            )
+        case _:
+            raise ValueError("an after is provider, model, digest, life and settings")
+
+
 def window_text(window: timedelta | Fraction) -> str:
     """A duration, a percentage, or a fraction if it is no whole percentage."""
     match window:

@@ -138,7 +138,7 @@ def _sorted(json: Json) -> Json:
         case Mapping():
             return {key: _sorted(json[key]) for key in sorted(json)}
         case list() | tuple():
-            return [_sorted(item) for item in json]
+            return [_sorted(one) for one in json]
         case _:
             return json
 

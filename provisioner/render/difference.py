@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from provisioner.model import After
 from provisioner.model.words import life_words, settings_words
 from provisioner.render.side import Side
 from provisioner.render.summary import SHORT
@@ -32,6 +33,11 @@ def differences(before: Side | None, after: Side) -> tuple[Difference, ...]:
     if before is None:
         return tuple(Difference(key, None, _text(value)) for key, value in new.items())
     return _between(_attributes(before), new)
+
+
+def edit_differences(before: After, after: After) -> tuple[Difference, ...]:
+    """What one wish for a cache says that the other does not."""
+    return _between(_wish(before), _wish(after))
 
 
 def _between(old: _Attributes, new: _Attributes) -> tuple[Difference, ...]:
@@ -68,6 +74,16 @@ def _attributes(side: Side) -> _Attributes:
         "lives until": end,
     }
     return {key: value for key, value in known.items() if value}
+
+
+def _wish(after: After) -> _Attributes:
+    settings = settings_words(after.settings) if after.settings else {}
+    return {
+        "provider": after.provider,
+        "model": after.model,
+        "digest": after.digest[:SHORT],
+        **{key: word(value) for key, value in {**life_words(after.life), **settings}.items()},
+    }
 
 
 def _where(path: Sequence[str | int]) -> str:

@@ -43,6 +43,7 @@ def plan_json(plan: Plan, *, valid_until: datetime | None) -> str:
             "at": moment_text(plan.at),
             "valid_until": moment_text(valid_until) if valid_until else None,
             "fingerprint": plan.fingerprint,
+            "partial": plan.is_partial,
             "summary": counts(plan),
             "changes": [row_words(row) for row in rows(plan)],
             "edits": [_named(edit.name, edit.after) for edit in edits],

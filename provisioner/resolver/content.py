@@ -6,12 +6,11 @@ Both ways lead to the same digest, and by that a cache is known again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TypeAlias, TypeVar
 
-from provisioner.cache import CacheContent
+from provisioner.cache import CacheContent, Json
 from provisioner.errors import ContentChanged, Problem
 from provisioner.manifest import (
     Entry,
@@ -51,11 +50,14 @@ class Counter:
 
     def count(self, entry: Entry) -> tuple[str, Measure]:
         """The digest and the measure of *entry*.  With new problems, neither means anything."""
-        part = partial(self._part, entry.provider)
-        parts = [self._tried(part, spec, _NOTHING) for spec in entry.parts]
-        before = self._tried(self._instruction, entry.system_instruction, None)
-        tools = self._tried(partial(tools_of, self._folder), entry.tools, ())
-        config = self._tried(partial(tool_config_of, self._folder), entry.tool_config, None)
+
+        def part(spec: PartSpec) -> Count:
+            return self._part(spec, entry.provider)
+
+        parts = [self._tried(part, spec) or _NOTHING for spec in entry.parts]
+        before = self._tried(self._instruction, entry.system_instruction)
+        tools = self._tried(self._tools, entry.tools) or ()
+        config = self._tried(self._tool_config, entry.tool_config)
         counts = [*parts, before] if before else parts
         size = sum(count.size for count in counts)
         if size > MAX_CONTENT:
@@ -72,7 +74,7 @@ class Counter:
         )
         return digest, Measure(paths=_paths(entry), size=size, tokens=tokens)
 
-    def _part(self, provider: str, spec: PartSpec) -> Count:
+    def _part(self, spec: PartSpec, provider: str) -> Count:
         key = provider, spec
         if key not in self._known:
             self._known[key] = count_part(self._folder, spec, provider)
@@ -84,14 +86,20 @@ class Counter:
             self._known[key] = count_text(self._folder, spec)
         return self._known[key]
 
-    def _tried(self, read: Callable[[S], T], spec: S | None, otherwise: T) -> T:
+    def _tools(self, spec: FileSpec | InlineJson) -> tuple[Mapping[str, Json], ...]:
+        return tools_of(self._folder, spec)
+
+    def _tool_config(self, spec: FileSpec | InlineJson) -> Mapping[str, Json]:
+        return tool_config_of(self._folder, spec)
+
+    def _tried(self, read: Callable[[S], T], spec: S | None) -> T | None:
         if spec is None:
-            return otherwise
+            return None
         try:
             return read(spec)
         except Unreadable as error:
             self._problems.append(spec.place.problem(f"{_subject(spec)}{error}"))
-            return otherwise
+            return None
 
 
 def read_content(manifest: Manifest, want: DesiredCache) -> CacheContent:

@@ -74,11 +74,7 @@ def read_part(folder: Folder, spec: PartSpec) -> Part:
         case UriSpec(uri, mime_type):
             return UriPart(mime_type, uri)
         case FileSpec(path):
-            mime_type = spec.mime_type or mime_type_of(path)
-            if mime_type is None:
-                return TextPart(read_text(folder, path).decode())
-            read = read_text if is_text(mime_type) else read_bytes
-            return InlinePart(mime_type, read(folder, path))
+            return _file_part(folder, path, spec.mime_type or mime_type_of(path))
 
 
 def is_of_files_api(uri: str) -> bool:
@@ -100,6 +96,13 @@ def _file_count(folder: Folder, path: str, told: str | None, provider: str) -> C
     if mime_type == PDF and look.size > MAX_PDF:
         raise Unreadable(too_large(look.size, MAX_PDF))
     return Count(inline_mark(mime_type, look.digest), look.size, tokens)
+
+
+def _file_part(folder: Folder, path: str, mime_type: str | None) -> Part:
+    if mime_type is None:
+        return TextPart(read_text(folder, path).decode())
+    read = read_text if is_text(mime_type) else read_bytes
+    return InlinePart(mime_type, read(folder, path))
 
 
 def _plain_count(folder: Folder, path: str) -> Count:
