@@ -98,12 +98,10 @@ def test_longest_pattern() -> None:
     ]
     catalog = Catalog(rows)
 
-    names = [
-        found and found.name
-        for found in map(
-            lambda m: catalog.find("gemini", m), ("m-flash", "m-pro-1", "m-pro-x", "m", "xm-pro-1")
-        )
+    found = [
+        catalog.find("gemini", name) for name in ("m-flash", "m-pro-1", "m-pro-x", "m", "xm-pro-1")
     ]
+    names = [model and model.name for model in found]
     assert names == ["a", "b", "m-pro-x", None, None]
 
 

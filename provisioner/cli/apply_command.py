@@ -80,7 +80,7 @@ def command(
         operation="apply",
         stack=manifest.stack,
         place=place_of(manifest, emulator=emulator),
-        desired=desired,
+        wishes=lambda _: desired,
         read=lambda want: read_content(manifest, want),
         approve=approve or (lambda _: None),
         auto_approve=auto_approve or approve is not None,
@@ -90,8 +90,7 @@ def command(
         colour=terminal.wants_colour(colour),
         prune=prune,
         replace=replace,
-        targets=targets,
-        excludes=excludes,
+        refine=lambda told: options.choose(told, targets, excludes),
         outs=with_json(outs, as_json=as_json),
     )
     return asyncio.run(carry_out(errand))

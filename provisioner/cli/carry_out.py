@@ -10,20 +10,20 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import click
 
 from provisioner.applier import apply
 from provisioner.cache import CacheContent
-from provisioner.cli import clock, options, terminal
+from provisioner.cli import clock, terminal
 from provisioner.cli.interruption import Interruption, listening
 from provisioner.cli.outputs import Out, takes_stdout
 from provisioner.cli.place import Place
 from provisioner.cli.progress import Progress, progress
 from provisioner.cli.show_plan import show_plan, show_results
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import GEMINI, Survey, reach, survey
+from provisioner.cli.survey import GEMINI, reach, survey
 from provisioner.cli.waiting import waiting
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
@@ -57,7 +57,8 @@ class Errand:
     operation: str
     stack: str
     place: Place
-    desired: tuple[Desired, ...]
+    wishes: Callable[[State], tuple[Desired, ...]]
+    """What is desired, given what is recorded."""
     read: Callable[[DesiredCache], CacheContent]
     approve: Callable[[Plan], None] = lambda _: None
     """Raises Refused if the plan does more than was approved elsewhere."""
@@ -69,48 +70,53 @@ class Errand:
     destroy: bool = False
     prune: bool = False
     replace: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
+    refine: Callable[[Plan], Plan] = lambda told: told
+    """Makes the finished plan smaller."""
     outs: tuple[Out, ...] = ()
 
 
 async def carry_out(errand: Errand) -> Status:
     """Lock, plan, ask, apply, save."""
-    async with (
-        open_ledger(
-            errand.place.state,
-            stack=errand.stack,
-            who=holder_here(errand.operation, since=clock.now(), environ=os.environ),
-            timeout=errand.lock_timeout,
-            on_wait=waiting(),
-        ) as ledger,
-        reach(errand.desired, ledger.state, errand.place.store) as gemini,
-    ):
-        now = clock.now()
-        seen = await survey(gemini, ledger.state, now=now, accept_scope=errand.accept_scope)
-        told = _plan(errand, ledger.state, seen, now)
-        if not takes_stdout(errand.outs):
-            show_plan(told, colour=errand.colour)
-        errand.approve(told)
-        if told.pending and not errand.auto_approve:
-            _ask(errand)
-        if seen.scope:
-            ledger.note_scope(GEMINI, seen.scope)
-        return await _perform(errand, told, ledger, gemini)
-
-
-def _plan(errand: Errand, state: State, seen: Survey, now: datetime) -> Plan:
-    told = plan(
-        errand.desired,
-        state,
-        seen.live,
+    async with open_ledger(
+        errand.place.state,
         stack=errand.stack,
-        now=now,
-        destroy=errand.destroy,
-        prune=errand.prune,
-        replace=errand.replace,
+        who=holder_here(errand.operation, since=clock.now(), environ=os.environ),
+        timeout=errand.lock_timeout,
+        on_wait=waiting(),
+    ) as ledger:
+        desired = errand.wishes(ledger.state)
+        async with reach(desired, ledger.state, errand.place.store) as gemini:
+            return await _carry_out(errand, desired, ledger, gemini)
+
+
+async def _carry_out(
+    errand: Errand,
+    desired: tuple[Desired, ...],
+    ledger: Ledger,
+    gemini: GeminiContextCache | None,
+) -> Status:
+    now, state = clock.now(), ledger.state
+    seen = await survey(gemini, state, now=now, accept_scope=errand.accept_scope)
+    told = errand.refine(
+        plan(
+            desired,
+            state,
+            seen.live,
+            stack=errand.stack,
+            now=now,
+            destroy=errand.destroy,
+            prune=errand.prune,
+            replace=errand.replace,
+        )
     )
-    return options.choose(told, errand.targets, errand.excludes)
+    if not takes_stdout(errand.outs):
+        show_plan(told, colour=errand.colour)
+    errand.approve(told)
+    if told.pending and not errand.auto_approve:
+        _ask(errand)
+    if seen.scope:
+        ledger.note_scope(GEMINI, seen.scope)
+    return await _perform(errand, told, ledger, gemini)
 
 
 def _ask(errand: Errand) -> None:

@@ -64,7 +64,7 @@ def command(
         operation="destroy",
         stack=manifest.stack,
         place=place_of(manifest, emulator=emulator),
-        desired=(),
+        wishes=lambda _: (),
         read=_nothing_to_read,
         auto_approve=auto_approve,
         accept_scope=accept_scope,
@@ -73,8 +73,7 @@ def command(
         colour=terminal.wants_colour(colour),
         destroy=True,
         prune=prune,
-        targets=targets,
-        excludes=excludes,
+        refine=lambda told: options.choose(told, targets, excludes),
         outs=with_json(outs, as_json=as_json),
     )
     return asyncio.run(carry_out(errand))

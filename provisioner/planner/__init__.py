@@ -87,9 +87,20 @@ from provisioner.model import (
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.scene import Scene
 from provisioner.planner.selection import select, unmatched
+from provisioner.planner.upkeep import recorded_as_desired, without_content
 from provisioner.planner.validity import next_refresh, valid_until
 
-__all__ = ["edits", "next_refresh", "plan", "refresh_due", "select", "unmatched", "valid_until"]
+__all__ = [
+    "edits",
+    "next_refresh",
+    "plan",
+    "recorded_as_desired",
+    "refresh_due",
+    "select",
+    "unmatched",
+    "valid_until",
+    "without_content",
+]
 
 
 def plan(

@@ -6,19 +6,20 @@ Both ways lead to the same digest, and by that a cache is known again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeVar
 
-from provisioner.cache import CacheContent, Json
+from provisioner.cache import CacheContent
 from provisioner.errors import ContentChanged, Problem
 from provisioner.manifest import (
     Entry,
     FileSpec,
     Folder,
-    InlineJson,
     Manifest,
     PartSpec,
+    Place,
     Unreadable,
     shown,
 )
@@ -29,8 +30,15 @@ from provisioner.resolver.parts import Count, count_part, count_text, read_part
 from provisioner.resolver.reading import read_text, too_large
 from provisioner.resolver.tooling import size_of, tool_config_of, tools_of
 
-Spec: TypeAlias = PartSpec | InlineJson
-S = TypeVar("S", bound=Spec)
+
+class _Said(Protocol):
+    """Whatever the manifest says, it says it somewhere."""
+
+    @property
+    def place(self) -> Place: ...
+
+
+S = TypeVar("S", bound=_Said)
 T = TypeVar("T")
 
 _NOTHING = Count(b"", 0, 0)
@@ -50,14 +58,11 @@ class Counter:
 
     def count(self, entry: Entry) -> tuple[str, Measure]:
         """The digest and the measure of *entry*.  With new problems, neither means anything."""
-
-        def part(spec: PartSpec) -> Count:
-            return self._part(spec, entry.provider)
-
-        parts = [self._tried(part, spec) or _NOTHING for spec in entry.parts]
-        before = self._tried(self._instruction, entry.system_instruction)
-        tools = self._tried(self._tools, entry.tools) or ()
-        config = self._tried(self._tool_config, entry.tool_config)
+        folder, instruction = self._folder, entry.system_instruction
+        parts = [self._part(spec, entry.provider) for spec in entry.parts]
+        before = self._instruction(instruction) if instruction else None
+        tools = self._tried(entry.tools, partial(tools_of, folder)) or ()
+        config = self._tried(entry.tool_config, partial(tool_config_of, folder))
         counts = [*parts, before] if before else parts
         size = sum(count.size for count in counts)
         if size > MAX_CONTENT:
@@ -75,24 +80,21 @@ class Counter:
         return digest, Measure(paths=_paths(entry), size=size, tokens=tokens)
 
     def _part(self, spec: PartSpec, provider: str) -> Count:
-        key = provider, spec
-        if key not in self._known:
-            self._known[key] = count_part(self._folder, spec, provider)
-        return self._known[key]
+        return self._once((provider, spec), lambda: count_part(self._folder, spec, provider))
 
     def _instruction(self, spec: FileSpec) -> Count:
-        key = "", spec
+        return self._once(("", spec), lambda: count_text(self._folder, spec))
+
+    def _once(self, key: tuple[str, PartSpec], look: Callable[[], Count]) -> Count:
+        """Remember what was seen, and never what was wrong: that is said at each place."""
         if key not in self._known:
-            self._known[key] = count_text(self._folder, spec)
+            count = self._tried(key[1], lambda _: look())
+            if count is None:
+                return _NOTHING
+            self._known[key] = count
         return self._known[key]
 
-    def _tools(self, spec: FileSpec | InlineJson) -> tuple[Mapping[str, Json], ...]:
-        return tools_of(self._folder, spec)
-
-    def _tool_config(self, spec: FileSpec | InlineJson) -> Mapping[str, Json]:
-        return tool_config_of(self._folder, spec)
-
-    def _tried(self, read: Callable[[S], T], spec: S | None) -> T | None:
+    def _tried(self, spec: S | None, read: Callable[[S], T]) -> T | None:
         if spec is None:
             return None
         try:
@@ -151,7 +153,7 @@ def _text_mark(text: str) -> bytes:
     return text_mark(sha256(text.encode()).digest())
 
 
-def _subject(spec: Spec) -> str:
+def _subject(spec: _Said) -> str:
     """What a complaint is about: a path has to be named, a value is where the place says."""
     return f"{shown(spec.path)} " if isinstance(spec, FileSpec) else ""
 

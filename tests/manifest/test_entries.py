@@ -80,8 +80,8 @@ def test_nothing(tmp_path: Path) -> None:
     assert found.settings == Settings(
         refresh_before=Fraction(1, 3), retire_after=timedelta(hours=1), keep="warm", protect=False
     )
-    assert found.revision is found.adopt is found.calls_per_hour is None
-    assert found.system_instruction is found.tools is found.tool_config is None
+    assert {found.revision, found.adopt, found.calls_per_hour} == {None}
+    assert {found.system_instruction, found.tools, found.tool_config} == {None}
 
 
 def test_defaults(tmp_path: Path) -> None:

@@ -29,8 +29,20 @@ def digest(**changes: Any) -> str:  # noqa: ANN401  # whatever a digest is made 
 
 
 def test_pinned() -> None:
-    """The encoding never changes by accident: caches are known by it across versions."""
-    assert digest() == "PINNED"
+    """The encoding never changes by accident: live caches are known by it."""
+    whole = digest(
+        parts=[
+            part_mark(TextPart("ä")),
+            part_mark(InlinePart("image/png", b"\x00")),
+            part_mark(UriPart("text/csv", "gs://a/b")),
+        ],
+        system_instruction=part_mark(TextPart("s")),
+        tools=[{"b": 1.5, "a": [None, True, False, -3, 2.0]}],
+        tool_config={"mode": "ANY"},
+        revision="2",
+    )
+
+    assert whole == "fc2d01a6bfa50e93c836590add679b71b4221790fce05f0f684de448919bca14"
 
 
 def test_everything_counts() -> None:

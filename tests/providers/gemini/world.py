@@ -49,6 +49,19 @@ class Wire(httpx.AsyncBaseTransport):
         return self._answer(request)
 
 
+def broken(error: Exception) -> Wire:
+    def breaks(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return Wire(breaks)
+
+
+def answering(*answers: httpx.Response) -> Wire:
+    """A server that gives these answers in order, and the last of them forever."""
+    left = list(answers)
+    return Wire(lambda _: left.pop(0) if len(left) > 1 else left[0])
+
+
 class Tap(httpx.AsyncBaseTransport):
     """A transport that remembers what another one carries."""
 

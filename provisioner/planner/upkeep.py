@@ -1,0 +1,72 @@
+"""
+What is recorded, as if it were desired: the plan of a schedule that nobody watches.
+
+An edit that waits for review must not let a running cache go cold.  So upkeep compares the
+record with what is live and never looks at the repository; whoever makes a cache anew
+needs its content all the same, and has to have exactly the recorded one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from provisioner.model import (
+    Create,
+    Desired,
+    DesiredAnnotation,
+    DesiredCache,
+    Label,
+    Plan,
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    State,
+)
+
+_MARK = 16
+
+
+def recorded_as_desired(state: State) -> tuple[Desired, ...]:
+    """Every record with its recorded life and settings, in the order of names."""
+    return tuple(_desired(state.stack, state.caches[name]) for name in sorted(state.caches))
+
+
+def without_content(plan: Plan, at_hand: Collection[str]) -> tuple[Plan, tuple[Create, ...]]:
+    """
+    Take from *plan* the caches that cannot be made, because their content is not *at_hand*.
+
+    *at_hand* are the digests that the working tree has.
+    """
+    gaps = tuple(
+        change
+        for change in plan.changes
+        if isinstance(change, Create) and change.want.digest not in at_hand
+    )
+    rest = tuple(change for change in plan.changes if change not in gaps) if gaps else plan.changes
+    return replace(plan, changes=rest), gaps
+
+
+def _desired(stack: str, record: Recorded) -> Desired:
+    match record:
+        case RecordedCache():
+            return DesiredCache(
+                name=record.name,
+                provider=record.provider,
+                model=record.model,
+                digest=record.digest,
+                life=record.life,
+                settings=record.settings,
+                label=Label(stack, record.name, record.digest[:_MARK]),
+                measure=record.measure,
+            )
+        case RecordedAnnotation():
+            return DesiredAnnotation(
+                name=record.name,
+                provider=record.provider,
+                model=record.model,
+                digest=record.digest,
+                life=record.life,
+                handle=record.handle,
+                measure=record.measure,
+            )

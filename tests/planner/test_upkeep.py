@@ -1,0 +1,80 @@
+"""Upkeep: what is recorded is kept alive, and nothing else is done."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.model import Cause, Create, Keep, Reason, Refresh, Retire, Settings
+from provisioner.planner import plan, recorded_as_desired, without_content
+from tests.builders import (
+    HOUR,
+    NOW,
+    STACK,
+    annotation,
+    desired,
+    live,
+    noted,
+    recorded,
+    retiring,
+    state,
+)
+
+A, B = desired("a"), desired("b", "y")
+
+
+def test_all_is_well() -> None:
+    """What lives as recorded is kept, annotations included."""
+    known = state(recorded(A), noted(annotation("n")))
+    told = plan(recorded_as_desired(known), known, [live(A)], stack=STACK, now=NOW)
+
+    assert [type(change) for change in told.changes] == [Keep, Keep]
+    assert told.edits == frozenset()
+
+
+def test_refreshes_with_the_recorded_settings() -> None:
+    """The window that opens is the recorded one."""
+    known = state(recorded(A, settings=Settings(refresh_before=3 * HOUR)))
+    told = plan(recorded_as_desired(known), known, [live(A)], stack=STACK, now=NOW + 3 * HOUR)
+
+    assert [type(change) for change in told.changes] == [Refresh]
+
+
+def test_the_dead_are_made_again_if_their_content_is_there() -> None:
+    """A cache whose recorded content is gone leaves a gap, and the others are made."""
+    known = state(recorded(A), recorded(B, "cachedContents/2"))
+    told = plan(recorded_as_desired(known), known, [], stack=STACK, now=NOW + 9 * HOUR)
+
+    rest, gaps = without_content(told, {A.digest})
+
+    assert [change.want.name for change in rest.changes if isinstance(change, Create)] == ["a"]
+    assert [gap.want.name for gap in gaps] == ["b"]
+    assert {gap.reason for gap in gaps} == {Reason.EXPIRED}
+
+
+def test_finishes_retirements() -> None:
+    """A retirement that was begun is carried to its end."""
+    leaving = retiring(A, expires_at=None)
+    known = state(retiring=[leaving])
+    told = plan(
+        recorded_as_desired(known),
+        known,
+        [live(A, leaving.id, expires_at=NOW + 5 * HOUR)],
+        stack=STACK,
+        now=NOW,
+    )
+
+    assert [type(change) for change in told.pending] == [Retire]
+
+
+@given(
+    hours=st.integers(0, 48),
+    alive=st.sets(st.sampled_from("ab")),
+)
+def test_never_an_edit(hours: int, alive: set[str]) -> None:
+    """Whatever happened to the live side, upkeep does nothing whose cause is an edit."""
+    known = state(recorded(A, "cachedContents/a"), recorded(B, "cachedContents/b"))
+    seen = [live(want, f"cachedContents/{want.name}") for want in (A, B) if want.name in alive]
+    told = plan(recorded_as_desired(known), known, seen, stack=STACK, now=NOW + hours * HOUR)
+
+    assert Cause.EDIT not in {change.reason.cause for change in told.changes}

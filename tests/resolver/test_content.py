@@ -1,0 +1,248 @@
+"""What was counted is what is read, or it is said to have changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from provisioner.cache import CacheContent, InlinePart, TextPart, UriPart
+from provisioner.errors import ContentChanged
+from provisioner.manifest import Manifest
+from provisioner.model import DesiredCache, Measure
+from provisioner.resolver import load_and_resolve, read_content
+from tests.builders import NOW
+from tests.stacks import CATALOG, FLASH, complaints, resolved, stack
+
+FULL = (
+    f"full: {{{FLASH}, revision: 2, system_instruction: s.md, tools: tools.json, "
+    "tool_config: {mode: ANY}, content: [a.md, b.pdf, {text: c}, {uri: 'gs://d', "
+    "mime_type: text/csv}]}"
+)
+FILES: dict[str, str | bytes] = {
+    "s.md": "be kind\r\n",
+    "a.md": "a\r\n",
+    "b.pdf": b"%PDF /Type /Page\r\n\xff",
+    "tools.json": '[{"codeExecution": {}}]',
+}
+
+
+def planned(root: Path) -> tuple[Manifest, DesiredCache]:
+    manifest, resolution = load_and_resolve(stack(root, FULL, files=FILES), CATALOG, now=NOW)
+    (want,) = resolution.desired
+    assert isinstance(want, DesiredCache)
+    return manifest, want
+
+
+def test_whole(tmp_path: Path) -> None:
+    """Content is read as it was counted: parts, instruction, tools and their configuration."""
+    manifest, want = planned(tmp_path)
+
+    assert read_content(manifest, want) == CacheContent(
+        parts=(
+            TextPart("a\n"),
+            InlinePart("application/pdf", b"%PDF /Type /Page\r\n\xff"),
+            TextPart("c"),
+            UriPart("text/csv", "gs://d"),
+        ),
+        system_instruction="be kind\n",
+        tools=({"codeExecution": {}},),
+        tool_config={"mode": "ANY"},
+    )
+
+
+def test_measure(tmp_path: Path) -> None:
+    """A measure tells paths, bytes and tokens, and shows neither content nor addresses."""
+    _, want = planned(tmp_path)
+
+    assert want.measure == Measure(
+        paths=("a.md", "b.pdf", "s.md", "tools.json"),
+        size=len("a\n") + len(b"%PDF /Type /Page\r\n\xff") + len("c") + len("be kind\n"),
+        tokens=1 + 258 + 1 + 2 + 9,
+    )
+
+
+@pytest.mark.parametrize("path", sorted(FILES))
+def test_changed(tmp_path: Path, path: str) -> None:
+    """A file that changed after the plan is not sent, and the error names it."""
+    manifest, want = planned(tmp_path)
+    file = tmp_path / path
+    file.write_bytes(file.read_bytes().replace(b"d", b"e").replace(b"a", b"e") + b"\n ")
+    file.write_bytes(file.read_bytes().replace(b'"cod', b'"kod').replace(b'"eoe', b'"koe'))
+
+    with pytest.raises(ContentChanged, match=f"'{path}'.* changed after full was planned"):
+        read_content(manifest, want)
+
+
+@pytest.mark.parametrize("path", sorted(FILES))
+def test_gone(tmp_path: Path, path: str) -> None:
+    """A file that is gone is named."""
+    manifest, want = planned(tmp_path)
+    (tmp_path / path).unlink()
+
+    with pytest.raises(ContentChanged, match=f"^'{path}' does not exist: plan again$"):
+        read_content(manifest, want)
+
+
+def test_line_ends(tmp_path: Path) -> None:
+    """Other line ends and a byte order mark are no change."""
+    manifest, want = planned(tmp_path)
+    (tmp_path / "a.md").write_bytes(b"\xef\xbb\xbfa\n")
+    (tmp_path / "s.md").write_bytes(b"be kind\r")
+    (tmp_path / "tools.json").write_bytes(b'[ {"codeExecution":\r\n{}} ]\n')
+
+    assert read_content(manifest, want).parts[0] == TextPart("a\n")
+
+
+def test_other_digest(tmp_path: Path) -> None:
+    """What was planned with another model or digest is not read for it."""
+    manifest, want = planned(tmp_path)
+
+    with pytest.raises(ContentChanged):
+        read_content(manifest, replace(want, digest="0" * 64))
+    with pytest.raises(ContentChanged):
+        read_content(manifest, replace(want, model="other"))
+
+
+def digests(root: Path, *caches: str, files: dict[str, str | bytes] | None = None) -> list[str]:
+    return [want.digest for want in resolved(root, *caches, files=files).desired]
+
+
+def test_spellings(tmp_path: Path) -> None:
+    """However content is spelled, the same content has the same digest."""
+    given = digests(
+        tmp_path,
+        f"a: {{{FLASH}, content: text.md}}",
+        f"b: {{{FLASH}, content: [./text.md]}}",
+        f"c: {{{FLASH}, content: [{{file: other/../copy.txt}}]}}",
+        f"d: {{{FLASH}, content: [{{text: 'a text'}}]}}",
+        f"e: {{content: text.md, {FLASH}, protect: true, retire_after: 2h, tools: []}}",
+        files={"text.md": "a text", "copy.txt": "\ufeffa text", "other/x": "x"},
+    )
+
+    assert len(set(given)) == 1
+
+
+def test_tools_spelled(tmp_path: Path) -> None:
+    """Tools have the same digest inline and in a file, in any order of keys."""
+    given = digests(
+        tmp_path,
+        f"a: {{{FLASH}, content: [{{text: x}}], tools: t.json}}",
+        f"b: {{{FLASH}, content: [{{text: x}}], tools: [{{b: [0.5, 2], a: {{d: null, c: x}}}}]}}",
+        files={"t.json": '[{"a": {"c": "x", "d": null}, "b": [0.5, 2.0]}]'},
+    )
+
+    assert given[0] == given[1]
+
+
+def test_what_differs(tmp_path: Path) -> None:
+    """Order, model, revision, provider, instruction and types make another digest."""
+    files: dict[str, str | bytes] = {"a.md": "a", "b.md": "b"}
+    given = digests(
+        tmp_path,
+        f"a: {{{FLASH}, content: [a.md, b.md]}}",
+        f"b: {{{FLASH}, content: [b.md, a.md]}}",
+        f"c: {{{FLASH}, content: [a.md, b.md], revision: 1}}",
+        "d: {provider: gemini, model: gemini-2.5-pro, ttl: 1h, content: [a.md, b.md]}",
+        "e: {provider: claude, model: claude-opus-5, content: [a.md, b.md]}",
+        f"f: {{{FLASH}, content: b.md, system_instruction: a.md}}",
+        f"g: {{{FLASH}, content: [a.md, {{file: b.md, mime_type: text/plain}}]}}",
+        files=files,
+    )
+
+    assert len(set(given)) == len(given)
+
+
+def test_read_once(tmp_path: Path) -> None:
+    """A file that many entries share is read once."""
+    (tmp_path / "s.md").write_text("be kind")
+    (tmp_path / "a.md").write_text("a")
+    caches = [f"c{i}: {{{FLASH}, content: a.md, system_instruction: s.md}}" for i in range(100)]
+    read = reads_of("a.md", lambda: resolved(tmp_path, *caches))
+
+    assert len(read) == 1
+
+
+def reads_of(name: str, run: Callable[[], object]) -> list[str]:
+    """The times that a file called *name* is opened while *run* runs."""
+    seen: list[str] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event == "open" and str(arguments[0]).endswith(f"/{name}"):
+            seen.append(name)
+
+    sys.addaudithook(watch)
+    run()
+    watching = False
+    return list(seen)
+
+
+def test_shared_file(tmp_path: Path) -> None:
+    """A wrong file is complained of at every place that names it."""
+    stack(tmp_path, f"a: {{{FLASH}, content: x.md}}", f"b: {{{FLASH}, content: x.md}}")
+
+    assert complaints(tmp_path, content=True) == [
+        "ctxprov.yaml:4:60: caches.a.content: 'x.md' does not exist",
+        "ctxprov.yaml:5:60: caches.b.content: 'x.md' does not exist",
+    ]
+
+
+def test_together_too_large(tmp_path: Path) -> None:
+    """Files that each fit but together do not are refused."""
+    stack(tmp_path, f"a: {{{FLASH}, content: [a.mp4, b.mp4]}}")
+    for name in ("a.mp4", "b.mp4"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(60_000_000)
+
+    assert complaints(tmp_path, content=True) == [
+        (
+            "ctxprov.yaml:4:60: caches.a.content: has 120.0 MB, more than the 100 MB that can be "
+            "sent along: upload it and give its {uri, mime_type}"
+        )
+    ]
+
+
+def _folder(root: Path) -> None:
+    (root / "x.md").mkdir()
+
+
+def _outside(root: Path) -> None:
+    (root.parent / "secret").write_text("secret")
+    (root / "x.md").symlink_to("../secret")
+
+
+def _empty(root: Path) -> None:
+    (root / "x.md").touch()
+
+
+def _binary(root: Path) -> None:
+    (root / "x.md").write_bytes(b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _: None, "does not exist"),
+        (_folder, "is a folder: name a file"),
+        (_outside, "lies outside of the manifest's folder"),
+        (_empty, "is empty"),
+        (
+            _binary,
+            "is not UTF-8 text; if it is something else, write {file: PATH, mime_type: TYPE}",
+        ),
+    ],
+)
+def test_bad_file(tmp_path: Path, make: Callable[[Path], None], message: str) -> None:
+    """A file that cannot be sent is a problem at the place of its path."""
+    root = tmp_path / "stack"
+    root.mkdir()
+    make(root)
+    stack(root, f"a: {{{FLASH}, content: [{{text: x}}, x.md]}}")
+
+    assert complaints(root, content=True) == [
+        f"ctxprov.yaml:4:81: caches.a.content[1]: 'x.md' {message}"
+    ]

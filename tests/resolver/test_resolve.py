@@ -1,0 +1,151 @@
+"""A stack resolves into what should exist, or into everything that is wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from fractions import Fraction
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from provisioner.cache import ClaudeHandle, OpenAIHandle
+from provisioner.errors import ManifestError
+from provisioner.manifest import load_manifest
+from provisioner.model import DesiredAnnotation, DesiredCache, Label, Settings, Ttl
+from provisioner.resolver import load_and_resolve, resolve
+from tests.builders import NOW
+from tests.stacks import CATALOG, FLASH, HEAD, complaints, resolved, stack, write
+
+X = "content: [{text: x}]"
+
+
+def test_cache(tmp_path: Path) -> None:
+    """A gemini entry becomes a cache with its life, its settings and its label."""
+    keys = f"{FLASH}, {X}, refresh_before: 20%, adopt: cachedContents/abc, calls_per_hour: 40"
+    (want,) = resolved(tmp_path, f"manual: {{{keys}}}").desired
+
+    assert isinstance(want, DesiredCache)
+    assert want.name == "manual"
+    assert (want.provider, want.model) == ("gemini", "gemini-3.8-flash")
+    assert want.life == Ttl(timedelta(hours=12))
+    assert want.settings == Settings(refresh_before=Fraction(1, 5))
+    assert want.label == Label("demo", "manual", want.digest[:16])
+    assert (want.adopt, want.calls_per_hour) == ("cachedContents/abc", 40)
+
+
+def test_annotations(tmp_path: Path) -> None:
+    """Claude and openai entries become annotations with computed handles."""
+    claude, openai = resolved(
+        tmp_path,
+        f"a: {{provider: claude, model: claude-sonnet-5-5, ttl: 60m, {X}}}",
+        f"b: {{provider: openai, model: gpt-6.1-terra, {X}}}",
+    ).desired
+
+    assert isinstance(claude, DesiredAnnotation)
+    assert claude.handle == ClaudeHandle({"type": "ephemeral", "ttl": "1h"})
+    assert claude.life == Ttl(timedelta(hours=1))
+    assert isinstance(openai, DesiredAnnotation)
+    assert openai.handle == OpenAIHandle("demo.b", {"ttl": "30m"})
+    assert openai.life == Ttl(timedelta(minutes=30))
+
+
+def test_order(tmp_path: Path) -> None:
+    """What should exist comes in the order of the manifest."""
+    caches = [f"{name}: {{{FLASH}, {X}}}" for name in "cab"]
+
+    assert [want.name for want in resolved(tmp_path, *caches).desired] == ["c", "a", "b"]
+
+
+def test_nothing(tmp_path: Path) -> None:
+    """A stack without caches resolves into nothing."""
+    assert resolved(tmp_path).desired == ()
+
+
+def test_everywhere_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack resolves into the same wherever it lies and whence it is named."""
+    here, there = tmp_path / "here", tmp_path / "deeply" / "there"
+    cache = f"a: {{{FLASH}, content: content/a.md}}"
+    before = resolved(here, cache, files={"content/a.md": "a\n"})
+    stack(there, cache, files={"content/a.md": "a\r\n"})
+    monkeypatch.chdir(there / "content")
+
+    _, after = load_and_resolve(Path(".."), CATALOG, now=NOW)
+
+    assert after.desired == before.desired
+
+
+def test_all_at_once(tmp_path: Path) -> None:
+    """What YAML, schema, entries, files and models have against a stack comes in one error."""
+    write(
+        tmp_path,
+        f"{HEAD}caches:\n"
+        f"  a: {{{FLASH}, content: missing.md}}\n"
+        f"  b: {{{FLASH}, {X}, tll: 1h}}\n"
+        f"  c: {{provider: gemini, model: m, ttl: 1s, {X}}}\n"
+        f"  d: {{provider: gemini, model: gemini-4-argon, ttl: 1h, {X}}}\n"
+        f"  e: {{provider: claude, model: claude-opus-5, ttl: 2h, {X}}}\n",
+        {"x.ctxprov.yaml": "a: 1\na: 2\n"},
+    )
+
+    assert [line.split(": ")[0] for line in complaints(tmp_path, content=True)] == [
+        "ctxprov.yaml:4:60",
+        "ctxprov.yaml:5:82",
+        "ctxprov.yaml:6:35",
+        "ctxprov.yaml:7:25",
+        "ctxprov.yaml:8:47",
+        "x.ctxprov.yaml:2:1",
+    ]
+
+
+def test_only_shape(tmp_path: Path) -> None:
+    """What is wrong with a manifest alone is an error when everything else is right."""
+    stack(tmp_path, f"a: {{{FLASH}, {X}}}", "b: {provider: gemini}")
+
+    assert len(complaints(tmp_path, content=True)) == 1
+
+
+def test_no_frame(tmp_path: Path) -> None:
+    """A manifest without a stack resolves into its problems."""
+    write(tmp_path, "version: 1\ncaches: {}\n")
+
+    assert len(complaints(tmp_path, content=True)) == 1
+
+
+def test_problems_alone(tmp_path: Path) -> None:
+    """A manifest that was loaded before is checked as well."""
+    manifest = load_manifest(stack(tmp_path, f"a: {{{FLASH}, content: a.md}}"))
+
+    with pytest.raises(ManifestError, match=r"caches\.a\.content: 'a\.md' does not exist"):
+        resolve(manifest, CATALOG, now=NOW)
+
+
+def test_linear(tmp_path: Path) -> None:
+    """Twice as many entries, each with a file of its own, cost twice as many calls."""
+    costs = [_calls(tmp_path / str(count), count) for count in (50, 100, 200)]
+
+    assert costs[2] - costs[1] == pytest.approx(2 * (costs[1] - costs[0]), rel=0.02)
+
+
+def _calls(root: Path, count: int) -> int:
+    """How many functions are called to load and resolve *count* entries."""
+    files: dict[str, str | bytes] = {f"content/{i:04}.md": f"text {i}" for i in range(count)}
+    stack(
+        root,
+        *(f"c{i:04}: {{{FLASH}, content: content/{i:04}.md}}" for i in range(count)),
+        files=files,
+    )
+    made = 0
+
+    def count_call(_: FrameType, event: str, __: object) -> None:
+        nonlocal made
+        made += event in {"call", "c_call"}
+
+    load_and_resolve(root, CATALOG, now=NOW)
+    sys.setprofile(count_call)
+    try:
+        load_and_resolve(root, CATALOG, now=NOW)
+    finally:
+        sys.setprofile(None)
+    return made
