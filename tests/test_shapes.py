@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from provisioner import shapes
 from provisioner.shapes import schema_bytes
 
 
@@ -23,3 +28,19 @@ def test_missing() -> None:
     """A schema that does not exist is not found."""
     with pytest.raises(FileNotFoundError):
         schema_bytes("nonsense")
+
+
+def test_installed(tmp_path: Path) -> None:
+    """In a wheel, schemas lie inside of the package."""
+    package = tmp_path / "provisioner"
+    (package / "schemas").mkdir(parents=True)
+    (package / "schemas" / "plan.schema.json").write_text("shipped")
+    shutil.copy(shapes.__file__, package)
+    (package / "__init__.py").touch()
+    code = "from provisioner.shapes import schema_bytes; print(schema_bytes('plan').decode())"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "shipped\n"

@@ -14,8 +14,8 @@ from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.show_plan import show_plan
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import Survey, reach, survey
-from provisioner.model import Cause, Desired, Plan, State
+from provisioner.cli.survey import look
+from provisioner.model import Cause, Plan
 from provisioner.planner import plan
 from provisioner.state import read_state
 
@@ -101,7 +101,7 @@ def command(
     options.check_names(replace, desired)
     place = place_of(manifest, emulator=emulator)
     state = read_state(place.state, stack=manifest.stack)
-    seen = asyncio.run(_look(desired, state, place.store, now=now, accept_scope=accept_scope))
+    seen = asyncio.run(look(desired, state, place.store, now=now, accept_scope=accept_scope))
     told = plan(
         desired,
         state,
@@ -122,18 +122,6 @@ def command(
         Status.REFUSED if told.blocked else Status.OK,
         Status.PENDING if detailed_exitcode and _causes(told) & exit_on else Status.OK,
     )
-
-
-async def _look(
-    desired: tuple[Desired, ...],
-    state: State,
-    store: Path | None,
-    *,
-    now: datetime,
-    accept_scope: bool,
-) -> Survey:
-    async with reach(desired, state, store) as gemini:
-        return await survey(gemini, state, now=now, accept_scope=accept_scope)
 
 
 def _causes(told: Plan) -> frozenset[Cause | None]:

@@ -12,7 +12,7 @@ import click
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.place import place_of
 from provisioner.cli.status import Status
-from provisioner.cli.survey import reach, survey
+from provisioner.cli.survey import look
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_manifest
 from provisioner.model import LiveCache, State
@@ -46,7 +46,7 @@ def command(
     if name is not None and name not in state.caches:
         raise CtxprovError(f"{name!r} is not on record in {manifest.stack}; ctxprov plan says why.")
     now = clock.now()
-    seen = asyncio.run(_live(state, place.store, now)) if live else None
+    seen = _live(state, place.store, now) if live else None
     width, coloured = terminal.width(), terminal.wants_colour(colour)
     if name is None:
         text = show_text(state, seen, now=now, width=width, colour=coloured)
@@ -56,7 +56,6 @@ def command(
     return Status.OK
 
 
-async def _live(state: State, store: Path | None, now: datetime) -> Mapping[str, LiveCache]:
-    async with reach((), state, store) as gemini:
-        seen = await survey(gemini, state, now=now, accept_scope=False)
+def _live(state: State, store: Path | None, now: datetime) -> Mapping[str, LiveCache]:
+    seen = asyncio.run(look((), state, store, now=now, accept_scope=False))
     return {cache.id: cache for cache in seen.live}

@@ -42,6 +42,19 @@ def reach(
     return connect(store) if recorded or wanted or state.retiring else nullcontext()
 
 
+async def look(
+    desired: Iterable[Desired],
+    state: State,
+    store: Path | None,
+    *,
+    now: datetime,
+    accept_scope: bool,
+) -> Survey:
+    """Survey, for those who only look."""
+    async with reach(desired, state, store) as gemini:
+        return await survey(gemini, state, now=now, accept_scope=accept_scope)
+
+
 async def survey(
     gemini: GeminiContextCache | None, state: State, *, now: datetime, accept_scope: bool
 ) -> Survey:

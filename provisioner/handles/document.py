@@ -106,11 +106,10 @@ def _is_published(path: Path, content: bytes) -> bool:
 
 
 def _timeless(raw: bytes) -> Json:
-    match orjson.loads(raw):
-        case {"generated_at": _, **rest}:
-            return rest
-        case _:
-            return None
+    document: Json = orjson.loads(raw)
+    if not isinstance(document, Mapping):
+        return None
+    return {key: value for key, value in document.items() if key != "generated_at"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,12 +87,14 @@ from provisioner.model import (
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.scene import Scene
 from provisioner.planner.selection import select, unmatched
-from provisioner.planner.upkeep import recorded_as_desired, without_content
+from provisioner.planner.upkeep import covered_until, next_run, recorded_as_desired, without_content
 from provisioner.planner.validity import next_refresh, valid_until
 
 __all__ = [
+    "covered_until",
     "edits",
     "next_refresh",
+    "next_run",
     "plan",
     "recorded_as_desired",
     "refresh_due",

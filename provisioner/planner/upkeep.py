@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 
 from provisioner.model import (
     Create,
@@ -22,6 +23,8 @@ from provisioner.model import (
     RecordedAnnotation,
     RecordedCache,
     State,
+    Ttl,
+    Until,
 )
 
 _MARK = 16
@@ -45,6 +48,39 @@ def without_content(plan: Plan, at_hand: Collection[str]) -> tuple[Plan, tuple[C
     )
     rest = tuple(change for change in plan.changes if change not in gaps) if gaps else plan.changes
     return replace(plan, changes=rest), gaps
+
+
+def covered_until(state: State, now: datetime) -> datetime | None:
+    """When the first of the caches that are kept warm dies if nobody runs again."""
+    ends = (
+        record.expires_at
+        for record in state.caches.values()
+        if isinstance(record, RecordedCache)
+        and record.settings.keep == "warm"
+        and isinstance(record.life, Ttl)
+        and record.expires_at > now
+    )
+    return min(ends, default=None)
+
+
+def next_run(state: State, now: datetime) -> datetime | None:
+    """
+    When a run has something to do, by the record alone; None if time brings nothing.
+
+    A warm cache wants a run when its window opens, one that has run out wants it *now*.
+    """
+    dues = (
+        _due(record, now) for record in state.caches.values() if isinstance(record, RecordedCache)
+    )
+    retire = (now for retiring in state.retiring.values() if retiring.expires_at is None)
+    return min((at for at in (*dues, *retire) if at is not None), default=None)
+
+
+def _due(record: RecordedCache, now: datetime) -> datetime | None:
+    if record.settings.keep == "once" or isinstance(record.life, Until):
+        return None
+    window = record.settings.window(record.expires_at - record.updated_at)
+    return max(record.expires_at - window, now)
 
 
 def _desired(stack: str, record: Recorded) -> Desired:

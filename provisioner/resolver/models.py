@@ -21,14 +21,15 @@ _PROVIDERS = ("gemini", "claude", "openai")
 
 def model_problems(entry: Entry, catalog: Catalog) -> Iterator[Problem]:
     """Why the model of *entry* cannot be cached at all."""
-    place = entry.at("model")
     model = catalog.find(entry.provider, entry.model)
-    if model and model.explicit_caching is False:
-        yield place.problem(f"{entry.model} has implicit caching only: no cache can be made for it")
     if model is None:
         for owner in _PROVIDERS:
             if catalog.find(owner, entry.model):
-                yield place.problem(f"{entry.model} is a model of {owner}, not of {entry.provider}")
+                message = f"{entry.model} is a model of {owner}, not of {entry.provider}"
+                yield entry.at("model").problem(message)
+    elif model.explicit_caching is False:
+        message = f"{entry.model} has implicit caching only: no cache can be made for it"
+        yield entry.at("model").problem(message)
 
 
 def model_advice(

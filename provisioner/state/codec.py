@@ -170,7 +170,7 @@ def _state(document: Json) -> State:
 
 
 def _refuse_double_ids(state: State) -> None:
-    ids = Counter(state.retiring)
+    ids = Counter(tuple(state.retiring))
     ids.update(record.id for record in state.caches.values() if isinstance(record, RecordedCache))
     for id_, times in ids.items():
         if times > 1:

@@ -1,0 +1,105 @@
+"""`ctxprov keepalive`: what a schedule runs, and nobody watches."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from provisioner.cli import clock, options, terminal
+from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.outputs import Out, out_option, takes_stdout, with_json
+from provisioner.cli.place import place_of
+from provisioner.cli.status import Status, first_of
+from provisioner.cli.working_tree import WorkingTree, working_tree
+from provisioner.model import Create, Plan, State
+from provisioner.planner import covered_until, edits, recorded_as_desired, without_content
+from provisioner.render.sizes import when
+from provisioner.render.upkeep import gap_line, waiting_lines
+from provisioner.state import read_state
+
+
+@click.command("keepalive")
+@options.stack_argument
+@options.emulator_option
+@options.accept_scope_option
+@options.parallelism_option
+@options.lock_timeout_option
+@options.models_option
+@options.json_option
+@out_option
+@options.colour_option
+@options.log_option
+def command(
+    stack: Path,
+    *,
+    emulator: bool,
+    accept_scope: bool,
+    parallelism: int,
+    lock_timeout: timedelta,
+    models: Path | None,
+    as_json: bool,
+    outs: tuple[Out, ...],
+    colour: bool | None,
+) -> Status:
+    """
+    Keep alive what is recorded; leave every edit to a review.
+
+    For schedules. Refreshes what is about to expire, makes anew what has died if the working
+    tree still has exactly its content, finishes retirements and publishes handles. It asks
+    nobody, replaces nothing and makes no new content. Exits 1 if a cache could not be kept.
+
+    \b
+    Examples:
+      ctxprov keepalive
+      ctxprov keepalive examples/support-bot --emulator
+    """
+    tree = working_tree(stack, models=models, now=clock.now())
+    place = place_of(tree.manifest, emulator=emulator)
+    upkeep = _Upkeep(tree)
+    errand = Errand(
+        operation="keepalive",
+        stack=tree.manifest.stack,
+        place=place,
+        wishes=recorded_as_desired,
+        read=tree.read,
+        refine=upkeep.refine,
+        auto_approve=True,
+        accept_scope=accept_scope,
+        parallelism=parallelism,
+        lock_timeout=lock_timeout,
+        colour=terminal.wants_colour(colour),
+        outs=with_json(outs, as_json=as_json),
+    )
+    status = asyncio.run(carry_out(errand))
+    state = read_state(place.state, stack=tree.manifest.stack)
+    if not takes_stdout(errand.outs):
+        _tell(upkeep, state, clock.now())
+    return first_of(status, Status.FAILED if upkeep.gaps else Status.OK)
+
+
+class _Upkeep:
+    """What the plan of this run had to leave out."""
+
+    def __init__(self, tree: WorkingTree) -> None:
+        self.tree = tree
+        self.gaps: tuple[Create, ...] = ()
+
+    def refine(self, told: Plan) -> Plan:
+        rest, self.gaps = without_content(told, self.tree.digests())
+        return rest
+
+
+def _tell(upkeep: _Upkeep, state: State, now: datetime) -> None:
+    lines: list[str] = [gap_line(gap) for gap in upkeep.gaps]
+    if upkeep.tree.desired is None:
+        lines.append("The working tree has errors; ctxprov validate lists them.")
+    else:
+        lines += waiting_lines(edits(upkeep.tree.desired, state))
+    end = covered_until(state, now)
+    if end is not None:
+        lines.append(f"Covered until {when(end, at=now)}.")
+    for line in lines:
+        click.echo(line)
