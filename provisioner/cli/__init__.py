@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "plan": "Show what apply would do.",
         "apply": "Create, refresh, replace and retire caches to match the manifest.",
         "destroy": "Delete every recorded cache of a stack.",
+        "changed": "List the stacks of a repository that a branch edits.",
         "keepalive": "Keep alive what is recorded; leave every edit to a review.",
         "drift": "Say whether somebody changed the live side; changes nothing.",
         "next": "Say when to run again, by the state alone.",

@@ -19,10 +19,21 @@ _PAGE = 100
 """Columns of a text that goes into a file."""
 
 
-def show_plan(told: Plan, outs: Iterable[Out] = (), *, colour: bool, verbose: bool = False) -> None:
-    """Print *told* unless a document takes standard output, and write the documents."""
+def show_plan(
+    told: Plan,
+    outs: Iterable[Out] = (),
+    *,
+    colour: bool,
+    verbose: bool = False,
+    timeless: bool = False,
+) -> None:
+    """
+    Print *told* unless a document takes standard output, and write the documents.
+
+    A *timeless* plan compares revisions, so no clock ends it.
+    """
     outs = tuple(outs)
-    until = valid_until(told)
+    until = None if timeless else valid_until(told)
 
     def text(width: int, *, colour: bool) -> str:
         return plan_text(
@@ -30,7 +41,7 @@ def show_plan(told: Plan, outs: Iterable[Out] = (), *, colour: bool, verbose: bo
             width=width,
             colour=colour,
             valid_until=until,
-            next_refresh=next_refresh(told),
+            next_refresh=None if timeless else next_refresh(told),
             verbose=verbose,
             hints=_hints(told),
         )

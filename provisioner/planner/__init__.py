@@ -84,6 +84,7 @@ from provisioner.model import (
     Retire,
     State,
 )
+from provisioner.planner.base import as_if_applied
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.scene import Scene
 from provisioner.planner.selection import select, unmatched
@@ -91,6 +92,7 @@ from provisioner.planner.upkeep import covered_until, next_run, recorded_as_desi
 from provisioner.planner.validity import next_refresh, valid_until
 
 __all__ = [
+    "as_if_applied",
     "covered_until",
     "edits",
     "next_refresh",

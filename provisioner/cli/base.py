@@ -1,0 +1,106 @@
+"""
+What a branch edits, from git alone: no key, no state, no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from provisioner.catalog import load_catalog
+from provisioner.cli.git import exported, merge_base, root_of
+from provisioner.errors import CtxprovError, ManifestError
+from provisioner.manifest import Manifest
+from provisioner.model import Change, Desired, Plan, Recorded
+from provisioner.planner import as_if_applied, plan
+from provisioner.resolver import load_and_resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A file of content before and after; None is where it is missing."""
+
+    path: str
+    before: bytes | None = field(repr=False)
+    after: bytes | None = field(repr=False)
+
+
+def plan_against(
+    desired: tuple[Desired, ...], base: tuple[Desired, ...], *, stack: str, now: datetime
+) -> Plan:
+    """The edits that lead from *base* to *desired*, as a plan without time or drift."""
+    state, live = as_if_applied(base, stack=stack, now=now)
+    return plan(desired, state, live, stack=stack, now=now)
+
+
+def plan_for_review(
+    folder: Path,
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    ref: str,
+    *,
+    models: Path | None,
+    now: datetime,
+    with_patches: bool,
+) -> tuple[Plan, tuple[Patch, ...]]:
+    """What the working tree edits since its merge base with *ref*, and where texts differ."""
+    with stack_at_base(folder, ref, models=models, now=now) as before:
+        old, base = before or (None, ())
+        told = plan_against(desired, base, stack=manifest.stack, now=now)
+        patches = _patches(told, old.root if old else None, manifest.root) if with_patches else ()
+        return told, tuple(patches)
+
+
+@contextmanager
+def stack_at_base(
+    folder: Path, ref: str, *, models: Path | None, now: datetime
+) -> Iterator[tuple[Manifest, tuple[Desired, ...]] | None]:
+    """
+    The stack of *folder* at the merge base with *ref*; None if there was none.
+
+    Its files can be read for as long as the block lasts.  Raises CtxprovError if git cannot
+    tell, or if the manifest was in error there.
+    """
+    root = root_of(folder)
+    place = PurePosixPath(_inside(folder, root).as_posix())
+    commit = merge_base(root, ref)
+    with exported(root, commit, place) as there:
+        if there is None or not (there / "ctxprov.yaml").is_file():
+            yield None
+            return
+        try:
+            manifest, resolution = load_and_resolve(there, load_catalog(models), now=now)
+        except ManifestError as error:
+            raise CtxprovError(
+                f"At the merge base with {ref} ({commit[:12]}) the stack has errors, so nothing "
+                f"can be compared with it: {error.problems[0].message}"
+            ) from error
+        yield manifest, resolution.desired
+
+
+def _inside(folder: Path, root: Path) -> Path:
+    place = folder if folder.is_dir() else folder.parent
+    return place.resolve().relative_to(root.resolve())
+
+
+def _patches(told: Plan, there: Path | None, here: Path) -> Iterator[Patch]:
+    """The files of every edited entry, on both sides."""
+    pairs = ((_paths(c, "record"), _paths(c, "want")) for c in told.pending)
+    for path in dict.fromkeys(p for old, new in pairs for p in (*old, *new)):
+        yield Patch(path, _read(there, path), _read(here, path))
+
+
+def _paths(change: Change, side: str) -> tuple[str, ...]:
+    noun = getattr(change, side, None)
+    return noun.measure.paths if isinstance(noun, Desired | Recorded) else ()
+
+
+def _read(root: Path | None, path: str) -> bytes | None:
+    """The file, whose path was found to be inside the folder; None if it is not there."""
+    try:
+        return (root / path).read_bytes() if root else None
+    except OSError:
+        return None

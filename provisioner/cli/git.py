@@ -1,0 +1,95 @@
+"""
+Another revision of the repository, as files; through the git command.
+
+Nothing of the working tree, the index or a configured hook is touched, and a ref is never
+taken for an option.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from provisioner.errors import CtxprovError
+
+
+class GitFailed(CtxprovError):
+    """Git cannot tell; the message says what to do."""
+
+
+def merge_base(folder: Path, ref: str) -> str:
+    """The commit at which this branch left *ref*."""
+    found = _git(
+        folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
+    )
+    if found is None:
+        raise GitFailed(
+            f"{ref!r} is no commit here. Fetch it first; in CI check out the whole history "
+            "(fetch-depth: 0)."
+        )
+    base = _git(folder, "merge-base", found.strip(), "HEAD")
+    if base is None:
+        raise GitFailed(
+            f"{ref!r} and HEAD have no common commit here. In CI check out the whole history "
+            "(fetch-depth: 0)."
+        )
+    return base.strip()
+
+
+def root_of(folder: Path) -> Path:
+    """The top of the working tree."""
+    found = _git(folder, "rev-parse", "--show-toplevel")
+    if found is None:
+        raise GitFailed(f"{folder} is in no git repository, so there is nothing to compare with.")
+    return Path(found.rstrip("\n"))
+
+
+def stacks_at(root: Path, commit: str) -> tuple[PurePosixPath, ...]:
+    """Folders that hold a `ctxprov.yaml` in *commit*."""
+    names = _git(root, "ls-tree", "-r", "-z", "--name-only", commit) or ""
+    return _folders(names)
+
+
+def stacks_here(root: Path) -> tuple[PurePosixPath, ...]:
+    """Folders that hold a `ctxprov.yaml` in the working tree, ignored files left out."""
+    names = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or ""
+    return tuple(f for f in _folders(names) if (root / f / "ctxprov.yaml").exists())
+
+
+@contextmanager
+def exported(root: Path, commit: str, folder: PurePosixPath) -> Iterator[Path | None]:
+    """The files of *folder* as they are in *commit*, for as long as the block lasts."""
+    inside = str(folder) if folder.parts else "."
+    archive = _run(root, "archive", "--format=tar", commit, "--", inside)
+    if archive is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix="ctxprov-") as place:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(place, filter="data")
+        yield Path(place) / folder
+
+
+def _folders(names: str) -> tuple[PurePosixPath, ...]:
+    paths = (PurePosixPath(name) for name in names.split("\0"))
+    return tuple(sorted({path.parent for path in paths if path.name == "ctxprov.yaml"}))
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    out = _run(folder, *words)
+    return None if out is None else out.decode(errors="surrogateescape")
+
+
+def _run(folder: Path, *words: str) -> bytes | None:
+    place = folder if folder.is_dir() else folder.parent
+    command = ["git", "-c", "core.quotePath=false", "-C", str(place), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # no shell
+    except FileNotFoundError as error:
+        raise GitFailed("--base needs the git command, which is not installed.") from error
+    return done.stdout if done.returncode == 0 else None
