@@ -21,9 +21,9 @@ from typing import NoReturn
 import click
 
 from provisioner import __version__
+from provisioner.cli.speech import tell_error
 from provisioner.cli.status import Status, status_of
-from provisioner.errors import CtxprovError, ManifestError
-from provisioner.render.escape import plain
+from provisioner.errors import CtxprovError
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -113,17 +113,6 @@ def _dispatch(call: Callable[[], object]) -> int:
         click.echo("\nThis is a bug in ctxprov: the traceback above says where.", err=True)
         return Status.FAILED
     return status if isinstance(status, int) else Status.OK
-
-
-def tell_error(error: CtxprovError) -> None:
-    """Print an expected failure on standard error, made harmless."""
-    if isinstance(error, ManifestError):
-        for problem in error.problems:
-            click.echo(plain(str(problem)), err=True)
-        count = len(error.problems)
-        click.echo(f"{count} problem{'s' * (count != 1)}; nothing was changed.", err=True)
-    else:
-        click.echo(f"Error: {plain(str(error))}", err=True)
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,12 +15,33 @@ from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.resolver import read_content
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was asked of an apply."""
+
+    emulator: bool
+    auto_approve: bool
+    plan_file: Path | None
+    expect: str | None
+    prune: bool
+    replace: tuple[str, ...]
+    allow_empty: bool
+    accept_scope: bool
+    parallelism: int
+    lock_timeout: timedelta
+    targets: tuple[str, ...]
+    excludes: tuple[str, ...]
+    models: Path | None
+    colour: bool
+
+
 @click.command("apply")
-@options.stack_argument
+@options.stacks_argument
 @options.emulator_option
 @options.auto_approve_option
 @plan_option
@@ -38,24 +60,12 @@ from provisioner.resolver import read_content
 @options.colour_option
 @options.log_option
 def command(
-    stack: Path,
+    stacks: tuple[Path, ...],
     *,
-    emulator: bool,
-    auto_approve: bool,
-    plan_file: Path | None,
-    expect: str | None,
-    prune: bool,
-    replace: tuple[str, ...],
-    allow_empty: bool,
-    accept_scope: bool,
-    parallelism: int,
-    lock_timeout: timedelta,
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
-    models: Path | None,
     as_json: bool,
     outs: tuple[Out, ...],
     colour: bool | None,
+    **options_: Any,  # noqa: ANN401  # click checked them; Asked names them
 ) -> Status:
     """
     Create, refresh, replace and retire caches to match the manifest.
@@ -70,27 +80,37 @@ def command(
       ctxprov apply --auto-approve --lock-timeout 5m
       ctxprov apply --replace product-manual
       ctxprov apply --plan plan.json
+      ctxprov apply stacks/* --auto-approve
     """
-    manifest, desired = read_stack(stack, models=models, now=clock.now(), allow_empty=allow_empty)
-    options.check_names(replace, desired)
-    approve = approval_by(plan_file, expect, stack=manifest.stack)
-    if approve and prune:
+    asked = Asked(colour=terminal.wants_colour(colour), **options_)
+    if asked.prune and (asked.plan_file or asked.expect):
         raise click.UsageError("--prune deletes what no plan lists for approval: run it by itself.")
-    errand = Errand(
+
+    async def work(stack: Path, run: Run) -> Ended:
+        return await carry_out(_errand(stack, asked), run)
+
+    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
+
+
+def _errand(stack: Path, asked: Asked) -> Errand:
+    manifest, desired = read_stack(
+        stack, models=asked.models, now=clock.now(), allow_empty=asked.allow_empty
+    )
+    options.check_names(asked.replace, desired)
+    approve = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)
+    return Errand(
         operation="apply",
         stack=manifest.stack,
-        place=place_of(manifest, emulator=emulator),
+        place=place_of(manifest, emulator=asked.emulator),
         wishes=lambda _: desired,
         read=lambda want: read_content(manifest, want),
         approve=approve or (lambda _: None),
-        auto_approve=auto_approve or approve is not None,
-        accept_scope=accept_scope,
-        parallelism=parallelism,
-        lock_timeout=lock_timeout,
-        colour=terminal.wants_colour(colour),
-        prune=prune,
-        replace=replace,
-        refine=lambda told: options.choose(told, targets, excludes),
-        outs=with_json(outs, as_json=as_json),
+        auto_approve=asked.auto_approve or approve is not None,
+        accept_scope=asked.accept_scope,
+        parallelism=asked.parallelism,
+        lock_timeout=asked.lock_timeout,
+        colour=asked.colour,
+        prune=asked.prune,
+        replace=asked.replace,
+        refine=lambda told: options.choose(told, asked.targets, asked.excludes),
     )
-    return asyncio.run(carry_out(errand))

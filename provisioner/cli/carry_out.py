@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 
@@ -18,12 +18,12 @@ from provisioner.applier import apply
 from provisioner.cache import CacheContent
 from provisioner.cli import clock, terminal
 from provisioner.cli.interruption import Interruption, listening
-from provisioner.cli.outputs import Out, takes_stdout
 from provisioner.cli.place import Place
 from provisioner.cli.progress import Progress, progress
-from provisioner.cli.show_plan import show_plan, show_results
+from provisioner.cli.show_plan import result_page, show_plan, show_results
+from provisioner.cli.stacks import Ended, Run
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import GEMINI, reach, survey
+from provisioner.cli.survey import Survey, survey
 from provisioner.cli.waiting import waiting
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
@@ -39,9 +39,10 @@ from provisioner.model import (
     RecordedCache,
     Retire,
     State,
+    is_pending,
 )
 from provisioner.planner import plan
-from provisioner.providers.gemini import GeminiContextCache
+from provisioner.render.result import summary_line
 from provisioner.state import Ledger, holder_here, open_ledger
 
 SHARED = (
@@ -72,10 +73,9 @@ class Errand:
     replace: tuple[str, ...] = ()
     refine: Callable[[Plan], Plan] = lambda told: told
     """Makes the finished plan smaller."""
-    outs: tuple[Out, ...] = ()
 
 
-async def carry_out(errand: Errand) -> Status:
+async def carry_out(errand: Errand, run: Run) -> Ended:
     """Lock, plan, ask, apply, save."""
     async with open_ledger(
         errand.place.state,
@@ -84,39 +84,35 @@ async def carry_out(errand: Errand) -> Status:
         timeout=errand.lock_timeout,
         on_wait=waiting(),
     ) as ledger:
-        desired = errand.wishes(ledger.state)
-        async with reach(desired, ledger.state, errand.place.store) as gemini:
-            return await _carry_out(errand, desired, ledger, gemini)
-
-
-async def _carry_out(
-    errand: Errand,
-    desired: tuple[Desired, ...],
-    ledger: Ledger,
-    gemini: GeminiContextCache | None,
-) -> Status:
-    now, state = clock.now(), ledger.state
-    seen = await survey(gemini, state, now=now, accept_scope=errand.accept_scope)
-    told = errand.refine(
-        plan(
-            desired,
-            state,
-            seen.live,
-            stack=errand.stack,
-            now=now,
-            destroy=errand.destroy,
-            prune=errand.prune,
-            replace=errand.replace,
+        now, state = clock.now(), ledger.state
+        desired = errand.wishes(state)
+        seen = await survey(
+            run.reach, errand.place, desired, state, now=now, accept_scope=errand.accept_scope
         )
+        told = errand.refine(_plan(errand, desired, state, seen, now))
+        if not run.is_quiet:
+            show_plan(told, colour=errand.colour)
+        errand.approve(told)
+        if told.pending and not errand.auto_approve:
+            _ask(errand)
+        for provider, scope in seen.scopes.items():
+            ledger.note_scope(provider, scope)
+        return await _perform(errand, told, ledger, seen, run)
+
+
+def _plan(
+    errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey, now: datetime
+) -> Plan:
+    return plan(
+        desired,
+        state,
+        seen.live,
+        stack=errand.stack,
+        now=now,
+        destroy=errand.destroy,
+        prune=errand.prune,
+        replace=errand.replace,
     )
-    if not takes_stdout(errand.outs):
-        show_plan(told, colour=errand.colour)
-    errand.approve(told)
-    if told.pending and not errand.auto_approve:
-        _ask(errand)
-    if seen.scope:
-        ledger.note_scope(GEMINI, seen.scope)
-    return await _perform(errand, told, ledger, gemini)
 
 
 def _ask(errand: Errand) -> None:
@@ -131,21 +127,21 @@ def _ask(errand: Errand) -> None:
         raise Refused("Declined; nothing was changed.")
 
 
-async def _perform(
-    errand: Errand, told: Plan, ledger: Ledger, gemini: GeminiContextCache | None
-) -> Status:
+async def _perform(errand: Errand, told: Plan, ledger: Ledger, seen: Survey, run: Run) -> Ended:
     async def save_and_publish() -> None:
         await ledger.save()
         if errand.place.publish:
             document = handles_bytes(ledger.state, hidden=_dying(told), now=clock.now())
             publish(errand.place.publish, document)
 
-    quiet = takes_stdout(errand.outs)
-    with listening() as interruption, progress(told, colour=errand.colour, quiet=quiet) as bar:
+    with (
+        listening() as interruption,
+        progress(told, colour=errand.colour, quiet=run.is_quiet) as bar,
+    ):
         try:
             await apply(
                 told,
-                {GEMINI: gemini} if gemini else {},
+                seen.clients,
                 errand.read,
                 ledger.record,
                 save_and_publish,
@@ -157,8 +153,11 @@ async def _perform(
             if not interruption.is_asked():
                 raise
         finally:
-            show_results(told, bar.results, errand.outs, colour=errand.colour)
-    return _status(told, bar, interruption)
+            ended = tuple(result for result in bar.results if is_pending(result.change))
+            run.pages.append(result_page(told, ended))
+            if not run.is_quiet:
+                show_results(told, ended, colour=errand.colour)
+    return Ended(status=_status(told, bar, interruption), summary=summary_line(ended))
 
 
 def _status(told: Plan, bar: Progress, interruption: Interruption) -> Status:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -13,13 +12,14 @@ from provisioner.cli import options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.manifest import load_manifest
 from provisioner.model import DesiredCache
 
 
 @click.command("destroy")
-@options.stack_argument
+@options.stacks_argument
 @options.emulator_option
 @options.auto_approve_option
 @options.prune_option
@@ -33,7 +33,7 @@ from provisioner.model import DesiredCache
 @options.colour_option
 @options.log_option
 def command(
-    stack: Path,
+    stacks: tuple[Path, ...],
     *,
     emulator: bool,
     auto_approve: bool,
@@ -59,24 +59,27 @@ def command(
       ctxprov destroy examples/support-bot --emulator
       ctxprov destroy --prune --auto-approve
     """
-    manifest = load_manifest(stack)
-    errand = Errand(
-        operation="destroy",
-        stack=manifest.stack,
-        place=place_of(manifest, emulator=emulator),
-        wishes=lambda _: (),
-        read=_nothing_to_read,
-        auto_approve=auto_approve,
-        accept_scope=accept_scope,
-        parallelism=parallelism,
-        lock_timeout=lock_timeout,
-        colour=terminal.wants_colour(colour),
-        destroy=True,
-        prune=prune,
-        refine=lambda told: options.choose(told, targets, excludes),
-        outs=with_json(outs, as_json=as_json),
-    )
-    return asyncio.run(carry_out(errand))
+
+    async def work(stack: Path, run: Run) -> Ended:
+        manifest = load_manifest(stack)
+        errand = Errand(
+            operation="destroy",
+            stack=manifest.stack,
+            place=place_of(manifest, emulator=emulator),
+            wishes=lambda _: (),
+            read=_nothing_to_read,
+            auto_approve=auto_approve,
+            accept_scope=accept_scope,
+            parallelism=parallelism,
+            lock_timeout=lock_timeout,
+            colour=terminal.wants_colour(colour),
+            destroy=True,
+            prune=prune,
+            refine=lambda told: options.choose(told, targets, excludes),
+        )
+        return await carry_out(errand, run)
+
+    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
 
 
 def _nothing_to_read(want: DesiredCache) -> NoReturn:

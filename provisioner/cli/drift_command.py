@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +10,18 @@ import click
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
-from provisioner.cli.show_plan import show_plan
+from provisioner.cli.show_plan import plan_page, show_plan
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
-from provisioner.cli.survey import look
+from provisioner.cli.survey import survey
 from provisioner.manifest import load_manifest
-from provisioner.model import Cause
+from provisioner.model import Cause, Plan
 from provisioner.planner import plan, recorded_as_desired
 from provisioner.state import read_state
 
 
 @click.command("drift")
-@options.stack_argument
+@options.stacks_argument
 @options.emulator_option
 @options.accept_scope_option
 @options.json_option
@@ -29,7 +29,7 @@ from provisioner.state import read_state
 @options.colour_option
 @options.log_option
 def command(
-    stack: Path,
+    stacks: tuple[Path, ...],
     *,
     emulator: bool,
     accept_scope: bool,
@@ -49,19 +49,31 @@ def command(
       ctxprov drift
       ctxprov drift --json
     """
-    manifest = load_manifest(stack)
-    place = place_of(manifest, emulator=emulator)
-    state = read_state(place.state, stack=manifest.stack)
-    now = clock.now()
-    seen = asyncio.run(look((), state, place.store, now=now, accept_scope=accept_scope))
-    told = plan(recorded_as_desired(state), state, seen.live, stack=manifest.stack, now=now)
-    drifted = tuple(c for c in told.changes if c.reason.cause is Cause.DRIFT)
-    if drifted or outs or as_json:
-        show_plan(
-            replace(told, changes=drifted),
-            with_json(outs, as_json=as_json),
-            colour=terminal.wants_colour(colour),
-        )
-    else:
-        click.echo(f"No drift: the live side of {manifest.stack} is as recorded.")
-    return Status.PENDING if drifted else Status.OK
+
+    async def work(stack: Path, run: Run) -> Ended:
+        manifest = load_manifest(stack)
+        place = place_of(manifest, emulator=emulator)
+        state = read_state(place.state, stack=manifest.stack)
+        now = clock.now()
+        seen = await survey(run.reach, place, (), state, now=now, accept_scope=accept_scope)
+        told = plan(recorded_as_desired(state), state, seen.live, stack=manifest.stack, now=now)
+        return _tell(_drifted(told), run, colour=terminal.wants_colour(colour))
+
+    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
+
+
+def _drifted(told: Plan) -> Plan:
+    changes = tuple(c for c in told.changes if c.reason.cause is Cause.DRIFT)
+    return replace(told, changes=changes)
+
+
+def _tell(told: Plan, run: Run, *, colour: bool) -> Ended:
+    run.pages.append(plan_page(told))
+    if told.changes and not run.is_quiet:
+        show_plan(told, colour=colour)
+    if told.changes:
+        return Ended(status=Status.PENDING, summary=f"{len(told.changes)} drifted")
+    sentence = f"No drift: the live side of {told.stack} is as recorded."
+    if not run.is_quiet:
+        click.echo(sentence)
+    return Ended(status=Status.OK, summary=sentence)

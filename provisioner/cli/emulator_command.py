@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock
-from provisioner.cli.gemini import load_emulator
+from provisioner.cli.reach import load_emulator
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import click
 
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
-from provisioner.cli.outputs import Out, out_option, takes_stdout, with_json
+from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.model import Create, Plan, State
@@ -22,7 +22,7 @@ from provisioner.state import read_state
 
 
 @click.command("keepalive")
-@options.stack_argument
+@options.stacks_argument
 @options.emulator_option
 @options.accept_scope_option
 @options.parallelism_option
@@ -33,7 +33,7 @@ from provisioner.state import read_state
 @options.colour_option
 @options.log_option
 def command(
-    stack: Path,
+    stacks: tuple[Path, ...],
     *,
     emulator: bool,
     accept_scope: bool,
@@ -56,28 +56,31 @@ def command(
       ctxprov keepalive
       ctxprov keepalive examples/support-bot --emulator
     """
-    tree = working_tree(stack, models=models, now=clock.now())
-    place = place_of(tree.manifest, emulator=emulator)
-    upkeep = _Upkeep(tree)
-    errand = Errand(
-        operation="keepalive",
-        stack=tree.manifest.stack,
-        place=place,
-        wishes=recorded_as_desired,
-        read=tree.read,
-        refine=upkeep.refine,
-        auto_approve=True,
-        accept_scope=accept_scope,
-        parallelism=parallelism,
-        lock_timeout=lock_timeout,
-        colour=terminal.wants_colour(colour),
-        outs=with_json(outs, as_json=as_json),
-    )
-    status = asyncio.run(carry_out(errand))
-    state = read_state(place.state, stack=tree.manifest.stack)
-    if not takes_stdout(errand.outs):
-        _tell(upkeep, state, clock.now())
-    return first_of(status, Status.FAILED if upkeep.gaps else Status.OK)
+
+    async def work(stack: Path, run: Run) -> Ended:
+        tree = working_tree(stack, models=models, now=clock.now())
+        place = place_of(tree.manifest, emulator=emulator)
+        upkeep = _Upkeep(tree)
+        errand = Errand(
+            operation="keepalive",
+            stack=tree.manifest.stack,
+            place=place,
+            wishes=recorded_as_desired,
+            read=tree.read,
+            refine=upkeep.refine,
+            auto_approve=True,
+            accept_scope=accept_scope,
+            parallelism=parallelism,
+            lock_timeout=lock_timeout,
+            colour=terminal.wants_colour(colour),
+        )
+        ended = await carry_out(errand, run)
+        if not run.is_quiet:
+            _tell(upkeep, read_state(place.state, stack=errand.stack), clock.now())
+        status = first_of(ended.status, Status.FAILED if upkeep.gaps else Status.OK)
+        return Ended(status=status, summary=ended.summary)
+
+    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
 
 
 class _Upkeep:

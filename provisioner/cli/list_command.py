@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from provisioner.cache import CachedContext
 from provisioner.cli import clock, options, terminal
-from provisioner.cli.gemini import connect
 from provisioner.cli.place import place_of, store_of
+from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status
-from provisioner.cli.survey import GEMINI
 from provisioner.errors import CtxprovError
 from provisioner.manifest import Manifest, load_manifest
 from provisioner.model import LiveCache, RecordedCache
@@ -44,7 +43,9 @@ def command(stack: Path, *, emulator: bool, as_json: bool, colour: bool | None) 
     now = clock.now()
     seen = asyncio.run(_list(store_of(stack, manifest) if emulator else None))
     known = _known(manifest, emulator=emulator) if manifest else {}
-    caches = [Listed(live=LiveCache.of(GEMINI, one), display_name=one.display_name) for one in seen]
+    caches = [
+        Listed(live=LiveCache.of("gemini", one), display_name=one.display_name) for one in seen
+    ]
     if as_json:
         text = list_json(caches, known=known, now=now)
     else:
@@ -67,9 +68,9 @@ def _manifest(stack: Path) -> Manifest | None:
         return None
 
 
-async def _list(store: Path | None) -> list[CachedContext]:
-    async with connect(store) as gemini:
-        return await gemini.list()
+async def _list(store: Path | None) -> Sequence[CachedContext]:
+    async with Reach() as reach:
+        return await reach.listed(await reach.client(store, None))
 
 
 def _known(manifest: Manifest, *, emulator: bool) -> Mapping[str, Collection[str]]:

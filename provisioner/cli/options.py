@@ -16,7 +16,18 @@ from provisioner.times import parse_duration
 
 _PATH = click.Path(path_type=Path)
 
+
+def _here(ctx: click.Context, param: click.Parameter, stacks: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Without an argument it is the current folder."""
+    del ctx, param
+    return stacks or (Path(),)
+
+
 stack_argument = click.argument("stack", default=".", type=_PATH)
+
+stacks_argument = click.argument(
+    "stacks", nargs=-1, type=_PATH, metavar="[STACK]...", callback=_here
+)
 
 folder_option = click.option(
     "-C", "folder", default=".", type=_PATH, metavar="DIR", help="The stack's folder."

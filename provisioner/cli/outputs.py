@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
 from provisioner.errors import CtxprovError
 from provisioner.files import write_whole
+from provisioner.render.escape import json_text
 
 _BY_SUFFIX = {".json": "json", ".md": "markdown", ".txt": "text"}
 FORMATS = ("text", "json", "markdown")
@@ -69,10 +72,14 @@ def takes_stdout(outs: Iterable[Out]) -> bool:
     return any(out.path == STDOUT for out in outs)
 
 
-def write(outs: Iterable[Out], forms: Mapping[str, Callable[[], str]]) -> None:
+Page: TypeAlias = Mapping[str, Callable[[], str]]
+"""One stack's document in every format, each made only if it is asked for."""
+
+
+def write(outs: Iterable[Out], pages: Sequence[Page]) -> None:
     """Write each document that was asked for.  Raises CtxprovError if one cannot be."""
     for out in outs:
-        text = forms[out.form]()
+        text = _together(out.form, [page[out.form]() for page in pages])
         if out.path == STDOUT:
             click.echo(text, nl=False)
             continue
@@ -80,3 +87,10 @@ def write(outs: Iterable[Out], forms: Mapping[str, Callable[[], str]]) -> None:
             write_whole(Path(out.path), text.encode())
         except OSError as error:
             raise CtxprovError(f"{out.path} cannot be written: {error.strerror}.") from error
+
+
+def _together(form: str, texts: Sequence[str]) -> str:
+    """One stack's document is itself; several are one document of their format."""
+    if len(texts) == 1 or form != "json":
+        return "\n".join(texts)
+    return json_text({"format_version": 1, "stacks": [json.loads(text) for text in texts]})

@@ -7,6 +7,7 @@ touches the record of real caches nor the handles that applications read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,18 +23,21 @@ class Place:
     state: Path
     publish: Path | None
     store: Path | None
+    key_envs: Mapping[str, str | None]
+    """For each provider that keeps caches, the variable its key is in, if it has one."""
 
 
 def place_of(manifest: Manifest, *, emulator: bool) -> Place:
     home = manifest.root / (manifest.state or "state")
     publish = manifest.root / manifest.publish if manifest.publish else None
-    if not emulator:
-        return Place(state=home / f"{manifest.stack}.json", publish=publish, store=None)
-    home /= "emulator"
+    if emulator:
+        home /= "emulator"
+        publish = home / publish.name if publish else None
     return Place(
         state=home / f"{manifest.stack}.json",
-        publish=home / publish.name if publish else None,
-        store=home / _STORE,
+        publish=publish,
+        store=home / _STORE if emulator else None,
+        key_envs={"gemini": None},
     )
 
 

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from provisioner.cli import clock, options, terminal
-from provisioner.cli.base import Patch, plan_for_review
-from provisioner.cli.outputs import Out, out_option, takes_stdout, with_json
+from provisioner.cli.base import plan_for_review
+from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
-from provisioner.cli.show_plan import show_plan
+from provisioner.cli.show_plan import plan_page, show_plan
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import look
-from provisioner.model import Cause, Plan
+from provisioner.cli.survey import survey
+from provisioner.manifest import Manifest
+from provisioner.model import Cause, Desired, Plan
 from provisioner.planner import plan
 from provisioner.render.patch import patch_text
+from provisioner.render.summary import headline
 from provisioner.state import read_state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was asked of a plan."""
+
+    emulator: bool
+    verbose: bool
+    base: str | None
+    at: datetime | None
+    exit_on: frozenset[Cause]
+    prune: bool
+    replace: tuple[str, ...]
+    allow_empty: bool
+    accept_scope: bool
+    models: Path | None
+    targets: tuple[str, ...]
+    excludes: tuple[str, ...]
+    colour: bool
 
 
 class _Causes(click.ParamType[frozenset[Cause]]):
@@ -40,7 +63,7 @@ class _Causes(click.ParamType[frozenset[Cause]]):
 
 
 @click.command("plan")
-@options.stack_argument
+@options.stacks_argument
 @options.emulator_option
 @options.json_option
 @click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
@@ -72,24 +95,14 @@ class _Causes(click.ParamType[frozenset[Cause]]):
 @options.colour_option
 @options.log_option
 def command(
-    stack: Path,
+    stacks: tuple[Path, ...],
     *,
-    emulator: bool,
     as_json: bool,
-    verbose: bool,
-    base: str | None,
-    at: datetime | None,
+    outs: tuple[Out, ...],
     detailed_exitcode: bool,
     exit_on: frozenset[Cause],
-    prune: bool,
-    replace: tuple[str, ...],
-    allow_empty: bool,
-    accept_scope: bool,
-    models: Path | None,
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
-    outs: tuple[Out, ...],
     colour: bool | None,
+    **options_: Any,  # noqa: ANN401  # click checked them; Asked names them
 ) -> Status:
     """
     Show what apply would do.
@@ -105,50 +118,84 @@ def command(
       ctxprov plan --at +6h
       ctxprov plan --out json=plan.json --out markdown=plan.md
       ctxprov plan --base origin/main -v
+      ctxprov plan stacks/*
     """
-    now = at or clock.now()
-    manifest, desired = read_stack(stack, models=models, now=now, allow_empty=allow_empty)
-    options.check_names(replace, desired)
-    patches: tuple[Patch, ...] = ()
-    if base:
-        _refuse_beside_base(emulator=emulator, prune=prune, replace=replace)
-        told, patches = plan_for_review(
-            stack, manifest, desired, base, models=models, now=now, with_patches=verbose
-        )
-    else:
-        place = place_of(manifest, emulator=emulator)
-        state = read_state(place.state, stack=manifest.stack)
-        seen = asyncio.run(look(desired, state, place.store, now=now, accept_scope=accept_scope))
-        told = plan(
-            desired,
-            state,
-            seen.live,
-            stack=manifest.stack,
-            now=now,
-            prune=prune,
-            replace=replace,
-        )
-    told = options.choose(told, targets, excludes)
-    coloured = terminal.wants_colour(colour)
-    outs = with_json(outs, as_json=as_json)
-    if not takes_stdout(outs):
-        for patch in patches:
-            text = patch_text(patch.path, patch.before, patch.after, colour=coloured)
-            click.echo(text, color=True)
-    show_plan(told, outs, colour=coloured, verbose=verbose, timeless=base is not None)
-    return first_of(
-        Status.REFUSED if told.blocked else Status.OK,
-        Status.PENDING if detailed_exitcode and _causes(told) & exit_on else Status.OK,
+    asked = Asked(
+        exit_on=exit_on if detailed_exitcode else frozenset(),
+        colour=terminal.wants_colour(colour),
+        **options_,
     )
-
-
-def _refuse_beside_base(*, emulator: bool, prune: bool, replace: tuple[str, ...]) -> None:
-    if emulator or prune or replace:
+    if asked.base and (asked.emulator or asked.prune or asked.replace):
         raise click.UsageError(
             "--base compares two revisions of the repository and asks nobody: "
             "leave out --emulator, --prune and --replace."
         )
 
+    async def work(stack: Path, run: Run) -> Ended:
+        return await _plan(stack, asked, run)
 
-def _causes(told: Plan) -> frozenset[Cause | None]:
-    return frozenset(change.reason.cause for change in told.pending)
+    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
+
+
+async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
+    now = asked.at or clock.now()
+    manifest, desired = read_stack(
+        stack, models=asked.models, now=now, allow_empty=asked.allow_empty
+    )
+    options.check_names(asked.replace, desired)
+    if asked.base:
+        told = _review(stack, manifest, desired, asked, run, now)
+    else:
+        told = await _compare(manifest, desired, asked, run, now)
+    told = options.choose(told, asked.targets, asked.excludes)
+    timeless = asked.base is not None
+    run.pages.append(plan_page(told, timeless=timeless, verbose=asked.verbose))
+    if not run.is_quiet:
+        show_plan(told, colour=asked.colour, verbose=asked.verbose, timeless=timeless)
+    pending = {change.reason.cause for change in told.pending} & asked.exit_on
+    status = first_of(
+        Status.REFUSED if told.blocked else Status.OK,
+        Status.PENDING if pending else Status.OK,
+    )
+    return Ended(status=status, summary=headline(told))
+
+
+async def _compare(
+    manifest: Manifest, desired: tuple[Desired, ...], asked: Asked, run: Run, now: datetime
+) -> Plan:
+    place = place_of(manifest, emulator=asked.emulator)
+    state = read_state(place.state, stack=manifest.stack)
+    seen = await survey(run.reach, place, desired, state, now=now, accept_scope=asked.accept_scope)
+    return plan(
+        desired,
+        state,
+        seen.live,
+        stack=manifest.stack,
+        now=now,
+        prune=asked.prune,
+        replace=asked.replace,
+    )
+
+
+def _review(
+    stack: Path,
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    asked: Asked,
+    run: Run,
+    now: datetime,
+) -> Plan:
+    """The edits since the merge base; with --verbose their texts too, on the terminal only."""
+    told, patches = plan_for_review(
+        stack,
+        manifest,
+        desired,
+        asked.base or "",
+        models=asked.models,
+        now=now,
+        with_patches=asked.verbose and not run.is_quiet,
+    )
+    for patch in patches:
+        text = patch_text(patch.path, patch.before, patch.after, colour=asked.colour)
+        click.echo(text, color=True)
+    return told

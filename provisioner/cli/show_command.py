@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock, options, terminal
-from provisioner.cli.place import place_of
+from provisioner.cli.place import Place, place_of
+from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status
-from provisioner.cli.survey import look
+from provisioner.cli.survey import survey
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_manifest
 from provisioner.model import LiveCache, State
@@ -46,7 +47,7 @@ def command(
     if name is not None and name not in state.caches:
         raise CtxprovError(f"{name!r} is not on record in {manifest.stack}; ctxprov plan says why.")
     now = clock.now()
-    seen = _live(state, place.store, now) if live else None
+    seen = asyncio.run(_live(state, place, now)) if live else None
     width, coloured = terminal.width(), terminal.wants_colour(colour)
     if name is None:
         text = show_text(state, seen, now=now, width=width, colour=coloured)
@@ -56,6 +57,7 @@ def command(
     return Status.OK
 
 
-def _live(state: State, store: Path | None, now: datetime) -> Mapping[str, LiveCache]:
-    seen = asyncio.run(look((), state, store, now=now, accept_scope=False))
+async def _live(state: State, place: Place, now: datetime) -> Mapping[str, LiveCache]:
+    async with Reach() as reach:
+        seen = await survey(reach, place, (), state, now=now, accept_scope=False)
     return {cache.id: cache for cache in seen.live}

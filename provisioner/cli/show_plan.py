@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
 from provisioner.cli import terminal
-from provisioner.cli.outputs import Out, takes_stdout, write
-from provisioner.model import Plan, Result, is_pending
+from provisioner.cli.outputs import Page
+from provisioner.model import Plan, Result
 from provisioner.planner import next_refresh, valid_until
 from provisioner.render.document import plan_json
 from provisioner.render.markdown import plan_markdown, result_markdown
@@ -19,63 +19,49 @@ _PAGE = 100
 """Columns of a text that goes into a file."""
 
 
-def show_plan(
-    told: Plan,
-    outs: Iterable[Out] = (),
-    *,
-    colour: bool,
-    verbose: bool = False,
-    timeless: bool = False,
-) -> None:
-    """
-    Print *told* unless a document takes standard output, and write the documents.
-
-    A *timeless* plan compares revisions, so no clock ends it.
-    """
-    outs = tuple(outs)
+def plan_page(told: Plan, *, timeless: bool = False, verbose: bool = False) -> Page:
+    """*told* in every format."""
     until = None if timeless else valid_until(told)
+    return {
+        "text": lambda: _text(told, _PAGE, colour=False, timeless=timeless, verbose=verbose),
+        "json": lambda: plan_json(told, valid_until=until),
+        "markdown": lambda: plan_markdown(told, valid_until=until),
+    }
 
-    def text(width: int, *, colour: bool) -> str:
-        return plan_text(
-            told,
-            width=width,
-            colour=colour,
-            valid_until=until,
-            next_refresh=None if timeless else next_refresh(told),
-            verbose=verbose,
-            hints=_hints(told),
-        )
 
-    if not takes_stdout(outs):
-        click.echo(text(terminal.width(), colour=colour), nl=False, color=True)
-    write(
-        outs,
-        {
-            "text": lambda: text(_PAGE, colour=False),
-            "json": lambda: plan_json(told, valid_until=until),
-            "markdown": lambda: plan_markdown(told, valid_until=until),
-        },
+def show_plan(told: Plan, *, colour: bool, verbose: bool = False, timeless: bool = False) -> None:
+    """Print *told*.  A *timeless* plan compares revisions, so no clock ends it."""
+    text = _text(told, terminal.width(), colour=colour, timeless=timeless, verbose=verbose)
+    click.echo(text, nl=False, color=True)
+
+
+def result_page(told: Plan, results: Sequence[Result]) -> Page:
+    """How every pending change ended, in every format."""
+    return {
+        "text": lambda: result_text(results, width=_PAGE, colour=False),
+        "json": lambda: result_json(told, results),
+        "markdown": lambda: result_markdown(told, results),
+    }
+
+
+def show_results(told: Plan, results: Iterable[Result], *, colour: bool) -> None:
+    if told.pending:
+        text = result_text(results, width=terminal.width(), colour=colour)
+        click.echo(text, nl=False, color=True)
+
+
+def _text(told: Plan, width: int, *, colour: bool, timeless: bool, verbose: bool) -> str:
+    return plan_text(
+        told,
+        width=width,
+        colour=colour,
+        valid_until=None if timeless else valid_until(told),
+        next_refresh=None if timeless else next_refresh(told),
+        verbose=verbose,
+        hints=_hints(told),
     )
 
 
 def _hints(told: Plan) -> Iterator[str]:
     if told.is_partial:
         yield "This is a part of the plan, selected by name; the rest stays as it is."
-
-
-def show_results(
-    told: Plan, results: Iterable[Result], outs: Iterable[Out], *, colour: bool
-) -> None:
-    """Tell how every pending change ended, in the same places."""
-    ended = tuple(result for result in results if is_pending(result.change))
-    if told.pending and not takes_stdout(outs):
-        text = result_text(ended, width=terminal.width(), colour=colour)
-        click.echo(text, nl=False, color=True)
-    write(
-        outs,
-        {
-            "text": lambda: result_text(ended, width=_PAGE, colour=False),
-            "json": lambda: result_json(told, ended),
-            "markdown": lambda: result_markdown(told, ended),
-        },
-    )

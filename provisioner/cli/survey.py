@@ -5,92 +5,102 @@ See what is live: one LIST, then a GET for each recorded, unexpired cache it did
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from types import MappingProxyType
 
 from provisioner.cache import CachedContext, GeminiHandle
-from provisioner.cli.gemini import connect
+from provisioner.cli.place import Place
+from provisioner.cli.reach import Reach
+from provisioner.errors import Refused
 from provisioner.model import Desired, DesiredCache, LiveCache, RecordedCache, Scope, State
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.state import admit
 
-GEMINI = "gemini"
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What is live, and the scope it was seen in."""
+    """What is live; and the scope it was seen in and the way there, by provider."""
 
     live: tuple[LiveCache, ...] = ()
-    scope: Scope | None = None
+    scopes: Mapping[str, Scope] = field(default_factory=lambda: MappingProxyType({}))
+    clients: Mapping[str, GeminiContextCache] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def reach(
-    desired: Iterable[Desired], state: State, store: Path | None
-) -> AbstractAsyncContextManager[GeminiContextCache | None]:
-    """
-    The way to Gemini for this stack.
-
-    One that neither declares nor remembers a Gemini cache asks nobody and needs no key.
-    """
-    recorded = any(isinstance(record, RecordedCache) for record in state.caches.values())
-    wanted = any(isinstance(want, DesiredCache) for want in desired)
-    return connect(store) if recorded or wanted or state.retiring else nullcontext()
-
-
-async def look(
+async def survey(
+    reach: Reach,
+    place: Place,
     desired: Iterable[Desired],
     state: State,
-    store: Path | None,
     *,
     now: datetime,
     accept_scope: bool,
 ) -> Survey:
-    """Survey, for those who only look."""
-    async with reach(desired, state, store) as gemini:
-        return await survey(gemini, state, now=now, accept_scope=accept_scope)
+    """
+    Ask every provider that this stack declares or remembers caches of, and no other.
+
+    Raises `CacheError`, and `ScopeRefused` if what is recorded is in another project.
+    """
+    live: list[LiveCache] = []
+    scopes, clients = {}, {}
+    for name in sorted(_concerned(desired, state)):
+        client = await reach.client(place.store, _key_env(place, name))
+        listed = await reach.listed(client)
+        shown = frozenset(seen.handle.cache_name for seen in listed)
+        expected = {handle.cache_name: handle for handle in _expected(state, name, now)}
+        scopes[name] = admit(
+            state.providers.get(name),
+            Scope(endpoint=client.endpoint, keys=(client.key_fingerprint,)),
+            expected=expected,
+            shown=shown,
+            accept=accept_scope,
+        )
+        hidden = [handle for id_, handle in expected.items() if id_ not in shown]
+        found = (*listed, *await _ask(client, hidden))
+        live += (LiveCache.of(name, seen) for seen in found)
+        clients[name] = client
+    return Survey(live=tuple(live), scopes=scopes, clients=clients)
 
 
-async def survey(
-    gemini: GeminiContextCache | None, state: State, *, now: datetime, accept_scope: bool
-) -> Survey:
-    """Ask what is live.  Raises `CacheError`, and `ScopeRefused` if it is not our project."""
-    if gemini is None:
-        return Survey()
-    listed = await gemini.list()
-    shown = frozenset(seen.handle.cache_name for seen in listed)
-    expected = {handle.cache_name: handle for handle in _expected(state, now)}
-    scope = admit(
-        state.providers.get(GEMINI),
-        Scope(endpoint=gemini.endpoint, keys=(gemini.key_fingerprint,)),
-        expected=expected,
-        shown=shown,
-        accept=accept_scope,
-    )
-    missing = [handle for id_, handle in expected.items() if id_ not in shown]
-    found = [*listed, *await _ask(gemini, missing)]
-    return Survey(live=tuple(LiveCache.of(GEMINI, seen) for seen in found), scope=scope)
+def _key_env(place: Place, provider: str) -> str | None:
+    try:
+        return place.key_envs[provider]
+    except KeyError as error:
+        raise Refused(
+            f"The state has caches of the provider {provider}, which the manifest does not "
+            "declare any more: declare it until they are gone, so that we know which key to use."
+        ) from error
 
 
-async def _ask(gemini: GeminiContextCache, handles: Iterable[GeminiHandle]) -> list[CachedContext]:
+async def _ask(client: GeminiContextCache, handles: Iterable[GeminiHandle]) -> list[CachedContext]:
     queue = iter(handles)
 
     async def serve() -> list[CachedContext | None]:
-        return [await gemini.get_cache(handle) for handle in queue]
+        return [await client.get_cache(handle) for handle in queue]
 
     answers = await asyncio.gather(*(serve() for _ in range(_AT_ONCE)))
     return [seen for answer in answers for seen in answer if seen is not None]
 
 
-def _expected(state: State, now: datetime) -> Iterable[GeminiHandle]:
+def _concerned(desired: Iterable[Desired], state: State) -> set[str]:
+    """Providers that keep caches which this stack declares or remembers."""
+    wants = {want.provider for want in desired if isinstance(want, DesiredCache)}
+    retiring = {retiring.provider for retiring in state.retiring.values()}
+    return wants | retiring | {record.provider for record in _records(state)}
+
+
+def _expected(state: State, provider: str, now: datetime) -> Iterable[GeminiHandle]:
     """Handles of what should be alive by the record."""
-    for record in (*state.caches.values(), *state.retiring.values()):
-        match record.handle:
-            case GeminiHandle(expires_at=datetime() as end) as handle if end > now:
-                yield handle
-            case _:
-                pass
+    for record in _records(state):
+        if record.provider == provider and record.expires_at > now:
+            yield record.handle
+    for retiring in state.retiring.values():
+        if retiring.provider == provider and retiring.until > now:
+            yield retiring.handle
+
+
+def _records(state: State) -> list[RecordedCache]:
+    return [record for record in state.caches.values() if isinstance(record, RecordedCache)]

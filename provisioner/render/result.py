@@ -103,6 +103,11 @@ def result_json(plan: Plan, results: Sequence[Result]) -> str:
     )
 
 
+def summary_line(results: Iterable[Result]) -> str:
+    """The tally alone, on one line."""
+    return tally_line(tally([ending(result) for result in results]))
+
+
 def tally(ends: Iterable[Ending]) -> Mapping[Fate, int]:
     found = Counter(end.fate for end in ends)
     return {

@@ -1,0 +1,100 @@
+"""
+One command over one or several stacks.
+
+A stack that fails stops no other.  All of them share the ways to their providers, and each
+document that was asked for holds all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from glob import glob
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+
+from provisioner.cli.outputs import Out, Page, takes_stdout, write
+from provisioner.cli.reach import Reach
+from provisioner.cli.speech import tell_error
+from provisioner.cli.status import Status, first_of, status_of
+from provisioner.errors import CtxprovError
+from provisioner.render.escape import plain
+from provisioner.render.layout import table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a command ended for one stack."""
+
+    status: Status
+    summary: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run of a command: what its stacks share."""
+
+    reach: Reach
+    outs: tuple[Out, ...] = ()
+    pages: list[Page] = field(default_factory=list)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a document takes standard output, so that nothing else may go there."""
+        return takes_stdout(self.outs)
+
+
+Work: TypeAlias = Callable[[Path, Run], Awaitable[Ended]]
+
+
+def over_stacks(stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = ()) -> Status:
+    """Do *work* for each stack, one after the other, and say how all of them ended."""
+    return asyncio.run(_over_stacks(expanded(stacks), work, outs))
+
+
+def expanded(stacks: Iterable[Path]) -> tuple[Path, ...]:
+    """Folders as given, and what a pattern that the shell left alone stands for."""
+    found: list[Path] = []
+    for stack in stacks:
+        if stack.exists() or not any(char in str(stack) for char in "*?["):
+            found.append(stack)
+            continue
+        matches = [Path(name) for name in sorted(glob(str(stack)))]  # noqa: PTH207  # as typed
+        folders = [one for one in matches if (one / "ctxprov.yaml").is_file() or one.is_file()]
+        if not folders:
+            raise click.UsageError(f"{stack} matches no folder with a ctxprov.yaml.")
+        found += folders
+    return tuple(dict.fromkeys(found)) or (Path(),)
+
+
+async def _over_stacks(stacks: Sequence[Path], work: Work, outs: tuple[Out, ...]) -> Status:
+    rows: list[tuple[Path, Ended]] = []
+    async with Reach() as reach:
+        run = Run(reach=reach, outs=outs)
+        for stack in stacks:
+            if len(stacks) > 1 and not run.is_quiet:
+                click.secho(f"\n{plain(str(stack))}", bold=True)
+            ended = await _attempt(stack, work, run)
+            rows.append((stack, ended))
+            if ended.status in {Status.INTERRUPTED, Status.TERMINATED}:
+                break
+    write(outs, run.pages) if run.pages else None
+    if len(stacks) > 1 and not run.is_quiet:
+        _tell(rows)
+    return first_of(*(ended.status for _, ended in rows))
+
+
+async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
+    try:
+        return await work(stack, run)
+    except CtxprovError as error:
+        tell_error(error)
+        return Ended(status=status_of(error), summary=plain(str(error).partition("\n")[0]))
+
+
+def _tell(rows: Iterable[tuple[Path, Ended]]) -> None:
+    lines = table([(plain(str(stack)), str(int(e.status)), e.summary) for stack, e in rows])
+    click.echo("\n".join(["", *lines]))
