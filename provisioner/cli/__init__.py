@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "destroy": "Delete every recorded cache of a stack.",
         "changed": "List the stacks of a repository that a branch edits.",
         "keepalive": "Keep alive what is recorded; leave every edit to a review.",
+        "forecast": "Simulate what a schedule will do with a stack.",
         "drift": "Say whether somebody changed the live side; changes nothing.",
         "next": "Say when to run again, by the state alone.",
         "output": "Print the handles that applications need, as JSON.",

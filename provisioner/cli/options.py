@@ -12,7 +12,7 @@ import click
 from provisioner.cli.log import start_log
 from provisioner.model import Desired, Plan
 from provisioner.planner import select, unmatched
-from provisioner.times import parse_duration
+from provisioner.times import duration_text, parse_duration
 
 _PATH = click.Path(path_type=Path)
 
@@ -121,23 +121,45 @@ log_option = click.option(
 )
 
 
-class _Duration(click.ParamType[timedelta]):
+class Duration(click.ParamType[timedelta]):
+    """`90m`, `1d12h`."""
+
     name = "duration"
+
+    def __init__(self, *, at_least: timedelta = timedelta()) -> None:
+        self.at_least = at_least
 
     def convert(
         self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
         try:
-            return parse_duration(value)
+            span = parse_duration(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if span < self.at_least:
+            self.fail(f"at least {duration_text(self.at_least)}", param, ctx)
+        return span
+
+
+class Share(click.ParamType[float]):
+    """`5%`, as a number from 0 to 1."""
+
+    name = "share"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        number = value.removesuffix("%")
+        if not (number.isdecimal() and int(number) <= 100):  # noqa: PLR2004  # percent
+            self.fail(f"{value!r} is no percentage from 0% to 100%", param, ctx)
+        return int(number) / 100
 
 
 lock_timeout_option = click.option(
     "--lock-timeout",
-    type=_Duration(),
+    type=Duration(),
     default=lambda: "60s" if os.environ.get("CI") else "0s",
     metavar="DURATION",
     help="How long to wait for another run; by default 0s, and 60s when CI is set.",

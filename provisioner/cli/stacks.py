@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from glob import glob
 from pathlib import Path
 from typing import TypeAlias
 
 import click
 
+from provisioner.cli.expand import expanded
 from provisioner.cli.outputs import Out, Page, takes_stdout, write
 from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell_error
@@ -53,21 +53,6 @@ Work: TypeAlias = Callable[[Path, Run], Awaitable[Ended]]
 def over_stacks(stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = ()) -> Status:
     """Do *work* for each stack, one after the other, and say how all of them ended."""
     return asyncio.run(_over_stacks(expanded(stacks), work, outs))
-
-
-def expanded(stacks: Iterable[Path]) -> tuple[Path, ...]:
-    """Folders as given, and what a pattern that the shell left alone stands for."""
-    found: list[Path] = []
-    for stack in stacks:
-        if stack.exists() or not any(char in str(stack) for char in "*?["):
-            found.append(stack)
-            continue
-        matches = [Path(name) for name in sorted(glob(str(stack)))]  # noqa: PTH207  # as typed
-        folders = [one for one in matches if (one / "ctxprov.yaml").is_file() or one.is_file()]
-        if not folders:
-            raise click.UsageError(f"{stack} matches no folder with a ctxprov.yaml.")
-        found += folders
-    return tuple(dict.fromkeys(found)) or (Path(),)
 
 
 async def _over_stacks(stacks: Sequence[Path], work: Work, outs: tuple[Out, ...]) -> Status:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from provisioner.cli import clock, options
+from provisioner.cli.expand import expanded
 from provisioner.cli.read_stack import read_stack
-from provisioner.cli.status import Status
+from provisioner.cli.schedule import schedule_of
+from provisioner.cli.speech import tell_error
+from provisioner.cli.status import Status, first_of, status_of
+from provisioner.errors import CtxprovError
 from provisioner.render.escape import plain
 
 
 @click.command("validate")
-@options.stack_argument
+@options.stacks_argument
 @options.models_option
-def command(stack: Path, models: Path | None) -> Status:
+@click.option(
+    "--every",
+    type=options.Duration(at_least=timedelta(minutes=1)),
+    metavar="DURATION",
+    help="Say also whether a schedule that runs so often keeps everything warm.",
+)
+def command(stacks: tuple[Path, ...], models: Path | None, every: timedelta | None) -> Status:
     """
     Check a stack; asks nobody, needs no key.
 
@@ -26,8 +37,19 @@ def command(stack: Path, models: Path | None) -> Status:
     Examples:
       ctxprov validate
       ctxprov validate examples/support-bot
+      ctxprov validate stacks/* --every 30m
     """
-    manifest, desired = read_stack(stack, models=models, now=clock.now(), allow_empty=True)
+    return first_of(*(_validate(stack, models, every) for stack in expanded(stacks)))
+
+
+def _validate(stack: Path, models: Path | None, every: timedelta | None) -> Status:
+    try:
+        manifest, desired = read_stack(stack, models=models, now=clock.now(), allow_empty=True)
+    except CtxprovError as error:
+        tell_error(error)
+        return status_of(error)
     count = len(desired)
     click.echo(f"{plain(str(manifest.path))}: {count} cache{'s' * (count != 1)}, no problems.")
+    if every:
+        click.echo(schedule_of(desired, every))
     return Status.OK

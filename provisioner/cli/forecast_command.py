@@ -1,0 +1,76 @@
+"""`ctxprov forecast`: what a schedule will do with a stack."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from provisioner.cli import clock, options
+from provisioner.cli.read_stack import read_stack
+from provisioner.cli.schedule import schedule_of
+from provisioner.cli.status import Status
+from provisioner.forecast import forecast
+from provisioner.render.outlook import forecast_json, forecast_text
+
+
+@click.command("forecast")
+@options.stack_argument
+@click.option(
+    "--for",
+    "span",
+    type=options.Duration(),
+    default="7d",
+    show_default=True,
+    metavar="DURATION",
+    help="How far to look.",
+)
+@click.option(
+    "--every",
+    type=options.Duration(at_least=timedelta(minutes=1)),
+    default="30m",
+    show_default=True,
+    metavar="DURATION",
+    help="How often the schedule runs.",
+)
+@click.option(
+    "--miss-rate",
+    type=options.Share(),
+    default="0%",
+    show_default=True,
+    metavar="PERCENT",
+    help="How many of the runs are missed.",
+)
+@options.models_option
+@options.json_option
+def command(
+    stack: Path,
+    *,
+    span: timedelta,
+    every: timedelta,
+    miss_rate: float,
+    models: Path | None,
+    as_json: bool,
+) -> Status:
+    """
+    Simulate what a schedule will do with a stack.
+
+    Uses the planner itself on a simulated clock: how often each cache is refreshed, made
+    again, and for how long it is cold. Asks nobody and needs no key.
+
+    \b
+    Examples:
+      ctxprov forecast
+      ctxprov forecast --for 30d --every 1h --miss-rate 5%
+    """
+    now = clock.now()
+    manifest, desired = read_stack(stack, models=models, now=now, allow_empty=True)
+    future = forecast(
+        desired, stack=manifest.stack, now=now, span=span, every=every, miss_rate=miss_rate
+    )
+    rows = [(one.name, one.refreshes, one.creations, one.cold) for one in future.outlooks]
+    show = forecast_json if as_json else forecast_text
+    sentence = schedule_of(desired, every)
+    click.echo(show(rows, runs=future.runs, missed=future.missed, sentence=sentence), nl=False)
+    return Status.OK
