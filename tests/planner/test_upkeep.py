@@ -5,8 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model import Cause, Create, Keep, Reason, Refresh, Retire, Settings
-from provisioner.planner import plan, recorded_as_desired, without_content
+from provisioner.model import Cause, Create, Keep, Reason, Refresh, Retire, Settings, Until
+from provisioner.planner import (
+    covered_until,
+    next_run,
+    plan,
+    recorded_as_desired,
+    without_content,
+)
 from tests.builders import (
     HOUR,
     NOW,
@@ -78,3 +84,24 @@ def test_never_an_edit(hours: int, alive: set[str]) -> None:
     told = plan(recorded_as_desired(known), known, seen, stack=STACK, now=NOW + hours * HOUR)
 
     assert Cause.EDIT not in {change.reason.cause for change in told.changes}
+
+
+def test_covered_until() -> None:
+    """Cover ends with the first warm cache that dies if nobody runs."""
+    warm = recorded(A, expires_at=NOW + 5 * HOUR)
+    once = recorded(B, settings=Settings(keep="once"), expires_at=NOW + HOUR)
+
+    assert covered_until(state(warm, once, noted(annotation("n"))), NOW) == NOW + 5 * HOUR
+    assert covered_until(state(once), NOW) is None
+    assert covered_until(state(warm), NOW + 6 * HOUR) is None
+
+
+def test_next_run() -> None:
+    """The next run is due when the first window opens, and at once for what has run out."""
+    warm = recorded(A, settings=Settings(refresh_before=HOUR))
+
+    assert next_run(state(warm), NOW) == NOW + 5 * HOUR
+    assert next_run(state(warm), NOW + 9 * HOUR) == NOW + 9 * HOUR
+    assert next_run(state(recorded(A, life=Until(NOW + HOUR))), NOW) is None
+    assert next_run(state(retiring=[retiring(expires_at=None)]), NOW) == NOW
+    assert next_run(state(retiring=[retiring()]), NOW) is None

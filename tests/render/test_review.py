@@ -1,0 +1,116 @@
+"""Patches, objections, gaps and outlooks: what a review and a schedule read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.model import Create, Edit, Reason, Ttl
+from provisioner.render.objections import objection_lines
+from provisioner.render.outlook import forecast_json, forecast_text, schedule_sentence
+from provisioner.render.patch import patch_text
+from provisioner.render.upkeep import gap_line, waiting_lines
+from tests.builders import HOUR, desired, recorded
+
+A = desired("a")
+
+
+def test_patch() -> None:
+    """A patch shows what went and what came, with both names."""
+    text = patch_text("faq.md", b"one\ntwo\n", b"one\nthree\n", colour=False)
+
+    assert text == "--- faq.md\n+++ faq.md\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
+
+
+def test_patch_of_new_and_removed_files() -> None:
+    """A side without the file is /dev/null."""
+    assert patch_text("a.md", None, b"x\n", colour=False).startswith("--- /dev/null\n+++ a.md\n")
+    assert patch_text("a.md", b"x\n", None, colour=False).startswith("--- a.md\n+++ /dev/null\n")
+
+
+def test_patch_of_nothing() -> None:
+    """Equal sides have no patch, and bytes that are no text are counted only."""
+    assert patch_text("a.md", b"x", b"x", colour=False) == ""
+    assert (
+        patch_text("a.pdf", b"\xff", b"\xff\xfe", colour=False) == "a.pdf: 1 → 2 bytes, not text\n"
+    )
+
+
+def test_patch_is_cut() -> None:
+    """A huge difference is cut, and says by how much."""
+    after = "\n".join(map(str, range(1000))).encode()
+
+    assert patch_text("a.md", b"", after, colour=False).endswith("… and 603 more lines.\n")
+
+
+@given(before=st.binary(max_size=60), after=st.binary(max_size=60), name=st.text(max_size=12))
+def test_patches_are_harmless(before: bytes, after: bytes, name: str) -> None:
+    """No control character of a file or of its name reaches the terminal."""
+    text = patch_text(name, before, after, colour=False)
+
+    assert all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_objections() -> None:
+    """What nobody approved is told by name, and what differs attribute by attribute."""
+    before, after = desired("a").after, desired("a", "y", life=Ttl(HOUR)).after
+    lines = list(
+        objection_lines(
+            [("a", before, after), ("new", None, after), ("gone", before, None), ("x", None, None)]
+        )
+    )
+
+    assert lines == [
+        "  a: is not as it was approved",
+        f"    digest: {before.digest[:12]} → {after.digest[:12]}",
+        "    ttl: 6h → 1h",
+        "  new: was not declared in the approved plan",
+        "  gone: the approved plan keeps it as it is",
+        "  x: the approved plan does not touch it",
+    ]
+
+
+def test_gaps() -> None:
+    """A cache that cannot be made again is named with what to do."""
+    line = gap_line(Create(A, recorded(A), Reason.EXPIRED))
+
+    assert line.startswith("! a: cannot be made again")
+    assert A.digest[:12] in line
+
+
+def test_waiting() -> None:
+    """Waiting edits are counted and the first ten named."""
+    assert waiting_lines([]) == []
+    assert waiting_lines([Edit("b", None), Edit("a", A.after)]) == [
+        "2 edits wait for a review and apply: a, b."
+    ]
+    (many,) = waiting_lines([Edit(f"n{i:02}", None) for i in range(12)])
+    assert many.endswith("n09, 2 more.")
+
+
+def test_schedules() -> None:
+    """A schedule fits if its interval is within the window, and the sentence says how well."""
+    ttl, window = timedelta(minutes=45), timedelta(minutes=15)
+
+    assert (
+        schedule_sentence("a", ttl=ttl, window=window, every=HOUR)
+        == "Every 1h cannot keep a 45m ttl warm (a): run at least every 15m."
+    )
+    assert (
+        schedule_sentence("a", ttl=12 * HOUR, window=4 * HOUR, every=HOUR / 2)
+        == "Every 30m keeps everything warm and survives a dead schedule of 4h "
+        "(a is the first to go cold)."
+    )
+    assert "no schedule" in schedule_sentence(None, ttl=ttl, window=window, every=HOUR)
+
+
+def test_forecasts() -> None:
+    """A forecast is a table or JSON with the same numbers."""
+    rows = [("a", 3, 1, timedelta(minutes=90))]
+
+    text = forecast_text(rows, runs=9, missed=1, sentence="Fits.")
+    assert text.splitlines()[1].split() == ["a", "3", "1", "1h30m"]
+    assert text.endswith("9 runs, 1 missed.\nFits.\n")
+    assert '"cold_seconds": 5400' in forecast_json(rows, runs=9, missed=1, sentence="Fits.")
