@@ -68,7 +68,7 @@ def caches(name: str, id_: str) -> st.SearchStrategy[RecordedCache]:
     )
 
 
-def annotations(name: str) -> st.SearchStrategy[RecordedAnnotation]:
+def noted(name: str) -> st.SearchStrategy[RecordedAnnotation]:
     return st.builds(
         RecordedAnnotation,
         name=st.just(name),
@@ -113,7 +113,7 @@ def states(draw: st.DrawFn) -> State:
             case "cache":
                 recorded[name] = draw(caches(name, id_))
             case "annotation":
-                recorded[name] = draw(annotations(name))
+                recorded[name] = draw(noted(name))
             case _:
                 leaving[id_] = draw(retiring(name, id_))
     return State(

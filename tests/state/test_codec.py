@@ -60,7 +60,7 @@ def test_form() -> None:
         '    "manual": {',
         '      "created_at": "2026-01-01T12:00:00Z",',
     ]
-    assert lines[-5:] == ['  "serial": 7,', '  "stack": "demo",', '  "version": 1', "}"][-5:]
+    assert lines[-4:] == ['  "serial": 7,', '  "stack": "demo",', '  "version": 1', "}"]
     assert [line.split('"')[1] for line in lines if line.startswith('  "')] == [
         "caches",
         "providers",

@@ -217,7 +217,9 @@ def test_telling_again_is_no_news(history: list[Fact]) -> None:
         draft.fold(fact)
     for fact in history[-1:]:
         match fact:
-            case Exists(record) | Noted(record):
-                assert not draft.fold(Exists(record) if isinstance(fact, Exists) else Noted(record))
+            case Exists(record):
+                assert not draft.fold(Exists(record))
+            case Noted(noted):
+                assert not draft.fold(Noted(noted))
             case _:
                 assert not draft.fold(fact)

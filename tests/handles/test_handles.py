@@ -1,0 +1,167 @@
+"""Published handles: what is written, and what an application makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
+from provisioner.errors import PublishError
+from provisioner.handles import Handles, handles_bytes, parse_handles, publish
+from provisioner.model import State
+from provisioner.shapes import schema_bytes
+from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
+
+SCHEMA = json.loads(schema_bytes("handles"))
+A = recorded(desired("a"))
+NOTE = noted(annotation("n"))
+OPENAI = noted(annotation("o", provider="openai", handle=OpenAIHandle("demo.o", {"ttl": "30m"})))
+LEAVING = retiring(desired("a", "old"))
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def written(path: Path, *records: object, now: datetime = NOW, **changes: object) -> None:
+    publish(path, handles_bytes(state(*records, **changes), hidden=(), now=now))  # type: ignore[arg-type]  # nouns
+
+
+def entries(told: State, *hidden: str, now: datetime = NOW) -> dict[str, object]:
+    document = json.loads(handles_bytes(told, hidden=hidden, now=now))
+    jsonschema.validate(document, SCHEMA)
+    found: dict[str, object] = document["caches"]
+    return found
+
+
+def test_the_document() -> None:
+    """Every live cache and annotation is there with its handle, model, digest and end."""
+    found = entries(state(A, NOTE, OPENAI))
+
+    assert found["a"] == {
+        "handle": {
+            "provider": "gemini",
+            "cache_name": A.id,
+            "expires_at": "2026-01-01T18:00:00Z",
+        },
+        "model": A.model,
+        "digest": A.digest,
+        "expires_at": "2026-01-01T18:00:00Z",
+        "previous": None,
+    }
+    assert set(found) == {"a", "n", "o"}
+
+
+def test_the_previous_handle() -> None:
+    """The retiring cache of a name is told with the moment until which it lives."""
+    (entry,) = entries(state(A, retiring=[LEAVING])).values()
+
+    assert isinstance(entry, dict)
+    assert entry["previous"]["handle"]["cache_name"] == LEAVING.id
+    assert entry["previous"]["until"] == "2026-01-01T13:00:00Z"
+
+
+def test_what_is_left_out() -> None:
+    """What has expired, what is hidden, and a previous one that is over are left out."""
+    assert entries(state(A), now=NOW + 6 * HOUR) == {}
+    assert set(entries(state(A, NOTE), "a")) == {"n"}
+    (entry,) = entries(state(A, retiring=[LEAVING]), now=NOW + HOUR).values()
+    assert isinstance(entry, dict)
+    assert entry["previous"] is None
+
+
+def test_publishing_again(tmp_path: Path) -> None:
+    """A file is rewritten only if something other than its date would change."""
+    path = tmp_path / "handles.json"
+    document = handles_bytes(state(A), hidden=(), now=NOW)
+
+    assert publish(path, document)
+    assert not publish(path, handles_bytes(state(A), hidden=(), now=NOW + HOUR))
+    assert path.read_bytes() == document
+    assert publish(path, handles_bytes(state(A, NOTE), hidden=(), now=NOW))
+
+
+def test_publishing_over_something_else(tmp_path: Path) -> None:
+    """A folder in the file's place is told in a paragraph."""
+    with pytest.raises(PublishError, match="cannot be published"):
+        publish(tmp_path, b"{}")
+
+
+def test_reading(tmp_path: Path) -> None:
+    """An application gets each provider's own handle, and None for what is cold."""
+    path = tmp_path / "handles.json"
+    written(path, A, NOTE, OPENAI)
+    handles = Handles(path, clock=Clock())
+
+    assert handles.get("a") == GeminiHandle(A.id)
+    assert handles.get("n") == ClaudeHandle({"type": "ephemeral", "ttl": "1h"})
+    assert handles.get("o") == OpenAIHandle("demo.o", {"ttl": "30m"})
+    assert handles.get("unknown") is None
+    assert asyncio.run(handles.aget("a")) == GeminiHandle(A.id)
+
+
+def test_following(tmp_path: Path) -> None:
+    """A replaced cache reaches its users within a second, without a restart."""
+    path, clock = tmp_path / "handles.json", Clock()
+    written(path, A)
+    handles = Handles(path, clock=clock)
+    assert handles.get("a") == GeminiHandle(A.id)
+
+    written(path, recorded(desired("a", "y"), "cachedContents/2"))
+    clock.now += timedelta(seconds=1)
+
+    assert handles.get("a") == GeminiHandle("cachedContents/2")
+
+
+def test_at_expiry(tmp_path: Path) -> None:
+    """A handle that has run out is looked for at once, and is cold if there is no newer one."""
+    path, clock = tmp_path / "handles.json", Clock()
+    written(path, A)
+    handles = Handles(path, clock=clock, interval=24 * HOUR)
+    assert handles.get("a") is not None
+
+    clock.now += 6 * HOUR
+    assert handles.get("a") is None
+    written(path, recorded(desired("a"), expires_at=NOW + 12 * HOUR), now=clock.now)
+    assert handles.get("a") == GeminiHandle(A.id)
+
+
+def test_missing_and_broken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A missing file is cold, a broken one leaves what was known; each is logged once."""
+    path, clock = tmp_path / "handles.json", Clock()
+    handles = Handles(path, clock=clock)
+    assert handles.get("a") is None
+
+    written(path, A)
+    clock.now += timedelta(seconds=1)
+    assert handles.get("a") is not None
+    path.write_text("{")
+    for _ in range(3):
+        clock.now += timedelta(seconds=1)
+        assert handles.get("a") is not None
+    path.unlink()
+    clock.now += timedelta(seconds=1)
+    assert handles.get("a") is None
+    assert len(caplog.records) == 3
+
+
+@given(raw=st.binary(max_size=60) | st.from_regex(rb'\{"version": 1, "caches": .{0,20}\}'))
+def test_any_file(raw: bytes) -> None:
+    """Whatever is in the file, reading it ends in handles or in one error."""
+    try:
+        parse_handles(raw, where="handles.json")
+    except PublishError as error:
+        assert "handles.json" in str(error)  # noqa: PT017  # either way is right

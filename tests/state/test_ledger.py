@@ -1,0 +1,239 @@
+"""Saving in groups: what is on disk, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.errors import StateError
+from provisioner.model import Exists, Gone, Scope, State
+from provisioner.state import Holder, Ledger, next_save, open_ledger, parse_state, read_state
+from provisioner.state.ledger import LINGER, SHARE
+from tests.builders import NOW, STACK, desired, recorded
+
+WHO = Holder(who="me@here", pid=1, operation="apply", since=NOW)
+PLENTY = 2_000
+
+
+@dataclass
+class Disk:
+    """A store whose every write takes as long as it is told to, on its own clock."""
+
+    cost: float = 0.0
+    now: float = 0.0
+    is_full: bool = False
+    writes: list[bytes] = field(default_factory=list)
+
+    def write(self, content: bytes) -> None:
+        self.now += self.cost
+        if self.is_full:
+            raise StateError("the disk is full")
+        self.writes.append(content)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += max(0.0, seconds)
+        await asyncio.sleep(0)
+
+    def last(self) -> State:
+        return parse_state(self.writes[-1], where="state", stack=STACK)
+
+
+def fact(number: int) -> Exists:
+    return Exists(recorded(desired(f"n{number}"), f"cachedContents/{number}"))
+
+
+def run(work: Callable[[Ledger], Awaitable[None]], disk: Disk) -> None:
+    async def once() -> None:
+        ledger = Ledger(State(stack=STACK), disk, monotonic=disk.monotonic, sleep=disk.sleep)
+        async with ledger:
+            await work(ledger)
+
+    asyncio.run(once())
+
+
+def test_saves_at_the_end() -> None:
+    """Whatever was recorded is on disk when the run is over, with the next serial."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        ledger.record(fact(2))
+
+    run(work, disk)
+
+    assert set(disk.last().caches) == {"n1", "n2"}
+    assert disk.last().serial == 1
+    assert len(disk.writes) == 1
+
+
+def test_writes_nothing_without_news() -> None:
+    """A run that learns nothing new leaves the file alone."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(Gone("cachedContents/unknown"))
+        await ledger.save()
+
+    run(work, disk)
+
+    assert disk.writes == []
+
+
+def test_scopes_are_news() -> None:
+    """A scope that was not known is saved; one that was is not."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.note_scope("gemini", Scope(endpoint="https://here/v1beta", keys=("0" * 16,)))
+        await ledger.save()
+        ledger.note_scope("gemini", Scope(endpoint="https://here/v1beta", keys=("0" * 16,)))
+
+    run(work, disk)
+
+    assert len(disk.writes) == 1
+    assert disk.last().providers["gemini"].keys == ("0" * 16,)
+
+
+def test_a_fact_waits_two_seconds() -> None:
+    """Facts are saved by themselves, together, after two seconds."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        ledger.record(fact(2))
+        while not disk.writes:  # noqa: ASYNC110  # the saver is the one who moves the clock
+            await asyncio.sleep(0)
+        assert disk.now == LINGER
+        assert set(disk.last().caches) == {"n1", "n2"}
+
+    run(work, disk)
+
+
+def test_saving_takes_a_twentieth_at_most() -> None:
+    """However slow the disk, no more than a twentieth of the run goes into saving."""
+    disk = Disk(cost=1.0)
+
+    async def work(ledger: Ledger) -> None:
+        for number in range(200):
+            ledger.record(fact(number))
+            disk.now += 1.0
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    run(work, disk)
+
+    in_the_background = len(disk.writes) - 1
+    assert 2 <= in_the_background <= disk.now * SHARE
+    assert len(disk.last().caches) == 200
+
+
+def test_recording_is_linear() -> None:
+    """Twice the facts cost about twice the bytes, not four times."""
+
+    def written(count: int) -> int:
+        disk = Disk(cost=0.01)
+
+        async def work(ledger: Ledger) -> None:
+            for number in range(count):
+                ledger.record(fact(number))
+                disk.now += 0.001
+                if number % 50 == 0:
+                    await asyncio.sleep(0)
+
+        run(work, disk)
+        return sum(map(len, disk.writes))
+
+    assert written(2 * PLENTY) < 3 * written(PLENTY)
+
+
+def test_saves_when_cancelled() -> None:
+    """A run that is cut short saves what it knows."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        run(work, disk)
+
+    assert set(disk.last().caches) == {"n1"}
+
+
+def test_a_full_disk() -> None:
+    """A save that fails is told at once, and at the end again."""
+    disk = Disk(is_full=True)
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        with pytest.raises(StateError):
+            await ledger.save()
+
+    with pytest.raises(StateError, match="full"):
+        run(work, disk)
+
+
+def test_the_next_save_makes_up_for_it() -> None:
+    """What one save could not write the next one does."""
+    disk = Disk(is_full=True)
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        with pytest.raises(StateError):
+            await ledger.save()
+        disk.is_full = False
+
+    run(work, disk)
+
+    assert set(disk.last().caches) == {"n1"}
+
+
+@pytest.mark.parametrize(
+    ("stirred", "opened", "spent", "cost", "due"),
+    [
+        (10.0, 0.0, 0.0, 0.0, 12.0),
+        (10.0, 0.0, 0.1, 0.1, 12.0),
+        (10.0, 0.0, 0.5, 0.5, 20.0),
+        (10.0, 5.0, 0.5, 0.5, 25.0),
+    ],
+)
+def test_pacing(*, stirred: float, opened: float, spent: float, cost: float, due: float) -> None:
+    """Two seconds after the first fact, or when a twentieth of the run allows it."""
+    assert next_save(stirred=stirred, opened=opened, spent=spent, cost=cost) == due
+
+
+@given(st.floats(0, 1e4), st.floats(0, 1e3), st.floats(0, 1e3))
+def test_pacing_keeps_its_share(stirred: float, spent: float, cost: float) -> None:
+    """After every save, saving has had a twentieth of the time at most."""
+    due = next_save(stirred=stirred, opened=0.0, spent=spent, cost=cost)
+
+    assert due >= stirred + LINGER
+    assert (spent + cost) <= due * SHARE + 1e-6
+
+
+def test_open_ledger(tmp_path: Path) -> None:
+    """A ledger on disk is locked, read, saved and let go."""
+    path = tmp_path / "state" / "demo.json"
+
+    async def once(number: int) -> None:
+        async with open_ledger(
+            path, stack=STACK, who=WHO, timeout=timedelta(), on_wait=lambda *_: None
+        ) as ledger:
+            ledger.record(fact(number))
+
+    asyncio.run(once(1))
+    asyncio.run(once(2))
+
+    state = read_state(path, stack=STACK)
+    assert set(state.caches) == {"n1", "n2"}
+    assert state.serial == 2

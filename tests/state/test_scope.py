@@ -1,0 +1,48 @@
+"""Whether a state belongs to the project that a key reaches."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.errors import ScopeRefused
+from provisioner.model import Scope
+from provisioner.state import admit
+
+HERE, THERE = "https://here/v1beta", "https://there/v1beta"
+OLD, NEW = "0" * 16, "1" * 16
+KNOWN = Scope(endpoint=HERE, keys=(OLD,))
+SEEN = Scope(endpoint=HERE, keys=(NEW,))
+MOVED = Scope(endpoint=THERE, keys=(OLD,))
+BOTH = Scope(endpoint=HERE, keys=(OLD, NEW))
+A, B = "cachedContents/a", "cachedContents/b"
+
+ADMITTED = [
+    ("first", None, SEEN, set(), set(), SEEN),
+    ("known", KNOWN, KNOWN, {A, B}, set(), KNOWN),
+    ("rotated", KNOWN, SEEN, {A, B}, {A}, BOTH),
+    ("cannot-tell", KNOWN, SEEN, {A}, set(), BOTH),
+    ("moved-and-there", KNOWN, MOVED, {A, B}, {B}, MOVED),
+]
+
+
+@pytest.mark.parametrize(
+    ("known", "seen", "expected", "shown", "scope"),
+    [pytest.param(*row, id=name) for name, *row in ADMITTED],
+)
+def test_admitted(
+    known: Scope | None, seen: Scope, expected: set[str], shown: set[str], scope: Scope
+) -> None:
+    """A known key, a rotated one and a first one are welcome, and remembered."""
+    assert admit(known, seen, expected=expected, shown=shown, accept=False) == scope
+
+
+@pytest.mark.parametrize("seen", [SEEN, MOVED])
+@pytest.mark.parametrize("known", [None, KNOWN])
+def test_refused(known: Scope | None, seen: Scope) -> None:
+    """A new key or endpoint that shows none of two caches is refused, unless it is meant."""
+    with pytest.raises(ScopeRefused, match="--accept-scope"):
+        admit(known, seen, expected={A, B}, shown={"cachedContents/c"}, accept=False)
+
+    accepted = admit(known, seen, expected={A, B}, shown=set(), accept=True)
+    assert set(seen.keys) <= set(accepted.keys)
+    assert accepted.endpoint == seen.endpoint
