@@ -21,7 +21,6 @@ from typing import NoReturn
 import click
 
 from provisioner import __version__
-from provisioner.cli.speech import tell_error
 from provisioner.cli.status import Status, status_of
 from provisioner.errors import CtxprovError
 
@@ -86,7 +85,7 @@ def run(argv: Sequence[str]) -> int:
     """Run a command line and return its exit status; never raises."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        status = _dispatch(lambda: _group.main(list(argv), "ctxprov", standalone_mode=False))
+        status = guarded(lambda: _group.main(list(argv), "ctxprov", standalone_mode=False))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -94,13 +93,16 @@ def run(argv: Sequence[str]) -> int:
     return status
 
 
-def _dispatch(call: Callable[[], object]) -> int:
+def guarded(call: Callable[[], object]) -> int:
+    """Turn however *call* ends into an exit status, and say what there is to say."""
     try:
         status = call()
     except click.UsageError as error:
         error.show()
         return Status.USAGE
     except CtxprovError as error:
+        from provisioner.cli.speech import tell_error  # noqa: PLC0415  # --help needs no words
+
         tell_error(error)
         return status_of(error)
     except (KeyboardInterrupt, click.Abort):

@@ -8,6 +8,7 @@ made to expire without waiting.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.responses import Response
 
@@ -25,9 +27,9 @@ from tests.emulator.local import served
 
 KEY = "AIza-made-up-key-0123456789"
 SECRET = "The password of the vault is swordfish. "
-LONG = SECRET + "word " * 1000
+LONG = SECRET + "word " * 3400
 HEAD = "version: 1\nstack: demo\npublish: handles.json\n"
-GEMINI = "provider: gemini, model: gemini-2.5-flash, ttl: 12h"
+GEMINI = "provider: gemini, model: gemini-3.8-flash, ttl: 12h"
 
 Around = Callable[[Call, CarryOut], Any]
 
@@ -99,6 +101,11 @@ class Stage:
     def live(self) -> dict[str, Any]:
         """What the project lists, by id."""
         return {one["id"]: one for one in self.run("list", "/nowhere", "--json").json["caches"]}
+
+    def delete(self, id_: str) -> None:
+        """Somebody deletes a cache behind our back."""
+        url = f"{os.environ['GOOGLE_GEMINI_BASE_URL']}/v1beta/{id_}"
+        httpx.delete(url, headers={"x-goog-api-key": KEY}).raise_for_status()
 
     @property
     def state_file(self) -> Path:

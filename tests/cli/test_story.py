@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -73,7 +74,7 @@ def test_an_edit_replaces(stage: Stage) -> None:
     text = stage.run("plan", ".").out
     assert "± a" in text
     assert "content changed" in text
-    assert "5.0 kB → 10 kB" in text
+    assert "17 kB → 34 kB" in text
     stage.around = watch
     assert stage.apply().status == 0
 
@@ -135,7 +136,7 @@ def test_deleted_behind_our_back(stage: Stage) -> None:
     stage.write(A, a=LONG)
     stage.apply()
     (id_,) = stage.live()
-    httpx.delete(f"{_url()}/v1beta/{id_}", headers={"x-goog-api-key": KEY}).raise_for_status()
+    stage.delete(id_)
 
     assert stage.changes()["a"] == ("create", "missing")
     assert stage.run("drift", ".").status == 2
@@ -144,8 +145,6 @@ def test_deleted_behind_our_back(stage: Stage) -> None:
 
 
 def _url() -> str:
-    import os  # noqa: PLC0415  # the stage has set it
-
     return os.environ["GOOGLE_GEMINI_BASE_URL"]
 
 
@@ -217,7 +216,7 @@ def test_protected(stage: Stage) -> None:
 
 def test_adopting(stage: Stage) -> None:
     """A cache that was made by hand is taken over, and nothing is created."""
-    body = {"model": "models/gemini-2.5-flash", "ttl": "600s", "contents": [_user(LONG)]}
+    body = {"model": "models/gemini-3.8-flash", "ttl": "600s", "contents": [_user(LONG)]}
     made = httpx.post(
         f"{_url()}/v1beta/cachedContents", json=body, headers={"x-goog-api-key": KEY}
     ).json()
@@ -237,7 +236,7 @@ def _user(text: str) -> dict[str, Any]:
 
 def test_three_requests_for_2500_caches(stage: Stage) -> None:
     """Seeing the live side of a large project takes a request per thousand caches."""
-    body = {"model": "models/gemini-2.5-flash", "contents": [_user("word " * 10)]}
+    body = {"model": "models/gemini-3.8-flash", "contents": [_user("word " * 10)]}
     with httpx.Client(headers={"x-goog-api-key": KEY}) as client:
         for _ in range(2499):
             client.post(f"{_url()}/v1beta/cachedContents", json=body)

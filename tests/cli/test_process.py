@@ -1,0 +1,223 @@
+"""What only a real process can show: signals, terminals, locks, pipes and start-up."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.responses import Response
+
+from provisioner.emulator import CarryOut
+from provisioner.emulator.calls import Call
+from tests.cli.stage import GEMINI, LONG, Stage
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+MANY = [f"n{i:02}: {{{GEMINI}, content: [a.md, {{text: '{i}'}}]}}" for i in range(20)]
+
+
+def command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "provisioner", *map(str, words)]
+
+
+class Gate:
+    """Lets nobody create anything until it is opened; tells when somebody knocks."""
+
+    def __init__(self) -> None:
+        self.knocked = threading.Event()
+        self.opened = threading.Event()
+
+    async def __call__(self, call: Call, carry_out: CarryOut) -> Response:
+        import asyncio  # noqa: PLC0415  # only where something waits
+
+        if call.operation == "create":
+            self.knocked.set()
+            await asyncio.to_thread(self.opened.wait, 30)
+        return await carry_out()
+
+
+@contextmanager
+def applying(stage: Stage, gate: Gate) -> Iterator[subprocess.Popen[str]]:
+    """An apply in a process of its own, stopped at its first creations."""
+    stage.around = gate
+    words = command("apply", stage.root, "--auto-approve", "--parallelism", "2")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert gate.knocked.wait(30)
+        yield run
+        gate.opened.set()
+        run.kill()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_one_signal(stage: Stage, number: signal.Signals, status: int) -> None:
+    """The first signal begins nothing new; what is in flight is finished, saved and published."""
+    stage.write(*MANY, a=LONG)
+    gate = Gate()
+    with applying(stage, gate) as run:
+        run.send_signal(number)
+        assert run.stderr
+        assert "Interrupted" in run.stderr.readline()
+        gate.opened.set()
+        out, _ = run.communicate(timeout=30)
+
+    assert run.returncode == status
+    assert "18 not attempted" in out
+    assert len(stage.state()["caches"]) == 2
+    assert len(stage.live()) == 2
+    assert len(stage.handles()) == 2
+    stage.around = None
+    assert stage.apply().status == 0
+    assert len(stage.live()) == 20
+
+
+def test_two_signals(stage: Stage) -> None:
+    """A second signal leaves at once; what the provider made all the same is adopted later."""
+    stage.write(*MANY, a=LONG)
+    gate = Gate()
+    with applying(stage, gate) as run:
+        run.send_signal(signal.SIGINT)
+        assert run.stderr
+        assert "Interrupted" in run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=30)
+        assert run.returncode == 130
+
+    stage.around = None
+    assert stage.apply().status == 0
+    assert len(stage.live()) == 20
+    assert stage.count("create") == 20
+
+
+def test_a_killed_run(stage: Stage) -> None:
+    """A run that is killed blocks nobody and costs nothing."""
+    stage.write(*MANY, a=LONG)
+    gate = Gate()
+    with applying(stage, gate) as run:
+        run.kill()
+        run.wait()
+        gate.opened.set()
+    stage.around = None
+
+    assert stage.apply().status == 0
+    assert len(stage.live()) == 20
+
+
+def test_a_locked_state(stage: Stage) -> None:
+    """A second run is told who holds the state, and may look all the same."""
+    stage.write(*MANY, a=LONG)
+    with applying(stage, Gate()) as run:
+        told = stage.apply()
+        assert told.status == 4
+        assert f"pid {run.pid}" in told.err
+        assert stage.run("plan", ".").status == 0
+
+
+def test_waiting_for_a_lock(stage: Stage) -> None:
+    """A run that waits says so and goes on when the other is done."""
+    stage.write(*MANY, a=LONG)
+    gate = Gate()
+    with applying(stage, gate) as run:
+        words = command("apply", stage.root, "--auto-approve", "--lock-timeout", "30s")
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as second:
+            assert second.stderr
+            assert "Waiting up to 30s for" in second.stderr.readline()
+            gate.opened.set()
+            run.communicate(timeout=30)
+            second.communicate(timeout=30)
+            assert second.returncode == 0
+    assert len(stage.live()) == 20
+
+
+def at_terminal(stage: Stage, answer: bytes) -> tuple[int, str]:
+    """Apply at a terminal and answer its question with *answer*."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm"
+        os.execv(sys.executable, command("apply", stage.root))  # noqa: S606  # a terminal of its own
+    shown = b""
+    while b"[y/N]" not in shown:
+        shown += os.read(terminal, 4096)
+    os.write(terminal, answer)
+    while True:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not more:
+            break
+        shown += more
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "count"), [(b"y\n", 0, 1), (b"n\n", 3, 0), (b"\x03", 130, 0)]
+)
+def test_at_a_terminal(stage: Stage, answer: bytes, status: int, count: int) -> None:
+    """Yes applies, no and Ctrl-C leave everything as it was."""
+    stage.write(A, a=LONG)
+
+    assert at_terminal(stage, answer)[0] == status
+    assert len(stage.live()) == count
+    assert stage.state_file.exists() == bool(count)
+
+
+def test_colours(stage: Stage) -> None:
+    """A terminal gets colours, a pipe and NO_COLOR get none."""
+    stage.write(A, a=LONG)
+
+    assert "\x1b[" in at_terminal(stage, b"n\n")[1]
+    assert "\x1b[" not in stage.run("plan", ".").out
+    assert "\x1b[" in stage.run("plan", ".", "--color").out
+
+
+def test_a_closed_pipe(stage: Stage) -> None:
+    """Output that nobody reads ends the command without a traceback."""
+    stage.write(A, a=LONG)
+    with subprocess.Popen(
+        command("plan", stage.root, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout
+        run.stdout.close()
+        assert run.stderr
+        assert b"Traceback" not in run.stderr.read()
+
+
+HEAVY = {"httpx", "rich", "deepdiff", "jsonschema", "starlette"}
+LOADED = """
+import json, sys
+from provisioner import cli
+cli.run(sys.argv[1:])
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["validate", "."]], ids=" ".join)
+def test_light_commands(tmp_path: Path, words: list[str]) -> None:
+    """What needs no network loads nothing for it."""
+    (tmp_path / "ctxprov.yaml").write_text(f"version: 1\nstack: demo\ncaches:\n  {A}\n")
+    (tmp_path / "a.md").write_text(LONG)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+
+    assert loaded & HEAVY == set()
+    if words[0].startswith("--"):
+        assert loaded & {"asyncio", "yaml", "orjson"} == set()

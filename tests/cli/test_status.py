@@ -1,0 +1,210 @@
+"""Exit statuses, refusals and the words that go with them."""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import pytest
+
+from provisioner import cli
+from provisioner.cli import COMMANDS
+from provisioner.cli.status import Status, first_of
+from tests.cli.stage import GEMINI, HEAD, KEY, LONG, Stage, staged
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+B = f"b: {{{GEMINI}, content: b.md}}"
+
+TABLE = {
+    "OK": 0,
+    "FAILED": 1,
+    "PENDING": 2,
+    "REFUSED": 3,
+    "LOCKED": 4,
+    "USAGE": 64,
+    "INTERRUPTED": 130,
+    "TERMINATED": 143,
+}
+ORDER = [130, 143, 64, 4, 1, 3, 2, 0]
+
+
+def test_the_table() -> None:
+    """The statuses are these numbers, and the first of the documented order applies."""
+    assert {status.name: status.value for status in Status} == TABLE
+    for one, other in combinations_with_replacement(ORDER, 2):
+        assert first_of(Status(other), Status(one)) == one
+
+
+def test_documented() -> None:
+    """README and module say the same numbers in the same order."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    table = readme.partition("## Exit status")[2].partition("## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")][1:]
+
+    assert [int(n) for row in rows for n in row.replace(",", " ").split()] == ORDER
+
+
+def test_detailed_exitcode(stage: Stage) -> None:
+    """Pending changes are 2 only when asked for, and only for the causes asked for."""
+    stage.write(A, a=LONG)
+
+    assert stage.run("plan", ".").status == 0
+    assert stage.run("plan", ".", "--detailed-exitcode").status == 2
+    assert stage.run("plan", ".", "--detailed-exitcode", "--exit-on", "drift,time").status == 0
+    stage.apply()
+    assert stage.run("plan", ".", "--detailed-exitcode").status == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "--nonsense"],
+        ["nonsense"],
+        ["plan", ".", "--exit-on", "whim"],
+        ["plan", ".", "--at", "tomorrow"],
+        ["plan", ".", "--replace", "unknown"],
+        ["plan", ".", "--target", "unknown-*"],
+        ["plan", ".", "--out", "plan.pdf"],
+        ["plan", ".", "--json", "--out", "text=-"],
+        ["plan", ".", "--base", "main", "--emulator"],
+        ["apply", ".", "--prune", "--expect", "0"],
+        ["apply", ".", "--plan", "a", "--expect", "b", "--auto-approve"],
+        ["apply", ".", "--parallelism", "0"],
+        ["apply", ".", "--lock-timeout", "soon"],
+        ["forecast", ".", "--miss-rate", "200%"],
+        ["plan", "/nowhere/*"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(stage: Stage, words: list[str]) -> None:
+    """Wrong usage is 64, says what is wrong, and changes nothing."""
+    stage.write(A, a=LONG)
+    told = stage.run(*words)
+
+    assert told.status == 64
+    assert "Error: " in told.err
+    assert not stage.state_file.exists()
+
+
+def test_no_terminal(stage: Stage) -> None:
+    """Without a terminal nothing is asked and nothing is done."""
+    stage.write(A, a=LONG)
+    told = stage.run("apply", ".")
+
+    assert told.status == 3
+    assert "--auto-approve" in told.err
+    assert stage.live() == {}
+
+
+def test_nothing_declared(stage: Stage) -> None:
+    """A manifest that declares nothing is refused unless it is meant."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    stage.write()
+
+    for command in ("plan", "apply"):
+        told = stage.run(command, ".")
+        assert told.status == 3
+        assert "--allow-empty" in told.err
+    assert stage.apply("--allow-empty").status == 0
+    assert stage.state()["caches"] == {}
+
+
+def test_another_project(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that shows none of our caches is refused unless that is meant."""
+    stage.write(A, B, a=LONG, b=LONG + "b")
+    stage.apply()
+    for id_ in stage.live():
+        stage.delete(id_)
+    monkeypatch.setenv("GEMINI_API_KEY", "another-key")
+    before = stage.state()
+
+    told = stage.apply()
+    assert told.status == 3
+    assert "--accept-scope" in told.err
+    assert stage.state() == before
+    assert stage.apply("--accept-scope").status == 0
+    assert len(stage.live()) == 2
+
+
+def test_a_rotated_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new key that shows our caches is remembered beside the old one."""
+    stage.write(A, B, a=LONG, b=LONG + "b")
+    stage.apply()
+    monkeypatch.setenv("GEMINI_API_KEY", "another-key")
+
+    assert stage.apply().status == 0
+    assert len(stage.state()["providers"]["gemini"]["keys"]) == 2
+
+
+def test_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key one paragraph says what to set, and that --emulator needs none."""
+    monkeypatch.delenv("GEMINI_API_KEY")
+    stage.write(A, a=LONG)
+
+    for command in ("plan", "list"):
+        told = stage.run(command, ".")
+        assert told.status == 1
+        assert "GEMINI_API_KEY" in told.err
+        assert "--emulator" in told.err
+        assert len(told.err.splitlines()) == 1
+
+
+def test_a_wrong_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is refused is told in the server's words, and never shown."""
+    with staged(tmp_path, capsys, monkeypatch, keys=("the-right-one",)) as stage:
+        stage.write(A, a=LONG)
+        told = stage.run("plan", ".")
+
+    assert told.status == 1
+    assert "API key" in told.err
+    assert KEY not in told.err
+
+
+def test_annotations_need_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack without live caches asks nobody."""
+    monkeypatch.delenv("GEMINI_API_KEY")
+    stage.write("n: {provider: claude, model: claude-sonnet-5-5, content: n.md}", n=LONG)
+
+    assert stage.apply().status == 0
+    assert stage.count("list") == 0
+
+
+def test_one_stack_fails_alone(stage: Stage, tmp_path: Path) -> None:
+    """A failing stack stops no other, and the table says how each ended."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.md").write_text(LONG)
+        text = HEAD.replace("demo", name) + f"caches:\n  {A}\n"
+        (tmp_path / name / "ctxprov.yaml").write_text(text)
+    (tmp_path / "one" / "a.md").unlink()
+
+    before = stage.count("list")
+    told = stage.run("plan", str(tmp_path / "one"), str(tmp_path / "two"))
+
+    assert told.status == 1
+    assert "a.md" in told.err
+    assert "1 to create" in told.out.splitlines()[-1]
+    assert stage.count("list") - before == 1
+
+
+def test_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    """A bug keeps its traceback and says that it is one."""
+    assert cli.guarded(lambda: 1 / 0) == 1
+    told = capsys.readouterr().err
+
+    assert "ZeroDivisionError" in told
+    assert "This is a bug in ctxprov" in told
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command has help with examples, and the list of commands says the same of it."""
+    assert cli.run([name, "--help"]) == 0
+    text = capsys.readouterr().out
+
+    assert "Examples:" in text
+    assert f"  ctxprov {name}" in text
+    assert COMMANDS[name] in " ".join(text.split())
