@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import FrameType, MappingProxyType
@@ -21,8 +20,7 @@ from typing import NoReturn
 import click
 
 from provisioner import __version__
-from provisioner.cli.status import Status, status_of
-from provisioner.errors import CtxprovError
+from provisioner.cli.status import Status
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -100,21 +98,16 @@ def guarded(call: Callable[[], object]) -> int:
     except click.UsageError as error:
         error.show()
         return Status.USAGE
-    except CtxprovError as error:
-        from provisioner.cli.speech import tell_error  # noqa: PLC0415  # --help needs no words
-
-        tell_error(error)
-        return status_of(error)
     except (KeyboardInterrupt, click.Abort):
         return Status.INTERRUPTED
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else Status.FAILED
     except BrokenPipeError:
         raise
-    except Exception:  # noqa: BLE001  # the last net: a bug must not look like a failure
-        traceback.print_exc()
-        click.echo("\nThis is a bug in ctxprov: the traceback above says where.", err=True)
-        return Status.FAILED
+    except Exception as error:  # noqa: BLE001  # the last net: a bug must not look like a failure
+        from provisioner.cli.failure import explain  # noqa: PLC0415  # --help needs no words
+
+        return explain(error)
     return status if isinstance(status, int) else Status.OK
 
 

@@ -16,10 +16,10 @@ from typing import TypeAlias
 import click
 
 from provisioner.cli.expand import expanded
+from provisioner.cli.failure import tell_error
 from provisioner.cli.outputs import Out, Page, takes_stdout, write
 from provisioner.cli.reach import Reach
-from provisioner.cli.speech import tell_error
-from provisioner.cli.status import Status, first_of, status_of
+from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.render.escape import plain
 from provisioner.render.layout import table
@@ -76,8 +76,7 @@ async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
     try:
         return await work(stack, run)
     except CtxprovError as error:
-        tell_error(error)
-        return Ended(status=status_of(error), summary=plain(str(error).partition("\n")[0]))
+        return Ended(status=tell_error(error), summary=plain(str(error).partition("\n")[0]))
 
 
 def _tell(rows: Iterable[tuple[Path, Ended]]) -> None:

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from provisioner.errors import CtxprovError, Refused, ScopeRefused, StateLocked
-
 
 class Status(IntEnum):
     """What the shell is told."""
@@ -45,13 +43,3 @@ _ORDER = (
 def first_of(*statuses: Status) -> Status:
     """The most telling of several statuses."""
     return min(statuses, key=_ORDER.index, default=Status.OK)
-
-
-def status_of(error: CtxprovError) -> Status:
-    match error:
-        case StateLocked():
-            return Status.LOCKED
-        case Refused() | ScopeRefused():
-            return Status.REFUSED
-        case _:
-            return Status.FAILED

@@ -9,10 +9,10 @@ import click
 
 from provisioner.cli import clock, options
 from provisioner.cli.expand import expanded
+from provisioner.cli.failure import tell_error
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.schedule import schedule_of
-from provisioner.cli.speech import tell_error
-from provisioner.cli.status import Status, first_of, status_of
+from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.render.escape import plain
 
@@ -46,8 +46,7 @@ def _validate(stack: Path, models: Path | None, every: timedelta | None) -> Stat
     try:
         manifest, desired = read_stack(stack, models=models, now=clock.now(), allow_empty=True)
     except CtxprovError as error:
-        tell_error(error)
-        return status_of(error)
+        return tell_error(error)
     count = len(desired)
     click.echo(f"{plain(str(manifest.path))}: {count} cache{'s' * (count != 1)}, no problems.")
     if every:

@@ -1,0 +1,44 @@
+"""
+What went wrong, in words and as a status: an expected failure or a bug.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+import click
+
+from provisioner.cli.status import Status
+from provisioner.errors import CtxprovError, ManifestError, Refused, ScopeRefused, StateLocked
+from provisioner.render.escape import plain
+
+
+def explain(error: Exception) -> Status:
+    """Tell *error* on standard error: a failure in a paragraph, a bug with its traceback."""
+    if isinstance(error, CtxprovError):
+        return tell_error(error)
+    traceback.print_exception(error)
+    click.echo("\nThis is a bug in ctxprov: the traceback above says where.", err=True)
+    return Status.FAILED
+
+
+def tell_error(error: CtxprovError) -> Status:
+    """Print an expected failure, made harmless."""
+    if isinstance(error, ManifestError):
+        for problem in error.problems:
+            click.echo(plain(str(problem)), err=True)
+        count = len(error.problems)
+        click.echo(f"{count} problem{'s' * (count != 1)}; nothing was changed.", err=True)
+    else:
+        click.echo(f"Error: {plain(str(error))}", err=True)
+    return _status_of(error)
+
+
+def _status_of(error: CtxprovError) -> Status:
+    match error:
+        case StateLocked():
+            return Status.LOCKED
+        case Refused() | ScopeRefused():
+            return Status.REFUSED
+        case _:
+            return Status.FAILED
