@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check format clean
+.PHONY: demo check bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -23,16 +23,20 @@ check: .venv-check/ready
 	.venv-check/bin/coverage combine --quiet
 	.venv-check/bin/coverage report
 
+bench: .venv-bench/ready
+	.venv-bench/bin/python benchmarks/run.py
+
 format: .venv-check/ready
 	.venv-check/bin/ruff format .
 	.venv-check/bin/ruff check --fix .
 
 clean:
-	rm -rf .venv .venv-check build dist state/emulator
+	rm -rf .venv .venv-check .venv-bench build dist state/emulator
 
 .venv/ready: EXTRA := emulator
 .venv-check/ready: EXTRA := test
-.venv/ready .venv-check/ready: pyproject.toml
+.venv-bench/ready: EXTRA := emulator,bench
+.venv/ready .venv-check/ready .venv-bench/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -148,14 +149,14 @@ def at_terminal(stage: Stage, answer: bytes) -> tuple[int, str]:
     while b"[y/N]" not in shown:
         shown += os.read(terminal, 4096)
     os.write(terminal, answer)
-    while True:
-        try:
+    with suppress(OSError):  # which is how a terminal says that nobody is there any more
+        while True:
+            if not select.select([terminal], [], [], 0.5)[0]:
+                os.write(terminal, answer)  # a key that came before anybody listened is lost
             more = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not more:
-            break
-        shown += more
+            if not more:
+                break
+            shown += more
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     return os.waitstatus_to_exitcode(status), shown.decode()
