@@ -70,7 +70,7 @@ class _Commands(click.Group):
     epilog="Start with: ctxprov list, or ctxprov plan examples/support-bot --emulator",
 )
 @click.version_option(__version__, prog_name="ctxprov", message="%(prog)s %(version)s")
-def _group() -> None:
+def group() -> None:
     """
     Infrastructure as code for LLM context caches.
 
@@ -83,7 +83,7 @@ def run(argv: Sequence[str]) -> int:
     """Run a command line and return its exit status; never raises."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        status = guarded(lambda: _group.main(list(argv), "ctxprov", standalone_mode=False))
+        status = guarded(lambda: group.main(list(argv), "ctxprov", standalone_mode=False))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,102 @@
+"""The examples: every manifest is validated and planned, the application answers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from google import genai
+from google.genai.types import HttpOptions
+
+from provisioner import Handles, cli
+from provisioner.emulator import Emulator
+from tests.emulator.local import served
+
+ROOT = Path(__file__).parents[1]
+MANIFESTS = sorted(path.relative_to(ROOT) for path in ROOT.glob("examples/**/ctxprov.yaml"))
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the examples, with the state that belongs to it."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=str)
+def test_every_example(copy: Path, manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An example is without problems and warnings, applies, and has nothing left to do then."""
+    folder = str(manifest.parent)
+
+    assert cli.run(["validate", folder]) == 0
+    assert capsys.readouterr().err == ""
+    assert cli.run(["apply", folder, "--emulator", "--auto-approve"]) == 0
+    assert cli.run(["plan", folder, "--emulator", "--detailed-exitcode"]) == 0
+    assert copy.joinpath(manifest).exists()
+
+
+def test_the_application(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The application answers through its cache while it is warm, and without it when cold."""
+    spec = importlib.util.spec_from_file_location("app", copy / "examples" / "app.py")
+    assert spec
+    assert spec.loader
+    app = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(app)
+    with closing(Emulator(clock=lambda: datetime.now(UTC))) as emulator, served(emulator) as url:
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", url)
+        monkeypatch.setenv("GEMINI_API_KEY", "any")
+        assert cli.run(["apply", "examples/support-bot", "--auto-approve"]) == 0
+        capsys.readouterr()
+        options = HttpOptions(base_url=url)
+        with genai.Client(api_key="any", http_options=options) as client:
+            warm = app.answer(client, Handles("state/support-bot.handles.json"), "Hello?")
+            cold = app.answer(client, Handles("state/nothing.json"), "Hello?")
+        assert emulator.requests["generateContent"] == 2
+
+    assert warm
+    assert cold
+
+
+def test_from_an_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """init, validate, plan and apply work in an empty folder, as a newcomer types them."""
+    monkeypatch.chdir(tmp_path)
+    for words in (["init"], ["validate"], ["plan", "--emulator"]):
+        assert cli.run(words) == 0
+    assert cli.run(["apply", "--emulator", "--auto-approve"]) == 0
+    assert "1 done" in capsys.readouterr().out
+    assert cli.run(["output", "--emulator"]) == 0
+    handles = json.loads(capsys.readouterr().out)["caches"]
+    assert handles["manifest-reference"]["handle"]["provider"] == "gemini"
+
+
+def test_init_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second init is refused and changes nothing; two stacks never have one name."""
+    one, two = tmp_path / "My Bot!", tmp_path / "My Bot?"
+    assert cli.run(["init", str(one)]) == 0
+    assert cli.run(["init", str(two)]) == 0
+    before = (one / "ctxprov.yaml").read_text()
+
+    assert cli.run(["init", str(one)]) == 3
+    assert "exists already" in capsys.readouterr().err
+    assert (one / "ctxprov.yaml").read_text() == before
+    assert "stack: my-bot-" in before
+    assert before != (two / "ctxprov.yaml").read_text()
+
+
+def test_init_leads_editors_to_a_schema(tmp_path: Path) -> None:
+    """The modeline of a new manifest resolves to a schema that is the shipped one."""
+    assert cli.run(["init", str(tmp_path)]) == 0
+    line = (tmp_path / "ctxprov.yaml").read_text().splitlines()[0]
+    target = tmp_path / line.partition("$schema=")[2]
+
+    assert json.loads(target.read_text())["title"] == "ctxprov manifest"
