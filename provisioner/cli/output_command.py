@@ -1,19 +1,22 @@
-"""`ctxprov output`: what an application needs, from the state alone."""
+"""`ctxprov output`: what an application needs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from provisioner.cli import clock, options
 from provisioner.cli.place import place_of
+from provisioner.cli.request import request_of
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.handles import handles_words
 from provisioner.manifest import load_manifest
 from provisioner.render.escape import json_text
+from provisioner.render.shell import env_lines
 from provisioner.state import read_state
 
 
@@ -21,30 +24,73 @@ from provisioner.state import read_state
 @click.argument("name", required=False)
 @options.folder_option
 @options.emulator_option
-def command(name: str | None, folder: Path, *, emulator: bool) -> Status:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "env", "request"]),
+    default="json",
+    show_default=True,
+    help="The handle as JSON or as variables for a shell, or a whole request.",
+)
+@click.option(
+    "--api",
+    type=click.Choice(["responses", "chat"]),
+    default=None,
+    help="Which of OpenAI's APIs a request is for; by default responses.",
+)
+@click.option(
+    "--no-content",
+    is_flag=True,
+    help="Put path and digest in place of the content of a request.",
+)
+def command(
+    name: str | None,
+    folder: Path,
+    *,
+    emulator: bool,
+    form: Literal["json", "env", "request"],
+    api: Literal["responses", "chat"] | None,
+    no_content: bool,
+) -> Status:
     """
     Print the handles that applications need, as JSON.
 
-    Reads the state and nothing else. With a NAME prints that cache alone; a cache that has
-    expired, or was never applied, has no handle, and asking for it by name fails.
+    Reads the state. With a NAME prints that cache alone; a cache that has expired, or was
+    never applied, has no handle, and asking for it by name fails. A request is made of the
+    entry's files, which must be those that were applied.
 
     \b
     Examples:
       ctxprov output
       ctxprov output product-manual -C examples/support-bot
+      ctxprov output product-manual --format env
+      ctxprov output refund-policy --format request --no-content
+      ctxprov output triage --format request --api chat
     """
     manifest = load_manifest(folder)
-    place = place_of(manifest, emulator=emulator)
-    state = read_state(place.state, stack=manifest.stack)
-    words = handles_words(state, hidden=(), now=clock.now())
-    caches = words["caches"]
+    state = read_state(place_of(manifest, emulator=emulator).state, stack=manifest.stack)
+    caches = handles_words(state, hidden=(), now=clock.now())
+    known = caches["caches"]
     if name is None:
-        click.echo(json_text(words), nl=False)
-    elif isinstance(caches, Mapping) and name in caches:
-        click.echo(json_text(caches[name]), nl=False)
-    else:
+        if form != "json":
+            raise click.UsageError(f"--format {form} needs the NAME of a cache.")
+        click.echo(json_text(caches), nl=False)
+        return Status.OK
+    if not isinstance(known, Mapping) or name not in known:
         raise CtxprovError(
             f"{name!r} has no handle in {manifest.stack}: it is not on record or has expired. "
             "ctxprov plan says why, ctxprov apply makes it so."
         )
+    record = state.caches[name]
+    if api and (form != "request" or record.handle.as_json()["provider"] != "openai"):
+        raise click.UsageError("--api is for requests of openai entries.")
+    if form == "request":
+        words = request_of(
+            manifest, state, record, api=api or "responses", with_content=not no_content
+        )
+        click.echo(json_text(words), nl=False)
+    elif form == "env":
+        click.echo(env_lines(name, record.model, record.handle), nl=False)
+    else:
+        click.echo(json_text(known[name]), nl=False)
     return Status.OK

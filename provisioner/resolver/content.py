@@ -23,7 +23,7 @@ from provisioner.manifest import (
     Unreadable,
     shown,
 )
-from provisioner.model import DesiredCache, Measure
+from provisioner.model import Desired, Measure
 from provisioner.resolver.digest import digest_of, part_mark, text_mark
 from provisioner.resolver.kinds import MAX_CONTENT, text_tokens
 from provisioner.resolver.parts import Count, count_part, count_text, read_part
@@ -104,7 +104,7 @@ class Counter:
             return None
 
 
-def read_content(manifest: Manifest, want: DesiredCache) -> CacheContent:
+def read_content(manifest: Manifest, want: Desired) -> CacheContent:
     """
     Read the content of *want* again, all of it into memory.
 

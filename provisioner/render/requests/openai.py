@@ -1,0 +1,134 @@
+"""
+responses.create and chat.completions.create with a key for the shared prefix.
+
+The system text goes into a developer message, because instructions and tools cannot carry a
+breakpoint; on gpt-5.6 and later an explicit breakpoint ends the prefix.
+"""
+
+from __future__ import annotations
+
+from base64 import standard_b64encode
+
+from provisioner.cache import (
+    CacheContent,
+    InlinePart,
+    Json,
+    OpenAIHandle,
+    Part,
+    TextPart,
+    UriPart,
+)
+from provisioner.errors import InvalidCacheConfiguration
+
+_EQUAL = (
+    "model",
+    "tools",
+    "parallel_tool_calls",
+    "text.format",
+    "reasoning.effort",
+    "verbosity",
+    "service_tier",
+)
+_CHAT_TTL = "30m"
+
+
+def openai_request(
+    handle: OpenAIHandle, *, model: str, content: CacheContent, question: str, is_chat: bool
+) -> dict[str, Json]:
+    """Raises InvalidCacheConfiguration if the Chat API does not have the handle's life."""
+    options = handle.prompt_cache_options
+    if is_chat and options and options["ttl"] != _CHAT_TTL:
+        raise InvalidCacheConfiguration(
+            f"the Chat API has a ttl of {_CHAT_TTL} only, and this entry has {options['ttl']}: "
+            "use --api responses"
+        )
+    shape = _Chat() if is_chat else _Responses()
+    before = [shape.text(content.system_instruction)] if content.system_instruction else []
+    blocks = [shape.part(part) for part in content.parts]
+    if options and (blocks or before):
+        (blocks or before)[-1]["prompt_cache_breakpoint"] = {"mode": "explicit"}
+    turns: list[Json] = [{"role": "developer", "content": before}] if before else []
+    turns.append({"role": "user", "content": [*blocks, shape.text(question)]})
+    request = {"model": model, **handle.request_fields(), shape.turns: turns}
+    if content.tools:
+        request["tools"] = content.tools
+    return {
+        "provider": "openai",
+        "api": "chat" if is_chat else "responses",
+        "request": request,
+        "must_not_send": _forbidden(handle),
+        "keep_equal": list(_EQUAL),
+    }
+
+
+def _forbidden(handle: OpenAIHandle) -> list[Json]:
+    """Fields that would contradict the handle, or move the prefix."""
+    other = "prompt_cache_retention" if handle.prompt_cache_options else "prompt_cache_options"
+    return [other, "instructions", "user"]
+
+
+class _Responses:
+    """Parts of the Responses API."""
+
+    turns = "input"
+
+    def text(self, text: str) -> dict[str, Json]:
+        return {"type": "input_text", "text": text}
+
+    def part(self, part: Part) -> dict[str, Json]:
+        match part:
+            case TextPart(text):
+                return self.text(text)
+            case InlinePart(mime_type, content) if _is_image(mime_type):
+                url = _data_url(mime_type, content)
+                return {"type": "input_image", "detail": "auto", "image_url": url}
+            case InlinePart(mime_type, content):
+                file = _data_url(mime_type, content)
+                return {"type": "input_file", "filename": _filename(mime_type), "file_data": file}
+            case UriPart(mime_type, uri) if _is_image(mime_type):
+                return {"type": "input_image", "detail": "auto", "image_url": uri}
+            case UriPart(_, uri):
+                return {"type": "input_file", "file_url": uri}
+
+
+class _Chat:
+    """Parts of the Chat Completions API."""
+
+    turns = "messages"
+
+    def text(self, text: str) -> dict[str, Json]:
+        return {"type": "text", "text": text}
+
+    def part(self, part: Part) -> dict[str, Json]:
+        match part:
+            case TextPart(text):
+                return self.text(text)
+            case InlinePart(mime_type, content) if _is_image(mime_type):
+                return {
+                    "type": "image_url",
+                    "image_url": {"url": _data_url(mime_type, content)},
+                }
+            case InlinePart(mime_type, content):
+                data = _data_url(mime_type, content)
+                return {
+                    "type": "file",
+                    "file": {"filename": _filename(mime_type), "file_data": data},
+                }
+            case UriPart(mime_type, uri) if _is_image(mime_type):
+                return {"type": "image_url", "image_url": {"url": uri}}
+            case UriPart():
+                raise InvalidCacheConfiguration(
+                    "the Chat API fetches no files: use --api responses, or a file of your own"
+                )
+
+
+def _is_image(mime_type: str) -> bool:
+    return mime_type.startswith("image/")
+
+
+def _data_url(mime_type: str, content: bytes) -> str:
+    return f"data:{mime_type};base64,{standard_b64encode(content).decode()}"
+
+
+def _filename(mime_type: str) -> str:
+    return f"content.{mime_type.partition('/')[2]}"
