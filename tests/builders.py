@@ -113,7 +113,7 @@ def recorded(
         created_at=NOW,
         updated_at=NOW,
         expires_at=_end(want.life),
-        measure=want.measure,
+        measure=replace(want.measure, counted=True),
     )
     return replace(record, **changes)
 

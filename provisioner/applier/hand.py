@@ -143,7 +143,7 @@ async def perform(change: Change, hand: Hand) -> AsyncGenerator[Fact, None]:
         case Refresh(want, own):
             yield Exists(await hand.extend(want, own))
         case Note(want, _, record):
-            measure = replace(want.measure, tokens=record.measure.tokens)
+            measure = replace(want.measure, tokens=record.measure.tokens, counted=True)
             yield Noted(replace(record, settings=want.settings, measure=measure))
         case Annotate(want, old, record):
             leaving = hand.retiring(old, record)
@@ -195,7 +195,7 @@ def _recorded(want: DesiredCache, seen: CachedContext) -> RecordedCache:
         created_at=seen.created_at,
         updated_at=seen.updated_at,
         expires_at=seen.expires_at,
-        measure=replace(want.measure, tokens=seen.token_count),
+        measure=replace(want.measure, tokens=seen.token_count, counted=True),
     )
 
 

@@ -17,6 +17,7 @@ from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
+from provisioner.cli.tokens import remembered, with_counts
 from provisioner.resolver import read_content
 
 
@@ -98,11 +99,12 @@ def _errand(stack: Path, asked: Asked) -> Errand:
     )
     options.check_names(asked.replace, desired)
     approve = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)
+    place = place_of(manifest, emulator=asked.emulator)
     return Errand(
         operation="apply",
         stack=manifest.stack,
-        place=place_of(manifest, emulator=asked.emulator),
-        wishes=lambda _: desired,
+        place=place,
+        wishes=lambda _: with_counts(desired, remembered(place.tokens)),
         read=lambda want: read_content(manifest, want),
         approve=approve or (lambda _: None),
         auto_approve=asked.auto_approve or approve is not None,

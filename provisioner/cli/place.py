@@ -23,6 +23,8 @@ class Place:
     state: Path
     publish: Path | None
     store: Path | None
+    tokens: Path
+    """Counts that are remembered."""
     key_envs: Mapping[str, str | None]
     """For each provider that keeps caches, the variable its key is in, if it has one."""
 
@@ -37,6 +39,7 @@ def place_of(manifest: Manifest, *, emulator: bool) -> Place:
         state=home / f"{manifest.stack}.json",
         publish=publish,
         store=home / _STORE if emulator else None,
+        tokens=home / f"{manifest.stack}.tokens.json",
         key_envs={"gemini": None},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,17 @@ from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.show_plan import plan_page, show_plan
+from provisioner.cli.speech import tell
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import survey
+from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.manifest import Manifest
-from provisioner.model import Cause, Desired, Plan
+from provisioner.model import Cause, Desired, DesiredCache, Plan
 from provisioner.planner import plan
 from provisioner.render.patch import patch_text
 from provisioner.render.summary import headline
+from provisioner.resolver import read_content
 from provisioner.state import read_state
 
 
@@ -35,6 +39,7 @@ class Asked:
     base: str | None
     at: datetime | None
     exit_on: frozenset[Cause]
+    count_tokens: bool
     prune: bool
     replace: tuple[str, ...]
     allow_empty: bool
@@ -84,6 +89,11 @@ class _Causes(click.ParamType[frozenset[Cause]]):
     metavar="CAUSES",
     help="Which causes count for --detailed-exitcode.",
 )
+@click.option(
+    "--count-tokens",
+    is_flag=True,
+    help="Let the provider count what is not counted yet, and remember it.",
+)
 @options.prune_option
 @options.replace_option
 @options.allow_empty_option
@@ -118,7 +128,7 @@ def command(
       ctxprov plan --at +6h
       ctxprov plan --out json=plan.json --out markdown=plan.md
       ctxprov plan --base origin/main -v
-      ctxprov plan stacks/*
+      ctxprov plan stacks/* --count-tokens
     """
     asked = Asked(
         exit_on=exit_on if detailed_exitcode else frozenset(),
@@ -166,14 +176,26 @@ async def _compare(
     place = place_of(manifest, emulator=asked.emulator)
     state = read_state(place.state, stack=manifest.stack)
     seen = await survey(run.reach, place, desired, state, now=now, accept_scope=asked.accept_scope)
+    counts = remembered(place.tokens)
+    if asked.count_tokens:
+        wants = uncounted(desired, state, counts)
+        fresh = await count(wants, seen.clients, partial(read_content, manifest), _doubt)
+        remember(place.tokens, counts := {**counts, **fresh})
     return plan(
-        desired,
+        with_counts(desired, counts),
         state,
         seen.live,
         stack=manifest.stack,
         now=now,
         prune=asked.prune,
         replace=asked.replace,
+    )
+
+
+def _doubt(want: DesiredCache, tokens: int) -> None:
+    tell(
+        f"warning: {want.name}: the provider counts {tokens:,} tokens where about "
+        f"{want.measure.tokens:,} are to be expected; the estimate stays."
     )
 
 

@@ -9,9 +9,11 @@ Everything here is a frozen value that holds no content and no key.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Literal, Self, TypeAlias
 
 from provisioner.cache import CachedContext, CacheHandle, GeminiHandle
@@ -92,7 +94,11 @@ class Measure:
     size: int = 0
     """Bytes."""
     tokens: int = 0
-    """An estimate, unless the cache is live."""
+    """An estimate, unless `counted`."""
+    counted: bool = False
+    """Whether the provider said how many tokens there are."""
+    pieces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The first digits of each piece's digest: files, parts, and every leaf of tools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ def _attributes(side: Side) -> _Attributes:
         "digest": side.digest and side.digest[:SHORT],
         **{key: word(value) for key, value in {**life, **settings}.items()},
         "paths": side.paths,
+        **side.pieces,
         "lives until": end,
     }
     return {key: value for key, value in known.items() if value}

@@ -7,8 +7,10 @@ is shown, and why it changes, is not known here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from provisioner.model import (
     Adopt,
@@ -60,6 +62,8 @@ class Side:
     life: Life | None = None
     settings: Settings | None = None
     paths: tuple[str, ...] | None = None
+    pieces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Digests, by what the piece is called."""
     size: int | None = None
     tokens: Tokens | None = None
     expires_at: datetime | None = None
@@ -120,6 +124,7 @@ def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None
                 digest=record.digest,
                 life=record.life,
                 paths=record.measure.paths,
+                pieces=record.measure.pieces,
                 size=record.measure.size,
                 tokens=Tokens(record.measure.tokens, estimated=True),
             )
@@ -132,8 +137,9 @@ def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None
                 life=record.life,
                 settings=record.settings,
                 paths=record.measure.paths,
+                pieces=record.measure.pieces,
                 size=record.measure.size,
-                tokens=Tokens(count, estimated=False),
+                tokens=Tokens(count, estimated=not (live or record.measure.counted)),
                 expires_at=live.expires_at if live else record.expires_at,
                 id=record.id,
             )
@@ -159,6 +165,7 @@ def _want_side(
         life=want.life,
         settings=want.settings if isinstance(want, DesiredCache) else None,
         paths=want.measure.paths,
+        pieces=want.measure.pieces,
         size=want.measure.size,
         tokens=_tokens(want, record, live),
         expires_at=expires_at,
@@ -172,9 +179,9 @@ def _tokens(want: Desired, record: Recorded | None, live: LiveCache | None) -> T
         case LiveCache(tokens=count), _:
             return Tokens(count, estimated=False)
         case None, RecordedCache(digest=want.digest, measure=measure):
-            return Tokens(measure.tokens, estimated=False)
+            return Tokens(measure.tokens, estimated=not measure.counted)
         case _:
-            return Tokens(want.measure.tokens, estimated=True)
+            return Tokens(want.measure.tokens, estimated=not want.measure.counted)
 
 
 def _expected(want: Desired, at: datetime) -> datetime | None:

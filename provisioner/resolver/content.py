@@ -27,6 +27,7 @@ from provisioner.model import Desired, Measure
 from provisioner.resolver.digest import digest_of, part_mark, text_mark
 from provisioner.resolver.kinds import MAX_CONTENT, text_tokens
 from provisioner.resolver.parts import Count, count_part, count_text, read_part
+from provisioner.resolver.pieces import pieces_of
 from provisioner.resolver.reading import read_text, too_large
 from provisioner.resolver.tooling import size_of, tool_config_of, tools_of
 
@@ -77,7 +78,10 @@ class Counter:
             tool_config=config,
             revision=entry.revision,
         )
-        return digest, Measure(paths=_paths(entry), size=size, tokens=tokens)
+        pieces = pieces_of(
+            entry, [c.mark for c in parts], before.mark if before else None, tools, config
+        )
+        return digest, Measure(paths=_paths(entry), size=size, tokens=tokens, pieces=pieces)
 
     def _part(self, spec: PartSpec, provider: str) -> Count:
         return self._once((provider, spec), lambda: count_part(self._folder, spec, provider))

@@ -60,8 +60,8 @@ def digest_of(
         str(len(parts)).encode(),
         *parts,
         system_instruction or b"",
-        _json(tools) if tools else b"",
-        b"" if tool_config is None else _json(tool_config),
+        json_mark(tools) if tools else b"",
+        b"" if tool_config is None else json_mark(tool_config),
         b"" if revision is None else b"r" + revision.encode(),
     )
     return sha256(b"".join([b"%d:%s" % (len(word), word) for word in words])).hexdigest()
@@ -71,7 +71,7 @@ def _framed(word: bytes) -> bytes:
     return b"%d:%s" % (len(word), word)
 
 
-def _json(value: Json) -> bytes:
+def json_mark(value: Json) -> bytes:
     """
     Spell JSON in one way: keys by code point, a whole number as an integer.
 
@@ -90,10 +90,10 @@ def _json(value: Json) -> bytes:
         case str():
             return b"s" + _framed(value.encode())
         case Mapping():
-            pairs = (_json(key) + _json(value[key]) for key in sorted(value))
+            pairs = (json_mark(key) + json_mark(value[key]) for key in sorted(value))
             return b"o" + _framed(_listed(pairs))
         case _:
-            return b"a" + _framed(_listed(map(_json, value)))
+            return b"a" + _framed(_listed(map(json_mark, value)))
 
 
 def _listed(words: Iterable[bytes]) -> bytes:

@@ -49,9 +49,10 @@ VERSION = 1
 _FORM = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_PIECE = re.compile(r"[0-9a-f]{12}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
 
-_ENTRY = {"provider", "model", "digest", "life", "updated_at", "paths", "size", "tokens"}
+_ENTRY = {"provider", "model", "digest", "life", "updated_at", "paths", "pieces", "size", "tokens"}
 _CACHE = frozenset(_ENTRY | {"id", "settings", "created_at", "expires_at"})
 _ANNOTATION = frozenset(_ENTRY | {"handle"})
 _RETIRING = frozenset({"name", "provider", "model", "retire_after", "until", "expires_at"})
@@ -87,6 +88,7 @@ def _record_words(record: Recorded) -> dict[str, Json]:
         "life": _life_words(record.life),
         "updated_at": moment_text(record.updated_at),
         "paths": record.measure.paths,
+        "pieces": dict(record.measure.pieces),
         "size": record.measure.size,
         "tokens": record.measure.tokens,
     }
@@ -205,7 +207,7 @@ def _cache(name: str, fields: Block) -> RecordedCache:
         created_at=moment(fields, "created_at"),
         updated_at=moment(fields, "updated_at"),
         expires_at=moment(fields, "expires_at"),
-        measure=_measure(fields),
+        measure=_measure(fields, counted=True),
     )
 
 
@@ -225,7 +227,7 @@ def _annotation(name: str, fields: Block) -> RecordedAnnotation:
         life=life,
         handle=handle,
         updated_at=moment(fields, "updated_at"),
-        measure=_measure(fields),
+        measure=_measure(fields, counted=False),
     )
 
 
@@ -242,10 +244,20 @@ def _retiring(id_: str, json: Json) -> RetiringCache:
     )
 
 
-def _measure(fields: Block) -> Measure:
+def _measure(fields: Block, *, counted: bool) -> Measure:
     return Measure(
-        paths=texts(fields, "paths"), size=count(fields, "size"), tokens=count(fields, "tokens")
+        paths=texts(fields, "paths"),
+        size=count(fields, "size"),
+        tokens=count(fields, "tokens"),
+        counted=counted,
+        pieces=MappingProxyType(each(fields, "pieces", _piece)),
     )
+
+
+def _piece(_: str, json: Json) -> str:
+    if isinstance(json, str) and _PIECE.fullmatch(json):
+        return json
+    raise Misshapen("", "this must be the first digits of a digest")
 
 
 def _life(fields: Block) -> Life:

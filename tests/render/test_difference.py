@@ -68,6 +68,18 @@ def test_what_is_new_is_new_in_everything() -> None:
     assert all(one.before is None for one in told)
 
 
+def test_pieces_are_named() -> None:
+    """Which file or which leaf of a tool changed is told by its name."""
+    old = desired("a", measure=Measure(pieces={"a.md": "0" * 12, "tools[0].name": "1" * 12}))
+    new = desired("a", "y", measure=Measure(pieces={"a.md": "2" * 12, "tools[0].name": "1" * 12}))
+    row = rows(plan_of(Replace(new, live(old), recorded(old), Reason.CONTENT)))[0]
+    assert row.after is not None
+    told = {one.where for one in differences(row.before, row.after)}
+
+    assert "a.md" in told
+    assert "tools[0].name" not in told
+
+
 def test_deepdiff_is_for_those_who_ask() -> None:
     """Rendering does not import deepdiff, which costs a tenth of a second, before it must."""
     check = "import sys, provisioner.render.text; sys.exit('deepdiff' in sys.modules)"

@@ -9,7 +9,7 @@ from tests.render.scene import AT, PLAN
 
 A = desired("a", measure=Measure(size=812, tokens=200))
 EDITED = desired("a", "y", measure=Measure(size=830, tokens=210))
-COUNTED = recorded(A, measure=Measure(size=812, tokens=187))
+COUNTED = recorded(A, measure=Measure(size=812, tokens=187, counted=True))
 
 
 def test_live_counts_win() -> None:

@@ -58,11 +58,47 @@ def test_measure(tmp_path: Path) -> None:
     """A measure tells paths, bytes and tokens, and shows neither content nor addresses."""
     _, want = planned(tmp_path)
 
-    assert want.measure == Measure(
+    assert replace(want.measure, pieces={}) == Measure(
         paths=("a.md", "b.pdf", "s.md", "tools.json"),
         size=len("a\n") + len(b"%PDF /Type /Page\r\n\xff") + len("c") + len("be kind\n"),
         tokens=1 + 258 + 1 + 2 + 9,
+        pieces={},
     )
+
+
+def test_pieces(tmp_path: Path) -> None:
+    """Every piece has a digest of its own under the name it goes by, tools leaf by leaf."""
+    _, want = planned(tmp_path)
+
+    assert set(want.measure.pieces) == {
+        "a.md",
+        "b.pdf",
+        "content[2]",
+        "content[3]",
+        "system_instruction",
+        "tools[0].codeExecution",
+        "tool_config.mode",
+    }
+
+
+def test_one_leaf_of_a_tool(tmp_path: Path) -> None:
+    """An edit deep in the tools changes the piece of that leaf and no other."""
+    tools = '[{"functionDeclarations": [{"name": "f", "description": "%s"}]}]'
+    before, after = (
+        resolved(
+            tmp_path / word,
+            f"a: {{{FLASH}, tools: t.json, content: a.md}}",
+            files={"t.json": tools % word, "a.md": "a"},
+        ).desired[0]
+        for word in ("one", "two")
+    )
+    changed = {
+        where
+        for where, digits in after.measure.pieces.items()
+        if before.measure.pieces[where] != digits
+    }
+
+    assert changed == {"tools[0].functionDeclarations[0].description"}
 
 
 @pytest.mark.parametrize("path", sorted(FILES))

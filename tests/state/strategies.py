@@ -31,12 +31,19 @@ spans = st.integers(1, 10**8).map(lambda seconds: timedelta(seconds=seconds))
 shares = st.fractions(Fraction(1, 1000), Fraction(999, 1000), max_denominator=1000)
 ttls = st.builds(Ttl, spans)
 lives: st.SearchStrategy[Life] = ttls | st.builds(Until, moments)
-measures = st.builds(
-    Measure,
-    paths=st.lists(words, max_size=3).map(tuple),
-    size=st.integers(0, 2**53),
-    tokens=st.integers(0, 2**31),
-)
+
+
+def measures(*, counted: bool) -> st.SearchStrategy[Measure]:
+    return st.builds(
+        Measure,
+        paths=st.lists(words, max_size=3).map(tuple),
+        size=st.integers(0, 2**53),
+        tokens=st.integers(0, 2**31),
+        counted=st.just(counted),
+        pieces=st.dictionaries(words, st.binary(min_size=6, max_size=6).map(bytes.hex), max_size=3),
+    )
+
+
 settings = st.builds(
     Settings,
     refresh_before=spans | shares,
@@ -64,7 +71,7 @@ def caches(name: str, id_: str) -> st.SearchStrategy[RecordedCache]:
         created_at=moments,
         updated_at=moments,
         expires_at=moments,
-        measure=measures,
+        measure=measures(counted=True),
     )
 
 
@@ -78,7 +85,7 @@ def noted(name: str) -> st.SearchStrategy[RecordedAnnotation]:
         life=ttls,
         handle=handles,
         updated_at=moments,
-        measure=measures,
+        measure=measures(counted=False),
     )
 
 

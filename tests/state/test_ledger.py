@@ -124,7 +124,7 @@ def test_a_fact_waits_two_seconds() -> None:
 
 @pytest.mark.parametrize("count", [200, 2_000])
 def test_saving_takes_a_twentieth_at_most(count: int) -> None:
-    """However large the state grows, a twentieth of the run goes into saving: so N facts cost O(N)."""
+    """However large the state grows, no more goes into saving, so N facts cost O(N)."""
     disk = Disk(cost_of_a_byte=1e-6)
 
     async def work(ledger: Ledger) -> None:

@@ -1,0 +1,92 @@
+"""
+Counts of tokens that the provider gave, remembered by digest.
+
+They stand in a small file beside the state, which is only a memory: where it is missing or
+makes no sense, there are estimates again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from provisioner.cache import CacheContent, Json
+from provisioner.files import read_whole, write_whole
+from provisioner.model import Desired, DesiredCache, RecordedCache, State
+from provisioner.providers.gemini import GeminiContextCache
+
+_AT_ONCE = 8
+_IMPLAUSIBLE = 10
+"""A count so many times below the estimate is a server's mistake."""
+
+
+def remembered(path: Path) -> dict[str, int]:
+    """Counts by digest."""
+    try:
+        known: Json = orjson.loads(read_whole(path))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(known, Mapping):
+        return {}
+    return {digest: n for digest, n in known.items() if type(n) is int and n >= 0}
+
+
+def remember(path: Path, counts: Mapping[str, int]) -> None:
+    """Write *counts* down, if that can be done."""
+    with suppress(OSError):
+        write_whole(path, orjson.dumps(counts, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
+
+
+def with_counts(desired: Iterable[Desired], counts: Mapping[str, int]) -> tuple[Desired, ...]:
+    """*desired* with counts in place of estimates, as far as they are known."""
+    return tuple(_counted(want, counts) for want in desired) if counts else tuple(desired)
+
+
+def uncounted(
+    desired: Iterable[Desired], state: State, counts: Mapping[str, int]
+) -> tuple[DesiredCache, ...]:
+    """The caches of which nobody ever counted the content."""
+    recorded = {r.digest for r in state.caches.values() if isinstance(r, RecordedCache)}
+    return tuple(
+        want
+        for want in desired
+        if isinstance(want, DesiredCache) and want.digest not in {*counts, *recorded}
+    )
+
+
+async def count(
+    wants: Iterable[DesiredCache],
+    clients: Mapping[str, GeminiContextCache],
+    read: Callable[[DesiredCache], CacheContent],
+    doubt: Callable[[DesiredCache, int], None],
+) -> dict[str, int]:
+    """
+    Let the provider count exactly what a create would send, a few at a time.
+
+    A count far below the estimate is not taken, and *doubt* is told of it.
+    """
+    queue = iter(wants)
+    found: dict[str, int] = {}
+
+    async def serve() -> None:
+        for want in queue:
+            tokens = await clients[want.provider].count_tokens(read(want), model=want.model)
+            if tokens * _IMPLAUSIBLE < want.measure.tokens:
+                doubt(want, tokens)
+            else:
+                found[want.digest] = tokens
+
+    await asyncio.gather(*(serve() for _ in range(_AT_ONCE)))
+    return found
+
+
+def _counted(want: Desired, counts: Mapping[str, int]) -> Desired:
+    tokens = counts.get(want.digest)
+    if tokens is None:
+        return want
+    return replace(want, measure=replace(want.measure, tokens=tokens, counted=True))
