@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check bench format clean
+.PHONY: demo check check-all bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -23,6 +23,10 @@ check: .venv-check/ready
 	.venv-check/bin/coverage combine --quiet
 	.venv-check/bin/coverage report
 
+# The heavier checks, beside `make check`: the official SDK of the generation before.
+check-all: .venv-old-sdk/ready
+	.venv-old-sdk/bin/pytest -q tests/emulator/test_sdk.py
+
 bench: .venv-bench/ready
 	.venv-bench/bin/python benchmarks/run.py
 
@@ -31,12 +35,13 @@ format: .venv-check/ready
 	.venv-check/bin/ruff check --fix .
 
 clean:
-	rm -rf .venv .venv-check .venv-bench build dist state/emulator
+	rm -rf .venv .venv-* build dist state/emulator
 
 .venv/ready: EXTRA := emulator
 .venv-check/ready: EXTRA := test
 .venv-bench/ready: EXTRA := emulator,bench
-.venv/ready .venv-check/ready .venv-bench/ready: pyproject.toml
+.venv-old-sdk/ready: EXTRA := emulator,old-sdk
+.venv/ready .venv-check/ready .venv-bench/ready .venv-old-sdk/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
