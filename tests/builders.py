@@ -102,19 +102,7 @@ def recorded(
 ) -> RecordedCache:
     """What is on record after *of* was made at NOW."""
     want = of or desired()
-    record = RecordedCache(
-        name=want.name,
-        provider=want.provider,
-        model=want.model,
-        digest=want.digest,
-        life=want.life,
-        settings=want.settings,
-        id=id,
-        created_at=NOW,
-        updated_at=NOW,
-        expires_at=_end(want.life),
-        measure=replace(want.measure, counted=True),
-    )
+    record = RecordedCache.of(want, live(want, id), counted=True)
     return replace(record, **changes)
 
 
@@ -124,16 +112,7 @@ def noted(
 ) -> RecordedAnnotation:
     """What is on record after *of* was written down at NOW."""
     want = of or annotation()
-    record = RecordedAnnotation(
-        name=want.name,
-        provider=want.provider,
-        model=want.model,
-        digest=want.digest,
-        life=want.life,
-        handle=want.handle,
-        updated_at=NOW,
-        measure=want.measure,
-    )
+    record = RecordedAnnotation.of(want, NOW)
     return replace(record, **changes)
 
 

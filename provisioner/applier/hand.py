@@ -18,7 +18,6 @@ from provisioner.model import (
     Change,
     Create,
     Delete,
-    DesiredAnnotation,
     DesiredCache,
     Dropped,
     Exists,
@@ -86,11 +85,11 @@ class Hand:
             known=self.known,
             **_lifetime(want.life),
         )
-        return _recorded(want, seen)
+        return RecordedCache.of(want, LiveCache.of(want.provider, seen), counted=True)
 
     async def extend(self, want: DesiredCache, live: LiveCache) -> RecordedCache:
         seen = await self.caches[want.provider].extend(live.handle, **_lifetime(want.life))
-        return _recorded(want, seen)
+        return RecordedCache.of(want, LiveCache.of(want.provider, seen), counted=True)
 
     async def retire(self, live: LiveCache, after: timedelta) -> Retired | Gone:
         """Shorten its life to *after*; one that dies sooner by itself needs no call."""
@@ -147,7 +146,7 @@ async def perform(change: Change, hand: Hand) -> AsyncGenerator[Fact, None]:
             yield Noted(replace(record, settings=want.settings, measure=measure))
         case Annotate(want, old, record):
             leaving = hand.retiring(old, record)
-            yield Noted(_annotated(want, hand.at), leaving)
+            yield Noted(RecordedAnnotation.of(want, hand.at), leaving)
             if old and leaving:
                 yield await hand.retire(old, leaving.retire_after)
         case Retire(live, record):
@@ -181,32 +180,3 @@ def _lifetime(life: Life) -> _Lifetime:
             return {"ttl": span}
         case Until(moment):
             return {"expires_at": moment}
-
-
-def _recorded(want: DesiredCache, seen: CachedContext) -> RecordedCache:
-    return RecordedCache(
-        name=want.name,
-        provider=want.provider,
-        model=want.model,
-        digest=want.digest,
-        life=want.life,
-        settings=want.settings,
-        id=seen.handle.cache_name,
-        created_at=seen.created_at,
-        updated_at=seen.updated_at,
-        expires_at=seen.expires_at,
-        measure=replace(want.measure, tokens=seen.token_count, counted=True),
-    )
-
-
-def _annotated(want: DesiredAnnotation, at: datetime) -> RecordedAnnotation:
-    return RecordedAnnotation(
-        name=want.name,
-        provider=want.provider,
-        model=want.model,
-        digest=want.digest,
-        life=want.life,
-        handle=want.handle,
-        updated_at=at,
-        measure=want.measure,
-    )

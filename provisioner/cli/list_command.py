@@ -13,7 +13,7 @@ from provisioner.cli import clock, options, terminal
 from provisioner.cli.place import place_of, store_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status
-from provisioner.errors import CtxprovError
+from provisioner.errors import CtxprovError, StateError
 from provisioner.manifest import Manifest, load_manifest
 from provisioner.model import LiveCache, RecordedCache
 from provisioner.render.listing import Listed, list_json, list_text
@@ -75,8 +75,11 @@ async def _list(store: Path | None) -> Sequence[CachedContext]:
 
 def _known(manifest: Manifest, *, emulator: bool) -> Mapping[str, Collection[str]]:
     path = place_of(manifest, emulator=emulator).state
-    if not path.exists():
+    try:
+        state = read_state(path, stack=manifest.stack) if path.exists() else None
+    except StateError:
+        state = None
+    if state is None:
         return {}
-    state = read_state(path, stack=manifest.stack)
     ids = {record.id for record in state.caches.values() if isinstance(record, RecordedCache)}
     return {manifest.stack: ids | set(state.retiring)}

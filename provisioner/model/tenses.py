@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from types import MappingProxyType
@@ -204,7 +204,23 @@ class RecordedCache:
     updated_at: datetime
     expires_at: datetime
     measure: Measure
-    """Its `tokens` are the provider's count."""
+
+    @classmethod
+    def of(cls, want: DesiredCache, seen: LiveCache, *, counted: bool) -> Self:
+        """What is on record of *want* once *seen* is its cache."""
+        return cls(
+            name=want.name,
+            provider=want.provider,
+            model=want.model,
+            digest=want.digest,
+            life=want.life,
+            settings=want.settings,
+            id=seen.id,
+            created_at=seen.created_at,
+            updated_at=seen.updated_at,
+            expires_at=seen.expires_at,
+            measure=replace(want.measure, tokens=seen.tokens, counted=counted),
+        )
 
     @property
     def after(self) -> After:
@@ -231,6 +247,20 @@ class RecordedAnnotation:
     handle: CacheHandle
     updated_at: datetime
     measure: Measure
+
+    @classmethod
+    def of(cls, want: DesiredAnnotation, at: datetime) -> Self:
+        """What is on record of *want* once it is written down."""
+        return cls(
+            name=want.name,
+            provider=want.provider,
+            model=want.model,
+            digest=want.digest,
+            life=want.life,
+            handle=want.handle,
+            updated_at=at,
+            measure=want.measure,
+        )
 
     @property
     def after(self) -> After:

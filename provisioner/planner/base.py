@@ -12,11 +12,9 @@ from datetime import datetime
 
 from provisioner.model import (
     Desired,
-    DesiredAnnotation,
     DesiredCache,
     Life,
     LiveCache,
-    Recorded,
     RecordedAnnotation,
     RecordedCache,
     State,
@@ -29,50 +27,27 @@ def as_if_applied(
     desired: Iterable[Desired], *, stack: str, now: datetime
 ) -> tuple[State, tuple[LiveCache, ...]]:
     """A state that records *desired*, and the caches that it would have made."""
-    records = {want.name: _record(want, now) for want in desired}
-    live = tuple(_live(record) for record in records.values() if isinstance(record, RecordedCache))
-    return State(stack=stack, caches=records), live
+    wants = tuple(desired)
+    live = {w.name: _live(w, now) for w in wants if isinstance(w, DesiredCache)}
+    records = {
+        want.name: RecordedCache.of(want, live[want.name], counted=want.measure.counted)
+        if isinstance(want, DesiredCache)
+        else RecordedAnnotation.of(want, now)
+        for want in wants
+    }
+    return State(stack=stack, caches=records), tuple(live.values())
 
 
-def _record(want: Desired, now: datetime) -> Recorded:
-    match want:
-        case DesiredAnnotation():
-            return RecordedAnnotation(
-                name=want.name,
-                provider=want.provider,
-                model=want.model,
-                digest=want.digest,
-                life=want.life,
-                handle=want.handle,
-                updated_at=now,
-                measure=want.measure,
-            )
-        case DesiredCache():
-            return RecordedCache(
-                name=want.name,
-                provider=want.provider,
-                model=want.model,
-                digest=want.digest,
-                life=want.life,
-                settings=want.settings,
-                id=f"base/{want.name}",
-                created_at=now,
-                updated_at=now,
-                expires_at=_end(want.life, now),
-                measure=want.measure,
-            )
-
-
-def _live(record: RecordedCache) -> LiveCache:
+def _live(want: DesiredCache, now: datetime) -> LiveCache:
     return LiveCache(
-        provider=record.provider,
-        id=record.id,
+        provider=want.provider,
+        id=f"base/{want.name}",
         label=None,
-        model=record.model,
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        expires_at=record.expires_at,
-        tokens=record.measure.tokens,
+        model=want.model,
+        created_at=now,
+        updated_at=now,
+        expires_at=_end(want.life, now),
+        tokens=want.measure.tokens,
     )
 
 
