@@ -32,7 +32,7 @@ from provisioner.planner import edits
 from tests.builders import HOUR, STACK, annotation, desired
 from tests.world import Cut, Killed, MemoryCaches, World, lost_answer
 
-MANY = settings(max_examples=400, deadline=None)
+MANY = settings(max_examples=200, deadline=None)
 
 _SETTINGS = st.sampled_from(
     [

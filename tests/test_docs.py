@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -69,8 +70,9 @@ def test_commands_page() -> None:
     """docs/commands.md is the help of every command."""
     blocks = ["# Commands\n"]
     for name, command in commands():
-        context = click.Context(command, info_name=f"ctxprov {name}", max_content_width=WIDTH)
-        context.terminal_width = WIDTH
+        settings: dict[str, Any] = {**cli.group.context_settings, "terminal_width": WIDTH}
+        parent = click.Context(cli.group, info_name="ctxprov", **settings)
+        context = click.Context(command, parent=parent, info_name=name)
         blocks.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
     settle(ROOT / "docs" / "commands.md", "\n".join(blocks))
 
