@@ -14,15 +14,22 @@ from provisioner.resolver import load_and_resolve
 
 
 def read_stack(
-    path: Path, *, models: Path | None, now: datetime, allow_empty: bool
+    path: Path,
+    *,
+    models: Path | None,
+    now: datetime,
+    allow_empty: bool,
+    warnings: int | None = 10,
 ) -> tuple[Manifest, tuple[Desired, ...]]:
     """
     Load and resolve a stack; one that declares nothing must be meant.
 
+    No more than so many *warnings* are told.
+
     Raises `ManifestError` with every problem, and `Refused`.
     """
     manifest, resolution = load_and_resolve(path, load_catalog(models), now=now)
-    tell_warnings(resolution.warnings)
+    tell_warnings(resolution.warnings, most=warnings)
     if not manifest.caches and not allow_empty:
         raise Refused(
             f"{manifest.path} declares no cache, so everything on record would go. "

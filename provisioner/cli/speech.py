@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import click
 
@@ -10,9 +10,13 @@ from provisioner.errors import Problem
 from provisioner.render.escape import plain
 
 
-def tell_warnings(warnings: Iterable[Problem]) -> None:
-    for warning in warnings:
-        click.echo(plain(f"warning: {warning}"), err=True)
+def tell_warnings(warnings: Sequence[Problem], *, most: int | None) -> None:
+    """Tell the first *most* of them; the rest is counted."""
+    for warning in warnings[:most]:
+        tell(f"warning: {warning}")
+    rest = 0 if most is None else len(warnings) - most
+    if rest > 0:
+        tell(f"… and {rest:,} more warnings; ctxprov validate tells all of them.")
 
 
 def tell(sentence: str) -> None:

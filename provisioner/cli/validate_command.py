@@ -44,7 +44,9 @@ def command(stacks: tuple[Path, ...], models: Path | None, every: timedelta | No
 
 def _validate(stack: Path, models: Path | None, every: timedelta | None) -> Status:
     try:
-        manifest, desired = read_stack(stack, models=models, now=clock.now(), allow_empty=True)
+        manifest, desired = read_stack(
+            stack, models=models, now=clock.now(), allow_empty=True, warnings=None
+        )
     except CtxprovError as error:
         return tell_error(error)
     count = len(desired)

@@ -190,6 +190,16 @@ def test_one_stack_fails_alone(stage: Stage, tmp_path: Path) -> None:
     assert stage.count("list") - before == 1
 
 
+def test_many_warnings(stage: Stage) -> None:
+    """A plan tells the first ten warnings and counts the rest; validate tells them all."""
+    stage.write(*[f"n{i}: {{{GEMINI}, content: a.md}}" for i in range(15)], a="short")
+
+    told = stage.run("plan", ".").err.splitlines()
+    assert len(told) == 11
+    assert "5 more warnings" in told[-1]
+    assert len(stage.run("validate", ".").err.splitlines()) == 15
+
+
 def test_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
     """A bug keeps its traceback and says that it is one."""
     assert cli.guarded(lambda: 1 / 0) == 1
