@@ -66,7 +66,7 @@ def command(
     as_json: bool,
     outs: tuple[Out, ...],
     colour: bool | None,
-    **options_: Any,  # noqa: ANN401  # click checked them; Asked names them
+    **said: Any,  # noqa: ANN401  # click checked them; Asked names them
 ) -> Status:
     """
     Create, refresh, replace and retire caches to match the manifest.
@@ -83,7 +83,7 @@ def command(
       ctxprov apply --plan plan.json
       ctxprov apply stacks/* --auto-approve
     """
-    asked = Asked(colour=terminal.wants_colour(colour), **options_)
+    asked = Asked(colour=terminal.wants_colour(colour), **said)
     if asked.prune and (asked.plan_file or asked.expect):
         raise click.UsageError("--prune deletes what no plan lists for approval: run it by itself.")
 

@@ -112,7 +112,7 @@ def command(
     detailed_exitcode: bool,
     exit_on: frozenset[Cause],
     colour: bool | None,
-    **options_: Any,  # noqa: ANN401  # click checked them; Asked names them
+    **said: Any,  # noqa: ANN401  # click checked them; Asked names them
 ) -> Status:
     """
     Show what apply would do.
@@ -133,7 +133,7 @@ def command(
     asked = Asked(
         exit_on=exit_on if detailed_exitcode else frozenset(),
         colour=terminal.wants_colour(colour),
-        **options_,
+        **said,
     )
     if asked.base and (asked.emulator or asked.prune or asked.replace):
         raise click.UsageError(

@@ -66,7 +66,8 @@ async def _over_stacks(stacks: Sequence[Path], work: Work, outs: tuple[Out, ...]
             rows.append((stack, ended))
             if ended.status in {Status.INTERRUPTED, Status.TERMINATED}:
                 break
-    write(outs, run.pages) if run.pages else None
+    if run.pages:
+        write(outs, run.pages)
     if len(stacks) > 1 and not run.is_quiet:
         _tell(rows)
     return first_of(*(ended.status for _, ended in rows))
