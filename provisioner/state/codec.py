@@ -9,7 +9,6 @@ live is somebody else's business.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -172,11 +171,12 @@ def _state(document: Json) -> State:
 
 
 def _refuse_double_ids(state: State) -> None:
-    ids = Counter(tuple(state.retiring))
-    ids.update(record.id for record in state.caches.values() if isinstance(record, RecordedCache))
-    for id_, times in ids.items():
-        if times > 1:
-            raise Misshapen("", f"{id_} is on record {times} times")
+    known = set(state.retiring)
+    for name, record in state.caches.items():
+        if isinstance(record, RecordedCache):
+            if record.id in known:
+                raise Misshapen(f"caches.{name}.id", f"{record.id} is on record twice")
+            known.add(record.id)
 
 
 def _scope(_: str, json: Json) -> Scope:

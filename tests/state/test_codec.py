@@ -170,7 +170,7 @@ WRONG: list[tuple[str, Json, str]] = [
     ("caches/manual/expires_at", "0001-01-01T00:00:00+10:00", "outside the years"),
     ("caches/manual/paths", ["a", 1], "caches.manual.paths: this must be a list of texts"),
     ("caches/manual/tokens", None, "caches.manual.tokens: this must be a whole number"),
-    ("caches/manual/id", "cachedContents/old", "cachedContents/old is on record 2 times"),
+    ("caches/manual/id", "cachedContents/old", "cachedContents/old is on record twice"),
     ("caches/policy/handle", {"provider": "x"}, "caches.policy.handle: this is not a handle"),
     ("caches/policy/life", {"expires_at": "2026-01-01T00:00:00Z"}, "policy.life: an annotation"),
     ("retiring/cachedContents~old", {}, "retiring.cachedContents~old.expires_at: this is missing"),
