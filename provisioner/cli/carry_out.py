@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from provisioner.cache import CacheContent
 from provisioner.cli import clock, terminal
 from provisioner.cli.interruption import Interruption, listening
 from provisioner.cli.place import Place
-from provisioner.cli.progress import Progress, progress
+from provisioner.cli.progress import progress
 from provisioner.cli.show_plan import result_page, show_plan, show_results
 from provisioner.cli.stacks import Ended, Run
 from provisioner.cli.status import Status, first_of
@@ -37,9 +37,9 @@ from provisioner.model import (
     Plan,
     RecordedAnnotation,
     RecordedCache,
+    Result,
     Retire,
     State,
-    is_pending,
 )
 from provisioner.planner import plan
 from provisioner.render.result import summary_line
@@ -134,34 +134,32 @@ async def _perform(errand: Errand, told: Plan, ledger: Ledger, seen: Survey, run
             document = handles_bytes(ledger.state, hidden=_dying(told), now=clock.now())
             publish(errand.place.publish, document)
 
-    with (
-        listening() as interruption,
-        progress(told, colour=errand.colour, quiet=run.is_quiet) as bar,
-    ):
+    results: list[Result] = []
+    with listening() as interruption:
         try:
-            await apply(
-                told,
-                seen.clients,
-                errand.read,
-                ledger.record,
-                save_and_publish,
-                bar.report,
-                parallelism=errand.parallelism,
-                stopping=interruption.is_asked,
-            )
+            with progress(told, results, colour=errand.colour, quiet=run.is_quiet) as report:
+                await apply(
+                    told,
+                    seen.clients,
+                    errand.read,
+                    ledger.record,
+                    save_and_publish,
+                    report,
+                    parallelism=errand.parallelism,
+                    stopping=interruption.is_asked,
+                )
         except asyncio.CancelledError:
             if not interruption.is_asked():
                 raise
         finally:
-            ended = tuple(result for result in bar.results if is_pending(result.change))
-            run.pages.append(result_page(told, ended))
+            run.pages.append(result_page(told, results))
             if not run.is_quiet:
-                show_results(told, ended, colour=errand.colour)
-    return Ended(status=_status(told, bar, interruption), summary=summary_line(ended))
+                show_results(told, results, colour=errand.colour)
+    return Ended(status=_status(told, results, interruption), summary=summary_line(results))
 
 
-def _status(told: Plan, bar: Progress, interruption: Interruption) -> Status:
-    failed = any(isinstance(r.outcome, Failed | NotAttempted) for r in bar.results)
+def _status(told: Plan, results: Iterable[Result], interruption: Interruption) -> Status:
+    failed = any(isinstance(result.outcome, Failed | NotAttempted) for result in results)
     return first_of(
         interruption.status or Status.OK,
         Status.FAILED if failed else Status.OK,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import click
 
@@ -14,34 +14,40 @@ from provisioner.cli import terminal
 from provisioner.model import Plan, Result, is_pending
 from provisioner.render.result import result_line
 
-
-@dataclass
-class Progress:
-    """What has ended so far; tells somebody of each."""
-
-    tell: Callable[[Result], None]
-    results: list[Result] = field(default_factory=list)
-
-    def report(self, result: Result) -> None:
-        self.results.append(result)
-        if is_pending(result.change):
-            self.tell(result)
+Tell: TypeAlias = Callable[[Result], None]
 
 
 @contextmanager
-def progress(told: Plan, *, colour: bool, quiet: bool) -> Iterator[Progress]:
-    """Follow the application of *told*; *quiet* says that standard output is taken."""
+def progress(told: Plan, results: list[Result], *, colour: bool, quiet: bool) -> Iterator[Tell]:
+    """
+    Follow the application of *told*: what is yielded is to be told of every result.
+
+    Those that anybody waits for go into *results*, and are shown unless *quiet* says that
+    standard output is taken.
+    """
+    with _show(told, colour=colour, quiet=quiet) as show:
+
+        def report(result: Result) -> None:
+            if is_pending(result.change):
+                results.append(result)
+                show(result)
+
+        yield report
+
+
+@contextmanager
+def _show(told: Plan, *, colour: bool, quiet: bool) -> Iterator[Tell]:
     if quiet:
-        yield Progress(lambda _: None)
+        yield lambda _: None
     elif told.pending and terminal.is_interactive():
         with _bar(len(told.pending)) as advance:
-            yield Progress(advance)
+            yield advance
     else:
-        yield Progress(lambda result: click.echo(result_line(result, colour=colour), color=True))
+        yield lambda result: click.echo(result_line(result, colour=colour), color=True)
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[Result], None]]:
+def _bar(total: int) -> Iterator[Tell]:
     from rich import progress as bars  # noqa: PLC0415  # 40 ms that only a terminal should pay
 
     columns = (
