@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from provisioner.cache import Json
 from provisioner.cli import clock, options
 from provisioner.cli.place import place_of
 from provisioner.cli.request import request_of
@@ -70,27 +71,33 @@ def command(
     manifest = load_manifest(folder)
     state = read_state(place_of(manifest, emulator=emulator).state, stack=manifest.stack)
     caches = handles_words(state, hidden=(), now=clock.now())
-    known = caches["caches"]
     if name is None:
         if form != "json":
             raise click.UsageError(f"--format {form} needs the NAME of a cache.")
         click.echo(json_text(caches), nl=False)
         return Status.OK
-    if not isinstance(known, Mapping) or name not in known:
-        raise CtxprovError(
-            f"{name!r} has no handle in {manifest.stack}: it is not on record or has expired. "
-            "ctxprov plan says why, ctxprov apply makes it so."
-        )
+    entry = _entry(caches["caches"], name, manifest.stack)
     record = state.caches[name]
     if api and (form != "request" or record.handle.as_json()["provider"] != "openai"):
         raise click.UsageError("--api is for requests of openai entries.")
-    if form == "request":
-        words = request_of(
-            manifest, state, record, api=api or "responses", with_content=not no_content
-        )
-        click.echo(json_text(words), nl=False)
-    elif form == "env":
-        click.echo(env_lines(name, record.model, record.handle), nl=False)
-    else:
-        click.echo(json_text(known[name]), nl=False)
+    match form:
+        case "json":
+            text = json_text(entry)
+        case "env":
+            text = env_lines(name, record.model, record.handle)
+        case "request":
+            api = api or "responses"
+            text = json_text(
+                request_of(manifest, state, record, api=api, with_content=not no_content)
+            )
+    click.echo(text, nl=False)
     return Status.OK
+
+
+def _entry(caches: Json, name: str, stack: str) -> Json:
+    if isinstance(caches, Mapping) and name in caches:
+        return caches[name]
+    raise CtxprovError(
+        f"{name!r} has no handle in {stack}: it is not on record or has expired. "
+        "ctxprov plan says why, ctxprov apply makes it so."
+    )

@@ -28,19 +28,21 @@ from provisioner.model.changes import (
 from provisioner.model.facts import Dropped, Exists, Fact, Gone, Noted, Retired, Scope, State
 from provisioner.model.results import Done, Failed, NotAttempted, Outcome, Result
 from provisioner.model.tenses import (
-    TOLERANCE,
-    After,
     Desired,
     DesiredAnnotation,
     DesiredCache,
-    Label,
-    Life,
     LiveCache,
-    Measure,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
+)
+from provisioner.model.terms import (
+    TOLERANCE,
+    After,
+    Label,
+    Life,
+    Measure,
     Settings,
     Ttl,
     Until,

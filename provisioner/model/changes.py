@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from provisioner.model.tenses import (
-    After,
     Desired,
     DesiredAnnotation,
     DesiredCache,
@@ -26,6 +25,7 @@ from provisioner.model.tenses import (
     RecordedCache,
     RetiringCache,
 )
+from provisioner.model.terms import After
 from provisioner.model.words import after_words
 
 

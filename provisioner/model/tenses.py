@@ -8,108 +8,12 @@ Everything here is a frozen value that holds no content and no key.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from fractions import Fraction
-from types import MappingProxyType
-from typing import Literal, Self, TypeAlias
+from typing import Self, TypeAlias
 
 from provisioner.cache import CachedContext, CacheHandle, GeminiHandle
-
-TOLERANCE = timedelta(seconds=2)
-"""How far two moments may lie apart and still be the same."""
-
-_WORD = r"[a-z0-9][a-z0-9-]*"
-_LABEL = re.compile(
-    rf"ctxprov:(?P<stack>{_WORD}(?:\.{_WORD})?)/(?P<name>{_WORD})@(?P<mark>[0-9a-f]{{16}})",
-    re.ASCII,
-)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Label:
-    """
-    What we write into a live cache: whose it is, and the first 16 digits of its digest.
-
-    It lets us recognise a cache that we never got to record.
-    """
-
-    stack: str
-    name: str
-    mark: str
-
-    def __str__(self) -> str:
-        return f"ctxprov:{self.stack}/{self.name}@{self.mark}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        found = _LABEL.fullmatch(text)
-        return cls(**found.groupdict()) if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class Ttl:
-    """A life that begins anew with every refresh."""
-
-    span: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Until:
-    """A life that ends at one moment (aware UTC) and is never refreshed."""
-
-    moment: datetime
-
-
-Life: TypeAlias = Ttl | Until
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a live cache is looked after.  It lives in the record, not on the server."""
-
-    refresh_before: timedelta | Fraction = Fraction(1, 3)
-    """The window before expiry, or its share of the granted life."""
-    retire_after: timedelta = timedelta(hours=1)
-    keep: Literal["warm", "once"] = "warm"
-    protect: bool = False
-
-    def window(self, granted: timedelta) -> timedelta:
-        """How long before its expiry a cache is refreshed: never above half its life."""
-        match self.refresh_before:
-            case timedelta() as asked:
-                return min(asked, granted / 2)
-            case share:
-                return min(granted * share.numerator / share.denominator, granted / 2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """What may be told of content without showing any of it."""
-
-    paths: tuple[str, ...] = ()
-    """As the manifest spells them, in order."""
-    size: int = 0
-    """Bytes."""
-    tokens: int = 0
-    """An estimate, unless `counted`."""
-    counted: bool = False
-    """Whether the provider said how many tokens there are."""
-    pieces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """The first digits of each piece's digest: files, parts, and every leaf of tools."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class After:
-    """What an entry asks for: two that are equal need no edit.  Annotations have no settings."""
-
-    provider: str
-    model: str
-    digest: str
-    life: Life
-    settings: Settings | None
+from provisioner.model.terms import After, Label, Life, Measure, Settings, Ttl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from provisioner.cache import Json
-from provisioner.model.tenses import After, Life, Settings, Ttl, Until
+from provisioner.model.terms import After, Life, Settings, Ttl, Until
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 
 
