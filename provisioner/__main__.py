@@ -1,11 +1,15 @@
 """`python -m provisioner`, and the command `ctxprov`."""
 
+import gc
 import sys
 
 from provisioner.cli import run
 
 
 def main() -> None:
+    # A command makes many values at once and few cycles: looking for them again and again
+    # would cost a large stack a third of its time.
+    gc.set_threshold(100_000, 50, 100)
     sys.exit(run(sys.argv[1:]))
 
 

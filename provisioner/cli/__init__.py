@@ -9,7 +9,6 @@ bug keeps its traceback and says that it is one, and an interruption is neither.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -83,9 +82,6 @@ def group() -> None:
 def run(argv: Sequence[str]) -> int:
     """Run a command line and return its exit status; never raises."""
     signal.signal(signal.SIGTERM, _terminated)
-    # A command makes many values at once and few cycles: looking for them again and again
-    # would cost a large stack a third of its time.
-    gc.set_threshold(100_000, 50, 100)
     try:
         status = guarded(lambda: group.main(list(argv), "ctxprov", standalone_mode=False))
         sys.stdout.flush()
