@@ -1,0 +1,184 @@
+"""
+What a change costs, as values: priced elsewhere, shown elsewhere.
+
+Money is in whole nano-dollars, so that sums are exact in any order.  An amount knows
+whether it rests on estimated tokens, and whether something in it has no price: what is
+not known is never a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Self, TypeAlias
+
+NANO = 10**9
+"""So many nano-dollars are a dollar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of USD, in nano-dollars; negative is what somebody gets back."""
+
+    nano: int = 0
+    estimated: bool = False
+    """Whether it rests on a count of tokens that nobody measured."""
+    partial: bool = False
+    """Whether something in it has no price; `nano` is then the rest, and 0 if that is all."""
+
+    @property
+    def usd(self) -> Decimal:
+        return Decimal(self.nano).scaleb(-9)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything in it, known or not."""
+        return self.nano != 0 or self.partial
+
+    def __add__(self, other: Money) -> Money:
+        return Money(
+            self.nano + other.nano,
+            self.estimated or other.estimated,
+            self.partial or other.partial,
+        )
+
+    def __sub__(self, other: Money) -> Money:
+        """No price, if either has something without: the rest of a difference means nothing."""
+        if self.partial or other.partial:
+            return NO_PRICE
+        return Money(self.nano - other.nano, self.estimated or other.estimated)
+
+
+NOTHING = Money()
+NO_PRICE = Money(partial=True)
+
+
+def total(amounts: Iterable[Money]) -> Money:
+    return sum(amounts, NOTHING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is paid at one moment's prices: once, and as rent per hour."""
+
+    once: Money
+    """For what the change makes."""
+    before: Money
+    """The rent of what lives now."""
+    after: Money
+    """The rent of what lives when the change is done and what it retires is gone."""
+    delta: Money
+    """What is added to the rent; for several changes, those with a price."""
+
+    @classmethod
+    def of(cls, once: Money, before: Money, after: Money) -> Self:
+        return cls(once=once, before=before, after=after, delta=after - before)
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(
+            once=self.once + other.once,
+            before=self.before + other.before,
+            after=self.after + other.after,
+            delta=self.delta + other.delta,
+        )
+
+
+FREE = Figures.of(NOTHING, NOTHING, NOTHING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUse:
+    """
+    Whether a live cache pays.
+
+    Calls per hour are None if there are none from which it pays, or no price.
+    """
+
+    creation: Money
+    """Paid at every edit and every re-creation."""
+    pays_from: Decimal | None
+    """Calls per hour from which it is cheaper than sending the content each time."""
+    pays_from_implicit: Decimal | None
+    """The same if implicit caching, which is free, hits anyway in a share of the calls."""
+    implicit_hits: Decimal
+    """That share."""
+    net_per_hour: Money | None
+    """What the declared calls save, less the rent; None if no calls are declared."""
+    worst_rent: Decimal
+    """How many times as high the rent is at worst, if every granted life is billed whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationUse:
+    """Whether writing a prefix pays.  Nothing is paid for the annotation itself."""
+
+    write: Money
+    """Paid by the first call of every lifetime."""
+    pays_after: Decimal | None
+    """Calls per lifetime, the one that writes included; None if never, or no price."""
+    net_per_hour: Money | None
+    """
+    What the declared calls save, evenly spread, if a hit prolongs nothing; None if no
+    calls are declared.
+    """
+
+
+Use: TypeAlias = CacheUse | AnnotationUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What holds instead from a day on (UTC), because prices change."""
+
+    on: date
+    figures: Figures
+    use: Use | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one change costs, at the prices of one moment."""
+
+    name: str
+    figures: Figures
+    overlap: Money
+    """What the old cache costs until it is gone."""
+    month: Money
+    """The rent of the next 30 days, in which a cache that is kept warm lives on."""
+    steps: tuple[Step, ...]
+    """The changes of price in these 30 days, by day."""
+    use: Use | None
+    """None for what is not declared, or not there."""
+
+    @property
+    def unpriced(self) -> bool:
+        """Whether something in it has no price now."""
+        match self.use:
+            case CacheUse(creation=own) | AnnotationUse(write=own):
+                pass
+            case None:
+                own = NOTHING
+        now = self.figures
+        return any(money.partial for money in (own, now.once, now.before, now.after))
+
+    def on(self, day: date) -> Figures:
+        """What holds on *day*."""
+        past = [step.figures for step in self.steps if step.on <= day]
+        return past[-1] if past else self.figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What several changes cost together."""
+
+    lines: int
+    unpriced: int
+    """How many lines have no price, wholly or in part."""
+    figures: Figures
+    overlap: Money
+    month: Money
+    net_per_hour: Money | None
+    """Over the lines that declare their calls; None if none does."""
+    steps: tuple[Step, ...]
+    """The figures of all lines from each day on that changes any."""

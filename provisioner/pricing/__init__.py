@@ -1,0 +1,11 @@
+"""
+Tokens, model and moment in, money out.  Pure: no clock, no file, no catalogue is opened.
+
+Whoever asks passes a lookup of models.  What has no price is `NO_PRICE`, never nothing.
+"""
+
+from provisioner.pricing.bill import cost, costs, rent, totals
+from provisioner.pricing.tariff import MONTH, Lookup
+from provisioner.pricing.worth import IMPLICIT_HITS
+
+__all__ = ["IMPLICIT_HITS", "MONTH", "Lookup", "cost", "costs", "rent", "totals"]

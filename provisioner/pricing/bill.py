@@ -1,0 +1,108 @@
+"""
+What a plan costs, change by change and together.
+
+Every change is priced at one moment; where prices change within the month after it, the
+figures from that day on are told beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from provisioner.model import Change, LiveCache, Plan, name_of_change
+from provisioner.model.money import (
+    FREE,
+    NOTHING,
+    Cost,
+    Figures,
+    Money,
+    Step,
+    Totals,
+    Use,
+    total,
+)
+from provisioner.pricing.effects import Effect, effect, held_by
+from provisioner.pricing.tariff import Lookup, Tariffs, tariffs
+from provisioner.pricing.worth import IMPLICIT_HITS, use
+
+
+def costs(
+    plan: Plan, lookup: Lookup, *, at: datetime, implicit_hits: Decimal = IMPLICIT_HITS
+) -> tuple[Cost, ...]:
+    """
+    Price each change of *plan* at *at* (aware UTC), in the order of its changes.
+
+    A name may have several: its own, and one for each old cache of it that is still there.
+    """
+    known = tariffs(lookup)
+    return tuple(_cost(change, known, at, implicit_hits) for change in plan.changes)
+
+
+def cost(
+    change: Change, lookup: Lookup, *, at: datetime, implicit_hits: Decimal = IMPLICIT_HITS
+) -> Cost:
+    """Price one change; *implicit_hits*, from 0 to 1, is the share that is cached for free."""
+    return _cost(change, tariffs(lookup), at, implicit_hits)
+
+
+def totals(costs: Iterable[Cost]) -> Totals:
+    """Add up; the steps are those of all lines."""
+    lines = tuple(costs)
+    days = sorted({step.on for line in lines for step in line.steps})
+    nets = [net for line in lines if line.use and (net := line.use.net_per_hour) is not None]
+    return Totals(
+        lines=len(lines),
+        unpriced=sum(line.unpriced for line in lines),
+        figures=sum((line.figures for line in lines), FREE),
+        overlap=total(line.overlap for line in lines),
+        month=total(line.month for line in lines),
+        net_per_hour=total(nets) if nets else None,
+        steps=tuple(
+            Step(on=day, figures=sum((line.on(day) for line in lines), FREE), use=None)
+            for day in days
+        ),
+    )
+
+
+def rent(live: LiveCache, lookup: Lookup, *, at: datetime) -> Money:
+    """What a live cache costs per hour at *at* (aware UTC)."""
+    return held_by(live, tariffs(lookup)).rent(at.astimezone(UTC).date())
+
+
+def _cost(change: Change, known: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:
+    done = effect(change, known, at)
+    today = at.astimezone(UTC).date()
+    return Cost(
+        name=name_of_change(change),
+        figures=_figures(done, today),
+        overlap=done.fading.held.rent_over(at, done.fading.span) if done.fading else NOTHING,
+        month=done.after.rent_over(at, done.lasts) if done.after else NOTHING,
+        steps=_steps(done, at, implicit_hits),
+        use=_use(done, today, implicit_hits),
+    )
+
+
+def _figures(done: Effect, day: date) -> Figures:
+    return Figures.of(
+        once=done.makes.creation(day) if done.makes else NOTHING,
+        before=total(one.rent(day) for one in done.before),
+        after=done.after.rent(day) if done.after else NOTHING,
+    )
+
+
+def _use(done: Effect, day: date, implicit_hits: Decimal) -> Use | None:
+    if done.want is None or done.wanted is None:
+        return None
+    return use(done.want, done.wanted, day, implicit_hits=implicit_hits)
+
+
+def _steps(done: Effect, at: datetime, implicit_hits: Decimal) -> tuple[Step, ...]:
+    """By day, for whatever the change has to do with, as long as it lives."""
+    concerned = {one for one in (*done.before, done.after, done.wanted) if one}
+    days = sorted({day for one in concerned for day in one.turns(at, done.lasts)})
+    return tuple(
+        Step(on=day, figures=_figures(done, day), use=_use(done, day, implicit_hits))
+        for day in days
+    )

@@ -1,0 +1,179 @@
+"""
+What each change does to what is paid for: what it makes, what lives before and after it,
+and what fades away.
+
+Tokens are the provider's count of what lives, or of the very content it once counted, else
+an estimate.  No price is known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from provisioner.model import (
+    Adopt,
+    Annotate,
+    Blocked,
+    Change,
+    Create,
+    Delete,
+    Desired,
+    DesiredCache,
+    Forget,
+    Keep,
+    Leave,
+    LiveCache,
+    Note,
+    Recorded,
+    RecordedCache,
+    Refresh,
+    Replace,
+    Retire,
+    RetiringCache,
+    Ttl,
+    Until,
+)
+from provisioner.pricing.tariff import MONTH, Held, Tariffs
+
+_NOW = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fading:
+    """What lives on for a while after its change."""
+
+    held: Held
+    span: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What a change does."""
+
+    makes: Held | None = None
+    before: tuple[Held, ...] = ()
+    after: Held | None = None
+    lasts: timedelta = MONTH
+    """How long of a month this concerns: what is kept warm lives on, the rest dies."""
+    fading: Fading | None = None
+    want: Desired | None = None
+    """What is declared, and there."""
+    wanted: Held | None = None
+    """Its content."""
+
+
+def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
+    """Carry out *change* at *at*, on paper."""
+    match change:
+        case Create(want, record):
+            made = _content(want, record, tariffs)
+            return _made(want, made, at)
+        case Replace(want, old, record):
+            made = _content(want, record, tariffs)
+            return _with_old(_made(want, made, at), old, record, tariffs, at)
+        case Adopt(want, twin, old, record):
+            held = _alive(twin, None, tariffs)
+            lasts = _ahead(want, at)
+            taken = Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
+            return _with_old(taken, old, record, tariffs, at)
+        case Refresh(want, own, record):
+            held = _alive(own, record, tariffs)
+            lasts = _ahead(want, at)
+            return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
+        case Note(want, own, record) | Keep(DesiredCache() as want, LiveCache() as own, record):
+            held = _alive(own, record, tariffs)
+            lasts = _left(own, want, at)
+            return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
+        case Keep(DesiredCache()) | Forget():
+            return Effect()
+        case Annotate(want, old, record):
+            noted = Effect(want=want, wanted=_content(want, record, tariffs))
+            return _with_old(noted, old, record, tariffs, at)
+        case Keep(want, _, record):
+            return Effect(want=want, wanted=_content(want, record, tariffs))
+        case Retire(live, record):
+            stopped = Effect(lasts=_left(live, record, at))
+            return _with_old(stopped, live, record, tariffs, at)
+        case Delete(live, record):
+            held = _alive(live, record, tariffs)
+            return Effect(before=(held,), lasts=_left(live, record, at))
+        case Leave(live, record) | Blocked(live=live, record=record):
+            held = _alive(live, record, tariffs)
+            return Effect(before=(held,), after=held, lasts=_left(live, record, at))
+
+
+def _made(want: DesiredCache, made: Held, at: datetime) -> Effect:
+    return Effect(makes=made, after=made, lasts=_ahead(want, at), want=want, wanted=made)
+
+
+def _with_old(
+    rest: Effect,
+    old: LiveCache | None,
+    record: Recorded | RetiringCache | None,
+    tariffs: Tariffs,
+    at: datetime,
+) -> Effect:
+    """The same, with an old cache that is retired by its record."""
+    if old is None or not isinstance(record, RecordedCache | RetiringCache):
+        return rest
+    held = _alive(old, record, tariffs)
+    span = max(_NOW, min(record.retire_after, old.expires_at - at))
+    return replace(rest, before=(*rest.before, held), fading=Fading(held=held, span=span))
+
+
+def held_by(live: LiveCache, tariffs: Tariffs) -> Held:
+    """What a live cache holds, by the provider's word alone."""
+    return Held(tariffs(live.provider, live.model), live.tokens, estimated=False)
+
+
+def _alive(live: LiveCache, record: Recorded | RetiringCache | None, tariffs: Tariffs) -> Held:
+    """
+    What a live cache holds.
+
+    A provider that tells no count leaves us with ours; and in a comparison of revisions,
+    what is alive is only as sure as its record.
+    """
+    match record:
+        case RecordedCache(id=live.id, measure=measure):
+            count = live.tokens or measure.tokens
+            tariff = tariffs(live.provider, live.model)
+            return Held(tariff, count, estimated=not (measure.counted and live.tokens))
+        case _:
+            return held_by(live, tariffs)
+
+
+def _content(want: Desired, record: Recorded | None, tariffs: Tariffs) -> Held:
+    """What *want* would hold, counted if its very content was."""
+    match record:
+        case RecordedCache(digest=want.digest, measure=measure) if measure.counted:
+            pass
+        case _:
+            measure = want.measure
+    return Held(tariffs(want.provider, want.model), measure.tokens, estimated=not measure.counted)
+
+
+def _ahead(want: DesiredCache, at: datetime) -> timedelta:
+    """How long of a month a life lasts that begins now."""
+    match want.life:
+        case Ttl(span):
+            return MONTH if want.settings.keep == "warm" else min(span, MONTH)
+        case Until(moment):
+            return _within(moment - at)
+
+
+def _left(
+    live: LiveCache, kept: DesiredCache | Recorded | RetiringCache | None, at: datetime
+) -> timedelta:
+    """How long of a month a life lasts that has begun."""
+    match kept:
+        case DesiredCache() | RecordedCache():
+            if isinstance(kept.life, Ttl) and kept.settings.keep == "warm":
+                return MONTH
+        case _:
+            pass
+    return _within(live.expires_at - at)
+
+
+def _within(span: timedelta) -> timedelta:
+    return max(_NOW, min(span, MONTH))

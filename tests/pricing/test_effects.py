@@ -1,0 +1,163 @@
+"""What each change does to what is paid for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from provisioner.model import (
+    Adopt,
+    Annotate,
+    Blocked,
+    Change,
+    Create,
+    Delete,
+    Forget,
+    Keep,
+    Leave,
+    Measure,
+    Note,
+    Reason,
+    Refresh,
+    Replace,
+    Retire,
+    Settings,
+    Until,
+)
+from provisioner.pricing.effects import Effect, effect
+from provisioner.pricing.tariff import MONTH, tariffs
+from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring
+from tests.pricing.prices import lookup
+
+OLD = desired("a", "old", model="flat", measure=Measure(tokens=1_000))
+NEW = desired("a", "new", model="flat", measure=Measure(tokens=2_000))
+LIVE = live(OLD, tokens=1_111)
+RECORD = replace(recorded(OLD), measure=Measure(tokens=1_111, counted=True))
+TWIN = live(NEW, id="cachedContents/2", tokens=2_222)
+NOTE = annotation("a", model="noted", measure=Measure(tokens=500))
+ONCE = Settings(keep="once")
+
+
+def of(change: Change) -> Effect:
+    return effect(change, tariffs(lookup), NOW)
+
+
+def counts(change: Change) -> tuple[int | None, list[int], int | None, int | None]:
+    """Tokens made, alive before, alive after, fading."""
+    done = of(change)
+    return (
+        done.makes.tokens if done.makes else None,
+        [held.tokens for held in done.before],
+        done.after.tokens if done.after else None,
+        done.fading.held.tokens if done.fading else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "tokens"),
+    [
+        (Create(NEW, None, Reason.NEW), (2000, [], 2000, None)),
+        (Replace(NEW, LIVE, RECORD, Reason.CONTENT), (2000, [1111], 2000, 1111)),
+        (Adopt(NEW, TWIN, None, None, Reason.FOUND), (None, [2222], 2222, None)),
+        (Adopt(NEW, TWIN, LIVE, RECORD, Reason.CONTENT), (None, [2222, 1111], 2222, 1111)),
+        (Refresh(OLD, LIVE, RECORD, Reason.EXPIRING), (None, [1111], 1111, None)),
+        (Note(OLD, LIVE, RECORD, Reason.SETTINGS), (None, [1111], 1111, None)),
+        (Keep(OLD, LIVE, RECORD, Reason.CURRENT), (None, [1111], 1111, None)),
+        (Keep(OLD, None, RECORD, Reason.ENDED), (None, [], None, None)),
+        (Annotate(NOTE, None, None, Reason.NEW), (None, [], None, None)),
+        (Annotate(NOTE, LIVE, RECORD, Reason.PROVIDER), (None, [1111], None, 1111)),
+        (Keep(NOTE, None, noted(NOTE), Reason.CURRENT), (None, [], None, None)),
+        (Retire(LIVE, RECORD, Reason.UNDECLARED), (None, [1111], None, 1111)),
+        (Delete(LIVE, RECORD, Reason.UNDECLARED), (None, [1111], None, None)),
+        (Delete(LIVE, None, Reason.STRAY), (None, [1111], None, None)),
+        (Forget(RECORD, Reason.UNDECLARED), (None, [], None, None)),
+        (Leave(LIVE, retiring(OLD), Reason.RETIRING), (None, [1111], 1111, None)),
+        (Leave(LIVE, None, Reason.STRAY), (None, [1111], 1111, None)),
+        (Blocked("a", None, LIVE, RECORD, Reason.UNDECLARED, "no"), (None, [1111], 1111, None)),
+        (Blocked("a", NEW, LIVE, None, Reason.IMPORTED, "no"), (None, [1111], 1111, None)),
+    ],
+)
+def test_every_change(
+    change: Change, tokens: tuple[int | None, list[int], int | None, int | None]
+) -> None:
+    """Each change makes, keeps and lets go what it says."""
+    assert counts(change) == tokens
+
+
+@pytest.mark.parametrize(
+    ("change", "lasts"),
+    [
+        (Create(NEW, None, Reason.NEW), MONTH),
+        (Create(replace(NEW, settings=ONCE), None, Reason.NEW), 6 * HOUR),
+        (Create(replace(NEW, life=Until(NOW + HOUR)), None, Reason.NEW), HOUR),
+        (Create(replace(NEW, life=Until(NOW + 2 * MONTH)), None, Reason.NEW), MONTH),
+        (Create(replace(NEW, life=Until(NOW - HOUR)), None, Reason.NEW), timedelta()),
+        (Refresh(replace(OLD, life=Until(NOW + HOUR)), LIVE, RECORD, Reason.LIFE), HOUR),
+        (Keep(OLD, LIVE, RECORD, Reason.CURRENT), MONTH),
+        (Keep(replace(OLD, settings=ONCE), LIVE, RECORD, Reason.CURRENT), 6 * HOUR),
+        (Leave(LIVE, retiring(OLD), Reason.RETIRING), 6 * HOUR),
+        (Blocked("a", None, LIVE, RECORD, Reason.UNDECLARED, "no"), MONTH),
+        (Blocked("a", NEW, LIVE, None, Reason.IMPORTED, "no"), 6 * HOUR),
+    ],
+)
+def test_how_long(change: Change, lasts: timedelta) -> None:
+    """What is kept warm lives all month, and the rest to its end."""
+    assert of(change).lasts == lasts
+
+
+@pytest.mark.parametrize(
+    ("after", "remaining", "span"),
+    [
+        (HOUR, 6 * HOUR, HOUR),
+        (HOUR, HOUR / 2, HOUR / 2),
+        (timedelta(), 6 * HOUR, timedelta()),
+        (HOUR, -HOUR, timedelta()),
+    ],
+)
+def test_how_long_the_old_one_fades(
+    after: timedelta, remaining: timedelta, span: timedelta
+) -> None:
+    """An old cache lives on as long as its record says, but no longer than it has."""
+    old = replace(LIVE, expires_at=NOW + remaining)
+    record = replace(RECORD, settings=Settings(retire_after=after))
+    fading = of(Replace(NEW, old, record, Reason.CONTENT)).fading
+
+    assert fading is not None
+    assert fading.span == span
+
+
+def test_content_that_was_counted_once() -> None:
+    """A cache made anew has the tokens that its very content was counted to have."""
+    made = of(Create(OLD, RECORD, Reason.EXPIRED)).makes
+    other = of(Create(NEW, RECORD, Reason.CONTENT)).makes
+
+    assert made is not None
+    assert other is not None
+    assert (made.tokens, made.estimated) == (1111, False)
+    assert (other.tokens, other.estimated) == (2000, True)
+
+
+def test_content_counted_before_it_is_made() -> None:
+    """What the provider counted for a plan is no estimate."""
+    want = replace(NEW, measure=Measure(tokens=2100, counted=True))
+    made = of(Create(want, None, Reason.NEW)).makes
+
+    assert made is not None
+    assert (made.tokens, made.estimated) == (2100, False)
+
+
+def test_a_revision_that_stands_for_what_lives() -> None:
+    """Where what is alive is only supposed, its tokens are as sure as its record."""
+    supposed = replace(RECORD, measure=Measure(tokens=1_000, counted=False))
+    (before,) = of(Keep(OLD, LIVE, supposed, Reason.CURRENT)).before
+
+    assert before.estimated
+
+
+def test_a_provider_that_tells_no_count() -> None:
+    """Without the provider's count the recorded one is the best there is."""
+    (before,) = of(Keep(OLD, replace(LIVE, tokens=0), RECORD, Reason.CURRENT)).before
+
+    assert (before.tokens, before.estimated) == (1111, True)
