@@ -12,72 +12,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from provisioner.errors import ManifestError, Problem
+from provisioner.model.known import Model, Offer, Period, Rate
 from provisioner.shapes import schema_bytes
 from provisioner.times import parse_duration
 
 Row: TypeAlias = Mapping[str, Any]
 """A piece of the file, of the shape that its schema gives."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """Prices of a request whose prompt has more than `above` tokens: USD per million tokens."""
-
-    above: int
-    input: Decimal
-    cached_input: Decimal
-    storage_per_hour: Decimal | None
-    """USD per million tokens and hour; None where nothing can be stored."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """What holds from one day to another, both included, in UTC; None leaves an end open."""
-
-    valid_from: date | None
-    valid_to: date | None
-    as_of: date
-    source: str
-    uncertain: bool
-    """Whether the figures rest on one unverified report or on an inference."""
-    rates: tuple[Rate, ...]
-    """By `above`: the last one that is exceeded holds, or else the first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """A life that annotations of a model can have, and what a write costs for it."""
-
-    ttl: timedelta
-    write: Decimal
-    """A multiple of the input price."""
-    apis: tuple[str, ...]
-    """The only APIs that take it; empty if all do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """One model.  None means not known, never no."""
-
-    provider: str
-    name: str
-    min_tokens: int | None
-    explicit_caching: bool | None
-    """False: implicit caching only.  Always None for claude and openai."""
-    retires_on: date | None
-    """The first day on which it is gone."""
-    offers: tuple[Offer, ...]
-    """Empty for gemini."""
-    prices: tuple[Period, ...]
-    note: str | None
 
 
 class Catalog:

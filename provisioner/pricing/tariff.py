@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import cache, cached_property
 from typing import TypeAlias
 
-from provisioner.catalog import Model, Period, Rate
+from provisioner.model.known import Model, Period, Rate
 from provisioner.model.money import NO_PRICE, NOTHING, Money, total
 
 Lookup: TypeAlias = Callable[[str, str], Model | None]

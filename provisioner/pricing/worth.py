@@ -18,8 +18,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from provisioner.catalog import Offer, Rate
 from provisioner.model import Desired, DesiredAnnotation, DesiredCache, Life, Settings, Ttl
+from provisioner.model.known import Offer, Rate
 from provisioner.model.money import NO_PRICE, AnnotationUse, CacheUse, Money, Use
 from provisioner.pricing.tariff import HOUR, Held
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-from provisioner.catalog import Catalog, Model
+from provisioner.catalog import Catalog
 from provisioner.errors import Problem
 from provisioner.manifest import Entry, UriSpec
 from provisioner.model import Measure
+from provisioner.model.known import Model
 
 _SOON = timedelta(days=60)
 _PROVIDERS = ("gemini", "claude", "openai")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.catalog import Model, load_catalog
+from provisioner.catalog import load_catalog
+from provisioner.model.known import Model
 from provisioner.model.money import NO_PRICE, NOTHING, Money
 from provisioner.pricing.tariff import MONTH, Held, Tariff
 from tests.builders import HOUR, NOW

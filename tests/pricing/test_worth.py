@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.catalog import Rate, load_catalog
+from provisioner.catalog import load_catalog
 from provisioner.model import Life, Settings, Ttl, Until
+from provisioner.model.known import Rate
 from provisioner.model.money import NO_PRICE, AnnotationUse, CacheUse
 from provisioner.pricing.tariff import Held, Tariff
 from provisioner.pricing.worth import pays_after, pays_from, use, worst_rent
