@@ -18,10 +18,7 @@ check: .venv-check/ready
 	.venv-check/bin/ruff check .
 	.venv-check/bin/mypy
 	.venv-check/bin/lint-imports
-	.venv-check/bin/coverage erase
-	.venv-check/bin/coverage run -m pytest
-	.venv-check/bin/coverage combine --quiet
-	.venv-check/bin/coverage report
+	.venv-check/bin/pytest -n 2 --cov
 
 # The heavier checks, beside `make check`: the official SDK of the generation before.
 check-all: .venv-old-sdk/ready

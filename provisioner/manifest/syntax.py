@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from yaml.error import MarkedYAMLError
 
+from provisioner.manifest.document import MAX_DEPTH
+
 _HELP = {
     "mapping values are not allowed in this context": (
         "a ':' stands where none is expected: check the indentation above, or put the text "
@@ -26,6 +28,7 @@ _HELP = {
     "block sequence entries are not allowed in this context": (
         "a list begins on a line of its own"
     ),
+    "exceeded maximum nesting depth": f"nests deeper than {MAX_DEPTH} levels",
 }
 _OPENED = frozenset(
     {
