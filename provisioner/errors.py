@@ -16,6 +16,8 @@ Every expected failure, as one tree:
   + ManifestError            the manifest is wrong; carries every problem
   + StateError               the state cannot be trusted, read or written
     - StateLocked            another run holds it
+    - StateTaken             another run has written it or taken its lock meanwhile
+    - HomeUnreachable        the place it lives in cannot be reached now
     - ScopeRefused           the state belongs to another project
   + PublishError             the handles cannot be written or read
   + Refused                  we will not do this without being told to
@@ -168,6 +170,14 @@ class StateError(CtxprovError):
 
 class StateLocked(StateError):
     """Another run holds the state."""
+
+
+class StateTaken(StateError):
+    """Another run has written the state, or taken its lock, since we looked."""
+
+
+class HomeUnreachable(StateError):
+    """The place that the state lives in cannot be reached now."""
 
 
 class ScopeRefused(StateError):

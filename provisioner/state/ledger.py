@@ -21,11 +21,12 @@ from types import TracebackType
 from typing import Self
 
 from provisioner.errors import StateError
+from provisioner.homes.holder import Holder
+from provisioner.homes.home import OnWait
 from provisioner.model import Fact, Scope, State
 from provisioner.state.codec import state_bytes
 from provisioner.state.draft import Draft
-from provisioner.state.holder import Holder
-from provisioner.state.lock import OnWait, lock_state
+from provisioner.state.lock import lock_state
 from provisioner.state.store import StateFile, Store, read_state
 
 LINGER = 2.0

@@ -17,13 +17,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias
 
 from provisioner.errors import StateError, StateLocked
-from provisioner.state.holder import Holder, holder_bytes, parse_holder
-
-OnWait: TypeAlias = Callable[[Holder | None, timedelta], None]
-"""Told who holds the lock, where that is known, and how much longer we wait."""
+from provisioner.homes.holder import Holder, holder_bytes, parse_holder
+from provisioner.homes.home import OnWait
 
 _POLL = 0.25
 _TEXT = 4096

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import StateError, StateLocked
+from provisioner.homes.holder import holder_bytes, holder_here, parse_holder
 from provisioner.state import Holder, lock_state
-from provisioner.state.holder import holder_bytes, holder_here, parse_holder
 from tests.builders import NOW
 
 WHO = Holder(who="me@here", pid=7, operation="apply", since=NOW, job="https://ci.example/1")

@@ -1,0 +1,102 @@
+"""
+What every home of small files promises: conditional writes, and nothing lost between two writers.
+
+A *home* keeps a handful of files for any number of stacks: states, locks, histories, published
+handles.  Its one foundation is the conditional write: create if absent, replace if unchanged.
+All of it blocks; whoever runs an event loop gives it a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol, TypeAlias
+
+from provisioner.homes.holder import Holder
+
+OnWait: TypeAlias = Callable[[Holder | None, timedelta], None]
+"""Told who holds the lock, where that is known, and how much longer we wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A file as it was read."""
+
+    content: bytes = field(repr=False)
+    version: str
+    """Names this content in this home; equal for equal content in some homes."""
+
+
+class Hold(Protocol):
+    """A lock that is held."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody else has it by now, or nobody can tell any more."""
+        ...
+
+    @property
+    def took_over(self) -> bool:
+        """Whether it was taken from a run that never let go of it."""
+        ...
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        """The home's own `write`, which fails with `StateTaken` if the lock was lost."""
+        ...
+
+
+class Home(Protocol):
+    """
+    A place for small files, known by names such as `support-bot.json` or `a/b.json`.
+
+    Raises nothing but StateError: `StateTaken` if a condition did not hold,
+    `HomeUnreachable` if the answer cannot be had now, StateError itself for what needs a
+    person (credentials, permissions, a store that does not keep conditions).
+    """
+
+    def where(self, name: str) -> str:
+        """Spell the address of *name* for people; holds no credential."""
+        ...
+
+    def read(self, name: str) -> Found | None:
+        """The file as it is now; None if there is none.  Sees every write that has returned."""
+        ...
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        """
+        Replace the file in one step if its version is *expected*, or make it if that is None.
+
+        Returns the new version.  Two writes must never carry equal bytes, since some homes
+        name a version by its content: every document of ours carries something fresh.  A write
+        whose answer was lost is looked up before it is called a failure.
+        """
+        ...
+
+    def delete(self, name: str, *, expected: str) -> None:
+        """Delete the file if its version is *expected*; it is well if there is none."""
+        ...
+
+    def lock(
+        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
+    ) -> AbstractAsyncContextManager[Hold]:
+        """
+        Hold the lock that guards *name*, waiting up to *timeout* for whoever has it.
+
+        Raises `StateLocked` when the time is up.
+        """
+        ...
+
+    def holder(self, name: str) -> Holder | None:
+        """Who holds the lock that guards *name* now; None if nobody does."""
+        ...
+
+    def unlock(self, name: str, lock_id: str) -> None:
+        """
+        End the lock *lock_id* that guards *name* without its holder.
+
+        Raises `StateTaken` if another lock is there by now, and StateError if this home's
+        locks end with their run and cannot be ended otherwise.
+        """
+        ...
