@@ -85,6 +85,7 @@ from provisioner.model import (
     State,
 )
 from provisioner.planner.base import as_if_applied
+from provisioner.planner.moves import moved
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.scene import Scene
 from provisioner.planner.selection import select, unmatched
@@ -95,6 +96,7 @@ __all__ = [
     "as_if_applied",
     "covered_until",
     "edits",
+    "moved",
     "next_refresh",
     "next_run",
     "plan",
