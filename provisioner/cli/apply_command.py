@@ -12,12 +12,14 @@ import click
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.limits import EVERY, beyond, hold, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.tokens import remembered, with_counts
+from provisioner.model import Plan
 from provisioner.resolver import read_content
 
 
@@ -37,6 +39,7 @@ class Asked:
     lock_timeout: timedelta
     targets: tuple[str, ...]
     excludes: tuple[str, ...]
+    overrides: tuple[str, ...]
     models: Path | None
     colour: bool
 
@@ -55,6 +58,7 @@ class Asked:
 @options.lock_timeout_option
 @options.target_option
 @options.exclude_option
+@override_option
 @options.models_option
 @options.json_option
 @out_option
@@ -98,7 +102,14 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         stack, models=asked.models, now=clock.now(), allow_empty=asked.allow_empty
     )
     options.check_names(asked.replace, desired)
-    approve = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)
+    approved = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)
+    overrides = EVERY if approved else asked.overrides
+
+    def approve(told: Plan) -> None:
+        if approved:
+            approved(told)
+        hold(beyond(told, manifest, models=asked.models, overrides=overrides))
+
     place = place_of(manifest, emulator=asked.emulator)
     return Errand(
         operation="apply",
@@ -106,8 +117,8 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         place=place,
         wishes=lambda _: with_counts(desired, remembered(place.tokens)),
         read=lambda want: read_content(manifest, want),
-        approve=approve or (lambda _: None),
-        auto_approve=asked.auto_approve or approve is not None,
+        approve=approve,
+        auto_approve=asked.auto_approve or approved is not None,
         accept_scope=asked.accept_scope,
         parallelism=asked.parallelism,
         lock_timeout=asked.lock_timeout,

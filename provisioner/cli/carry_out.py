@@ -62,7 +62,7 @@ class Errand:
     """What is desired, given what is recorded."""
     read: Callable[[DesiredCache], CacheContent]
     approve: Callable[[Plan], None] = lambda _: None
-    """Raises Refused if the plan does more than was approved elsewhere."""
+    """Raises Refused if the plan does more than was approved elsewhere, or than limits allow."""
     auto_approve: bool
     accept_scope: bool
     parallelism: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import click
 
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.limits import beyond, hold
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.working_tree import WorkingTree, working_tree
+from provisioner.errors import ManifestError
+from provisioner.manifest import Manifest
 from provisioner.model import Create, Plan, State
 from provisioner.planner import covered_until, edits, recorded_as_desired, without_content
 from provisioner.render.sizes import when
@@ -67,6 +71,7 @@ def command(
             place=place,
             wishes=recorded_as_desired,
             read=tree.read,
+            approve=lambda told: _warn(told, tree.manifest, models),
             refine=upkeep.refine,
             auto_approve=True,
             accept_scope=accept_scope,
@@ -93,6 +98,12 @@ class _Upkeep:
     def refine(self, told: Plan) -> Plan:
         rest, self.gaps = without_content(told, self.tree.digests())
         return rest
+
+
+def _warn(told: Plan, manifest: Manifest, models: Path | None) -> None:
+    """Tell of limits.  There is no edit to refuse, and a broken file of models stops nothing."""
+    with suppress(ManifestError):
+        hold(beyond(told, manifest, models=models, overrides=()))
 
 
 def _tell(upkeep: _Upkeep, state: State, now: datetime) -> None:

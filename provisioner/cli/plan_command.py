@@ -12,6 +12,7 @@ import click
 
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.base import plan_for_review
+from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
@@ -47,6 +48,7 @@ class Asked:
     models: Path | None
     targets: tuple[str, ...]
     excludes: tuple[str, ...]
+    overrides: tuple[str, ...]
     colour: bool
 
 
@@ -101,6 +103,7 @@ class _Causes(click.ParamType[frozenset[Cause]]):
 @options.models_option
 @options.target_option
 @options.exclude_option
+@override_option
 @out_option
 @options.colour_option
 @options.log_option
@@ -158,13 +161,17 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     else:
         told = await _compare(manifest, desired, asked, run, now)
     told = options.choose(told, asked.targets, asked.excludes)
+    found = beyond(told, manifest, models=asked.models, overrides=asked.overrides)
     timeless = asked.base is not None
-    run.pages.append(plan_page(told, timeless=timeless, verbose=asked.verbose))
+    run.pages.append(plan_page(told, timeless=timeless, verbose=asked.verbose, breaches=found))
     if not run.is_quiet:
-        show_plan(told, colour=asked.colour, verbose=asked.verbose, timeless=timeless)
+        show_plan(
+            told, colour=asked.colour, verbose=asked.verbose, timeless=timeless, breaches=found
+        )
+    refused = told.blocked or any(breach.refuses for breach in found)
     pending = {change.reason.cause for change in told.pending} & asked.exit_on
     status = first_of(
-        Status.REFUSED if told.blocked else Status.OK,
+        Status.REFUSED if refused else Status.OK,
         Status.PENDING if pending else Status.OK,
     )
     return Ended(status=status, summary=headline(told))

@@ -81,6 +81,11 @@ class Place:
     def __truediv__(self, step: Step) -> Place:
         return Place(self.document, (*self.path, step))
 
+    @property
+    def address(self) -> str:
+        """`file:line:column`."""
+        return self.document.address(self.path)
+
     def has(self, key: str) -> bool:
         return self.document.has((*self.path, key))
 

@@ -105,6 +105,6 @@ def _guess(word: Value, known: list[str]) -> str:
 
 
 def _wrong(value: Value, must: str) -> str:
-    if value in (None, "", []):
+    if value in (None, "", [], {}):
         return f"is empty; it {must}"
     return f"{must}, not {shown(value)}"

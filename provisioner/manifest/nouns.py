@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 from provisioner.cache import Json
 from provisioner.manifest.document import Place
 from provisioner.model import Life, Settings
+from provisioner.model.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +109,6 @@ class Manifest:
     path: Path
     state: str | None
     publish: str | None
+    limits: Limits
     caches: Mapping[str, Entry]
     """By name, in the order of the files."""

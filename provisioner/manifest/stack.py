@@ -18,6 +18,7 @@ from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.document import Document, Place
 from provisioner.manifest.entries import entry_of
 from provisioner.manifest.inside import Folder, Unreadable
+from provisioner.manifest.limits import limits_of
 from provisioner.manifest.nouns import Entry, Manifest
 from provisioner.manifest.reader import read_document
 from provisioner.manifest.shape import Shape, shape_of
@@ -146,6 +147,7 @@ def _drafted(
         path=root / NAME,
         state=words.get("state"),
         publish=words.get("publish"),
+        limits=limits_of(words.get("limits", {}), Place(main, ("limits",))),
         caches=MappingProxyType(caches),
     )
     return Draft(manifest, tuple(problems))

@@ -264,8 +264,12 @@ class Plan:
     at: datetime
     changes: tuple[Change, ...]
     edits: frozenset[Edit]
-    is_partial: bool = False
-    """Whether it was made smaller by selecting names."""
+    left_out: tuple[Change, ...] = ()
+    """What selecting names took from it: all that stays as it is."""
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.left_out)
 
     @property
     def pending(self) -> tuple[Change, ...]:

@@ -31,7 +31,7 @@ def select(plan: Plan, *, targets: Sequence[str], excludes: Sequence[str]) -> Pl
         plan,
         changes=tuple(c for c in plan.changes if is_chosen(name_of_change(c))),
         edits=frozenset(edit for edit in plan.edits if is_chosen(edit.name)),
-        is_partial=True,
+        left_out=tuple(c for c in plan.changes if not is_chosen(name_of_change(c))),
     )
 
 

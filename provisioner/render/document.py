@@ -7,6 +7,7 @@ Numbers are whole and moments RFC 3339; all else is for people and found in `why
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from provisioner.cache import Json
@@ -20,8 +21,10 @@ from provisioner.model import (
     Plan,
     Retire,
 )
+from provisioner.model.limits import Breach
 from provisioner.model.words import after_words, life_words, settings_words
 from provisioner.render.escape import json_text
+from provisioner.render.limits import breach_words
 from provisioner.render.row import Row, rows
 from provisioner.render.side import Side
 from provisioner.render.summary import counts
@@ -30,7 +33,7 @@ from provisioner.times import moment_text
 FORMAT_VERSION = 1
 
 
-def plan_json(plan: Plan, *, valid_until: datetime | None) -> str:
+def plan_json(plan: Plan, *, valid_until: datetime | None, breaches: Iterable[Breach] = ()) -> str:
     """Spell the whole of *plan*, with what stays as it is."""
     edits = sorted(plan.edits, key=lambda edit: edit.name)
     declared = sorted(
@@ -45,6 +48,7 @@ def plan_json(plan: Plan, *, valid_until: datetime | None) -> str:
             "fingerprint": plan.fingerprint,
             "partial": plan.is_partial,
             "summary": counts(plan),
+            "limits": [breach_words(breach) for breach in breaches],
             "changes": [row_words(row) for row in rows(plan)],
             "edits": [_named(edit.name, edit.after) for edit in edits],
             "desired": [_named(want.name, want.after) for want in declared],

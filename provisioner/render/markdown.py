@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from provisioner.model import Plan, Result
+from provisioner.model.limits import Breach
 from provisioner.render.escape import markdown, plain, prose
 from provisioner.render.layout import clip
+from provisioner.render.limits import limit_sentences
 from provisioner.render.result import Ending, ending, tally, tally_line
 from provisioner.render.row import Row, by_heading, rows
 from provisioner.render.summary import headline, validity
@@ -29,7 +31,13 @@ _PLAN = ("Change", "Cache", "Provider and model", "Why", "Bytes", "Tokens")
 _RESULT = ("Change", "Cache", "Outcome")
 
 
-def plan_markdown(plan: Plan, *, valid_until: datetime | None, limit: int = LIMIT) -> str:
+def plan_markdown(
+    plan: Plan,
+    *,
+    valid_until: datetime | None,
+    breaches: Iterable[Breach] = (),
+    limit: int = LIMIT,
+) -> str:
     """Show what somebody edited and fold the rest; less than *limit* bytes of UTF-8."""
     groups = by_heading(rows(plan, filter(is_told, plan.changes)))
     edited = [*groups.get(EDITS, ()), *groups.get(REFUSED, ())]
@@ -40,7 +48,8 @@ def plan_markdown(plan: Plan, *, valid_until: datetime | None, limit: int = LIMI
             for heading in (DRIFT, LIFECYCLE)
         ),
     ]
-    head = f"### ctxprov: {markdown(plan.stack)}: {headline(plan)}\n"
+    limits = "".join(f"\n{_sentence(one)}\n" for one in limit_sentences(breaches))
+    head = f"### ctxprov: {markdown(plan.stack)}: {headline(plan)}\n{limits}"
     foot = f"\n{validity(plan, valid_until)} Fingerprint `{plan.fingerprint}`.\n"
     return _page(head, tables, foot, limit)
 
@@ -111,6 +120,12 @@ def _row_cells(row: Row) -> tuple[str, ...]:
 def _end_cells(end: Ending) -> tuple[str, ...]:
     outcome = "" if end.fate == "done" else f"{end.fate}: "
     return f"{end.symbol} {end.action}", _span(end.name), f"{outcome}{prose(_short(end.words))}"
+
+
+def _sentence(text: str) -> str:
+    """What it begins with stands out."""
+    word, colon, rest = text.partition(": ")
+    return f"**{word}**: {markdown(rest)}" if colon else markdown(text)
 
 
 def _span(text: str) -> str:

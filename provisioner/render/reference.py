@@ -45,11 +45,18 @@ def manifest_page(schema: Schema) -> str:
     book = _Book(schema)
     cache, part = (book.follow(_part(schema, "$defs").get(name)) for name in ("cache", "part"))
     defaults = _part(book.follow(_part(schema, "properties").get("defaults")), "properties")
+    limits = book.follow(_part(schema, "properties").get("limits"))
+    allowance = book.follow(_part(schema, "$defs").get("allowance"))
     blocks = [
         _HEAD,
         "## `ctxprov.yaml`\n",
         _table(book, schema),
         *(_sentence(book, name, keys) for name, keys in defaults.items()),
+        "## `limits`\n",
+        f"{_cell(limits, 'description')}\n",
+        _table(book, limits),
+        "`limits.delete` and `limits.replace` hold:\n",
+        _table(book, allowance),
         "## A cache\n",
         _table(book, cache),
         "## A part of `content`\n",

@@ -1,0 +1,52 @@
+"""
+The limits of a stack, held against its plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import click
+
+from provisioner.catalog import load_catalog
+from provisioner.cli.speech import tell
+from provisioner.errors import Refused
+from provisioner.limits import breaches, excused
+from provisioner.manifest import Manifest
+from provisioner.model import Plan
+from provisioner.model.limits import Breach, Limit
+from provisioner.render.limits import breach_text, way_out
+
+EVERY = frozenset(Limit)
+
+override_option = click.option(
+    "--override",
+    "overrides",
+    multiple=True,
+    type=click.Choice([limit.value for limit in Limit]),
+    metavar="LIMIT",
+    help="Let edits go beyond delete, replace, rent_per_hour or rent_total_per_30_days; "
+    "repeatable.",
+)
+
+
+def beyond(
+    told: Plan, manifest: Manifest, *, models: Path | None, overrides: Collection[str]
+) -> tuple[Breach, ...]:
+    """What of *told* goes beyond the limits of *manifest*; nothing in *overrides* refuses."""
+    found = breaches(told, manifest.limits, load_catalog(models).find)
+    return excused(found, overrides)
+
+
+def hold(found: Iterable[Breach]) -> None:
+    """Tell what goes beyond a limit.  Raises Refused if any of it is refused."""
+    refused = []
+    for breach in found:
+        if breach.refuses:
+            refused.append(breach)
+        else:
+            tell(f"warning: {breach_text(breach)}")
+    if refused:
+        sentences = map(breach_text, refused)
+        raise Refused(" ".join([*sentences, way_out(refused), "Nothing was changed."]))

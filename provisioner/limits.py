@@ -1,0 +1,174 @@
+"""
+Whether a plan stays within the limits of its stack.
+
+Only edits are refused.  Deletions and replacements are counted by what is declared and on
+record, so that a review without a provider counts the same as the apply after it; what is
+counted are caches, for an annotation costs nothing to make again.  Rent is that of all which
+lives on after the plan, and nothing that is dying counts.  Edits add to it if it is more than
+a schedule would keep alive without them; if they do not, or if there are none, a rent beyond
+its limit is told and refuses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeAlias
+
+from provisioner.model import (
+    Adopt,
+    Annotate,
+    Cause,
+    Change,
+    Create,
+    Delete,
+    Forget,
+    Leave,
+    LiveCache,
+    Note,
+    Plan,
+    Recorded,
+    RecordedCache,
+    Refresh,
+    Replace,
+    Retire,
+    State,
+    name_of_change,
+)
+from provisioner.model.limits import Allowance, Bound, Breach, Limit, Limits, TooDear, TooMany
+from provisioner.model.money import NANO, Cost, Money, total
+from provisioner.planner import plan, recorded_as_desired
+from provisioner.pricing import MONTH, Lookup, costs
+
+_HOURS = MONTH // timedelta(hours=1)
+
+_Rent: TypeAlias = Callable[[Cost], Money]
+
+
+def breaches(told: Plan, limits: Limits, lookup: Lookup) -> tuple[Breach, ...]:
+    """What of *told* goes beyond *limits*, at the prices of its moment."""
+    return (*_too_many(told, limits), *_too_dear(told, limits, lookup))
+
+
+def excused(found: Iterable[Breach], names: Collection[str]) -> tuple[Breach, ...]:
+    """The same, with those limits that somebody overrides by name only told."""
+    return tuple(
+        replace(breach, refuses=breach.refuses and breach.limit not in names) for breach in found
+    )
+
+
+def _too_many(told: Plan, limits: Limits) -> Iterator[TooMany]:
+    everything = (*told.changes, *told.left_out)
+    known = {c.record.name for c in everything if isinstance(c.record, RecordedCache)}
+    for limit, allowance, takes in (
+        (Limit.DELETE, limits.delete, _deletes),
+        (Limit.REPLACE, limits.replace, _replaces),
+    ):
+        names = tuple(sorted({name_of_change(c) for c in told.changes if takes(c)}))
+        yield from _beyond(limit, allowance, names, len(known))
+
+
+def _deletes(change: Change) -> bool:
+    """Whether a cache goes and no other comes."""
+    match change:
+        case Retire(record=record) | Delete(record=record) | Forget(record=record):
+            return isinstance(record, RecordedCache)
+        case Annotate(record=RecordedCache()):
+            return True
+        case _:
+            return False
+
+
+def _replaces(change: Change) -> bool:
+    """Whether a name gets another content; a cache that is made again has the same."""
+    match change:
+        case Replace():
+            return True
+        case Create(want, RecordedCache() as record) | Adopt(
+            want, record=RecordedCache() as record
+        ):
+            return (want.provider, want.digest) != (record.provider, record.digest)
+        case _:
+            return False
+
+
+def _beyond(
+    limit: Limit, allowance: Allowance, names: tuple[str, ...], of: int
+) -> Iterator[TooMany]:
+    count, percent = allowance.count, allowance.percent
+    if count and len(names) > count.most:
+        yield TooMany(limit=limit, key="count", bound=count, names=names, of=of)
+    if percent and of >= allowance.of_at_least and 100 * len(names) > percent.most * of:
+        yield TooMany(limit=limit, key="percent", bound=percent, names=names, of=of)
+
+
+def _too_dear(told: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
+    bounds: list[tuple[Limit, Bound | None, _Rent]] = [
+        (Limit.RENT_PER_HOUR, limits.rent_per_hour, lambda cost: cost.figures.after),
+        (Limit.RENT_TOTAL, limits.rent_total, lambda cost: cost.month),
+    ]
+    for limit, bound, rent in bounds:
+        if bound:
+            yield from _above(limit, bound, rent, told, lookup)
+
+
+def _above(
+    limit: Limit, bound: Bound, rent: _Rent, told: Plan, lookup: Lookup
+) -> Iterator[TooDear]:
+    parts = [
+        *((cost.name, rent(cost)) for cost in _costs(told, told.changes, lookup)),
+        *((cost.name, _unchanged(cost, limit)) for cost in _costs(told, told.left_out, lookup)),
+    ]
+    whole = total(part for _, part in parts)
+    if whole.partial or whole.nano > bound.most * NANO:
+        yield TooDear(
+            limit=limit,
+            bound=bound,
+            rent=whole,
+            unpriced=tuple(sorted({name for name, part in parts if part.partial})),
+            refuses=_edits_add(rent, told, lookup),
+        )
+
+
+def _costs(told: Plan, changes: Iterable[Change], lookup: Lookup) -> tuple[Cost, ...]:
+    """Of what does not die by itself."""
+    staying = (c for c in changes if not (isinstance(c, Leave) and c.record))
+    return costs(replace(told, changes=tuple(staying)), lookup, at=told.at)
+
+
+def _unchanged(cost: Cost, limit: Limit) -> Money:
+    """The rent of what a selection left as it is: over a month, if it is kept for so long."""
+    rent = cost.figures.before
+    return replace(rent, nano=rent.nano * _HOURS) if limit is Limit.RENT_TOTAL else rent
+
+
+def _edits_add(rent: _Rent, told: Plan, lookup: Lookup) -> bool:
+    edited = tuple(c for c in told.pending if c.reason.cause is Cause.EDIT)
+    after = total(map(rent, _costs(told, edited, lookup)))
+    before = total(map(rent, _costs(told, _unedited(told, edited), lookup)))
+    return after.partial or after.nano > before.nano
+
+
+def _unedited(told: Plan, edited: Iterable[Change]) -> tuple[Change, ...]:
+    """What a schedule would do with the caches that the edits are about."""
+    touched = tuple(edited)
+    state = State(
+        stack=told.stack,
+        caches={c.record.name: c.record for c in touched if isinstance(c.record, Recorded)},
+    )
+    seen = (live for change in touched if (live := _own(change)))
+    return plan(recorded_as_desired(state), state, seen, stack=told.stack, now=told.at).changes
+
+
+def _own(change: Change) -> LiveCache | None:
+    """The live cache of the name until now."""
+    match change:
+        case Refresh(own=live) | Note(own=live):
+            return live
+        case Replace(old=live) | Adopt(old=live) | Annotate(old=live):
+            return live
+        case Retire(live=live) | Delete(live=live):
+            return live
+        case _:
+            return None

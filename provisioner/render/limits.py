@@ -1,0 +1,101 @@
+"""
+What of a plan goes beyond the limits of its stack, in words, and what may be done about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from provisioner.cache import Json
+from provisioner.model.limits import Bound, Breach, Limit, TooDear, TooMany
+from provisioner.model.money import NANO, Money
+from provisioner.render.money import usd
+
+_NAMED = 5
+"""So many caches are named; the rest is counted."""
+
+
+def limit_sentences(breaches: Iterable[Breach]) -> Iterator[str]:
+    """Say of each whether it is refused, and in the end how to go beyond all of them."""
+    refused = []
+    for breach in breaches:
+        refused += [breach] if breach.refuses else []
+        yield f"{'Refused' if breach.refuses else 'Warning'}: {breach_text(breach)}"
+    if refused:
+        yield way_out(refused)
+
+
+def breach_text(breach: Breach) -> str:
+    """Name what goes beyond a limit, the limit, its bound and where it stands."""
+    match breach:
+        case TooMany():
+            return _too_many(breach)
+        case TooDear(unpriced=()):
+            return f"{_rent(breach)} is {_usd(breach, breach.rent)}, {_allowed(breach)}"
+        case TooDear(unpriced=names):
+            unknown = f"{_rent(breach)} is unknown, for {_listed(names)} has no price"
+            return f"{unknown}, {_allowed(breach)}"
+
+
+def way_out(refused: Iterable[Breach]) -> str:
+    """Say how to go beyond them all the same."""
+    limits = dict.fromkeys(breach.limit for breach in refused)
+    options = " ".join(f"--override {limit}" for limit in limits)
+    return (
+        f"If that is meant, add {options}, or have the plan approved and apply it with --plan "
+        "or --expect."
+    )
+
+
+def breach_words(breach: Breach) -> dict[str, Json]:
+    """One breach, as in a plan in JSON."""
+    return {
+        "limit": _key(breach),
+        "most": float(breach.bound.most),
+        "where": breach.bound.where,
+        "refused": breach.refuses,
+        "why": breach_text(breach),
+    }
+
+
+def _too_many(breach: TooMany) -> str:
+    taken = (
+        f"These edits {breach.limit} {len(breach.names):,} of {breach.of:,} caches on record "
+        f"({_listed(breach.names)}), "
+    )
+    if breach.bound.where is None:
+        return f"{taken}more than half of them, and no limits.{breach.limit} allows that."
+    return taken + _allowed(breach)
+
+
+def _allowed(breach: Breach) -> str:
+    match breach:
+        case TooMany(key="percent"):
+            most = f"{breach.bound.most}%"
+        case TooMany():
+            most = str(breach.bound.most)
+        case TooDear():
+            most = _usd(breach, _money(breach.bound))
+    return f"and limits.{_key(breach)} ({breach.bound.where}) allows {most}."
+
+
+def _key(breach: Breach) -> str:
+    return f"{breach.limit}.{breach.key}" if isinstance(breach, TooMany) else str(breach.limit)
+
+
+def _rent(breach: TooDear) -> str:
+    what = "The rent of 30 days" if breach.limit is Limit.RENT_TOTAL else "The rent"
+    return f"{what} after this plan"
+
+
+def _usd(breach: TooDear, money: Money) -> str:
+    return usd(money, "" if breach.limit is Limit.RENT_TOTAL else "/h")
+
+
+def _money(bound: Bound) -> Money:
+    return Money(int(bound.most * NANO))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"{len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
+    return ", ".join([*names[:_NAMED], *more])

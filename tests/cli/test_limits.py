@@ -1,0 +1,117 @@
+"""Limits, as somebody at a terminal, a pipeline and a schedule meet them."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.cli.stage import GEMINI, LONG, Stage
+
+ENTRIES = [f"c{at}: {{{GEMINI}, content: c{at}.md}}" for at in range(6)]
+HEAD = "version: 1\nstack: demo\n"
+
+
+def start(stage: Stage, *, limits: str = "", edited: int = 0, length: int = 1) -> None:
+    """Write six entries, the first *edited* of which are not as they were."""
+    head = f"{HEAD}limits: {limits}\n" if limits else HEAD
+    files = {
+        f"c{at}": LONG * length + str(at) + ("edited" if at < edited else "") for at in range(6)
+    }
+    stage.write(*ENTRIES, head=head, **files)
+
+
+def test_too_many_at_once(stage: Stage) -> None:
+    """Four of six are refused: plan says so, apply changes nothing, until somebody means it."""
+    start(stage)
+    assert stage.apply().status == 0
+    before = stage.state()
+    start(stage, edited=4)
+
+    plan = stage.run("plan", ".")
+    refused = stage.apply()
+
+    assert plan.status == refused.status == 3
+    assert "Refused: These edits replace 4 of 6 caches on record (c0, c1, c2, c3)" in plan.out
+    assert "Error: These edits replace 4 of 6" in refused.err
+    assert "add --override replace" in refused.err
+    assert "Nothing was changed." in refused.err
+    assert stage.state() == before
+    assert stage.run("plan", ".", "--override", "delete").status == 3
+    overridden = stage.run("plan", ".", "--override", "replace")
+    assert overridden.status == 0
+    assert "Warning: These edits replace 4 of 6" in overridden.out
+    assert stage.apply("--override", "replace").status == 0
+    assert stage.count("create") == 10
+
+
+def test_what_was_approved_goes_through(stage: Stage) -> None:
+    """Whoever approved the plan approved what goes beyond a limit, and nothing else."""
+    start(stage)
+    stage.apply()
+    start(stage, edited=4)
+    plan = stage.plan()
+    file = stage.root / "plan.json"
+    stage.run("plan", ".", "--out", f"json={file}")
+
+    assert [one["limit"] for one in plan["limits"]] == ["replace.percent"]
+    assert stage.run("apply", ".", "--expect", "0" * 64).status == 3
+    assert stage.run("apply", ".", "--plan", str(file)).status == 0
+    stage.write(*ENTRIES[1:], head=f"{HEAD}limits: {{delete: {{count: 0}}}}\n")
+    assert stage.apply().status == 3
+    assert stage.run("apply", ".", "--expect", stage.plan()["fingerprint"]).status == 0
+    assert len(stage.state()["caches"]) == 5
+
+
+def test_a_budget(stage: Stage) -> None:
+    """What would cost too much is refused with its place; deleting gets below the limit again."""
+    start(stage, limits="{rent_per_hour: 0.000001}")
+    refused = stage.apply()
+
+    assert refused.status == 3
+    assert "limits.rent_per_hour (" in refused.err
+    assert "ctxprov.yaml:3:10) allows <$0.0001/h" in refused.err
+    assert stage.live() == {}
+    assert stage.apply("--override", "rent_per_hour").status == 0
+    stage.write(*ENTRIES[1:], head=f"{HEAD}limits: {{rent_per_hour: 0.000001}}\n")
+    cheaper = stage.apply()
+    assert cheaper.status == 0
+    assert "warning: The rent after this plan is" in cheaper.err
+
+
+def test_a_budget_lets_nothing_go_cold(stage: Stage) -> None:
+    """Above its limit a stack is kept alive and made again, by a schedule and by an apply."""
+    start(stage)
+    stage.apply()
+    start(stage, limits="{rent_per_hour: 0, rent_total_per_30_days: 0, replace: {count: 0}}")
+    for id_ in [*stage.live()][:5]:
+        stage.delete(id_)
+
+    kept = stage.run("keepalive", ".")
+    assert kept.status == 0
+    assert "The rent after this plan is" in kept.err
+    assert len(stage.live()) == 6
+    stage.delete(next(iter(stage.live())))
+    assert stage.apply().status == 0
+    assert len(stage.live()) == 6
+
+
+def test_destroy_means_it(stage: Stage) -> None:
+    """No limit stands in the way of who asks for the end of all."""
+    start(stage, limits="{delete: {count: 0}}")
+    stage.apply()
+
+    assert stage.run("destroy", ".", "--auto-approve").status == 0
+    assert stage.live() == {}
+
+
+def test_without_a_provider(stage: Stage) -> None:
+    """A review from git alone meets the same limits."""
+    start(stage)
+    git = ["git", "-C", str(stage.root), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-qb", "main"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], check=True)
+    start(stage, edited=4)
+
+    plan = stage.run("plan", ".", "--base", "main")
+
+    assert plan.status == 3
+    assert "Refused: These edits replace 4 of 6 caches" in plan.out
