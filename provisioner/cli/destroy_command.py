@@ -50,9 +50,10 @@ def command(
     """
     Delete every recorded cache of a stack.
 
-    Shows what would go and asks. Protected caches stay; limits of the manifest do not hold,
-    for who destroys means it. The content files need not be there any more. Running applications lose their caches at once; to let caches run out
-    instead, remove them from the manifest and apply.
+    Shows what would go and asks. Protected caches stay; the manifest's limits do not hold, for
+    who destroys means it. The content files need not be there any more. Running applications
+    lose their caches at once; to let caches run out instead, remove them from the manifest
+    and apply.
 
     \b
     Examples:
