@@ -13,12 +13,14 @@ from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.limits import EVERY, beyond, hold, override_option
+from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
-from provisioner.cli.stacks import Ended, Run, over_stacks
+from provisioner.cli.stacks import Ended, Row, Run, rows_over, status_of
 from provisioner.cli.status import Status
 from provisioner.cli.tokens import remembered, with_counts
+from provisioner.cli.watch import HOURLY, every_option, watch_option, watched
 from provisioner.model import Plan
 from provisioner.resolver import read_content
 
@@ -60,6 +62,9 @@ class Asked:
 @options.exclude_option
 @override_option
 @options.models_option
+@watch_option
+@every_option
+@metrics_option
 @options.json_option
 @out_option
 @options.colour_option
@@ -70,6 +75,9 @@ def command(
     as_json: bool,
     outs: tuple[Out, ...],
     colour: bool | None,
+    watch: bool,
+    every: timedelta | None,
+    metrics_file: Path | None,
     **said: Any,  # noqa: ANN401  # click checked them; Asked names them
 ) -> Status:
     """
@@ -86,15 +94,32 @@ def command(
       ctxprov apply --replace product-manual
       ctxprov apply --plan plan.json
       ctxprov apply stacks/* --auto-approve
+      ctxprov apply --watch --auto-approve --metrics-file ctxprov.prom
     """
     asked = Asked(colour=terminal.wants_colour(colour), **said)
     if asked.prune and (asked.plan_file or asked.expect):
         raise click.UsageError("--prune deletes what no plan lists for approval: run it by itself.")
+    _check_watch(asked, watch=watch, every=every)
+    documents = with_json(outs, as_json=as_json)
 
     async def work(stack: Path, run: Run) -> Ended:
         return await carry_out(_errand(stack, asked), run)
 
-    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
+    def turn() -> tuple[Row, ...]:
+        rows = rows_over(stacks, work, outs=documents)
+        write_metrics(metrics_file, rows, models=asked.models)
+        return rows
+
+    return watched(turn, every=every or HOURLY) if watch else status_of(turn())
+
+
+def _check_watch(asked: Asked, *, watch: bool, every: timedelta | None) -> None:
+    if every and not watch:
+        raise click.UsageError("--every is how often --watch looks at least: give both.")
+    if watch and asked.replace:
+        raise click.UsageError("--watch would make the --replace caches anew in every run.")
+    if watch and not (asked.auto_approve or asked.plan_file or asked.expect):
+        raise click.UsageError("--watch asks nobody: add --auto-approve, --plan or --expect.")
 
 
 def _errand(stack: Path, asked: Asked) -> Errand:

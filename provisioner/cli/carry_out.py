@@ -155,7 +155,11 @@ async def _perform(errand: Errand, told: Plan, ledger: Ledger, seen: Survey, run
             run.pages.append(result_page(told, results))
             if not run.is_quiet:
                 show_results(told, results, colour=errand.colour)
-    return Ended(status=_status(told, results, interruption), summary=summary_line(results))
+    return Ended(
+        status=_status(told, results, interruption),
+        summary=summary_line(results),
+        state=ledger.state,
+    )
 
 
 def _status(told: Plan, results: Iterable[Result], interruption: Interruption) -> Status:

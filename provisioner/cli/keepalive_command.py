@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import click
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.limits import beyond, hold
+from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
-from provisioner.cli.stacks import Ended, Run, over_stacks
+from provisioner.cli.stacks import Ended, Run, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
@@ -32,6 +34,7 @@ from provisioner.state import read_state
 @options.parallelism_option
 @options.lock_timeout_option
 @options.models_option
+@metrics_option
 @options.json_option
 @out_option
 @options.colour_option
@@ -44,6 +47,7 @@ def command(
     parallelism: int,
     lock_timeout: timedelta,
     models: Path | None,
+    metrics_file: Path | None,
     as_json: bool,
     outs: tuple[Out, ...],
     colour: bool | None,
@@ -83,9 +87,11 @@ def command(
         if not run.is_quiet:
             _tell(upkeep, read_state(place.state, stack=errand.stack), clock.now())
         status = first_of(ended.status, Status.FAILED if upkeep.gaps else Status.OK)
-        return Ended(status=status, summary=ended.summary)
+        return replace(ended, status=status)
 
-    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
+    rows = rows_over(stacks, work, outs=with_json(outs, as_json=as_json))
+    write_metrics(metrics_file, rows, models=models)
+    return status_of(rows)
 
 
 class _Upkeep:

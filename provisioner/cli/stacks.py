@@ -21,6 +21,7 @@ from provisioner.cli.outputs import Out, Page, takes_stdout, write
 from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError
+from provisioner.model import State
 from provisioner.render.escape import plain
 from provisioner.render.layout import table
 
@@ -31,6 +32,8 @@ class Ended:
 
     status: Status
     summary: str
+    state: State | None = None
+    """What is on record afterwards, where that is known."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,13 +53,27 @@ class Run:
 Work: TypeAlias = Callable[[Path, Run], Awaitable[Ended]]
 
 
+Row: TypeAlias = tuple[Path, Ended]
+
+
 def over_stacks(stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = ()) -> Status:
     """Do *work* for each stack, one after the other, and say how all of them ended."""
+    return status_of(rows_over(stacks, work, outs=outs))
+
+
+def rows_over(stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = ()) -> tuple[Row, ...]:
+    """The same, for callers that want to know how each of them ended."""
     return asyncio.run(_over_stacks(expanded(stacks), work, outs))
 
 
-async def _over_stacks(stacks: Sequence[Path], work: Work, outs: tuple[Out, ...]) -> Status:
-    rows: list[tuple[Path, Ended]] = []
+def status_of(rows: Iterable[Row]) -> Status:
+    return first_of(*(ended.status for _, ended in rows))
+
+
+async def _over_stacks(
+    stacks: Sequence[Path], work: Work, outs: tuple[Out, ...]
+) -> tuple[Row, ...]:
+    rows: list[Row] = []
     async with Reach() as reach:
         run = Run(reach=reach, outs=outs)
         for stack in stacks:
@@ -70,7 +87,7 @@ async def _over_stacks(stacks: Sequence[Path], work: Work, outs: tuple[Out, ...]
         write(outs, run.pages)
     if len(stacks) > 1 and not run.is_quiet:
         _tell(rows)
-    return first_of(*(ended.status for _, ended in rows))
+    return tuple(rows)
 
 
 async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
@@ -80,6 +97,6 @@ async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
         return Ended(status=tell_error(error), summary=plain(str(error).partition("\n")[0]))
 
 
-def _tell(rows: Iterable[tuple[Path, Ended]]) -> None:
+def _tell(rows: Iterable[Row]) -> None:
     lines = table([(plain(str(stack)), str(int(e.status)), e.summary) for stack, e in rows])
     click.echo("\n".join(["", *lines]))

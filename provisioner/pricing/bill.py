@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from provisioner.model import Change, LiveCache, Plan, name_of_change
+from provisioner.model import Change, LiveCache, Plan, RecordedCache, name_of_change
 from provisioner.model.money import (
     FREE,
     NOTHING,
@@ -66,9 +66,9 @@ def totals(costs: Iterable[Cost]) -> Totals:
     )
 
 
-def rent(live: LiveCache, lookup: Lookup, *, at: datetime) -> Money:
-    """What a live cache costs per hour at *at* (aware UTC)."""
-    return held_by(live, tariffs(lookup)).rent(at.astimezone(UTC).date())
+def rent(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> Money:
+    """What a cache that lives, or is on record, costs per hour at *at* (aware UTC)."""
+    return held_by(cache, tariffs(lookup)).rent(at.astimezone(UTC).date())
 
 
 def _cost(change: Change, known: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:

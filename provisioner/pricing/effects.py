@@ -122,9 +122,14 @@ def _with_old(
     return replace(rest, before=(*rest.before, held), fading=Fading(held=held, span=span))
 
 
-def held_by(live: LiveCache, tariffs: Tariffs) -> Held:
-    """What a live cache holds, by the provider's word alone."""
-    return Held(tariffs(live.provider, live.model), live.tokens, estimated=False)
+def held_by(cache: LiveCache | RecordedCache, tariffs: Tariffs) -> Held:
+    """What a cache holds, by the provider's word alone, or by what is on record."""
+    tariff = tariffs(cache.provider, cache.model)
+    match cache:
+        case LiveCache(tokens=tokens):
+            return Held(tariff, tokens, estimated=False)
+        case RecordedCache(measure=measure):
+            return Held(tariff, measure.tokens, estimated=not measure.counted)
 
 
 def _alive(live: LiveCache, record: Recorded | RetiringCache | None, tariffs: Tariffs) -> Held:

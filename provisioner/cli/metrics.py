@@ -1,0 +1,69 @@
+"""`--metrics-file`: how a run ended, for a collector that picks up files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from provisioner.catalog import load_catalog
+from provisioner.cli import clock
+from provisioner.cli.stacks import Row
+from provisioner.cli.status import Status
+from provisioner.errors import CtxprovError
+from provisioner.files import read_whole, write_whole
+from provisioner.model import RecordedCache, State
+from provisioner.model.money import Money
+from provisioner.pricing import Lookup, rent
+from provisioner.render.metrics import Turn, last_successes, metrics_text
+
+metrics_option = click.option(
+    "--metrics-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write caches, their time to live, rent and the last success, in Prometheus' text format.",
+)
+
+
+def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None) -> None:
+    """
+    Tell how every stack ended in the file at *path*, in one step, if there is to be one.
+
+    The last success of a stack that fails now is taken from the file that was there.  Raises
+    CtxprovError if the file cannot be written.
+    """
+    if path is None:
+        return
+    now, before, lookup = clock.now(), _before(path), load_catalog(models).find
+    turns = [
+        Turn(
+            folder=str(folder),
+            status=ended.status,
+            state=ended.state,
+            rents=_rents(ended.state, lookup, now) if ended.state else {},
+            succeeded_at=now if ended.status is Status.OK else before.get(str(folder)),
+        )
+        for folder, ended in rows
+    ]
+    try:
+        write_whole(path, metrics_text(turns, now=now).encode(errors="replace"))
+    except OSError as error:
+        raise CtxprovError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _before(path: Path) -> Mapping[str, datetime]:
+    try:
+        known = last_successes(read_whole(path).decode(errors="replace"))
+        return {folder: datetime.fromtimestamp(at, UTC) for folder, at in known.items()}
+    except (OSError, OverflowError, ValueError):
+        return {}
+
+
+def _rents(state: State, lookup: Lookup, now: datetime) -> dict[str, Money]:
+    return {
+        name: rent(record, lookup, at=now)
+        for name, record in state.caches.items()
+        if isinstance(record, RecordedCache)
+    }

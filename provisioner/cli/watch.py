@@ -1,0 +1,84 @@
+"""
+A run again and again, for people who run a container rather than a schedule.
+
+Between two runs it sleeps until time brings something to do, never longer than it was told,
+since an edit announces itself to nobody.  A run that failed is tried again soon, and then
+less and less often.  A signal ends the sleep, and with it the program.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+import click
+
+from provisioner.cli import clock
+from provisioner.cli.options import Duration
+from provisioner.cli.speech import tell
+from provisioner.cli.stacks import Row, status_of
+from provisioner.cli.status import Status
+from provisioner.planner import next_run
+from provisioner.render.sizes import when
+
+SOONEST, RETRY, SLOWEST = timedelta(seconds=30), timedelta(seconds=30), timedelta(minutes=10)
+HOURLY = timedelta(hours=1)
+JITTER = timedelta(minutes=1)
+"""At most so much later, so that many containers do not come at once."""
+
+watch_option = click.option(
+    "--watch",
+    is_flag=True,
+    help="Do not end: sleep until the next refresh or expiry is due, and apply again.",
+)
+
+every_option = click.option(
+    "--every",
+    type=Duration(at_least=SOONEST),
+    metavar="DURATION",
+    help="How often --watch looks at least, for edits; by default 1h.",
+)
+
+
+def watched(
+    turn: Callable[[], Sequence[Row]],
+    *,
+    every: timedelta,
+    sleep: Callable[[float], None] = time.sleep,
+    jitter: Callable[[float, float], float] = random.uniform,
+) -> Status:
+    """Take one *turn* after the other until a signal comes, and return its status."""
+    retries = waits()
+    while True:
+        rows = turn()
+        status = status_of(rows)
+        if status in {Status.INTERRUPTED, Status.TERMINATED}:
+            return status
+        if status is Status.OK:
+            retries = waits()
+        now = clock.now()
+        wait = next_wait(rows, now, every=every, retry=None if status is Status.OK else retries)
+        wait += timedelta(seconds=jitter(0, min(wait / 10, JITTER).total_seconds()))
+        tell(f"Next run at {when(now + wait, at=now)}.")
+        sleep(wait.total_seconds())
+
+
+def next_wait(
+    rows: Sequence[Row], now: datetime, *, every: timedelta, retry: Iterator[timedelta] | None
+) -> timedelta:
+    """How long to sleep after *rows*: until something is due, or until a failure's next try."""
+    if retry is not None:
+        return min(next(retry), every)
+    dues = (next_run(ended.state, now) for _, ended in rows if ended.state)
+    due = min((at for at in dues if at is not None), default=now + every)
+    return max(SOONEST, min(due - now, every))
+
+
+def waits() -> Iterator[timedelta]:
+    """Half a minute, a minute, two …, ten minutes for ever."""
+    wait = RETRY
+    while True:
+        yield wait
+        wait = min(wait * 2, SLOWEST)

@@ -1,0 +1,124 @@
+"""`apply --watch` and `--metrics-file`: a run again and again, and what it tells a collector."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from provisioner.cli import clock
+from provisioner.cli.stacks import Ended, Row
+from provisioner.cli.status import Status
+from provisioner.cli.watch import SOONEST, next_wait, waits, watched
+from provisioner.model import State
+from tests.builders import HOUR, desired, recorded, state
+from tests.cli.stage import GEMINI, LONG, Stage
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+MINUTE = timedelta(minutes=1)
+
+
+def ended(status: Status, known: State | None) -> list[Row]:
+    return [(Path("a"), Ended(status=status, summary="", state=known))]
+
+
+def test_it_sleeps_until_a_window_opens() -> None:
+    """The sleep ends when the first refresh is due, but is never longer than asked for."""
+    known = state(recorded(desired("a")))
+    due = 5 * HOUR
+
+    now = known.caches["a"].updated_at
+    rows = ended(Status.OK, known)
+
+    assert next_wait(rows, now, every=24 * HOUR, retry=None) == due
+    assert next_wait(rows, now, every=HOUR, retry=None) == HOUR
+    assert next_wait(rows, now + due, every=HOUR, retry=None) == SOONEST
+
+
+def test_failures_wait_longer_and_longer() -> None:
+    """A failure is tried again soon, then less often, and never less than every ten minutes."""
+    assert [wait / MINUTE for wait in islice(waits(), 7)] == [0.5, 1, 2, 4, 8, 10, 10]
+
+
+def test_success_forgets_earlier_failures() -> None:
+    """After a success the next failure is tried again soon."""
+    turns = iter([Status.FAILED, Status.FAILED, Status.OK, Status.FAILED, Status.TERMINATED])
+    naps: list[float] = []
+
+    status = watched(
+        lambda: ended(next(turns), None),
+        every=HOUR,
+        sleep=naps.append,
+        jitter=lambda low, _: low,
+    )
+
+    assert status is Status.TERMINATED
+    assert naps == [30, 60, 3600, 30]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
+def test_sigterm_ends_the_sleep(stage: Stage) -> None:
+    """A container that is stopped while it sleeps ends at once; what it did is saved."""
+    stage.write(A, a=LONG)
+    words = [sys.executable, "-m", "provisioner", "apply", str(stage.root)]
+    with subprocess.Popen(
+        [*words, "--watch", "--auto-approve"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stderr
+        assert "Next run at" in run.stderr.readline()
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=30)
+
+    assert run.returncode == 143
+    assert list(stage.state()["caches"]) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--every", "30m"), ("--watch",), ("--watch", "--auto-approve", "--replace", "a")],
+    ids=["every-alone", "asks-nobody", "replace"],
+)
+def test_wrong_usage(stage: Stage, words: tuple[str, ...]) -> None:
+    """What would never end well is refused before anything is done."""
+    stage.write(A, a=LONG)
+
+    assert stage.run("apply", ".", *words).status == 64
+    assert not stage.live()
+
+
+def test_metrics_of_success_and_failure(stage: Stage) -> None:
+    """A collector sees caches and rent, and after a failure when all was last well."""
+    stage.write(A, a=LONG)
+    file = stage.root / "ctxprov.prom"
+    before = clock.now().timestamp()
+
+    assert stage.apply("--metrics-file", str(file)).status == 0
+    well = file.read_text()
+    (stage.root / "a.md").unlink()
+    assert stage.apply("--metrics-file", str(file)).status == 1
+    ill = file.read_text()
+
+    assert 'ctxprov_caches{stack="demo"} 1\n' in well
+    assert "ctxprov_rent_usd_per_hour" in well
+    success = [line for line in well.splitlines() if line.startswith("ctxprov_last_success")]
+    assert float(success[0].split()[-1]) >= before
+    assert success[0] in ill.splitlines()
+    assert f'ctxprov_last_exit_status{{folder="{stage.root}"}} 1' in ill.splitlines()
+
+
+def test_metrics_of_keepalive(stage: Stage) -> None:
+    """A schedule tells the same."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    file = stage.root / "ctxprov.prom"
+
+    assert stage.run("keepalive", ".", "--metrics-file", str(file)).status == 0
+    assert 'ctxprov_cache_seconds_to_expiry{stack="demo",name="a"} 4' in file.read_text()

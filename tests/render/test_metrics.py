@@ -1,0 +1,65 @@
+"""Metrics as text: what a collector reads, and nothing that a name could slip in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.model import State
+from provisioner.model.money import NO_PRICE, Money
+from provisioner.render.metrics import Turn, last_successes, metrics_text
+from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, state
+
+KNOWN = state(
+    recorded(desired("manual")),
+    replace(recorded(desired("faq")), expires_at=NOW - HOUR),
+    noted(annotation("triage")),
+)
+
+
+def turn(
+    folder: str = "stacks/a", *, known: State | None = KNOWN, succeeded_at: datetime | None = NOW
+) -> Turn:
+    return Turn(
+        folder=folder,
+        status=0,
+        state=known,
+        rents={"manual": Money(5 * 10**8), "faq": NO_PRICE} if known else {},
+        succeeded_at=succeeded_at,
+    )
+
+
+def test_everything() -> None:
+    """Caches, seconds to expiry, rent and the last success are told."""
+    lines = metrics_text([turn()], now=NOW).splitlines()
+
+    assert 'ctxprov_caches{stack="demo"} 3' in lines
+    assert 'ctxprov_cache_seconds_to_expiry{stack="demo",name="faq"} -3600.0' in lines
+    assert 'ctxprov_rent_usd_per_hour{stack="demo"} 0.5' in lines
+    assert 'ctxprov_unpriced_caches{stack="demo"} 1' in lines
+    assert f'ctxprov_last_success_timestamp_seconds{{folder="stacks/a"}} {NOW.timestamp()}' in lines
+    assert 'ctxprov_last_exit_status{folder="stacks/a"} 0' in lines
+
+
+def test_a_metric_has_its_help_once() -> None:
+    """Two stacks share the head of each metric, and one without samples has none."""
+    text = metrics_text([turn("a"), turn("b", known=None, succeeded_at=None)], now=NOW)
+
+    assert text.count("# TYPE ctxprov_last_run_timestamp_seconds gauge") == 1
+    assert text.count("ctxprov_last_run_timestamp_seconds{") == 2
+    assert "ctxprov_caches" not in metrics_text([turn(known=None)], now=NOW)
+
+
+@given(folder=st.text(min_size=1), at=st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001  # made aware below
+def test_the_last_success_is_read_back(folder: str, at: datetime) -> None:
+    """Whatever a folder is called, its line is one line, and its last success is found again."""
+    moment = at.replace(tzinfo=NOW.tzinfo)
+    text = metrics_text([turn(folder, known=None, succeeded_at=moment)], now=NOW)
+
+    found = last_successes(text)
+
+    assert list(found) == [folder]
+    assert abs(found[folder] - moment.timestamp()) < 1e-5
