@@ -20,12 +20,13 @@ check: .venv-check/ready
 	.venv-check/bin/lint-imports
 	.venv-check/bin/pytest -n 2 --cov
 
-# The heavier checks, beside `make check`: the official SDK of the generation before.
-check-all: .venv-old-sdk/ready
+# The heavier checks, beside `make check`: the SDK of the generation before, and the benchmarks' peers.
+check-all: .venv-old-sdk/ready .venv-bench/ready
 	.venv-old-sdk/bin/pytest -q tests/emulator/test_sdk.py
+	.venv-bench/bin/python -m benchmarks --sizes 10 --runs 1
 
 bench: .venv-bench/ready
-	.venv-bench/bin/python benchmarks/run.py
+	.venv-bench/bin/python -m benchmarks $(BENCH)
 
 format: .venv-check/ready
 	.venv-check/bin/ruff format .
