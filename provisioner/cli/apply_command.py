@@ -29,6 +29,7 @@ from provisioner.resolver import read_content
 class Asked:
     """What was asked of an apply."""
 
+    environment: str | None
     emulator: bool
     auto_approve: bool
     plan_file: Path | None
@@ -48,6 +49,7 @@ class Asked:
 
 @click.command("apply")
 @options.stacks_argument
+@options.env_option
 @options.emulator_option
 @options.auto_approve_option
 @plan_option
@@ -124,7 +126,11 @@ def _check_watch(asked: Asked, *, watch: bool, every: timedelta | None) -> None:
 
 def _errand(stack: Path, asked: Asked) -> Errand:
     manifest, desired = read_stack(
-        stack, models=asked.models, now=clock.now(), allow_empty=asked.allow_empty
+        stack,
+        environment=asked.environment,
+        models=asked.models,
+        now=clock.now(),
+        allow_empty=asked.allow_empty,
     )
     options.check_names(asked.replace, desired)
     approved = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)

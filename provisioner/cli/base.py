@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from provisioner.catalog import load_catalog
 from provisioner.cli.git import exported, merge_base, root_of
 from provisioner.errors import CtxprovError, ManifestError
-from provisioner.manifest import Manifest
+from provisioner.manifest import Manifest, environments_of
 from provisioner.model import Change, Desired, Plan, Recorded
 from provisioner.planner import as_if_applied, plan
 from provisioner.resolver import load_and_resolve
@@ -42,12 +42,13 @@ def plan_for_review(
     desired: tuple[Desired, ...],
     ref: str,
     *,
+    environment: str | None,
     models: Path | None,
     now: datetime,
     with_patches: bool,
 ) -> tuple[Plan, tuple[Patch, ...]]:
     """What the working tree edits since its merge base with *ref*, and where texts differ."""
-    with stack_at_base(folder, ref, models=models, now=now) as before:
+    with stack_at_base(folder, ref, environment=environment, models=models, now=now) as before:
         old, base = before or (None, ())
         told = plan_against(desired, base, stack=manifest.stack, now=now)
         patches = _patches(told, old.root if old else None, manifest.root) if with_patches else ()
@@ -56,10 +57,10 @@ def plan_for_review(
 
 @contextmanager
 def stack_at_base(
-    folder: Path, ref: str, *, models: Path | None, now: datetime
+    folder: Path, ref: str, *, environment: str | None, models: Path | None, now: datetime
 ) -> Iterator[tuple[Manifest, tuple[Desired, ...]] | None]:
     """
-    The stack of *folder* at the merge base with *ref*; None if there was none.
+    The stack of *folder* at the merge base with *ref*; None if it or its environment was not.
 
     Its files can be read for as long as the block lasts.  Raises CtxprovError if git cannot
     tell, or if the manifest was in error there.
@@ -68,17 +69,27 @@ def stack_at_base(
     place = PurePosixPath(_inside(folder, root).as_posix())
     commit = merge_base(root, ref)
     with exported(root, commit, place) as there:
-        if there is None or not (there / "ctxprov.yaml").is_file():
+        if there is None or not _is_there(there, environment):
             yield None
             return
         try:
-            manifest, resolution = load_and_resolve(there, load_catalog(models), now=now)
+            manifest, resolution = load_and_resolve(
+                there, load_catalog(models), environment=environment, now=now
+            )
         except ManifestError as error:
             raise CtxprovError(
                 f"At the merge base with {ref} ({commit[:12]}) the stack has errors, so nothing "
                 f"can be compared with it: {error.problems[0].message}"
             ) from error
         yield manifest, resolution.desired
+
+
+def _is_there(folder: Path, environment: str | None) -> bool:
+    """Whether the stack of *environment* is declared at all, however wrong it may be."""
+    if not (folder / "ctxprov.yaml").is_file():
+        return False
+    known = environments_of(folder)
+    return environment in known if environment else not known
 
 
 def _inside(folder: Path, root: Path) -> Path:

@@ -13,6 +13,7 @@ from provisioner.cli.base import plan_against, stack_at_base
 from provisioner.cli.git import merge_base, root_of, stacks_at, stacks_here
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
+from provisioner.manifest import environments_of
 from provisioner.render.escape import json_text, plain
 from provisioner.resolver import load_and_resolve
 
@@ -26,8 +27,9 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
     """
     List the stacks of a repository that a branch edits.
 
-    With --json the list is a matrix for CI jobs, one job per stack. A stack that cannot be
-    read counts as edited, so that its job says what is wrong. Needs no key and no state.
+    With --json the list is a matrix for CI jobs, one job per stack and environment; env is
+    empty where there are none. A stack that cannot be read counts as edited, so that its job
+    says what is wrong. Needs no key and no state.
 
     \b
     Examples:
@@ -38,24 +40,38 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
     now = clock.now()
     commit = merge_base(root, base)
     folders = sorted({*stacks_here(root), *stacks_at(root, commit)})
-    edited = [one for one in folders if _is_edited(root, one, base, models=models, now=now)]
+    edited = [
+        (str(one), environment)
+        for one in folders
+        for environment in environments_of(root / one) or (None,)
+        if _is_edited(root, one, base, environment=environment, models=models, now=now)
+    ]
     if as_json:
-        click.echo(json_text({"include": [{"stack": str(one)} for one in edited]}), nl=False)
+        rows = [{"stack": stack, "env": environment or ""} for stack, environment in edited]
+        click.echo(json_text({"include": rows}), nl=False)
     else:
-        for one in edited:
-            click.echo(plain(str(one)))
+        for stack, environment in edited:
+            click.echo(plain(f"{stack} --env {environment}" if environment else stack))
     return Status.OK
 
 
 def _is_edited(
-    root: Path, folder: PurePosixPath, base: str, *, models: Path | None, now: datetime
+    root: Path,
+    folder: PurePosixPath,
+    base: str,
+    *,
+    environment: str | None,
+    models: Path | None,
+    now: datetime,
 ) -> bool:
     here = root / folder
     if not (here / "ctxprov.yaml").exists():
         return True
     try:
-        manifest, resolution = load_and_resolve(here, load_catalog(models), now=now)
-        with stack_at_base(here, base, models=models, now=now) as before:
+        manifest, resolution = load_and_resolve(
+            here, load_catalog(models), environment=environment, now=now
+        )
+        with stack_at_base(here, base, environment=environment, models=models, now=now) as before:
             if before is None:
                 return True
             old, desired = before

@@ -20,6 +20,7 @@ from provisioner.model import DesiredCache
 
 @click.command("destroy")
 @options.stacks_argument
+@options.env_option
 @options.emulator_option
 @options.auto_approve_option
 @options.prune_option
@@ -35,6 +36,7 @@ from provisioner.model import DesiredCache
 def command(
     stacks: tuple[Path, ...],
     *,
+    environment: str | None,
     emulator: bool,
     auto_approve: bool,
     prune: bool,
@@ -62,7 +64,7 @@ def command(
     """
 
     async def work(stack: Path, run: Run) -> Ended:
-        manifest = load_manifest(stack)
+        manifest = load_manifest(stack, environment=environment)
         errand = Errand(
             operation="destroy",
             stack=manifest.stack,

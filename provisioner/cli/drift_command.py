@@ -22,6 +22,7 @@ from provisioner.state import read_state
 
 @click.command("drift")
 @options.stacks_argument
+@options.env_option
 @options.emulator_option
 @options.accept_scope_option
 @options.json_option
@@ -31,6 +32,7 @@ from provisioner.state import read_state
 def command(
     stacks: tuple[Path, ...],
     *,
+    environment: str | None,
     emulator: bool,
     accept_scope: bool,
     as_json: bool,
@@ -51,7 +53,7 @@ def command(
     """
 
     async def work(stack: Path, run: Run) -> Ended:
-        manifest = load_manifest(stack)
+        manifest = load_manifest(stack, environment=environment)
         place = place_of(manifest, emulator=emulator)
         state = read_state(place.state, stack=manifest.stack)
         now = clock.now()

@@ -17,6 +17,7 @@ from provisioner.render.outlook import forecast_json, forecast_text
 
 @click.command("forecast")
 @options.stack_argument
+@options.env_option
 @click.option(
     "--for",
     "span",
@@ -47,6 +48,7 @@ from provisioner.render.outlook import forecast_json, forecast_text
 def command(
     stack: Path,
     *,
+    environment: str | None,
     span: timedelta,
     every: timedelta,
     miss_rate: float,
@@ -65,7 +67,9 @@ def command(
       ctxprov forecast --for 30d --every 1h --miss-rate 5%
     """
     now = clock.now()
-    manifest, desired = read_stack(stack, models=models, now=now, allow_empty=True)
+    manifest, desired = read_stack(
+        stack, environment=environment, models=models, now=now, allow_empty=True
+    )
     future = forecast(
         desired, stack=manifest.stack, now=now, span=span, every=every, miss_rate=miss_rate
     )

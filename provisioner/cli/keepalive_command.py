@@ -29,6 +29,7 @@ from provisioner.state import read_state
 
 @click.command("keepalive")
 @options.stacks_argument
+@options.env_option
 @options.emulator_option
 @options.accept_scope_option
 @options.parallelism_option
@@ -42,6 +43,7 @@ from provisioner.state import read_state
 def command(
     stacks: tuple[Path, ...],
     *,
+    environment: str | None,
     emulator: bool,
     accept_scope: bool,
     parallelism: int,
@@ -66,7 +68,7 @@ def command(
     """
 
     async def work(stack: Path, run: Run) -> Ended:
-        tree = working_tree(stack, models=models, now=clock.now())
+        tree = working_tree(stack, environment=environment, models=models, now=clock.now())
         place = place_of(tree.manifest, emulator=emulator)
         upkeep = _Upkeep(tree)
         errand = Errand(

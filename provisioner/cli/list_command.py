@@ -14,7 +14,7 @@ from provisioner.cli.place import place_of, store_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError, StateError
-from provisioner.manifest import Manifest, load_manifest
+from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model import LiveCache, RecordedCache
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.state import read_state
@@ -22,11 +22,19 @@ from provisioner.state import read_state
 
 @click.command("list")
 @options.stack_argument
+@options.env_option
 @options.emulator_option
 @options.json_option
 @options.colour_option
 @options.log_option
-def command(stack: Path, *, emulator: bool, as_json: bool, colour: bool | None) -> Status:
+def command(
+    stack: Path,
+    *,
+    environment: str | None,
+    emulator: bool,
+    as_json: bool,
+    colour: bool | None,
+) -> Status:
     """
     List every live cache of the project, whoever made it.
 
@@ -39,7 +47,7 @@ def command(stack: Path, *, emulator: bool, as_json: bool, colour: bool | None) 
       ctxprov list --json
       ctxprov list examples/support-bot --emulator
     """
-    manifest = _manifest(stack)
+    manifest = _manifest(stack, environment)
     now = clock.now()
     seen = asyncio.run(_list(store_of(stack, manifest) if emulator else None))
     known = _known(manifest, emulator=emulator) if manifest else {}
@@ -60,11 +68,13 @@ def command(stack: Path, *, emulator: bool, as_json: bool, colour: bool | None) 
     return Status.OK
 
 
-def _manifest(stack: Path) -> Manifest | None:
+def _manifest(stack: Path, environment: str | None) -> Manifest | None:
     """The manifest, if there is a sound one: a list must come also when there is none."""
     try:
-        return load_manifest(stack)
+        return load_manifest(stack, environment=environment)
     except CtxprovError:
+        if environment and environments_of(stack):
+            raise
         return None
 
 

@@ -19,9 +19,10 @@ from provisioner.times import moment_text
 
 @click.command("next")
 @options.stack_argument
+@options.env_option
 @options.emulator_option
 @options.json_option
-def command(stack: Path, *, emulator: bool, as_json: bool) -> Status:
+def command(stack: Path, *, environment: str | None, emulator: bool, as_json: bool) -> Status:
     """
     Say when to run again, by the state alone.
 
@@ -33,7 +34,7 @@ def command(stack: Path, *, emulator: bool, as_json: bool) -> Status:
       ctxprov next
       ctxprov next --json
     """
-    manifest = load_manifest(stack)
+    manifest = load_manifest(stack, environment=environment)
     state = read_state(place_of(manifest, emulator=emulator).state, stack=manifest.stack)
     now = clock.now()
     due, end = next_run(state, now), covered_until(state, now)

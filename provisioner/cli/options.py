@@ -33,6 +33,15 @@ folder_option = click.option(
     "-C", "folder", default=".", type=_PATH, metavar="DIR", help="The stack's folder."
 )
 
+env_option = click.option(
+    "--env",
+    "environment",
+    envvar="CTXPROV_ENV",
+    show_envvar=True,
+    metavar="NAME",
+    help="Which of the manifest's environments, if it has any.",
+)
+
 emulator_option = click.option(
     "--emulator",
     is_flag=True,

@@ -24,6 +24,7 @@ from provisioner.state import read_state
 @click.command("output")
 @click.argument("name", required=False)
 @options.folder_option
+@options.env_option
 @options.emulator_option
 @click.option(
     "--format",
@@ -48,6 +49,7 @@ def command(
     name: str | None,
     folder: Path,
     *,
+    environment: str | None,
     emulator: bool,
     form: Literal["json", "env", "request"],
     api: Literal["responses", "chat"] | None,
@@ -68,7 +70,7 @@ def command(
       ctxprov output refund-policy --format request --no-content
       ctxprov output triage --format request --api chat
     """
-    manifest = load_manifest(folder)
+    manifest = load_manifest(folder, environment=environment)
     state = read_state(place_of(manifest, emulator=emulator).state, stack=manifest.stack)
     caches = handles_words(state, hidden=(), now=clock.now())
     if name is None:

@@ -35,6 +35,7 @@ from provisioner.state import read_state
 class Asked:
     """What was asked of a plan."""
 
+    environment: str | None
     emulator: bool
     verbose: bool
     base: str | None
@@ -71,6 +72,7 @@ class _Causes(click.ParamType[frozenset[Cause]]):
 
 @click.command("plan")
 @options.stacks_argument
+@options.env_option
 @options.emulator_option
 @options.json_option
 @click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
@@ -153,7 +155,11 @@ def command(
 async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     now = asked.at or clock.now()
     manifest, desired = read_stack(
-        stack, models=asked.models, now=now, allow_empty=asked.allow_empty
+        stack,
+        environment=asked.environment,
+        models=asked.models,
+        now=now,
+        allow_empty=asked.allow_empty,
     )
     options.check_names(asked.replace, desired)
     if asked.base:
@@ -220,6 +226,7 @@ def _review(
         manifest,
         desired,
         asked.base or "",
+        environment=asked.environment,
         models=asked.models,
         now=now,
         with_patches=asked.verbose and not run.is_quiet,

@@ -16,6 +16,7 @@ from provisioner.resolver import load_and_resolve
 def read_stack(
     path: Path,
     *,
+    environment: str | None,
     models: Path | None,
     now: datetime,
     allow_empty: bool,
@@ -28,7 +29,9 @@ def read_stack(
 
     Raises `ManifestError` with every problem, and `Refused`.
     """
-    manifest, resolution = load_and_resolve(path, load_catalog(models), now=now)
+    manifest, resolution = load_and_resolve(
+        path, load_catalog(models), environment=environment, now=now
+    )
     tell_warnings(resolution.warnings, most=warnings)
     if not manifest.caches and not allow_empty:
         raise Refused(

@@ -24,12 +24,19 @@ from provisioner.state import read_state
 @click.command("show")
 @click.argument("name", required=False)
 @options.folder_option
+@options.env_option
 @options.emulator_option
 @click.option("--live", is_flag=True, help="Ask the provider as well; needs a key.")
 @options.colour_option
 @options.log_option
 def command(
-    name: str | None, folder: Path, *, emulator: bool, live: bool, colour: bool | None
+    name: str | None,
+    folder: Path,
+    *,
+    environment: str | None,
+    emulator: bool,
+    live: bool,
+    colour: bool | None,
 ) -> Status:
     """
     Show what is on record: a line per cache, or one cache in full.
@@ -41,7 +48,7 @@ def command(
       ctxprov show
       ctxprov show product-manual -C examples/support-bot --emulator --live
     """
-    manifest = load_manifest(folder)
+    manifest = load_manifest(folder, environment=environment)
     place = place_of(manifest, emulator=emulator)
     state = read_state(place.state, stack=manifest.stack)
     if name is not None and name not in state.caches:

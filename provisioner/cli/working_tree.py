@@ -42,9 +42,11 @@ class WorkingTree:
         return {want.digest: want for want in wants if isinstance(want, DesiredCache)}
 
 
-def working_tree(path: Path, *, models: Path | None, now: datetime) -> WorkingTree:
+def working_tree(
+    path: Path, *, environment: str | None, models: Path | None, now: datetime
+) -> WorkingTree:
     """Read what can be read.  Raises ManifestError if not even the stack's name stands."""
-    draft = read_manifest(path)
+    draft = read_manifest(path, environment=environment)
     if draft.manifest is None:
         raise ManifestError(draft.problems)
     if draft.problems:

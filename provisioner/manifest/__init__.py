@@ -22,7 +22,7 @@ from provisioner.manifest.nouns import (
     TextSpec,
     UriSpec,
 )
-from provisioner.manifest.stack import Draft, load_manifest, read_manifest
+from provisioner.manifest.stack import Draft, environments_of, load_manifest, read_manifest
 
 __all__ = [
     "MAX_DEPTH",
@@ -39,6 +39,7 @@ __all__ = [
     "TextSpec",
     "Unreadable",
     "UriSpec",
+    "environments_of",
     "load_manifest",
     "read_manifest",
     "shown",

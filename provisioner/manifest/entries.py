@@ -7,14 +7,15 @@ and the lives that claude and openai have are the resolver's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.document import Place
+from provisioner.manifest.layers import Keys, Layer, merged, place_in
 from provisioner.manifest.nouns import (
     AnnotationEntry,
     CacheEntry,
@@ -29,21 +30,18 @@ from provisioner.model import Life, Settings, Ttl, Until
 from provisioner.model.words import parse_window
 from provisioner.times import duration_text, parse_duration, parse_moment
 
-Keys: TypeAlias = Mapping[str, Any]
-"""The keys of an entry or of defaults, of the shape that the schema gives."""
-
 T = TypeVar("T")
 
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=365)
 
 
-def entry_of(name: str, keys: Keys, place: Place, defaults: Keys, defaults_place: Place) -> Entry:
+def entry_of(name: str, own: Sequence[Layer], defaults: Sequence[Layer]) -> Entry:
     """
-    Read one entry; its own *keys* win over *defaults*.
+    Read one entry; its *own* keys win over *defaults*.
 
     Raises ManifestError with everything that is wrong with it.
     """
-    reading = _Reading(name, keys, place, defaults, defaults_place)
+    reading = _Reading(name, own, defaults)
     entry = reading.entry()
     if reading.problems:
         raise ManifestError(reading.problems)
@@ -53,14 +51,10 @@ def entry_of(name: str, keys: Keys, place: Place, defaults: Keys, defaults_place
 class _Reading:
     """One entry while it is read."""
 
-    def __init__(
-        self, name: str, own: Keys, place: Place, defaults: Keys, defaults_place: Place
-    ) -> None:
+    def __init__(self, name: str, own: Sequence[Layer], defaults: Sequence[Layer]) -> None:
         self._name = name
-        self._keys = {**defaults, **own}
-        self._own = own
-        self._place = place
-        self._defaults_place = defaults_place
+        self._layers = (*own, *defaults)
+        self._keys = merged(self._layers)
         self.problems: list[Problem] = []
 
     def entry(self) -> Entry:
@@ -76,8 +70,7 @@ class _Reading:
             "tool_config": self._json("tool_config"),
             "revision": None if revision is None else str(revision),
             "calls_per_hour": None if rate is None else float(rate),
-            "place": self._place,
-            "defaults": self._defaults_place,
+            "places": tuple(layer.place for layer in self._layers),
         }
         if keys["provider"] == "gemini":
             return self._cache(common)
@@ -97,7 +90,6 @@ class _Reading:
         return model or self._lacks("a model", "")
 
     def _life(self) -> Life:
-        """An own `expires_at` overrides the `ttl` of defaults."""
         nothing = Ttl(_SHORTEST)
         if "expires_at" in self._keys:
             moment = self._parsed("expires_at", parse_moment)
@@ -120,7 +112,7 @@ class _Reading:
         )
 
     def _parts(self, content: Any) -> tuple[PartSpec, ...]:  # noqa: ANN401  # what content holds
-        place = self._place / "content"
+        place = self._at("content")
         match content:
             case None:
                 return ()
@@ -142,13 +134,13 @@ class _Reading:
 
     def _file(self, key: str) -> FileSpec | None:
         path = self._keys.get(key)
-        return None if path is None else self._path(path, None, self._place / key)
+        return None if path is None else self._path(path, None, self._at(key))
 
     def _json(self, key: str) -> FileSpec | InlineJson | None:
         value = self._keys.get(key)
         if value is None or isinstance(value, str):
             return self._file(key)
-        return InlineJson(value, self._place / key)
+        return InlineJson(value, self._at(key))
 
     def _path(self, path: str, mime_type: str | None, place: Place) -> FileSpec:
         if "://" in path:
@@ -161,14 +153,16 @@ class _Reading:
         try:
             return parse(self._keys[key])
         except ValueError as error:
-            place = self._place if key in self._own else self._defaults_place
-            self.problems.append((place / key).problem(str(error)))
+            self.problems.append(self._at(key).problem(str(error)))
             return None
 
     def _lacks(self, what: str, nothing: T) -> T:
         message = f"needs {what}, here or in defaults.{self._keys['provider']}"
-        self.problems.append(self._place.problem(message))
+        self.problems.append(self._layers[0].place.problem(message))
         return nothing
+
+    def _at(self, key: str) -> Place:
+        return place_in(self._layers, (key,))
 
 
 @lru_cache

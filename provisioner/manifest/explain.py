@@ -30,12 +30,18 @@ def explain(document: Document, suspects: Mapping[str, Value], schema: Shape) ->
     if isinstance(version, int) and version != 1:
         message = f"must be 1, the only version that this ctxprov knows, not {version}"
         return [document.problem(["version"], message)]
+    found = complaints(suspects, schema)
+    return [document.problem(path, message) for path, message in found.items()]
+
+
+def complaints(suspects: Mapping[str, Value], schema: Shape) -> Mapping[tuple[Step, ...], str]:
+    """What of *suspects* does not fit *schema*, by its path."""
     found: dict[tuple[Step, ...], str] = {}
     for error in validator(schema).iter_errors(suspects):
         for path, message in _complaints(error, schema["$defs"]):
             if path not in found or error.validator == "not":
                 found[path] = message
-    return [document.problem(path, message) for path, message in found.items()]
+    return found
 
 
 def validator(schema: Shape) -> Any:  # noqa: ANN401  # a class made by a function
@@ -69,7 +75,7 @@ def _complaints(error: ValidationError, defs: Shape) -> Iterator[tuple[tuple[Ste
         case "required", keys:
             for key in keys:
                 if key not in value:
-                    title = _at(shape["properties"][key], defs)["title"]
+                    title = _at(_at(shape, defs)["properties"][key], defs)["title"]
                     yield (*path, key), f"is missing; it must be {title}"
         case "dependentRequired", _:
             yield path, "needs a mime_type beside its uri"

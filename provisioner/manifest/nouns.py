@@ -67,15 +67,13 @@ class _Entry:
     """None for annotations."""
     revision: str | None
     calls_per_hour: float | None
-    place: Place = field(repr=False, compare=False)
-    defaults: Place = field(repr=False, compare=False)
+    places: tuple[Place, ...] = field(repr=False, compare=False)
+    """All that have a say, the nearest first: environment, entry, defaults."""
 
     def at(self, key: str) -> Place:
-        """Where *key* was said: in the entry or, failing that, in its defaults."""
-        for place in (self.place, self.defaults):
-            if place.has(key):
-                return place / key
-        return self.place
+        """Where *key* was said."""
+        said = (place / key for place in self.places if place.has(key))
+        return next(said, self.places[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +99,10 @@ Entry: TypeAlias = CacheEntry | AnnotationEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One stack."""
+    """One stack, in one of its environments if it has any."""
 
     stack: str
+    """The namespace of everything that outlasts a run: `STACK` or `STACK.ENVIRONMENT`."""
     root: Path
     """The folder of `ctxprov.yaml`; every path of the manifest starts there."""
     path: Path

@@ -37,7 +37,6 @@ Event: TypeAlias = Any  # libyaml's: they always have their marks, and the stubs
 _FREE_COPIES = 100_000
 _COPIES_PER_NODE = 10
 
-_CACHE_DEPTH = 2
 _NUMBERS = frozenset({"calls_per_hour", "tools", "tool_config"})
 """The keys of a cache below which a fraction is a number; everywhere else it is text."""
 
@@ -151,7 +150,7 @@ class _Reader:
         while not isinstance(key := self._next(), MappingEndEvent):
             name = self._key(key)
             self._path.append(name)
-            inner = numbers or (depth == _CACHE_DEPTH and name in _NUMBERS)
+            inner = numbers or (name in _NUMBERS and self._is_of_cache())
             value = self._value(self._next(), depth + 1, numbers=inner)
             if name in marks:
                 self._twice(key.start_mark, marks[name])
@@ -164,6 +163,14 @@ class _Reader:
         for layer in merged:
             self._merge(values, marks, layer)
         return values
+
+    def _is_of_cache(self) -> bool:
+        """Whether the path is that of a cache's key, for all or for one environment."""
+        match self._path:
+            case ["caches", _, _] | ["environments", _, "caches", _, _]:
+                return True
+            case _:
+                return False
 
     def _key(self, event: Event) -> str:
         if isinstance(event, ScalarEvent) and event.tag in _TAGS:

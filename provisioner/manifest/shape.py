@@ -8,6 +8,7 @@ then, says why.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
@@ -16,7 +17,7 @@ from jsonschema_rs import Draft202012Validator
 
 from provisioner.errors import Problem
 from provisioner.manifest.document import Document, Value
-from provisioner.manifest.entries import Keys
+from provisioner.manifest.layers import Keys, Layer, merged, place_in
 from provisioner.shapes import schema_bytes
 
 Kind: TypeAlias = Literal["manifest", "fragment"]
@@ -49,6 +50,19 @@ def shape_of(document: Document, kind: Kind) -> Shape:
     wrong = {name: keys for name, keys in caches.items() if name not in right}
     problems = explain(document, {**root, "caches": wrong}, schema(kind))
     return Shape(problems, right, validator(kind).is_valid({**root, "caches": {}}))
+
+
+def misfits(layers: Sequence[Layer]) -> list[Problem]:
+    """What is wrong with the shape of a cache that several layers describe together."""
+    keys = merged(layers)
+    if validator("manifest", "cache").is_valid(keys):
+        return []
+    from provisioner.manifest.explain import complaints  # noqa: PLC0415  # as above
+
+    whole = schema("manifest")
+    shape = {"$defs": whole["$defs"], "$ref": "#/$defs/cache"}
+    found = complaints(dict(keys), shape).items()
+    return [place_in(layers, path).problem(message) for path, message in found]
 
 
 @cache

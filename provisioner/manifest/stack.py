@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,11 +18,13 @@ from typing import Any
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.document import Document, Place
 from provisioner.manifest.entries import entry_of
+from provisioner.manifest.environments import names_in, overlay_of, published, shared_files
 from provisioner.manifest.inside import Folder, Unreadable
+from provisioner.manifest.layers import Layer, layer_at, merged
 from provisioner.manifest.limits import limits_of
 from provisioner.manifest.nouns import Entry, Manifest
 from provisioner.manifest.reader import read_document
-from provisioner.manifest.shape import Shape, shape_of
+from provisioner.manifest.shape import Shape, misfits, shape_of
 
 NAME = "ctxprov.yaml"
 _FRAGMENT = f".{NAME}"
@@ -42,19 +45,31 @@ class Draft:
     problems: tuple[Problem, ...]
 
 
-def load_manifest(place: Path) -> Manifest:
+def load_manifest(place: Path, *, environment: str | None = None) -> Manifest:
     """
     Read the stack of a folder, of its `ctxprov.yaml` or of a fragment beside that.
 
+    A manifest with environments is read as one of them.
+
     Raises ManifestError with every problem; files are spelled as *place* is.
     """
-    draft = read_manifest(place)
+    draft = read_manifest(place, environment=environment)
     if draft.problems or draft.manifest is None:
         raise ManifestError(draft.problems)
     return draft.manifest
 
 
-def read_manifest(place: Path) -> Draft:
+def environments_of(place: Path) -> tuple[str, ...]:
+    """The environments that the stack at *place* declares; none if that cannot be read."""
+    problems: list[Problem] = []
+    try:
+        documents = list(_documents(_folder(place), [NAME], problems))
+    except ManifestError:
+        return ()
+    return names_in(documents[0]) if documents else ()
+
+
+def read_manifest(place: Path, *, environment: str | None = None) -> Draft:
     """Read what can be read of the stack at *place*, for callers with more to check."""
     try:
         root = _folder(place)
@@ -70,7 +85,7 @@ def read_manifest(place: Path) -> Draft:
     for shape in shapes:
         problems += shape.problems
     problems += _twice(documents)
-    return _drafted(root, documents, shapes, problems)
+    return _drafted(root, documents, shapes, problems, environment)
 
 
 def _folder(place: Path) -> Path:
@@ -122,8 +137,7 @@ def _twice(documents: Iterable[Document]) -> Iterator[Problem]:
     """Names that two files declare."""
     seen: dict[str, Document] = {}
     for document in documents:
-        caches = document.root.get("caches")
-        for name in caches if isinstance(caches, dict) else ():
+        for name in _names(document):
             first = seen.setdefault(name, document)
             if first is not document:
                 path = ("caches", name)
@@ -131,7 +145,11 @@ def _twice(documents: Iterable[Document]) -> Iterator[Problem]:
 
 
 def _drafted(
-    root: Path, documents: list[Document], shapes: list[Shape], problems: list[Problem]
+    root: Path,
+    documents: list[Document],
+    shapes: list[Shape],
+    problems: list[Problem],
+    environment: str | None,
 ) -> Draft:
     main = documents[0] if documents and _is_main(documents[0]) else None
     if main and not any("caches" in document.root for document in documents):
@@ -139,33 +157,79 @@ def _drafted(
         problems.append(main.problem((), message))
     if main is None or not shapes[0].framed:
         return Draft(None, tuple(problems))
-    caches = dict(_entries(main, documents, shapes, problems))
+    try:
+        overlay = overlay_of(main, environment)
+    except ManifestError as error:
+        return Draft(None, (*problems, *error.problems))
+    problems += shared_files(main)
+    caches = dict(
+        _entries(main, overlay, _declared(documents, shapes, overlay, problems), problems)
+    )
     words: dict[str, Any] = main.root
+    changed = overlay.keys if overlay else {}
     manifest = Manifest(
-        stack=words["stack"],
+        stack=f"{words['stack']}.{environment}" if environment else words["stack"],
         root=root,
         path=root / NAME,
-        state=words.get("state"),
-        publish=words.get("publish"),
+        state=changed.get("state") or words.get("state"),
+        publish=published(words, environment),
         limits=limits_of(words.get("limits", {}), Place(main, ("limits",))),
         caches=MappingProxyType(caches),
     )
     return Draft(manifest, tuple(problems))
 
 
-def _entries(
-    main: Document, documents: list[Document], shapes: list[Shape], problems: list[Problem]
-) -> Iterator[tuple[str, Entry]]:
-    defaults: Any = main.root.get("defaults", {})
-    above = Place(main, ("defaults",))
+def _declared(
+    documents: list[Document],
+    shapes: list[Shape],
+    overlay: Layer | None,
+    problems: list[Problem],
+) -> Iterator[tuple[str, tuple[Layer, ...]]]:
+    """The caches by name, each with all that is said of it, the nearest first."""
+    changed: dict[str, Any] = dict(overlay.keys.get("caches", {})) if overlay else {}
+    above = overlay.place / "caches" if overlay else None
     for document, shape in zip(documents, shapes, strict=True):
         for name, keys in shape.caches.items():
-            kind = keys["provider"]
-            place = Place(document, ("caches", name))
-            try:
-                yield name, entry_of(name, keys, place, defaults.get(kind, {}), above / kind)
-            except ManifestError as error:
-                problems.extend(error.problems)
+            base = Layer(keys, Place(document, ("caches", name)))
+            if above is None or name not in changed:
+                yield name, (base,)
+            elif changed[name] is not None:
+                yield name, (Layer(changed[name], above / name), base)
+    known = {name for document in documents for name in _names(document)}
+    for name, keys in changed.items():
+        if above is None or name in known:
+            continue
+        if keys is None:
+            problems.append((above / name).problem("leaves out a cache that is not declared"))
+        else:
+            yield name, (Layer(keys, above / name),)
+
+
+def _entries(
+    main: Document,
+    overlay: Layer | None,
+    declared: Iterable[tuple[str, tuple[Layer, ...]]],
+    problems: list[Problem],
+) -> Iterator[tuple[str, Entry]]:
+    above = [*([overlay.place] if overlay else []), Place(main, ())]
+    defaults = cache(lambda kind: _said(place / "defaults" / kind for place in above))
+    for name, own in declared:
+        if overlay and (wrong := misfits(own)):
+            problems += wrong
+            continue
+        try:
+            yield name, entry_of(name, own, defaults(merged(own)["provider"]))
+        except ManifestError as error:
+            problems.extend(error.problems)
+
+
+def _said(places: Iterable[Place]) -> tuple[Layer, ...]:
+    return tuple(layer for layer in map(layer_at, places) if layer)
+
+
+def _names(document: Document) -> Iterable[str]:
+    caches = document.root.get("caches")
+    return caches if isinstance(caches, dict) else ()
 
 
 def _is_main(document: Document) -> bool:

@@ -43,7 +43,9 @@ class _Book:
 def manifest_page(schema: Schema) -> str:
     """Every key of the manifest, in the schema's order."""
     book = _Book(schema)
-    cache, part = (book.follow(_part(schema, "$defs").get(name)) for name in ("cache", "part"))
+    environment, cache, part = (
+        book.follow(_part(schema, "$defs").get(name)) for name in ("environment", "cache", "part")
+    )
     defaults = _part(book.follow(_part(schema, "properties").get("defaults")), "properties")
     limits = book.follow(_part(schema, "properties").get("limits"))
     allowance = book.follow(_part(schema, "$defs").get("allowance"))
@@ -57,6 +59,9 @@ def manifest_page(schema: Schema) -> str:
         _table(book, limits),
         "`limits.delete` and `limits.replace` hold:\n",
         _table(book, allowance),
+        "## An environment\n",
+        f"{_cell(environment, 'description')}\n",
+        _table(book, environment),
         "## A cache\n",
         _table(book, cache),
         "## A part of `content`\n",

@@ -44,7 +44,7 @@ def model_advice(
         yield entry.at("model").problem(f"{entry.model} {when}")
     if model.min_tokens and measure.tokens < model.min_tokens and _is_all_here(entry):
         key = "content" if entry.parts else "system_instruction"
-        yield (entry.place / key).problem(_too_small(entry, model, measure))
+        yield entry.at(key).problem(_too_small(entry, model, measure))
 
 
 def _retirement(day: date, today: date) -> str | None:

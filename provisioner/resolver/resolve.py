@@ -30,14 +30,14 @@ class Resolution:
 
 
 def load_and_resolve(
-    place: Path, catalog: Catalog, *, now: datetime
+    place: Path, catalog: Catalog, *, environment: str | None = None, now: datetime
 ) -> tuple[Manifest, Resolution]:
     """
     Read the stack at *place* and resolve it.
 
     Raises ManifestError with every problem of both steps at once.
     """
-    draft = read_manifest(place)
+    draft = read_manifest(place, environment=environment)
     if draft.manifest is None:
         raise ManifestError(draft.problems)
     try:

@@ -57,10 +57,10 @@ def test_everything(tmp_path: Path) -> None:
     assert found == CacheEntry(
         name="a",
         model="m",
-        parts=(FileSpec("a", None, found.place),),
-        system_instruction=FileSpec("s.md", None, found.place),
-        tools=FileSpec("tools.json", None, found.place),
-        tool_config=InlineJson({"mode": "ANY"}, found.place),
+        parts=(FileSpec("a", None, found.places[0]),),
+        system_instruction=FileSpec("s.md", None, found.places[0]),
+        tools=FileSpec("tools.json", None, found.places[0]),
+        tool_config=InlineJson({"mode": "ANY"}, found.places[0]),
         revision="7",
         calls_per_hour=2.5,
         life=Ttl(timedelta(minutes=90)),
@@ -68,8 +68,7 @@ def test_everything(tmp_path: Path) -> None:
             refresh_before=Fraction(1, 4), retire_after=timedelta(), keep="once", protect=True
         ),
         adopt="cachedContents/abc",
-        place=found.place,
-        defaults=found.defaults,
+        places=found.places,
     )
 
 
@@ -122,11 +121,11 @@ def test_parts(tmp_path: Path) -> None:
     )
 
     assert found.parts == (
-        FileSpec("a.md", None, found.place),
-        FileSpec("b", None, found.place),
-        FileSpec("c", "image/png", found.place),
-        UriSpec("gs://b/d", "text/csv", found.place),
-        TextSpec("e", found.place),
+        FileSpec("a.md", None, found.places[0]),
+        FileSpec("b", None, found.places[0]),
+        FileSpec("c", "image/png", found.places[0]),
+        UriSpec("gs://b/d", "text/csv", found.places[0]),
+        TextSpec("e", found.places[0]),
     )
 
 

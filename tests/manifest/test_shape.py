@@ -120,7 +120,7 @@ def test_every_rule_has_words() -> None:
 def test_every_key_is_described() -> None:
     """Every key has a description, for documents and editors."""
     whole: Any = schema("manifest")
-    shapes = [whole, whole["$defs"]["cache"], whole["$defs"]["part"]]
+    shapes = [whole, *(whole["$defs"][name] for name in ("keys", "part", "environment"))]
     keys = [(key, rule) for shape in shapes for key, rule in shape["properties"].items()]
 
     for key, rule in keys:

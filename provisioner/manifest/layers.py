@@ -1,0 +1,54 @@
+"""
+What several places say of one thing: the nearest wins, key by key.
+
+A life is one thing with two keys: whoever says either of them has said the life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, TypeAlias
+
+from provisioner.manifest.document import Place, Step
+
+Keys: TypeAlias = Mapping[str, Any]
+"""The keys of an entry or of defaults, of the shape that the schema gives."""
+
+_LIFE = frozenset({"ttl", "expires_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What is said at one place."""
+
+    keys: Keys
+    place: Place
+
+
+def layer_at(place: Place) -> Layer | None:
+    """What a document says at *place*, if that is anything."""
+    keys: Any = place.document.root
+    for step in place.path:
+        keys = keys.get(step) or {}
+    return Layer(keys, place) if keys else None
+
+
+def merged(layers: Sequence[Layer]) -> Keys:
+    """What *layers* say together; the first is the nearest."""
+    if len(layers) == 1:
+        return layers[0].keys
+    keys: dict[str, Any] = {}
+    for layer in reversed(layers):
+        if not _LIFE.isdisjoint(layer.keys):
+            keys = {key: value for key, value in keys.items() if key not in _LIFE}
+        keys.update(layer.keys)
+    return keys
+
+
+def place_in(layers: Sequence[Layer], path: Iterable[Step]) -> Place:
+    """Where the value at *path* was said, or would be said first."""
+    first, *rest = path
+    place = next((one.place for one in layers if first in one.keys), layers[0].place)
+    return reduce(Place.__truediv__, rest, place / first)

@@ -1,0 +1,129 @@
+"""Environments at a terminal: dev and prod of one manifest never touch each other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+TWO = f"{HEAD}environments:\n  dev: {{caches: {{a: {{ttl: 1h}}}}}}\n  prod:\n"
+
+
+def committed(root: Path) -> None:
+    git = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], check=True)  # git
+
+
+def test_apart(stage: Stage) -> None:
+    """State, labels and handles are apart; what one destroys, the other keeps."""
+    stage.write(A, head=TWO, a=LONG)
+
+    assert stage.apply("--env", "dev").status == 0
+    assert stage.plan("--env", "prod")["stack"] == "demo.prod"
+    assert stage.changes("--env", "prod") == {"a": ("create", "new")}
+    assert stage.apply("--env", "prod").status == 0
+    assert stage.changes("--env", "prod") == {"a": ("keep", "current")}
+
+    files = {path.name for path in (stage.root / "state").glob("*.json")}
+    assert files == {"demo.dev.json", "demo.prod.json"}
+    for name in ("dev", "prod"):
+        handles = json.loads((stage.root / f"handles.{name}.json").read_text())
+        assert handles["stack"] == f"demo.{name}"
+    listed = stage.live().values()
+    assert sorted(one["stack"] for one in listed) == ["demo.dev", "demo.prod"]
+
+    assert stage.run("destroy", ".", "--env", "dev", "--prune", "--auto-approve").status == 0
+    assert [one["stack"] for one in stage.live().values()] == ["demo.prod"]
+
+
+def test_every_command_asks_which(stage: Stage) -> None:
+    """No command guesses; each says what there is."""
+    stage.write(A, head=TWO, a=LONG)
+    commands = (
+        ["plan", "."],
+        ["apply", ".", "--auto-approve"],
+        ["destroy", ".", "--auto-approve"],
+        ["keepalive", "."],
+        ["drift", "."],
+        ["next", "."],
+        ["forecast", "."],
+        ["show", "-C", "."],
+        ["output", "-C", "."],
+    )
+    for words in commands:
+        told = stage.run(*words)
+        assert told.status == 1, words
+        assert "choose one with --env or CTXPROV_ENV: there are dev, prod" in told.err, words
+        assert stage.run(*words, "--env", "staging").status == 1, words
+    assert stage.run("list", ".", "--env", "staging").status == 1
+
+
+def test_by_variable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CTXPROV_ENV chooses too, and an option wins; an empty one says nothing."""
+    stage.write(A, head=TWO, a=LONG)
+    monkeypatch.setenv("CTXPROV_ENV", "dev")
+
+    assert stage.plan()["stack"] == "demo.dev"
+    assert stage.plan("--env", "prod")["stack"] == "demo.prod"
+    stage.write(A, a=LONG)
+    monkeypatch.setenv("CTXPROV_ENV", "")
+    assert stage.plan()["stack"] == "demo"
+
+
+def test_validate_checks_all(stage: Stage) -> None:
+    """Without --env every environment is checked, and one that is wrong fails the command."""
+    stage.write(A, head=TWO.replace("ttl: 1h", "content: b.md"), a=LONG)
+    told = stage.run("validate", ".")
+
+    assert told.status == 1
+    assert "environments.dev.caches.a.content: 'b.md' does not exist" in told.err
+    assert "ctxprov.yaml, prod: 1 cache, no problems." in told.out
+    assert stage.run("validate", ".", "--env", "prod").status == 0
+
+
+def test_life_goes_on(stage: Stage) -> None:
+    """Keepalive, drift, next, show and output know the environment's own record."""
+    stage.write(A, head=TWO, a=LONG)
+    stage.apply("--env", "dev")
+    (id_,) = stage.live()
+
+    assert "Covered until" in stage.run("keepalive", ".", "--env", "dev").out
+    assert stage.run("drift", ".", "--env", "dev").status == 0
+    assert "Run at" in stage.run("next", ".", "--env", "dev").out
+    assert id_ in stage.run("output", "-C", ".", "--env", "dev").out
+    assert "a" in stage.run("show", "-C", ".", "--env", "dev").out
+    assert stage.run("output", "a", "-C", ".", "--env", "prod").status == 1
+
+
+def test_approval_of_one(stage: Stage) -> None:
+    """A plan that was approved for one environment approves nothing in another."""
+    stage.write(A, head=TWO, a=LONG)
+    file = stage.root / "plan.json"
+    stage.run("plan", ".", "--env", "dev", "--out", f"json={file}")
+
+    told = stage.run("apply", ".", "--env", "prod", "--plan", str(file))
+    assert told.status == 3
+    assert "a plan of the stack demo.dev, not of demo.prod" in " ".join(told.err.split())
+    assert stage.run("apply", ".", "--env", "dev", "--plan", str(file)).status == 0
+
+
+def test_what_a_branch_changes(stage: Stage) -> None:
+    """A change to one environment is one row of the matrix; a new one compares with nothing."""
+    stage.write(A, head=TWO, a=LONG)
+    committed(stage.root)
+    stage.write(A, head=TWO.replace("1h", "2h") + "  qa:\n", a=LONG)
+    changed = ["changed", ".", "--base", "HEAD"]
+
+    assert stage.run(*changed, "--json").json == {
+        "include": [{"stack": ".", "env": "dev"}, {"stack": ".", "env": "qa"}]
+    }
+    assert stage.run(*changed).out == ". --env dev\n. --env qa\n"
+    assert stage.changes("--env", "dev", "--base", "HEAD") == {"a": ("refresh", "life")}
+    assert stage.changes("--env", "prod", "--base", "HEAD") == {"a": ("keep", "current")}
+    assert stage.changes("--env", "qa", "--base", "HEAD") == {"a": ("create", "new")}

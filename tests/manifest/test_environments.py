@@ -1,0 +1,230 @@
+"""One manifest, several environments, each a stack of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import ManifestError
+from provisioner.manifest import CacheEntry, Manifest, environments_of, load_manifest
+from provisioner.model import Ttl, Until
+from tests.stacks import HEAD, write
+
+BASE = """\
+publish: out/handles.json
+state: states
+defaults:
+  gemini: {model: gemini-3.8-flash, ttl: 12h, retire_after: 2h}
+caches:
+  manual: {provider: gemini, content: manual.md, calls_per_hour: 2}
+  faq: {provider: gemini, content: faq.md, expires_at: 2027-01-01T00:00:00Z}
+"""
+
+
+def environment(root: Path, overlay: str, name: str | None = "prod") -> Manifest:
+    """The manifest as `prod`, which differs by *overlay*."""
+    text = f"{HEAD}environments:\n  dev:\n  prod: {overlay}\n{BASE}"
+    return load_manifest(write(root, text), environment=name)
+
+
+def complaint(root: Path, overlay: str, name: str | None = "prod") -> str:
+    with pytest.raises(ManifestError) as caught:
+        environment(root, overlay, name)
+    (problem,) = caught.value.problems
+    return str(problem).removeprefix(f"{root}/")
+
+
+def cache(manifest: Manifest, name: str) -> CacheEntry:
+    entry = manifest.caches[name]
+    assert isinstance(entry, CacheEntry)
+    return entry
+
+
+def test_a_namespace(tmp_path: Path) -> None:
+    """Its name is part of the stack's and of the handles' file; the rest is the base's."""
+    dev = environment(tmp_path, "{}", "dev")
+
+    assert (dev.stack, dev.state, dev.publish) == ("demo.dev", "states", "out/handles.dev.json")
+    assert list(dev.caches) == ["manual", "faq"]
+    assert cache(dev, "manual").life == Ttl(timedelta(hours=12))
+
+
+@pytest.mark.parametrize(
+    ("publish", "file"),
+    [
+        ("h.json", "h.prod.json"),
+        ("a.b/h", "a.b/h.prod"),
+        (".h", ".h.prod"),
+        ("h.x.y", "h.x.prod.y"),
+    ],
+)
+def test_where_handles_go(tmp_path: Path, publish: str, file: str) -> None:
+    """The name of the environment stands before the last suffix."""
+    text = f"{HEAD}publish: {publish}\nenvironments: {{prod: }}\ncaches: {{}}\n"
+
+    assert load_manifest(write(tmp_path, text), environment="prod").publish == file
+
+
+def test_places_of_its_own(tmp_path: Path) -> None:
+    """What it says of publish and state holds as it stands."""
+    prod = environment(tmp_path, "{publish: prod.json, state: ../prod}")
+
+    assert (prod.publish, prod.state) == ("prod.json", "../prod")
+
+
+def test_key_by_key(tmp_path: Path) -> None:
+    """Its keys win over those of the entry, and its defaults over the stack's."""
+    prod = environment(
+        tmp_path,
+        "{defaults: {gemini: {ttl: 48h}}, caches: {manual: {calls_per_hour: 40.5, keep: once}}}",
+    )
+    manual = cache(prod, "manual")
+
+    assert manual.calls_per_hour == 40.5
+    assert manual.settings.keep == "once"
+    assert manual.settings.retire_after == timedelta(hours=2)
+    assert manual.life == Ttl(timedelta(hours=48))
+    assert [part.path for part in manual.parts] == ["manual.md"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "life"),
+    [
+        ("faq", "ttl: 1h", Ttl(timedelta(hours=1))),
+        (
+            "manual",
+            'expires_at: "2027-02-01T00:00:00Z"',
+            Until(datetime(2027, 2, 1, tzinfo=UTC)),
+        ),
+    ],
+)
+def test_one_life(tmp_path: Path, name: str, keys: str, life: Ttl | Until) -> None:
+    """A ttl takes the place of an expires_at, and the other way round."""
+    prod = environment(tmp_path, f"{{caches: {{{name}: {{{keys}}}}}}}")
+
+    assert cache(prod, name).life == life
+
+
+def test_less_and_more(tmp_path: Path) -> None:
+    """null leaves a cache out, and a new name is one more; elsewhere nothing changes."""
+    overlay = "{caches: {faq: null, more: {provider: gemini, content: more.md}}}"
+
+    assert list(environment(tmp_path, overlay).caches) == ["manual", "more"]
+    assert list(environment(tmp_path, overlay, "dev").caches) == ["manual", "faq"]
+
+
+def test_fragments(tmp_path: Path) -> None:
+    """What a fragment declares can differ as well."""
+    text = f"{HEAD}environments: {{prod: {{caches: {{b: {{model: n}}}}}}}}\n"
+    more = "version: 1\ncaches: {b: {provider: gemini, content: b, model: m, ttl: 1h}}\n"
+    root = write(tmp_path, text, {"more.ctxprov.yaml": more})
+
+    assert load_manifest(root, environment="prod").caches["b"].model == "n"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (None, "choose one with --env or CTXPROV_ENV: there are dev, prod"),
+        ("prd", "has no 'prd'; did you mean prod? There are dev, prod"),
+        ("x", "has no 'x'; there are dev, prod"),
+    ],
+)
+def test_which(tmp_path: Path, name: str | None, message: str) -> None:
+    """With environments one of them must be meant."""
+    assert complaint(tmp_path, "{}", name) == f"ctxprov.yaml:3:1: environments: {message}"
+
+
+def test_none(tmp_path: Path) -> None:
+    """Without environments none can be meant."""
+    with pytest.raises(ManifestError, match="has no environments, so there is no 'prod'"):
+        load_manifest(write(tmp_path, f"{HEAD}caches: {{}}\n"), environment="prod")
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        (
+            "{caches: {manual: {ttl: 500d}}}",
+            "5:28: environments.prod.caches.manual.ttl: must be from 1m to 365d, not 500d",
+        ),
+        (
+            "{caches: {manual: {tll: 5d}}}",
+            "5:28: environments.prod.caches.manual.tll: is not a key here; did you mean ttl?",
+        ),
+        (
+            "{caches: {faq: {provider: claude}}}",
+            (
+                "12:44: caches.faq.expires_at: must be left out: only gemini has it, "
+                "claude and openai keep no cache of their own"
+            ),
+        ),
+        (
+            "{caches: {manuall: null}}",
+            "5:19: environments.prod.caches.manuall: leaves out a cache that is not declared",
+        ),
+        (
+            "{caches: {more: {content: x}}}",
+            (
+                "5:19: environments.prod.caches.more.provider: "
+                "is missing; it must be gemini, claude or openai"
+            ),
+        ),
+        (
+            "{defaults: {gemini: {ttl: x}}}",
+            (
+                "5:30: environments.prod.defaults.gemini.ttl: "
+                "must be a duration such as 90m or 12h, not 'x'"
+            ),
+        ),
+        (
+            "{limits: {}}",
+            (
+                "5:10: environments.prod.limits: is not a key here; "
+                "there are publish, state, defaults, caches"
+            ),
+        ),
+        (
+            "{publish: out/handles.dev.json}",
+            (
+                "5:10: environments.prod.publish: is the file of dev as well: "
+                "give each environment its own"
+            ),
+        ),
+    ],
+)
+def test_mistakes(tmp_path: Path, overlay: str, message: str) -> None:
+    """Whatever is wrong is told at the line that says it."""
+    assert complaint(tmp_path, overlay) == f"ctxprov.yaml:{message}"
+
+
+@pytest.mark.parametrize("name", ["Prod", "a.b", "a" * 17, "-a", "../x"])
+def test_names(tmp_path: Path, name: str) -> None:
+    """A name that would not fit a label is refused."""
+    text = f'{HEAD}environments: {{"{name}": }}\n{BASE}'
+    with pytest.raises(ManifestError, match="must be a name of at most 16 characters"):
+        load_manifest(write(tmp_path, text), environment=name)
+
+
+def test_listed(tmp_path: Path) -> None:
+    """What there is to choose from can be asked for, also of what is wrong or not there."""
+    write(tmp_path, f"{HEAD}environments: {{dev: , prod: }}\nwrong: 1\n{BASE}")
+
+    assert environments_of(tmp_path) == ("dev", "prod")
+    assert environments_of(tmp_path / "nowhere") == ()
+    assert environments_of(write(tmp_path / "b", "a: [")) == ()
+    assert environments_of(write(tmp_path / "c", f"{HEAD}caches: {{}}")) == ()
+
+
+def test_the_longest_label_fits(tmp_path: Path) -> None:
+    """Stack, environment and name at their longest make a label that Gemini takes."""
+    stack, name, cached = "s" * 32, "e" * 16, "c" * 48
+    text = (
+        f"version: 1\nstack: {stack}\nenvironments: {{{name}: }}\n"
+        f"caches: {{{cached}: {{provider: gemini, model: m, ttl: 1h, content: c}}}}\n"
+    )
+    manifest = load_manifest(write(tmp_path, text), environment=name)
+
+    assert len(f"ctxprov:{manifest.stack}/{cached}@{'0' * 16}") <= 128
