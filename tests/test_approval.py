@@ -15,6 +15,7 @@ from provisioner.model import Desired, LiveCache, Plan, Recorded, Ttl
 from provisioner.planner import plan, select
 from provisioner.render.document import plan_json
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
+from tests.render.scene import view
 
 A, B, C = desired("a"), desired("b"), desired("c")
 A2, A3 = desired("a", "y"), desired("a", "z")
@@ -34,7 +35,7 @@ def planned(
 
 
 def approved(told: Plan) -> Approval:
-    return parse_approval(plan_json(told, valid_until=None).encode(), where="plan.json")
+    return parse_approval(plan_json(view(told)).encode(), where="plan.json")
 
 
 def refused(told: Plan, then: Plan) -> list[str]:
@@ -115,9 +116,9 @@ def test_expected() -> None:
         b"{",
         b"[]",
         b'{"format_version": 2}',
-        plan_json(THEN, valid_until=None).replace(STACK, "x").encode()[:-20],
-        plan_json(THEN, valid_until=None).replace('"gemini"', "7").encode(),
-        plan_json(select(THEN, targets=["a"], excludes=[]), valid_until=None).encode(),
+        plan_json(view(THEN)).replace(STACK, "x").encode()[:-20],
+        plan_json(view(THEN)).replace('"gemini"', "7").encode(),
+        plan_json(view(select(THEN, targets=["a"], excludes=[]))).encode(),
     ],
 )
 def test_no_plan(raw: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.carry_out import Errand, carry_out
@@ -148,6 +149,7 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         place=place,
         wishes=lambda _: with_counts(desired, remembered(place.tokens)),
         read=lambda want: read_content(manifest, want),
+        prices=load_catalog(asked.models).find,
         approve=approve,
         auto_approve=asked.auto_approve or approved is not None,
         accept_scope=asked.accept_scope,

@@ -20,7 +20,7 @@ from provisioner.cli import clock, terminal
 from provisioner.cli.interruption import Interruption, listening
 from provisioner.cli.place import Place
 from provisioner.cli.progress import progress
-from provisioner.cli.show_plan import result_page, show_plan, show_results
+from provisioner.cli.show_plan import Told, result_page, show_plan, show_results
 from provisioner.cli.stacks import Ended, Run
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import Survey, survey
@@ -42,6 +42,7 @@ from provisioner.model import (
     State,
 )
 from provisioner.planner import plan
+from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
 from provisioner.state import Ledger, holder_here, open_ledger
 
@@ -61,6 +62,7 @@ class Errand:
     wishes: Callable[[State], tuple[Desired, ...]]
     """What is desired, given what is recorded."""
     read: Callable[[DesiredCache], CacheContent]
+    prices: Lookup
     approve: Callable[[Plan], None] = lambda _: None
     """Raises Refused if the plan does more than was approved elsewhere, or than limits allow."""
     auto_approve: bool
@@ -91,7 +93,7 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         )
         told = errand.refine(_plan(errand, desired, state, seen, now))
         if not run.is_quiet:
-            show_plan(told, colour=errand.colour)
+            show_plan(Told(plan=told, prices=errand.prices), colour=errand.colour)
         errand.approve(told)
         if told.pending and not errand.auto_approve:
             _ask(errand)

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from provisioner.catalog import load_catalog
 from provisioner.cli import options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.outputs import Out, out_option, with_json
@@ -27,6 +28,7 @@ from provisioner.model import DesiredCache
 @options.accept_scope_option
 @options.parallelism_option
 @options.lock_timeout_option
+@options.models_option
 @options.target_option
 @options.exclude_option
 @options.json_option
@@ -43,6 +45,7 @@ def command(
     accept_scope: bool,
     parallelism: int,
     lock_timeout: timedelta,
+    models: Path | None,
     targets: tuple[str, ...],
     excludes: tuple[str, ...],
     as_json: bool,
@@ -71,6 +74,7 @@ def command(
             place=place_of(manifest, emulator=emulator),
             wishes=lambda _: (),
             read=_nothing_to_read,
+            prices=load_catalog(models).find,
             auto_approve=auto_approve,
             accept_scope=accept_scope,
             parallelism=parallelism,

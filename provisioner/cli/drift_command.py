@@ -7,16 +7,18 @@ from pathlib import Path
 
 import click
 
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
-from provisioner.cli.show_plan import plan_page, show_plan
+from provisioner.cli.show_plan import Told, plan_page, show_plan
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.survey import survey
 from provisioner.manifest import load_manifest
 from provisioner.model import Cause, Plan
 from provisioner.planner import plan, recorded_as_desired
+from provisioner.pricing import Lookup
 from provisioner.state import read_state
 
 
@@ -25,6 +27,7 @@ from provisioner.state import read_state
 @options.env_option
 @options.emulator_option
 @options.accept_scope_option
+@options.models_option
 @options.json_option
 @out_option
 @options.colour_option
@@ -35,6 +38,7 @@ def command(
     environment: str | None,
     emulator: bool,
     accept_scope: bool,
+    models: Path | None,
     as_json: bool,
     outs: tuple[Out, ...],
     colour: bool | None,
@@ -59,7 +63,8 @@ def command(
         now = clock.now()
         seen = await survey(run.reach, place, (), state, now=now, accept_scope=accept_scope)
         told = plan(recorded_as_desired(state), state, seen.live, stack=manifest.stack, now=now)
-        return _tell(_drifted(told), run, colour=terminal.wants_colour(colour))
+        prices = load_catalog(models).find
+        return _tell(_drifted(told), prices, run, colour=terminal.wants_colour(colour))
 
     return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
 
@@ -69,10 +74,11 @@ def _drifted(told: Plan) -> Plan:
     return replace(told, changes=changes)
 
 
-def _tell(told: Plan, run: Run, *, colour: bool) -> Ended:
-    run.pages.append(plan_page(told))
+def _tell(told: Plan, prices: Lookup, run: Run, *, colour: bool) -> Ended:
+    shown = Told(plan=told, prices=prices)
+    run.pages.append(plan_page(lambda: shown.whole))
     if told.changes and not run.is_quiet:
-        show_plan(told, colour=colour)
+        show_plan(shown, colour=colour)
     if told.changes:
         return Ended(status=Status.PENDING, summary=f"{len(told.changes)} drifted")
     sentence = f"No drift: the live side of {told.stack} is as recorded."

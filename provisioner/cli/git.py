@@ -8,14 +8,17 @@ taken for an option.
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from provisioner.errors import CtxprovError
+
+_COMMIT = re.compile(r"[0-9a-f]{40,64}", re.ASCII)
 
 
 class GitFailed(CtxprovError):
@@ -39,6 +42,16 @@ def merge_base(folder: Path, ref: str) -> str:
             "(fetch-depth: 0)."
         )
     return base.strip()
+
+
+def commit_here(folder: Path, environ: Mapping[str, str]) -> str | None:
+    """The commit that is checked out around *folder*, or that CI says it is about."""
+    try:
+        found = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    except GitFailed:
+        found = None
+    said = (found, environ.get("GITHUB_SHA"), environ.get("CI_COMMIT_SHA"))
+    return next((one.strip() for one in said if one and _COMMIT.fullmatch(one.strip())), None)
 
 
 def root_of(folder: Path) -> Path:
@@ -91,5 +104,5 @@ def _run(folder: Path, *words: str) -> bytes | None:
     try:
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # no shell
     except FileNotFoundError as error:
-        raise GitFailed("--base needs the git command, which is not installed.") from error
+        raise GitFailed("This needs the git command, which is not installed.") from error
     return done.stdout if done.returncode == 0 else None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.limits import beyond, hold
@@ -78,6 +79,7 @@ def command(
             wishes=recorded_as_desired,
             read=tree.read,
             approve=lambda told: _warn(told, tree.manifest, models),
+            prices=load_catalog(models).find,
             refine=upkeep.refine,
             auto_approve=True,
             accept_scope=accept_scope,

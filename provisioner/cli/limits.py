@@ -49,4 +49,8 @@ def hold(found: Iterable[Breach]) -> None:
             tell(f"warning: {breach_text(breach)}")
     if refused:
         sentences = map(breach_text, refused)
-        raise Refused(" ".join([*sentences, way_out(refused), "Nothing was changed."]))
+        raise Refused(
+            " ".join(
+                [*sentences, way_out(breach.limit for breach in refused), "Nothing was changed."]
+            )
+        )

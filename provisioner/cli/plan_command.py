@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,13 +11,15 @@ from typing import Any
 
 import click
 
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.base import plan_for_review
+from provisioner.cli.git import commit_here
 from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
-from provisioner.cli.show_plan import plan_page, show_plan
+from provisioner.cli.show_plan import Told, plan_page, show_plan
 from provisioner.cli.speech import tell
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
@@ -168,19 +171,23 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         told = await _compare(manifest, desired, asked, run, now)
     told = options.choose(told, asked.targets, asked.excludes)
     found = beyond(told, manifest, models=asked.models, overrides=asked.overrides)
-    timeless = asked.base is not None
-    run.pages.append(plan_page(told, timeless=timeless, verbose=asked.verbose, breaches=found))
+    shown = Told(
+        plan=told,
+        prices=load_catalog(asked.models).find,
+        commit=commit_here(stack, os.environ) if run.outs else None,
+        timeless=asked.base is not None,
+        breaches=found,
+    )
+    run.pages.append(plan_page(lambda: shown.whole, verbose=asked.verbose))
     if not run.is_quiet:
-        show_plan(
-            told, colour=asked.colour, verbose=asked.verbose, timeless=timeless, breaches=found
-        )
+        show_plan(shown, colour=asked.colour, verbose=asked.verbose)
     refused = told.blocked or any(breach.refuses for breach in found)
     pending = {change.reason.cause for change in told.pending} & asked.exit_on
     status = first_of(
         Status.REFUSED if refused else Status.OK,
         Status.PENDING if pending else Status.OK,
     )
-    return Ended(status=status, summary=headline(told))
+    return Ended(status=status, summary=headline(shown.short))
 
 
 async def _compare(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import click
 
@@ -12,46 +13,64 @@ from provisioner.cli.outputs import Page
 from provisioner.model import Plan, Result
 from provisioner.model.limits import Breach
 from provisioner.planner import next_refresh, valid_until
+from provisioner.pricing import Lookup, costs, totals
 from provisioner.render.document import plan_json
-from provisioner.render.limits import limit_sentences
 from provisioner.render.markdown import plan_markdown, result_markdown
 from provisioner.render.result import result_json, result_text
 from provisioner.render.text import plan_text
+from provisioner.render.view import PlanView, noteworthy, plan_view
 
 _PAGE = 100
 """Columns of a text that goes into a file."""
 
 
-def plan_page(
-    told: Plan, *, timeless: bool = False, verbose: bool = False, breaches: Sequence[Breach] = ()
-) -> Page:
-    """*told* in every format, with what goes beyond its limits."""
-    until = None if timeless else valid_until(told)
-    text = partial(_text, told, _PAGE, timeless=timeless, verbose=verbose, breaches=breaches)
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A plan with what else is known, to be viewed as far as anybody asks."""
+
+    plan: Plan
+    prices: Lookup
+    commit: str | None = None
+    timeless: bool = False
+    """It compares revisions, so no clock ends it."""
+    breaches: tuple[Breach, ...] = ()
+
+    @cached_property
+    def whole(self) -> PlanView:
+        """For documents."""
+        return self._view(self.plan)
+
+    @cached_property
+    def short(self) -> PlanView:
+        """For a terminal: what stays as it is costs nothing."""
+        return self._view(replace(self.plan, changes=noteworthy(self.plan)))
+
+    def _view(self, part: Plan) -> PlanView:
+        return plan_view(
+            self.plan,
+            part.changes,
+            costs=costs(part, self.prices, at=part.at),
+            totals=totals(costs(self.plan, self.prices, at=part.at)),
+            valid_until=None if self.timeless else valid_until(self.plan),
+            next_refresh=None if self.timeless else next_refresh(self.plan),
+            timeless=self.timeless,
+            commit=self.commit,
+            breaches=self.breaches,
+        )
+
+
+def plan_page(view: Callable[[], PlanView], *, verbose: bool = False) -> Page:
+    """A plan in every format; *view* is called when one of them is asked for."""
     return {
-        "text": lambda: text(colour=False),
-        "json": lambda: plan_json(told, valid_until=until, breaches=breaches),
-        "markdown": lambda: plan_markdown(told, valid_until=until, breaches=breaches),
+        "text": lambda: plan_text(view(), width=_PAGE, colour=False, verbose=verbose),
+        "json": lambda: plan_json(view()),
+        "markdown": lambda: plan_markdown(view()),
     }
 
 
-def show_plan(
-    told: Plan,
-    *,
-    colour: bool,
-    verbose: bool = False,
-    timeless: bool = False,
-    breaches: Sequence[Breach] = (),
-) -> None:
-    """Print *told*.  A *timeless* plan compares revisions, so no clock ends it."""
-    text = _text(
-        told,
-        terminal.width(),
-        colour=colour,
-        timeless=timeless,
-        verbose=verbose,
-        breaches=breaches,
-    )
+def show_plan(told: Told, *, colour: bool, verbose: bool = False) -> None:
+    view = told.whole if verbose else told.short
+    text = plan_text(view, width=terminal.width(), colour=colour, verbose=verbose)
     click.echo(text, nl=False, color=True)
 
 
@@ -68,29 +87,3 @@ def show_results(told: Plan, results: Iterable[Result], *, colour: bool) -> None
     if told.pending:
         text = result_text(results, width=terminal.width(), colour=colour)
         click.echo(text, nl=False, color=True)
-
-
-def _text(
-    told: Plan,
-    width: int,
-    *,
-    colour: bool,
-    timeless: bool,
-    verbose: bool,
-    breaches: Sequence[Breach],
-) -> str:
-    return plan_text(
-        told,
-        width=width,
-        colour=colour,
-        valid_until=None if timeless else valid_until(told),
-        next_refresh=None if timeless else next_refresh(told),
-        verbose=verbose,
-        hints=_hints(told, breaches),
-    )
-
-
-def _hints(told: Plan, breaches: Sequence[Breach]) -> Iterator[str]:
-    yield from limit_sentences(breaches)
-    if told.is_partial:
-        yield "This is a part of the plan, selected by name; the rest stays as it is."

@@ -31,6 +31,9 @@ It promises nothing: traffic that comes in bursts hits nearly always, a call now
 nearly never.
 """
 
+_DIGITS = 4
+"""Behind the point of a number of calls or times: finer is not known."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -48,14 +51,14 @@ def pays_from(rate: Rate, *, implicit_hits: Decimal = Decimal(0)) -> Decimal | N
     saved = (1 - implicit_hits) * _saved(rate)
     if rate.storage_per_hour is None or saved <= 0:
         return None
-    return rate.storage_per_hour / saved
+    return round(rate.storage_per_hour / saved, _DIGITS)
 
 
 def pays_after(rate: Rate, write: Decimal) -> Decimal | None:
     """Calls per lifetime; None if no number of calls is enough."""
     if _saved(rate) <= 0:
         return None
-    return (write * rate.input - rate.cached_input) / _saved(rate)
+    return round((write * rate.input - rate.cached_input) / _saved(rate), _DIGITS)
 
 
 def worst_rent(life: Life, settings: Settings) -> Decimal:
@@ -129,4 +132,4 @@ def _saved(rate: Rate) -> Decimal:
 
 
 def _ratio(one: timedelta, other: timedelta) -> Decimal:
-    return Decimal(one // _MICROSECOND) / Decimal(other // _MICROSECOND)
+    return round(Decimal(one // _MICROSECOND) / Decimal(other // _MICROSECOND), _DIGITS)

@@ -7,51 +7,42 @@ Numbers are whole and moments RFC 3339; all else is for people and found in `why
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from provisioner.cache import Json
-from provisioner.model import (
-    After,
-    Change,
-    Delete,
-    Desired,
-    Forget,
-    Leave,
-    Plan,
-    Retire,
-)
-from provisioner.model.limits import Breach
+from provisioner.model import Edit
 from provisioner.model.words import after_words, life_words, settings_words
 from provisioner.render.escape import json_text
-from provisioner.render.limits import breach_words
-from provisioner.render.row import Row, rows
+from provisioner.render.limits import BrokenLimit
+from provisioner.render.money_json import cost_json, totals_json
+from provisioner.render.row import Row
 from provisioner.render.side import Side
-from provisioner.render.summary import counts
+from provisioner.render.view import PlanView
+from provisioner.render.wording import SECTIONS
 from provisioner.times import moment_text
 
 FORMAT_VERSION = 1
 
 
-def plan_json(plan: Plan, *, valid_until: datetime | None, breaches: Iterable[Breach] = ()) -> str:
+def plan_json(plan: PlanView) -> str:
     """Spell the whole of *plan*, with what stays as it is."""
-    edits = sorted(plan.edits, key=lambda edit: edit.name)
-    declared = sorted(
-        (want for want in map(_wanted, plan.changes) if want), key=lambda want: want.name
-    )
     return json_text(
         {
             "format_version": FORMAT_VERSION,
             "stack": plan.stack,
             "at": moment_text(plan.at),
-            "valid_until": moment_text(valid_until) if valid_until else None,
+            "valid_until": _moment(plan.valid_until),
+            "next_refresh": _moment(plan.next_refresh),
             "fingerprint": plan.fingerprint,
-            "partial": plan.is_partial,
-            "summary": counts(plan),
-            "limits": [breach_words(breach) for breach in breaches],
-            "changes": [row_words(row) for row in rows(plan)],
-            "edits": [_named(edit.name, edit.after) for edit in edits],
-            "desired": [_named(want.name, want.after) for want in declared],
+            "commit": plan.commit,
+            "partial": plan.partial,
+            "timeless": plan.timeless,
+            "summary": dict(plan.counts),
+            "limits": [_limit(one) for one in plan.limits],
+            "totals": totals_json(plan.totals),
+            "changes": [row_words(row) for row in plan.rows],
+            "edits": [_named(edit) for edit in plan.edits],
+            "desired": [_named(want) for want in plan.declared],
         }
     )
 
@@ -61,13 +52,16 @@ def row_words(row: Row) -> dict[str, Json]:
     return {
         "name": row.name,
         "provider": row.provider,
+        "section": SECTIONS[row.heading],
         "action": row.action,
         "reason": row.reason.value,
         "cause": row.cause.value if row.cause else None,
         "pending": row.pending,
-        "why": row.sentence,
+        "why": row.why,
         "before": _side(row.before),
         "after": _side(row.after),
+        "gone_at": _moment(row.gone_at),
+        "cost": cost_json(row.cost) if row.cost else None,
     }
 
 
@@ -81,21 +75,30 @@ def _side(side: Side | None) -> Json:
         "life": life_words(side.life) if side.life else None,
         "settings": settings_words(side.settings) if side.settings else None,
         "paths": side.paths,
+        "pieces": dict(side.pieces),
         "size": side.size,
         "tokens": side.tokens.count if side.tokens else None,
         "tokens_estimated": side.tokens.estimated if side.tokens else None,
-        "expires_at": moment_text(side.expires_at) if side.expires_at else None,
+        "created_at": _moment(side.created_at),
+        "refresh_at": _moment(side.refresh_at),
+        "expires_at": _moment(side.expires_at),
         "id": side.id,
     }
 
 
-def _named(name: str, after: After | None) -> dict[str, Json]:
-    return {"name": name, "after": after_words(after) if after else None}
+def _limit(limit: BrokenLimit) -> dict[str, Json]:
+    return {
+        "limit": limit.limit,
+        "most": float(limit.most),
+        "where": limit.where,
+        "refused": limit.refused,
+        "why": limit.why,
+    }
 
 
-def _wanted(change: Change) -> Desired | None:
-    match change:
-        case Retire() | Delete() | Forget() | Leave():
-            return None
-        case _:
-            return change.want
+def _named(edit: Edit) -> dict[str, Json]:
+    return {"name": edit.name, "after": after_words(edit.after) if edit.after else None}
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment_text(moment) if moment else None

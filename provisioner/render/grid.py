@@ -13,6 +13,7 @@ from typing import Self
 from provisioner.render.difference import Difference, differences
 from provisioner.render.escape import plain
 from provisioner.render.layout import clip, columns, hang, pad, wrap
+from provisioner.render.money import cost_text
 from provisioner.render.palette import Palette
 from provisioner.render.row import Row
 
@@ -45,7 +46,7 @@ class Grid:
 
     def section(self, heading: str, rows: Sequence[Row], *, verbose: bool) -> list[str]:
         """*rows* under *heading*, in one line each if all of them fit."""
-        beside = max(columns(plain(row.sentence)) for row in rows)
+        beside = max(columns(plain(row.why)) for row in rows)
         details = max(columns(_detail(row)) for row in rows)
         fits = beside + len(_GAP) + details <= self._room
         lines = [self.palette.paint(heading, "strong")]
@@ -64,7 +65,7 @@ class Grid:
         return self.width - self._why
 
     def _lines(self, row: Row, beside: int | None) -> list[str]:
-        sentence, detail = plain(row.sentence), _detail(row)
+        sentence, detail = plain(row.why), _detail(row)
         if beside is not None:
             line = pad(sentence, beside) + _GAP + self.palette.paint(detail, "quiet")
             return [self._head(row) + line.rstrip()]
@@ -102,7 +103,7 @@ def _detail(row: Row) -> str:
     """What it holds, and what it costs where that is known."""
     tokens = f"{row.tokens} tokens" if row.tokens else ""
     holds = ", ".join(filter(None, (row.sizes, tokens)))
-    return plain(" · ".join(filter(None, (holds, row.cost))))
+    return plain(" · ".join(filter(None, (holds, cost_text(row.cost) if row.cost else ""))))
 
 
 def _change(difference: Difference) -> str:

@@ -5,8 +5,9 @@ What of a plan goes beyond the limits of its stack, in words, and what may be do
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
-from provisioner.cache import Json
 from provisioner.model.limits import Bound, Breach, Limit, TooDear, TooMany
 from provisioner.model.money import NANO, Money
 from provisioner.render.money import usd
@@ -15,13 +16,36 @@ _NAMED = 5
 """So many caches are named; the rest is counted."""
 
 
-def limit_sentences(breaches: Iterable[Breach]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenLimit:
+    """What goes beyond a limit, as it may be told."""
+
+    limit: str
+    """Its key in a manifest, dotted."""
+    most: Decimal
+    where: str | None
+    refused: bool
+    why: str
+
+
+def broken_limits(breaches: Iterable[Breach]) -> tuple[BrokenLimit, ...]:
+    return tuple(
+        BrokenLimit(
+            limit=_key(breach),
+            most=breach.bound.most,
+            where=breach.bound.where,
+            refused=breach.refuses,
+            why=breach_text(breach),
+        )
+        for breach in breaches
+    )
+
+
+def limit_sentences(limits: Sequence[BrokenLimit]) -> Iterator[str]:
     """Say of each whether it is refused, and in the end how to go beyond all of them."""
-    refused = []
-    for breach in breaches:
-        refused += [breach] if breach.refuses else []
-        yield f"{'Refused' if breach.refuses else 'Warning'}: {breach_text(breach)}"
-    if refused:
+    for limit in limits:
+        yield f"{'Refused' if limit.refused else 'Warning'}: {limit.why}"
+    if refused := [limit.limit for limit in limits if limit.refused]:
         yield way_out(refused)
 
 
@@ -37,25 +61,14 @@ def breach_text(breach: Breach) -> str:
             return f"{unknown}, {_allowed(breach)}"
 
 
-def way_out(refused: Iterable[Breach]) -> str:
-    """Say how to go beyond them all the same."""
-    limits = dict.fromkeys(breach.limit for breach in refused)
+def way_out(refused: Iterable[str]) -> str:
+    """Say how to go beyond the *refused* limits all the same."""
+    limits = dict.fromkeys(limit.partition(".")[0] for limit in refused)
     options = " ".join(f"--override {limit}" for limit in limits)
     return (
         f"If that is meant, add {options}, or have the plan approved and apply it with --plan "
         "or --expect."
     )
-
-
-def breach_words(breach: Breach) -> dict[str, Json]:
-    """One breach, as in a plan in JSON."""
-    return {
-        "limit": _key(breach),
-        "most": float(breach.bound.most),
-        "where": breach.bound.where,
-        "refused": breach.refuses,
-        "why": breach_text(breach),
-    }
 
 
 def _too_many(breach: TooMany) -> str:

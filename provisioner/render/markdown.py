@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from provisioner.model import Plan, Result
-from provisioner.model.limits import Breach
 from provisioner.render.escape import markdown, plain, prose
 from provisioner.render.layout import clip
 from provisioner.render.limits import limit_sentences
 from provisioner.render.result import Ending, ending, tally, tally_line
-from provisioner.render.row import Row, by_heading, rows
+from provisioner.render.row import Row, by_heading
 from provisioner.render.summary import headline, validity
-from provisioner.render.wording import DRIFT, EDITS, LIFECYCLE, REFUSED, is_told
+from provisioner.render.view import PlanView
+from provisioner.render.wording import DRIFT, EDITS, LIFECYCLE, REFUSED
 
 LIMIT = 65_536
 """What a comment on GitHub may hold; counted in bytes, so that nobody counts more."""
@@ -31,15 +30,9 @@ _PLAN = ("Change", "Cache", "Provider and model", "Why", "Bytes", "Tokens")
 _RESULT = ("Change", "Cache", "Outcome")
 
 
-def plan_markdown(
-    plan: Plan,
-    *,
-    valid_until: datetime | None,
-    breaches: Iterable[Breach] = (),
-    limit: int = LIMIT,
-) -> str:
+def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     """Show what somebody edited and fold the rest; less than *limit* bytes of UTF-8."""
-    groups = by_heading(rows(plan, filter(is_told, plan.changes)))
+    groups = by_heading([row for row in plan.rows if row.is_told])
     edited = [*groups.get(EDITS, ()), *groups.get(REFUSED, ())]
     tables = [
         _Table(None, _PLAN, [_row_cells(row) for row in edited]),
@@ -48,9 +41,9 @@ def plan_markdown(
             for heading in (DRIFT, LIFECYCLE)
         ),
     ]
-    limits = "".join(f"\n{_sentence(one)}\n" for one in limit_sentences(breaches))
+    limits = "".join(f"\n{_sentence(one)}\n" for one in limit_sentences(plan.limits))
     head = f"### ctxprov: {markdown(plan.stack)}: {headline(plan)}\n{limits}"
-    foot = f"\n{validity(plan, valid_until)} Fingerprint `{plan.fingerprint}`.\n"
+    foot = f"\n{validity(plan)} Fingerprint `{plan.fingerprint}`.\n"
     return _page(head, tables, foot, limit)
 
 
@@ -111,7 +104,7 @@ def _row_cells(row: Row) -> tuple[str, ...]:
         f"{row.symbol} {row.action}",
         _span(row.name),
         f"{row.provider} {_span(row.model)}",
-        prose(_short(row.sentence)),
+        prose(_short(row.why)),
         row.sizes,
         row.tokens.replace("~", "\\~"),
     )

@@ -2,7 +2,7 @@
 Money as people read it: two digits that matter, and never a zero for what has no price.
 
 `~` marks what rests on estimated tokens, `+ ?` a sum that lacks whatever has no price.
-Machines get dollars as numbers.  What costs how much is not known here.
+What costs how much is not known here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from provisioner.cache import Json
 from provisioner.model.money import (
     AnnotationUse,
     CacheUse,
@@ -92,40 +91,6 @@ def cost_sentences(cost: Cost) -> Iterator[str]:
             pass
     for step in cost.steps:
         yield f"From {step.on}: {', '.join(dict.fromkeys(_figures(step)))}."
-
-
-def money_json(money: Money | None) -> dict[str, Json] | None:
-    """In dollars; `usd` is null if nothing in it has a price."""
-    if money is None:
-        return None
-    unknown = money.partial and not money.nano
-    return {
-        "usd": None if unknown else float(money.usd),
-        "estimated": money.estimated,
-        "partial": money.partial,
-    }
-
-
-def cost_json(cost: Cost) -> dict[str, Json]:
-    return {
-        **_figures_json(cost.figures),
-        "overlap": money_json(cost.overlap),
-        "rent_30_days": money_json(cost.month),
-        "use": _use_json(cost.use),
-        "steps": [_step_json(step) for step in cost.steps],
-    }
-
-
-def totals_json(totals: Totals) -> dict[str, Json]:
-    return {
-        "lines": totals.lines,
-        "unpriced": totals.unpriced,
-        **_figures_json(totals.figures),
-        "overlap": money_json(totals.overlap),
-        "rent_30_days": money_json(totals.month),
-        "net_per_hour": money_json(totals.net_per_hour),
-        "steps": [_step_json(step) for step in totals.steps],
-    }
 
 
 def _spelled(money: Money, sign: str, unit: str) -> str:
@@ -230,45 +195,3 @@ def _annotation_sentences(use: AnnotationUse) -> Iterator[str]:
 def _net(money: Money | None) -> Iterator[str]:
     if money:
         yield f"At the declared calls per hour it nets {signed(money, '/h')}."
-
-
-def _figures_json(figures: Figures) -> dict[str, Json]:
-    return {
-        "once": money_json(figures.once),
-        "rent_per_hour_before": money_json(figures.before),
-        "rent_per_hour_after": money_json(figures.after),
-        "rent_per_hour_change": money_json(figures.delta),
-    }
-
-
-def _step_json(step: Step) -> dict[str, Json]:
-    return {
-        "on": step.on.isoformat(),
-        **_figures_json(step.figures),
-        "use": _use_json(step.use),
-    }
-
-
-def _use_json(use: Use | None) -> dict[str, Json] | None:
-    match use:
-        case CacheUse():
-            return {
-                "creation": money_json(use.creation),
-                "pays_from_calls_per_hour": _ratio(use.pays_from),
-                "pays_from_calls_per_hour_implicit": _ratio(use.pays_from_implicit),
-                "implicit_hits": float(use.implicit_hits),
-                "net_per_hour": money_json(use.net_per_hour),
-                "worst_rent": _ratio(use.worst_rent),
-            }
-        case AnnotationUse():
-            return {
-                "write": money_json(use.write),
-                "pays_after_calls": _ratio(use.pays_after),
-                "net_per_hour": money_json(use.net_per_hour),
-            }
-        case None:
-            return None
-
-
-def _ratio(amount: Decimal | None) -> float | None:
-    return None if amount is None else round(float(amount), 4)

@@ -26,7 +26,7 @@ from provisioner.render.escape import json_text, plain
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad
 from provisioner.render.palette import Palette, Tone
 from provisioner.render.row import rows
-from provisioner.render.wording import PAST, action, symbol, tone
+from provisioner.render.wording import PAST, action, heading, symbol, tone
 from provisioner.times import moment_text
 
 Fate: TypeAlias = Literal["done", "failed", "not attempted"]
@@ -52,13 +52,13 @@ class Ending:
 def ending(result: Result) -> Ending:
     change = result.change
     fate, words = _fate(result.outcome)
-    done = fate == "done"
+    done, verb, under = fate == "done", action(change), heading(change)
     return Ending(
         fate=fate,
-        symbol=symbol(change) if done else "!" if fate == "failed" else "·",
-        tone=tone(change) if done else "bad" if fate == "failed" else "quiet",
+        symbol=symbol(verb, under) if done else "!" if fate == "failed" else "·",
+        tone=tone(verb, under) if done else "bad" if fate == "failed" else "quiet",
         name=name_of_change(change),
-        action=action(change),
+        action=verb,
         words=PAST[type(change)] if done else words,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 
 from provisioner.model import (
     Cause,
@@ -24,10 +25,11 @@ from provisioner.model import (
     is_pending,
     name_of_change,
 )
+from provisioner.model.money import Cost
 from provisioner.render.palette import Tone
-from provisioner.render.side import Side, after, before
+from provisioner.render.side import Side, after, before, gone_at
 from provisioner.render.sizes import bytes_text
-from provisioner.render.wording import HEADINGS, action, heading, symbol, tone, why
+from provisioner.render.wording import HEADINGS, UNCHANGED, action, heading, symbol, tone, why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +37,38 @@ class Row:
     """What may be told of one change."""
 
     heading: str
-    symbol: str
-    tone: Tone
     action: str
     name: str
     reason: Reason
     cause: Cause | None
     pending: bool
     why: str
-    same_as: str | None
-    """The removed entry that had this very content, if this is a rename."""
+    """And, if this is a rename, which removed entry had this very content."""
     before: Side | None
     after: Side | None
-    cost: str | None = None
+    gone_at: datetime | None = None
+    """When the cache that lives now is gone."""
+    cost: Cost | None = None
+    """None if nobody priced it."""
+
+    @property
+    def symbol(self) -> str:
+        return symbol(self.action, self.heading)
+
+    @property
+    def tone(self) -> Tone:
+        return tone(self.action, self.heading)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is worth a line to those who did not ask for all."""
+        match self.action, self.reason:
+            case "keep", _:
+                return self.heading != UNCHANGED
+            case ("leave", Reason.RETIRING) | ("forget", Reason.RETIRED):
+                return False
+            case _:
+                return True
 
     @property
     def provider(self) -> str:
@@ -56,11 +77,6 @@ class Row:
     @property
     def model(self) -> str:
         return self._sides[-1].model
-
-    @property
-    def sentence(self) -> str:
-        """Why, and whose content it has."""
-        return f"{self.why}; same content as {self.same_as}" if self.same_as else self.why
 
     @property
     def sizes(self) -> str:
@@ -77,11 +93,16 @@ class Row:
         return tuple(side for side in (self.before, self.after) if side)
 
 
-def rows(plan: Plan, changes: Iterable[Change] | None = None) -> tuple[Row, ...]:
-    """View *changes* of *plan*; all of them unless they are named."""
+def rows(
+    plan: Plan, changes: Iterable[Change] | None = None, costs: Iterable[Cost] | None = None
+) -> tuple[Row, ...]:
+    """View *changes* of *plan*, all of them unless they are named, each with its cost if any."""
     removed = _removed(plan)
-    chosen = plan.changes if changes is None else changes
-    return tuple(_row(change, plan.at, removed) for change in chosen)
+    chosen = plan.changes if changes is None else tuple(changes)
+    priced = repeat(None, len(chosen)) if costs is None else costs
+    return tuple(
+        _row(change, plan.at, removed, cost) for change, cost in zip(chosen, priced, strict=True)
+    )
 
 
 def by_heading(told: Sequence[Row]) -> Mapping[str, Sequence[Row]]:
@@ -92,21 +113,21 @@ def by_heading(told: Sequence[Row]) -> Mapping[str, Sequence[Row]]:
     return {heading: group for heading, group in groups.items() if group}
 
 
-def _row(change: Change, at: datetime, removed: Mapping[str, str]) -> Row:
+def _row(change: Change, at: datetime, removed: Mapping[str, str], cost: Cost | None) -> Row:
     old, new = before(change), after(change, at)
+    same_as = removed.get(new.digest) if new and new.digest and old is None else None
     return Row(
         heading=heading(change),
-        symbol=symbol(change),
-        tone=tone(change),
         action=action(change),
         name=name_of_change(change),
         reason=change.reason,
         cause=change.reason.cause,
         pending=is_pending(change),
-        why=why(change, at),
-        same_as=removed.get(new.digest) if new and new.digest and old is None else None,
+        why=why(change, at) + (f"; same content as {same_as}" if same_as else ""),
         before=old,
         after=new,
+        gone_at=gone_at(change, at),
+        cost=cost,
     )
 
 

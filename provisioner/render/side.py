@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from provisioner.model import (
@@ -66,6 +66,9 @@ class Side:
     """Digests, by what the piece is called."""
     size: int | None = None
     tokens: Tokens | None = None
+    created_at: datetime | None = None
+    refresh_at: datetime | None = None
+    """From when on it is refreshed; None if it never is."""
     expires_at: datetime | None = None
     """After a change that gives a new life: what is expected.  The provider decides."""
     id: str | None = None
@@ -93,16 +96,75 @@ def before(change: Change) -> Side | None:
 def after(change: Change, at: datetime) -> Side | None:
     """What the manifest asks for, made at the moment *at*; None if it asks for nothing."""
     match change:
-        case Create(want, record) | Replace(want, record=record) | Annotate(want, record=record):
-            return _want_side(want, record, None, _expected(want, at))
+        case Create(want, record) | Replace(want, record=record):
+            return _want_side(want, record, None, _begun(want, at, at))
         case Adopt(want, live, record=record) | Refresh(want, live, record):
-            return _want_side(want, record, live, _expected(want, at))
-        case Note(want, live, record) | Keep(want, live, record):
-            return _want_side(want, record, live, live.expires_at if live else None)
+            return _want_side(want, record, live, _begun(want, live.created_at, at))
+        case Note(want, live, record) | Keep(DesiredCache() as want, LiveCache() as live, record):
+            return _want_side(want, record, live, _span(live, want.life, want.settings))
+        case Annotate(want, record=record) | Keep(want, record=record):
+            return _want_side(want, record, None, _Span())
         case Blocked(want=want, record=record) if want:
-            return _want_side(want, record, None, None)
+            return _want_side(want, record, None, _Span())
         case Blocked() | Retire() | Delete() | Forget() | Leave():
             return None
+
+
+def gone_at(change: Change, at: datetime) -> datetime | None:
+    """When the cache that lives now is gone, if *change* is made at *at* or has been before."""
+    match change:
+        case Replace(old=live, record=record) | Retire(live, record):
+            return min(at + record.retire_after, live.expires_at)
+        case Adopt(old=LiveCache() as live, record=RecordedCache() as record):
+            return min(at + record.retire_after, live.expires_at)
+        case Annotate(old=LiveCache() as live, record=RecordedCache() as record):
+            return min(at + record.retire_after, live.expires_at)
+        case Leave(live, RetiringCache()):
+            return live.expires_at
+        case Delete():
+            return at
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """The moments of one life."""
+
+    created_at: datetime | None = None
+    refresh_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+def _span(cache: LiveCache | RecordedCache, life: Life, settings: Settings) -> _Span:
+    """A life that has begun."""
+    granted = cache.expires_at - cache.updated_at
+    return _Span(
+        created_at=cache.created_at,
+        refresh_at=_refresh_at(life, settings, cache.expires_at, granted),
+        expires_at=cache.expires_at,
+    )
+
+
+def _begun(want: DesiredCache, created_at: datetime, at: datetime) -> _Span:
+    """A life that begins, or begins anew, at *at*."""
+    match want.life:
+        case Ttl(span):
+            end = at + span
+        case Until(end):
+            pass
+    return _Span(
+        created_at=created_at,
+        refresh_at=_refresh_at(want.life, want.settings, end, end - at),
+        expires_at=end,
+    )
+
+
+def _refresh_at(
+    life: Life, settings: Settings, end: datetime, granted: timedelta
+) -> datetime | None:
+    warm = isinstance(life, Ttl) and settings.keep == "warm"
+    return end - settings.window(granted) if warm else None
 
 
 def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None) -> Side | None:
@@ -114,6 +176,7 @@ def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None
                 provider=record.provider,
                 model=record.model,
                 tokens=Tokens(live.tokens, estimated=False) if live else None,
+                created_at=live.created_at if live else None,
                 expires_at=live.expires_at if live else record.until,
                 id=record.id,
             )
@@ -130,6 +193,7 @@ def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None
             )
         case RecordedCache():
             count = live.tokens if live else record.measure.tokens
+            span = _span(live or record, record.life, record.settings)
             return Side(
                 provider=record.provider,
                 model=record.model,
@@ -140,7 +204,9 @@ def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None
                 pieces=record.measure.pieces,
                 size=record.measure.size,
                 tokens=Tokens(count, estimated=not (live or record.measure.counted)),
-                expires_at=live.expires_at if live else record.expires_at,
+                created_at=span.created_at,
+                refresh_at=span.refresh_at,
+                expires_at=span.expires_at,
                 id=record.id,
             )
 
@@ -150,14 +216,13 @@ def _live_side(live: LiveCache) -> Side:
         provider=live.provider,
         model=live.model,
         tokens=Tokens(live.tokens, estimated=False),
+        created_at=live.created_at,
         expires_at=live.expires_at,
         id=live.id,
     )
 
 
-def _want_side(
-    want: Desired, record: Recorded | None, live: LiveCache | None, expires_at: datetime | None
-) -> Side:
+def _want_side(want: Desired, record: Recorded | None, live: LiveCache | None, span: _Span) -> Side:
     return Side(
         provider=want.provider,
         model=want.model,
@@ -168,7 +233,9 @@ def _want_side(
         pieces=want.measure.pieces,
         size=want.measure.size,
         tokens=_tokens(want, record, live),
-        expires_at=expires_at,
+        created_at=span.created_at,
+        refresh_at=span.refresh_at,
+        expires_at=span.expires_at,
         id=live.id if live else None,
     )
 
@@ -182,13 +249,3 @@ def _tokens(want: Desired, record: Recorded | None, live: LiveCache | None) -> T
             return Tokens(measure.tokens, estimated=not measure.counted)
         case _:
             return Tokens(want.measure.tokens, estimated=not want.measure.counted)
-
-
-def _expected(want: Desired, at: datetime) -> datetime | None:
-    match want:
-        case DesiredCache(life=Ttl(span)):
-            return at + span
-        case DesiredCache(life=Until(moment)):
-            return moment
-        case _:
-            return None

@@ -46,37 +46,37 @@ Wish: TypeAlias = Create | Replace | Adopt | Refresh | Note | Annotate | Keep
 """A change of something that is declared."""
 Words: TypeAlias = Mapping[str, Json]
 
-_SYMBOLS: Mapping[type[Change], str] = MappingProxyType(
+_SYMBOLS: Mapping[str, str] = MappingProxyType(
     {
-        Create: "+",
-        Replace: "±",
-        Adopt: "←",
-        Refresh: "~",
-        Note: "=",
-        Annotate: "*",
-        Keep: " ",
-        Retire: "↓",
-        Delete: "-",
-        Forget: ".",
-        Leave: "?",
-        Blocked: "!",
+        "create": "+",
+        "replace": "±",
+        "adopt": "←",
+        "refresh": "~",
+        "note": "=",
+        "annotate": "*",
+        "keep": " ",
+        "retire": "↓",
+        "delete": "-",
+        "forget": ".",
+        "leave": "?",
+        "blocked": "!",
     }
 )
 
-_TONES: Mapping[type[Change], Tone] = MappingProxyType(
+_TONES: Mapping[str, Tone] = MappingProxyType(
     {
-        Create: "good",
-        Adopt: "good",
-        Annotate: "good",
-        Replace: "change",
-        Refresh: "change",
-        Note: "change",
-        Retire: "bad",
-        Delete: "bad",
-        Blocked: "bad",
-        Forget: "quiet",
-        Keep: "quiet",
-        Leave: "quiet",
+        "create": "good",
+        "adopt": "good",
+        "annotate": "good",
+        "replace": "change",
+        "refresh": "change",
+        "note": "change",
+        "retire": "bad",
+        "delete": "bad",
+        "blocked": "bad",
+        "forget": "quiet",
+        "keep": "quiet",
+        "leave": "quiet",
     }
 )
 
@@ -105,6 +105,17 @@ UNCHANGED = "Unchanged"
 HEADINGS = (EDITS, LIFECYCLE, DRIFT, REFUSED, UNCHANGED)
 """In the order in which they are shown."""
 
+SECTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        EDITS: "edits",
+        LIFECYCLE: "lifecycle",
+        DRIFT: "drift",
+        REFUSED: "refused",
+        UNCHANGED: "unchanged",
+    }
+)
+"""The headings as words of JSON."""
+
 _BY_CAUSE = MappingProxyType(
     {Cause.EDIT: EDITS, Cause.TIME: LIFECYCLE, Cause.DRIFT: DRIFT, None: UNCHANGED}
 )
@@ -130,13 +141,18 @@ def action(change: Change) -> str:
     return type(change).__name__.lower()
 
 
-def symbol(change: Change) -> str:
+def symbol(action: str, heading: str) -> str:
     """One character that tells the kind of change apart even without colour."""
-    return "!" if is_unmet(change) else _SYMBOLS[type(change)]
+    return "!" if _is_warning(action, heading) else _SYMBOLS[action]
 
 
-def tone(change: Change) -> Tone:
-    return "bad" if is_unmet(change) else _TONES[type(change)]
+def tone(action: str, heading: str) -> Tone:
+    return "bad" if _is_warning(action, heading) else _TONES[action]
+
+
+def _is_warning(action: str, heading: str) -> bool:
+    """What is kept and yet an edit asks for what can no longer be made."""
+    return action == "keep" and heading == EDITS
 
 
 def heading(change: Change) -> str:

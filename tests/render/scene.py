@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from provisioner.catalog import load_catalog
 from provisioner.errors import NetworkError
 from provisioner.model import (
     Adopt,
@@ -34,6 +37,9 @@ from provisioner.model import (
     Ttl,
     Until,
 )
+from provisioner.model.limits import Breach
+from provisioner.pricing import costs, totals
+from provisioner.render.view import PlanView, noteworthy, plan_view
 from tests.builders import (
     HOUR,
     NOW,
@@ -63,6 +69,31 @@ def cache(
 ) -> DesiredCache:
     measure = Measure(paths=(f"content/{name}.md",), size=size, tokens=size // 4)
     return desired(name, content, measure=measure, **changes)
+
+
+def view(
+    plan: Plan,
+    *,
+    valid_until: datetime | None = None,
+    next_refresh: datetime | None = None,
+    whole: bool = True,
+    commit: str | None = None,
+    breaches: Iterable[Breach] = (),
+) -> PlanView:
+    """*plan* as documents show it, at the prices that ctxprov ships."""
+    part = plan if whole else replace(plan, changes=noteworthy(plan))
+    prices = load_catalog().find
+    return plan_view(
+        plan,
+        part.changes,
+        costs=costs(part, prices, at=plan.at),
+        totals=totals(costs(plan, prices, at=plan.at)),
+        valid_until=valid_until,
+        next_refresh=next_refresh,
+        timeless=False,
+        commit=commit,
+        breaches=breaches,
+    )
 
 
 def plan_of(*changes: Change, edits: frozenset[Edit] = frozenset()) -> Plan:

@@ -13,7 +13,7 @@ from provisioner.model import Cause, Plan, Reason
 from provisioner.render.document import plan_json
 from provisioner.render.wording import PAST
 from tests.builders import HOUR
-from tests.render.scene import AT, MANUAL_EDITED, PLAN, plan_of
+from tests.render.scene import AT, MANUAL_EDITED, PLAN, plan_of, view
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 
 
 def read(plan: Plan) -> Any:  # noqa: ANN401  # JSON is what it is
-    return json.loads(plan_json(plan, valid_until=AT + HOUR))
+    return json.loads(plan_json(view(plan, valid_until=AT + HOUR)))
 
 
 def test_the_schema_is_one() -> None:
@@ -79,9 +79,12 @@ def test_a_change_in_full() -> None:
             "retire_after": "1h",
         },
         "paths": ["content/product-manual.md"],
+        "pieces": {},
         "size": 830_123,
         "tokens": 207_530,
         "tokens_estimated": True,
+        "created_at": "2026-01-01T17:10:00Z",
+        "refresh_at": "2026-01-01T22:10:00Z",
         "expires_at": "2026-01-01T23:10:00Z",
         "id": None,
     }
@@ -111,4 +114,4 @@ def test_the_head_of_the_document() -> None:
     assert document["valid_until"] == "2026-01-01T18:10:00Z"
     assert document["fingerprint"] == PLAN.fingerprint
     assert document["summary"]["create"] == 4
-    assert json.loads(plan_json(PLAN, valid_until=None))["valid_until"] is None
+    assert json.loads(plan_json(view(PLAN)))["valid_until"] is None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from provisioner.model import Create, Reason, Refresh
 from provisioner.render.grid import Grid
 from provisioner.render.palette import Palette
 from provisioner.render.row import Row, rows
 from tests.builders import live, recorded
-from tests.render.scene import cache, plan_of
+from tests.render.scene import cache, plan_of, view
 
 SHORT, LONG = cache("a"), cache("a-much-longer-name-than-that-of-a")
 
@@ -50,6 +48,6 @@ def test_sizes_go_below_where_there_is_none() -> None:
 
 def test_a_cost_stands_behind_the_sizes() -> None:
     """What a cache costs is shown where it is known."""
-    row = replace(two()[0], cost="$0.02 once")
+    row = view(plan_of(Create(SHORT, None, Reason.NEW))).rows[0]
 
-    assert shown(row, width=120)[1].endswith("812 kB, ~203k tokens · $0.02 once")
+    assert shown(row, width=120)[1].endswith("812 kB, ~203k tokens · ~$0.15 once, +~$0.10/h")

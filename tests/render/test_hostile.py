@@ -16,7 +16,7 @@ from provisioner.render.result import result_json, result_line, result_text
 from provisioner.render.show import show_one, show_text
 from provisioner.render.text import plan_text
 from tests.builders import annotation, desired, live, noted, recorded, retiring, state
-from tests.render.scene import AT, plan_of
+from tests.render.scene import AT, plan_of, view
 from tests.render.test_escape import COMMAND, NASTY
 
 
@@ -40,12 +40,10 @@ def outputs(text: str) -> Iterator[str]:
     ]
     for width in (80, 200):
         yield plan_text(
-            plan,
+            view(plan),
             width=width,
             colour=False,
             verbose=True,
-            valid_until=None,
-            next_refresh=None,
             hints=[text],
         )
         yield result_text(results, width=width, colour=False)
@@ -55,9 +53,9 @@ def outputs(text: str) -> Iterator[str]:
         yield show_text(memory, {text: seen}, now=AT, width=width, colour=False)
         yield show_one(old, None, now=AT, width=width, colour=False)
     yield list_json(listed, known={}, now=AT)
-    yield plan_json(plan, valid_until=None)
+    yield plan_json(view(plan))
     yield result_json(plan, results)
-    yield plan_markdown(plan, valid_until=None)
+    yield plan_markdown(view(plan))
     yield result_markdown(plan, results)
     yield from (result_line(result, colour=False) for result in results)
 

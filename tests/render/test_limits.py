@@ -10,11 +10,11 @@ import jsonschema
 from provisioner.model.limits import Bound, Limit, TooDear, TooMany
 from provisioner.model.money import NO_PRICE, Money
 from provisioner.render.document import plan_json
-from provisioner.render.limits import limit_sentences
+from provisioner.render.limits import broken_limits, limit_sentences
 from provisioner.render.markdown import plan_markdown
 from provisioner.shapes import schema_bytes
 from tests.pricing.prices import dollars
-from tests.render.scene import PLAN
+from tests.render.scene import PLAN, view
 
 WHERE = "ctxprov.yaml:4:12"
 DELETED = TooMany(
@@ -46,7 +46,7 @@ ALL = (DELETED, REPLACED, RENT, TOTAL)
 
 def test_sentences() -> None:
     """The limit, the number, the bound, where it stands, and how to go beyond it."""
-    assert [*limit_sentences(ALL)] == [
+    assert [*limit_sentences(broken_limits(ALL))] == [
         (
             "Refused: These edits delete 7 of 1,200 caches on record (a, b, c, d, e, 2 more), "
             "and limits.delete.percent (ctxprov.yaml:4:12) allows 20%."
@@ -73,13 +73,13 @@ def test_sentences() -> None:
 
 def test_a_warning_needs_no_way_out() -> None:
     """What refuses nothing asks for nothing."""
-    assert len([*limit_sentences([RENT])]) == 1
+    assert len([*limit_sentences(broken_limits([RENT]))]) == 1
     assert [*limit_sentences([])] == []
 
 
 def test_json() -> None:
     """Machines get limit, bound, place and verdict, in the shape of the schema."""
-    document = json.loads(plan_json(PLAN, valid_until=None, breaches=ALL))
+    document = json.loads(plan_json(view(PLAN, breaches=ALL)))
 
     jsonschema.validate(document, json.loads(schema_bytes("plan")))
     assert [(one["limit"], one["most"], one["where"]) for one in document["limits"]] == [
@@ -96,7 +96,7 @@ def test_markdown() -> None:
     odd = TooMany(
         limit=Limit.DELETE, key="count", bound=Bound(Decimal(1), "a`b.yaml:1:1"), names=("x",), of=1
     )
-    text = plan_markdown(PLAN, valid_until=None, breaches=[odd])
+    text = plan_markdown(view(PLAN, breaches=[odd]))
     head, _, _ = text.partition("| Change |")
 
     assert "**Refused**: `These edits delete 1 of 1 caches on record (x), and" in head

@@ -15,7 +15,7 @@ from provisioner.errors import NetworkError
 from provisioner.model import Change, Create, Done, Failed, Reason, Refresh, Result
 from provisioner.render.markdown import LIMIT, plan_markdown, result_markdown
 from tests.builders import desired, live, recorded
-from tests.render.scene import AT, PLAN, RESULTS, cache, golden, plan_of
+from tests.render.scene import AT, PLAN, RESULTS, cache, golden, plan_of, view
 from tests.render.test_escape import NASTY
 
 CELL = 4
@@ -48,7 +48,7 @@ def kinds(cells: Sequence[Token]) -> set[str]:
 
 def test_golden_plan() -> None:
     """Every kind of change, as it has been read and found good."""
-    assert plan_markdown(PLAN, valid_until=AT) == golden("plan.md")
+    assert plan_markdown(view(PLAN, valid_until=AT)) == golden("plan.md")
 
 
 def test_golden_result() -> None:
@@ -58,7 +58,7 @@ def test_golden_result() -> None:
 
 def test_a_row_per_edit_and_a_fold_per_cause() -> None:
     """Edits and refusals are one table; drift and lifecycle are folded, each with its count."""
-    text = plan_markdown(PLAN, valid_until=None)
+    text = plan_markdown(view(PLAN))
     edits, drift, lifecycle = tables(text)
 
     assert (len(edits), len(drift), len(lifecycle)) == (11, 4, 2)
@@ -69,7 +69,7 @@ def test_a_row_per_edit_and_a_fold_per_cause() -> None:
 
 def test_nothing_edited_is_a_headline() -> None:
     """A plan without changes has no table."""
-    text = plan_markdown(plan_of(), valid_until=None)
+    text = plan_markdown(view(plan_of()))
 
     assert text.startswith("### ctxprov: `demo`: no changes\n")
     assert tables(text) == []
@@ -81,7 +81,7 @@ def test_ten_thousand_changes_fit(count: int) -> None:
     refreshes = [
         Refresh(cache("warm"), live(cache("warm")), recorded(cache("warm")), Reason.EXPIRING)
     ] * count
-    text = plan_markdown(plan_of(*created(count), *refreshes), valid_until=None)
+    text = plan_markdown(view(plan_of(*created(count), *refreshes)))
     shown = [len(table) for table in tables(text)]
     left = [int(line.split()[2].replace(",", "")) for line in text.splitlines() if "… and" in line]
 
@@ -93,7 +93,7 @@ def test_ten_thousand_changes_fit(count: int) -> None:
 def test_edits_come_before_all_else() -> None:
     """Where there is no room for everything, edits get it."""
     drift = [Create(cache(f"d{at}"), recorded(cache(f"d{at}")), Reason.MISSING) for at in range(90)]
-    text = plan_markdown(plan_of(*drift, *created(20)), valid_until=None, limit=4_000)
+    text = plan_markdown(view(plan_of(*drift, *created(20))), limit=4_000)
 
     assert "`c19`" in text
     assert "(90)</summary>" in text
@@ -106,7 +106,7 @@ def test_hostile_text_stays_in_its_cell(texts: list[str], limit: int) -> None:
     changes = [
         Create(replace(desired(), name=text, model=text), None, Reason.NEW) for text in texts
     ]
-    text = plan_markdown(plan_of(*changes), valid_until=None, limit=limit)
+    text = plan_markdown(view(plan_of(*changes)), limit=limit)
     found = tables(text)
     left = text.count("… and")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -25,13 +24,11 @@ from provisioner.model.money import (
     Totals,
 )
 from provisioner.render.money import (
-    cost_json,
     cost_sentences,
     cost_text,
     number,
     rent_text,
     signed,
-    totals_json,
     totals_text,
     unpriced_text,
     usd,
@@ -269,35 +266,3 @@ def test_sentences_where_nothing_is_known() -> None:
 def test_what_is_gone_has_nothing_to_say() -> None:
     """A line that costs nothing has no sentence."""
     assert list(cost_sentences(replace(COST, figures=FREE, use=None))) == []
-
-
-def test_json() -> None:
-    """Machines get dollars as numbers, and null where there is no price."""
-    told = json.loads(json.dumps(cost_json(replace(UNKNOWN, use=NOTE))))
-
-    assert told["once"] == {"usd": None, "estimated": False, "partial": True}
-    assert told["rent_per_hour_before"] == {"usd": 0, "estimated": False, "partial": False}
-    assert told["use"] == {
-        "write": {"usd": 0.25, "estimated": False, "partial": False},
-        "pays_after_calls": 1.2778,
-        "net_per_hour": None,
-    }
-
-
-def test_json_of_a_cache() -> None:
-    """Machines get every figure of a cache, those from a later day too."""
-    step = Step(on=NEW_YEAR, figures=DOUBLE, use=None)
-    told = json.loads(json.dumps(cost_json(replace(COST, steps=(step,)))))
-
-    assert told["use"]["pays_from_calls_per_hour"] == 0.7407
-    assert told["use"]["implicit_hits"] == 0.5
-    assert [(one["on"], one["once"]["usd"]) for one in told["steps"]] == [("2027-01-01", 8.2)]
-
-
-def test_json_of_totals() -> None:
-    """Totals have the keys of a line, and how many lines have no price."""
-    told = json.loads(json.dumps(totals_json(replace(TOTALS, unpriced=1))))
-
-    assert (told["lines"], told["unpriced"]) == (3, 1)
-    assert told["rent_per_hour_change"]["usd"] == 0.14
-    assert told["rent_30_days"]["usd"] == 100.8

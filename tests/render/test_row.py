@@ -17,8 +17,8 @@ def test_a_rename_is_recognised() -> None:
     )
     made, removed = rows(plan)
 
-    assert made.sentence == "not there yet; same content as old"
-    assert removed.same_as is None
+    assert made.why == "not there yet; same content as old"
+    assert removed.why.startswith("no longer wanted; dies")
 
 
 def test_a_renamed_annotation_is_recognised_too() -> None:
@@ -28,7 +28,7 @@ def test_a_renamed_annotation_is_recognised_too() -> None:
         Forget(noted(annotation("a", digest=desired("b").digest)), Reason.UNDECLARED),
     )
 
-    assert rows(plan)[0].same_as == "a"
+    assert rows(plan)[0].why == "not there yet; same content as a"
 
 
 def test_sizes_show_a_difference_once() -> None:

@@ -14,7 +14,7 @@ from provisioner.render.summary import (
     validity,
 )
 from tests.builders import desired, live, recorded, retiring
-from tests.render.scene import AT, PLAN, plan_of
+from tests.render.scene import AT, PLAN, plan_of, view
 
 A = desired("a")
 KEEP = Keep(A, live(A), recorded(A), Reason.CURRENT)
@@ -23,14 +23,14 @@ DYING = (Leave(live(A), retiring(A), Reason.RETIRING), Forget(retiring(A), Reaso
 
 def test_the_stable_line() -> None:
     """The five counts that scripts look for are always there."""
-    assert plan_line(plan_of(Create(A, None, Reason.NEW), KEEP)) == (
+    assert plan_line(view(plan_of(Create(A, None, Reason.NEW), KEEP))) == (
         "Plan: 1 to create, 0 to replace, 0 to refresh, 0 to delete, 1 unchanged."
     )
 
 
 def test_rare_verbs_come_when_there_are_any() -> None:
     """Rarer verbs stand before the unchanged."""
-    assert plan_line(PLAN) == (
+    assert plan_line(view(PLAN)) == (
         "Plan: 4 to create, 1 to replace, 2 to refresh, 1 to delete, 2 to adopt,"
         " 1 to annotate, 1 to note, 1 to retire, 1 to forget, 1 blocked, 3 unchanged."
     )
@@ -38,7 +38,7 @@ def test_rare_verbs_come_when_there_are_any() -> None:
 
 def test_dying_in_peace_is_no_change() -> None:
     """What retires by itself is neither a change nor unchanged."""
-    plan = plan_of(KEEP, *DYING)
+    plan = view(plan_of(KEEP, *DYING))
 
     assert changes_nothing(plan)
     assert headline(plan) == "no changes"
@@ -47,7 +47,7 @@ def test_dying_in_peace_is_no_change() -> None:
 
 def test_headline_names_what_there_is() -> None:
     """A headline has no zeros."""
-    plan = plan_of(KEEP, Refresh(A, live(A), recorded(A), Reason.EXPIRING))
+    plan = view(plan_of(KEEP, Refresh(A, live(A), recorded(A), Reason.EXPIRING)))
 
     assert headline(plan) == "1 to refresh, 1 unchanged"
 
@@ -56,15 +56,15 @@ def test_when_it_is_next_time() -> None:
     """A plan says until when it is true, and when the next refresh is due."""
     later = AT + timedelta(hours=3, minutes=20)
 
-    assert validity(PLAN, later) == "Valid until 20:30Z (in 3h 20m)."
-    assert validity(PLAN, None) == "Valid until something is edited."
-    assert no_changes(PLAN, later) == (
+    assert validity(view(PLAN, valid_until=later)) == "Valid until 20:30Z (in 3h 20m)."
+    assert validity(view(PLAN)) == "Valid until something is edited."
+    assert no_changes(view(PLAN, next_refresh=later)) == (
         "No changes. Every cache is as declared; the next refresh is due at 20:30Z (in 3h 20m)."
     )
-    assert no_changes(PLAN, None).endswith("none is to be refreshed.")
+    assert no_changes(view(PLAN)).endswith("none is to be refreshed.")
 
 
 def test_fingerprint_says_how_many_edits() -> None:
     """The short fingerprint is the beginning of the long one."""
-    assert fingerprint_line(PLAN) == f"Fingerprint {PLAN.fingerprint[:12]} (2 edits)."
-    assert fingerprint_line(plan_of(KEEP)).endswith("(no edits).")
+    assert fingerprint_line(view(PLAN)) == f"Fingerprint {PLAN.fingerprint[:12]} (2 edits)."
+    assert fingerprint_line(view(plan_of(KEEP))).endswith("(no edits).")

@@ -8,17 +8,15 @@ from provisioner.model import Create, Keep, Leave, Plan, Reason
 from provisioner.render.layout import columns
 from provisioner.render.text import plan_text
 from tests.builders import HOUR, desired, live, recorded, retiring
-from tests.render.scene import AT, PLAN, cache, golden, plan_of
+from tests.render.scene import AT, PLAN, cache, golden, plan_of, view
 
 
 def text(plan: Plan, *, width: int = 80, colour: bool = False, verbose: bool = False) -> str:
     return plan_text(
-        plan,
+        view(plan, valid_until=AT + HOUR / 2, next_refresh=AT + HOUR, whole=verbose),
         width=width,
         colour=colour,
         verbose=verbose,
-        valid_until=AT + HOUR / 2,
-        next_refresh=AT + HOUR,
         hints=["Run `ctxprov apply` to do this."],
     )
 

@@ -23,6 +23,7 @@ from provisioner.model import (
 from provisioner.render.wording import (
     HEADINGS,
     PAST,
+    action,
     heading,
     is_told,
     is_unmet,
@@ -100,8 +101,8 @@ def test_every_kind_of_change_has_its_words() -> None:
 
     assert kinds == set(PAST)
     for change in PLAN.changes:
-        assert len(symbol(change)) == 1
-        assert tone(change)
+        assert len(symbol(action(change), heading(change))) == 1
+        assert tone(action(change), heading(change))
         assert heading(change) in HEADINGS
 
 

@@ -1,0 +1,166 @@
+"""
+A plan in JSON read back as the view that it was made from.
+
+The file may come from somebody who is not trusted, and what is made of it may be published
+by somebody who is: nothing is believed that can be worked out, and whatever is not exactly
+of the schema's shape is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from types import MappingProxyType
+
+import orjson
+from jsonschema_rs import Draft202012Validator
+
+from provisioner.cache import Json
+from provisioner.errors import CtxprovError
+from provisioner.model import Cause, Edit, Plan, Reason
+from provisioner.model.words import parse_after, parse_life, parse_settings
+from provisioner.render.counts import counts
+from provisioner.render.escape import plain
+from provisioner.render.layout import clip
+from provisioner.render.limits import BrokenLimit
+from provisioner.render.money_json import Shaped, parse_cost, parse_totals
+from provisioner.render.row import Row
+from provisioner.render.side import Side, Tokens
+from provisioner.render.view import PlanView
+from provisioner.render.wording import SECTIONS
+from provisioner.shapes import schema_bytes
+from provisioner.times import parse_moment
+
+LARGEST = 256 * 2**20
+"""Bytes; some hundred thousand caches."""
+
+_HEADINGS: Mapping[str, str] = MappingProxyType({word: name for name, word in SECTIONS.items()})
+_WORDS = 200
+
+
+def plan_views_from_json(raw: bytes, *, where: str) -> tuple[PlanView, ...]:
+    """Read a plan, or the plans of several stacks.  Raises CtxprovError for anything else."""
+    try:
+        return tuple(map(_plan, _documents(raw)))
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise CtxprovError(
+            f"{where} is not a plan of this version ({clip(plain(str(error)), _WORDS)}). "
+            "Make one with: ctxprov plan --out json=plan.json"
+        ) from error
+
+
+def _documents(raw: bytes) -> list[Json]:
+    if len(raw) > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST // 2**20} MiB")
+    match orjson.loads(raw):
+        case {"format_version": 1, "stacks": list(several)}:
+            return several
+        case one:
+            return [one]
+
+
+def _plan(document: Json) -> PlanView:
+    shaped = _shaped(document)
+    edits, found = _edits(shaped["edits"]), tuple(map(_row, shaped["changes"]))
+    at = parse_moment(shaped["at"])
+    number = counts((row.action, row.reason) for row in found)
+    plan = Plan(stack=shaped["stack"], at=at, changes=(), edits=frozenset(edits))
+    if shaped["summary"] != number:
+        raise ValueError("its summary does not count its changes")
+    if shaped["fingerprint"] != plan.fingerprint:
+        raise ValueError("its fingerprint is not that of its edits")
+    return PlanView(
+        stack=plan.stack,
+        at=at,
+        valid_until=_moment(shaped["valid_until"]),
+        next_refresh=_moment(shaped["next_refresh"]),
+        fingerprint=plan.fingerprint,
+        partial=shaped["partial"],
+        timeless=shaped["timeless"],
+        commit=shaped["commit"],
+        counts=number,
+        edits=edits,
+        declared=_edits(shaped["desired"]),
+        rows=found,
+        limits=tuple(map(_limit, shaped["limits"])),
+        totals=parse_totals(shaped["totals"]),
+    )
+
+
+def _shaped(document: Json) -> Shaped:
+    for error in _validator().iter_errors(document):
+        place = ".".join(map(str, error.instance_path))
+        raise ValueError(f"{place}: {error.message}" if place else error.message)
+    assert isinstance(document, Mapping)  # noqa: S101  # so says the schema
+    return document
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema_bytes("plan")))
+
+
+def _limit(shaped: Shaped) -> BrokenLimit:
+    return BrokenLimit(
+        limit=shaped["limit"],
+        most=Decimal(str(shaped["most"])),
+        where=shaped["where"],
+        refused=shaped["refused"],
+        why=shaped["why"],
+    )
+
+
+def _edits(shaped: Iterable[Shaped]) -> tuple[Edit, ...]:
+    return tuple(
+        Edit(one["name"], None if one["after"] is None else parse_after(one["after"]))
+        for one in shaped
+    )
+
+
+def _row(shaped: Shaped) -> Row:
+    cost, cause = shaped["cost"], shaped["cause"]
+    return Row(
+        heading=_HEADINGS[shaped["section"]],
+        action=shaped["action"],
+        name=shaped["name"],
+        reason=Reason(shaped["reason"]),
+        cause=None if cause is None else Cause(cause),
+        pending=shaped["pending"],
+        why=shaped["why"],
+        before=_side(shaped["before"]),
+        after=_side(shaped["after"]),
+        gone_at=_moment(shaped["gone_at"]),
+        cost=None if cost is None else parse_cost(shaped["name"], cost),
+    )
+
+
+def _side(shaped: Shaped | None) -> Side | None:
+    if shaped is None:
+        return None
+    life, settings, paths = shaped["life"], shaped["settings"], shaped["paths"]
+    return Side(
+        provider=shaped["provider"],
+        model=shaped["model"],
+        digest=shaped["digest"],
+        life=None if life is None else parse_life(life),
+        settings=None if settings is None else parse_settings(settings),
+        paths=None if paths is None else tuple(paths),
+        pieces=MappingProxyType(shaped["pieces"]),
+        size=shaped["size"],
+        tokens=_tokens(shaped["tokens"], estimated=shaped["tokens_estimated"]),
+        created_at=_moment(shaped["created_at"]),
+        refresh_at=_moment(shaped["refresh_at"]),
+        expires_at=_moment(shaped["expires_at"]),
+        id=shaped["id"],
+    )
+
+
+def _tokens(count: int | None, *, estimated: bool | None) -> Tokens | None:
+    return None if count is None else Tokens(count, estimated=bool(estimated))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else parse_moment(text)

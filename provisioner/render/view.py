@@ -1,0 +1,115 @@
+"""
+What may be told of a plan: the one redacted value that every format is made from.
+
+It holds no content and no key.  Whatever the command knows beside the plan, such as prices
+and the commit, comes in as values; how any of it looks is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from provisioner.model import (
+    Change,
+    Delete,
+    Desired,
+    Edit,
+    Forget,
+    Leave,
+    Plan,
+    Retire,
+    RetiringCache,
+)
+from provisioner.model.limits import Breach
+from provisioner.model.money import Cost, Totals
+from provisioner.render.counts import counts
+from provisioner.render.limits import BrokenLimit, broken_limits
+from provisioner.render.row import Row, rows
+from provisioner.render.wording import action, is_told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """A plan as people and machines may see it."""
+
+    stack: str
+    at: datetime
+    valid_until: datetime | None
+    """None if time changes nothing."""
+    next_refresh: datetime | None
+    """When the first of the unchanged caches is to be refreshed."""
+    fingerprint: str
+    partial: bool
+    """Whether names were selected: the rest of the stack is not in it."""
+    timeless: bool
+    """Whether it compares two revisions, so that no clock ends it."""
+    commit: str | None
+    counts: Mapping[str, int]
+    edits: tuple[Edit, ...]
+    """By name."""
+    declared: tuple[Edit, ...]
+    """What the repository asks for, by name; empty in a view for a terminal."""
+    rows: tuple[Row, ...]
+    """In a view for a terminal without what stays as it is."""
+    limits: tuple[BrokenLimit, ...]
+    totals: Totals
+    """Of every change, with a row or without."""
+
+
+def noteworthy(plan: Plan) -> tuple[Change, ...]:
+    """The changes that a terminal shows unasked, and what is retiring, which it names."""
+    return tuple(change for change in plan.changes if is_told(change) or _is_dying(change))
+
+
+def plan_view(
+    plan: Plan,
+    changes: Sequence[Change],
+    *,
+    costs: Iterable[Cost],
+    totals: Totals,
+    valid_until: datetime | None,
+    next_refresh: datetime | None,
+    timeless: bool,
+    commit: str | None,
+    breaches: Iterable[Breach] = (),
+) -> PlanView:
+    """View *plan* with a row for each of *changes*, whose *costs* are in the same order."""
+    return PlanView(
+        stack=plan.stack,
+        at=plan.at,
+        valid_until=valid_until,
+        next_refresh=next_refresh,
+        fingerprint=plan.fingerprint,
+        partial=plan.is_partial,
+        timeless=timeless,
+        commit=commit,
+        counts=counts((action(change), change.reason) for change in plan.changes),
+        edits=tuple(sorted(plan.edits, key=lambda edit: edit.name)),
+        declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
+        rows=rows(plan, changes, costs),
+        limits=broken_limits(breaches),
+        totals=totals,
+    )
+
+
+def _declared(changes: Iterable[Change]) -> Iterator[Edit]:
+    for change in changes:
+        match _wanted(change):
+            case None:
+                pass
+            case want:
+                yield Edit(want.name, want.after)
+
+
+def _wanted(change: Change) -> Desired | None:
+    match change:
+        case Retire() | Delete() | Forget() | Leave():
+            return None
+        case _:
+            return change.want
+
+
+def _is_dying(change: Change) -> bool:
+    return isinstance(change, Leave) and isinstance(change.record, RetiringCache)

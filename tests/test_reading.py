@@ -1,0 +1,122 @@
+"""A plan in JSON reads back as it was, and nothing else reads at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from provisioner.errors import CtxprovError
+from provisioner.model import Blocked, Create, Keep, Measure, Reason, Replace
+from provisioner.reading import plan_views_from_json
+from provisioner.render.document import plan_json
+from provisioner.render.markdown import plan_markdown
+from provisioner.render.text import plan_text
+from tests.builders import HOUR, annotation, desired, live, noted, recorded
+from tests.render.scene import AT, PLAN, plan_of, view
+from tests.render.test_escape import NASTY
+from tests.render.test_limits import ALL
+
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+WHOLE = view(PLAN, valid_until=AT + HOUR, next_refresh=AT + HOUR, commit=COMMIT, breaches=ALL)
+
+
+def reread(raw: str) -> Any:  # noqa: ANN401  # one view or several
+    (found,) = plan_views_from_json(raw.encode(), where="plan.json")
+    return found
+
+
+def test_a_plan_comes_back() -> None:
+    """Every kind of change, its times and its money; so every format is the same."""
+    found = reread(plan_json(WHOLE))
+
+    assert found == WHOLE
+    assert plan_json(found) == plan_json(WHOLE)
+    assert plan_markdown(found) == plan_markdown(WHOLE)
+    for verbose in (False, True):
+        shown = [plan_text(one, width=100, colour=False, verbose=verbose) for one in (found, WHOLE)]
+        assert shown[0] == shown[1]
+
+
+@given(NASTY)
+def test_foreign_text_comes_back(text: str) -> None:
+    """Names, models, paths, pieces and ids are what they were, as far as they are text at all."""
+    known = text.encode("utf-8", "replace").decode()[:512]
+    measure = Measure(paths=(known,), pieces={known: "0123"}, size=1, tokens=1)
+    want = replace(desired(measure=measure), name=known, model=known)
+    old = recorded(want, known, model="another")
+    seen = live(want, known, model=known, label=None)
+    note = replace(annotation(), name=known, model=known)
+    plan = replace(
+        plan_of(
+            Create(want, None, Reason.NEW),
+            Replace(want, seen, old, Reason.MODEL),
+            Blocked(known, want, seen, old, Reason.MODEL, known),
+            Keep(note, None, noted(note), Reason.CURRENT),
+        ),
+        stack=known,
+    )
+
+    assert reread(plan_json(view(plan))) == view(plan)
+
+
+def test_several_stacks() -> None:
+    """The document of several stacks is a view of each."""
+    one, other = json.loads(plan_json(WHOLE)), json.loads(plan_json(view(plan_of())))
+    raw = json.dumps({"format_version": 1, "stacks": [one, other]}).encode()
+
+    assert plan_views_from_json(raw, where="plan.json") == (WHOLE, view(plan_of()))
+
+
+def in_first(key: str, value: object) -> Callable[[Any], None]:
+    return lambda document: document["changes"][0].__setitem__(key, value)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda d: d.pop("totals"), "totals"),
+        (lambda d: d.update(more=1), "more"),
+        (lambda d: d.update(format_version=2), "format_version"),
+        (lambda d: d.update(fingerprint="0" * 64), "its fingerprint is not that of its edits"),
+        (lambda d: d["edits"].pop(), "its fingerprint is not that of its edits"),
+        (lambda d: d["summary"].update(delete=0), "its summary does not count its changes"),
+        (lambda d: d["changes"].pop(0), "its summary does not count its changes"),
+        (lambda d: d.update(commit="main; rm -rf"), "commit"),
+        (lambda d: d.update(stack="x" * 513), "stack"),
+        (lambda d: d.update(at="2026-02-30T00:00:00Z"), "day is out of range"),
+        (lambda d: d.update(changes={}), "changes"),
+        (lambda d: d["changes"][0].update(before=None, after=None), "changes.0"),
+        (lambda d: d["changes"][0]["after"].update(tokens=10**30), "changes.0.after"),
+        (lambda d: d["changes"][0]["after"].update(tokens=True), "changes.0.after"),
+        (lambda d: d["changes"][0]["cost"]["once"].update(usd="1"), "changes.0"),
+        (lambda d: d["totals"]["once"].update(usd=1e300), "totals.once"),
+        (in_first("section", "<b>"), "changes.0.section"),
+        (in_first("why", "x" * 8193), "changes.0.why"),
+        (in_first("name", "\ud800"), "surrogate"),
+    ],
+)
+def test_what_is_not_a_plan_is_refused(spoil: Callable[[Any], None], said: str) -> None:
+    """In one short paragraph that names the file and the place."""
+    document = json.loads(plan_json(WHOLE))
+    spoil(document)
+
+    with pytest.raises(CtxprovError, match=r"^plan\.json is not a plan of this version") as told:
+        reread(json.dumps(document))
+
+    assert said in str(told.value)
+    assert len(str(told.value)) < 400
+    assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"stacks":[1]}', b"NaN"]
+)
+def test_noise_is_refused(raw: bytes) -> None:
+    """Whatever else it is."""
+    with pytest.raises(CtxprovError, match="is not a plan of this version"):
+        plan_views_from_json(raw, where="plan.json")
