@@ -58,6 +58,15 @@ def test_manifest_page() -> None:
     settle(ROOT / "docs" / "manifest.md", manifest_page(json.loads(schema_bytes("manifest"))))
 
 
+def unchanging_prices(path: Path) -> Path:
+    """The models that ctxprov ships, each at its first prices for ever."""
+    document = json.loads((ROOT / "provisioner" / "models.json").read_bytes())
+    for model in document["models"]:
+        model["prices"] = [{**period, "valid_to": None} for period in model["prices"][:1]]
+    path.write_text(json.dumps(document))
+    return path
+
+
 def commands() -> Iterator[tuple[str, click.Command]]:
     context = click.Context(cli.group)
     for name in COMMANDS:
@@ -100,6 +109,7 @@ def test_session_in_readme(
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", str(WIDTH))
+    monkeypatch.setenv("CTXPROV_MODELS", str(unchanging_prices(tmp_path / "models.json")))
     page = ROOT / "README.md"
     head, mark, rest = page.read_text().partition("<!-- session -->\n```console\n")
     session, fence, tail = rest.partition("```\n")

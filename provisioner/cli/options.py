@@ -52,7 +52,9 @@ models_option = click.option(
     "--models",
     type=_PATH,
     metavar="FILE",
-    help="What is known of models, over what ctxprov ships.",
+    envvar="CTXPROV_MODELS",
+    show_envvar=True,
+    help="What is known of models and prices, over what ctxprov ships.",
 )
 
 allow_empty_option = click.option(
