@@ -56,6 +56,15 @@ class Home(Protocol):
     person (credentials, permissions, a store that does not keep conditions).
     """
 
+    @property
+    def keeps_history(self) -> bool:
+        """
+        Whether it keeps earlier versions of a state by itself, and nothing but states.
+
+        Nobody puts any other file there.
+        """
+        ...
+
     def where(self, name: str) -> str:
         """Spell the address of *name* for people; holds no credential."""
         ...

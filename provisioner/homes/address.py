@@ -1,0 +1,81 @@
+"""
+Which home an address means.
+
+The module of a home is imported only when its kind is asked for, so that nobody pays for, or
+installs, what another needs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+from provisioner.errors import StateError
+from provisioner.homes.home import Home
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)(?:://|:(?=[^/\\]))", re.IGNORECASE)
+_MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "s3": "store",
+        "az": "store",
+        "gs": "google",
+        "git+branch": "git",
+        "https": "web",
+        "http": "web",
+    }
+)
+
+
+def open_home(
+    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+) -> Home:
+    """
+    The home at *address*; a path is relative to *root*.  Asks nobody yet.
+
+    Raises StateError if the address makes no sense or its home needs an extra.
+    """
+    module = import_module(f"provisioner.homes.{_module(address)}")
+    home: Home = module.home_at(address, root=root, environ=environ, clock=clock)
+    return home
+
+
+def open_file(
+    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+) -> tuple[Home, str]:
+    """
+    The home of one file, and the file's name there: what stands after the last slash.
+
+    Raises StateError like `open_home`, and for an address that names no file.
+    """
+    if not is_remote(address):
+        path = root / address
+        return open_home(str(path.parent), root=root, environ=environ, clock=clock), path.name
+    place, slash, name = address.rpartition("/")
+    if not (slash and name) or place.endswith((":", "/")):
+        raise StateError(
+            f"{address!r} names no file: add /handles.json, or what it is to be called."
+        )
+    return open_home(place, root=root, environ=environ, clock=clock), name
+
+
+def is_remote(address: str) -> bool:
+    """Whether *address* is anything but a path."""
+    return _SCHEME.match(os.fspath(address)) is not None
+
+
+def _module(address: str) -> str:
+    scheme = _SCHEME.match(address)
+    if scheme is None:
+        return "disk"
+    try:
+        return _MODULES[scheme[1].lower()]
+    except KeyError:
+        raise StateError(
+            f"{address!r} is no place that ctxprov knows: give a folder, s3://BUCKET/PREFIX, "
+            "gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, git+branch:NAME or https://HOST/PATH."
+        ) from None

@@ -1,0 +1,52 @@
+"""What an address means, before anybody is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import StateError
+from provisioner.homes import is_remote, open_file, open_home
+from tests.builders import NOW
+
+
+def place(address: str, root: Path) -> tuple[str, str]:
+    home, name = open_file(address, root=root, environ={}, clock=lambda: NOW)
+    return home.where(name), name
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [("state", "state"), ("../state", "../state"), (".", ""), ("a b/c", "a b/c")],
+)
+def test_a_path_is_a_folder(tmp_path: Path, address: str, path: str) -> None:
+    """A path is relative to the folder it was said in, unless it is absolute."""
+    home = open_home(address, root=tmp_path, environ={}, clock=lambda: NOW)
+    absolute = open_home(str(tmp_path / "x"), root=Path("/else"), environ={}, clock=lambda: NOW)
+
+    assert home.where("demo.json") == str(tmp_path / path / "demo.json")
+    assert absolute.where("demo.json") == str(tmp_path / "x" / "demo.json")
+    assert not is_remote(address)
+
+
+@pytest.mark.parametrize("address", ["ftp://host/x", "s4://bucket", "git:main", "c:state"])
+def test_an_unknown_kind(tmp_path: Path, address: str) -> None:
+    """What is neither a path nor a known kind is refused, and the kinds are listed."""
+    with pytest.raises(StateError, match="s3://BUCKET"):
+        open_home(address, root=tmp_path, environ={}, clock=lambda: NOW)
+
+
+def test_a_file_on_disk(tmp_path: Path) -> None:
+    """A path to a file is its folder and its name."""
+    assert place("out/handles.json", tmp_path) == (
+        str(tmp_path / "out/handles.json"),
+        "handles.json",
+    )
+
+
+@pytest.mark.parametrize("address", ["s3://bucket", "s3://bucket/", "git+branch:live"])
+def test_no_file(tmp_path: Path, address: str) -> None:
+    """An address that names no file where one is needed says what to add."""
+    with pytest.raises(StateError, match=r"add /handles\.json"):
+        place(address, tmp_path)
