@@ -13,7 +13,7 @@ from provisioner.cli.outputs import Page
 from provisioner.model import Plan, Result
 from provisioner.model.limits import Breach
 from provisioner.planner import next_refresh, valid_until
-from provisioner.pricing import Lookup, costs, totals
+from provisioner.pricing import Lookup, costs, totals_of
 from provisioner.render.document import plan_json
 from provisioner.render.markdown import plan_markdown, result_markdown
 from provisioner.render.result import result_json, result_text
@@ -50,7 +50,7 @@ class Told:
             self.plan,
             part.changes,
             costs=costs(part, self.prices, at=part.at),
-            totals=totals(costs(self.plan, self.prices, at=part.at)),
+            totals=totals_of(self.plan, self.prices, at=part.at),
             valid_until=None if self.timeless else valid_until(self.plan),
             next_refresh=None if self.timeless else next_refresh(self.plan),
             timeless=self.timeless,

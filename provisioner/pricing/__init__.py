@@ -4,8 +4,8 @@ Tokens, model and moment in, money out.  Pure: no clock, no file, no catalogue i
 Whoever asks passes a lookup of models.  What has no price is `NO_PRICE`, never nothing.
 """
 
-from provisioner.pricing.bill import cost, costs, rent, totals
+from provisioner.pricing.bill import cost, costs, rent, totals, totals_of
 from provisioner.pricing.tariff import MONTH, Lookup
 from provisioner.pricing.worth import IMPLICIT_HITS
 
-__all__ = ["IMPLICIT_HITS", "MONTH", "Lookup", "cost", "costs", "rent", "totals"]
+__all__ = ["IMPLICIT_HITS", "MONTH", "Lookup", "cost", "costs", "rent", "totals", "totals_of"]

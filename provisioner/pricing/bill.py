@@ -8,6 +8,7 @@ figures from that day on are told beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -24,7 +25,8 @@ from provisioner.model.money import (
     total,
 )
 from provisioner.pricing.effects import Effect, effect, held_by
-from provisioner.pricing.tariff import Lookup, Tariffs, tariffs
+from provisioner.pricing.kept import part
+from provisioner.pricing.tariff import Held, Lookup, Tariffs, tariffs
 from provisioner.pricing.worth import IMPLICIT_HITS, use
 
 
@@ -66,16 +68,36 @@ def totals(costs: Iterable[Cost]) -> Totals:
     )
 
 
+def totals_of(
+    plan: Plan, lookup: Lookup, *, at: datetime, implicit_hits: Decimal = IMPLICIT_HITS
+) -> Totals:
+    """The totals of the `costs` of *plan*, without a cost for each of its changes."""
+    known = tariffs(lookup)
+    parted = part(plan.changes, known, at)
+    lines = [_cost(change, known, at, implicit_hits) for change in parted.others]
+    repeated = 0
+    for (tariff, estimated), kept in parted.kept.items():
+        held = Held(tariff, kept.tokens, estimated)
+        together = _priced("", Effect(before=(held,), after=held), at, implicit_hits)
+        lines.append(together)
+        repeated += (kept.lines - 1) * together.unpriced
+    whole = totals(lines)
+    return replace(whole, lines=len(plan.changes), unpriced=whole.unpriced + repeated)
+
+
 def rent(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> Money:
     """What a cache that lives, or is on record, costs per hour at *at* (aware UTC)."""
     return held_by(cache, tariffs(lookup)).rent(at.astimezone(UTC).date())
 
 
 def _cost(change: Change, known: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:
-    done = effect(change, known, at)
+    return _priced(name_of_change(change), effect(change, known, at), at, implicit_hits)
+
+
+def _priced(name: str, done: Effect, at: datetime, implicit_hits: Decimal) -> Cost:
     today = at.astimezone(UTC).date()
     return Cost(
-        name=name_of_change(change),
+        name=name,
         figures=_figures(done, today),
         overlap=done.fading.held.rent_over(at, done.fading.span) if done.fading else NOTHING,
         month=done.after.rent_over(at, done.lasts) if done.after else NOTHING,

@@ -73,16 +73,16 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
             made = _content(want, record, tariffs)
             return _with_old(_made(want, made, at), old, record, tariffs, at)
         case Adopt(want, twin, old, record):
-            held = _alive(twin, None, tariffs)
+            held = alive(twin, None, tariffs)
             lasts = _ahead(want, at)
             taken = Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
             return _with_old(taken, old, record, tariffs, at)
         case Refresh(want, own, record):
-            held = _alive(own, record, tariffs)
+            held = alive(own, record, tariffs)
             lasts = _ahead(want, at)
             return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
         case Note(want, own, record) | Keep(DesiredCache() as want, LiveCache() as own, record):
-            held = _alive(own, record, tariffs)
+            held = alive(own, record, tariffs)
             lasts = _left(own, want, at)
             return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
         case Keep(DesiredCache()) | Forget():
@@ -96,10 +96,10 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
             stopped = Effect(lasts=_left(live, record, at))
             return _with_old(stopped, live, record, tariffs, at)
         case Delete(live, record):
-            held = _alive(live, record, tariffs)
+            held = alive(live, record, tariffs)
             return Effect(before=(held,), lasts=_left(live, record, at))
         case Leave(live, record) | Blocked(live=live, record=record):
-            held = _alive(live, record, tariffs)
+            held = alive(live, record, tariffs)
             return Effect(before=(held,), after=held, lasts=_left(live, record, at))
 
 
@@ -117,7 +117,7 @@ def _with_old(
     """The same, with an old cache that is retired by its record."""
     if old is None or not isinstance(record, RecordedCache | RetiringCache):
         return rest
-    held = _alive(old, record, tariffs)
+    held = alive(old, record, tariffs)
     span = max(_NOW, min(record.retire_after, old.expires_at - at))
     return replace(rest, before=(*rest.before, held), fading=Fading(held=held, span=span))
 
@@ -132,7 +132,7 @@ def held_by(cache: LiveCache | RecordedCache, tariffs: Tariffs) -> Held:
             return Held(tariff, measure.tokens, estimated=not measure.counted)
 
 
-def _alive(live: LiveCache, record: Recorded | RetiringCache | None, tariffs: Tariffs) -> Held:
+def alive(live: LiveCache, record: Recorded | RetiringCache | None, tariffs: Tariffs) -> Held:
     """
     What a live cache holds.
 

@@ -39,6 +39,17 @@ class Tariff:
         self._periods = model.prices if model else ()
         self._found: dict[date, Period | None] = {}
 
+    def is_even(self, at: datetime, span: timedelta) -> bool:
+        """Whether an hour of a token costs the same whole nano-dollars, however many there are."""
+        first, last = _day(at), _day(at + span)
+        period = self.period(first)
+        rates = period.rates if period else ()
+        return (
+            not any(first < day <= last for day in self.days)
+            and len(rates) <= 1
+            and not any(_nano(rate.storage_per_hour or Decimal()) % _MILLION for rate in rates)
+        )
+
     def period(self, day: date) -> Period | None:
         """What holds on *day*."""
         if day not in self._found:

@@ -60,6 +60,7 @@ DOUBLING = model(
     name="doubling",
 )
 ENDING = model(period(rate(), until=TURN - timedelta(days=1)), name="ending")
+UNEVEN = model(period(rate("2", "0.2", "0.0015")), name="uneven")
 IMPLICIT = model(period(rate(storage=None)), name="implicit")
 NOTED = model(
     period(rate(storage=None)),
@@ -72,7 +73,8 @@ NOTED = model(
 )
 
 _KNOWN = {
-    (one.provider, one.name): one for one in (FLAT, TIERED, DOUBLING, ENDING, IMPLICIT, NOTED)
+    (one.provider, one.name): one
+    for one in (FLAT, TIERED, DOUBLING, ENDING, UNEVEN, IMPLICIT, NOTED)
 }
 
 
