@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from provisioner.cache import CachedContext
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.place import place_of, store_of
 from provisioner.cli.reach import Reach
@@ -16,6 +17,7 @@ from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model import LiveCache, RecordedCache
+from provisioner.pricing import rent
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.state import read_state
 
@@ -24,6 +26,7 @@ from provisioner.state import read_state
 @options.stack_argument
 @options.env_option
 @options.emulator_option
+@options.models_option
 @options.json_option
 @options.colour_option
 @options.log_option
@@ -32,6 +35,7 @@ def command(
     *,
     environment: str | None,
     emulator: bool,
+    models: Path | None,
     as_json: bool,
     colour: bool | None,
 ) -> Status:
@@ -51,8 +55,11 @@ def command(
     now = clock.now()
     seen = asyncio.run(_list(store_of(stack, manifest) if emulator else None))
     known = _known(manifest, emulator=emulator) if manifest else {}
+    prices = load_catalog(models).find
     caches = [
-        Listed(live=LiveCache.of("gemini", one), display_name=one.display_name) for one in seen
+        Listed(live=live, display_name=one.display_name, rent=rent(live, prices, at=now))
+        for one in seen
+        for live in (LiveCache.of("gemini", one),)
     ]
     if as_json:
         text = list_json(caches, known=known, now=now)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.place import Place, place_of
 from provisioner.cli.reach import Reach
@@ -16,7 +17,8 @@ from provisioner.cli.status import Status
 from provisioner.cli.survey import survey
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_manifest
-from provisioner.model import LiveCache, State
+from provisioner.model import LiveCache, RecordedCache, State
+from provisioner.pricing import rent
 from provisioner.render.show import show_one, show_text
 from provisioner.state import read_state
 
@@ -27,6 +29,7 @@ from provisioner.state import read_state
 @options.env_option
 @options.emulator_option
 @click.option("--live", is_flag=True, help="Ask the provider as well; needs a key.")
+@options.models_option
 @options.colour_option
 @options.log_option
 def command(
@@ -36,6 +39,7 @@ def command(
     environment: str | None,
     emulator: bool,
     live: bool,
+    models: Path | None,
     colour: bool | None,
 ) -> Status:
     """
@@ -55,11 +59,24 @@ def command(
         raise CtxprovError(f"{name!r} is not on record in {manifest.stack}; ctxprov plan says why.")
     now = clock.now()
     seen = asyncio.run(_live(state, place, now)) if live else None
+    prices = load_catalog(models).find
+    rents = {
+        record.name: rent(record, prices, at=now)
+        for record in state.caches.values()
+        if isinstance(record, RecordedCache)
+    }
     width, coloured = terminal.width(), terminal.wants_colour(colour)
     if name is None:
-        text = show_text(state, seen, now=now, width=width, colour=coloured)
+        text = show_text(state, seen, rents=rents, now=now, width=width, colour=coloured)
     else:
-        text = show_one(state.caches[name], seen, now=now, width=width, colour=coloured)
+        text = show_one(
+            state.caches[name],
+            seen,
+            rent=rents.get(name),
+            now=now,
+            width=width,
+            colour=coloured,
+        )
     click.echo(text, nl=False, color=True)
     return Status.OK
 

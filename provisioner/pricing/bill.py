@@ -86,7 +86,9 @@ def totals_of(
 
 
 def rent(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> Money:
-    """What a cache that lives, or is on record, costs per hour at *at* (aware UTC)."""
+    """What a cache, as it is seen or recorded, costs per hour at *at* (aware UTC)."""
+    if cache.expires_at <= at:
+        return NOTHING
     return held_by(cache, tariffs(lookup)).rent(at.astimezone(UTC).date())
 
 

@@ -1,19 +1,19 @@
 """
-Rows of a plan in columns: symbol, name, provider, verb and why; sizes beside or below.
+Rows of a plan in columns: symbol, name, provider, verb and why; sizes and money beside or below.
 
 The columns are measured once for a whole plan, so that its sections line up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from provisioner.render.difference import Difference, differences
 from provisioner.render.escape import plain
 from provisioner.render.layout import clip, columns, hang, pad, wrap
-from provisioner.render.money import cost_text
+from provisioner.render.money import cost_sentences, cost_text
 from provisioner.render.palette import Palette
 from provisioner.render.row import Row
 
@@ -45,15 +45,25 @@ class Grid:
         )
 
     def section(self, heading: str, rows: Sequence[Row], *, verbose: bool) -> list[str]:
-        """*rows* under *heading*, in one line each if all of them fit."""
-        beside = max(columns(plain(row.why)) for row in rows)
-        details = max(columns(_detail(row)) for row in rows)
-        fits = beside + len(_GAP) + details <= self._room
+        """*rows* under *heading*, in one line each if that is possible without wrapping."""
+        beside = self._beside(rows)
         lines = [self.palette.paint(heading, "strong")]
         for row in rows:
-            lines += self._lines(row, beside if fits else None)
-            lines += self._differences(row) if verbose and row.pending else ()
+            lines += self._one_line(row, beside) if beside else self._lines(row)
+            if verbose:
+                lines += self._money(row)
+                lines += self._differences(row) if row.pending else ()
         return lines
+
+    def _beside(self, rows: Sequence[Row]) -> _Beside | None:
+        """The columns behind the verb: sizes give way before anything wraps."""
+        why = _widest((row.why for row in rows), self.width)
+        cost = _widest(map(_cost, rows), self.width)
+        for holds in (_holds, _tokens):
+            wide = _widest(map(holds, rows), self.width)
+            if sum((why, wide, cost)) + len(_GAP) * 2 <= self._room:
+                return _Beside(why=why, wide=wide, holds=holds)
+        return None
 
     @property
     def _why(self) -> int:
@@ -64,18 +74,29 @@ class Grid:
     def _room(self) -> int:
         return self.width - self._why
 
-    def _lines(self, row: Row, beside: int | None) -> list[str]:
-        sentence, detail = plain(row.why), _detail(row)
-        if beside is not None:
-            line = pad(sentence, beside) + _GAP + self.palette.paint(detail, "quiet")
-            return [self._head(row) + line.rstrip()]
+    def _one_line(self, row: Row, beside: _Beside) -> list[str]:
+        holds = pad(beside.holds(row), beside.wide) + _GAP + _cost(row)
+        detail = self.palette.paint(holds.rstrip(), "quiet")
+        return [(self._head(row) + pad(plain(row.why), beside.why) + _GAP + detail).rstrip()]
+
+    def _lines(self, row: Row) -> list[str]:
         below = _SYMBOL + self.name + len(_GAP)
+        detail = " · ".join(filter(None, (_holds(row), _cost(row))))
         return [
-            *hang(self._head(row), sentence, width=self.width, indent=self._why),
+            *hang(self._head(row), plain(row.why), width=self.width, indent=self._why),
             *(
                 " " * below + self.palette.paint(line, "quiet")
                 for line in wrap(detail, self.width - below)
             ),
+        ]
+
+    def _money(self, row: Row) -> list[str]:
+        told = cost_sentences(row.cost) if row.cost else ()
+        margin = " " * _SYMBOL + _GAP
+        return [
+            margin + self.palette.paint(line, "quiet")
+            for sentence in told
+            for line in wrap(sentence, self.width - len(margin))
         ]
 
     def _head(self, row: Row) -> str:
@@ -99,11 +120,25 @@ class Grid:
         return lines
 
 
-def _detail(row: Row) -> str:
-    """What it holds, and what it costs where that is known."""
-    tokens = f"{row.tokens} tokens" if row.tokens else ""
-    holds = ", ".join(filter(None, (row.sizes, tokens)))
-    return plain(" · ".join(filter(None, (holds, cost_text(row.cost) if row.cost else ""))))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beside:
+    """What stands behind the verb, and how wide."""
+
+    why: int
+    wide: int
+    holds: Callable[[Row], str]
+
+
+def _holds(row: Row) -> str:
+    return ", ".join(filter(None, (row.sizes, _tokens(row))))
+
+
+def _tokens(row: Row) -> str:
+    return f"{row.tokens} tokens" if row.tokens else ""
+
+
+def _cost(row: Row) -> str:
+    return cost_text(row.cost) if row.cost else ""
 
 
 def _change(difference: Difference) -> str:

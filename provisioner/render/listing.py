@@ -14,16 +14,19 @@ from itertools import groupby, islice
 
 from provisioner.cache import Json
 from provisioner.model import LiveCache
+from provisioner.model.money import Money, total
 from provisioner.render.escape import json_text, plain
-from provisioner.render.layout import NARROWEST, clip, columns, table
+from provisioner.render.layout import NARROWEST, clip, columns, table, wrap
+from provisioner.render.money import usd
+from provisioner.render.money_json import money_json
 from provisioner.render.palette import Palette
 from provisioner.render.sizes import span_text, tokens_text
 from provisioner.times import moment_text
 
 FORMAT_VERSION = 1
 
-_HEADER = ("", "NAME", "MODEL", "AGE", "LEFT", "TOKENS", "ID")
-_RIGHT = frozenset({3, 4, 5})
+_HEADER = ("", "NAME", "MODEL", "AGE", "LEFT", "TOKENS", "RENT", "ID")
+_RIGHT = frozenset({3, 4, 5, 6})
 _NAME = 1
 _WITH_ID = 120
 """From so many columns on there is room for ids."""
@@ -37,6 +40,8 @@ class Listed:
 
     live: LiveCache
     display_name: str
+    rent: Money
+    """Per hour."""
 
     @property
     def stack(self) -> str | None:
@@ -71,7 +76,7 @@ def list_text(
     parts, rest = [palette.paint(header, "quiet")], iter(lines)
     for stack, group in groups.items():
         parts += ["", palette.paint(_title(stack, group), "strong"), *islice(rest, len(group))]
-    return "\n".join([*parts, "", _totals(groups, known)]) + "\n"
+    return "\n".join([*parts, "", *wrap(_totals(groups, known), max(width, NARROWEST))]) + "\n"
 
 
 def list_json(
@@ -83,7 +88,11 @@ def list_json(
         {
             "format_version": FORMAT_VERSION,
             "at": moment_text(now),
-            "totals": {"caches": len(shown), "tokens": _tokens(shown)},
+            "totals": {
+                "caches": len(shown),
+                "tokens": _tokens(shown),
+                "rent_per_hour": money_json(total(one.rent for one in shown)),
+            },
             "caches": [_words(one, known) for one in shown],
         }
     )
@@ -108,6 +117,7 @@ def _cells(one: Listed, known: Mapping[str, Collection[str]], now: datetime) -> 
         span_text(now - one.live.created_at),
         span_text(left) if left > timedelta() else "expired",
         tokens_text(one.live.tokens),
+        usd(one.rent, "/h"),
         plain(one.live.id),
     )
 
@@ -137,7 +147,8 @@ def _totals(
 
 def _caches(group: Sequence[Listed]) -> str:
     plural = "" if len(group) == 1 else "s"
-    return f"{len(group)} cache{plural}, {tokens_text(_tokens(group))} tokens"
+    paid = usd(total(one.rent for one in group), "/h")
+    return f"{len(group)} cache{plural}, {tokens_text(_tokens(group))} tokens, {paid}"
 
 
 def _tokens(group: Iterable[Listed]) -> int:
@@ -158,4 +169,5 @@ def _words(one: Listed, known: Mapping[str, Collection[str]]) -> dict[str, Json]
         "updated_at": moment_text(live.updated_at),
         "expires_at": moment_text(live.expires_at),
         "tokens": live.tokens,
+        "rent_per_hour": money_json(one.rent),
     }

@@ -96,7 +96,7 @@ def cost_sentences(cost: Cost) -> Iterator[str]:
 def _spelled(money: Money, sign: str, unit: str) -> str:
     if money.partial and not money.nano:
         return UNPRICED
-    about = "~" if money.estimated and money.nano else ""
+    about = "~" if money.estimated and abs(money.usd) >= _SMALLEST else ""
     lacking = " + ?" if money.partial else ""
     return f"{sign}{about}{_dollars(abs(money.usd))}{unit}{lacking}"
 

@@ -20,16 +20,18 @@ from provisioner.model import (
     RetiringCache,
     State,
 )
+from provisioner.model.money import Money, total
 from provisioner.model.words import life_words, settings_words
 from provisioner.render.escape import plain
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad, table
+from provisioner.render.money import usd
 from provisioner.render.palette import Palette, Tone
 from provisioner.render.side import Tokens
 from provisioner.render.sizes import bytes_text, moment_short, span_text
 from provisioner.render.wording import word
 
-_HEADER = ("NAME", "PROVIDER", "LEFT", "CHANGED", "TOKENS")
-_RIGHT = frozenset({0, 1, 2})
+_HEADER = ("NAME", "PROVIDER", "LEFT", "CHANGED", "TOKENS", "RENT")
+_RIGHT = frozenset({0, 1, 2, 3})
 """Of those behind the bar."""
 _SHORTEST = 12
 _GAP = "  "
@@ -47,6 +49,8 @@ class _Standing:
     share: float
     """What is left of the granted life, from 0 to 1."""
     tone: Tone
+    rent: Money | None
+    """Per hour; None for what is not alive."""
 
     def bar(self, cells: int) -> str:
         """Nothing for an annotation: its life begins anew with every call."""
@@ -55,32 +59,45 @@ class _Standing:
 
 
 def show_text(
-    state: State, live: Mapping[str, LiveCache] | None, *, now: datetime, width: int, colour: bool
+    state: State,
+    live: Mapping[str, LiveCache] | None,
+    *,
+    rents: Mapping[str, Money],
+    now: datetime,
+    width: int,
+    colour: bool,
 ) -> str:
-    """A line per cache on record.  *live* is by id; None says that nobody was asked."""
+    """
+    A line per cache on record.
+
+    *live* is by id, None says that nobody was asked; *rents* are per hour, by name.
+    """
     if not state.caches:
         return f"Nothing is on record of {plain(state.stack)}.\n"
     width, palette = max(width, NARROWEST), Palette(colour)
-    shown = [_standing(state.caches[name], live, now) for name in sorted(state.caches)]
+    shown = [
+        _standing(state.caches[name], live, rents.get(name), now) for name in sorted(state.caches)
+    ]
     cells = width // 8
     (name, left), *lines = _halves([_HEADER, *(_cells(one, now) for one in shown)], width - cells)
     parts = [palette.paint(name + "LIFE".ljust(cells) + left, "quiet")]
     for (before, behind), one in zip(lines, shown, strict=True):
         parts.append(before + palette.paint(one.bar(cells), one.tone) + behind)
-    return "\n".join([*parts, *_retiring(state, live, now, width)]) + "\n"
+    return "\n".join([*parts, *_retiring(state, live, now, width), *_total(shown)]) + "\n"
 
 
 def show_one(
     record: Recorded,
     live: Mapping[str, LiveCache] | None,
     *,
+    rent: Money | None,
     now: datetime,
     width: int,
     colour: bool,
 ) -> str:
     """Everything that is known of one cache."""
     width, palette = max(width, NARROWEST), Palette(colour)
-    facts = list(_facts(_standing(record, live, now), now, cells=width // 4))
+    facts = list(_facts(_standing(record, live, rent, now), now, cells=width // 4))
     indent = max(len(key) for key, _ in facts) + len(_GAP)
     lines = [palette.paint(plain(record.name), "strong")]
     for key, value in facts:
@@ -88,7 +105,12 @@ def show_one(
     return "\n".join(lines) + "\n"
 
 
-def _standing(record: Recorded, live: Mapping[str, LiveCache] | None, now: datetime) -> _Standing:
+def _standing(
+    record: Recorded,
+    live: Mapping[str, LiveCache] | None,
+    rent: Money | None,
+    now: datetime,
+) -> _Standing:
     match record:
         case RecordedAnnotation():
             return _Standing(
@@ -99,14 +121,18 @@ def _standing(record: Recorded, live: Mapping[str, LiveCache] | None, now: datet
                 left="",
                 share=0,
                 tone="quiet",
+                rent=None,
             )
         case RecordedCache():
             seen = record if live is None else live.get(record.id)
-            return _cache(record, seen, now)
+            return _cache(record, seen, rent, now)
 
 
 def _cache(
-    record: RecordedCache, seen: LiveCache | RecordedCache | None, now: datetime
+    record: RecordedCache,
+    seen: LiveCache | RecordedCache | None,
+    rent: Money | None,
+    now: datetime,
 ) -> _Standing:
     known = seen or record
     rest = known.expires_at - now if seen else timedelta()
@@ -120,6 +146,7 @@ def _cache(
         left=span_text(rest) if rest > timedelta() else _end(known.expires_at, now),
         share=max(0.0, min(rest / granted, 1.0)) if granted else 0.0,
         tone="bad" if rest <= timedelta() else "change" if due else "good",
+        rent=rent if rest > timedelta() else None,
     )
 
 
@@ -134,6 +161,7 @@ def _cells(one: _Standing, now: datetime) -> tuple[str, ...]:
         one.left,
         f"{span_text(now - one.updated_at)} ago",
         str(one.tokens),
+        usd(one.rent, "/h") if one.rent is not None else "",
     )
 
 
@@ -154,6 +182,12 @@ def _retiring(
     dying = [f"{name} in {span_text(end - now)}" for name, end in ends if end and end > now]
     lines = hang("Retiring: ", plain(", ".join(dying)), width=width, indent=len("Retiring: "))
     return ["", *lines] if dying else []
+
+
+def _total(shown: Sequence[_Standing]) -> list[str]:
+    """What all that lives costs, but for what is retiring."""
+    rents = [one.rent for one in shown if one.rent is not None]
+    return ["", f"Rent: {usd(total(rents), '/h')}."] if rents else []
 
 
 def _until(one: RetiringCache, live: Mapping[str, LiveCache] | None) -> datetime | None:
@@ -180,6 +214,8 @@ def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, 
         yield "created", created
     yield "changed", f"{span_text(now - one.updated_at)} ago"
     yield "holds", f"{bytes_text(record.measure.size)}, {one.tokens} tokens"
+    if one.rent is not None:
+        yield "rent", usd(one.rent, "/h")
     yield "content", ", ".join(record.measure.paths)
     yield "digest", record.digest
     yield "handle", json.dumps(record.handle.as_json())

@@ -5,6 +5,7 @@ A plan counted: the stable line that scripts look for, and how long it is true.
 from __future__ import annotations
 
 from provisioner.render.counts import VERBS
+from provisioner.render.money import rent_text, totals_text, unpriced_text
 from provisioner.render.sizes import when
 from provisioner.render.view import PlanView
 
@@ -43,6 +44,14 @@ def validity(plan: PlanView) -> str:
     if plan.valid_until is None:
         return "Valid until something is edited."
     return f"Valid until {when(plan.valid_until, at=plan.at)}."
+
+
+def money_line(plan: PlanView) -> str:
+    """`Money: $4.10 once, +$0.14/h; then $1.20/h, …`; empty if there is nothing to pay."""
+    totals = plan.totals
+    stands = f"rent {rent_text(totals)}" if totals.figures.after or totals.month else ""
+    told = [totals_text(totals), stands, unpriced_text(totals)]
+    return f"Money: {' · '.join(filter(None, told))}." if any(told) else ""
 
 
 def fingerprint_line(plan: PlanView) -> str:

@@ -19,6 +19,7 @@ from provisioner.render.sizes import span_text
 from provisioner.render.summary import (
     changes_nothing,
     fingerprint_line,
+    money_line,
     no_changes,
     plan_line,
     validity,
@@ -47,6 +48,7 @@ def plan_text(
         wrap(no_changes(plan), width) if changes_nothing(plan) else [],
         [
             palette.paint(plan_line(plan), "strong"),
+            *wrap(money_line(plan), width),
             validity(plan),
             fingerprint_line(plan),
         ],

@@ -294,6 +294,8 @@ def test_rent_of_a_live_cache(model: str, expected: Money) -> None:
 
 def test_rent_at_a_moment() -> None:
     """Rent is what it is at the moment that was asked for."""
-    cache = live(model="doubling", tokens=MILLION)
+    turned = NOW + 24 * HOUR * 10
+    cache = live(model="doubling", tokens=MILLION, expires_at=turned + HOUR)
 
-    assert rent(cache, lookup, at=NOW + 24 * HOUR * 10) == dollars(2)
+    assert rent(cache, lookup, at=turned) == dollars(2)
+    assert rent(cache, lookup, at=turned + HOUR) == NOTHING

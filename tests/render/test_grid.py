@@ -50,4 +50,22 @@ def test_a_cost_stands_behind_the_sizes() -> None:
     """What a cache costs is shown where it is known."""
     row = view(plan_of(Create(SHORT, None, Reason.NEW))).rows[0]
 
-    assert shown(row, width=120)[1].endswith("812 kB, ~203k tokens · ~$0.15 once, +~$0.10/h")
+    assert shown(row, width=120)[1].endswith("812 kB, ~203k tokens  ~$0.15 once, +~$0.10/h")
+
+
+def test_bytes_give_way_before_a_line_wraps() -> None:
+    """Where a line would wrap, tokens and money stay and bytes do not."""
+    row = view(plan_of(Create(SHORT, None, Reason.NEW))).rows[0]
+
+    assert shown(row, width=80)[1].endswith("not there yet  ~203k tokens  ~$0.15 once, +~$0.10/h")
+
+
+def test_verbose_tells_all_the_money() -> None:
+    """What the column has no room for is a sentence each, below the line."""
+    row = view(plan_of(Create(SHORT, None, Reason.NEW))).rows[0]
+    grid = Grid.of([row], width=100, palette=Palette(colour=False))
+    told = "\n".join(grid.section("Edits", [row], verbose=True))
+
+    assert "Rent of the next 30 days: ~$73.11." in told
+    assert "It pays from 0.74 calls per hour" in told
+    assert "billed whole" in told

@@ -9,6 +9,7 @@ from hypothesis import given
 
 from provisioner.errors import NetworkError
 from provisioner.model import Blocked, Create, Failed, Keep, NotAttempted, Reason, Replace, Result
+from provisioner.model.money import NO_PRICE
 from provisioner.render.document import plan_json
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.render.markdown import plan_markdown, result_markdown
@@ -47,11 +48,11 @@ def outputs(text: str) -> Iterator[str]:
             hints=[text],
         )
         yield result_text(results, width=width, colour=False)
-        listed = [Listed(live=seen, display_name=text)]
+        listed = [Listed(live=seen, display_name=text, rent=NO_PRICE)]
         yield list_text(listed, known={}, now=AT, width=width, colour=False)
         memory = replace(state(old, retiring=[retiring(want, text)]), stack=text)
-        yield show_text(memory, {text: seen}, now=AT, width=width, colour=False)
-        yield show_one(old, None, now=AT, width=width, colour=False)
+        yield show_text(memory, {text: seen}, rents={}, now=AT, width=width, colour=False)
+        yield show_one(old, None, rent=NO_PRICE, now=AT, width=width, colour=False)
     yield list_json(listed, known={}, now=AT)
     yield plan_json(view(plan))
     yield result_json(plan, results)

@@ -7,20 +7,32 @@ import json
 import pytest
 
 from provisioner.model import Label
+from provisioner.model.money import NO_PRICE, NOTHING
 from provisioner.render.layout import columns
 from provisioner.render.listing import Listed, list_json, list_text
 from tests.builders import HOUR, live
+from tests.pricing.prices import dollars
 from tests.render.scene import AT, FAQ, MANUAL, golden
 
+RENT = dollars("0.1")
 LONG_ID = "cachedContents/o239abcdefghijklmnopqrstuvwxyz0123456789ab"
 CACHES = (
-    Listed(live=live(id=LONG_ID, label=None, tokens=90_000), display_name="by hand\n\x1b[1m漢字"),
-    Listed(live=live(id="cachedContents/anon", label=None, expires_at=AT), display_name=""),
-    Listed(live=live(MANUAL, "cachedContents/2"), display_name=str(MANUAL.label)),
-    Listed(live=live(FAQ, "cachedContents/3"), display_name=str(FAQ.label)),
+    Listed(
+        live=live(id=LONG_ID, label=None, tokens=90_000),
+        display_name="by hand\n\x1b[1m漢字",
+        rent=NO_PRICE,
+    ),
+    Listed(
+        live=live(id="cachedContents/anon", label=None, expires_at=AT),
+        display_name="",
+        rent=NOTHING,
+    ),
+    Listed(live=live(MANUAL, "cachedContents/2"), display_name=str(MANUAL.label), rent=RENT),
+    Listed(live=live(FAQ, "cachedContents/3"), display_name=str(FAQ.label), rent=RENT),
     Listed(
         live=live(id="cachedContents/4", label=Label("other.prod", "faq", "0" * 16)),
         display_name="ctxprov:other.prod/faq@0000000000000000",
+        rent=RENT,
     ),
 )
 KNOWN = {"demo": {"cachedContents/2"}}
@@ -62,13 +74,16 @@ def test_json() -> None:
     assert document["totals"] == {
         "caches": 5,
         "tokens": sum(one.live.tokens for one in CACHES),
+        "rent_per_hour": {"usd": 0.3, "estimated": False, "partial": True},
     }
 
 
 def test_thousands_of_others_are_sorted_by_name() -> None:
     """Five thousand foreign caches are five thousand lines, the same every time."""
     many = [
-        Listed(live=live(id=f"cachedContents/{at}", label=None), display_name=f"{at:04}")
+        Listed(
+            live=live(id=f"cachedContents/{at}", label=None), display_name=f"{at:04}", rent=NOTHING
+        )
         for at in range(5_000)
     ]
     text = list_text(many, known={}, now=AT - HOUR, width=80, colour=False)

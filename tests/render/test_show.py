@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.model.money import NO_PRICE
 from provisioner.render.layout import columns
 from provisioner.render.show import show_one, show_text
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring, state
+from tests.pricing.prices import dollars
 from tests.render.scene import AT, FAQ, LOST, MANUAL, cache, golden
 
 FRESH = cache("fresh")
@@ -19,6 +21,12 @@ STATE = state(
     noted(annotation("triage")),
     retiring=[retiring(FAQ, "cachedContents/5")],
 )
+RENTS = {
+    "product-manual": dollars("0.1"),
+    "fresh": dollars("0.2"),
+    "lost": dollars("4"),
+    "dead": NO_PRICE,
+}
 LIVE = {
     cache.id: cache
     for cache in (
@@ -32,7 +40,7 @@ LIVE = {
 @pytest.mark.parametrize("width", [80, 200])
 def test_golden(width: int) -> None:
     """A bar of the remaining life for each cache, and who is gone."""
-    text = show_text(STATE, LIVE, now=AT, width=width, colour=False)
+    text = show_text(STATE, LIVE, rents=RENTS, now=AT, width=width, colour=False)
 
     assert text == golden(f"show-{width}.txt")
     assert all(columns(line) <= width for line in text.splitlines())
@@ -40,14 +48,21 @@ def test_golden(width: int) -> None:
 
 def test_golden_of_one() -> None:
     """One cache in full, its digest whole."""
-    text = show_one(STATE.caches["product-manual"], LIVE, now=AT, width=80, colour=False)
+    text = show_one(
+        STATE.caches["product-manual"],
+        LIVE,
+        rent=RENTS["product-manual"],
+        now=AT,
+        width=80,
+        colour=False,
+    )
 
     assert text == golden("show-one.txt")
 
 
 def test_an_annotation_has_no_bar() -> None:
     """What begins anew with every call has no life to show."""
-    text = show_one(STATE.caches["triage"], LIVE, now=AT, width=80, colour=False)
+    text = show_one(STATE.caches["triage"], LIVE, rent=None, now=AT, width=80, colour=False)
 
     assert "left" not in text
     assert '"cache_control"' in text
@@ -55,7 +70,7 @@ def test_an_annotation_has_no_bar() -> None:
 
 def test_unasked_the_record_is_believed() -> None:
     """Without the provider's word nothing is gone before its recorded time."""
-    lines = show_text(STATE, None, now=AT, width=80, colour=False).splitlines()
+    lines = show_text(STATE, None, rents=RENTS, now=AT, width=80, colour=False).splitlines()
     left = {line.split()[0]: line for line in lines if line.strip()}
 
     assert "18h 50m" in left["lost"]
@@ -66,16 +81,16 @@ def test_unasked_the_record_is_believed() -> None:
 def test_the_bar_follows_life() -> None:
     """A full life is a full bar, an ended one an empty bar, in the colours of both."""
     newborn = recorded(FRESH, updated_at=AT, expires_at=AT + HOUR)
-    fresh = show_one(newborn, None, now=AT, width=80, colour=False)
-    ended = show_one(recorded(FRESH), None, now=NOW + 6 * HOUR, width=80, colour=False)
+    fresh = show_one(newborn, None, rent=None, now=AT, width=80, colour=False)
+    ended = show_one(recorded(FRESH), None, rent=None, now=NOW + 6 * HOUR, width=80, colour=False)
 
     assert "█" * 20 in fresh
     assert "░" * 20 in ended
-    assert "\x1b[33m" in show_text(STATE, LIVE, now=AT, width=80, colour=True)
+    assert "\x1b[33m" in show_text(STATE, LIVE, rents=RENTS, now=AT, width=80, colour=True)
 
 
 def test_an_empty_state() -> None:
     """A stack without a record says so."""
-    assert show_text(state(), None, now=AT, width=80, colour=False) == (
+    assert show_text(state(), None, rents={}, now=AT, width=80, colour=False) == (
         "Nothing is on record of demo.\n"
     )

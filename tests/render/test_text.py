@@ -83,7 +83,7 @@ def test_ten_thousand_unchanged_are_a_number() -> None:
     want = desired("steady")
     keep = Keep(want, live(want), recorded(want), Reason.CURRENT)
 
-    assert len(text(plan_of(*[keep] * 10_000)).splitlines()) == 8
+    assert len(text(plan_of(*[keep] * 10_000)).splitlines()) == 9
     assert "10000 unchanged." in text(plan_of(*[keep] * 10_000))
 
 
