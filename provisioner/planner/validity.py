@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from provisioner.model import (
+    TOLERANCE,
     Adopt,
     Blocked,
     Change,
@@ -18,17 +19,19 @@ from provisioner.model import (
     LiveCache,
     Note,
     Plan,
+    RecordedCache,
     Refresh,
     Replace,
     Retire,
     Until,
 )
-from provisioner.planner.reasons import refresh_due
+from provisioner.planner.reasons import alike, refresh_due
 
 
 def valid_until(plan: Plan) -> datetime | None:
     """The earliest moment at which a change of *plan* would be of another type."""
-    return min((at for at in map(_flips, plan.changes) if at is not None), default=None)
+    moments = (at for at in map(_flips, plan.changes) if at is not None)
+    return min((at for at in moments if at > plan.at), default=None)
 
 
 def next_refresh(plan: Plan) -> datetime | None:
@@ -54,5 +57,7 @@ def _flips(change: Change) -> datetime | None:
             return cache.expires_at
         case Create(DesiredCache(life=Until(moment))):
             return moment
+        case Create(want, RecordedCache() as record) if want.settings.keep == "once":
+            return record.expires_at - TOLERANCE if alike(want, record) else None
         case _:
             return None
