@@ -16,6 +16,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from provisioner.applier.hand import Hand, LiveCaches, perform
+from provisioner.applier.rehearsal import rehearse
 from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError
 from provisioner.model import (
@@ -40,7 +41,7 @@ from provisioner.model import (
     Result,
 )
 
-__all__ = ["LiveCaches", "apply"]
+__all__ = ["LiveCaches", "apply", "rehearse"]
 
 INTERRUPTED = "interrupted before its turn"
 HALF_WAY = "made and recorded; the next run retires the old cache"

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "validate": "Check a stack; asks nobody, needs no key.",
         "plan": "Show what apply would do.",
         "render": "Render a plan in JSON as another document; asks nobody, needs no key.",
+        "explain": "Explain what plan decides about one cache, and from what.",
         "apply": "Create, refresh, replace and retire caches to match the manifest.",
         "destroy": "Delete every recorded cache of a stack.",
         "changed": "List the stacks of a repository that a branch edits.",

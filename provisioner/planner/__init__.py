@@ -85,23 +85,28 @@ from provisioner.model import (
     State,
 )
 from provisioner.planner.base import as_if_applied
+from provisioner.planner.following import about, flips
 from provisioner.planner.moves import moved
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
+from provisioner.planner.rows import row
 from provisioner.planner.scene import Scene
 from provisioner.planner.selection import select, unmatched
 from provisioner.planner.upkeep import covered_until, next_run, recorded_as_desired, without_content
 from provisioner.planner.validity import next_refresh, valid_until
 
 __all__ = [
+    "about",
     "as_if_applied",
     "covered_until",
     "edits",
+    "flips",
     "moved",
     "next_refresh",
     "next_run",
     "plan",
     "recorded_as_desired",
     "refresh_due",
+    "row",
     "select",
     "unmatched",
     "valid_until",

@@ -1,0 +1,147 @@
+"""`ctxprov explain`: one cache, from what was found to what will come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+
+from provisioner.applier import rehearse
+from provisioner.cli import clock, options, terminal
+from provisioner.cli.place import Place, place_of
+from provisioner.cli.reach import Reach
+from provisioner.cli.read_stack import read_stack
+from provisioner.cli.status import Status
+from provisioner.cli.survey import survey
+from provisioner.cli.tokens import remembered, with_counts
+from provisioner.manifest import Manifest
+from provisioner.model import (
+    Change,
+    Desired,
+    DesiredCache,
+    Keep,
+    LiveCache,
+    Note,
+    Plan,
+    Refresh,
+    name_of_change,
+)
+from provisioner.model.explanation import Explanation
+from provisioner.planner import about, flips, plan, refresh_due, row
+from provisioner.render.escape import plain
+from provisioner.render.explain import explain_json, explain_text
+from provisioner.render.tenses import want_of
+from provisioner.state import read_state
+
+Decide: TypeAlias = Callable[[datetime], Plan]
+
+_FLIPS = 3
+
+
+@click.command("explain")
+@click.argument("name")
+@options.folder_option
+@options.env_option
+@options.emulator_option
+@click.option("--at", type=clock.Moment(), metavar="WHEN", help="Explain for +6h or a moment.")
+@options.accept_scope_option
+@options.models_option
+@options.json_option
+@options.colour_option
+@options.log_option
+def command(
+    name: str,
+    folder: Path,
+    *,
+    environment: str | None,
+    emulator: bool,
+    at: datetime | None,
+    accept_scope: bool,
+    models: Path | None,
+    as_json: bool,
+    colour: bool | None,
+) -> Status:
+    """
+    Explain what plan decides about one cache, and from what.
+
+    Shows what is desired, recorded and live side by side, the row of the planner's table that
+    decided, the thresholds, the calls that apply would make, and when the decision turns if
+    only time passes. NAME may also be the id of a live or retiring cache. Changes nothing and
+    takes no lock.
+
+    \b
+    Examples:
+      ctxprov explain product-manual -C examples/support-bot --emulator
+      ctxprov explain product-manual --at +6h
+      ctxprov explain cachedContents/abc123 --json
+    """
+    now = at or clock.now()
+    manifest, desired = read_stack(
+        folder, environment=environment, models=models, now=now, allow_empty=True
+    )
+    place = place_of(manifest, emulator=emulator)
+    decide = asyncio.run(_planner(manifest, desired, place, now, accept_scope=accept_scope))
+    told = decide(now)
+    changes = about(told, name)
+    if not changes:
+        raise click.BadParameter(_unknown(name, told), param_hint="NAME")
+    explained = [asyncio.run(_explained(change, told, decide, manifest)) for change in changes]
+    if as_json:
+        text = explain_json(told.stack, explained)
+    else:
+        wants_colour = terminal.wants_colour(colour)
+        text = explain_text(explained, width=terminal.width(), colour=wants_colour)
+    click.echo(text, nl=False, color=True)
+    return Status.OK
+
+
+async def _planner(
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    place: Place,
+    now: datetime,
+    *,
+    accept_scope: bool,
+) -> Decide:
+    """What plans for any moment, on the live side as it is now."""
+    state = read_state(place.state, stack=manifest.stack)
+    async with Reach() as reach:
+        seen = await survey(reach, place, desired, state, now=now, accept_scope=accept_scope)
+    wants = with_counts(desired, remembered(place.tokens))
+    return lambda at: plan(wants, state, seen.live, stack=manifest.stack, now=at)
+
+
+async def _explained(change: Change, told: Plan, decide: Decide, manifest: Manifest) -> Explanation:
+    entry = manifest.caches.get(name_of_change(change))
+    return Explanation(
+        change=change,
+        at=told.at,
+        row=row(change),
+        declared=entry.places[0].address if entry and want_of(change) else None,
+        window=_window(change),
+        calls=await rehearse(change, at=told.at),
+        flips=tuple(islice(flips(decide, told, change), _FLIPS)),
+    )
+
+
+def _window(change: Change) -> datetime | None:
+    match change:
+        case (
+            Refresh(want, own) | Note(want, own) | Keep(DesiredCache() as want, LiveCache() as own)
+        ):
+            return refresh_due(want, own)
+        case _:
+            return None
+
+
+def _unknown(name: str, told: Plan) -> str:
+    names = dict.fromkeys(map(name_of_change, told.changes))
+    close = get_close_matches(name, names, 1)
+    guess = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names) or 'none'}"
+    return plain(f"nothing in {told.stack} is called {name!r}{guess}")

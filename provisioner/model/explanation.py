@@ -1,0 +1,47 @@
+"""
+The nouns of an explanation: one change, what led to it, what it calls and when it turns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from provisioner.model.changes import Change
+from provisioner.model.terms import Life
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request to the provider, without its content and its key."""
+
+    method: Literal["POST", "PATCH", "DELETE"]
+    path: str
+    life: Life | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """From this moment on the decision is another one; None if there is nothing to decide."""
+
+    at: datetime
+    change: Change | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a plan holds *change*, and what comes of it."""
+
+    change: Change
+    at: datetime
+    """The moment of the plan."""
+    row: str
+    """Of the planner's table."""
+    declared: str | None
+    """Where its entry stands: `file:line:column`."""
+    window: datetime | None
+    """When its cache is to be refreshed."""
+    calls: tuple[Call, ...]
+    flips: tuple[Flip, ...]
+    """The next of them, if nobody does anything."""

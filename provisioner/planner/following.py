@@ -1,0 +1,66 @@
+"""
+One cache followed through plans: what a plan holds about it, and when that turns.
+
+Time alone passes between the plans; what is desired, on record and live stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from provisioner.model import (
+    Change,
+    Delete,
+    Leave,
+    LiveCache,
+    Plan,
+    RecordedCache,
+    RetiringCache,
+    name_of_change,
+)
+from provisioner.model.explanation import Flip
+from provisioner.planner.validity import valid_until
+
+
+def about(told: Plan, name: str) -> tuple[Change, ...]:
+    """What *told* holds about a name, or about a live or remembered cache with that id."""
+    named = tuple(c for c in told.changes if name_of_change(c) == name)
+    return named or tuple(c for c in told.changes if name in _ids(c))
+
+
+def flips(decide: Callable[[datetime], Plan], told: Plan, change: Change) -> Iterator[Flip]:
+    """
+    When *change* of *told* becomes another one, and what comes after that.
+
+    *decide* makes the plan of a moment.
+    """
+    at, now = told.at, change
+    while (end := valid_until(replace(told, changes=(now,)))) and end > at:
+        then = next((c for c in decide(end).changes if _key(c) == _key(now)), None)
+        if then is None or (type(then), then.reason) != (type(now), now.reason):
+            yield Flip(at=end, change=then)
+        if then is None:
+            return
+        at, now = end, then
+
+
+def _key(change: Change) -> str:
+    """What stays the same of a cache: its name, or its id if the name has another one."""
+    match change:
+        case Leave(live, record=None) | Delete(live, record=None):
+            return live.id
+        case _ if isinstance(change.record, RetiringCache):
+            return change.record.id
+        case _:
+            return name_of_change(change)
+
+
+def _ids(change: Change) -> Iterator[str]:
+    for field in ("own", "twin", "old", "live", "record"):
+        match getattr(change, field, None):
+            case LiveCache() | RecordedCache() | RetiringCache() as cache:
+                yield cache.id
+            case _:
+                pass

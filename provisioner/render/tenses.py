@@ -1,0 +1,247 @@
+"""
+The three tenses of one cache side by side: desired, recorded, live.
+
+A tense holds what it can know, and None for the rest: only the state knows when we last
+wrote, only a file what is desired, and only the provider what is so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from provisioner.cache import Json
+from provisioner.model import (
+    Adopt,
+    Annotate,
+    Change,
+    Create,
+    Delete,
+    Desired,
+    DesiredCache,
+    Forget,
+    Keep,
+    Leave,
+    Life,
+    LiveCache,
+    Note,
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    Refresh,
+    Replace,
+    Retire,
+    RetiringCache,
+    Settings,
+)
+from provisioner.model.words import life_words, settings_words
+from provisioner.render.escape import plain
+from provisioner.render.layout import columns, pad, wrap
+from provisioner.render.palette import Palette
+from provisioner.render.side import Tokens
+from provisioner.render.sizes import moment_short
+from provisioner.render.summary import SHORT
+from provisioner.render.wording import word
+from provisioner.times import moment_text
+
+TITLES = ("DESIRED", "RECORDED", "LIVE")
+_GAP = "  "
+_UNKNOWN = "-"
+_DIFFERS = "≠"
+_OF_TIME = frozenset({"created", "updated", "expires", "tokens"})
+"""What moves without anybody's doing, so that a difference says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tense:
+    """What one tense knows of a cache."""
+
+    provider: str
+    model: str
+    digest: str | None = None
+    life: Life | None = None
+    settings: Settings | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    expires_at: datetime | None = None
+    tokens: Tokens | None = None
+    id: str | None = None
+    label: str | None = None
+
+
+def tenses(change: Change) -> tuple[Tense | None, Tense | None, Tense | None]:
+    """Desired, recorded and live, as *change* found them."""
+    live = live_of(change)
+    return _desired(want_of(change)), _recorded(change.record), _live(live) if live else None
+
+
+def want_of(change: Change) -> Desired | None:
+    """What the manifest asks for."""
+    match change:
+        case Retire() | Delete() | Forget() | Leave():
+            return None
+        case _:
+            return change.want
+
+
+def live_of(change: Change) -> LiveCache | None:
+    """The live cache that *change* looked at; a twin that is taken over goes first."""
+    match change:
+        case Create() | Forget():
+            return None
+        case Adopt(twin=live):
+            return live
+        case Replace(old=old) | Annotate(old=old):
+            return old
+        case Refresh(own=own) | Note(own=own) | Keep(own=own):
+            return own
+        case _:
+            return change.live
+
+
+def tense_words(tense: Tense | None) -> Json:
+    """One tense for machines."""
+    if tense is None:
+        return None
+    return {
+        "provider": tense.provider,
+        "model": tense.model,
+        "digest": tense.digest,
+        "life": life_words(tense.life) if tense.life else None,
+        "settings": settings_words(tense.settings) if tense.settings else None,
+        "created_at": _moment(tense.created_at),
+        "updated_at": _moment(tense.updated_at),
+        "expires_at": _moment(tense.expires_at),
+        "tokens": tense.tokens.count if tense.tokens else None,
+        "tokens_estimated": tense.tokens.estimated if tense.tokens else None,
+        "id": tense.id,
+        "label": tense.label,
+    }
+
+
+def tenses_text(change: Change, *, at: datetime, width: int, palette: Palette) -> list[str]:
+    """A line for each attribute that any tense knows; `≠` marks where they disagree."""
+    known = [_cells(tense, at) if tense else {} for tense in tenses(change)]
+    keys = [key for key in _KEYS if any(key in cells for cells in known)]
+    rows = [[plain(cells.get(key, _UNKNOWN)) for cells in known] for key in keys]
+    first = max(map(columns, keys)) + 2
+    widths = _widths([list(TITLES), *rows], width - first - len(_GAP) * len(TITLES))
+    lines = [palette.paint(" " * first + _line(TITLES, widths), "quiet")]
+    for key, cells in zip(keys, rows, strict=True):
+        differs = key not in _OF_TIME and len({cell for cell in cells if cell != _UNKNOWN}) > 1
+        mark = palette.paint(_DIFFERS, "change") if differs else " "
+        parts = [wrap(cell, size) for cell, size in zip(cells, widths, strict=True)]
+        for at_line in range(max(map(len, parts))):
+            head = f"{mark} {pad(key, first - 2)}" if at_line == 0 else " " * first
+            texts = [part[at_line] if at_line < len(part) else "" for part in parts]
+            lines.append(head + _line(texts, widths))
+    return lines
+
+
+_KEYS = (
+    *("provider", "model", "digest", "life", "refresh_before", "retire_after", "keep", "protect"),
+    *("created", "updated", "expires", "tokens", "id", "label"),
+)
+
+
+def _cells(tense: Tense, at: datetime) -> Mapping[str, str]:
+    life = life_words(tense.life) if tense.life else {}
+    settings = settings_words(tense.settings) if tense.settings else {}
+    known = {
+        "provider": tense.provider,
+        "model": tense.model,
+        "digest": tense.digest and tense.digest[:SHORT],
+        "life": " ".join(f"{key} {value}" for key, value in life.items()),
+        **{key: word(value) for key, value in settings.items()},
+        "created": tense.created_at and moment_short(tense.created_at, at=at),
+        "updated": tense.updated_at and moment_short(tense.updated_at, at=at),
+        "expires": tense.expires_at and moment_short(tense.expires_at, at=at),
+        "tokens": tense.tokens and str(tense.tokens),
+        "id": tense.id,
+        "label": tense.label,
+    }
+    return {key: value for key, value in known.items() if value}
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "".join(
+        _GAP + pad(cell, size) for cell, size in zip(cells, widths, strict=True)
+    ).rstrip()
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """As wide as the widest cell; what does not fit is taken from the widest column."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    while sum(widths) > room:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _desired(want: Desired | None) -> Tense | None:
+    if want is None:
+        return None
+    tense = Tense(
+        provider=want.provider,
+        model=want.model,
+        digest=want.digest,
+        life=want.life,
+        tokens=Tokens(want.measure.tokens, estimated=not want.measure.counted),
+    )
+    match want:
+        case DesiredCache(settings=settings, label=label):
+            return replace(tense, settings=settings, label=str(label))
+        case _:
+            return tense
+
+
+def _recorded(record: Recorded | RetiringCache | None) -> Tense | None:
+    match record:
+        case None:
+            return None
+        case RetiringCache():
+            return Tense(
+                provider=record.provider,
+                model=record.model,
+                expires_at=record.expires_at or record.until,
+                id=record.id,
+            )
+        case RecordedAnnotation():
+            return Tense(
+                provider=record.provider,
+                model=record.model,
+                digest=record.digest,
+                life=record.life,
+                updated_at=record.updated_at,
+                tokens=Tokens(record.measure.tokens, estimated=True),
+            )
+        case RecordedCache():
+            return Tense(
+                provider=record.provider,
+                model=record.model,
+                digest=record.digest,
+                life=record.life,
+                settings=record.settings,
+                created_at=record.created_at,
+                updated_at=record.updated_at,
+                expires_at=record.expires_at,
+                tokens=Tokens(record.measure.tokens, estimated=not record.measure.counted),
+                id=record.id,
+            )
+
+
+def _live(live: LiveCache) -> Tense:
+    return Tense(
+        provider=live.provider,
+        model=live.model,
+        created_at=live.created_at,
+        updated_at=live.updated_at,
+        expires_at=live.expires_at,
+        tokens=Tokens(live.tokens, estimated=False),
+        id=live.id,
+        label=str(live.label) if live.label else None,
+    )
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment_text(moment) if moment else None

@@ -1,0 +1,130 @@
+"""An explanation tells all that decided, and reads well."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+
+from provisioner.model import (
+    Annotate,
+    Change,
+    Create,
+    Keep,
+    Leave,
+    Reason,
+    Refresh,
+    Replace,
+    Retire,
+    Settings,
+    Ttl,
+    Until,
+)
+from provisioner.model.explanation import Call, Explanation, Flip
+from provisioner.render.explain import explain_json, explain_text
+from provisioner.render.layout import columns
+from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring
+from tests.render.scene import AT, FAQ, MANUAL, MANUAL_EDITED, PLAN, cache, golden
+from tests.render.test_escape import COMMAND, NASTY
+
+LONG_ID = "cachedContents/" + "0123456789abcdef" * 2
+STEADY = cache("steady")
+REPLACED = Replace(MANUAL_EDITED, live(MANUAL, LONG_ID), recorded(MANUAL, LONG_ID), Reason.CONTENT)
+KEPT = Keep(STEADY, live(STEADY), recorded(STEADY), Reason.CURRENT)
+DUE = Refresh(STEADY, live(STEADY), recorded(STEADY), Reason.EXPIRING)
+
+
+def explained(change: Change) -> Explanation:
+    return Explanation(
+        change=change, at=AT, row="own lives", declared=None, window=None, calls=(), flips=()
+    )
+
+
+FULL = (
+    replace(
+        explained(REPLACED),
+        declared="support-bot/ctxprov.yaml:14:3",
+        calls=(
+            Call(method="POST", path="cachedContents", life=Ttl(6 * HOUR)),
+            Call(method="PATCH", path=LONG_ID, life=Ttl(HOUR)),
+        ),
+        flips=(Flip(at=NOW + 6 * HOUR, change=Create(MANUAL, REPLACED.record, Reason.CONTENT)),),
+    ),
+    replace(
+        explained(KEPT),
+        row="own lives, same digest",
+        window=NOW + 5 * HOUR + timedelta(minutes=30),
+        flips=(Flip(at=NOW + 5.5 * HOUR, change=DUE), Flip(at=NOW + 30 * HOUR, change=None)),
+    ),
+)
+
+
+def text(change: Change, **known: object) -> str:
+    one = replace(explained(change), **known)  # type: ignore[arg-type]  # whatever a test is about
+    return explain_text([one], width=100, colour=False)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_golden(width: int) -> None:
+    """Tenses side by side, thresholds, calls and what comes next, as read and found good."""
+    told = explain_text(FULL, width=width, colour=False)
+
+    assert told == golden(f"explain-{width}.txt")
+    assert all(columns(line) <= width for line in told.splitlines())
+
+
+def test_golden_json() -> None:
+    """The same for machines: whole digests, moments and durations, and no word to parse."""
+    assert explain_json("demo", FULL) == golden("explain.json")
+
+
+@pytest.mark.parametrize("change", PLAN.changes, ids=lambda change: type(change).__name__)
+def test_every_change(change: Change) -> None:
+    """Whatever a plan holds can be explained."""
+    told = text(change)
+
+    assert change.reason.name in told
+    assert "Apply would call\n  nobody" in told
+    assert "nothing else is decided until something is edited" in told
+    assert json.loads(explain_json("demo", [explained(change)]))["explanations"][0]["why"]
+
+
+def test_windows() -> None:
+    """When the window opens, or that there is none and why."""
+    once = cache("a", settings=Settings(keep="once"))
+    fixed = cache("a", life=Until(AT + HOUR))
+
+    assert "opens 17:40Z (in 30m), 1h before the end" in text(KEPT, window=AT + HOUR / 2)
+    assert "open since 16:10Z, 1h before the end" in text(DUE, window=AT - HOUR)
+    assert "none: keep once" in text(Create(once, None, Reason.NEW))
+    assert "none: it ends at its expires_at" in text(Create(fixed, None, Reason.NEW))
+    assert "6h, if the provider grants it" in text(Create(cache("a"), None, Reason.NEW))
+
+
+def test_what_has_no_thresholds() -> None:
+    """What is not refreshed or retired by its settings shows none."""
+    note = annotation("n", "y")
+
+    assert "Thresholds" not in text(Annotate(note, None, noted(annotation("n")), Reason.CONTENT))
+    assert "Thresholds" not in text(Leave(live(FAQ), retiring(FAQ), Reason.RETIRING))
+    assert "window" not in text(Retire(live(FAQ), recorded(FAQ), Reason.UNDECLARED))
+
+
+def test_tenses_that_disagree_are_marked() -> None:
+    """An edit is marked where it is, and the passing of time is not."""
+    lines = explain_text(FULL[:1], width=120, colour=False).splitlines()
+
+    assert [line.split()[1] for line in lines if line.startswith("≠")] == ["digest", "label"]
+
+
+@given(odd=NASTY)
+def test_foreign_text_is_harmless(odd: str) -> None:
+    """Names and ids from elsewhere are shown, and do nothing."""
+    stray = Leave(live(STEADY, odd, model=odd), None, Reason.STRAY)
+    told = text(stray, calls=(Call(method="DELETE", path=odd),))
+
+    assert all(char.isprintable() or char == "\n" for char in told)
+    assert not COMMAND.search(told)
