@@ -18,6 +18,7 @@ Every expected failure, as one tree:
     - StateLocked            another run holds it
     - StateTaken             another run has written it or taken its lock meanwhile
     - HomeUnreachable        the place it lives in cannot be reached now
+    - Unsaved                the last save of a run failed
     - ScopeRefused           the state belongs to another project
   + PublishError             the handles cannot be written or read
   + Refused                  we will not do this without being told to
@@ -178,6 +179,14 @@ class StateTaken(StateError):
 
 class HomeUnreachable(StateError):
     """The place that the state lives in cannot be reached now."""
+
+
+class Unsaved(StateError):
+    """The last save of a run failed; `content` is the state that was to be written."""
+
+    def __init__(self, message: str, *, content: bytes) -> None:
+        super().__init__(message)
+        self.content = content
 
 
 class ScopeRefused(StateError):

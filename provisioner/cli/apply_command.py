@@ -32,6 +32,7 @@ class Asked:
 
     environment: str | None
     emulator: bool
+    address: str | None
     auto_approve: bool
     plan_file: Path | None
     expect: str | None
@@ -52,6 +53,7 @@ class Asked:
 @options.stacks_argument
 @options.env_option
 @options.emulator_option
+@options.state_option
 @options.auto_approve_option
 @plan_option
 @expect_option
@@ -142,12 +144,12 @@ def _errand(stack: Path, asked: Asked) -> Errand:
             approved(told)
         hold(beyond(told, manifest, models=asked.models, overrides=overrides))
 
-    place = place_of(manifest, emulator=asked.emulator)
+    place = place_of(manifest, address=asked.address, emulator=asked.emulator)
     return Errand(
         operation="apply",
         stack=manifest.stack,
         place=place,
-        wishes=lambda _: with_counts(desired, remembered(place.tokens)),
+        wishes=lambda _: with_counts(desired, remembered(place.home, manifest.stack)),
         read=lambda want: read_content(manifest, want),
         prices=load_catalog(asked.models).find,
         approve=approve,

@@ -27,6 +27,7 @@ from provisioner.cli.survey import Survey, survey
 from provisioner.cli.waiting import waiting
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
+from provisioner.homes.holder import holder_here
 from provisioner.model import (
     Delete,
     Desired,
@@ -44,7 +45,7 @@ from provisioner.model import (
 from provisioner.planner import plan
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
-from provisioner.state import Ledger, holder_here, open_ledger
+from provisioner.state import Ledger, open_ledger
 
 SHARED = (
     "Another checkout with the same stack name in the same project shares these caches: "
@@ -80,11 +81,12 @@ class Errand:
 async def carry_out(errand: Errand, run: Run) -> Ended:
     """Lock, plan, ask, apply, save."""
     async with open_ledger(
-        errand.place.state,
+        errand.place.home,
         stack=errand.stack,
         who=holder_here(errand.operation, since=clock.now(), environ=os.environ),
         timeout=errand.lock_timeout,
         on_wait=waiting(),
+        before_save=lambda _: None,
     ) as ledger:
         now, state = clock.now(), ledger.state
         desired = errand.wishes(state)
@@ -132,9 +134,9 @@ def _ask(errand: Errand) -> None:
 async def _perform(errand: Errand, told: Plan, ledger: Ledger, seen: Survey, run: Run) -> Ended:
     async def save_and_publish() -> None:
         await ledger.save()
-        if errand.place.publish:
+        if spot := errand.place.publish:
             document = handles_bytes(ledger.state, hidden=_dying(told), now=clock.now())
-            publish(errand.place.publish, document)
+            await asyncio.to_thread(publish, spot.home, spot.name, document)
 
     results: list[Result] = []
     with listening() as interruption:
@@ -148,7 +150,7 @@ async def _perform(errand: Errand, told: Plan, ledger: Ledger, seen: Survey, run
                     save_and_publish,
                     report,
                     parallelism=errand.parallelism,
-                    stopping=interruption.is_asked,
+                    stopping=lambda: interruption.is_asked() or ledger.is_lost,
                 )
         except asyncio.CancelledError:
             if not interruption.is_asked():

@@ -23,6 +23,7 @@ from provisioner.model import DesiredCache
 @options.stacks_argument
 @options.env_option
 @options.emulator_option
+@options.state_option
 @options.auto_approve_option
 @options.prune_option
 @options.accept_scope_option
@@ -40,6 +41,7 @@ def command(
     *,
     environment: str | None,
     emulator: bool,
+    address: str | None,
     auto_approve: bool,
     prune: bool,
     accept_scope: bool,
@@ -71,7 +73,7 @@ def command(
         errand = Errand(
             operation="destroy",
             stack=manifest.stack,
-            place=place_of(manifest, emulator=emulator),
+            place=place_of(manifest, address=address, emulator=emulator),
             wishes=lambda _: (),
             read=_nothing_to_read,
             prices=load_catalog(models).find,

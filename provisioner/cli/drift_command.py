@@ -26,6 +26,7 @@ from provisioner.state import read_state
 @options.stacks_argument
 @options.env_option
 @options.emulator_option
+@options.state_option
 @options.accept_scope_option
 @options.models_option
 @options.json_option
@@ -37,6 +38,7 @@ def command(
     *,
     environment: str | None,
     emulator: bool,
+    address: str | None,
     accept_scope: bool,
     models: Path | None,
     as_json: bool,
@@ -58,8 +60,8 @@ def command(
 
     async def work(stack: Path, run: Run) -> Ended:
         manifest = load_manifest(stack, environment=environment)
-        place = place_of(manifest, emulator=emulator)
-        state = read_state(place.state, stack=manifest.stack)
+        place = place_of(manifest, address=address, emulator=emulator)
+        state = read_state(place.home, stack=manifest.stack)
         now = clock.now()
         seen = await survey(run.reach, place, (), state, now=now, accept_scope=accept_scope)
         told = plan(recorded_as_desired(state), state, seen.live, stack=manifest.stack, now=now)

@@ -49,6 +49,7 @@ _FLIPS = 3
 @options.folder_option
 @options.env_option
 @options.emulator_option
+@options.state_option
 @click.option("--at", type=clock.Moment(), metavar="WHEN", help="Explain for +6h or a moment.")
 @options.accept_scope_option
 @options.models_option
@@ -61,6 +62,7 @@ def command(
     *,
     environment: str | None,
     emulator: bool,
+    address: str | None,
     at: datetime | None,
     accept_scope: bool,
     models: Path | None,
@@ -85,7 +87,7 @@ def command(
     manifest, desired = read_stack(
         folder, environment=environment, models=models, now=now, allow_empty=True
     )
-    place = place_of(manifest, emulator=emulator)
+    place = place_of(manifest, address=address, emulator=emulator)
     decide = asyncio.run(_planner(manifest, desired, place, now, accept_scope=accept_scope))
     told = decide(now)
     changes = about(told, name)
@@ -110,10 +112,10 @@ async def _planner(
     accept_scope: bool,
 ) -> Decide:
     """What plans for any moment, on the live side as it is now."""
-    state = read_state(place.state, stack=manifest.stack)
+    state = read_state(place.home, stack=manifest.stack)
     async with Reach() as reach:
         seen = await survey(reach, place, desired, state, now=now, accept_scope=accept_scope)
-    wants = with_counts(desired, remembered(place.tokens))
+    wants = with_counts(desired, remembered(place.home, manifest.stack))
     return lambda at: plan(wants, state, seen.live, stack=manifest.stack, now=at)
 
 

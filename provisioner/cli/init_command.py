@@ -54,10 +54,10 @@ caches:
   #   content: content/refund-policy.md
 """
 _IGNORE = """\
-# What ctxprov keeps here and git should not: locks, counts of tokens, trials with --emulator.
+# What ctxprov keeps here and git should not: locks, what git remembers by itself, trials.
 # The state itself is small and secret-free and may live in git.
 state/*.lock
-state/*.tokens.json
+state/*.history/
 state/emulator/
 """
 

@@ -32,6 +32,7 @@ from provisioner.state import read_state
 @options.stacks_argument
 @options.env_option
 @options.emulator_option
+@options.state_option
 @options.accept_scope_option
 @options.parallelism_option
 @options.lock_timeout_option
@@ -46,6 +47,7 @@ def command(
     *,
     environment: str | None,
     emulator: bool,
+    address: str | None,
     accept_scope: bool,
     parallelism: int,
     lock_timeout: timedelta,
@@ -70,7 +72,7 @@ def command(
 
     async def work(stack: Path, run: Run) -> Ended:
         tree = working_tree(stack, environment=environment, models=models, now=clock.now())
-        place = place_of(tree.manifest, emulator=emulator)
+        place = place_of(tree.manifest, address=address, emulator=emulator)
         upkeep = _Upkeep(tree)
         errand = Errand(
             operation="keepalive",
@@ -89,7 +91,7 @@ def command(
         )
         ended = await carry_out(errand, run)
         if not run.is_quiet:
-            _tell(upkeep, read_state(place.state, stack=errand.stack), clock.now())
+            _tell(upkeep, read_state(place.home, stack=errand.stack), clock.now())
         status = first_of(ended.status, Status.FAILED if upkeep.gaps else Status.OK)
         return replace(ended, status=status)
 

@@ -16,7 +16,7 @@ from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
-from provisioner.model import LiveCache, RecordedCache
+from provisioner.model import LiveCache, RecordedCache, State
 from provisioner.pricing import rent
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.state import read_state
@@ -26,6 +26,7 @@ from provisioner.state import read_state
 @options.stack_argument
 @options.env_option
 @options.emulator_option
+@options.state_option
 @options.models_option
 @options.json_option
 @options.colour_option
@@ -35,6 +36,7 @@ def command(
     *,
     environment: str | None,
     emulator: bool,
+    address: str | None,
     models: Path | None,
     as_json: bool,
     colour: bool | None,
@@ -54,7 +56,7 @@ def command(
     manifest = _manifest(stack, environment)
     now = clock.now()
     seen = asyncio.run(_list(store_of(stack, manifest) if emulator else None))
-    known = _known(manifest, emulator=emulator) if manifest else {}
+    known = _known(manifest, address, emulator=emulator) if manifest else {}
     prices = load_catalog(models).find
     caches = [
         Listed(live=live, display_name=one.display_name, rent=rent(live, prices, at=now))
@@ -90,13 +92,15 @@ async def _list(store: Path | None) -> Sequence[CachedContext]:
         return await reach.listed(await reach.client(store, None))
 
 
-def _known(manifest: Manifest, *, emulator: bool) -> Mapping[str, Collection[str]]:
-    path = place_of(manifest, emulator=emulator).state
+def _known(
+    manifest: Manifest, address: str | None, *, emulator: bool
+) -> Mapping[str, Collection[str]]:
     try:
-        state = read_state(path, stack=manifest.stack) if path.exists() else None
+        home = place_of(manifest, address=address, emulator=emulator).home
+        state = read_state(home, stack=manifest.stack)
     except StateError:
-        state = None
-    if state is None:
+        return {}
+    if state == State(stack=manifest.stack):
         return {}
     ids = {record.id for record in state.caches.values() if isinstance(record, RecordedCache)}
     return {manifest.stack: ids | set(state.retiring)}

@@ -21,8 +21,16 @@ from provisioner.times import moment_text
 @options.stack_argument
 @options.env_option
 @options.emulator_option
+@options.state_option
 @options.json_option
-def command(stack: Path, *, environment: str | None, emulator: bool, as_json: bool) -> Status:
+def command(
+    stack: Path,
+    *,
+    environment: str | None,
+    emulator: bool,
+    address: str | None,
+    as_json: bool,
+) -> Status:
     """
     Say when to run again, by the state alone.
 
@@ -35,7 +43,8 @@ def command(stack: Path, *, environment: str | None, emulator: bool, as_json: bo
       ctxprov next --json
     """
     manifest = load_manifest(stack, environment=environment)
-    state = read_state(place_of(manifest, emulator=emulator).state, stack=manifest.stack)
+    place = place_of(manifest, address=address, emulator=emulator)
+    state = read_state(place.home, stack=manifest.stack)
     now = clock.now()
     due, end = next_run(state, now), covered_until(state, now)
     if as_json:

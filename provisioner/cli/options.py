@@ -48,6 +48,16 @@ emulator_option = click.option(
     help="Use a Gemini emulator in this program, with a state of its own; needs no key.",
 )
 
+state_option = click.option(
+    "--state",
+    "address",
+    envvar="CTXPROV_STATE",
+    metavar="ADDRESS",
+    help="Where the state is, over what the manifest says: a folder, s3://BUCKET/PREFIX, "
+    "gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, git+branch:NAME or https://HOST/PATH; "
+    "also CTXPROV_STATE.",
+)
+
 models_option = click.option(
     "--models",
     type=_PATH,

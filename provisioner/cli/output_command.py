@@ -26,6 +26,7 @@ from provisioner.state import read_state
 @options.folder_option
 @options.env_option
 @options.emulator_option
+@options.state_option
 @click.option(
     "--format",
     "form",
@@ -51,6 +52,7 @@ def command(
     *,
     environment: str | None,
     emulator: bool,
+    address: str | None,
     form: Literal["json", "env", "request"],
     api: Literal["responses", "chat"] | None,
     no_content: bool,
@@ -71,7 +73,8 @@ def command(
       ctxprov output triage --format request --api chat
     """
     manifest = load_manifest(folder, environment=environment)
-    state = read_state(place_of(manifest, emulator=emulator).state, stack=manifest.stack)
+    place = place_of(manifest, address=address, emulator=emulator)
+    state = read_state(place.home, stack=manifest.stack)
     caches = handles_words(state, hidden=(), now=clock.now())
     if name is None:
         if form != "json":

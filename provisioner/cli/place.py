@@ -1,50 +1,93 @@
 """
-Where a stack keeps its things: state, lock, published handles, the emulator's store.
+Where a stack keeps its things: state, published handles, the emulator's store.
 
-With the emulator all of them live in a folder of their own, so that a trial never
-touches the record of real caches nor the handles that applications read.
+The command line or the environment says where the state is, else the manifest, else it is in
+the folder `state` beside that.  With the emulator everything lives in a folder of its own on
+this machine, so that a trial never touches the record of real caches nor the handles that
+applications read.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioner.cli import clock
+from provisioner.homes import Home, is_remote, open_home, split_file
 from provisioner.manifest import Manifest
 
+_FOLDER = "state"
 _STORE = "gemini.sqlite3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """The files of one stack; `store` is the emulator's, None for the real endpoint."""
+class Spot:
+    """A file in a home."""
 
-    state: Path
-    publish: Path | None
+    home: Home
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one stack's things are; `store` is the emulator's, None for the real endpoint."""
+
+    home: Home
+    """Of the state, and of what is remembered beside it."""
+    publish: Spot | None
     store: Path | None
-    tokens: Path
-    """Counts that are remembered."""
     key_envs: Mapping[str, str | None]
     """For each provider that keeps caches, the variable its key is in, if it has one."""
 
 
-def place_of(manifest: Manifest, *, emulator: bool) -> Place:
-    home = manifest.root / (manifest.state or "state")
-    publish = manifest.root / manifest.publish if manifest.publish else None
-    if emulator:
-        home /= "emulator"
-        publish = home / publish.name if publish else None
+def place_of(manifest: Manifest, *, address: str | None, emulator: bool) -> Place:
+    """
+    The place of a stack whose state is at *address*, or where its manifest says.
+
+    Raises StateError if an address makes no sense.
+    """
+    folder = _trial_folder(manifest, address) if emulator else None
     return Place(
-        state=home / f"{manifest.stack}.json",
-        publish=publish,
-        store=home / _STORE if emulator else None,
-        tokens=home / f"{manifest.stack}.tokens.json",
+        home=_home(str(folder), Path()) if folder else home_of(manifest, address),
+        publish=_publish(manifest, folder),
+        store=folder / _STORE if folder else None,
         key_envs={"gemini": None},
     )
 
 
 def store_of(folder: Path, manifest: Manifest | None) -> Path:
     """The emulator's store for a folder, which need not have a manifest."""
-    store = place_of(manifest, emulator=True).store if manifest else None
-    return store or (folder if folder.is_dir() else folder.parent) / "state" / "emulator" / _STORE
+    if manifest:
+        return _trial_folder(manifest, None) / _STORE
+    return (folder if folder.is_dir() else folder.parent) / _FOLDER / "emulator" / _STORE
+
+
+def home_of(manifest: Manifest, address: str | None) -> Home:
+    """
+    The home at *address*, or the one that the manifest names.
+
+    A path is relative to whoever says it; a branch is the stack's repository's.
+    """
+    root = Path() if address and not is_remote(address) else manifest.root
+    return _home(address or manifest.state or _FOLDER, root)
+
+
+def _home(address: str, root: Path) -> Home:
+    return open_home(address, root=root, environ=os.environ, clock=clock.now)
+
+
+def _trial_folder(manifest: Manifest, address: str | None) -> Path:
+    spoken = address or manifest.state or _FOLDER
+    if is_remote(spoken):
+        return manifest.root / _FOLDER / "emulator"
+    return (Path() if address else manifest.root) / spoken / "emulator"
+
+
+def _publish(manifest: Manifest, trial: Path | None) -> Spot | None:
+    if manifest.publish is None:
+        return None
+    place, name = split_file(manifest.publish)
+    home = _home(str(trial), Path()) if trial else _home(place, manifest.root)
+    return Spot(home=home, name=name)

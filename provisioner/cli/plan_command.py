@@ -40,6 +40,7 @@ class Asked:
 
     environment: str | None
     emulator: bool
+    address: str | None
     verbose: bool
     base: str | None
     at: datetime | None
@@ -77,6 +78,7 @@ class _Causes(click.ParamType[frozenset[Cause]]):
 @options.stacks_argument
 @options.env_option
 @options.emulator_option
+@options.state_option
 @options.json_option
 @click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
 @click.option(
@@ -193,14 +195,14 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
 async def _compare(
     manifest: Manifest, desired: tuple[Desired, ...], asked: Asked, run: Run, now: datetime
 ) -> Plan:
-    place = place_of(manifest, emulator=asked.emulator)
-    state = read_state(place.state, stack=manifest.stack)
+    place = place_of(manifest, address=asked.address, emulator=asked.emulator)
+    state = read_state(place.home, stack=manifest.stack)
     seen = await survey(run.reach, place, desired, state, now=now, accept_scope=asked.accept_scope)
-    counts = remembered(place.tokens)
+    counts = remembered(place.home, manifest.stack)
     if asked.count_tokens:
         wants = uncounted(desired, state, counts)
         fresh = await count(wants, seen.clients, partial(read_content, manifest), _doubt)
-        remember(place.tokens, counts := {**counts, **fresh})
+        remember(place.home, manifest.stack, counts := {**counts, **fresh})
     return plan(
         with_counts(desired, counts),
         state,

@@ -28,6 +28,7 @@ from provisioner.state import read_state
 @options.folder_option
 @options.env_option
 @options.emulator_option
+@options.state_option
 @click.option("--live", is_flag=True, help="Ask the provider as well; needs a key.")
 @options.models_option
 @options.colour_option
@@ -38,6 +39,7 @@ def command(
     *,
     environment: str | None,
     emulator: bool,
+    address: str | None,
     live: bool,
     models: Path | None,
     colour: bool | None,
@@ -53,8 +55,8 @@ def command(
       ctxprov show product-manual -C examples/support-bot --emulator --live
     """
     manifest = load_manifest(folder, environment=environment)
-    place = place_of(manifest, emulator=emulator)
-    state = read_state(place.state, stack=manifest.stack)
+    place = place_of(manifest, address=address, emulator=emulator)
+    state = read_state(place.home, stack=manifest.stack)
     if name is not None and name not in state.caches:
         raise CtxprovError(f"{name!r} is not on record in {manifest.stack}; ctxprov plan says why.")
     now = clock.now()

@@ -1,8 +1,8 @@
 """
 Counts of tokens that the provider gave, remembered by digest.
 
-They stand in a small file beside the state, which is only a memory: where it is missing or
-makes no sense, there are estimates again.
+They stand in a small file beside the state, which is only a memory: where it is missing, makes
+no sense or cannot be kept, there are estimates again.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import orjson
 
 from provisioner.cache import CacheContent, Json
-from provisioner.files import read_whole, write_whole
+from provisioner.errors import StateError
+from provisioner.homes import Found, Home
 from provisioner.model import Desired, DesiredCache, RecordedCache, State
 from provisioner.providers.gemini import GeminiContextCache
 
@@ -25,21 +25,38 @@ _IMPLAUSIBLE = 10
 """A count so many times below the estimate is a server's mistake."""
 
 
-def remembered(path: Path) -> dict[str, int]:
+def remembered(home: Home, stack: str) -> dict[str, int]:
     """Counts by digest."""
+    found = _found(home, stack)
     try:
-        known: Json = orjson.loads(read_whole(path))
-    except (OSError, ValueError):
+        known: Json = orjson.loads(found.content) if found else None
+    except ValueError:
         return {}
     if not isinstance(known, Mapping):
         return {}
     return {digest: n for digest, n in known.items() if type(n) is int and n >= 0}
 
 
-def remember(path: Path, counts: Mapping[str, int]) -> None:
-    """Write *counts* down, if that can be done."""
-    with suppress(OSError):
-        write_whole(path, orjson.dumps(counts, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
+def remember(home: Home, stack: str, counts: Mapping[str, int]) -> None:
+    """Write *counts* down, if they are new and that can be done."""
+    content = orjson.dumps(counts, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+    found = _found(home, stack)
+    if home.keeps_history or (found and found.content == content):
+        return
+    with suppress(StateError):
+        home.write(_name(stack), content, expected=found.version if found else None)
+
+
+def _found(home: Home, stack: str) -> Found | None:
+    if home.keeps_history:
+        return None
+    with suppress(StateError):
+        return home.read(_name(stack))
+    return None
+
+
+def _name(stack: str) -> str:
+    return f"{stack}.history/tokens.json"
 
 
 def with_counts(desired: Iterable[Desired], counts: Mapping[str, int]) -> tuple[Desired, ...]:

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import click
 
+from provisioner.homes import OnWait
+from provisioner.homes.holder import Holder
 from provisioner.render.escape import plain
-from provisioner.state import Holder, OnWait
 
 
 def waiting() -> OnWait:

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import orjson
 
 from provisioner.cache import CacheHandle, Json, handle_from_json
-from provisioner.errors import PublishError
-from provisioner.files import read_whole, write_whole
+from provisioner.errors import PublishError, StateError
+from provisioner.homes import Home
 from provisioner.model import Recorded, RecordedAnnotation, RecordedCache, RetiringCache, State
 from provisioner.times import moment_text, parse_moment
 
@@ -77,31 +76,31 @@ def _is_over(expiry: datetime | None, now: datetime) -> bool:
     return expiry is not None and now >= expiry
 
 
-def publish(path: Path, content: bytes) -> bool:
+def publish(home: Home, name: str, content: bytes) -> bool:
     """
-    Put the document in its place, in one step, and say whether that was needed.
+    Put the document into its home, in one step, and say whether that was needed.
 
     A file that differs only in when it was generated is left alone, so that whoever
     watches it, or keeps it in git, sees no change where there is none.  Raises
     PublishError.
     """
     try:
-        if _is_published(path, content):
+        found = home.read(name)
+        if found and _says_the_same(found.content, content):
             return False
-        write_whole(path, content)
-    except OSError as error:
+        home.write(name, content, expected=found.version if found else None)
+    except StateError as error:
         raise PublishError(
-            f"the handles {path} cannot be published: {error.strerror}.  Applications go on with "
-            "what was published before, and nothing that they may be using has been retired.  "
-            "Mend that and run again."
+            f"the handles cannot be published: {error}  Applications go on with what was "
+            "published before, and nothing that they may be using has been retired."
         ) from error
     return True
 
 
-def _is_published(path: Path, content: bytes) -> bool:
+def _says_the_same(old: bytes, new: bytes) -> bool:
     try:
-        return _timeless(read_whole(path)) == _timeless(content)
-    except (FileNotFoundError, orjson.JSONDecodeError):
+        return _timeless(old) == _timeless(new)
+    except orjson.JSONDecodeError:
         return False
 
 

@@ -21,7 +21,7 @@ A home knows bytes, versions and locks; what the bytes mean is somebody else's b
 Credentials come from the environment, and a host that receives one never from a manifest.
 """
 
-from provisioner.homes.address import is_remote, open_file, open_home
+from provisioner.homes.address import is_remote, open_home, split_file
 from provisioner.homes.home import Found, Hold, Home, OnWait
 
-__all__ = ["Found", "Hold", "Home", "OnWait", "is_remote", "open_file", "open_home"]
+__all__ = ["Found", "Hold", "Home", "OnWait", "is_remote", "open_home", "split_file"]

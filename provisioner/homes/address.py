@@ -7,12 +7,11 @@ installs, what another needs.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from provisioner.errors import StateError
@@ -44,28 +43,26 @@ def open_home(
     return home
 
 
-def open_file(
-    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
-) -> tuple[Home, str]:
+def split_file(address: str) -> tuple[str, str]:
     """
-    The home of one file, and the file's name there: what stands after the last slash.
+    The address of the home that a file is in, and the file's name there.
 
-    Raises StateError like `open_home`, and for an address that names no file.
+    The name is what stands after the last slash.  Raises StateError if there is none.
     """
     if not is_remote(address):
-        path = root / address
-        return open_home(str(path.parent), root=root, environ=environ, clock=clock), path.name
+        path = PurePath(address)
+        return str(path.parent), path.name
     place, slash, name = address.rpartition("/")
     if not (slash and name) or place.endswith((":", "/")):
         raise StateError(
             f"{address!r} names no file: add /handles.json, or what it is to be called."
         )
-    return open_home(place, root=root, environ=environ, clock=clock), name
+    return place, name
 
 
 def is_remote(address: str) -> bool:
     """Whether *address* is anything but a path."""
-    return _SCHEME.match(os.fspath(address)) is not None
+    return _SCHEME.match(address) is not None
 
 
 def _module(address: str) -> str:

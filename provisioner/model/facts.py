@@ -71,6 +71,8 @@ class State:
 
     stack: str
     serial: int = 0
+    run: str | None = None
+    """Names the run that wrote it, so that no two runs ever write the same bytes."""
     providers: Mapping[str, Scope] = field(default_factory=lambda: MappingProxyType({}))
     caches: Mapping[str, Recorded] = field(default_factory=lambda: MappingProxyType({}))
     """By name."""

@@ -4,28 +4,21 @@ What is remembered of a stack between runs: read, locked, changed by facts, and 
 `read_state` is for those who only look; `open_ledger` for the one run that changes things.
 """
 
-from provisioner.homes.holder import Holder, holder_here
-from provisioner.homes.home import OnWait
 from provisioner.state.codec import parse_state, state_bytes
 from provisioner.state.draft import Draft
 from provisioner.state.ledger import Ledger, next_save, open_ledger
-from provisioner.state.lock import lock_state
 from provisioner.state.scope import admit
-from provisioner.state.store import StateFile, Store, read_state
+from provisioner.state.store import Store, read_state, state_name
 
 __all__ = [
     "Draft",
-    "Holder",
     "Ledger",
-    "OnWait",
-    "StateFile",
     "Store",
     "admit",
-    "holder_here",
-    "lock_state",
     "next_save",
     "open_ledger",
     "parse_state",
     "read_state",
     "state_bytes",
+    "state_name",
 ]

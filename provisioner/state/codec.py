@@ -55,7 +55,7 @@ _ENTRY = {"provider", "model", "digest", "life", "updated_at", "paths", "pieces"
 _CACHE = frozenset(_ENTRY | {"id", "settings", "created_at", "expires_at"})
 _ANNOTATION = frozenset(_ENTRY | {"handle"})
 _RETIRING = frozenset({"name", "provider", "model", "retire_after", "until", "expires_at"})
-_STATE = frozenset({"version", "stack", "serial", "providers", "caches", "retiring"})
+_STATE = frozenset({"version", "stack", "serial", "run", "providers", "caches", "retiring"})
 
 _REMEDY = (
     "Restore it from version control or a backup.  Or move it away: the next run takes over "
@@ -68,6 +68,7 @@ def state_bytes(state: State) -> bytes:
         "version": VERSION,
         "stack": state.stack,
         "serial": state.serial,
+        "run": state.run,
         "providers": {name: _scope_words(scope) for name, scope in state.providers.items()},
         "caches": {name: _record_words(record) for name, record in state.caches.items()},
         "retiring": {id_: _retiring_words(cache) for id_, cache in state.retiring.items()},
@@ -156,12 +157,15 @@ def _ailment(raw: bytes, error: orjson.JSONDecodeError) -> str:
 
 
 def _state(document: Json) -> State:
+    if isinstance(document, dict):
+        document = {"run": None, **document}  # which states of an earlier ctxprov have not
     fields = block(document, _STATE)
     if fields["version"] is True or fields["version"] != VERSION:
         raise Misshapen("version", f"this must be {VERSION}")
     state = State(
         stack=text(fields, "stack"),
         serial=count(fields, "serial"),
+        run=None if fields["run"] is None else text(fields, "run"),
         providers=MappingProxyType(each(fields, "providers", _scope)),
         caches=MappingProxyType(each(fields, "caches", _record)),
         retiring=MappingProxyType(each(fields, "retiring", _retiring)),

@@ -10,29 +10,34 @@ recovered from the labels of live caches, hence there is no journal.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from provisioner.errors import StateError
+from provisioner.errors import StateError, StateTaken, Unsaved
+from provisioner.homes import Found, Home, OnWait
 from provisioner.homes.holder import Holder
-from provisioner.homes.home import OnWait
 from provisioner.model import Fact, Scope, State
 from provisioner.state.codec import state_bytes
 from provisioner.state.draft import Draft
-from provisioner.state.lock import lock_state
-from provisioner.state.store import StateFile, Store, read_state
+from provisioner.state.store import HeldFile, Store, state_name, state_of
 
 LINGER = 2.0
 """Seconds that a fact waits for others."""
 SHARE = 1 / 20
 """How much of a run may go into saving."""
+
+_LOST = (
+    "another run has taken the state meanwhile: this one waited too long, or somebody ended its "
+    "lock.  It begins nothing more and retires nothing; what it made and could not save, the next "
+    "run recognises by its label and takes over.  Run again."
+)
 
 
 def next_save(*, stirred: float, opened: float, spent: float, cost: float) -> float:
@@ -47,19 +52,33 @@ def next_save(*, stirred: float, opened: float, spent: float, cost: float) -> fl
 
 @asynccontextmanager
 async def open_ledger(
-    path: Path, *, stack: str, who: Holder, timeout: timedelta, on_wait: OnWait
+    home: Home,
+    *,
+    stack: str,
+    who: Holder,
+    timeout: timedelta,
+    on_wait: OnWait,
+    before_save: Callable[[Found | None], None],
 ) -> AsyncIterator[Ledger]:
     """
-    Hold the state of *stack* at *path*, locked from before it is read until it is saved.
+    Hold the state of *stack*, locked from before it is read until it is saved.
 
-    Raises StateLocked if another run has it and keeps it for *timeout*, and StateError if
-    it cannot be trusted, or, at the end, if it cannot be written.
+    *before_save* is told, in whatever thread saves, what the first save will replace.  A lock
+    that was taken over is followed by a save, so that nothing its loser still writes is taken.
+
+    Raises StateLocked if another run has it and keeps it for *timeout*, StateError if it
+    cannot be trusted, and, at the end, Unsaved if it cannot be written.
     """
-    async with (
-        lock_state(path, who=who, timeout=timeout, on_wait=on_wait),
-        Ledger(read_state(path, stack=stack), StateFile(path)) as ledger,
-    ):
-        yield ledger
+    name = state_name(stack)
+    async with home.lock(name, who, timeout=timeout, on_wait=on_wait) as hold:
+        found = await asyncio.to_thread(home.read, name)
+        state = state_of(found, where=home.where(name), stack=stack)
+        store = HeldFile(hold, name, found, before_save)
+        async with Ledger(state, store, run=secrets.token_hex(8)) as ledger:
+            if hold.took_over:
+                ledger.put(state)
+                await ledger.save()
+            yield ledger
 
 
 class Ledger:
@@ -74,11 +93,13 @@ class Ledger:
         state: State,
         store: Store,
         *,
+        run: str,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._draft = Draft(state)
         self._store = store
+        self._run = run
         self._monotonic = monotonic
         self._sleep = sleep
         self._opened = monotonic()
@@ -87,11 +108,28 @@ class Ledger:
         self._news = self._saved = 0
         self._unsaved = asyncio.Event()
         self._writing = Lock()
+        self._is_taken = False
 
     @property
     def state(self) -> State:
         """What is remembered by now: a copy, which costs as much as the state is large."""
         return replace(self._draft.state(), serial=self._serial)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the state is not ours to change any more."""
+        return self._is_taken or self._store.is_lost
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether anything was written."""
+        return self._saved > 0
+
+    def put(self, state: State) -> None:
+        """Remember *state* instead; it is saved with a serial no lower than its own."""
+        self._draft = Draft(state)
+        self._serial = max(self._serial, state.serial - 1)
+        self._stir(news=True)
 
     def record(self, fact: Fact) -> None:
         """Take *fact* in; it will be saved soon."""
@@ -108,10 +146,13 @@ class Ledger:
 
     async def save(self) -> None:
         """
-        Save what is not saved yet; it is on disk when this returns.
+        Save what is not saved yet; it is in its home when this returns.
 
-        Raises StateError if it cannot be written; the next save tries again.
+        Raises StateError if it cannot be written; the next save tries again.  Raises
+        StateTaken, with or without news, if the state is not ours any more.
         """
+        if self.is_lost:
+            raise StateTaken(_LOST)
         self._unsaved.clear()
         try:
             await asyncio.to_thread(self._write, self.state, self._news)
@@ -129,12 +170,18 @@ class Ledger:
                 return
             begun = self._monotonic()
             try:
-                self._store.write(state_bytes(replace(state, serial=self._serial + 1)))
+                self._store.write(self._next(state))
+            except StateTaken as error:
+                self._is_taken = True
+                raise StateTaken(_LOST) from error
             finally:
                 self._cost = self._monotonic() - begun
                 self._spent += self._cost
             self._serial += 1
             self._saved = news
+
+    def _next(self, state: State) -> bytes:
+        return state_bytes(replace(state, serial=self._serial + 1, run=self._run))
 
     async def __aenter__(self) -> Self:
         self._saver = asyncio.create_task(self._keep_saving())
@@ -147,8 +194,14 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self._saver.cancel()
-        self.save_now()
-        await asyncio.wait([self._saver])
+        try:
+            self.save_now()
+        except StateTaken:
+            raise
+        except StateError as failure:
+            raise Unsaved(str(failure), content=self._next(self.state)) from failure
+        finally:
+            await asyncio.wait([self._saver])
 
     async def _keep_saving(self) -> None:
         while True:

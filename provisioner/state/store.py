@@ -1,59 +1,71 @@
 """
-Where the bytes of a state live: one file, replaced in one step.
+The state of a stack as a file of a home: `STACK.json`.
 
-`Store` is all that a ledger asks of a home, so that there can be other homes.
+Whoever only looks reads it without a lock.  `Store` is all that a ledger asks for.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Protocol
 
-from provisioner.errors import StateError
-from provisioner.files import read_whole, write_whole
+from provisioner.homes import Found, Hold, Home
 from provisioner.model import State
 from provisioner.state.codec import parse_state
 
 
+def state_name(stack: str) -> str:
+    return f"{stack}.json"
+
+
+def read_state(home: Home, *, stack: str) -> State:
+    """What is remembered of *stack*; nothing, if there is no file.  Needs no lock."""
+    name = state_name(stack)
+    return state_of(home.read(name), where=home.where(name), stack=stack)
+
+
+def state_of(found: Found | None, *, where: str, stack: str) -> State:
+    """What was *found*, as a state of *stack*."""
+    if found is None:
+        return State(stack=stack)
+    return parse_state(found.content, where=where, stack=stack)
+
+
 class Store(Protocol):
-    """A home for the bytes of one state.  Its only error is StateError."""
+    """Where the bytes of one state go.  Its only error is StateError."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody else may write there by now."""
+        ...
 
     def write(self, content: bytes) -> None:
         """Replace what is there by *content* in one step, or leave it as it was."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class StateFile:
-    """A state on disk."""
+class HeldFile:
+    """A file under a lock, written only while it is what we last read or wrote."""
 
-    path: Path
+    def __init__(
+        self,
+        hold: Hold,
+        name: str,
+        found: Found | None,
+        before: Callable[[Found | None], None],
+    ) -> None:
+        self._hold = hold
+        self._name = name
+        self._found = found
+        self._version = found.version if found else None
+        self._before: Callable[[Found | None], None] | None = before
 
-    def read(self) -> bytes | None:
-        """The content; None if there is no file."""
-        try:
-            return read_whole(self.path)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StateError(
-                f"the state {self.path} cannot be read: {error.strerror}.  It must be a plain file "
-                "that you may read and write; nothing has been changed."
-            ) from error
+    @property
+    def is_lost(self) -> bool:
+        return self._hold.is_lost
 
     def write(self, content: bytes) -> None:
-        try:
-            write_whole(self.path, content)
-        except OSError as error:
-            raise StateError(
-                f"the state {self.path} cannot be written: {error.strerror}.  The file is as it "
-                "was before.  Mend that and run again: what was made meanwhile is recognised by "
-                "its label and taken over."
-            ) from error
-
-
-def read_state(path: Path, *, stack: str) -> State:
-    """What is remembered of *stack*; nothing, if there is no file.  Needs no lock."""
-    raw = StateFile(path).read()
-    return State(stack=stack) if raw is None else parse_state(raw, where=str(path), stack=stack)
+        if self._before:
+            self._before(self._found)
+            self._before = self._found = None
+        self._version = self._hold.write(self._name, content, expected=self._version)

@@ -130,7 +130,7 @@ def staged(
     keys: tuple[str, ...] = (),
 ) -> Iterator[Stage]:
     """Raise the curtain: the project is served on loopback and the environment points at it."""
-    for name in ("CI", "GOOGLE_API_KEY", "NO_COLOR"):
+    for name in ("CI", "CTXPROV_STATE", "GOOGLE_API_KEY", "NO_COLOR"):
         environ.delenv(name, raising=False)
     stage = Stage(root, capsys, keys=keys)
     with ExitStack() as stack:

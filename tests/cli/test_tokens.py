@@ -46,7 +46,8 @@ def test_a_memory_that_makes_no_sense(stage: Stage, memory: str) -> None:
     """A broken memory is an empty one."""
     stage.write(A, a=LONG)
     stage.apply()
-    (stage.root / "state" / "demo.tokens.json").write_text(memory)
+    (stage.root / "state" / "demo.history").mkdir(exist_ok=True)
+    (stage.root / "state" / "demo.history" / "tokens.json").write_text(memory)
     stage.write(A, a=LONG + "more")
 
     assert tokens(stage)[1]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.errors import PublishError
 from provisioner.handles import Handles, handles_bytes, parse_handles, publish
+from provisioner.homes.disk import DiskHome
 from provisioner.model import State
 from provisioner.shapes import schema_bytes
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
@@ -37,7 +38,8 @@ class Clock:
 
 
 def written(path: Path, *records: object, now: datetime = NOW, **changes: object) -> None:
-    publish(path, handles_bytes(state(*records, **changes), hidden=(), now=now))  # type: ignore[arg-type]  # nouns
+    document = handles_bytes(state(*records, **changes), hidden=(), now=now)  # type: ignore[arg-type]  # nouns
+    publish(DiskHome(path.parent), path.name, document)
 
 
 def entries(told: State, *hidden: str, now: datetime = NOW) -> dict[str, object]:
@@ -85,19 +87,19 @@ def test_what_is_left_out() -> None:
 
 def test_publishing_again(tmp_path: Path) -> None:
     """A file is rewritten only if something other than its date would change."""
-    path = tmp_path / "handles.json"
+    home, name = DiskHome(tmp_path), "handles.json"
     document = handles_bytes(state(A), hidden=(), now=NOW)
 
-    assert publish(path, document)
-    assert not publish(path, handles_bytes(state(A), hidden=(), now=NOW + HOUR))
-    assert path.read_bytes() == document
-    assert publish(path, handles_bytes(state(A, NOTE), hidden=(), now=NOW))
+    assert publish(home, name, document)
+    assert not publish(home, name, handles_bytes(state(A), hidden=(), now=NOW + HOUR))
+    assert (tmp_path / name).read_bytes() == document
+    assert publish(home, name, handles_bytes(state(A, NOTE), hidden=(), now=NOW))
 
 
 def test_publishing_over_something_else(tmp_path: Path) -> None:
     """A folder in the file's place is told in a paragraph."""
     with pytest.raises(PublishError, match="cannot be published"):
-        publish(tmp_path, b"{}")
+        publish(DiskHome(tmp_path.parent), tmp_path.name, b"{}")
 
 
 def test_reading(tmp_path: Path) -> None:

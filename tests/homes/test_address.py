@@ -7,13 +7,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import StateError
-from provisioner.homes import is_remote, open_file, open_home
+from provisioner.homes import is_remote, open_home, split_file
 from tests.builders import NOW
-
-
-def place(address: str, root: Path) -> tuple[str, str]:
-    home, name = open_file(address, root=root, environ={}, clock=lambda: NOW)
-    return home.where(name), name
 
 
 @pytest.mark.parametrize(
@@ -37,16 +32,23 @@ def test_an_unknown_kind(tmp_path: Path, address: str) -> None:
         open_home(address, root=tmp_path, environ={}, clock=lambda: NOW)
 
 
-def test_a_file_on_disk(tmp_path: Path) -> None:
-    """A path to a file is its folder and its name."""
-    assert place("out/handles.json", tmp_path) == (
-        str(tmp_path / "out/handles.json"),
-        "handles.json",
-    )
+@pytest.mark.parametrize(
+    ("address", "place", "name"),
+    [
+        ("handles.json", ".", "handles.json"),
+        ("out/handles.json", "out", "handles.json"),
+        ("s3://bucket/deep/handles.json", "s3://bucket/deep", "handles.json"),
+        ("s3://bucket/handles.json", "s3://bucket", "handles.json"),
+        ("git+branch:live/handles.json", "git+branch:live", "handles.json"),
+    ],
+)
+def test_a_file(address: str, place: str, name: str) -> None:
+    """The address of a file is that of its home and its name there."""
+    assert split_file(address) == (place, name)
 
 
 @pytest.mark.parametrize("address", ["s3://bucket", "s3://bucket/", "git+branch:live"])
-def test_no_file(tmp_path: Path, address: str) -> None:
+def test_no_file(address: str) -> None:
     """An address that names no file where one is needed says what to add."""
     with pytest.raises(StateError, match=r"add /handles\.json"):
-        place(address, tmp_path)
+        split_file(address)

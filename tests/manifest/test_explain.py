@@ -214,8 +214,20 @@ def test_cache(keys: str, message: str) -> None:
             ),
         ),
         (
-            "{version: 1, stack: a, state: 's3://bucket'}",
-            "1:24: state: must be a path on this machine, not 's3://bucket'",
+            "{version: 1, stack: a, state: 'ftp://bucket'}",
+            (
+                "1:24: state: must be a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
+                "az://CONTAINER/PREFIX or git+branch:NAME (an https:// home receives a credential: "
+                "name it by --state or CTXPROV_STATE, never here), not 'ftp://bucket'"
+            ),
+        ),
+        (
+            "{version: 1, stack: a, publish: 'https://host/x'}",
+            (
+                "1:24: publish: must be a file: a path on this machine, s3://BUCKET/PREFIX/NAME, "
+                "gs://BUCKET/PREFIX/NAME, az://CONTAINER/PREFIX/NAME or git+branch:BRANCH/NAME, "
+                "not 'https://host/x'"
+            ),
         ),
         (
             "{version: 1, stack: a, defaults: {gemni: {}}}",

@@ -126,6 +126,7 @@ def states(draw: st.DrawFn) -> State:
     return State(
         stack="demo",
         serial=draw(st.integers(0, 2**31)),
+        run=draw(st.sampled_from([None, "3f9c0a7be1d24c55"])),
         providers=draw(st.dictionaries(words, scopes, max_size=2)),
         caches=recorded,
         retiring=leaving,

@@ -65,6 +65,7 @@ def test_form() -> None:
         "caches",
         "providers",
         "retiring",
+        "run",
         "serial",
         "stack",
         "version",

@@ -13,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import StateError
+from provisioner.homes import Found
+from provisioner.homes.disk import DiskHome
+from provisioner.homes.holder import Holder
 from provisioner.model import Exists, Gone, Scope, State
-from provisioner.state import Holder, Ledger, next_save, open_ledger, parse_state, read_state
+from provisioner.state import Ledger, next_save, open_ledger, parse_state, read_state
 from provisioner.state.ledger import LINGER, SHARE
 from tests.builders import NOW, STACK, desired, recorded
 
@@ -30,6 +33,7 @@ class Disk:
     spent: float = 0.0
     before_the_end: float = 0.0
     is_full: bool = False
+    is_lost: bool = False
     writes: list[bytes] = field(default_factory=list)
 
     def write(self, content: bytes) -> None:
@@ -57,7 +61,9 @@ def fact(number: int) -> Exists:
 
 def run(work: Callable[[Ledger], Awaitable[None]], disk: Disk) -> None:
     async def once() -> None:
-        ledger = Ledger(State(stack=STACK), disk, monotonic=disk.monotonic, sleep=disk.sleep)
+        ledger = Ledger(
+            State(stack=STACK), disk, run="r1", monotonic=disk.monotonic, sleep=disk.sleep
+        )
         async with ledger:
             await work(ledger)
 
@@ -208,17 +214,27 @@ def test_pacing_keeps_its_share(stirred: float, spent: float, cost: float) -> No
 
 def test_open_ledger(tmp_path: Path) -> None:
     """A ledger on disk is locked, read, saved and let go."""
-    path = tmp_path / "state" / "demo.json"
+    home = DiskHome(tmp_path / "state")
+    replaced: list[Found | None] = []
 
     async def once(number: int) -> None:
         async with open_ledger(
-            path, stack=STACK, who=WHO, timeout=timedelta(), on_wait=lambda *_: None
+            home,
+            stack=STACK,
+            who=WHO,
+            timeout=timedelta(),
+            on_wait=lambda *_: None,
+            before_save=replaced.append,
         ) as ledger:
             ledger.record(fact(number))
+            await ledger.save()
+            ledger.record(fact(number + 10))
 
     asyncio.run(once(1))
+    first = home.read("demo.json")
     asyncio.run(once(2))
 
-    state = read_state(path, stack=STACK)
-    assert set(state.caches) == {"n1", "n2"}
-    assert state.serial == 2
+    state = read_state(home, stack=STACK)
+    assert set(state.caches) == {"n1", "n2", "n11", "n12"}
+    assert state.serial == 4
+    assert replaced == [None, first]

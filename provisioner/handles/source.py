@@ -1,0 +1,100 @@
+"""
+Where an application reads handles from: a file, or a home that is asked over a network.
+
+Both tell whether there is anything new since the last look, and raise nothing but
+`Missing` and `PublishError`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from provisioner.errors import PublishError, StateError
+from provisioner.homes import Home, is_remote, open_home, split_file
+
+
+class Missing(Exception):  # it says more than MissingError
+    """Nothing was published there, or not yet."""
+
+
+class Source(Protocol):
+    """What is looked at again and again."""
+
+    @property
+    def interval(self) -> timedelta:
+        """How long what was read is good, unless the caller knows better."""
+        ...
+
+    @property
+    def pause(self) -> timedelta:
+        """How long to wait at least, even for a handle that has run out."""
+        ...
+
+    def read(self) -> bytes | None:
+        """What is there if it is new; None if it is what was read last."""
+        ...
+
+
+def source_of(path: str | os.PathLike[str], clock: Callable[[], datetime]) -> Source:
+    """The file or the home that *path* means.  Raises StateError if it makes no sense."""
+    address = os.fspath(path)
+    if not is_remote(address):
+        return FileSource(Path(address))
+    place, name = split_file(address)
+    return HomeSource(open_home(place, root=Path(), environ=os.environ, clock=clock), name)
+
+
+class FileSource:
+    """A file, which is opened each time, because a network mount may answer stat from memory."""
+
+    interval = timedelta(seconds=1)
+    pause = timedelta()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, ...] = ()
+
+    def read(self) -> bytes | None:
+        try:
+            with self._path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                seen = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+                if seen == self._seen:
+                    return None
+                raw = file.read()
+        except FileNotFoundError as error:
+            self._seen = ()
+            raise Missing from error
+        except OSError as error:
+            raise PublishError(f"it cannot be read: {error.strerror}") from error
+        self._seen = seen
+        return raw
+
+
+class HomeSource:
+    """A file in a home, known by its version."""
+
+    interval = timedelta(seconds=15)
+    pause = timedelta(seconds=1)
+
+    def __init__(self, home: Home, name: str) -> None:
+        self._home = home
+        self._name = name
+        self._seen = ""
+
+    def read(self) -> bytes | None:
+        try:
+            found = self._home.read(self._name)
+        except StateError as error:
+            raise PublishError(str(error)) from error
+        if found is None:
+            self._seen = ""
+            raise Missing
+        if found.version == self._seen:
+            return None
+        self._seen = found.version
+        return found.content
