@@ -13,20 +13,28 @@ from dataclasses import dataclass
 
 from provisioner.model import Plan, Result
 from provisioner.render.escape import markdown, plain, prose
+from provisioner.render.groups import Group, grouped
 from provisioner.render.layout import clip
 from provisioner.render.limits import limit_sentences
+from provisioner.render.money import cost_text, rent_text, totals_text, unpriced_text
 from provisioner.render.result import Ending, ending, tally, tally_line
 from provisioner.render.row import Row, by_heading
-from provisioner.render.summary import headline, validity
+from provisioner.render.sizes import moment_short
+from provisioner.render.summary import SHORT, done_words, validity
 from provisioner.render.view import PlanView
-from provisioner.render.wording import DRIFT, EDITS, LIFECYCLE, REFUSED
+from provisioner.render.wording import DRIFT, EDITS, LIFECYCLE, PAST_WORDS, REFUSED
 
 LIMIT = 65_536
 """What a comment on GitHub may hold; counted in bytes, so that nobody counts more."""
 
 _CELL = 160
+_LONGEST = 800
 _MORE = "\n… and {:,} more.\n"
-_PLAN = ("Change", "Cache", "Provider and model", "Why", "Bytes", "Tokens")
+_CUT = (
+    "\n**This comment is cut**, so it is no approval: read the whole plan, "
+    "which the job keeps as an artifact.\n"
+)
+_PLAN = ("Change", "Cache", "Provider and model", "Why", "Bytes", "Tokens", "Money")
 _RESULT = ("Change", "Cache", "Outcome")
 
 
@@ -35,40 +43,51 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     groups = by_heading([row for row in plan.rows if row.is_told])
     edited = [*groups.get(EDITS, ()), *groups.get(REFUSED, ())]
     tables = [
-        _Table(None, _PLAN, [_row_cells(row) for row in edited]),
-        *(
-            _Table(heading, _PLAN, [_row_cells(row) for row in groups.get(heading, ())])
-            for heading in (DRIFT, LIFECYCLE)
-        ),
+        _plan_table(None, edited),
+        *(_plan_table(heading, groups.get(heading, ())) for heading in (DRIFT, LIFECYCLE)),
     ]
     limits = "".join(f"\n{_sentence(one)}\n" for one in limit_sentences(plan.limits))
-    head = f"### ctxprov: {markdown(plan.stack)}: {headline(plan)}\n{limits}"
-    foot = f"\n{validity(plan)} Fingerprint `{plan.fingerprint}`.\n"
-    return _page(head, tables, foot, limit)
+    head = f"### ctxprov: {markdown(plan.stack)}: {_headline(plan)}\n{limits}"
+    return _page(head, tables, f"\n{' '.join(_foot(plan))}\n", limit)
 
 
 def result_markdown(plan: Plan, results: Iterable[Result], *, limit: int = LIMIT) -> str:
     """Show what did not end well and fold the rest; less than *limit* bytes of UTF-8."""
     ends = [ending(result) for result in results]
     tables = [
-        _Table(None, _RESULT, [_end_cells(end) for end in ends if end.fate != "done"]),
-        _Table("Done", _RESULT, [_end_cells(end) for end in ends if end.fate == "done"]),
+        _Table(None, _RESULT, [_Line(_end_cells(end)) for end in ends if end.fate != "done"]),
+        _Table("Done", _RESULT, [_Line(_end_cells(end)) for end in ends if end.fate == "done"]),
     ]
     head = f"### ctxprov: {markdown(plan.stack)}\n\n{tally_line(tally(ends))}\n"
     return _page(head, tables, f"\nFingerprint `{plan.fingerprint}`.\n", limit)
 
 
 @dataclass(frozen=True, slots=True)
+class _Line:
+    """Cells that are Markdown already, and for how many changes they stand."""
+
+    cells: Sequence[str]
+    size: int = 1
+
+    def __str__(self) -> str:
+        return _line(self.cells)
+
+
+@dataclass(frozen=True, slots=True)
 class _Table:
-    """Rows of cells that are Markdown already; folded if it has a title."""
+    """Folded if it has a title."""
 
     title: str | None
     header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[_Line]
+
+    @property
+    def size(self) -> int:
+        return sum(row.size for row in self.rows)
 
     @property
     def top(self) -> str:
-        fold = f"<details><summary>{self.title} ({len(self.rows):,})</summary>\n\n"
+        fold = f"<details><summary>{self.title} ({self.size:,})</summary>\n\n"
         head = f"{_line(self.header)}|{'---|' * len(self.header)}\n"
         return f"\n{fold if self.title else ''}{head}"
 
@@ -80,33 +99,62 @@ class _Table:
 def _page(head: str, tables: Iterable[_Table], foot: str, limit: int) -> str:
     """Give each table in turn what room there is, having kept enough for all frames."""
     filled = [table for table in tables if table.rows]
-    frames = [table.top + _MORE.format(len(table.rows)) + table.bottom for table in filled]
-    room = limit - 1 - sum(map(_bytes, (head, foot, *frames)))
-    parts = [head]
+    frames = [table.top + _MORE.format(table.size) + table.bottom for table in filled]
+    room = limit - 1 - sum(map(_bytes, (head, foot, _CUT, *frames)))
+    parts, cut = [head], ""
     for table in filled:
         lines = list(_fitting(table.rows, room))
-        room -= sum(map(_bytes, lines))
-        left = len(table.rows) - len(lines)
-        parts += [table.top, *lines, _MORE.format(left) if left else "", table.bottom]
-    return "".join([*parts, foot])
+        room -= sum(_bytes(str(line)) for line in lines)
+        left = table.size - sum(line.size for line in lines)
+        cut = _CUT if left else cut
+        more = _MORE.format(left) if left else ""
+        parts += [table.top, *map(str, lines), more, table.bottom]
+    return "".join([*parts, cut, foot])
 
 
-def _fitting(cells: Iterable[Sequence[str]], room: int) -> Iterator[str]:
-    for line in map(_line, cells):
-        room -= _bytes(line)
+def _fitting(lines: Iterable[_Line], room: int) -> Iterator[_Line]:
+    for line in lines:
+        room -= _bytes(str(line))
         if room < 0:
             return
         yield line
 
 
-def _row_cells(row: Row) -> tuple[str, ...]:
+def _headline(plan: PlanView) -> str:
+    """`2 replaced, 1 created · $4.10 once · +$0.14/h · valid until 14:05Z`, money in code."""
+    money = totals_text(plan.totals).split(" · ")
+    until = plan.valid_until
+    valid = f"valid until {moment_short(until, at=plan.at)}" if until else ""
+    return " · ".join(filter(None, (done_words(plan), *map(markdown, money), valid)))
+
+
+def _foot(plan: PlanView) -> Iterator[str]:
+    if plan.totals.figures.after or plan.totals.month:
+        yield f"Rent after it: {markdown(rent_text(plan.totals))}."
+    if lacking := unpriced_text(plan.totals):
+        yield f"{lacking}."
+    commit = f" of commit `{plan.commit[:SHORT]}`" if plan.commit else ""
+    yield f"Planned at {plan.at:%Y-%m-%d %H:%M}Z{commit}."
+    if plan.partial:
+        yield "This is a part of the plan, selected by name."
+    yield f"{validity(plan)} Fingerprint `{plan.fingerprint}`."
+
+
+def _plan_table(title: str | None, rows: Sequence[Row]) -> _Table:
+    return _Table(title, _PLAN, [_Line(_row_cells(one), one.size) for one in grouped(rows)])
+
+
+def _row_cells(group: Group) -> tuple[str, ...]:
+    row = group.row
+    count = f": {group.size:,} {PAST_WORDS[row.action]}" if group.size > 1 else ""
     return (
         f"{row.symbol} {row.action}",
-        _span(row.name),
+        f"{_span(row.name)}{count}",
         f"{row.provider} {_span(row.model)}",
         prose(_short(row.why)),
         row.sizes,
         row.tokens.replace("~", "\\~"),
+        markdown(cost_text(row.cost)) if row.cost else "",
     )
 
 
@@ -118,7 +166,8 @@ def _end_cells(end: Ending) -> tuple[str, ...]:
 def _sentence(text: str) -> str:
     """What it begins with stands out."""
     word, colon, rest = text.partition(": ")
-    return f"**{word}**: {markdown(rest)}" if colon else markdown(text)
+    short = clip(plain(rest if colon else text), _LONGEST)
+    return f"**{word}**: {markdown(short)}" if colon else markdown(short)
 
 
 def _span(text: str) -> str:

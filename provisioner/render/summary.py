@@ -8,6 +8,7 @@ from provisioner.render.counts import VERBS
 from provisioner.render.money import rent_text, totals_text, unpriced_text
 from provisioner.render.sizes import when
 from provisioner.render.view import PlanView
+from provisioner.render.wording import PAST_WORDS
 
 _ALWAYS = ("create", "replace", "refresh", "delete", "unchanged")
 SHORT = 12
@@ -25,6 +26,17 @@ def headline(plan: PlanView) -> str:
     """The same without what there is none of; `no changes` if that is nothing."""
     doing = [_counted(verb, number) for verb, number in plan.counts.items() if number]
     return ", ".join(doing) if not changes_nothing(plan) else "no changes"
+
+
+def done_words(plan: PlanView) -> str:
+    """`2 replaced, 1 created`: what a review is about, replacements first."""
+    verbs = sorted(plan.counts, key=lambda verb: verb != "replace")
+    done = [f"{plan.counts[verb]:,} {PAST_WORDS[verb]}" for verb in verbs if _is_done(plan, verb)]
+    return ", ".join(done) or "no changes"
+
+
+def _is_done(plan: PlanView, verb: str) -> bool:
+    return verb != "unchanged" and plan.counts[verb] > 0
 
 
 def changes_nothing(plan: PlanView) -> bool:

@@ -97,6 +97,11 @@ PAST: Mapping[type[Change], str] = MappingProxyType(
     }
 )
 
+PAST_WORDS: Mapping[str, str] = MappingProxyType(
+    {kind.__name__.lower(): word for kind, word in PAST.items()}
+)
+"""By what is to be done."""
+
 EDITS = "Edits: the repository changed"
 LIFECYCLE = "Lifecycle: time passed"
 DRIFT = "Drift: the live side changed"

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 from provisioner.errors import NetworkError
 from provisioner.model import Change, Create, Done, Failed, Reason, Refresh, Result
 from provisioner.render.markdown import LIMIT, plan_markdown, result_markdown
-from tests.builders import desired, live, recorded
+from tests.builders import HOUR, desired, live, recorded
 from tests.render.scene import AT, PLAN, RESULTS, cache, golden, plan_of, view
 from tests.render.test_escape import NASTY
 
@@ -64,7 +64,7 @@ def test_a_row_per_edit_and_a_fold_per_cause() -> None:
     assert (len(edits), len(drift), len(lifecycle)) == (11, 4, 2)
     assert "<summary>Drift: the live side changed (4)</summary>" in text
     assert "<summary>Lifecycle: time passed (2)</summary>" in text
-    assert all(len(cells) == 6 for table in (edits, drift, lifecycle) for cells in table)
+    assert all(len(cells) == 7 for table in (edits, drift, lifecycle) for cells in table)
 
 
 def test_nothing_edited_is_a_headline() -> None:
@@ -72,6 +72,7 @@ def test_nothing_edited_is_a_headline() -> None:
     text = plan_markdown(view(plan_of()))
 
     assert text.startswith("### ctxprov: `demo`: no changes\n")
+    assert "Money" not in text
     assert tables(text) == []
 
 
@@ -90,6 +91,55 @@ def test_ten_thousand_changes_fit(count: int) -> None:
     assert text.endswith("`.\n")
 
 
+def test_a_cut_comment_is_no_approval() -> None:
+    """It says that it is cut and where the whole is, and its fingerprint is whole all the same."""
+    whole = plan_markdown(view(plan_of(*created(5))))
+    cut = plan_markdown(view(plan_of(*created(500))), limit=4_000)
+
+    assert "cut" not in whole
+    assert "**This comment is cut**, so it is no approval" in cut
+    assert f"`{plan_of().fingerprint}`.\n" in cut
+
+
+def test_the_headline_tells_what_how_much_and_until_when() -> None:
+    """Replacements first, then money, then how long the plan is true."""
+    plan = plan_of(PLAN.changes[1], PLAN.changes[0])
+    first = plan_markdown(view(plan, valid_until=AT + HOUR)).splitlines()[0]
+
+    assert first == (
+        "### ctxprov: `demo`: 1 replaced, 1 created"
+        " · `~$0.31 once` · `+~$0.10/h` · valid until 18:10Z"
+    )
+
+
+def test_the_foot_names_the_commit() -> None:
+    """Whoever reads a comment knows of which commit it is."""
+    text = plan_markdown(view(PLAN, commit="0123456789abcdef" * 2 + "01234567"))
+
+    assert "Planned at 2026-01-01 17:10Z of commit `0123456789ab`." in text
+
+
+def test_a_model_without_a_price_says_so() -> None:
+    """In its row and in the foot; it is never nothing."""
+    text = plan_markdown(view(plan_of(*created(2, model="unheard-of"))))
+
+    assert text.count("| `no price` |") == 2
+    assert "2 lines have no price." in text
+    assert "$0" not in text
+
+
+def test_many_alike_are_one_row() -> None:
+    """Three hundred manuals are a line, and the counts stay those of the changes."""
+    many = [Create(cache(f"manual-{at}"), None, Reason.NEW) for at in range(300)]
+    text = plan_markdown(view(plan_of(*many, *created(1))))
+    grouped, single = tables(text)[0]
+
+    assert [cell.content for cell in grouped][:2] == ["+ create", "`manual-*`: 300 created"]
+    assert grouped[-1].content == "`~$45.69 once, +~$30.46/h`"
+    assert single[1].content == "`c0`"
+    assert "301 created" in text.splitlines()[0]
+
+
 def test_edits_come_before_all_else() -> None:
     """Where there is no room for everything, edits get it."""
     drift = [Create(cache(f"d{at}"), recorded(cache(f"d{at}")), Reason.MISSING) for at in range(90)]
@@ -102,7 +152,7 @@ def test_edits_come_before_all_else() -> None:
 
 @given(st.lists(NASTY, min_size=1, max_size=4), st.integers(1_000, 3_000))
 def test_hostile_text_stays_in_its_cell(texts: list[str], limit: int) -> None:
-    """Whatever names and models hold: one row each, six cells each, nothing but words and code."""
+    """Whatever names and models hold: a row each, seven cells each, only words and code."""
     changes = [
         Create(replace(desired(), name=text, model=text), None, Reason.NEW) for text in texts
     ]
@@ -113,7 +163,7 @@ def test_hostile_text_stays_in_its_cell(texts: list[str], limit: int) -> None:
     assert len(text.encode()) < limit
     assert left or len(found[0]) == len(texts)
     for cells in found[0] if found else ():
-        assert len(cells) == 6
+        assert len(cells) == 7
         assert kinds(cells) <= {"text", "code_inline", "text_special"}
 
 
