@@ -11,7 +11,7 @@ import click
 from provisioner.cache import CachedContext
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
-from provisioner.cli.place import place_of, store_of
+from provisioner.cli.place import place_of, project_in, store_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError, StateError
@@ -44,7 +44,8 @@ def command(
     """
     List every live cache of the project, whoever made it.
 
-    Needs an API key, but neither manifest nor state. Caches that ctxprov labelled are
+    Needs an API key, but neither manifest nor state. Where a manifest names several
+    projects, those that its caches use are listed. Caches that ctxprov labelled are
     grouped by stack; where a manifest is at hand, its strays are marked. Changes nothing.
 
     \b
@@ -55,13 +56,13 @@ def command(
     """
     manifest = _manifest(stack, environment)
     now = clock.now()
-    seen = asyncio.run(_list(store_of(stack, manifest) if emulator else None))
+    seen = asyncio.run(_list(_projects(stack, manifest, emulator=emulator)))
     known = _known(manifest, address, emulator=emulator) if manifest else {}
     prices = load_catalog(models).find
     caches = [
         Listed(live=live, display_name=one.display_name, rent=rent(live, prices, at=now))
-        for one in seen
-        for live in (LiveCache.of("gemini", one),)
+        for provider, one in seen
+        for live in (LiveCache.of(provider, one),)
     ]
     if as_json:
         text = list_json(caches, known=known, now=now)
@@ -87,9 +88,26 @@ def _manifest(stack: Path, environment: str | None) -> Manifest | None:
         return None
 
 
-async def _list(store: Path | None) -> Sequence[CachedContext]:
+def _projects(
+    stack: Path, manifest: Manifest | None, *, emulator: bool
+) -> Mapping[str, tuple[Path | None, str | None]]:
+    """For each provider, the emulator's store and the variable of the key."""
+    keys = manifest.providers if manifest else {"gemini": None}
+    entries = manifest.caches.values() if manifest else ()
+    used = keys.keys() & {entry.provider for entry in entries} or {"gemini"}
+    store = store_of(stack, manifest) if emulator else None
+    return {name: (project_in(store, name), keys[name]) for name in sorted(used)}
+
+
+async def _list(
+    projects: Mapping[str, tuple[Path | None, str | None]],
+) -> Sequence[tuple[str, CachedContext]]:
     async with Reach() as reach:
-        return await reach.listed(await reach.client(store, None))
+        return [
+            (provider, one)
+            for provider, (store, key_env) in projects.items()
+            for one in await reach.listed(await reach.client(store, key_env))
+        ]
 
 
 def _known(

@@ -53,7 +53,7 @@ def place_of(manifest: Manifest, *, address: str | None, emulator: bool) -> Plac
         home=_home(str(folder), Path()) if folder else home_of(manifest, address),
         publish=_publish(manifest, folder),
         store=folder / _STORE if folder else None,
-        key_envs={"gemini": None},
+        key_envs=manifest.providers,
     )
 
 
@@ -62,6 +62,11 @@ def store_of(folder: Path, manifest: Manifest | None) -> Path:
     if manifest:
         return _trial_folder(manifest, None) / _STORE
     return (folder if folder.is_dir() else folder.parent) / _FOLDER / "emulator" / _STORE
+
+
+def project_in(store: Path | None, provider: str) -> Path | None:
+    """The store of one provider beside the emulator's *store*: each is a project of its own."""
+    return store and store.with_name(f"{provider}{store.suffix}")
 
 
 def home_of(manifest: Manifest, address: str | None) -> Home:

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from provisioner.cache import CachedContext, GeminiHandle
-from provisioner.cli.place import Place
+from provisioner.cli.place import Place, project_in
 from provisioner.cli.reach import Reach
 from provisioner.errors import Refused
 from provisioner.model import Desired, DesiredCache, LiveCache, RecordedCache, Scope, State
@@ -47,7 +47,7 @@ async def survey(
     live: list[LiveCache] = []
     scopes, clients = {}, {}
     for name in sorted(_concerned(desired, state)):
-        client = await reach.client(place.store, _key_env(place, name))
+        client = await reach.client(project_in(place.store, name), _key_env(place, name))
         listed = await reach.listed(client)
         shown = frozenset(seen.handle.cache_name for seen in listed)
         expected = {handle.cache_name: handle for handle in _expected(state, name, now)}

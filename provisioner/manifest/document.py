@@ -19,7 +19,7 @@ Step: TypeAlias = str | int
 MAX_DEPTH = 60
 """How deep values may nest, in YAML and in JSON alike."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9_{}-]+", re.ASCII)
 
 
 class Mark(Protocol):
@@ -77,20 +77,26 @@ class Place:
 
     document: Document
     path: tuple[Step, ...]
+    note: str = ""
+    """Which of many it is, where one key speaks for many."""
 
     def __truediv__(self, step: Step) -> Place:
-        return Place(self.document, (*self.path, step))
+        return Place(self.document, (*self.path, step), self.note)
+
+    def about(self, match: str) -> Place:
+        """The same key, where it speaks for the file or folder *match*."""
+        return Place(self.document, self.path, f" (each: {shown(match)})")
 
     @property
     def address(self) -> str:
         """`file:line:column`."""
-        return self.document.address(self.path)
+        return f"{self.document.address(self.path)}{self.note}"
 
     def has(self, key: str) -> bool:
         return self.document.has((*self.path, key))
 
     def problem(self, message: str) -> Problem:
-        return self.document.problem(self.path, message)
+        return self.document.problem(self.path, f"{message}{self.note}")
 
 
 def where(path: Sequence[Step]) -> str:

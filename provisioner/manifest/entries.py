@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.document import Place
+from provisioner.manifest.each import SLOT, Match
 from provisioner.manifest.layers import Keys, Layer, merged, place_in
 from provisioner.manifest.nouns import (
     AnnotationEntry,
@@ -26,6 +27,7 @@ from provisioner.manifest.nouns import (
     TextSpec,
     UriSpec,
 )
+from provisioner.manifest.providers import kind_of
 from provisioner.model import Life, Settings, Ttl, Until
 from provisioner.model.words import parse_window
 from provisioner.times import duration_text, parse_duration, parse_moment
@@ -35,13 +37,15 @@ T = TypeVar("T")
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=365)
 
 
-def entry_of(name: str, own: Sequence[Layer], defaults: Sequence[Layer]) -> Entry:
+def entry_of(
+    name: str, own: Sequence[Layer], defaults: Sequence[Layer], match: Match | None
+) -> Entry:
     """
-    Read one entry; its *own* keys win over *defaults*.
+    Read one entry; its *own* keys win over *defaults*, and *match* is what it is one of.
 
     Raises ManifestError with everything that is wrong with it.
     """
-    reading = _Reading(name, own, defaults)
+    reading = _Reading(name, own, defaults, match)
     entry = reading.entry()
     if reading.problems:
         raise ManifestError(reading.problems)
@@ -51,8 +55,11 @@ def entry_of(name: str, own: Sequence[Layer], defaults: Sequence[Layer]) -> Entr
 class _Reading:
     """One entry while it is read."""
 
-    def __init__(self, name: str, own: Sequence[Layer], defaults: Sequence[Layer]) -> None:
+    def __init__(
+        self, name: str, own: Sequence[Layer], defaults: Sequence[Layer], match: Match | None
+    ) -> None:
         self._name = name
+        self._match = match
         self._layers = (*own, *defaults)
         self._keys = merged(self._layers)
         self.problems: list[Problem] = []
@@ -63,6 +70,7 @@ class _Reading:
         revision = keys.get("revision")
         common: dict[str, Any] = {
             "name": self._name,
+            "provider": keys["provider"],
             "model": self._model(),
             "parts": self._parts(keys.get("content")),
             "system_instruction": self._file("system_instruction"),
@@ -72,10 +80,10 @@ class _Reading:
             "calls_per_hour": None if rate is None else float(rate),
             "places": tuple(layer.place for layer in self._layers),
         }
-        if keys["provider"] == "gemini":
+        if kind_of(keys["provider"]) == "gemini":
             return self._cache(common)
         ttl = self._parsed("ttl", parse_duration) if "ttl" in keys else None
-        return AnnotationEntry(**common, provider=keys["provider"], ttl=ttl)
+        return AnnotationEntry(**common, ttl=ttl)
 
     def _cache(self, common: dict[str, Any]) -> CacheEntry:
         return CacheEntry(
@@ -146,6 +154,8 @@ class _Reading:
         if "://" in path:
             message = "is an address, not a path: write {uri: ADDRESS, mime_type: TYPE}"
             self.problems.append(place.problem(message))
+        if self._match:
+            path = path.replace(SLOT, self._match.word)
         return FileSpec(path, mime_type, place)
 
     def _parsed(self, key: str, parse: Callable[[str], T]) -> T | None:
@@ -157,7 +167,7 @@ class _Reading:
             return None
 
     def _lacks(self, what: str, nothing: T) -> T:
-        message = f"needs {what}, here or in defaults.{self._keys['provider']}"
+        message = f"needs {what}, here or in defaults.{kind_of(self._keys['provider'])}"
         self.problems.append(self._layers[0].place.problem(message))
         return nothing
 

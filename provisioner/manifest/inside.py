@@ -44,6 +44,30 @@ class Folder:
             os.close(descriptor)
             raise
 
+    def listed(self, folder: str) -> list[os.DirEntry[str]]:
+        """
+        What is in a folder, in the order of names; hidden names are left out.
+
+        Raises `Unreadable`.
+        """
+        real = self._real.get(folder) or self._enter(folder)
+        try:
+            with os.scandir(real) as found:
+                shown = [one for one in found if not one.name.startswith(".")]
+        except OSError as error:
+            raise Unreadable(_reason(error)) from error
+        return sorted(shown, key=lambda one: one.name)
+
+    def is_folder(self, one: os.DirEntry[str]) -> bool:
+        """Whether it is a folder rather than a file.  Raises `Unreadable` if it is neither."""
+        if one.is_symlink():
+            self._check(os.path.realpath(one.path))
+        if one.is_dir():
+            return True
+        if one.is_file():
+            return False
+        raise Unreadable("is neither a file nor a folder")
+
     def _enter(self, folder: str) -> str:
         real = os.path.realpath(f"{self._root}/{folder}")
         self._check(f"{real}/")

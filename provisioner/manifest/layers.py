@@ -35,6 +35,12 @@ def layer_at(place: Place) -> Layer | None:
     return Layer(keys, place) if keys else None
 
 
+def said(above: Iterable[Place], *path: Step) -> tuple[Layer, ...]:
+    """What is said at *path* below each of *above*, where anything is."""
+    places = (reduce(Place.__truediv__, path, place) for place in above)
+    return tuple(layer for layer in map(layer_at, places) if layer)
+
+
 def merged(layers: Sequence[Layer]) -> Keys:
     """What *layers* say together; the first is the nearest."""
     if len(layers) == 1:

@@ -78,12 +78,17 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry(_Entry):
-    """A gemini entry."""
+    """An entry of gemini, or of a provider named for one of its projects."""
 
-    provider: Literal["gemini"] = "gemini"
+    provider: str
     life: Life
     settings: Settings
     adopt: str | None
+
+    @property
+    def kind(self) -> str:
+        """The type of its provider."""
+        return "gemini"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,10 @@ class AnnotationEntry(_Entry):
 
     provider: Literal["claude", "openai"]
     ttl: timedelta | None
+
+    @property
+    def kind(self) -> str:
+        return self.provider
 
 
 Entry: TypeAlias = CacheEntry | AnnotationEntry
@@ -109,5 +118,7 @@ class Manifest:
     state: str | None
     publish: str | None
     limits: Limits
+    providers: Mapping[str, str | None]
+    """Those that keep caches: by name, the variable that is said to hold the key."""
     caches: Mapping[str, Entry]
     """By name, in the order of the files."""

@@ -10,21 +10,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from provisioner.errors import ManifestError, Problem
+from provisioner.manifest.declared import Entries, declared, names_of
 from provisioner.manifest.document import Document, Place
-from provisioner.manifest.entries import entry_of
 from provisioner.manifest.environments import names_in, overlay_of, published, shared_files
 from provisioner.manifest.inside import Folder, Unreadable
-from provisioner.manifest.layers import Layer, layer_at, merged
+from provisioner.manifest.layers import said
 from provisioner.manifest.limits import limits_of
-from provisioner.manifest.nouns import Entry, Manifest
+from provisioner.manifest.nouns import Manifest
+from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.reader import read_document
-from provisioner.manifest.shape import Shape, misfits, shape_of
+from provisioner.manifest.shape import Shape, shape_of
 
 NAME = "ctxprov.yaml"
 _FRAGMENT = f".{NAME}"
@@ -137,7 +137,7 @@ def _twice(documents: Iterable[Document]) -> Iterator[Problem]:
     """Names that two files declare."""
     seen: dict[str, Document] = {}
     for document in documents:
-        for name in _names(document):
+        for name in names_of(document):
             first = seen.setdefault(name, document)
             if first is not document:
                 path = ("caches", name)
@@ -162,9 +162,12 @@ def _drafted(
     except ManifestError as error:
         return Draft(None, (*problems, *error.problems))
     problems += shared_files(main)
-    caches = dict(
-        _entries(main, overlay, _declared(documents, shapes, overlay, problems), problems)
-    )
+    above = [*([overlay.place] if overlay else []), Place(main, ())]
+    providers = key_envs(said(above, "providers"), problems)
+    problems += unknown_sections(said(above, "defaults"), providers)
+    entries = Entries(Folder(root), above, providers, problems)
+    for name, layers in declared(documents, shapes, overlay, problems):
+        entries.make(name, layers)
     words: dict[str, Any] = main.root
     changed = overlay.keys if overlay else {}
     manifest = Manifest(
@@ -174,62 +177,10 @@ def _drafted(
         state=changed.get("state") or words.get("state"),
         publish=published(words, environment),
         limits=limits_of(words.get("limits", {}), Place(main, ("limits",))),
-        caches=MappingProxyType(caches),
+        providers=providers,
+        caches=MappingProxyType(entries.made),
     )
     return Draft(manifest, tuple(problems))
-
-
-def _declared(
-    documents: list[Document],
-    shapes: list[Shape],
-    overlay: Layer | None,
-    problems: list[Problem],
-) -> Iterator[tuple[str, tuple[Layer, ...]]]:
-    """The caches by name, each with all that is said of it, the nearest first."""
-    changed: dict[str, Any] = dict(overlay.keys.get("caches", {})) if overlay else {}
-    above = overlay.place / "caches" if overlay else None
-    for document, shape in zip(documents, shapes, strict=True):
-        for name, keys in shape.caches.items():
-            base = Layer(keys, Place(document, ("caches", name)))
-            if above is None or name not in changed:
-                yield name, (base,)
-            elif changed[name] is not None:
-                yield name, (Layer(changed[name], above / name), base)
-    known = {name for document in documents for name in _names(document)}
-    for name, keys in changed.items():
-        if above is None or name in known:
-            continue
-        if keys is None:
-            problems.append((above / name).problem("leaves out a cache that is not declared"))
-        else:
-            yield name, (Layer(keys, above / name),)
-
-
-def _entries(
-    main: Document,
-    overlay: Layer | None,
-    declared: Iterable[tuple[str, tuple[Layer, ...]]],
-    problems: list[Problem],
-) -> Iterator[tuple[str, Entry]]:
-    above = [*([overlay.place] if overlay else []), Place(main, ())]
-    defaults = cache(lambda kind: _said(place / "defaults" / kind for place in above))
-    for name, own in declared:
-        if overlay and (wrong := misfits(own)):
-            problems += wrong
-            continue
-        try:
-            yield name, entry_of(name, own, defaults(merged(own)["provider"]))
-        except ManifestError as error:
-            problems.extend(error.problems)
-
-
-def _said(places: Iterable[Place]) -> tuple[Layer, ...]:
-    return tuple(layer for layer in map(layer_at, places) if layer)
-
-
-def _names(document: Document) -> Iterable[str]:
-    caches = document.root.get("caches")
-    return caches if isinstance(caches, dict) else ()
 
 
 def _is_main(document: Document) -> bool:

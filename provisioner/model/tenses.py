@@ -15,6 +15,11 @@ from typing import Self, TypeAlias
 from provisioner.cache import CachedContext, CacheHandle, GeminiHandle
 from provisioner.model.terms import After, Label, Life, Measure, Settings, Ttl
 
+CACHING = "gemini"
+"""The one kind of provider that keeps caches, whatever name the manifest gives to a project.
+
+A provider's kind says which models and prices it has, its name which key opens it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredCache:
@@ -33,6 +38,10 @@ class DesiredCache:
     calls_per_hour: float | None = None
 
     @property
+    def kind(self) -> str:
+        return CACHING
+
+    @property
     def after(self) -> After:
         return _after(self, self.settings)
 
@@ -49,6 +58,10 @@ class DesiredAnnotation:
     handle: CacheHandle
     measure: Measure
     calls_per_hour: float | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.provider
 
     @property
     def after(self) -> After:
@@ -83,6 +96,10 @@ class LiveCache:
             expires_at=seen.expires_at,
             tokens=seen.token_count,
         )
+
+    @property
+    def kind(self) -> str:
+        return CACHING
 
     @property
     def granted(self) -> timedelta:
@@ -127,6 +144,10 @@ class RecordedCache:
         )
 
     @property
+    def kind(self) -> str:
+        return CACHING
+
+    @property
     def after(self) -> After:
         return _after(self, self.settings)
 
@@ -165,6 +186,10 @@ class RecordedAnnotation:
             updated_at=at,
             measure=want.measure,
         )
+
+    @property
+    def kind(self) -> str:
+        return self.provider
 
     @property
     def after(self) -> After:

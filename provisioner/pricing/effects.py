@@ -124,7 +124,7 @@ def _with_old(
 
 def held_by(cache: LiveCache | RecordedCache, tariffs: Tariffs) -> Held:
     """What a cache holds, by the provider's word alone, or by what is on record."""
-    tariff = tariffs(cache.provider, cache.model)
+    tariff = tariffs(cache.kind, cache.model)
     match cache:
         case LiveCache(tokens=tokens):
             return Held(tariff, tokens, estimated=False)
@@ -142,7 +142,7 @@ def alive(live: LiveCache, record: Recorded | RetiringCache | None, tariffs: Tar
     match record:
         case RecordedCache(id=live.id, measure=measure):
             count = live.tokens or measure.tokens
-            tariff = tariffs(live.provider, live.model)
+            tariff = tariffs(live.kind, live.model)
             return Held(tariff, count, estimated=not (measure.counted and live.tokens))
         case _:
             return held_by(live, tariffs)
@@ -155,7 +155,7 @@ def _content(want: Desired, record: Recorded | None, tariffs: Tariffs) -> Held:
             pass
         case _:
             measure = want.measure
-    return Held(tariffs(want.provider, want.model), measure.tokens, estimated=not measure.counted)
+    return Held(tariffs(want.kind, want.model), measure.tokens, estimated=not measure.counted)
 
 
 def _ahead(want: DesiredCache, at: datetime) -> timedelta:

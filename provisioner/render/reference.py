@@ -43,8 +43,9 @@ class _Book:
 def manifest_page(schema: Schema) -> str:
     """Every key of the manifest, in the schema's order."""
     book = _Book(schema)
-    environment, cache, part = (
-        book.follow(_part(schema, "$defs").get(name)) for name in ("environment", "cache", "part")
+    names = ("environment", "provider", "cache", "part")
+    environment, provider, cache, part = (
+        book.follow(_part(schema, "$defs").get(name)) for name in names
     )
     defaults = _part(book.follow(_part(schema, "properties").get("defaults")), "properties")
     limits = book.follow(_part(schema, "properties").get("limits"))
@@ -62,6 +63,9 @@ def manifest_page(schema: Schema) -> str:
         "## An environment\n",
         f"{_cell(environment, 'description')}\n",
         _table(book, environment),
+        "## A provider\n",
+        f"{_cell(provider, 'description')}\n",
+        _table(book, provider),
         "## A cache\n",
         _table(book, cache),
         "## A part of `content`\n",

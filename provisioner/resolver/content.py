@@ -60,7 +60,7 @@ class Counter:
     def count(self, entry: Entry) -> tuple[str, Measure]:
         """The digest and the measure of *entry*.  With new problems, neither means anything."""
         folder, instruction = self._folder, entry.system_instruction
-        parts = [self._part(spec, entry.provider) for spec in entry.parts]
+        parts = [self._part(spec, entry.kind) for spec in entry.parts]
         before = self._instruction(instruction) if instruction else None
         tools = self._tried(entry.tools, partial(tools_of, folder)) or ()
         config = self._tried(entry.tool_config, partial(tool_config_of, folder))
@@ -70,7 +70,7 @@ class Counter:
             self._problems.append(entry.at("content").problem(too_large(size, MAX_CONTENT)))
         tokens = sum(count.tokens for count in counts) + text_tokens(size_of(*tools, config))
         digest = digest_of(
-            provider=entry.provider,
+            provider=entry.kind,
             model=entry.model,
             parts=[count.mark for count in parts],
             system_instruction=before.mark if before else None,
@@ -118,7 +118,7 @@ def read_content(manifest: Manifest, want: Desired) -> CacheContent:
     content = _read(entry, Folder(manifest.root))
     instruction = content.system_instruction
     digest = digest_of(
-        provider=want.provider,
+        provider=entry.kind,
         model=want.model,
         parts=[part_mark(part) for part in content.parts],
         system_instruction=None if instruction is None else _text_mark(instruction),

@@ -22,11 +22,11 @@ _PROVIDERS = ("gemini", "claude", "openai")
 
 def model_problems(entry: Entry, catalog: Catalog) -> Iterator[Problem]:
     """Why the model of *entry* cannot be cached at all."""
-    model = catalog.find(entry.provider, entry.model)
+    model = catalog.find(entry.kind, entry.model)
     if model is None:
         for owner in _PROVIDERS:
             if catalog.find(owner, entry.model):
-                message = f"{entry.model} is a model of {owner}, not of {entry.provider}"
+                message = f"{entry.model} is a model of {owner}, not of {entry.kind}"
                 yield entry.at("model").problem(message)
     elif model.explicit_caching is False:
         message = f"{entry.model} has implicit caching only: no cache can be made for it"
@@ -37,7 +37,7 @@ def model_advice(
     entry: Entry, catalog: Catalog, measure: Measure, now: datetime
 ) -> Iterator[Problem]:
     """What to know of the model of *entry* at the moment *now*."""
-    model = catalog.find(entry.provider, entry.model)
+    model = catalog.find(entry.kind, entry.model)
     if model is None:
         return
     if model.retires_on and (when := _retirement(model.retires_on, now.astimezone(UTC).date())):
@@ -57,7 +57,7 @@ def _retirement(day: date, today: date) -> str | None:
 
 
 def _too_small(entry: Entry, model: Model, measure: Measure) -> str:
-    end = {"gemini": "the server may refuse it"}.get(entry.provider, "nothing would be cached")
+    end = {"gemini": "the server may refuse it"}.get(entry.kind, "nothing would be cached")
     return (
         f"comes to ~{measure.tokens:,} tokens, below the {model.min_tokens:,} from which "
         f"{entry.model} caches: {end}"

@@ -56,6 +56,7 @@ def test_everything(tmp_path: Path) -> None:
 
     assert found == CacheEntry(
         name="a",
+        provider="gemini",
         model="m",
         parts=(FileSpec("a", None, found.places[0]),),
         system_instruction=FileSpec("s.md", None, found.places[0]),

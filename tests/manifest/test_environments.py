@@ -183,7 +183,7 @@ def test_none(tmp_path: Path) -> None:
             "{limits: {}}",
             (
                 "5:10: environments.prod.limits: is not a key here; "
-                "there are publish, state, defaults, caches"
+                "there are publish, state, providers, defaults, caches"
             ),
         ),
         (

@@ -1,0 +1,73 @@
+"""Several projects of one provider, from one manifest."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.stage import HEAD, LONG, Stage
+
+NAMED = (
+    f"{HEAD}providers:\n  gemini-a: {{type: gemini}}\n"
+    "  gemini-b: {type: gemini, key_env: GEMINI_API_KEY_B}\n"
+    "defaults: {gemini: {model: gemini-3.8-flash, ttl: 12h}}\n"
+)
+BOTH = "m: {provider: [gemini-a, gemini-b], content: a.md}"
+
+
+def live(stage: Stage) -> list[tuple[str, str]]:
+    told = stage.run("list", ".", "--emulator", "--json").json["caches"]
+    return sorted((one["provider"], one["name"]) for one in told)
+
+
+def test_two_projects(stage: Stage) -> None:
+    """One entry lives in both, each under its name, and nothing of one is seen in the other."""
+    stage.write(BOTH, head=NAMED, a=LONG)
+
+    assert stage.apply("--emulator").status == 0
+    assert live(stage) == [("gemini-a", "m-gemini-a"), ("gemini-b", "m-gemini-b")]
+    assert stage.changes("--emulator") == {
+        "m-gemini-a": ("keep", "current"),
+        "m-gemini-b": ("keep", "current"),
+    }
+    assert "cachedContents/" in stage.run("output", "m-gemini-b", "-C", ".", "--emulator").out
+
+
+def test_from_one_to_the_other(stage: Stage) -> None:
+    """A cache that moves is made in the new project and retired with the key of the old."""
+    stage.write("m: {provider: gemini-a, content: a.md}", head=NAMED, a=LONG)
+    stage.apply("--emulator")
+    stage.write("m: {provider: gemini-b, content: a.md}", head=NAMED)
+
+    assert stage.changes("--emulator") == {"m": ("replace", "provider")}
+    assert stage.apply("--emulator").status == 0
+    changes = stage.plan("--emulator")["changes"]
+    assert [(c["action"], c["provider"]) for c in changes] == [
+        ("keep", "gemini-b"),
+        ("leave", "gemini-a"),
+    ]
+
+
+def test_each_has_its_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is taken from the variable that the manifest names, which a message names, too."""
+    stage.write(BOTH, head=NAMED, a=LONG)
+    monkeypatch.delenv("GEMINI_API_KEY_B", raising=False)
+
+    told = stage.run("plan", ".")
+    assert told.status != 0
+    assert "set GEMINI_API_KEY_B to a key" in " ".join(told.err.split())
+    monkeypatch.setenv("GEMINI_API_KEY_B", "another-key")
+    assert stage.apply().status == 0
+    keys = {name: scope["keys"] for name, scope in stage.state()["providers"].items()}
+    assert keys.keys() == {"gemini-a", "gemini-b"}
+    assert keys["gemini-a"] != keys["gemini-b"]
+
+
+def test_a_name_that_is_still_needed(stage: Stage) -> None:
+    """A project with recorded caches cannot be reached once its name is gone, and that is said."""
+    stage.write("m: {provider: gemini-a, content: a.md}", head=NAMED, a=LONG)
+    stage.apply("--emulator")
+    stage.write("m: {provider: gemini, model: gemini-3.8-flash, ttl: 12h, content: a.md}")
+
+    told = stage.run("plan", ".", "--emulator")
+    assert told.status == 3
+    assert "declare it until they are gone" in " ".join(told.err.split())

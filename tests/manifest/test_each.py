@@ -1,0 +1,243 @@
+"""One entry for many files or folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from provisioner.cache import TextPart
+from provisioner.manifest import FileSpec, InlineJson, TextSpec, load_manifest
+from provisioner.resolver import load_and_resolve, read_content
+from tests.builders import NOW
+from tests.stacks import CATALOG, FLASH, HEAD, complaints, write
+
+TENANTS: dict[str, str | bytes] = {
+    f"tenants/{name}/{file}.md": f"{file} of {name} " * 500
+    for name in ("acme", "bell", "cord")
+    for file in ("manual", "faq")
+}
+MANUAL = f"manual-{{each}}: {{{FLASH}, each: tenants/*, content: 'tenants/{{each}}/manual.md'}}"
+
+
+def stack(root: Path, *caches: str, files: dict[str, str | bytes] | None = None) -> Path:
+    lines = "".join(f"  {cache}\n" for cache in caches)
+    return write(root, f"{HEAD}caches:\n{lines}", TENANTS if files is None else files)
+
+
+def names(root: Path) -> list[str]:
+    return list(load_manifest(root).caches)
+
+
+def test_folders(tmp_path: Path) -> None:
+    """Each folder makes a cache with content of its own, and that content can be read again."""
+    manifest, resolution = load_and_resolve(stack(tmp_path, MANUAL), CATALOG, now=NOW)
+
+    assert [want.name for want in resolution.desired] == [
+        "manual-acme",
+        "manual-bell",
+        "manual-cord",
+    ]
+    assert resolution.desired[0].measure.paths == ("tenants/acme/manual.md",)
+    content = read_content(manifest, resolution.desired[1])
+    assert content.parts == (TextPart(str(TENANTS["tenants/bell/manual.md"])),)
+
+
+def test_files(tmp_path: Path) -> None:
+    """A file stands for itself by its name without the suffix."""
+    faq = f"'{{each}}-faq': {{{FLASH}, each: 'faqs/*.md', content: 'faqs/{{each}}.md'}}"
+    files: dict[str, str | bytes] = {
+        "faqs/b.md": "b",
+        "faqs/a.md": "a",
+        "faqs/.hidden.md": "h",
+        "faqs/c.txt": "c",
+    }
+
+    assert names(stack(tmp_path, faq, files=files)) == ["a-faq", "b-faq"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("tenants/*", ["acme", "bell", "cord"]),
+        ("./tenants//*/", ["acme", "bell", "cord"]),
+        ("*/b*", ["bell"]),
+        ("tenants/[ac]*", ["acme", "cord"]),
+        ("tenants/bell/?an*.md", ["manual"]),
+        ("tenants/acme", ["acme"]),
+    ],
+)
+def test_patterns(tmp_path: Path, pattern: str, found: list[str]) -> None:
+    """Every step of a pattern may hold wildcards, and none reaches over a step."""
+    entry = f"'{{each}}': {{{FLASH}, each: '{pattern}', content: x}}"
+
+    assert names(stack(tmp_path, entry)) == found
+
+
+def test_folders_alone(tmp_path: Path) -> None:
+    """A slash at the end leaves files out."""
+    entry = f"'{{each}}': {{{FLASH}, each: tenants/*/, content: x}}"
+
+    assert names(stack(tmp_path, entry, files={**TENANTS, "tenants/README": "r"})) == [
+        "acme",
+        "bell",
+        "cord",
+    ]
+
+
+def test_nowhere_else(tmp_path: Path) -> None:
+    """The word stands in for {each} in name and paths; texts and tools keep theirs."""
+    entry = (
+        f"'m-{{each}}': {{{FLASH}, each: tenants/acme, system_instruction: '{{each}}/s.md', "
+        "content: ['{each}/a.md', {file: '{each}/b', mime_type: application/pdf}, "
+        "{text: 'for {each}'}], tools: [{name: '{each}'}], tool_config: 't/{each}.json', "
+        "revision: '{each}'}"
+    )
+    found = load_manifest(stack(tmp_path, entry)).caches["m-acme"]
+
+    assert [part.path for part in found.parts if isinstance(part, FileSpec)] == [
+        "acme/a.md",
+        "acme/b",
+    ]
+    assert [part.text for part in found.parts if isinstance(part, TextSpec)] == ["for {each}"]
+    assert found.system_instruction
+    assert found.system_instruction.path == "acme/s.md"
+    assert isinstance(found.tools, InlineJson)
+    assert found.tools.value == [{"name": "{each}"}]
+    assert isinstance(found.tool_config, FileSpec)
+    assert found.tool_config.path == "t/acme.json"
+    assert found.revision == "{each}"
+
+
+def test_each_provider(tmp_path: Path) -> None:
+    """A list of providers makes every one of them for each."""
+    head = "providers: {b: {type: gemini, key_env: GEMINI_B}}\n"
+    text = (
+        f"{HEAD}{head}caches: {{'m-{{each}}': {{provider: [gemini, b], model: m, ttl: 1h, "
+        "each: tenants/*, content: x}}\n"
+    )
+
+    assert names(write(tmp_path, text, TENANTS)) == [
+        f"m-{name}-{provider}" for provider in ("gemini", "b") for name in ("acme", "bell", "cord")
+    ]
+
+
+def test_an_environment(tmp_path: Path) -> None:
+    """An environment changes the entry, and with it all that come of it."""
+    text = (
+        f"{HEAD}environments: {{dev: {{caches: {{'manual-{{each}}': {{each: tenants/b*}}}}}}}}\n"
+        f"caches:\n  {MANUAL}\n"
+    )
+    found = load_manifest(write(tmp_path, text, TENANTS), environment="dev")
+
+    assert list(found.caches) == ["manual-bell"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("'m-{each}': {EACH tenants/x*}", "each: names nothing that is there"),
+        ("'m-{each}': {EACH nowhere/*}", "each: names nothing that is there"),
+        ("'m-{each}': {EACH '../*'}", "each: lies outside of the manifest's folder"),
+        ("'m-{each}': {EACH /etc/*}", "each: is absolute"),
+        ("'m-{each}': {EACH 'tenants/**'}", "each: has a '**'"),
+        ("'m-{each}': {EACH ./}", "each: names nothing that is there"),
+        ("m: {EACH tenants/*}", "each: goes together with {each} in the cache's name"),
+        ("'m-{each}': {}", "each: goes together with {each} in the cache's name"),
+        (
+            "'m-{each}': {EACH tenants/*/m*}",
+            (
+                "makes m-manual, which is declared already at ctxprov.yaml:4:3 "
+                "(each: 'tenants/acme/manual.md') (each: 'tenants/bell/manual.md')"
+            ),
+        ),
+        (
+            "'m-{each}': {EACH odd/*}",
+            (
+                "makes 'm-Big Co', which is not a name of at most 48 characters out of "
+                "a-z, 0-9 and - (each: 'odd/Big Co')"
+            ),
+        ),
+        ("'m-{each}-{other}': {EACH tenants/*}", "must be a name of at most 48 characters"),
+        ("'m-{each}': {EACH tenants/*, ttl: 500d}", "must be from 1m to 365d, not 500d"),
+    ],
+)
+def test_mistakes(tmp_path: Path, entry: str, message: str) -> None:
+    """Whatever is wrong is told at the entry's line, with the file that it is about."""
+    words = f"content: x, {FLASH}"
+    if "ttl: 500d" in entry:
+        words = words.replace(", ttl: 12h", "")
+    text = entry.replace("{EACH", f"{{{words}, each:").replace(": {}", f": {{{words}}}")
+    found = complaints(stack(tmp_path, text, files={**TENANTS, "odd/Big Co/x": "x"}))
+
+    assert message in found[0].replace(f"{tmp_path}/", "")
+    assert len(found) == (2 if "m-manual" in message else 1)
+
+
+def test_a_declared_name_twice(tmp_path: Path) -> None:
+    """A name that is made and declared is told with both places."""
+    own = f"manual-bell: {{{FLASH}, content: x}}"
+    (found,) = complaints(stack(tmp_path, MANUAL, own))
+
+    assert found.replace(f"{tmp_path}/", "") == (
+        "ctxprov.yaml:5:3: caches.manual-bell: makes manual-bell, which is declared already "
+        "at ctxprov.yaml:4:3 (each: 'tenants/bell')"
+    )
+
+
+def test_content_that_is_missing(tmp_path: Path) -> None:
+    """Of many entries the one that lacks its file is named."""
+    files = {path: text for path, text in TENANTS.items() if path != "tenants/bell/manual.md"}
+    (found,) = complaints(
+        stack(tmp_path, MANUAL, files={**files, "tenants/bell/x": "x"}), content=True
+    )
+
+    assert "'tenants/bell/manual.md' does not exist (each: 'tenants/bell')" in found
+
+
+def test_symlinks(tmp_path: Path) -> None:
+    """A link is followed inside the folder and refused where it leads out."""
+    root = stack(tmp_path / "stack", MANUAL)
+    (root / "tenants" / "dove").symlink_to("acme")
+    assert names(root)[-1] == "manual-dove"
+
+    (tmp_path / "other").mkdir()
+    (root / "tenants" / "evil").symlink_to(tmp_path / "other")
+    (found,) = complaints(root)
+    assert "names 'tenants/evil', which lies outside of the manifest's folder" in found
+
+
+def test_neither_file_nor_folder(tmp_path: Path) -> None:
+    """A FIFO or a link to nothing is told, not waited for."""
+    root = stack(tmp_path, MANUAL)
+    os.mkfifo(root / "tenants" / "fifo")
+    (found,) = complaints(root)
+    assert "names 'tenants/fifo', which is neither a file nor a folder" in found
+
+
+def test_three_hundred_tenants(tmp_path: Path) -> None:
+    """Three hundred tenants with two caches each are ten lines of YAML."""
+    text = """\
+version: 1
+stack: tenants
+defaults:
+  gemini: {model: gemini-3.8-flash, ttl: 12h}
+caches:
+  manual-{each}: {provider: gemini, each: tenants/*, content: "tenants/{each}/manual.md"}
+  faq-{each}:
+    provider: gemini
+    each: tenants/*
+    content: "tenants/{each}/faq.md"
+"""
+    files: dict[str, str | bytes] = {
+        f"tenants/t{number:03}/{file}.md": f"{file} {number}"
+        for number in range(300)
+        for file in ("manual", "faq")
+    }
+    assert len(text.splitlines()) == 10
+    _, resolution = load_and_resolve(write(tmp_path, text, files), CATALOG, now=NOW)
+
+    assert len(resolution.desired) == 600
+    assert len({want.digest for want in resolution.desired}) == 600
+    assert [want.name for want in resolution.desired][:2] == ["manual-t000", "manual-t001"]
