@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-all bench format clean
+.PHONY: demo check check-all check-sdk check-bench check-browser bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -20,10 +20,20 @@ check: .venv-check/ready
 	.venv-check/bin/lint-imports
 	.venv-check/bin/pytest -n 2 --cov
 
-# The heavier checks, beside `make check`: the SDK of the generation before, and the benchmarks' peers.
-check-all: .venv-old-sdk/ready .venv-bench/ready
+# The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
+# and a plan's page in Chromium.
+check-all: check-sdk check-bench check-browser
+
+check-sdk: .venv-old-sdk/ready
 	.venv-old-sdk/bin/pytest -q tests/emulator/test_sdk.py
+
+check-bench: .venv-bench/ready
 	.venv-bench/bin/python -m benchmarks --sizes 10 --runs 1
+
+check-browser: .venv-browser/ready
+	command -v chromium >/dev/null || { apt-get update -qq \
+		&& apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
+	.venv-browser/bin/pytest -q tests/render/html/check_browser.py
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python -m benchmarks $(BENCH)
@@ -38,8 +48,10 @@ clean:
 .venv/ready: EXTRA := emulator
 .venv-check/ready: EXTRA := test
 .venv-bench/ready: EXTRA := emulator,bench
+.venv-browser/ready: EXTRA := browser
 .venv-old-sdk/ready: EXTRA := emulator,old-sdk
-.venv/ready .venv-check/ready .venv-bench/ready .venv-old-sdk/ready: pyproject.toml
+.venv/ready .venv-check/ready .venv-bench/ready .venv-browser/ready \
+.venv-old-sdk/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)

@@ -18,6 +18,7 @@ from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
+from provisioner.cli.spots import spots_of
 from provisioner.cli.stacks import Ended, Row, Run, rows_over, status_of
 from provisioner.cli.status import Status
 from provisioner.cli.tokens import remembered, with_counts
@@ -151,6 +152,7 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         place=place,
         wishes=lambda _: with_counts(desired, remembered(place.home, manifest.stack)),
         read=lambda want: read_content(manifest, want),
+        spots=spots_of(manifest),
         prices=load_catalog(asked.models).find,
         approve=approve,
         auto_approve=asked.auto_approve or approved is not None,

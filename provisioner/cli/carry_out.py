@@ -21,6 +21,7 @@ from provisioner.cli.interruption import Interruption, listening
 from provisioner.cli.place import Place
 from provisioner.cli.progress import progress
 from provisioner.cli.show_plan import Told, result_page, show_plan, show_results
+from provisioner.cli.spots import Spotter, nowhere
 from provisioner.cli.stacks import Ended, Run
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import Survey, survey
@@ -64,6 +65,7 @@ class Errand:
     """What is desired, given what is recorded."""
     read: Callable[[DesiredCache], CacheContent]
     prices: Lookup
+    spots: Spotter = nowhere
     approve: Callable[[Plan], None] = lambda _: None
     """Raises Refused if the plan does more than was approved elsewhere, or than limits allow."""
     auto_approve: bool
@@ -156,7 +158,7 @@ async def _perform(errand: Errand, told: Plan, ledger: Ledger, seen: Survey, run
             if not interruption.is_asked():
                 raise
         finally:
-            run.pages.append(result_page(told, results))
+            run.pages.append(result_page(told, results, spots=errand.spots))
             if not run.is_quiet:
                 show_results(told, results, colour=errand.colour)
     return Ended(

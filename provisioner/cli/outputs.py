@@ -1,12 +1,14 @@
 """
 `--out [FORMAT=]PATH`: where a plan or a result goes besides the terminal.
 
-`-` is standard output, which then carries that document alone.
+`-` is standard output, which then carries that document alone; only annotations for GitHub,
+which are commands in a log, go beside what people read.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,17 @@ from typing import TypeAlias
 
 import click
 
+from provisioner.cli.spots import here
 from provisioner.errors import CtxprovError
 from provisioner.files import write_whole
 from provisioner.render.escape import json_text
+from provisioner.render.github import failure_annotations
+from provisioner.render.html import html_document
 
-_BY_SUFFIX = {".json": "json", ".md": "markdown", ".txt": "text"}
-FORMATS = ("text", "json", "markdown")
+_BY_SUFFIX = {".json": "json", ".md": "markdown", ".txt": "text", ".html": "html"}
+FORMATS = ("text", "json", "markdown", "html", "github")
 STDOUT = "-"
+GITHUB = "github"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,41 +62,77 @@ out_option = click.option(
     type=OutType(),
     multiple=True,
     metavar="[FORMAT=]PATH",
-    help="Write the document as text, json or markdown; - is standard output. Repeatable.",
+    help="Write the document as text, json, markdown, html or github; - is standard output. "
+    "Repeatable.",
 )
 
 
 def with_json(outs: Iterable[Out], *, as_json: bool) -> tuple[Out, ...]:
     """`--json` is `--out json=-`; only one document fits on standard output."""
     found = (*outs, *((Out("json", STDOUT),) if as_json else ()))
-    if sum(out.path == STDOUT for out in found) > 1:
+    if sum(map(_takes_stdout, found)) > 1:
         raise click.UsageError("Only one document fits on standard output.")
     return found
 
 
 def takes_stdout(outs: Iterable[Out]) -> bool:
-    return any(out.path == STDOUT for out in outs)
+    return any(map(_takes_stdout, outs))
+
+
+def _takes_stdout(out: Out) -> bool:
+    return out.path == STDOUT and out.form != GITHUB
 
 
 Page: TypeAlias = Mapping[str, Callable[[], str]]
 """One stack's document in every format, each made only if it is asked for."""
 
 
-def write(outs: Iterable[Out], pages: Sequence[Page]) -> None:
-    """Write each document that was asked for.  Raises CtxprovError if one cannot be."""
+def write(
+    outs: Iterable[Out], pages: Sequence[Page], failures: Sequence[CtxprovError] = ()
+) -> None:
+    """
+    Write each document that was asked for; *failures* have a place in annotations alone.
+
+    Raises CtxprovError if one cannot be written.
+    """
     for out in outs:
-        text = _together(out.form, [page[out.form]() for page in pages])
-        if out.path == STDOUT:
-            click.echo(text, nl=False)
-            continue
-        try:
-            write_whole(Path(out.path), text.encode())
-        except OSError as error:
-            raise CtxprovError(f"{out.path} cannot be written: {error.strerror}.") from error
+        texts = [page[out.form]() for page in pages]
+        if out.form == GITHUB:
+            wrong = (failure_annotations(failure, here) for failure in failures)
+            _write(out.path, "".join([*texts, *wrong]))
+            _summarise(pages)
+        elif pages:
+            _write(out.path, _together(out.form, texts))
+
+
+def _write(path: str, text: str) -> None:
+    if path == STDOUT:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_whole(Path(path), text.encode())
+    except OSError as error:
+        raise CtxprovError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _summarise(pages: Sequence[Page]) -> None:
+    """Add the documents to the summary of the workflow's step, where there is one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.writelines(page["markdown"]() for page in pages)
+    except OSError as error:
+        raise CtxprovError(f"The step's summary cannot be written: {error.strerror}.") from error
 
 
 def _together(form: str, texts: Sequence[str]) -> str:
     """One stack's document is itself; several are one document of their format."""
-    if len(texts) == 1 or form != "json":
-        return "\n".join(texts)
-    return json_text({"format_version": 1, "stacks": [json.loads(text) for text in texts]})
+    match form:
+        case "html":
+            return html_document(texts, title="ctxprov")
+        case "json" if len(texts) > 1:
+            return json_text({"format_version": 1, "stacks": [json.loads(text) for text in texts]})
+        case _:
+            return "\n".join(texts)

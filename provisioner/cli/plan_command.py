@@ -21,6 +21,7 @@ from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.show_plan import Told, plan_page, show_plan
 from provisioner.cli.speech import tell
+from provisioner.cli.spots import spots_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import survey
@@ -180,7 +181,8 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         timeless=asked.base is not None,
         breaches=found,
     )
-    run.pages.append(plan_page(lambda: shown.whole, verbose=asked.verbose))
+    page = plan_page(lambda: shown.whole, verbose=asked.verbose, spots=spots_of(manifest))
+    run.pages.append(page)
     if not run.is_quiet:
         show_plan(shown, colour=asked.colour, verbose=asked.verbose)
     refused = told.blocked or any(breach.refuses for breach in found)

@@ -10,11 +10,14 @@ import click
 
 from provisioner.cli import terminal
 from provisioner.cli.outputs import Page
+from provisioner.cli.spots import Spotter, nowhere
 from provisioner.model import Plan, Result
 from provisioner.model.limits import Breach
 from provisioner.planner import next_refresh, valid_until
 from provisioner.pricing import Lookup, costs, totals_of
 from provisioner.render.document import plan_json
+from provisioner.render.github import plan_annotations, result_annotations
+from provisioner.render.html import plan_article, result_article
 from provisioner.render.markdown import plan_markdown, result_markdown
 from provisioner.render.result import result_json, result_text
 from provisioner.render.text import plan_text
@@ -59,12 +62,16 @@ class Told:
         )
 
 
-def plan_page(view: Callable[[], PlanView], *, verbose: bool = False) -> Page:
-    """A plan in every format; *view* is called when one of them is asked for."""
+def plan_page(
+    view: Callable[[], PlanView], *, verbose: bool = False, spots: Spotter = nowhere
+) -> Page:
+    """A plan in every format; *view* and *spots* are called when one of them is asked for."""
     return {
         "text": lambda: plan_text(view(), width=_PAGE, colour=False, verbose=verbose),
         "json": lambda: plan_json(view()),
         "markdown": lambda: plan_markdown(view()),
+        "html": lambda: plan_article(view()),
+        "github": lambda: plan_annotations(view(), spots()),
     }
 
 
@@ -74,12 +81,14 @@ def show_plan(told: Told, *, colour: bool, verbose: bool = False) -> None:
     click.echo(text, nl=False, color=True)
 
 
-def result_page(told: Plan, results: Sequence[Result]) -> Page:
+def result_page(told: Plan, results: Sequence[Result], *, spots: Spotter = nowhere) -> Page:
     """How every pending change ended, in every format."""
     return {
         "text": lambda: result_text(results, width=_PAGE, colour=False),
         "json": lambda: result_json(told, results),
         "markdown": lambda: result_markdown(told, results),
+        "html": lambda: result_article(told, results),
+        "github": lambda: result_annotations(results, spots()),
     }
 
 

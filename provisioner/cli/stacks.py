@@ -43,6 +43,7 @@ class Run:
     reach: Reach
     outs: tuple[Out, ...] = ()
     pages: list[Page] = field(default_factory=list)
+    failures: list[CtxprovError] = field(default_factory=list)
 
     @property
     def is_quiet(self) -> bool:
@@ -83,8 +84,8 @@ async def _over_stacks(
             rows.append((stack, ended))
             if ended.status in {Status.INTERRUPTED, Status.TERMINATED}:
                 break
-    if run.pages:
-        write(outs, run.pages)
+    if run.pages or run.failures:
+        write(outs, run.pages, run.failures)
     if len(stacks) > 1 and not run.is_quiet:
         _tell(rows)
     return tuple(rows)
@@ -94,6 +95,7 @@ async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
     try:
         return await work(stack, run)
     except CtxprovError as error:
+        run.failures.append(error)
         return Ended(status=tell_error(error), summary=plain(str(error).partition("\n")[0]))
 
 

@@ -1,0 +1,134 @@
+"""
+A plan, its outcome or what is wrong with a manifest as annotations of a GitHub workflow.
+
+GitHub reads commands from the log, a line each, and shows ten of a kind for each step; so the
+rest is counted.  A name or a message cannot end its line, nor begin a command of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal, TypeAlias
+
+from provisioner.errors import CtxprovError, ManifestError, Problem
+from provisioner.model import Cause, Result
+from provisioner.render.escape import command
+from provisioner.render.limits import BrokenLimit
+from provisioner.render.result import ending
+from provisioner.render.row import Row
+from provisioner.render.view import PlanView
+
+Level: TypeAlias = Literal["error", "warning", "notice"]
+Spots: TypeAlias = Mapping[str, Problem]
+"""Where each name is declared; only the places of these problems count."""
+
+MOST = 10
+"""GitHub shows no more of one level for each step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """One message, at a place if it has one.  Its texts are foreign."""
+
+    level: Level
+    title: str
+    message: str
+    spot: Problem | None = None
+
+
+def plan_annotations(view: PlanView, spots: Spots) -> str:
+    """A line for each edit, drift and refusal, at the entry it is about."""
+    refused = (_of_limit(limit) for limit in view.limits if limit.refused)
+    told = (_of_row(row, spots) for row in view.rows if row.is_told)
+    return _lines([*refused, *(one for one in told if one)])
+
+
+def result_annotations(results: Iterable[Result], spots: Spots) -> str:
+    """A line for each change that did not end well."""
+    ends = (ending(result) for result in results)
+    return _lines(
+        Annotation(
+            level="error" if end.fate == "failed" else "warning",
+            title=f"{end.name}: {end.action} {end.fate}",
+            message=end.words,
+            spot=spots.get(end.name),
+        )
+        for end in ends
+        if end.fate != "done"
+    )
+
+
+def failure_annotations(error: CtxprovError, here: Callable[[Problem], Problem]) -> str:
+    """
+    A line for each thing that is wrong with a manifest, or one for any other failure.
+
+    *here* spells a place as GitHub knows it.
+    """
+    match error:
+        case ManifestError(problems=problems):
+            return _lines(_of_problem(here(problem)) for problem in problems)
+        case _:
+            return _lines([Annotation(level="error", title="ctxprov", message=str(error))])
+
+
+def _of_problem(problem: Problem) -> Annotation:
+    title = problem.where or "ctxprov"
+    return Annotation(level="error", title=title, message=problem.message, spot=problem)
+
+
+def _of_limit(limit: BrokenLimit) -> Annotation:
+    return Annotation(level="error", title=f"limits.{limit.limit}", message=limit.why)
+
+
+def _of_row(row: Row, spots: Spots) -> Annotation | None:
+    level = _level(row)
+    if level is None:
+        return None
+    title = f"{row.name}: {row.action}"
+    return Annotation(level=level, title=title, message=row.why, spot=spots.get(row.name))
+
+
+def _level(row: Row) -> Level | None:
+    match row.action, row.cause:
+        case "blocked", _:
+            return "error"
+        case _, Cause.EDIT if row.pending:
+            return "notice"
+        case _, Cause.DRIFT:
+            return "warning"
+        case _:
+            return None
+
+
+def _lines(annotations: Iterable[Annotation]) -> str:
+    order: Sequence[Level] = ("error", "warning", "notice")
+    told = sorted(annotations, key=lambda one: order.index(one.level))
+    groups = groupby(told, key=lambda one: one.level)
+    return "".join(line for level, group in groups for line in _group(level, list(group)))
+
+
+def _group(level: Level, group: Sequence[Annotation]) -> Iterator[str]:
+    shown = group if len(group) <= MOST else group[: MOST - 1]
+    yield from map(_line, shown)
+    if len(shown) < len(group):
+        more = f"… and {len(group) - len(shown):,} more; the plan has all of them."
+        yield _line(Annotation(level=level, title="ctxprov", message=more))
+
+
+def _line(one: Annotation) -> str:
+    words = {"title": _property(one.title)}
+    if one.spot:
+        words = {
+            "file": _property(one.spot.file),
+            "line": str(one.spot.line),
+            "col": str(one.spot.column),
+            **words,
+        }
+    properties = ",".join(f"{key}={value}" for key, value in words.items())
+    return f"::{one.level} {properties}::{command(one.message)}\n"
+
+
+def _property(text: str) -> str:
+    return command(text).replace(":", "%3A").replace(",", "%2C")

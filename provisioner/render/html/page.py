@@ -1,0 +1,145 @@
+"""
+A plan as one self-contained page: a table, the lives of its caches, and what they cost.
+
+No script, no font, no picture from anywhere, and a policy in the page that says so.  Light
+and dark follow the reader's system; on paper it is black on white.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from provisioner.render.difference import differences
+from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
+from provisioner.render.html.rent import rent_chart
+from provisioner.render.html.style import STYLE
+from provisioner.render.html.timeline import timeline
+from provisioner.render.limits import limit_sentences
+from provisioner.render.money import (
+    cost_sentences,
+    cost_text,
+    rent_text,
+    totals_text,
+    unpriced_text,
+)
+from provisioner.render.row import Row, by_heading
+from provisioner.render.sizes import moment_short
+from provisioner.render.summary import changes_nothing, headline, no_changes, validity
+from provisioner.render.view import PlanView
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_COLUMNS = ("Change", "Cache", "Provider and model", "Why", "Size", "Tokens", "Money")
+MOST = 2_000
+"""So many rows fit into a page that a browser likes; the rest is counted."""
+
+
+def plan_article(view: PlanView) -> str:
+    """The part of a page that shows *view*."""
+    told = [row for row in view.rows if row.is_told]
+    shown = told[:MOST]
+    return str(
+        tag(
+            "article",
+            _head(view),
+            *(_section(heading, rows) for heading, rows in by_heading(shown).items()),
+            tag("p", f"… and {len(told) - MOST:,} more rows.") if len(told) > MOST else None,
+            _figure("Lives around now", timeline(view.rows, view.at)),
+            _figure("Rent per hour", rent_chart(view.rows)),
+            _foot(view),
+        )
+    )
+
+
+def html_document(articles: Sequence[str], *, title: str) -> str:
+    """A whole page around *articles*."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        Markup(f"<style>{STYLE}</style>"),
+    )
+    body = tag("body", tag("main", *map(Markup, articles)))
+    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
+
+
+def _head(view: PlanView) -> Markup:
+    facts = [f"At {moment_short(view.at, at=view.at)} on {view.at:%Y-%m-%d}"]
+    if view.commit:
+        facts.append(f"commit {view.commit[:12]}")
+    if not view.timeless:
+        facts.append(validity(view).removesuffix("."))
+    return tag(
+        "header",
+        tag("h1", view.stack),
+        tag("p", _headline(view), class_="headline"),
+        tag("p", no_changes(view)) if changes_nothing(view) else None,
+        tag("p", " · ".join(facts), class_="quiet"),
+        tag("p", "A part of the plan, selected by name.", class_="bad") if view.partial else None,
+        *(tag("p", sentence, class_="bad") for sentence in limit_sentences(view.limits)),
+    )
+
+
+def _headline(view: PlanView) -> str:
+    return " · ".join(filter(None, (headline(view), totals_text(view.totals))))
+
+
+def _section(heading: str, rows: Sequence[Row]) -> Markup:
+    return tag(
+        "section",
+        tag("h2", f"{heading} ({len(rows):,})"),
+        tag(
+            "table",
+            tag("thead", tag("tr", *(tag("th", name, scope="col") for name in _COLUMNS))),
+            tag("tbody", *map(_row, rows)),
+        ),
+    )
+
+
+def _row(row: Row) -> Markup:
+    cells: tuple[Inner, ...] = (
+        tag("span", f"{row.symbol} {row.action}", class_=f"verb {row.tone}"),
+        together(tag("b", row.name), _more(row)),
+        f"{row.provider} {row.model}",
+        row.why,
+        row.sizes,
+        row.tokens,
+        cost_text(row.cost) if row.cost else "",
+    )
+    return tag(
+        "tr", *(tag("td", cell, data_is=name) for name, cell in zip(_COLUMNS, cells, strict=True))
+    )
+
+
+def _more(row: Row) -> Markup:
+    lines = [*_attributes(row), *(cost_sentences(row.cost) if row.cost else ())]
+    if not lines:
+        return NOTHING
+    return tag("details", tag("summary", "more"), tag("ul", *(tag("li", line) for line in lines)))
+
+
+def _attributes(row: Row) -> Iterator[str]:
+    """What differs, of a row that changes something that was there."""
+    found = differences(row.before, row.after) if row.pending and row.before and row.after else ()
+    for one in found:
+        yield f"{one.where}: {one.before or 'nothing'} → {one.after or 'nothing'}"
+
+
+def _figure(title: str, picture: Markup) -> Markup | None:
+    return tag("section", tag("h2", title), picture, class_="figure") if picture.text else None
+
+
+def _foot(view: PlanView) -> Markup:
+    lines: Iterable[str] = filter(None, (_rent(view), unpriced_text(view.totals)))
+    return tag(
+        "footer",
+        *(tag("p", line) for line in lines),
+        tag("p", "Fingerprint ", tag("code", view.fingerprint)),
+        class_="quiet",
+    )
+
+
+def _rent(view: PlanView) -> str:
+    return f"Rent when it is done: {rent_text(view.totals)}." if view.totals.figures.after else ""

@@ -1,0 +1,102 @@
+"""
+A picture of the rent per hour of every cache, before and after, as SVG that stretches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provisioner.model.money import NOTHING as FREE
+from provisioner.model.money import Money, total
+from provisioner.render.html.markup import NOTHING, Markup, tag, together
+from provisioner.render.money import usd
+from provisioner.render.row import Row
+
+MOST = 40
+"""So many caches have bars of their own; what the others cost is one more."""
+
+_ROW, _BAR = 46, 11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rent:
+    """What one name costs per hour."""
+
+    name: str
+    before: Money
+    after: Money
+
+    @property
+    def height(self) -> int:
+        return max(self.before.nano, self.after.nano)
+
+
+def rents(rows: Sequence[Row]) -> tuple[Rent, ...]:
+    """By name, the dearest first; an old cache counts to its name."""
+    names: dict[str, Rent] = {}
+    for row in rows:
+        if row.cost is None:
+            continue
+        figures, known = row.cost.figures, names.get(row.name)
+        names[row.name] = Rent(
+            name=row.name,
+            before=figures.before + (known.before if known else FREE),
+            after=figures.after + (known.after if known else FREE),
+        )
+    paid = (rent for rent in names.values() if rent.before or rent.after)
+    return tuple(sorted(paid, key=lambda rent: (-rent.height, rent.name)))
+
+
+def rent_chart(rows: Sequence[Row]) -> Markup:
+    """Draw what *rows* cost; nothing, if nothing is paid."""
+    known = rents(rows)
+    if not known:
+        return NOTHING
+    shown = [*known[:MOST], *_rest(known[MOST:])]
+    top = max(rent.height for rent in shown) or 1
+    picture = tag(
+        "svg",
+        *(_bars(rent, number * _ROW, top) for number, rent in enumerate(shown)),
+        class_="rent",
+        height=_ROW * len(shown),
+        width="100%",
+        role="img",
+        aria_label="Rent per hour by cache, before and after",
+    )
+    legend = (
+        tag("span", tag("i", class_="before"), " before"),
+        tag("span", tag("i", class_="after"), " after"),
+    )
+    return together(picture, tag("p", *legend, class_="legend"))
+
+
+def _rest(rents: Sequence[Rent]) -> list[Rent]:
+    if not rents:
+        return []
+    return [
+        Rent(
+            name=f"{len(rents):,} more",
+            before=total(rent.before for rent in rents),
+            after=total(rent.after for rent in rents),
+        )
+    ]
+
+
+def _bars(rent: Rent, top: int, most: int) -> Markup:
+    return tag(
+        "g",
+        tag("text", rent.name, x=0, y=top + 14, class_="name"),
+        *_bar("before", rent.before, top + 19, most),
+        *_bar("after", rent.after, top + 19 + _BAR + 1, most),
+    )
+
+
+def _bar(kind: str, money: Money, top: int, most: int) -> tuple[Markup, ...]:
+    if not money:
+        return ()
+    width = round(75 * money.nano / most, 3)
+    return (
+        tag("rect", x=0, y=top, width=f"{width}%", height=_BAR, class_=kind),
+        tag("text", usd(money, "/h"), x=f"{width + 1}%", y=top + 10, class_="amount"),
+    )

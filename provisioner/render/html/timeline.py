@@ -1,0 +1,129 @@
+"""
+A picture of every cache's life around now, as SVG that stretches with the page.
+
+Across, places are shares of the width, so that letters keep their size on a phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from provisioner.render.html.lanes import Lane, Phase, Span, horizon, lanes
+from provisioner.render.html.markup import NOTHING, Markup, tag, together
+from provisioner.render.row import Row
+from provisioner.render.sizes import moment_short, span_text
+
+MOST = 60
+"""So many lives fit into a picture; the rest is counted."""
+
+_LANE, _TOP, _BAR, _FOOT = 38, 26, 12, 20
+_EDGE = 6
+"""Nearer to an edge than so many percent of the width, a label would be cut."""
+_TICKS = 4
+_STEPS = tuple(
+    timedelta(minutes=minutes)
+    for minutes in (5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 20160, 43200, 129600)
+)
+_WORDS = {
+    Phase.LIVED: "lived",
+    Phase.LIVES: "lives",
+    Phase.WINDOW: "to be refreshed",
+    Phase.FADES: "retires",
+}
+
+
+def timeline(rows: Sequence[Row], at: datetime) -> Markup:
+    """Draw the lives of *rows*; nothing, if none has one."""
+    known = lanes(rows, at)
+    if not known:
+        return NOTHING
+    shown = known[:MOST]
+    scale = _Scale(*horizon(shown, at))
+    height = _TOP + _LANE * len(shown) + _FOOT
+    picture = tag(
+        "svg",
+        *_axis(scale, at, height),
+        *(_lane(lane, number, scale, at) for number, lane in enumerate(shown)),
+        class_="timeline",
+        height=height,
+        width="100%",
+        role="img",
+        aria_label=f"The lives of {len(shown)} caches around now",
+    )
+    rest = len(known) - len(shown)
+    return together(picture, _legend(), tag("p", f"… and {rest:,} more.") if rest else None)
+
+
+class _Scale:
+    """Moments as shares of the width."""
+
+    def __init__(self, begin: datetime, end: datetime) -> None:
+        self.begin, self.end = begin, end
+
+    def share(self, moment: datetime) -> float:
+        part = (min(max(moment, self.begin), self.end) - self.begin) / (self.end - self.begin)
+        return round(100 * part, 3)
+
+    def ticks(self) -> Iterator[datetime]:
+        span = self.end - self.begin
+        step = next((one for one in _STEPS if span / one <= _TICKS + 1), _STEPS[-1])
+        midnight = self.begin.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        tick = midnight + step * (1 + (self.begin - midnight) // step)
+        while tick < self.end - span / 20:
+            yield tick
+            tick += step
+
+
+def _axis(scale: _Scale, at: datetime, height: int) -> Iterator[Markup]:
+    for tick in scale.ticks():
+        place = f"{scale.share(tick)}%"
+        yield tag("line", x1=place, x2=place, y1=_TOP - 8, y2=height - _FOOT, class_="tick")
+        if _EDGE < scale.share(tick) < 100 - _EDGE:
+            yield tag(
+                "text", _tick(tick, at), x=place, y=height - 6, class_="tick", text_anchor="middle"
+            )
+    place = f"{scale.share(at)}%"
+    yield tag("line", x1=place, x2=place, y1=_TOP - 8, y2=height - _FOOT, class_="now")
+    label = f"now, {moment_short(at, at=at)}"
+    yield tag("text", label, x=place, y=12, class_="now", text_anchor="middle")
+
+
+def _tick(moment: datetime, at: datetime) -> str:
+    """The time, and the day if it is not that of *at*."""
+    there = moment.astimezone(UTC)
+    same_day = there.date() == at.astimezone(UTC).date()
+    return f"{there:%H:%M}" if same_day else f"{there:%m-%d %H:%M}"
+
+
+def _lane(lane: Lane, number: int, scale: _Scale, at: datetime) -> Markup:
+    top = _TOP + number * _LANE
+    row = lane.row
+    label = f"{row.symbol} {row.name}"
+    return tag(
+        "g",
+        tag("text", label, x=0, y=top + 14, class_=f"name {row.tone}"),
+        *(_bar(span, top + 20, scale, at) for span in lane.spans),
+    )
+
+
+def _bar(span: Span, top: int, scale: _Scale, at: datetime) -> Markup:
+    begin, end = scale.share(span.begin), scale.share(span.end)
+    words = f"{_WORDS[span.phase]}, {moment_short(span.begin, at=at)} to "
+    words += f"{moment_short(span.end, at=at)} ({span_text(span.end - span.begin)})"
+    return tag(
+        "rect",
+        tag("title", words),
+        x=f"{begin}%",
+        y=top,
+        width=f"{max(round(end - begin, 3), 0.3)}%",
+        height=_BAR,
+        class_=span.phase.value,
+    )
+
+
+def _legend() -> Markup:
+    items = (
+        tag("span", tag("i", class_=phase.value), f" {words}") for phase, words in _WORDS.items()
+    )
+    return tag("p", *items, class_="legend")

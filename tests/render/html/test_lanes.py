@@ -1,0 +1,105 @@
+"""What a timeline shows of each change."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.model import (
+    Change,
+    Create,
+    Keep,
+    Leave,
+    Plan,
+    Reason,
+    Refresh,
+    Replace,
+    Retire,
+)
+from provisioner.render.html.lanes import Lane, Phase, horizon, lanes
+from provisioner.render.row import rows
+from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
+
+LATER = NOW + 2 * HOUR
+WANT = desired("a")
+OWN = live(WANT)
+RECORD = recorded(WANT)
+
+
+def lane_of(change: Change) -> Lane | None:
+    told = Plan(stack=STACK, at=LATER, changes=(change,), edits=frozenset())
+    found = lanes(rows(told), LATER)
+    return found[0] if found else None
+
+
+def phases(change: Change) -> list[tuple[str, float, float]]:
+    """Each span as hours from now."""
+    lane = lane_of(change)
+    return [
+        (span.phase.value, (span.begin - LATER) / HOUR, (span.end - LATER) / HOUR)
+        for span in (lane.spans if lane else ())
+    ]
+
+
+TABLE = {
+    "create": (Create(WANT, None, Reason.NEW), [("lives", 0, 5), ("window", 5, 6)]),
+    "keep": (
+        Keep(WANT, OWN, RECORD, Reason.CURRENT),
+        [("lived", -2, 0), ("lives", 0, 3), ("window", 3, 4)],
+    ),
+    "refresh": (
+        Refresh(WANT, OWN, RECORD, Reason.EXPIRING),
+        [("lived", -2, 0), ("lives", 0, 5), ("window", 5, 6)],
+    ),
+    "replace": (
+        Replace(desired("a", "y"), OWN, RECORD, Reason.CONTENT),
+        [("lived", -2, 0), ("fades", 0, 1), ("lives", 0, 5), ("window", 5, 6)],
+    ),
+    "retire": (Retire(OWN, RECORD, Reason.UNDECLARED), [("lived", -2, 0), ("fades", 0, 1)]),
+    "stray": (Leave(OWN, None, Reason.STRAY), [("lived", -2, 0), ("lives", 0, 4)]),
+    "annotation": (Keep(annotation(), None, None, Reason.CURRENT), []),
+}
+
+
+@pytest.mark.parametrize(("change", "spans"), TABLE.values(), ids=TABLE)
+def test_spans(change: Change, spans: list[tuple[str, float, float]]) -> None:
+    """A lane shows what was lived, what is ahead, when to refresh, and what fades."""
+    assert phases(change) == spans
+
+
+def test_what_ends_first_is_on_top() -> None:
+    """Lanes are in the order in which they end."""
+    long, short = desired("a"), desired("b")
+    told = Plan(
+        stack=STACK,
+        at=LATER,
+        changes=(
+            Keep(long, live(long), recorded(long), Reason.CURRENT),
+            Keep(short, live(short, expires_at=LATER + HOUR), recorded(short), Reason.CURRENT),
+        ),
+        edits=frozenset(),
+    )
+
+    assert [lane.row.name for lane in lanes(rows(told), LATER)] == ["b", "a"]
+
+
+@given(rests=st.lists(st.integers(1, 10_000), min_size=1, max_size=20))
+def test_the_horizon_holds_now_and_most_lives(rests: list[int]) -> None:
+    """Now is inside, half of all ends are, and one far end does not squeeze the rest."""
+    wants = [desired(f"n{at}") for at in range(len(rests))]
+    changes = tuple(
+        Leave(live(want, expires_at=LATER + timedelta(hours=rest)), None, Reason.STRAY)
+        for want, rest in zip(wants, rests, strict=True)
+    )
+    told = Plan(stack=STACK, at=LATER, changes=changes, edits=frozenset())
+    known = lanes(rows(told), LATER)
+
+    begin, end = horizon(known, LATER)
+
+    assert begin < LATER < end
+    assert 2 * sum(lane.end <= end for lane in known) >= len(known)
+    assert end - LATER <= 5 * max(sorted(rests)[len(rests) // 2], 1) * HOUR
+    assert all(span.phase in Phase for lane in known for span in lane.spans)

@@ -1,0 +1,119 @@
+"""A page: complete, inert, and of one file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from provisioner.model import Keep, Leave, Reason
+from provisioner.render.html import html_document, plan_article
+from provisioner.render.html.page import MOST
+from provisioner.render.view import PlanView
+from tests.builders import desired, live, recorded
+from tests.render.html.test_markup import read_page
+from tests.render.scene import PLAN, plan_of, view
+
+HOSTILE = '"><script>alert(1)</script><!--\x1b[31m\u202e'
+
+
+def page(told: PlanView) -> str:
+    return html_document([plan_article(told)], title="ctxprov: demo")
+
+
+def test_every_change_has_a_row() -> None:
+    """Each change that a terminal shows is in the table, with why and what it costs."""
+    text = read_page(page(view(PLAN))).text
+
+    for told in view(PLAN).rows:
+        if told.is_told:
+            assert told.name in text
+            assert told.why in text
+
+
+def test_the_whole_fingerprint_is_there() -> None:
+    """Whoever approves a page finds what apply expects."""
+    assert PLAN.fingerprint in page(view(PLAN))
+
+
+def test_one_file_without_a_script() -> None:
+    """Nothing is loaded from anywhere and nothing runs."""
+    seen = read_page(page(view(PLAN)))
+
+    policies = [value for name, value in seen.attributes if name == "content"]
+    assert "default-src 'none'; style-src 'unsafe-inline'" in policies
+    assert not {"script", "link", "img", "iframe", "object", "base", "form", "a"} & set(seen.tags)
+    assert not {"href", "src", "style"} & {name for name, _ in seen.attributes}
+    assert not [name for name, _ in seen.attributes if name.startswith("on")]
+    assert not re.search(r"url\(|@import", page(view(PLAN)))
+
+
+@pytest.mark.parametrize("field", ["stack", "commit"])
+def test_hostile_facts(field: str) -> None:
+    """A stack or a commit that is markup stays text."""
+    changes: dict[str, str] = {field: HOSTILE}
+    text = page(replace(view(PLAN), **changes))  # type: ignore[arg-type]  # either is text
+
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_hostile_rows() -> None:
+    """Names, models and reasons that are markup stay text, also in the pictures."""
+    told = view(PLAN)
+    rows = tuple(replace(row, name=HOSTILE, why=HOSTILE) for row in told.rows)
+
+    seen = read_page(page(replace(told, rows=rows)))
+
+    assert "script" not in seen.tags
+    assert seen.text.count("alert(1)") >= 2 * len(rows) - 2
+
+
+def test_pictures() -> None:
+    """Lives and rents are drawn, each bar with words for who cannot see it."""
+    seen = read_page(page(view(PLAN)))
+    labels = [value for name, value in seen.attributes if name == "aria-label"]
+
+    assert len(labels) == 2
+    assert seen.tags.count("title") > 20
+    assert "Rent per hour" in seen.text
+
+
+def test_nothing_to_draw() -> None:
+    """A plan without a live cache has a page without empty pictures."""
+    seen = read_page(page(view(plan_of())))
+
+    assert "svg" not in seen.tags
+    assert "No changes" in seen.text
+
+
+def test_a_page_has_a_limit() -> None:
+    """What a browser could not show is counted, and the picture is cut with a word."""
+    many = [desired(f"n{at}") for at in range(MOST + 7)]
+    strays = tuple(Leave(live(want), None, Reason.STRAY) for want in many)
+
+    text = page(view(plan_of(*strays)))
+
+    assert "… and 7 more rows." in text
+    assert text.count("<tr>") == MOST + 1
+    assert len(text) < 4_000_000
+
+
+def test_unchanged_caches_are_drawn_but_have_no_row() -> None:
+    """The picture shows every life; the table only what changes."""
+    want = desired("steady")
+    text = page(view(plan_of(Keep(want, live(want), recorded(want), Reason.CURRENT))))
+
+    assert "<table" not in text
+    assert "steady" in text
+
+
+def test_several_stacks_share_a_page() -> None:
+    """Each stack is an article of one document."""
+    articles = [plan_article(view(told)) for told in (PLAN, plan_of())]
+    text = html_document(articles, title="ctxprov")
+
+    assert text.count("<!DOCTYPE html>") == 1
+    assert read_page(text).tags.count("article") == 2
