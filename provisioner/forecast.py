@@ -25,7 +25,9 @@ from provisioner.model import (
     State,
     Ttl,
 )
+from provisioner.model.money import Spent
 from provisioner.planner import as_if_applied, plan
+from provisioner.pricing import Grant, Lookup, spent
 
 _SEED = 1
 
@@ -40,6 +42,7 @@ class Outlook:
     """Besides the first."""
     cold: timedelta
     """How long nobody can use it."""
+    spent: Spent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ def forecast(
     span: timedelta,
     every: timedelta,
     miss_rate: float,
+    lookup: Lookup,
 ) -> Forecast:
     """
     Let *span* pass from *now* on, with a run *every* so often.
@@ -101,7 +105,11 @@ def forecast(
         else:
             world.run(desired, moment)
     world.pass_until(now + span)
-    return Forecast(runs=len(moments) - missed, missed=missed, outlooks=world.outlooks(desired))
+    return Forecast(
+        runs=len(moments) - missed,
+        missed=missed,
+        outlooks=world.outlooks(desired, lookup, until=now + span),
+    )
 
 
 def _moments(now: datetime, span: timedelta, every: timedelta) -> Iterator[datetime]:
@@ -121,6 +129,7 @@ class _World:
         self.refreshes: Counter[str] = Counter()
         self.creations: Counter[str] = Counter()
         self.cold: Counter[str] = Counter()
+        self.grants = {name: [_grant(record)] for name, record in _records(state)}
 
     def run(self, desired: tuple[Desired, ...], now: datetime) -> None:
         told = plan(desired, self.state, self.live.values(), stack=self.stack, now=now)
@@ -128,17 +137,19 @@ class _World:
 
     def pass_until(self, end: datetime) -> None:
         """Count the time that is cold at the end."""
-        for name, record in self.state.caches.items():
-            if isinstance(record, RecordedCache):
-                self._chill(name, record, end)
+        for name, record in _records(self.state):
+            self._chill(name, record, end)
 
-    def outlooks(self, desired: Iterable[Desired]) -> tuple[Outlook, ...]:
+    def outlooks(
+        self, desired: Iterable[Desired], lookup: Lookup, *, until: datetime
+    ) -> tuple[Outlook, ...]:
         return tuple(
             Outlook(
                 name=want.name,
                 refreshes=self.refreshes[want.name],
                 creations=self.creations[want.name],
                 cold=timedelta(seconds=self.cold[want.name]),
+                spent=spent(want, self.grants[want.name], lookup, until=until),
             )
             for want in desired
             if isinstance(want, DesiredCache)
@@ -150,16 +161,18 @@ class _World:
             match change:
                 case Refresh(want, _, record):
                     self.refreshes[want.name] += 1
-                    caches[want.name] = self._renewed(want, record, told.at)
+                    caches[want.name] = self._renewed(want, record, told.at, made=False)
                 case Create(want, RecordedCache() as record):
                     self.creations[want.name] += 1
                     self._chill(want.name, record, told.at)
-                    caches[want.name] = self._renewed(want, record, told.at)
+                    caches[want.name] = self._renewed(want, record, told.at, made=True)
                 case _:
                     pass
         self.state = replace(self.state, caches=caches)
 
-    def _renewed(self, want: DesiredCache, record: RecordedCache, now: datetime) -> RecordedCache:
+    def _renewed(
+        self, want: DesiredCache, record: RecordedCache, now: datetime, *, made: bool
+    ) -> RecordedCache:
         end = now + want.life.span if isinstance(want.life, Ttl) else want.life.moment
         self.live[record.id] = LiveCache(
             provider=record.provider,
@@ -171,7 +184,16 @@ class _World:
             expires_at=end,
             tokens=record.measure.tokens,
         )
+        self.grants[want.name].append(Grant(now, end, made))
         return replace(record, updated_at=now, expires_at=end)
 
     def _chill(self, name: str, record: RecordedCache, now: datetime) -> None:
         self.cold[name] += max(0, int((now - record.expires_at).total_seconds()))
+
+
+def _records(state: State) -> Iterator[tuple[str, RecordedCache]]:
+    return ((name, one) for name, one in state.caches.items() if isinstance(one, RecordedCache))
+
+
+def _grant(record: RecordedCache) -> Grant:
+    return Grant(record.updated_at, record.expires_at, made=True)

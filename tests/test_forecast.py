@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.forecast import Forecast, forecast, tolerance
-from provisioner.model import Desired, Settings, Ttl, Until
+from provisioner.model import Desired, Measure, Settings, Ttl, Until
 from tests.builders import HOUR, NOW, STACK, annotation, desired
+from tests.pricing.prices import MILLION, dollars, lookup
 
 DAY = 24 * HOUR
 WARM = desired("a", life=Ttl(12 * HOUR), settings=Settings())
@@ -23,7 +25,9 @@ FIXED = desired("f", life=Until(NOW + 3 * DAY))
 def told(
     *want: Desired, span: timedelta = 4 * DAY, every: timedelta = HOUR / 2, miss_rate: float = 0
 ) -> Forecast:
-    return forecast(want, stack=STACK, now=NOW, span=span, every=every, miss_rate=miss_rate)
+    return forecast(
+        want, stack=STACK, now=NOW, span=span, every=every, miss_rate=miss_rate, lookup=lookup
+    )
 
 
 def test_a_steady_schedule() -> None:
@@ -103,3 +107,23 @@ def test_missed_runs(miss_rate: float) -> None:
 
     assert future.runs + future.missed == 192
     assert future.missed > 0
+
+
+def test_what_a_steady_schedule_costs() -> None:
+    """One creation, and rent for all the time; billed by ttl, for each of the lives granted."""
+    priced = replace(WARM, model="flat", measure=Measure(tokens=MILLION, counted=True))
+    (outlook,) = told(priced).outlooks
+
+    assert outlook.spent.first == dollars(2)
+    assert outlook.spent.again == dollars(0)
+    assert outlook.spent.rent == dollars(4 * 24)
+    assert outlook.spent.rent_by_ttl == dollars(12 * (1 + outlook.refreshes))
+
+
+def test_what_too_rare_a_schedule_costs() -> None:
+    """Every run makes the cache again, and no rent is paid while it is cold."""
+    priced = replace(SHORT, model="flat", measure=Measure(tokens=MILLION, counted=True))
+    (outlook,) = told(priced, every=HOUR, span=DAY).outlooks
+
+    assert outlook.spent.again == dollars(2 * 24)
+    assert outlook.spent.rent == dollars(18)

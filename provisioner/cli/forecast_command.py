@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.schedule import schedule_of
 from provisioner.cli.status import Status
 from provisioner.forecast import forecast
-from provisioner.render.outlook import forecast_json, forecast_text
+from provisioner.render.outlook import Future, forecast_json, forecast_text
 
 
 @click.command("forecast")
@@ -59,7 +60,7 @@ def command(
     Simulate what a schedule will do with a stack.
 
     Uses the planner itself on a simulated clock: how often each cache is refreshed, made
-    again, and for how long it is cold. Asks nobody and needs no key.
+    again, for how long it is cold, and what all that costs. Asks nobody and needs no key.
 
     \b
     Examples:
@@ -71,9 +72,24 @@ def command(
         stack, environment=environment, models=models, now=now, allow_empty=True
     )
     future = forecast(
-        desired, stack=manifest.stack, now=now, span=span, every=every, miss_rate=miss_rate
+        desired,
+        stack=manifest.stack,
+        now=now,
+        span=span,
+        every=every,
+        miss_rate=miss_rate,
+        lookup=load_catalog(models).find,
     )
-    rows = [(one.name, one.refreshes, one.creations, one.cold) for one in future.outlooks]
+    rows = [
+        Future(
+            name=one.name,
+            refreshes=one.refreshes,
+            creations=one.creations,
+            cold=one.cold,
+            spent=one.spent,
+        )
+        for one in future.outlooks
+    ]
     show = forecast_json if as_json else forecast_text
     sentence = schedule_of(desired, every)
     click.echo(show(rows, runs=future.runs, missed=future.missed, sentence=sentence), nl=False)

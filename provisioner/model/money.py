@@ -182,3 +182,32 @@ class Totals:
     """Over the lines that declare their calls; None if none does."""
     steps: tuple[Step, ...]
     """The figures of all lines from each day on that changes any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a cache, or several, cost over a stretch of time."""
+
+    first: Money
+    """For making it."""
+    again: Money
+    """For making it again whenever it had died."""
+    rent: Money
+    """For the time lived."""
+    rent_by_ttl: Money
+    """The same, if every granted life is billed whole."""
+
+    @property
+    def creations(self) -> Money:
+        return self.first + self.again
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            first=self.first + other.first,
+            again=self.again + other.again,
+            rent=self.rent + other.rent,
+            rent_by_ttl=self.rent_by_ttl + other.rent_by_ttl,
+        )
+
+
+UNSPENT = Spent(first=NOTHING, again=NOTHING, rent=NOTHING, rent_by_ttl=NOTHING)

@@ -5,7 +5,19 @@ Whoever asks passes a lookup of models.  What has no price is `NO_PRICE`, never 
 """
 
 from provisioner.pricing.bill import cost, costs, rent, totals, totals_of
+from provisioner.pricing.spending import Grant, spent
 from provisioner.pricing.tariff import MONTH, Lookup
 from provisioner.pricing.worth import IMPLICIT_HITS
 
-__all__ = ["IMPLICIT_HITS", "MONTH", "Lookup", "cost", "costs", "rent", "totals", "totals_of"]
+__all__ = [
+    "IMPLICIT_HITS",
+    "MONTH",
+    "Grant",
+    "Lookup",
+    "cost",
+    "costs",
+    "rent",
+    "spent",
+    "totals",
+    "totals_of",
+]

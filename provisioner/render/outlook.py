@@ -4,12 +4,19 @@ A forecast as text and JSON, and the sentence that says whether a schedule fits.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from provisioner.cache import Json
+from provisioner.model.money import UNSPENT, Spent
 from provisioner.render.escape import json_text, plain
 from provisioner.render.layout import table
+from provisioner.render.money import usd
+from provisioner.render.money_json import money_json
 from provisioner.times import duration_text
+
+_HEADER = ("NAME", "REFRESHES", "MADE AGAIN", "COLD", "TO CREATE", "RENT", "AT WORST")
 
 
 def schedule_sentence(
@@ -30,34 +37,46 @@ def schedule_sentence(
     )
 
 
-def forecast_text(
-    rows: list[tuple[str, int, int, timedelta]], *, runs: int, missed: int, sentence: str
-) -> str:
-    """*rows* are name, refreshes, creations besides the first, and time without a cache."""
-    header = ("NAME", "REFRESHES", "MADE AGAIN", "COLD")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Future:
+    """What becomes of one cache, as it is told."""
+
+    name: str
+    refreshes: int
+    creations: int
+    """Besides the first."""
+    cold: timedelta
+    spent: Spent
+
+
+def forecast_text(futures: Sequence[Future], *, runs: int, missed: int, sentence: str) -> str:
     cells = [
-        (plain(name), str(refreshes), str(creations), duration_text(cold))
-        for name, refreshes, creations, cold in rows
+        (
+            plain(one.name),
+            str(one.refreshes),
+            str(one.creations),
+            duration_text(one.cold),
+            usd(one.spent.creations),
+            usd(one.spent.rent),
+            usd(one.spent.rent_by_ttl),
+        )
+        for one in futures
     ]
-    lines = table([header, *cells], right=frozenset({1, 2, 3}))
-    return "\n".join([*lines, "", f"{runs} runs, {missed} missed.", sentence]) + "\n"
+    lines = table([_HEADER, *cells], right=frozenset(range(1, len(_HEADER))))
+    told = [f"{runs} runs, {missed} missed.", sentence, *_money(_sum(futures))]
+    return "\n".join([*lines, "", *told]) + "\n"
 
 
-def forecast_json(
-    rows: list[tuple[str, int, int, timedelta]],
-    *,
-    runs: int,
-    missed: int,
-    sentence: str,
-) -> str:
+def forecast_json(futures: Sequence[Future], *, runs: int, missed: int, sentence: str) -> str:
     caches: list[Json] = [
         {
-            "name": name,
-            "refreshes": refreshes,
-            "creations": creations,
-            "cold_seconds": int(cold.total_seconds()),
+            "name": one.name,
+            "refreshes": one.refreshes,
+            "creations": one.creations,
+            "cold_seconds": int(one.cold.total_seconds()),
+            **_spent_json(one.spent),
         }
-        for name, refreshes, creations, cold in rows
+        for one in futures
     ]
     return json_text(
         {
@@ -65,6 +84,29 @@ def forecast_json(
             "runs": runs,
             "missed": missed,
             "schedule": sentence,
+            "totals": _spent_json(_sum(futures)),
             "caches": caches,
         }
     )
+
+
+def _sum(futures: Iterable[Future]) -> Spent:
+    return sum((one.spent for one in futures), UNSPENT)
+
+
+def _money(spent: Spent) -> Iterator[str]:
+    """What all of it costs, and what the schedule has to do with it."""
+    if spent.creations or spent.rent:
+        again = f", {usd(spent.again)} of it for what had died" if spent.again else ""
+        yield f"Money: {usd(spent.creations)} to create{again}; {usd(spent.rent)} of rent."
+    if spent.rent_by_ttl != spent.rent:
+        yield f"If every granted life is billed whole, the rent is {usd(spent.rent_by_ttl)}."
+
+
+def _spent_json(spent: Spent) -> dict[str, Json]:
+    return {
+        "paid_to_create": money_json(spent.first),
+        "paid_to_create_again": money_json(spent.again),
+        "rent": money_json(spent.rent),
+        "rent_billed_by_ttl": money_json(spent.rent_by_ttl),
+    }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from provisioner.model import Create, Edit, Reason, Ttl
 from provisioner.render.objections import objection_lines
-from provisioner.render.outlook import forecast_json, forecast_text, schedule_sentence
+from provisioner.render.outlook import schedule_sentence
 from provisioner.render.patch import patch_text
 from provisioner.render.upkeep import gap_line, waiting_lines
 from tests.builders import HOUR, desired, recorded
@@ -104,13 +104,3 @@ def test_schedules() -> None:
         "(a is the first to go cold)."
     )
     assert "no schedule" in schedule_sentence(None, ttl=ttl, window=window, every=HOUR)
-
-
-def test_forecasts() -> None:
-    """A forecast is a table or JSON with the same numbers."""
-    rows = [("a", 3, 1, timedelta(minutes=90))]
-
-    text = forecast_text(rows, runs=9, missed=1, sentence="Fits.")
-    assert text.splitlines()[1].split() == ["a", "3", "1", "1h30m"]
-    assert text.endswith("9 runs, 1 missed.\nFits.\n")
-    assert '"cold_seconds": 5400' in forecast_json(rows, runs=9, missed=1, sentence="Fits.")
