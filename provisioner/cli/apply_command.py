@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,19 @@ from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.failure import tell_error
+from provisioner.cli.keepalive_command import keeping
 from provisioner.cli.limits import EVERY, beyond, hold, override_option
 from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.spots import spots_of
-from provisioner.cli.stacks import Ended, Row, Run, rows_over, status_of
-from provisioner.cli.status import Status
+from provisioner.cli.stacks import Ended, Row, Run, Work, rows_over, status_of
+from provisioner.cli.status import Status, first_of
 from provisioner.cli.tokens import remembered, with_counts
 from provisioner.cli.watch import HOURLY, every_option, watch_option, watched
+from provisioner.errors import ManifestError, Refused
 from provisioner.model import Plan
 from provisioner.resolver import read_content
 
@@ -112,7 +115,7 @@ def command(
         return await carry_out(_errand(stack, asked), run)
 
     def turn() -> tuple[Row, ...]:
-        rows = rows_over(stacks, work, outs=documents)
+        rows = rows_over(stacks, _or_keep(work, asked) if watch else work, outs=documents)
         write_metrics(metrics_file, rows, models=asked.models)
         return rows
 
@@ -126,6 +129,30 @@ def _check_watch(asked: Asked, *, watch: bool, every: timedelta | None) -> None:
         raise click.UsageError("--watch would make the --replace caches anew in every run.")
     if watch and not (asked.auto_approve or asked.plan_file or asked.expect):
         raise click.UsageError("--watch asks nobody: add --auto-approve, --plan or --expect.")
+
+
+def _or_keep(work: Work, asked: Asked) -> Work:
+    """*work*; or, while its edits are refused or in error, the upkeep of what is recorded."""
+    keep = keeping(
+        environment=asked.environment,
+        emulator=asked.emulator,
+        address=asked.address,
+        accept_scope=asked.accept_scope,
+        parallelism=asked.parallelism,
+        lock_timeout=asked.lock_timeout,
+        models=asked.models,
+        colour=asked.colour,
+    )
+
+    async def both(stack: Path, run: Run) -> Ended:
+        try:
+            return await work(stack, run)
+        except (Refused, ManifestError) as error:
+            status = tell_error(error)
+            kept = await keep(stack, run)
+            return replace(kept, status=first_of(kept.status, status))
+
+    return both
 
 
 def _errand(stack: Path, asked: Asked) -> Errand:

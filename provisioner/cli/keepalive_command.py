@@ -16,7 +16,7 @@ from provisioner.cli.limits import beyond, hold
 from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
-from provisioner.cli.stacks import Ended, Run, rows_over, status_of
+from provisioner.cli.stacks import Ended, Run, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
@@ -69,6 +69,33 @@ def command(
       ctxprov keepalive
       ctxprov keepalive examples/support-bot --emulator
     """
+    work = keeping(
+        environment=environment,
+        emulator=emulator,
+        address=address,
+        accept_scope=accept_scope,
+        parallelism=parallelism,
+        lock_timeout=lock_timeout,
+        models=models,
+        colour=terminal.wants_colour(colour),
+    )
+    rows = rows_over(stacks, work, outs=with_json(outs, as_json=as_json))
+    write_metrics(metrics_file, rows, models=models)
+    return status_of(rows)
+
+
+def keeping(
+    *,
+    environment: str | None,
+    emulator: bool,
+    address: str | None,
+    accept_scope: bool,
+    parallelism: int,
+    lock_timeout: timedelta,
+    models: Path | None,
+    colour: bool,
+) -> Work:
+    """What keeps alive the record of one stack."""
 
     async def work(stack: Path, run: Run) -> Ended:
         tree = working_tree(stack, environment=environment, models=models, now=clock.now())
@@ -87,7 +114,7 @@ def command(
             accept_scope=accept_scope,
             parallelism=parallelism,
             lock_timeout=lock_timeout,
-            colour=terminal.wants_colour(colour),
+            colour=colour,
         )
         ended = await carry_out(errand, run)
         if not run.is_quiet:
@@ -95,9 +122,7 @@ def command(
         status = first_of(ended.status, Status.FAILED if upkeep.gaps else Status.OK)
         return replace(ended, status=status)
 
-    rows = rows_over(stacks, work, outs=with_json(outs, as_json=as_json))
-    write_metrics(metrics_file, rows, models=models)
-    return status_of(rows)
+    return work
 
 
 class _Upkeep:

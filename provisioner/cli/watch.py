@@ -31,7 +31,8 @@ JITTER = timedelta(minutes=1)
 watch_option = click.option(
     "--watch",
     is_flag=True,
-    help="Do not end: sleep until the next refresh or expiry is due, and apply again.",
+    help="Do not end: sleep until the next refresh or expiry is due, and apply again; while "
+    "edits are refused or in error, keep alive what is recorded.",
 )
 
 every_option = click.option(

@@ -17,9 +17,10 @@ from provisioner.cli.status import Status
 from provisioner.cli.watch import SOONEST, next_wait, waits, watched
 from provisioner.model import State
 from tests.builders import HOUR, desired, recorded, state
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.stage import GEMINI, HEAD, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
+B = f"b: {{{GEMINI}, content: b.md}}"
 MINUTE = timedelta(minutes=1)
 
 
@@ -79,6 +80,45 @@ def test_sigterm_ends_the_sleep(stage: Stage) -> None:
 
     assert run.returncode == 143
     assert list(stage.state()["caches"]) == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
+@pytest.mark.parametrize(
+    ("head", "more", "alive"),
+    [(f"{HEAD}limits: {{replace: {{count: 0}}}}\n", [], 2), (HEAD, ["c: {nonsense: 1}"], 1)],
+    ids=["refused", "in-error"],
+)
+def test_what_is_refused_lets_nothing_go_cold(
+    stage: Stage, head: str, more: list[str], alive: int
+) -> None:
+    """While edits are refused or in error, what is on record and at hand is looked after."""
+    stage.write(A, B, a=LONG, b=LONG + "b")
+    stage.apply()
+    kept = stage.state()["caches"]["a"]["id"]
+    stage.delete(stage.state()["caches"]["b"]["id"])
+    stage.write(A, B, *more, head=head, a=LONG * 2, b=LONG + "b")
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "provisioner",
+            "apply",
+            str(stage.root),
+            "--watch",
+            "--auto-approve",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stderr
+        assert any("Next run at" in line for line in run.stderr)
+        run.send_signal(signal.SIGTERM)
+        out, _ = run.communicate(timeout=30)
+
+    assert "Covered until" in out
+    assert kept in stage.live()
+    assert len(stage.live()) == alive
 
 
 @pytest.mark.parametrize(
