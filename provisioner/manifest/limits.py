@@ -6,34 +6,37 @@ The schema has seen them already: an amount of money is a number or, with a frac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TypeAlias
 
 from provisioner.manifest.document import Place
+from provisioner.manifest.layers import Keys, Layer, merged, place_in
 from provisioner.model.limits import HALF, Allowance, Bound, Limits
 
-_Keys: TypeAlias = Mapping[str, Any]
 
+def limits_of(layers: Sequence[Layer]) -> Limits:
+    """What is said, the nearest first; half where nothing is said of deleting or replacing."""
+    keys = merged(layers) if layers else {}
 
-def limits_of(keys: _Keys, place: Place) -> Limits:
-    """What is said; half where nothing is said of deleting or replacing."""
+    def allowance(key: str) -> Allowance:
+        if key not in keys:
+            return HALF
+        said, place = keys[key], place_in(layers, (key,))
+        return Allowance(
+            count=_bound(said, "count", place / "count"),
+            percent=_bound(said, "percent", place / "percent"),
+        )
+
+    def money(key: str) -> Bound | None:
+        return _bound(keys, key, place_in(layers, (key,))) if key in keys else None
+
     return Limits(
-        delete=_allowance(keys, "delete", place),
-        replace=_allowance(keys, "replace", place),
-        rent_per_hour=_bound(keys, "rent_per_hour", place),
-        rent_total=_bound(keys, "rent_total_per_30_days", place),
+        delete=allowance("delete"),
+        replace=allowance("replace"),
+        rent_per_hour=money("rent_per_hour"),
+        rent_total=money("rent_total_per_30_days"),
     )
 
 
-def _allowance(keys: _Keys, key: str, place: Place) -> Allowance:
-    if key not in keys:
-        return HALF
-    said = keys[key]
-    return Allowance(
-        count=_bound(said, "count", place / key), percent=_bound(said, "percent", place / key)
-    )
-
-
-def _bound(keys: _Keys, key: str, place: Place) -> Bound | None:
-    return Bound(Decimal(keys[key]), (place / key).address) if key in keys else None
+def _bound(keys: Keys, key: str, place: Place) -> Bound | None:
+    return Bound(Decimal(keys[key]), place.address) if key in keys else None

@@ -176,7 +176,7 @@ def _drafted(
         path=root / NAME,
         state=changed.get("state") or words.get("state"),
         publish=published(words, environment),
-        limits=limits_of(words.get("limits", {}), Place(main, ("limits",))),
+        limits=limits_of(said(above, "limits")),
         providers=providers,
         caches=MappingProxyType(entries.made),
     )

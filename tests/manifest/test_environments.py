@@ -180,10 +180,10 @@ def test_none(tmp_path: Path) -> None:
             ),
         ),
         (
-            "{limits: {}}",
+            "{version: 1}",
             (
-                "5:10: environments.prod.limits: is not a key here; "
-                "there are publish, state, providers, defaults, caches"
+                "5:10: environments.prod.version: is not a key here; "
+                "there are publish, state, providers, limits, defaults, caches"
             ),
         ),
         (

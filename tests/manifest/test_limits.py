@@ -86,3 +86,22 @@ def test_fragments_have_none(tmp_path: Path) -> None:
     assert complaints(tmp_path) == [
         "x.ctxprov.yaml:3:1: limits: must be left out here: ctxprov.yaml alone holds it"
     ]
+
+
+def test_an_environment_has_its_own(tmp_path: Path) -> None:
+    """Its limits win one by one, and are found where they stand."""
+    text = (
+        f"{HEAD}limits: {{rent_per_hour: 1, delete: {{count: 1, percent: 9}}}}\n"
+        "environments:\n  dev:\n  prod:\n    limits: {rent_per_hour: 20, delete: {count: 5}}\n"
+        "caches: {}\n"
+    )
+    prod = load_manifest(write(tmp_path, text), environment="prod").limits
+    dev = load_manifest(tmp_path, environment="dev").limits
+
+    assert prod.rent_per_hour == Bound(Decimal(20), None)
+    assert prod.delete.percent is None
+    assert prod.delete.count == Bound(Decimal(5), None)
+    assert prod.delete.count.where == f"{tmp_path}/ctxprov.yaml:7:42"
+    assert prod.replace == HALF
+    assert dev.rent_per_hour == Bound(Decimal(1), None)
+    assert dev.delete.percent == Bound(Decimal(9), None)
