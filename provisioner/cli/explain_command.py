@@ -42,6 +42,8 @@ from provisioner.state import read_state
 Decide: TypeAlias = Callable[[datetime], Plan]
 
 _FLIPS = 3
+_SOME = 10
+"""So many names are listed for somebody who got one wrong."""
 
 
 @click.command("explain")
@@ -145,5 +147,7 @@ def _window(change: Change) -> datetime | None:
 def _unknown(name: str, told: Plan) -> str:
     names = dict.fromkeys(map(name_of_change, told.changes))
     close = get_close_matches(name, names, 1)
-    guess = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names) or 'none'}"
-    return plain(f"nothing in {told.stack} is called {name!r}{guess}")
+    some = ", ".join(islice(names, _SOME)) or "nothing"
+    more = f" and {len(names) - _SOME:,} more" if len(names) > _SOME else ""
+    guess = f"did you mean {close[0]}?" if close else f"it has {some}{more}"
+    return plain(f"nothing in {told.stack} is called {name!r}; {guess}")

@@ -23,6 +23,7 @@ from provisioner.errors import ManifestError
 from provisioner.manifest import Manifest
 from provisioner.model import Create, Plan, State
 from provisioner.planner import covered_until, edits, recorded_as_desired, without_content
+from provisioner.pricing import Lookup
 from provisioner.render.sizes import when
 from provisioner.render.upkeep import gap_line, waiting_lines
 from provisioner.state import read_state
@@ -108,7 +109,7 @@ def keeping(
             wishes=recorded_as_desired,
             read=tree.read,
             approve=lambda told: _warn(told, tree.manifest, models),
-            prices=load_catalog(models).find,
+            prices=_prices(models),
             refine=upkeep.refine,
             auto_approve=True,
             accept_scope=accept_scope,
@@ -135,6 +136,14 @@ class _Upkeep:
     def refine(self, told: Plan) -> Plan:
         rest, self.gaps = without_content(told, self.tree.digests())
         return rest
+
+
+def _prices(models: Path | None) -> Lookup:
+    """Those of *models*, or ours if they cannot be read: no price keeps a cache alive."""
+    try:
+        return load_catalog(models).find
+    except ManifestError:
+        return load_catalog().find
 
 
 def _warn(told: Plan, manifest: Manifest, models: Path | None) -> None:

@@ -94,6 +94,18 @@ def test_a_budget_lets_nothing_go_cold(stage: Stage) -> None:
     assert len(stage.live()) == 6
 
 
+def test_no_price_stops_a_schedule(stage: Stage) -> None:
+    """A file of models that cannot be read lets nothing go cold either."""
+    start(stage, limits="{rent_per_hour: 100}")
+    stage.apply()
+    file = stage.root / "models.json"
+    file.write_text("{")
+
+    kept = stage.run("keepalive", ".", "--models", str(file))
+    assert kept.status == 0
+    assert "Covered until" in kept.out
+
+
 def test_destroy_means_it(stage: Stage) -> None:
     """No limit stands in the way of who asks for the end of all."""
     start(stage, limits="{delete: {count: 0}}")
