@@ -17,6 +17,9 @@ raises StateError for an address that makes no sense or an extra that is not ins
 `http://` goes to `web` as well, which takes it for loopback alone.  Only `address` imports these
 modules, by name, when one is asked for.
 
+A module implements `Files`, and `lease.Leased` makes a home of them by a lock that a dead run
+cannot keep; a folder, and a server that has locks of its own, do without.
+
 A home knows bytes, versions and locks; what the bytes mean is somebody else's business.
 Credentials come from the environment, and a host that receives one never from a manifest.
 """

@@ -29,25 +29,7 @@ class Found:
     """Names this content in this home; equal for equal content in some homes."""
 
 
-class Hold(Protocol):
-    """A lock that is held."""
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether somebody else has it by now, or nobody can tell any more."""
-        ...
-
-    @property
-    def took_over(self) -> bool:
-        """Whether it was taken from a run that never let go of it."""
-        ...
-
-    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
-        """The home's own `write`, which fails with `StateTaken` if the lock was lost."""
-        ...
-
-
-class Home(Protocol):
+class Files(Protocol):
     """
     A place for small files, known by names such as `support-bot.json` or `a/b.json`.
 
@@ -84,8 +66,35 @@ class Home(Protocol):
         ...
 
     def delete(self, name: str, *, expected: str) -> None:
-        """Delete the file if its version is *expected*; it is well if there is none."""
+        """
+        Delete the file if its version is *expected*; it is well if there is none.
+
+        Not every store compares and deletes in one step: only for files that are never
+        rewritten, or whose lock is held.
+        """
         ...
+
+
+class Hold(Protocol):
+    """A lock that is held."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody else has it by now, or nobody can tell any more."""
+        ...
+
+    @property
+    def took_over(self) -> bool:
+        """Whether it was taken from a run that never let go of it."""
+        ...
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        """The home's own `write`, which fails with `StateTaken` if the lock was lost."""
+        ...
+
+
+class Home(Files, Protocol):
+    """Files, and the locks that guard them."""
 
     def lock(
         self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
@@ -93,19 +102,21 @@ class Home(Protocol):
         """
         Hold the lock that guards *name*, waiting up to *timeout* for whoever has it.
 
-        Raises `StateLocked` when the time is up.
+        Raises `StateLocked` when the time is up.  Whoever took it over from a run that never
+        let go rewrites what it guards before anything else: from then on, whatever that run
+        still writes has a version that is gone.
         """
         ...
 
     def holder(self, name: str) -> Holder | None:
-        """Who holds the lock that guards *name* now; None if nobody does."""
+        """Who took the lock that guards *name* and has not let go of it; None if nobody."""
         ...
 
     def unlock(self, name: str, lock_id: str) -> None:
         """
         End the lock *lock_id* that guards *name* without its holder.
 
-        Raises `StateTaken` if another lock is there by now, and StateError if this home's
-        locks end with their run and cannot be ended otherwise.
+        Raises `StateTaken` if that lock is not there (any more), and StateError if this
+        home's locks end with their run and cannot be ended otherwise.
         """
         ...

@@ -24,7 +24,16 @@ from tests.builders import NOW
 
 SOUND = b'{"sound": true}'
 
-WHO = Holder(who="me@here", pid=7, operation="apply", since=NOW, job="https://ci.example/1")
+WHO = Holder(
+    id="1f",
+    who="me@here",
+    pid=7,
+    operation="apply",
+    since=NOW,
+    job="https://ci.example/1",
+    commit="0123456789abcdef",
+    until=NOW,
+)
 HOLD = """
 import asyncio, sys
 from datetime import UTC, datetime, timedelta
@@ -33,7 +42,8 @@ from provisioner.homes.disk import DiskHome
 from provisioner.homes.holder import Holder
 
 async def hold():
-    who = Holder(who="ann@build", pid=1, operation="apply", since=datetime(2026, 1, 1, tzinfo=UTC))
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    who = Holder(id="1f", who="ann@build", pid=1, operation="apply", since=since)
     home = DiskHome(Path(sys.argv[1]))
     async with home.lock("demo.json", who, timeout=timedelta(), on_wait=print):
         print("held", flush=True)

@@ -21,7 +21,7 @@ from provisioner.state import Ledger, next_save, open_ledger, parse_state, read_
 from provisioner.state.ledger import LINGER, SHARE
 from tests.builders import NOW, STACK, desired, recorded
 
-WHO = Holder(who="me@here", pid=1, operation="apply", since=NOW)
+WHO = Holder(id="1f", who="me@here", pid=1, operation="apply", since=NOW)
 
 
 @dataclass

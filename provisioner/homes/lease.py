@@ -1,0 +1,285 @@
+"""
+A lock that a dead run cannot keep: a lease, by compare-and-swap on a small file.
+
+`support-bot.json` is guarded by `support-bot.lock.json`, which says who holds it and until
+when.  Its holder renews it three times a term.  It may be taken over
+
+* if it was let go, or never was;
+* if it ran out a whole term ago by our wall clock, so clocks may differ by a term; or
+* if it did not change for a whole term while we watched, whatever the clocks say.
+
+A lease decides who goes first, and no more.  A run that is stopped for longer than a term and
+then wakes up believes for a moment that it still has it; what protects the state is that
+every write of it is conditional, and that who takes over rewrites it first.
+
+To let go is to overwrite the file with a word that it is free, never to delete it: not every
+store deletes on a condition, and a lock that is somebody else's by now must stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import orjson
+
+from provisioner.errors import StateError, StateLocked, StateTaken
+from provisioner.homes.holder import Holder, holder_bytes, parse_holder
+from provisioner.homes.home import Files, Found, Hold, OnWait
+from provisioner.times import duration_text, moment_text
+
+TERM = timedelta(seconds=60)
+"""How long a lock lives without a renewal."""
+
+_Answer = TypeVar("_Answer")
+
+
+class Leased:
+    """Files that can keep conditions, made a home by leases."""
+
+    def __init__(
+        self,
+        files: Files,
+        *,
+        now: Callable[[], datetime],
+        term: timedelta = TERM,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._files = files
+        self._now = now
+        self._term = term
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    @property
+    def keeps_history(self) -> bool:
+        return self._files.keeps_history
+
+    def where(self, name: str) -> str:
+        return self._files.where(name)
+
+    def read(self, name: str) -> Found | None:
+        return self._files.read(name)
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        return self._files.write(name, content, expected=expected)
+
+    def delete(self, name: str, *, expected: str) -> None:
+        self._files.delete(name, expected=expected)
+
+    def holder(self, name: str) -> Holder | None:
+        found = self._files.read(lock_name(name))
+        return parse_holder(found.content) if found else None
+
+    def unlock(self, name: str, lock_id: str) -> None:
+        found = self._files.read(lock_name(name))
+        holder = parse_holder(found.content) if found else None
+        if found is None or holder is None or holder.id != lock_id:
+            there = f"{holder}, lock {holder.id}, holds it" if holder else "nobody holds it"
+            raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {there}.")
+        content = _free(lock_id, self._now())
+        self._files.write(lock_name(name), content, expected=found.version)
+
+    @asynccontextmanager
+    async def lock(
+        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
+    ) -> AsyncIterator[Hold]:
+        lease = _Lease(
+            self._files, name, who, now=self._now, term=self._term, monotonic=self._monotonic
+        )
+        try:
+            await self._acquire(lease, name, timeout, on_wait)
+            renewal = asyncio.create_task(lease.keep(self._sleep))
+            try:
+                yield lease
+            finally:
+                renewal.cancel()
+                await asyncio.wait([renewal])
+        finally:
+            with suppress(StateError):  # what cannot be let go runs out
+                await _to_its_end(lease.let_go)
+
+    async def _acquire(self, lease: _Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
+        deadline = self._monotonic() + timeout.total_seconds()
+        watch = _Watch(now=self._now, term=self._term, monotonic=self._monotonic)
+        while True:
+            found = await _to_its_end(partial(self._files.read, lock_name(name)))
+            if found is None or watch.may_take(found):
+                with suppress(StateTaken):  # somebody was faster
+                    return await _to_its_end(partial(lease.take, found))
+                continue
+            holder = parse_holder(found.content)
+            remaining = deadline - self._monotonic()
+            if remaining <= 0:
+                raise StateLocked(self._refusal(name, holder))
+            on_wait(holder, timedelta(seconds=remaining))
+            await self._sleep(min(self._term.total_seconds() / 30, remaining))
+
+    def _refusal(self, name: str, holder: Holder | None) -> str:
+        if holder is None:
+            return (
+                f"{self.where(name)} is locked, and its lock makes no sense to us.  A run that "
+                f"waits for {duration_text(self._term)} and sees no change takes it over: give "
+                "--lock-timeout 5m.  If nobody uses it, delete "
+                f"{self.where(lock_name(name))}."
+            )
+        until = f" at {moment_text(holder.until.replace(microsecond=0))}" if holder.until else ""
+        return (
+            f"{self.where(name)} is locked: {holder} holds it.  Wait until that run is done, or "
+            "give --lock-timeout 5m to wait for it here.  If that run is dead, its lock runs out "
+            f"by itself{until}; `ctxprov unlock {holder.id}` ends it at once."
+        )
+
+
+def lock_name(name: str) -> str:
+    """The file that guards *name*."""
+    return f"{name.removesuffix('.json')}.lock.json"
+
+
+class _Watch:
+    """Whether a lock that another run took may be taken from it."""
+
+    def __init__(
+        self, *, now: Callable[[], datetime], term: timedelta, monotonic: Callable[[], float]
+    ) -> None:
+        self._now = now
+        self._term = term
+        self._monotonic = monotonic
+        self._version = ""
+        self._since = 0.0
+
+    def may_take(self, found: Found) -> bool:
+        if found.version != self._version:
+            self._version, self._since = found.version, self._monotonic()
+        if _is_free(found.content):
+            return True
+        holder = parse_holder(found.content)
+        if holder and holder.until and self._now() >= holder.until + self._term:
+            return True
+        return self._monotonic() - self._since >= self._term.total_seconds()
+
+
+class _Lease:
+    """One run's hold on one lock, from its own point of view."""
+
+    def __init__(
+        self,
+        files: Files,
+        name: str,
+        who: Holder,
+        *,
+        now: Callable[[], datetime],
+        term: timedelta,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._files = files
+        self._name = name
+        self._who = who
+        self._now = now
+        self._term = term
+        self._monotonic = monotonic
+        self._version: str | None = None
+        self._sure_until = 0.0
+        self._is_taken = False
+        self._took_over = False
+
+    @property
+    def is_lost(self) -> bool:
+        return self._is_taken or self._monotonic() >= self._sure_until
+
+    @property
+    def took_over(self) -> bool:
+        return self._took_over
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        if self.is_lost:
+            raise StateTaken(self._loss())
+        return self._files.write(name, content, expected=expected)
+
+    def take(self, found: Found | None) -> None:
+        """Take the lock that was *found*; StateTaken if it is another one by now."""
+        self._extend(found.version if found else None)
+        self._took_over = found is not None and not _is_free(found.content)
+
+    async def keep(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Renew it until it is taken from us; soon again after a failure."""
+        term = self._term.total_seconds()
+        pause = term / 3
+        while not self._is_taken:
+            await sleep(pause)
+            pause = term / 3
+            try:
+                await _to_its_end(self._renew)
+            except StateTaken:
+                self._is_taken = True
+            except StateError:
+                pause = term / 12
+
+    def let_go(self) -> None:
+        """Free it, if it is still ours."""
+        if self._version is not None and not self._is_taken:
+            free = _free(self._who.id, self._now())
+            self._files.write(lock_name(self._name), free, expected=self._own_version())
+
+    def _renew(self) -> None:
+        self._extend(self._own_version())
+
+    def _extend(self, expected: str | None) -> None:
+        begun = self._monotonic()
+        content = holder_bytes(replace(self._who, until=self._now() + self._term))
+        self._version = self._files.write(lock_name(self._name), content, expected=expected)
+        self._sure_until = begun + self._term.total_seconds()
+
+    def _own_version(self) -> str:
+        """
+        The version of our own record, which a renewal whose answer was lost has changed.
+
+        Raises StateTaken if it is not ours any more.
+        """
+        found = self._files.read(lock_name(self._name))
+        holder = parse_holder(found.content) if found else None
+        if found is None or holder is None or holder.id != self._who.id:
+            raise StateTaken(self._loss())
+        return found.version
+
+    def _loss(self) -> str:
+        return (
+            f"the lock of {self._files.where(self._name)} is not ours any more: another run took "
+            f"it, somebody ended it, or it could not be renewed for {duration_text(self._term)}.  "
+            "Nothing was written over.  What was made is found by its label in the next run."
+        )
+
+
+def _free(lock_id: str, moment: datetime) -> bytes:
+    words = {"free": True, "id": lock_id, "since": moment_text(moment)}
+    return orjson.dumps(words, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _is_free(content: bytes) -> bool:
+    try:
+        match orjson.loads(content):
+            case {"free": True}:
+                return True
+            case _:
+                return False
+    except ValueError:
+        return False
+
+
+async def _to_its_end(call: Callable[[], _Answer]) -> _Answer:
+    """Run what blocks in a thread, and wait for its end even if we are cancelled meanwhile."""
+    work = asyncio.create_task(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # told to nobody: the cancellation is what counts
+        raise

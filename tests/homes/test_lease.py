@@ -1,0 +1,301 @@
+"""A lock that a dead run cannot keep, against a clock that a test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from provisioner.errors import HomeUnreachable, StateLocked, StateTaken
+from provisioner.homes.holder import Holder
+from provisioner.homes.home import Files, Hold
+from provisioner.homes.lease import Leased, lock_name
+from tests.builders import NOW
+from tests.homes.clock import Clock
+from tests.homes.memory import MemoryFiles
+
+pytestmark = pytest.mark.anyio
+
+NAME = "demo.json"
+ANN = Holder(
+    id="aaa",
+    who="ann@build",
+    pid=1,
+    operation="apply",
+    since=NOW,
+    job="https://ci.example/1",
+    commit="0123456789abcdef",
+)
+BOB = replace(ANN, id="bbb", who="bob@laptop", job=None)
+
+
+class Run:
+    """One machine: its own clock, and the files that all share."""
+
+    def __init__(self, files: Files) -> None:
+        self.clock = Clock()
+        self.home = Leased(
+            files,
+            now=self.clock.now,
+            monotonic=self.clock.monotonic,
+            sleep=self.clock.sleep,
+        )
+
+    @asynccontextmanager
+    async def holds(self, who: Holder, *, timeout: float = 0) -> AsyncIterator[Hold]:
+        limit = timedelta(seconds=timeout)
+        async with self.home.lock(NAME, who, timeout=limit, on_wait=lambda *_: None) as hold:
+            yield hold
+
+    async def waits(self, who: Holder, *, timeout: float) -> bool:
+        """Wait for the lock and let it go; whether it was taken over."""
+        async with self.holds(who, timeout=timeout) as hold:
+            return hold.took_over
+
+
+@asynccontextmanager
+async def dead(files: Files) -> AsyncIterator[Run]:
+    """A run that took the lock and stands still: its clock never moves."""
+    run = Run(files)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(run.holds(ANN))
+        yield run
+
+
+async def test_held_and_let_go() -> None:
+    """The lock says who has it while it is held, and nobody afterwards."""
+    run = Run(MemoryFiles())
+
+    async with run.holds(ANN) as hold:
+        holder = run.home.holder(NAME)
+        assert holder == replace(ANN, until=NOW + timedelta(seconds=60))
+        assert not hold.is_lost
+        assert not hold.took_over
+    assert run.home.holder(NAME) is None
+    async with run.holds(BOB) as hold:
+        assert not hold.took_over
+
+
+async def test_a_second_run_is_refused() -> None:
+    """Who comes second is told who has it, since when, where its log is, and what to do."""
+    files = MemoryFiles()
+    async with dead(files):
+        with pytest.raises(StateLocked) as refused:
+            await Run(files).waits(BOB, timeout=0)
+
+    sentence = str(refused.value)
+    assert sentence.startswith("memory:demo.json is locked: ann@build (apply of 0123456789ab, ")
+    assert "https://ci.example/1" in sentence
+    assert "since 2026-" in sentence
+    assert "--lock-timeout" in sentence
+    assert "ctxprov unlock aaa" in sentence
+
+
+async def test_a_living_run_keeps_it() -> None:
+    """A run that renews its lock keeps it from whoever waits, for as long as it lives."""
+    run = Run(MemoryFiles())
+    async with run.holds(ANN) as hold:
+        waiting = asyncio.create_task(run.waits(BOB, timeout=600))
+        await run.clock.settle(waiting)
+        await run.clock.move(590)
+        assert not waiting.done()
+        assert not hold.is_lost
+        await run.clock.move(20)
+        with pytest.raises(StateLocked):
+            await waiting
+
+
+async def test_waiting_ends_with_the_holder() -> None:
+    """Whoever waits gets the lock soon after it is let go, and has taken nothing over."""
+    run = Run(MemoryFiles())
+    async with run.holds(ANN):
+        waiting = asyncio.create_task(run.waits(BOB, timeout=600))
+        await run.clock.settle(waiting)
+    await run.clock.move(3)
+
+    assert await waiting is False
+
+
+async def test_a_lock_that_ran_out() -> None:
+    """Without waiting, a lock is taken over once it ran out a term ago, and no sooner."""
+    files = MemoryFiles()
+    async with dead(files):
+        late = Run(files)
+        late.clock.skew = timedelta(seconds=119)
+        with pytest.raises(StateLocked):
+            await late.waits(BOB, timeout=0)
+        late.clock.skew = timedelta(seconds=120)
+        assert await late.waits(BOB, timeout=0) is True
+
+
+@pytest.mark.parametrize("skew", [timedelta(days=-3), timedelta(days=0)])
+async def test_a_lock_that_never_changes(skew: timedelta) -> None:
+    """Whoever waits takes over what did not change for a term, whatever the clocks say."""
+    files = MemoryFiles()
+    async with dead(files):
+        run = Run(files)
+        run.clock.skew = skew
+        waiting = asyncio.create_task(run.waits(BOB, timeout=600))
+        await run.clock.settle(waiting)
+        await run.clock.move(59)
+        assert not waiting.done()
+        await run.clock.move(3)
+        assert await waiting is True
+
+
+async def test_a_late_write_by_the_loser() -> None:
+    """Whoever lost the lock writes nothing, not even once it could."""
+    files = MemoryFiles()
+    sleeper, other = Run(files), Run(files)
+    async with sleeper.holds(ANN) as lost:
+        version = lost.write(NAME, b"one", expected=None)
+        other.clock.skew = timedelta(hours=1)
+        async with other.holds(BOB) as hold:
+            assert hold.took_over
+            hold.write(NAME, b"two", expected=version)
+            with pytest.raises(StateTaken):
+                lost.write(NAME, b"three", expected=version)
+            await sleeper.clock.move(21)
+            assert lost.is_lost
+            current = sleeper.home.read(NAME)
+            assert current
+            with pytest.raises(StateTaken, match="not ours any more"):
+                lost.write(NAME, b"three", expected=current.version)
+    assert files.files[NAME] == b"two"
+
+
+async def test_the_loser_lets_go_of_nothing() -> None:
+    """A run that ends after its lock was taken leaves the other's lock alone."""
+    files = MemoryFiles()
+    other = Run(files)
+    other.clock.skew = timedelta(hours=1)
+    async with AsyncExitStack() as stack:
+        async with Run(files).holds(ANN):
+            await stack.enter_async_context(other.holds(BOB))
+        holder = other.home.holder(NAME)
+        assert holder
+        assert holder.id == "bbb"
+
+
+async def test_unreachable_for_less_than_a_term() -> None:
+    """A home that is away for a while costs nothing; a renewal whose answer was lost is ours."""
+    files = MemoryFiles()
+    run = Run(files)
+    async with run.holds(ANN) as hold:
+        files.loses_answers = True
+        await run.clock.move(21)
+        files.loses_answers = False
+        files.is_down = True
+        await run.clock.move(20)
+        files.is_down = False
+        await run.clock.move(600)
+        assert not hold.is_lost
+    assert run.home.holder(NAME) is None
+
+
+async def test_unreachable_for_a_term() -> None:
+    """After a term without renewal nobody can tell whose it is, until a renewal proves it."""
+    files = MemoryFiles()
+    run = Run(files)
+    async with run.holds(ANN) as hold:
+        files.is_down = True
+        await run.clock.move(61)
+        assert hold.is_lost
+        files.is_down = False
+        await run.clock.move(6)
+        assert not hold.is_lost
+
+
+async def test_a_home_that_is_away_at_the_end() -> None:
+    """A lock that cannot be let go fails no run: it runs out."""
+    files = MemoryFiles()
+    run = Run(files)
+    async with run.holds(ANN):
+        files.is_down = True
+    files.is_down = False
+    run.clock.skew = timedelta(seconds=120)
+    assert await run.waits(BOB, timeout=0) is True
+
+
+async def test_unreachable_from_the_start() -> None:
+    files = MemoryFiles()
+    files.is_down = True
+    with pytest.raises(HomeUnreachable):
+        await Run(files).waits(ANN, timeout=60)
+
+
+async def test_unlocked_by_its_id() -> None:
+    """A lock is ended by its id and by no other; its holder then has it no longer."""
+    files = MemoryFiles()
+    run = Run(files)
+    async with run.holds(ANN) as hold:
+        with pytest.raises(StateTaken, match="no lock bbb: ann@build"):
+            run.home.unlock(NAME, "bbb")
+        run.home.unlock(NAME, "aaa")
+        assert run.home.holder(NAME) is None
+        await run.clock.move(21)
+        assert hold.is_lost
+    with pytest.raises(StateTaken, match="nobody holds it"):
+        run.home.unlock(NAME, "aaa")
+
+
+async def test_a_lock_that_makes_no_sense() -> None:
+    """What is no lock of ours is held by nobody knows whom, until it was watched for a term."""
+    files = MemoryFiles()
+    files.files[lock_name(NAME)] = b"{torn"
+    run = Run(files)
+    with pytest.raises(StateLocked, match="makes no sense"):
+        await run.waits(ANN, timeout=0)
+    waiting = asyncio.create_task(run.waits(ANN, timeout=600))
+    await run.clock.settle(waiting)
+    await run.clock.move(63)
+    assert await waiting is True
+
+
+async def test_one_of_many() -> None:
+    """Of eight that start at once one gets the lock, and the others are told which."""
+    files = MemoryFiles()
+    inside = 0
+
+    async def run(number: int) -> str:
+        nonlocal inside
+        try:
+            async with Run(files).holds(replace(ANN, id=str(number))):
+                inside += 1
+                await asyncio.sleep(0.05)
+        except StateLocked as locked:
+            return str(locked)
+        return "held"
+
+    told = await asyncio.gather(*map(run, range(8)))
+
+    assert inside == told.count("held") == 1
+    assert sum("ctxprov unlock" in words for words in told) == 7
+
+
+async def test_stopped_while_it_takes_the_lock() -> None:
+    """A run that is stopped while it takes the lock leaves none behind."""
+    files = MemoryFiles()
+    writing, go_on = threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        writing.set()
+        go_on.wait()
+
+    files.before_write = slowly
+    run = Run(files)
+    taking = asyncio.create_task(run.waits(ANN, timeout=0))
+    await asyncio.to_thread(writing.wait)
+    taking.cancel()
+    await asyncio.sleep(0.01)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+
+    assert lock_name(NAME) in files.files
+    assert run.home.holder(NAME) is None
