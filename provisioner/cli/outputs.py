@@ -22,6 +22,7 @@ from provisioner.files import write_whole
 from provisioner.render.escape import json_text
 from provisioner.render.github import failure_annotations
 from provisioner.render.html import html_document
+from provisioner.render.markdown import together
 
 _BY_SUFFIX = {".json": "json", ".md": "markdown", ".txt": "text", ".html": "html"}
 FORMATS = ("text", "json", "markdown", "html", "github")
@@ -134,5 +135,7 @@ def _together(form: str, texts: Sequence[str]) -> str:
             return html_document(texts, title="ctxprov")
         case "json" if len(texts) > 1:
             return json_text({"format_version": 1, "stacks": [json.loads(text) for text in texts]})
+        case "markdown" if len(texts) > 1:
+            return together(texts)
         case _:
             return "\n".join(texts)

@@ -51,6 +51,20 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     return _page(head, tables, f"\n{' '.join(_foot(plan))}\n", limit)
 
 
+def together(comments: Sequence[str], *, limit: int = LIMIT) -> str:
+    """Several comments as one below *limit*; of those without room the headline stays."""
+    heads = [comment.partition("\n")[0] + "\n" for comment in comments]
+    room = limit - 1 - _bytes("\n".join([*heads, _CUT]))
+    parts, cut = [], ""
+    for comment, head in zip(comments, heads, strict=True):
+        rest = _bytes(comment) - _bytes(head)
+        fits = rest <= room
+        room -= rest if fits else 0
+        cut = cut if fits else _CUT
+        parts.append(comment if fits else head)
+    return "\n".join([*parts, *([cut] if cut else [])])
+
+
 def result_markdown(plan: Plan, results: Iterable[Result], *, limit: int = LIMIT) -> str:
     """Show what did not end well and fold the rest; less than *limit* bytes of UTF-8."""
     ends = [ending(result) for result in results]

@@ -58,8 +58,9 @@ def totals_text(totals: Totals) -> str:
     """`$4.10 once · +$0.14/h · +$0.28/h from 2027-01-01`; empty if a plan moves no money."""
     told = dict.fromkeys(_moved(totals.figures))
     for step in totals.steps:
-        moved = [text for text in _moved(step.figures) if text not in told]
-        told.update(dict.fromkeys(f"{text} from {step.on}" for text in moved))
+        rent = signed(step.figures.delta, "/h") if step.figures.delta else ""
+        if rent and rent not in told:
+            told[f"{rent} from {step.on}"] = None
     return " · ".join(told)
 
 

@@ -13,7 +13,7 @@ from markdown_it.token import Token
 
 from provisioner.errors import NetworkError
 from provisioner.model import Change, Create, Done, Failed, Reason, Refresh, Result
-from provisioner.render.markdown import LIMIT, plan_markdown, result_markdown
+from provisioner.render.markdown import LIMIT, plan_markdown, result_markdown, together
 from tests.builders import HOUR, desired, live, recorded
 from tests.render.scene import AT, PLAN, RESULTS, cache, golden, plan_of, view
 from tests.render.test_escape import NASTY
@@ -99,6 +99,21 @@ def test_a_cut_comment_is_no_approval() -> None:
     assert "cut" not in whole
     assert "**This comment is cut**, so it is no approval" in cut
     assert f"`{plan_of().fingerprint}`.\n" in cut
+
+
+def test_several_comments_are_one() -> None:
+    """Each is whole while there is room; of the others the headline stays, and all fit."""
+    many = [plan_markdown(view(plan_of(*created(count)))) for count in (300, 2, 300)]
+    text = together(many, limit=40_000)
+
+    assert len(text.encode()) < 40_000
+    assert [line for line in text.splitlines() if line.startswith("###")] == [
+        one.splitlines()[0] for one in many
+    ]
+    assert many[1] in text
+    assert text.count(many[0]) == 1
+    assert "**This comment is cut**" in text
+    assert together(many[1:2] * 2) == f"{many[1]}\n{many[1]}"
 
 
 def test_the_headline_tells_what_how_much_and_until_when() -> None:
