@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.limits import beyond, hold
 from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
+from provisioner.cli.prices import prices_or_ours
 from provisioner.cli.stacks import Ended, Run, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.working_tree import WorkingTree, working_tree
@@ -23,7 +23,6 @@ from provisioner.errors import ManifestError
 from provisioner.manifest import Manifest
 from provisioner.model import Create, Plan, State
 from provisioner.planner import covered_until, edits, recorded_as_desired, without_content
-from provisioner.pricing import Lookup
 from provisioner.render.sizes import when
 from provisioner.render.upkeep import gap_line, waiting_lines
 from provisioner.state import read_state
@@ -109,7 +108,7 @@ def keeping(
             wishes=recorded_as_desired,
             read=tree.read,
             approve=lambda told: _warn(told, tree.manifest, models),
-            prices=_prices(models),
+            prices=prices_or_ours(models),
             refine=upkeep.refine,
             auto_approve=True,
             accept_scope=accept_scope,
@@ -136,14 +135,6 @@ class _Upkeep:
     def refine(self, told: Plan) -> Plan:
         rest, self.gaps = without_content(told, self.tree.digests())
         return rest
-
-
-def _prices(models: Path | None) -> Lookup:
-    """Those of *models*, or ours if they cannot be read: no price keeps a cache alive."""
-    try:
-        return load_catalog(models).find
-    except ManifestError:
-        return load_catalog().find
 
 
 def _warn(told: Plan, manifest: Manifest, models: Path | None) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from provisioner.catalog import load_catalog
 from provisioner.cli import clock
+from provisioner.cli.prices import prices_or_ours
 from provisioner.cli.stacks import Row
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
@@ -36,7 +36,7 @@ def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None
     """
     if path is None:
         return
-    now, before, lookup = clock.now(), _before(path), load_catalog(models).find
+    now, before, lookup = clock.now(), _before(path), prices_or_ours(models)
     turns = [
         Turn(
             folder=str(folder),
