@@ -1,0 +1,104 @@
+"""
+What stands between us and files behind a network: patience, and distrust.
+
+A failure that may pass is tried again, three times in all.  A write that was tried before
+and now fails its condition may have failed it by its own hand: it is looked up, and if the
+file is what we wrote, we wrote it.
+
+Before the first write the files are probed for whether they keep conditions at all: some
+stores take the header and ignore it, and there two runs would both believe that they had won.
+Reading asks for no permission to write, so it is not preceded by a probe.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TypeVar
+
+from provisioner.errors import HomeUnreachable, StateError, StateTaken
+from provisioner.homes.home import Files, Found
+
+_PAUSES = (0.2, 1.0)
+"""Seconds before the second try and the third."""
+
+_Answer = TypeVar("_Answer")
+
+
+class Careful:
+    """Files that may fail for a moment, and may not keep what they promise."""
+
+    def __init__(self, files: Files, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._files = files
+        self._sleep = sleep
+        self._probing = Lock()
+        self._is_probed = False
+
+    @property
+    def keeps_history(self) -> bool:
+        return self._files.keeps_history
+
+    def where(self, name: str) -> str:
+        return self._files.where(name)
+
+    def read(self, name: str) -> Found | None:
+        return self._patiently(lambda _: self._files.read(name))
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        self._probe()
+        return self._write(name, content, expected)
+
+    def delete(self, name: str, *, expected: str) -> None:
+        self._patiently(lambda _: self._files.delete(name, expected=expected))
+
+    def _write(self, name: str, content: bytes, expected: str | None) -> str:
+        def once(tried: bool) -> str:  # noqa: FBT001  # called by _patiently alone
+            try:
+                return self._files.write(name, content, expected=expected)
+            except StateTaken:
+                found = self._files.read(name) if tried else None
+                if found is None or found.content != content:
+                    raise
+                return found.version
+
+        return self._patiently(once)
+
+    def _patiently(self, call: Callable[[bool], _Answer]) -> _Answer:
+        """Call, and say whether it was called before."""
+        for tried, pause in enumerate(_PAUSES):
+            try:
+                return call(tried > 0)
+            except HomeUnreachable:
+                self._sleep(pause)
+        return call(True)  # noqa: FBT003  # see above
+
+    def _probe(self) -> None:
+        with self._probing:
+            if not self._is_probed:
+                self._try_conditions(f"ctxprov-probe-{secrets.token_hex(8)}.json")
+                self._is_probed = True
+
+    def _try_conditions(self, name: str) -> None:
+        first, second, third = (f"probe {number} of {name}\n".encode() for number in (1, 2, 3))
+        old = self._write(name, first, None)
+        try:
+            self._must_fail(name, second, None, "creates a file that exists already")
+            self._write(name, second, old)
+            self._must_fail(name, third, old, "replaces a file whose version is another by now")
+        finally:
+            found = self.read(name)
+            if found:
+                self.delete(name, expected=found.version)
+
+    def _must_fail(self, name: str, content: bytes, expected: str | None, fault: str) -> None:
+        try:
+            self._patiently(lambda _: self._files.write(name, content, expected=expected))
+        except StateTaken:
+            return
+        raise StateError(
+            f"{self.where(name)}: this store {fault}, so it keeps no conditions, and two runs "
+            "could overwrite each other's state without knowing.  Nothing was written.  Use a "
+            "store that honours If-Match and If-None-Match, or another home for the state."
+        )
