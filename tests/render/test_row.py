@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provisioner.model import Create, Forget, Reason, Replace, Retire
 from provisioner.render.row import by_heading, rows
-from provisioner.render.wording import EDITS, HEADINGS
+from provisioner.render.wording import EDITS, HEADINGS, is_told
 from tests.builders import annotation, desired, live, noted, recorded
 from tests.render.scene import PLAN, cache, plan_of
 
@@ -55,3 +55,8 @@ def test_headings_come_in_order_and_never_empty() -> None:
 
     assert tuple(groups) == HEADINGS
     assert tuple(by_heading([row for row in rows(PLAN) if row.heading == EDITS])) == (EDITS,)
+
+
+def test_a_row_knows_whether_it_is_told() -> None:
+    """By its words alone, as its change does."""
+    assert [row.is_told for row in rows(PLAN)] == [is_told(change) for change in PLAN.changes]

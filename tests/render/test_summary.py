@@ -7,14 +7,16 @@ from datetime import timedelta
 from provisioner.model import Create, Forget, Keep, Leave, Reason, Refresh
 from provisioner.render.summary import (
     changes_nothing,
+    done_words,
     fingerprint_line,
     headline,
+    money_line,
     no_changes,
     plan_line,
     validity,
 )
 from tests.builders import desired, live, recorded, retiring
-from tests.render.scene import AT, PLAN, plan_of, view
+from tests.render.scene import AT, PLAN, cache, plan_of, view
 
 A = desired("a")
 KEEP = Keep(A, live(A), recorded(A), Reason.CURRENT)
@@ -68,3 +70,20 @@ def test_fingerprint_says_how_many_edits() -> None:
     """The short fingerprint is the beginning of the long one."""
     assert fingerprint_line(view(PLAN)) == f"Fingerprint {PLAN.fingerprint[:12]} (2 edits)."
     assert fingerprint_line(view(plan_of(KEEP))).endswith("(no edits).")
+
+
+def test_the_money_of_a_plan() -> None:
+    """What it costs once, what it adds, and what stands in the end; nothing if nothing is paid."""
+    made = view(plan_of(Create(cache("a"), None, Reason.NEW)))
+
+    assert money_line(made) == (
+        "Money: ~$0.15 once · +~$0.10/h · rent ~$0.10/h, ~$73.11 in 30 days."
+    )
+    assert " once" not in money_line(view(plan_of(KEEP)))
+    assert money_line(view(plan_of())) == ""
+
+
+def test_what_will_have_been_done() -> None:
+    """Replacements first, then the rest in order; the unchanged are not spoken of."""
+    assert done_words(view(PLAN)).startswith("1 replaced, 4 created, 2 refreshed, 1 deleted")
+    assert done_words(view(plan_of(KEEP, *DYING))) == "no changes"
