@@ -26,6 +26,7 @@ from provisioner.model import (
     Forget,
     Leave,
     LiveCache,
+    Move,
     Note,
     Plan,
     Recorded,
@@ -60,7 +61,11 @@ def excused(found: Iterable[Breach], names: Collection[str]) -> tuple[Breach, ..
 
 def _too_many(told: Plan, limits: Limits) -> Iterator[TooMany]:
     everything = (*told.changes, *told.left_out)
-    known = {c.record.name for c in everything if isinstance(c.record, RecordedCache)}
+    known = {
+        c.record.name
+        for c in everything
+        if isinstance(c.record, RecordedCache) and not isinstance(c, Move)
+    }
     for limit, allowance, takes in (
         (Limit.DELETE, limits.delete, _deletes),
         (Limit.REPLACE, limits.replace, _replaces),

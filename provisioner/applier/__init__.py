@@ -32,6 +32,7 @@ from provisioner.model import (
     Keep,
     Leave,
     LiveCache,
+    Move,
     NotAttempted,
     Note,
     Outcome,
@@ -145,7 +146,7 @@ def _works(change: Change) -> bool:
 
 
 def _makes(change: Change) -> bool:
-    return isinstance(change, Create | Replace | Adopt | Refresh | Note | Annotate)
+    return isinstance(change, Create | Replace | Adopt | Refresh | Note | Annotate | Move)
 
 
 def _old_of(change: Change) -> LiveCache | None:

@@ -28,12 +28,14 @@ from provisioner.model import (
     Leave,
     Life,
     LiveCache,
+    Move,
     Note,
     Noted,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
     Refresh,
+    Renamed,
     Replace,
     Retire,
     Retired,
@@ -149,6 +151,8 @@ async def perform(change: Change, hand: Hand) -> AsyncGenerator[Fact, None]:
             yield Noted(RecordedAnnotation.of(want, hand.at), leaving)
             if old and leaving:
                 yield await hand.retire(old, leaving.retire_after)
+        case Move(name, record):
+            yield Renamed(record.name, name)
         case Retire(live, record):
             yield await hand.retire(live, record.retire_after)
         case Delete(live):

@@ -189,5 +189,6 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         colour=asked.colour,
         prune=asked.prune,
         replace=asked.replace,
+        renames=manifest.moved,
         refine=lambda told: options.choose(told, asked.targets, asked.excludes),
     )

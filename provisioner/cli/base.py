@@ -29,11 +29,16 @@ class Patch:
 
 
 def plan_against(
-    desired: tuple[Desired, ...], base: tuple[Desired, ...], *, stack: str, now: datetime
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    base: tuple[Desired, ...],
+    *,
+    now: datetime,
 ) -> Plan:
     """The edits that lead from *base* to *desired*, as a plan without time or drift."""
+    stack = manifest.stack
     state, live = as_if_applied(base, stack=stack, now=now)
-    return plan(desired, state, live, stack=stack, now=now)
+    return plan(desired, state, live, stack=stack, now=now, renames=manifest.moved)
 
 
 def plan_for_review(
@@ -50,7 +55,7 @@ def plan_for_review(
     """What the working tree edits since its merge base with *ref*, and where texts differ."""
     with stack_at_base(folder, ref, environment=environment, models=models, now=now) as before:
         old, base = before or (None, ())
-        told = plan_against(desired, base, stack=manifest.stack, now=now)
+        told = plan_against(manifest, desired, base, now=now)
         patches = _patches(told, old.root if old else None, manifest.root) if with_patches else ()
         return told, tuple(patches)
 

@@ -76,6 +76,7 @@ class Errand:
     destroy: bool = False
     prune: bool = False
     replace: tuple[str, ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
     refine: Callable[[Plan], Plan] = lambda told: told
     """Makes the finished plan smaller."""
 
@@ -118,6 +119,7 @@ def _plan(
         destroy=errand.destroy,
         prune=errand.prune,
         replace=errand.replace,
+        renames=errand.renames,
     )
 
 

@@ -75,7 +75,7 @@ def _is_edited(
             if before is None:
                 return True
             old, desired = before
-            told = plan_against(resolution.desired, desired, stack=manifest.stack, now=now)
+            told = plan_against(manifest, resolution.desired, desired, now=now)
             return bool(told.edits) or old.stack != manifest.stack
     except CtxprovError:
         return True

@@ -118,7 +118,9 @@ async def _planner(
     async with Reach() as reach:
         seen = await survey(reach, place, desired, state, now=now, accept_scope=accept_scope)
     wants = with_counts(desired, remembered(place.home, manifest.stack))
-    return lambda at: plan(wants, state, seen.live, stack=manifest.stack, now=at)
+    return lambda at: plan(
+        wants, state, seen.live, stack=manifest.stack, now=at, renames=manifest.moved
+    )
 
 
 async def _explained(change: Change, told: Plan, decide: Decide, manifest: Manifest) -> Explanation:

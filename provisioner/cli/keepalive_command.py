@@ -22,7 +22,7 @@ from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
 from provisioner.manifest import Manifest
 from provisioner.model import Create, Plan, State
-from provisioner.planner import covered_until, edits, recorded_as_desired, without_content
+from provisioner.planner import covered_until, edits, moved, recorded_as_desired, without_content
 from provisioner.render.sizes import when
 from provisioner.render.upkeep import gap_line, waiting_lines
 from provisioner.state import read_state
@@ -148,7 +148,7 @@ def _tell(upkeep: _Upkeep, state: State, now: datetime) -> None:
     if upkeep.tree.desired is None:
         lines.append("The working tree has errors; ctxprov validate lists them.")
     else:
-        lines += waiting_lines(edits(upkeep.tree.desired, state))
+        lines += waiting_lines(edits(upkeep.tree.desired, moved(state, upkeep.tree.manifest.moved)))
     end = covered_until(state, now)
     if end is not None:
         lines.append(f"Covered until {when(end, at=now)}.")

@@ -28,7 +28,7 @@ from provisioner.cli.survey import survey
 from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.manifest import Manifest
 from provisioner.model import Cause, Desired, DesiredCache, Plan
-from provisioner.planner import plan
+from provisioner.planner import moved, plan
 from provisioner.render.patch import patch_text
 from provisioner.render.summary import headline
 from provisioner.resolver import read_content
@@ -202,7 +202,7 @@ async def _compare(
     seen = await survey(run.reach, place, desired, state, now=now, accept_scope=asked.accept_scope)
     counts = remembered(place.home, manifest.stack)
     if asked.count_tokens:
-        wants = uncounted(desired, state, counts)
+        wants = uncounted(desired, moved(state, manifest.moved), counts)
         fresh = await count(wants, seen.clients, partial(read_content, manifest), _doubt)
         remember(place.home, manifest.stack, counts := {**counts, **fresh})
     return plan(
@@ -213,6 +213,7 @@ async def _compare(
         now=now,
         prune=asked.prune,
         replace=asked.replace,
+        renames=manifest.moved,
     )
 
 

@@ -64,6 +64,13 @@ def names_of(document: Document) -> Iterable[str]:
     return caches if isinstance(caches, dict) else ()
 
 
+def elsewhere(documents: Sequence[Document]) -> frozenset[str]:
+    """Every name under which anything declares a cache, in whichever environment."""
+    overlays: Mapping[str, Any] = documents[0].root.get("environments") or {}  # type: ignore[assignment]  # its shape is known
+    more = ((overlay or {}).get("caches", {}) for overlay in overlays.values())
+    return frozenset(name for names in (*map(names_of, documents), *more) for name in names)
+
+
 class Entries:
     """The entries of a stack while they are made; what is wrong goes to *problems*."""
 

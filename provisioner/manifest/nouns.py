@@ -118,6 +118,8 @@ class Manifest:
     state: str | None
     publish: str | None
     limits: Limits
+    moved: tuple[tuple[str, str], ...]
+    """Old names of caches, each with its new one."""
     providers: Mapping[str, str | None]
     """Those that keep caches: by name, the variable that is said to hold the key."""
     caches: Mapping[str, Entry]

@@ -15,12 +15,13 @@ from types import MappingProxyType
 from typing import Any
 
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.declared import Entries, declared, names_of
+from provisioner.manifest.declared import Entries, declared, elsewhere, names_of
 from provisioner.manifest.document import Document, Place
 from provisioner.manifest.environments import names_in, overlay_of, published, shared_files
 from provisioner.manifest.inside import Folder, Unreadable
 from provisioner.manifest.layers import said
 from provisioner.manifest.limits import limits_of
+from provisioner.manifest.moves import moves_of
 from provisioner.manifest.nouns import Manifest
 from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.reader import read_document
@@ -177,6 +178,7 @@ def _drafted(
         state=changed.get("state") or words.get("state"),
         publish=published(words, environment),
         limits=limits_of(said(above, "limits")),
+        moved=moves_of(main, entries.made, elsewhere(documents), problems),
         providers=providers,
         caches=MappingProxyType(entries.made),
     )

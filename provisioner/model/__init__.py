@@ -16,6 +16,7 @@ from provisioner.model.changes import (
     Forget,
     Keep,
     Leave,
+    Move,
     Note,
     Plan,
     Reason,
@@ -25,7 +26,17 @@ from provisioner.model.changes import (
     is_pending,
     name_of_change,
 )
-from provisioner.model.facts import Dropped, Exists, Fact, Gone, Noted, Retired, Scope, State
+from provisioner.model.facts import (
+    Dropped,
+    Exists,
+    Fact,
+    Gone,
+    Noted,
+    Renamed,
+    Retired,
+    Scope,
+    State,
+)
 from provisioner.model.results import Done, Failed, NotAttempted, Outcome, Result
 from provisioner.model.tenses import (
     Desired,
@@ -75,6 +86,7 @@ __all__ = [
     "Life",
     "LiveCache",
     "Measure",
+    "Move",
     "NotAttempted",
     "Note",
     "Noted",
@@ -85,6 +97,7 @@ __all__ = [
     "RecordedAnnotation",
     "RecordedCache",
     "Refresh",
+    "Renamed",
     "Replace",
     "Result",
     "Retire",

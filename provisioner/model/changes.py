@@ -42,6 +42,7 @@ class Reason(StrEnum):
 
     NEW = auto()
     IMPORTED = auto()
+    MOVED = auto()
     FOUND = auto()
     PROVIDER = auto()
     MODEL = auto()
@@ -72,6 +73,7 @@ _CAUSES: Mapping[Reason, Cause] = MappingProxyType(
             (
                 Reason.NEW,
                 Reason.IMPORTED,
+                Reason.MOVED,
                 Reason.PROVIDER,
                 Reason.MODEL,
                 Reason.CONTENT,
@@ -164,6 +166,15 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """What is on record under another name goes on under *name*; call nobody."""
+
+    name: str
+    record: Recorded
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Retire:
     """Let a live cache die soon."""
 
@@ -218,6 +229,7 @@ Change: TypeAlias = (
     | Note
     | Annotate
     | Keep
+    | Move
     | Retire
     | Delete
     | Forget
@@ -233,7 +245,7 @@ def name_of_change(change: Change) -> str:
             return record.name
         case Delete(live, record) | Leave(live, record):
             return record.name if record else live.label.name if live.label else live.id
-        case Blocked(name=name):
+        case Blocked(name=name) | Move(name):
             return name
         case _:
             return change.want.name

@@ -45,13 +45,21 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """What was on record under one name is so under another, if nothing else is by now."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """The annotation with this name is no longer wanted."""
 
     name: str
 
 
-Fact: TypeAlias = Exists | Noted | Retired | Gone | Dropped
+Fact: TypeAlias = Exists | Noted | Retired | Gone | Renamed | Dropped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,9 @@ the twin and goes first.  No twin is what another declared entry has on record.
       requested, and the recorded one has run out                   Keep ENDED
     nothing                                                         Create
 
-A name in `replace` skips the rows of the same digest and of twins.
+What is on record under a name that was changed counts as the record of the new one, and a
+label with the old name as one with the new.  A name in `replace` skips the rows of the same
+digest and of twins.
 
     its reason: the first that holds                  reason               cause
     ------------------------------------------------  -------------------  -----
@@ -38,6 +40,7 @@ A name in `replace` skips the rows of the same digest and of twins.
 
     everything else                                   change            reason
     ------------------------------------------------  ----------------  --------------
+    on record under a name that was changed           Move              MOVED
     annotation, differs: own lives and is protected   Blocked           as above
     annotation, differs                               Annotate          as above
     annotation, same                                  Keep              CURRENT
@@ -70,6 +73,7 @@ from provisioner.model import (
     Desired,
     DesiredAnnotation,
     DesiredCache,
+    Edit,
     Forget,
     Keep,
     Leave,
@@ -86,7 +90,7 @@ from provisioner.model import (
 )
 from provisioner.planner.base import as_if_applied
 from provisioner.planner.following import about, flips
-from provisioner.planner.moves import moved
+from provisioner.planner.moves import former_names, moved, moves
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.rows import row
 from provisioner.planner.scene import Scene
@@ -124,25 +128,36 @@ def plan(
     destroy: bool = False,
     prune: bool = False,
     replace: Collection[str] = (),
+    renames: Collection[tuple[str, str]] = (),
 ) -> Plan:
     """
     Compare the three tenses at *now* (aware UTC).
 
     *stack* is the namespace of our labels.  `destroy` says that nothing is desired on
-    purpose, `prune` that strays may go, `replace` which caches to make anew.
+    purpose, `prune` that strays may go, `replace` which caches to make anew,
+    `renames` which old names have which new ones.
     """
     wanted = tuple(desired)
+    renamed = tuple(moves(state, renames))
+    state = moved(state, renames)
     scene = Scene(
-        now=now, state=state, declared=frozenset(want.name for want in wanted), replace=replace
+        now=now,
+        state=state,
+        declared=frozenset(want.name for want in wanted),
+        replace=replace,
+        former=former_names(renames),
     )
     scene.show(live)
     changes = (
+        *renamed,
         *(_declared(want, scene) for want in wanted),
         *_undeclared(scene, destroy=destroy),
         *_retiring(scene, destroy=destroy),
         *_strays(scene, stack=stack, prune=prune),
     )
-    return Plan(stack=stack, at=now, changes=changes, edits=edits(wanted, state))
+    names = {move.name for move in renamed}
+    edited = (*edits(wanted, state), *(Edit(w.name, w.after) for w in wanted if w.name in names))
+    return Plan(stack=stack, at=now, changes=changes, edits=frozenset(edited))
 
 
 def _declared(want: Desired, scene: Scene) -> Change:

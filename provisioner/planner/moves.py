@@ -7,11 +7,11 @@ name.  Where there is nothing to move, or no room for it, everything stays as it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from provisioner.model import State
+from provisioner.model import Move, Reason, State
 
 
 def moved(state: State, pairs: Iterable[tuple[str, str]]) -> State:
@@ -32,6 +32,20 @@ def moved(state: State, pairs: Iterable[tuple[str, str]]) -> State:
         for id_, cache in state.retiring.items()
     }
     return replace(state, caches=MappingProxyType(caches), retiring=MappingProxyType(retiring))
+
+
+def moves(state: State, pairs: Iterable[tuple[str, str]]) -> Iterator[Move]:
+    """What `moved` does to *state*, as changes."""
+    for old, new in _names(state, pairs).items():
+        yield Move(new, state.caches[old], Reason.MOVED)
+
+
+def former_names(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
+    """The first names of *pairs*, by the second."""
+    found: dict[str, list[str]] = {}
+    for old, new in pairs:
+        found.setdefault(new, []).append(old)
+    return found
 
 
 def _names(state: State, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from provisioner.model import (
     Keep,
     Leave,
     LiveCache,
+    Move,
     Note,
     RecordedCache,
     Refresh,
@@ -54,6 +55,8 @@ def row(change: Change) -> str:
             return "annotation, differs"
         case Blocked():
             return _blocked(change)
+        case Move():
+            return "on record under a name that was changed"
         case Retire() | Delete() | Forget() | Leave():
             return _undeclared(change)
 

@@ -5,8 +5,8 @@ The scene of one plan: what is alive, indexed once, and which of it is spoken fo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from provisioner.model import (
@@ -28,6 +28,8 @@ class Scene:
     state: State
     declared: frozenset[str]
     replace: Collection[str]
+    former: Mapping[str, Sequence[str]]
+    """The names that an entry had before, which live caches may still be labelled with."""
     alive: dict[tuple[str, str], LiveCache] = field(default_factory=dict)
     twins: dict[tuple[str, Label, str], list[LiveCache]] = field(
         default_factory=lambda: defaultdict(list)
@@ -56,6 +58,13 @@ class Scene:
                 return None
 
     def twin(self, want: DesiredCache) -> LiveCache | None:
-        alike = self.twins.get((want.provider, want.label, want.model), ())
-        free = (cache for cache in alike if cache.id not in self.taken)
+        names = (want.name, *self.former.get(want.name, ()))
+        free = (
+            cache
+            for name in names
+            for cache in self.twins.get(
+                (want.provider, replace(want.label, name=name), want.model), ()
+            )
+            if cache.id not in self.taken
+        )
         return max(free, key=lambda cache: (cache.expires_at, cache.id), default=None)

@@ -24,6 +24,7 @@ from provisioner.model import (
     Keep,
     Leave,
     LiveCache,
+    Move,
     Note,
     Recorded,
     RecordedCache,
@@ -85,7 +86,7 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
             held = alive(own, record, tariffs)
             lasts = _left(own, want, at)
             return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
-        case Keep(DesiredCache()) | Forget():
+        case Keep(DesiredCache()) | Move() | Forget():
             return Effect()
         case Annotate(want, old, record):
             noted = Effect(want=want, wanted=_content(want, record, tariffs))

@@ -19,6 +19,7 @@ VERBS = (
     "adopt",
     "annotate",
     "note",
+    "move",
     "retire",
     "forget",
 )

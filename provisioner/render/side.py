@@ -26,6 +26,7 @@ from provisioner.model import (
     Leave,
     Life,
     LiveCache,
+    Move,
     Note,
     Recorded,
     RecordedAnnotation,
@@ -79,7 +80,7 @@ def before(change: Change) -> Side | None:
     match change:
         case Adopt(twin=twin, record=None):
             return _live_side(twin)
-        case Create(record=record) | Forget(record):
+        case Create(record=record) | Forget(record) | Move(record=record):
             return _record_side(record, None)
         case Replace(old=live, record=record) | Adopt(old=live, record=record):
             return _record_side(record, live)
@@ -106,7 +107,7 @@ def after(change: Change, at: datetime) -> Side | None:
             return _want_side(want, record, None, _Span())
         case Blocked(want=want, record=record) if want:
             return _want_side(want, record, None, _Span())
-        case Blocked() | Retire() | Delete() | Forget() | Leave():
+        case Blocked() | Move() | Retire() | Delete() | Forget() | Leave():
             return None
 
 

@@ -25,6 +25,7 @@ from provisioner.model import (
     Leave,
     Life,
     LiveCache,
+    Move,
     Note,
     Recorded,
     RecordedAnnotation,
@@ -79,7 +80,7 @@ def tenses(change: Change) -> tuple[Tense | None, Tense | None, Tense | None]:
 def want_of(change: Change) -> Desired | None:
     """What the manifest asks for."""
     match change:
-        case Retire() | Delete() | Forget() | Leave():
+        case Move() | Retire() | Delete() | Forget() | Leave():
             return None
         case _:
             return change.want
@@ -88,7 +89,7 @@ def want_of(change: Change) -> Desired | None:
 def live_of(change: Change) -> LiveCache | None:
     """The live cache that *change* looked at; a twin that is taken over goes first."""
     match change:
-        case Create() | Forget():
+        case Create() | Move() | Forget():
             return None
         case Adopt(twin=live):
             return live

@@ -18,6 +18,7 @@ from provisioner.model import (
     Edit,
     Forget,
     Leave,
+    Move,
     Plan,
     Retire,
     RetiringCache,
@@ -105,7 +106,7 @@ def _declared(changes: Iterable[Change]) -> Iterator[Edit]:
 
 def _wanted(change: Change) -> Desired | None:
     match change:
-        case Retire() | Delete() | Forget() | Leave():
+        case Move() | Retire() | Delete() | Forget() | Leave():
             return None
         case _:
             return change.want

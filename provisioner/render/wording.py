@@ -26,6 +26,7 @@ from provisioner.model import (
     Keep,
     Leave,
     Life,
+    Move,
     Note,
     Reason,
     RecordedAnnotation,
@@ -55,6 +56,7 @@ _SYMBOLS: Mapping[str, str] = MappingProxyType(
         "note": "=",
         "annotate": "*",
         "keep": " ",
+        "move": ">",
         "retire": "↓",
         "delete": "-",
         "forget": ".",
@@ -71,6 +73,7 @@ _TONES: Mapping[str, Tone] = MappingProxyType(
         "replace": "change",
         "refresh": "change",
         "note": "change",
+        "move": "change",
         "retire": "bad",
         "delete": "bad",
         "blocked": "bad",
@@ -89,6 +92,7 @@ PAST: Mapping[type[Change], str] = MappingProxyType(
         Note: "noted",
         Annotate: "annotated",
         Keep: "kept",
+        Move: "moved",
         Retire: "retired",
         Delete: "deleted",
         Forget: "forgotten",
@@ -203,6 +207,8 @@ def why(change: Change, at: datetime) -> str:
             return f"{_SENTENCES[change.reason]}; --prune deletes it"
         case Leave(live):
             return f"dies in {span_text(live.expires_at - at)}"
+        case Move(record=record):
+            return f"called {record.name} until now; nothing is made or deleted for that"
         case Delete() | Forget():
             return _SENTENCES[change.reason]
         case Adopt(twin=twin, reason=Reason.IMPORTED):

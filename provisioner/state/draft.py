@@ -19,6 +19,7 @@ from provisioner.model import (
     Noted,
     Recorded,
     RecordedCache,
+    Renamed,
     Retired,
     RetiringCache,
     Scope,
@@ -64,6 +65,8 @@ class Draft:
                 return self._retire(id_, expires_at)
             case Gone(id_):
                 return self._forget(id_)
+            case Renamed(old, new):
+                return self._rename(old, new)
             case Dropped(name):
                 return self._erase(name)
 
@@ -96,6 +99,16 @@ class Draft:
         name = self._names.get(id_)
         erased = self._erase(name) if name else False
         return self._retiring.pop(id_, None) is not None or erased
+
+    def _rename(self, old: str, new: str) -> bool:
+        record = self._caches.get(old)
+        if record is None or new in self._caches:
+            return self._erase(old)
+        self._erase(old)
+        for id_, cache in self._retiring.items():
+            if cache.name == old:
+                self._retiring[id_] = replace(cache, name=new)
+        return self._write(replace(record, name=new), None)
 
     def _erase(self, name: str) -> bool:
         record = self._caches.pop(name, None)

@@ -203,7 +203,7 @@ def test_cache(keys: str, message: str) -> None:
             "{version: 1, stack: a, whatever: {}}",
             (
                 "1:24: whatever: is not a key here; there are version, stack, publish, state, "
-                "limits, environments, providers, defaults, caches"
+                "limits, environments, moved, providers, defaults, caches"
             ),
         ),
         (

@@ -8,8 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.planner import moved
-from tests.builders import annotation, desired, noted, recorded, retiring, state
+from provisioner.model import (
+    Adopt,
+    Change,
+    Create,
+    Delete,
+    Desired,
+    Edit,
+    Keep,
+    LiveCache,
+    Move,
+    Plan,
+    Reason,
+    Recorded,
+    Replace,
+    State,
+)
+from provisioner.planner import moved, plan
+from tests.builders import (
+    NOW,
+    STACK,
+    annotation,
+    desired,
+    live,
+    noted,
+    recorded,
+    retiring,
+    state,
+)
 
 A, B = recorded(desired("a")), recorded(desired("b"), "cachedContents/2")
 
@@ -61,3 +87,99 @@ def test_nothing_is_lost(pairs: list[tuple[str, str]]) -> None:
         replace(r, name="") for r in before.caches.values()
     ]
     assert all(name == record.name for name, record in after.caches.items())
+
+
+OLD, NEW, EDITED = desired("old"), desired("new"), desired("new", "y")
+REC, OWN = recorded(OLD), live(OLD)
+TO_NEW = (("old", "new"),)
+
+
+def told(want: Desired, remembered: State, *found: LiveCache, prune: bool = False) -> Plan:
+    return plan([want], remembered, found, stack=STACK, now=NOW, prune=prune, renames=TO_NEW)
+
+
+@pytest.mark.parametrize(
+    ("want", "record", "found", "changes"),
+    [
+        (
+            NEW,
+            REC,
+            [OWN],
+            (
+                Move("new", REC, Reason.MOVED),
+                Keep(NEW, OWN, replace(REC, name="new"), Reason.CURRENT),
+            ),
+        ),
+        (
+            EDITED,
+            REC,
+            [OWN],
+            (
+                Move("new", REC, Reason.MOVED),
+                Replace(EDITED, OWN, replace(REC, name="new"), Reason.CONTENT),
+            ),
+        ),
+        (
+            NEW,
+            REC,
+            [],
+            (
+                Move("new", REC, Reason.MOVED),
+                Create(NEW, replace(REC, name="new"), Reason.MISSING),
+            ),
+        ),
+        (NEW, None, [OWN], (Adopt(NEW, OWN, None, None, Reason.FOUND),)),
+        (NEW, None, [], (Create(NEW, None, Reason.NEW),)),
+        (
+            NEW,
+            replace(REC, name="new"),
+            [OWN],
+            (Keep(NEW, OWN, replace(REC, name="new"), Reason.CURRENT),),
+        ),
+    ],
+)
+def test_plan(
+    want: Desired, record: Recorded | None, found: list[LiveCache], changes: tuple[Change, ...]
+) -> None:
+    """A moved record is the new name's; without one, what has the old label is found."""
+    assert told(want, state(*([record] if record else [])), *found).changes == changes
+
+
+def test_it_is_an_edit() -> None:
+    """A rename is reviewed like any edit, and is none any more once it is done."""
+    assert told(NEW, state(REC), OWN).edits == {Edit("new", NEW.after)}
+    assert told(NEW, moved(state(REC), TO_NEW), OWN).edits == frozenset()
+
+
+def test_an_old_label_on_other_content() -> None:
+    """Only the very content that is wanted is found by its old label; the rest is a stray."""
+    create, stray = told(EDITED, state(), OWN, prune=True).changes
+
+    assert create == Create(EDITED, None, Reason.NEW)
+    assert stray == Delete(OWN, None, Reason.STRAY)
+
+
+_RECORDS = st.one_of(
+    st.builds(recorded, st.builds(desired, st.just("old"), st.sampled_from("xy"))),
+    st.builds(noted, st.builds(annotation, st.just("old"), st.sampled_from("xy"))),
+)
+_WANTS = st.one_of(
+    st.builds(desired, st.just("new"), st.sampled_from("xy")),
+    st.builds(annotation, st.just("new"), st.sampled_from("xy")),
+)
+
+
+@given(want=_WANTS, record=_RECORDS, alive=st.booleans())
+def test_as_if_it_had_always_been_called_so(
+    want: Desired, record: Recorded, *, alive: bool
+) -> None:
+    """But for telling it, a plan with a rename is the plan of who had that name from the start."""
+    old, new = ([live(of)] if alive else [] for of in (OLD, NEW))
+    always = plan([want], state(replace(record, name="new")), new, stack=STACK, now=NOW)
+    renamed = told(want, state(record), *old)
+
+    assert renamed.changes[0] == Move("new", record, Reason.MOVED)
+    assert [(type(change), change.reason) for change in renamed.changes[1:]] == [
+        (type(change), change.reason) for change in always.changes
+    ]
+    assert renamed.edits == {Edit("new", want.after)}

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from provisioner import planner
-from provisioner.model import Change
+from provisioner.model import Change, Move, Reason
 from provisioner.planner import row
+from tests.builders import recorded
 from tests.planner.test_table import DECLARED, FORCED, REST
 
 CHANGES = [
     *((name, change) for name, *_, change in (*DECLARED, *FORCED)),
     *((name, change) for name, *_, changes in REST for change in changes),
+    ("moved", Move("b", recorded(), Reason.MOVED)),
 ]
 
 

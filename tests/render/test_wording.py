@@ -13,6 +13,7 @@ from provisioner.model import (
     Create,
     Keep,
     Leave,
+    Move,
     Reason,
     Refresh,
     Replace,
@@ -97,10 +98,10 @@ def test_settings_are_told_one_by_one() -> None:
 
 def test_every_kind_of_change_has_its_words() -> None:
     """No kind of change is without symbol, tone, heading and past tense."""
-    kinds = {type(change) for change in PLAN.changes}
+    changes = (*PLAN.changes, Move("new", recorded(), Reason.MOVED))
 
-    assert kinds == set(PAST)
-    for change in PLAN.changes:
+    assert {type(change) for change in changes} == set(PAST)
+    for change in changes:
         assert len(symbol(action(change), heading(change))) == 1
         assert tone(action(change), heading(change))
         assert heading(change) in HEADINGS

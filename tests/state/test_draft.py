@@ -16,6 +16,7 @@ from provisioner.model import (
     Noted,
     Recorded,
     RecordedCache,
+    Renamed,
     Retired,
     RetiringCache,
     Scope,
@@ -127,7 +128,7 @@ def leaving(name: str, id_: str) -> st.SearchStrategy[RetiringCache | None]:
 def facts(draw: st.DrawFn) -> Fact:
     name, id_ = draw(NAMES), draw(IDS)
     end: datetime = NOW + draw(st.integers(1, 3)) * HOUR
-    match draw(st.sampled_from([Exists, Noted, Retired, Gone, Dropped])):
+    match draw(st.sampled_from([Exists, Noted, Retired, Gone, Renamed, Dropped])):
         case kind if kind is Exists:
             old = draw(leaving(name, draw(IDS.filter(lambda other: other != id_))))
             return Exists(recorded(desired(name), id_), old)
@@ -138,6 +139,8 @@ def facts(draw: st.DrawFn) -> Fact:
             return Retired(id_, end)
         case kind if kind is Gone:
             return Gone(id_)
+        case kind if kind is Renamed:
+            return Renamed(name, draw(NAMES.filter(lambda other: other != name)))
         case _:
             return Dropped(name)
 
@@ -151,6 +154,8 @@ def naive(before: State, fact: Fact) -> State:
             return _with_retired(before, id_, end)
         case Gone(id_):
             return _without_id(before, id_)
+        case Renamed(old, new):
+            return _with_name(before, old, new)
         case Dropped(name):
             kept = {key: record for key, record in before.caches.items() if key != name}
             return replace(before, caches=kept)
@@ -163,6 +168,19 @@ def _with_record(before: State, record: Recorded, old: RetiringCache | None) -> 
     if isinstance(record, RecordedCache):
         before = _without_id(before, record.id)
     return replace(before, caches={**before.caches, record.name: record})
+
+
+def _with_name(before: State, old: str, new: str) -> State:
+    record = before.caches.get(old)
+    rest = replace(before, caches={k: v for k, v in before.caches.items() if k != old})
+    if record is None or new in before.caches:
+        return rest
+    leaving = {
+        id_: replace(cache, name=new) if cache.name == old else cache
+        for id_, cache in before.retiring.items()
+    }
+    caches = {**rest.caches, new: replace(record, name=new)}
+    return replace(rest, caches=caches, retiring=leaving)
 
 
 def _with_retired(before: State, id_: str, end: datetime) -> State:
