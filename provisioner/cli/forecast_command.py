@@ -9,15 +9,17 @@ import click
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options
+from provisioner.cli.outputs import with_json
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.schedule import schedule_of
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
-from provisioner.forecast import forecast
-from provisioner.render.outlook import Future, forecast_json, forecast_text
+from provisioner.forecast import Forecast, forecast
+from provisioner.render.outlook import CacheFuture, Future, forecast_json, forecast_text
 
 
 @click.command("forecast")
-@options.stack_argument
+@options.stacks_argument
 @options.env_option
 @click.option(
     "--for",
@@ -47,7 +49,7 @@ from provisioner.render.outlook import Future, forecast_json, forecast_text
 @options.models_option
 @options.json_option
 def command(
-    stack: Path,
+    stacks: tuple[Path, ...],
     *,
     environment: str | None,
     span: timedelta,
@@ -66,22 +68,36 @@ def command(
     Examples:
       ctxprov forecast
       ctxprov forecast --for 30d --every 1h --miss-rate 5%
+      ctxprov forecast stacks/* --json
     """
-    now = clock.now()
-    manifest, desired = read_stack(
-        stack, environment=environment, models=models, now=now, allow_empty=True
-    )
-    future = forecast(
-        desired,
-        stack=manifest.stack,
-        now=now,
-        span=span,
-        every=every,
-        miss_rate=miss_rate,
-        lookup=load_catalog(models).find,
-    )
-    rows = [
-        Future(
+    lookup = load_catalog(models).find
+
+    async def work(stack: Path, run: Run) -> Ended:
+        now = clock.now()
+        manifest, desired = read_stack(
+            stack, environment=environment, models=models, now=now, allow_empty=True
+        )
+        future = forecast(
+            desired,
+            stack=manifest.stack,
+            now=now,
+            span=span,
+            every=every,
+            miss_rate=miss_rate,
+            lookup=lookup,
+        )
+        sentence = schedule_of(desired, every)
+        run.pages.append({"json": lambda: forecast_json(_told(manifest.stack, future, sentence))})
+        if not run.is_quiet:
+            click.echo(forecast_text(_told(manifest.stack, future, sentence)), nl=False)
+        return Ended(status=Status.OK, summary=sentence)
+
+    return over_stacks(stacks, work, outs=with_json((), as_json=as_json))
+
+
+def _told(stack: str, future: Forecast, sentence: str) -> Future:
+    caches = tuple(
+        CacheFuture(
             name=one.name,
             refreshes=one.refreshes,
             creations=one.creations,
@@ -89,8 +105,7 @@ def command(
             spent=one.spent,
         )
         for one in future.outlooks
-    ]
-    show = forecast_json if as_json else forecast_text
-    sentence = schedule_of(desired, every)
-    click.echo(show(rows, runs=future.runs, missed=future.missed, sentence=sentence), nl=False)
-    return Status.OK
+    )
+    return Future(
+        stack=stack, runs=future.runs, missed=future.missed, schedule=sentence, caches=caches
+    )

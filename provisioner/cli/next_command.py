@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from provisioner.cache import Json
 from provisioner.cli import clock, options
+from provisioner.cli.expand import expanded
+from provisioner.cli.failure import tell_error
 from provisioner.cli.place import place_of
-from provisioner.cli.status import Status
+from provisioner.cli.status import Status, first_of
+from provisioner.errors import CtxprovError
 from provisioner.manifest import load_manifest
 from provisioner.planner import covered_until, next_run
-from provisioner.render.escape import json_text
+from provisioner.render.escape import json_text, plain
 from provisioner.render.sizes import when
 from provisioner.state import read_state
 from provisioner.times import moment_text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """When a stack wants a run, and until when it is warm without one; None is never."""
+
+    stack: str
+    due: datetime | None
+    end: datetime | None
+
+
 @click.command("next")
-@options.stack_argument
+@options.stacks_argument
 @options.env_option
 @options.emulator_option
 @options.state_option
 @options.json_option
 def command(
-    stack: Path,
+    stacks: tuple[Path, ...],
     *,
     environment: str | None,
     emulator: bool,
@@ -41,23 +57,54 @@ def command(
     Examples:
       ctxprov next
       ctxprov next --json
+      ctxprov next stacks/*
     """
+    now = clock.now()
+    found: list[_Due] = []
+    statuses = [Status.OK]
+    for stack in expanded(stacks):
+        try:
+            found.append(_due(stack, environment, address, now, emulator=emulator))
+        except CtxprovError as error:
+            statuses.append(tell_error(error))
+    if as_json:
+        click.echo(json_text(_json(found, now)), nl=False)
+    else:
+        for one in found:
+            name = f"{plain(one.stack)}: " if len(found) > 1 else ""
+            click.echo(f"{name}{_sentence(one, now)}")
+    return first_of(*statuses)
+
+
+def _due(
+    stack: Path, environment: str | None, address: str | None, now: datetime, *, emulator: bool
+) -> _Due:
     manifest = load_manifest(stack, environment=environment)
     place = place_of(manifest, address=address, emulator=emulator)
     state = read_state(place.home, stack=manifest.stack)
-    now = clock.now()
-    due, end = next_run(state, now), covered_until(state, now)
-    if as_json:
-        words = {
-            "next": moment_text(due) if due else None,
-            "in_seconds": int((due - now).total_seconds()) if due else None,
-            "covered_until": moment_text(end) if end else None,
-        }
-        click.echo(json_text(words), nl=False)
-    elif due is None:
-        click.echo("Time brings nothing to do.")
-    else:
-        click.echo("Run now." if due <= now else f"Run at {when(due, at=now)}.")
-        if end:
-            click.echo(f"Covered until {when(end, at=now)}.")
-    return Status.OK
+    return _Due(stack=manifest.stack, due=next_run(state, now), end=covered_until(state, now))
+
+
+def _sentence(one: _Due, now: datetime) -> str:
+    if one.due is None:
+        return "Time brings nothing to do."
+    run = "Run now." if one.due <= now else f"Run at {when(one.due, at=now)}."
+    return f"{run} Covered until {when(one.end, at=now)}." if one.end else run
+
+
+def _json(found: Sequence[_Due], now: datetime) -> dict[str, Json]:
+    """The first of all moments, and those of each stack."""
+    dues = [one.due for one in found if one.due]
+    ends = [one.end for one in found if one.end]
+    return {
+        **_moments(min(dues, default=None), min(ends, default=None), now),
+        "stacks": [{"stack": one.stack, **_moments(one.due, one.end, now)} for one in found],
+    }
+
+
+def _moments(due: datetime | None, end: datetime | None, now: datetime) -> dict[str, Json]:
+    return {
+        "next": moment_text(due) if due else None,
+        "in_seconds": int((due - now).total_seconds()) if due else None,
+        "covered_until": moment_text(end) if end else None,
+    }

@@ -4,7 +4,7 @@ A forecast as text and JSON, and the sentence that says whether a schedule fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ def schedule_sentence(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Future:
+class CacheFuture:
     """What becomes of one cache, as it is told."""
 
     name: str
@@ -49,7 +49,23 @@ class Future:
     spent: Spent
 
 
-def forecast_text(futures: Sequence[Future], *, runs: int, missed: int, sentence: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Future:
+    """What becomes of a stack."""
+
+    stack: str
+    runs: int
+    missed: int
+    schedule: str
+    """Whether the schedule fits, in a sentence."""
+    caches: tuple[CacheFuture, ...]
+
+    @property
+    def spent(self) -> Spent:
+        return sum((one.spent for one in self.caches), UNSPENT)
+
+
+def forecast_text(future: Future) -> str:
     cells = [
         (
             plain(one.name),
@@ -60,14 +76,15 @@ def forecast_text(futures: Sequence[Future], *, runs: int, missed: int, sentence
             usd(one.spent.rent),
             usd(one.spent.rent_by_ttl),
         )
-        for one in futures
+        for one in future.caches
     ]
     lines = table([_HEADER, *cells], right=frozenset(range(1, len(_HEADER))))
-    told = [f"{runs} runs, {missed} missed.", sentence, *_money(_sum(futures))]
+    runs = f"{future.runs} runs, {future.missed} missed."
+    told = [runs, future.schedule, *_money(future.spent)]
     return "\n".join([*lines, "", *told]) + "\n"
 
 
-def forecast_json(futures: Sequence[Future], *, runs: int, missed: int, sentence: str) -> str:
+def forecast_json(future: Future) -> str:
     caches: list[Json] = [
         {
             "name": one.name,
@@ -76,22 +93,19 @@ def forecast_json(futures: Sequence[Future], *, runs: int, missed: int, sentence
             "cold_seconds": int(one.cold.total_seconds()),
             **_spent_json(one.spent),
         }
-        for one in futures
+        for one in future.caches
     ]
     return json_text(
         {
             "format_version": 1,
-            "runs": runs,
-            "missed": missed,
-            "schedule": sentence,
-            "totals": _spent_json(_sum(futures)),
+            "stack": future.stack,
+            "runs": future.runs,
+            "missed": future.missed,
+            "schedule": future.schedule,
+            "totals": _spent_json(future.spent),
             "caches": caches,
         }
     )
-
-
-def _sum(futures: Iterable[Future]) -> Spent:
-    return sum((one.spent for one in futures), UNSPENT)
 
 
 def _money(spent: Spent) -> Iterator[str]:
