@@ -191,8 +191,9 @@ def _cache(want: DesiredCache, record: Recorded | None, scene: Scene) -> Change:
 
 
 def _same(want: DesiredCache, own: LiveCache, record: RecordedCache, now: datetime) -> Change:
-    reason = edited(want, record) or aged(want, own, record, now)
-    if record.life != want.life or aged(want, own, record, now) is not Reason.CURRENT:
+    age = aged(want, own, record, now)
+    reason = edited(want, record) or age
+    if record.life != want.life or age is not Reason.CURRENT:
         return Refresh(want, own, record, reason)
     if record.settings != want.settings:
         return Note(want, own, record, reason)

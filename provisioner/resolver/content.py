@@ -59,11 +59,11 @@ class Counter:
 
     def count(self, entry: Entry) -> tuple[str, Measure]:
         """The digest and the measure of *entry*.  With new problems, neither means anything."""
-        folder, instruction = self._folder, entry.system_instruction
+        instruction = entry.system_instruction
         parts = [self._part(spec, entry.kind) for spec in entry.parts]
         before = self._instruction(instruction) if instruction else None
-        tools = self._tried(entry.tools, partial(tools_of, folder)) or ()
-        config = self._tried(entry.tool_config, partial(tool_config_of, folder))
+        tools = (self._tried(tools_of, entry.tools) if entry.tools else None) or ()
+        config = self._tried(tool_config_of, entry.tool_config) if entry.tool_config else None
         counts = [*parts, before] if before else parts
         size = sum(count.size for count in counts)
         if size > MAX_CONTENT:
@@ -84,25 +84,24 @@ class Counter:
         return digest, Measure(paths=_paths(entry), size=size, tokens=tokens, pieces=pieces)
 
     def _part(self, spec: PartSpec, provider: str) -> Count:
-        return self._once((provider, spec), lambda: count_part(self._folder, spec, provider))
+        return self._once((provider, spec), partial(count_part, provider=provider), spec)
 
     def _instruction(self, spec: FileSpec) -> Count:
-        return self._once(("", spec), lambda: count_text(self._folder, spec))
+        return self._once(("", spec), count_text, spec)
 
-    def _once(self, key: tuple[str, PartSpec], look: Callable[[], Count]) -> Count:
+    def _once(
+        self, key: tuple[str, PartSpec], look: Callable[[Folder, S], Count], spec: S
+    ) -> Count:
         """Remember what was seen, and never what was wrong: that is said at each place."""
-        if key not in self._known:
-            count = self._tried(key[1], lambda _: look())
-            if count is None:
-                return _NOTHING
-            self._known[key] = count
-        return self._known[key]
+        known = self._known.get(key) or self._tried(look, spec)
+        if known is None:
+            return _NOTHING
+        self._known[key] = known
+        return known
 
-    def _tried(self, spec: S | None, read: Callable[[S], T]) -> T | None:
-        if spec is None:
-            return None
+    def _tried(self, read: Callable[[Folder, S], T], spec: S) -> T | None:
         try:
-            return read(spec)
+            return read(self._folder, spec)
         except Unreadable as error:
             self._problems.append(spec.place.problem(f"{_subject(spec)}{error}"))
             return None

@@ -104,7 +104,7 @@ def read_context(json: Json) -> CachedContext:
             "model": str(model),
             "createTime": str(created),
             "expireTime": str(expires),
-        } if isinstance(json, Mapping) and _NAME.fullmatch(name):
+        } if isinstance(json, dict) and _NAME.fullmatch(name):
             end = parse_moment(expires)
             return CachedContext(
                 handle=GeminiHandle(name, end),
@@ -189,7 +189,7 @@ def _tokens(usage: Json) -> int:
     match usage:
         case None:
             return 0
-        case Mapping():
+        case dict():
             return _whole(usage.get("totalTokenCount", 0))
         case _:
             raise ValueError("usageMetadata is not an object")
