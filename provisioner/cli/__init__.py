@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "output": "Print the handles that applications need, as JSON.",
         "show": "Show what is on record: a line per cache, or one cache in full.",
         "list": "List every live cache of the project, whoever made it.",
-        "schema": "Print a JSON Schema: of manifest, plan, state, handles or models.",
+        "schema": "Print a JSON Schema: of manifest, plan, state, history, handles or models.",
         "emulator": "Serve a local Gemini cachedContents API.",
     }
 )

@@ -7,7 +7,6 @@ One run that changes things, from the lock to the last save.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ import click
 from provisioner.applier import apply
 from provisioner.cache import CacheContent
 from provisioner.cli import clock, terminal
+from provisioner.cli.holding import Held, held_state
 from provisioner.cli.interruption import Interruption, listening
 from provisioner.cli.place import Place
 from provisioner.cli.progress import progress
@@ -25,10 +25,8 @@ from provisioner.cli.spots import Spotter, nowhere
 from provisioner.cli.stacks import Ended, Run
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import Survey, survey
-from provisioner.cli.waiting import waiting
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
-from provisioner.homes.holder import holder_here
 from provisioner.model import (
     Delete,
     Desired,
@@ -46,7 +44,6 @@ from provisioner.model import (
 from provisioner.planner import plan
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
-from provisioner.state import Ledger, open_ledger
 
 SHARED = (
     "Another checkout with the same stack name in the same project shares these caches: "
@@ -83,15 +80,13 @@ class Errand:
 
 async def carry_out(errand: Errand, run: Run) -> Ended:
     """Lock, plan, ask, apply, save."""
-    async with open_ledger(
+    async with held_state(
         errand.place.home,
         stack=errand.stack,
-        who=holder_here(errand.operation, since=clock.now(), environ=os.environ),
+        operation=errand.operation,
         timeout=errand.lock_timeout,
-        on_wait=waiting(),
-        before_save=lambda _: None,
-    ) as ledger:
-        now, state = clock.now(), ledger.state
+    ) as held:
+        now, state = clock.now(), held.ledger.state
         desired = errand.wishes(state)
         seen = await survey(
             run.reach, errand.place, desired, state, now=now, accept_scope=errand.accept_scope
@@ -103,8 +98,8 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         if told.pending and not errand.auto_approve:
             _ask(errand)
         for provider, scope in seen.scopes.items():
-            ledger.note_scope(provider, scope)
-        return await _perform(errand, told, ledger, seen, run)
+            held.ledger.note_scope(provider, scope)
+        return await _perform(errand, told, held, seen, run)
 
 
 def _plan(
@@ -135,7 +130,9 @@ def _ask(errand: Errand) -> None:
         raise Refused("Declined; nothing was changed.")
 
 
-async def _perform(errand: Errand, told: Plan, ledger: Ledger, seen: Survey, run: Run) -> Ended:
+async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Run) -> Ended:
+    ledger = held.ledger
+
     async def save_and_publish() -> None:
         await ledger.save()
         if spot := errand.place.publish:
@@ -163,11 +160,10 @@ async def _perform(errand: Errand, told: Plan, ledger: Ledger, seen: Survey, run
             run.pages.append(result_page(told, results, spots=errand.spots))
             if not run.is_quiet:
                 show_results(told, results, colour=errand.colour)
-    return Ended(
-        status=_status(told, results, interruption),
-        summary=summary_line(results),
-        state=ledger.state,
-    )
+    summary = summary_line(results)
+    if results or ledger.has_news:
+        await held.end(summary, fingerprint=told.fingerprint)
+    return Ended(status=_status(told, results, interruption), summary=summary, state=ledger.state)
 
 
 def _status(told: Plan, results: Iterable[Result], interruption: Interruption) -> Status:

@@ -7,14 +7,14 @@ import click
 from provisioner.cli.status import Status
 from provisioner.shapes import schema_bytes
 
-NAMES = ("manifest", "plan", "state", "handles", "models")
+NAMES = ("manifest", "plan", "state", "history", "handles", "models")
 
 
 @click.command("schema")
 @click.argument("name", type=click.Choice(NAMES), default="manifest")
 def command(name: str) -> Status:
     """
-    Print a JSON Schema: of manifest, plan, state, handles or models.
+    Print a JSON Schema: of manifest, plan, state, history, handles or models.
 
     \b
     Examples:

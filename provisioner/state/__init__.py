@@ -4,21 +4,28 @@ What is remembered of a stack between runs: read, locked, changed by facts, and 
 `read_state` is for those who only look; `open_ledger` for the one run that changes things.
 """
 
+from provisioner.state.chronicle import Chronicle
 from provisioner.state.codec import parse_state, state_bytes
 from provisioner.state.draft import Draft
+from provisioner.state.history import PastRun, read_history, run_words, version_name
 from provisioner.state.ledger import Ledger, next_save, open_ledger
 from provisioner.state.scope import admit
 from provisioner.state.store import Store, read_state, state_name
 
 __all__ = [
+    "Chronicle",
     "Draft",
     "Ledger",
+    "PastRun",
     "Store",
     "admit",
     "next_save",
     "open_ledger",
     "parse_state",
+    "read_history",
     "read_state",
+    "run_words",
     "state_bytes",
     "state_name",
+    "version_name",
 ]

@@ -10,7 +10,6 @@ recovered from the labels of live caches, hence there is no journal.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -74,7 +73,7 @@ async def open_ledger(
         found = await asyncio.to_thread(home.read, name)
         state = state_of(found, where=home.where(name), stack=stack)
         store = HeldFile(hold, name, found, before_save)
-        async with Ledger(state, store, run=secrets.token_hex(8)) as ledger:
+        async with Ledger(state, store, run=who.id) as ledger:
             if hold.took_over:
                 ledger.put(state)
                 await ledger.save()
@@ -121,9 +120,9 @@ class Ledger:
         return self._is_taken or self._store.is_lost
 
     @property
-    def has_saved(self) -> bool:
-        """Whether anything was written."""
-        return self._saved > 0
+    def has_news(self) -> bool:
+        """Whether anything is remembered that was not when it was opened."""
+        return self._news > 0
 
     def put(self, state: State) -> None:
         """Remember *state* instead; it is saved with a serial no lower than its own."""

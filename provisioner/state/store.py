@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import orjson
+
 from provisioner.homes import Found, Hold, Home
 from provisioner.model import State
 from provisioner.state.codec import parse_state
@@ -29,6 +31,20 @@ def state_of(found: Found | None, *, where: str, stack: str) -> State:
     if found is None:
         return State(stack=stack)
     return parse_state(found.content, where=where, stack=stack)
+
+
+def serial_of(found: Found | None) -> int | None:
+    """The serial of what was *found*; None if it is no state that was ever written."""
+    if found is None:
+        return None
+    try:
+        match orjson.loads(found.content):
+            case {"serial": int(serial)}:
+                return serial
+            case _:
+                return None
+    except orjson.JSONDecodeError:
+        return None
 
 
 class Store(Protocol):

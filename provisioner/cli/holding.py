@@ -1,0 +1,88 @@
+"""
+A state that is held: locked, read, changed and saved, its history written.
+
+Where the last save fails, what the run knows is left on this machine rather than lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+from provisioner.cli import clock
+from provisioner.cli.speech import tell
+from provisioner.cli.waiting import waiting
+from provisioner.errors import StateError, Unsaved
+from provisioner.homes import Home
+from provisioner.homes.holder import holder_here
+from provisioner.state import Chronicle, Ledger, open_ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is remembered of a stack, and what is written of the run that changes it."""
+
+    ledger: Ledger
+    chronicle: Chronicle
+
+    async def end(self, outcome: str, *, fingerprint: str | None = None) -> None:
+        """Save, then tell the history how it ended.  Raises StateError if it cannot be saved."""
+        await self.ledger.save()
+        await self.chronicle.end(outcome, fingerprint=fingerprint)
+
+
+@asynccontextmanager
+async def held_state(
+    home: Home, *, stack: str, operation: str, timeout: timedelta
+) -> AsyncIterator[Held]:
+    """
+    Hold the state of *stack* for as long as the block lasts.
+
+    Raises StateLocked, or StateError, which names the file that holds what could not be saved.
+    """
+    who = holder_here(operation, since=clock.now(), environ=os.environ)
+    chronicle = Chronicle(home, stack=stack, who=who, warn=tell)
+    try:
+        async with open_ledger(
+            home,
+            stack=stack,
+            who=who,
+            timeout=timeout,
+            on_wait=waiting(),
+            before_save=chronicle.begin,
+        ) as ledger:
+            yield Held(ledger, chronicle)
+    except Unsaved as error:
+        raise StateError(f"{error}  {_rescued(error.content, stack)}") from error
+
+
+def _rescued(content: bytes, stack: str) -> str:
+    try:
+        path = _put_aside(content, stack)
+    except OSError:
+        return (
+            "What this run knows could not be written here either; the next run recognises by "
+            "its label what was made."
+        )
+    return (
+        f"What this run knows is in {path}: once that is mended, ctxprov state push {path} puts it "
+        "in its place.  Without it the next run recognises by its label what was made."
+    )
+
+
+def _put_aside(content: bytes, stack: str) -> Path:
+    """Write *content* into a new file of the working directory."""
+    for number in count(1):
+        path = Path(f"{stack}.unsaved{f'-{number}' if number > 1 else ''}.json")
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError  # one of countless names is free

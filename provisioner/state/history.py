@@ -1,0 +1,137 @@
+"""
+What happened to a stack: the runs that changed something, and the states they replaced.
+
+Both are in the folder `STACK.history` beside the state: `runs.json`, whose shape is
+`schemas/history.schema.json`, and a file for each version that is kept, named by its serial.
+They are there for people; nothing is decided by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+
+from provisioner.cache import Json
+from provisioner.errors import StateError
+from provisioner.homes import Home
+from provisioner.state.blocks import Block, Misshapen, block, count, moment, text
+from provisioner.times import moment_text
+
+VERSION = 1
+RUNS = 200
+"""So many runs are remembered."""
+VERSIONS = 10
+"""So many earlier states are kept."""
+UNFINISHED = "unfinished"
+
+_FORM = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+_DOCUMENT = frozenset({"version", "stack", "runs"})
+_RUN = frozenset(
+    {"run", "who", "operation", "at", "commit", "job", "fingerprint", "outcome", "kept"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run that changed something, or tried to."""
+
+    run: str
+    who: str
+    operation: str
+    at: datetime
+    commit: str | None
+    job: str | None
+    fingerprint: str | None
+    outcome: str
+    """In words; `unfinished` if it never told its end."""
+    kept: int | None
+    """The serial of the state that it replaced, if that is kept."""
+
+
+def runs_name(stack: str) -> str:
+    return f"{stack}.history/runs.json"
+
+
+def version_name(stack: str, serial: int) -> str:
+    return f"{stack}.history/{serial}.json"
+
+
+def read_history(home: Home, stack: str) -> tuple[PastRun, ...]:
+    """The runs of *stack*, oldest first.  Raises StateError, also if they make no sense."""
+    found = None if home.keeps_history else home.read(runs_name(stack))
+    return parse_history(found.content, where=home.where(runs_name(stack))) if found else ()
+
+
+def history_bytes(stack: str, runs: tuple[PastRun, ...]) -> bytes:
+    return orjson.dumps(
+        {"version": VERSION, "stack": stack, "runs": [run_words(run) for run in runs]},
+        option=_FORM,
+    )
+
+
+def run_words(run: PastRun) -> dict[str, Json]:
+    return {
+        "run": run.run,
+        "who": run.who,
+        "operation": run.operation,
+        "at": moment_text(run.at),
+        "commit": run.commit,
+        "job": run.job,
+        "fingerprint": run.fingerprint,
+        "outcome": run.outcome,
+        "kept": run.kept,
+    }
+
+
+def parse_history(raw: bytes, *, where: str) -> tuple[PastRun, ...]:
+    """Read what `history_bytes` wrote.  Raises StateError for anything else."""
+    try:
+        return tuple(map(_run, _runs(block(orjson.loads(raw), _DOCUMENT))))
+    except (orjson.JSONDecodeError, Misshapen) as error:
+        raise StateError(
+            f"{where} is not a history that ctxprov wrote: {error}.  Nothing depends on it: move "
+            "it away, and the next run begins a new one."
+        ) from error
+
+
+def trimmed(runs: tuple[PastRun, ...]) -> tuple[tuple[PastRun, ...], tuple[int, ...]]:
+    """The runs to remember, and the serials of the states that are not to be kept any more."""
+    latest = list(dict.fromkeys(_kept(reversed(runs))))
+    stay = frozenset(latest[:VERSIONS])
+    return (
+        tuple(run if run.kept in stay else replace(run, kept=None) for run in runs[-RUNS:]),
+        tuple(latest[VERSIONS:]),
+    )
+
+
+def _kept(runs: Iterator[PastRun]) -> Iterator[int]:
+    return (run.kept for run in runs if run.kept is not None)
+
+
+def _runs(fields: Block) -> list[Json]:
+    runs = fields["runs"]
+    if fields["version"] != VERSION or not isinstance(runs, list):
+        raise Misshapen("version", f"this must be {VERSION}, and runs a list")
+    return runs
+
+
+def _run(json: Json) -> PastRun:
+    fields = block(json, _RUN)
+    return PastRun(
+        run=text(fields, "run"),
+        who=text(fields, "who"),
+        operation=text(fields, "operation"),
+        at=moment(fields, "at"),
+        commit=_maybe(fields, "commit"),
+        job=_maybe(fields, "job"),
+        fingerprint=_maybe(fields, "fingerprint"),
+        outcome=text(fields, "outcome"),
+        kept=None if fields["kept"] is None else count(fields, "kept"),
+    )
+
+
+def _maybe(fields: Block, key: str) -> str | None:
+    return None if fields[key] is None else text(fields, key)

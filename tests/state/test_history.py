@@ -1,0 +1,161 @@
+"""What is remembered of runs, and of the states they replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import timedelta
+
+import jsonschema
+import pytest
+
+from provisioner.errors import StateError, StateTaken, Unsaved
+from provisioner.homes.holder import Holder
+from provisioner.homes.lease import Leased
+from provisioner.model import Exists
+from provisioner.shapes import schema_bytes
+from provisioner.state import Chronicle, Ledger, open_ledger, read_history, read_state, version_name
+from provisioner.state.history import PastRun, trimmed
+from tests.builders import NOW, STACK, desired, recorded
+from tests.homes.memory import MemoryFiles
+
+RUN = PastRun(
+    run="r1",
+    who="me@here",
+    operation="apply",
+    at=NOW,
+    commit=None,
+    job=None,
+    fingerprint=None,
+    outcome="well",
+    kept=None,
+)
+
+
+def home_on(files: MemoryFiles) -> Leased:
+    return Leased(files, now=lambda: NOW)
+
+
+async def change(
+    files: MemoryFiles, run: str, warnings: list[str], *, outcome: str | None = "well"
+) -> None:
+    """One run that makes one cache; without an *outcome* it never tells its end."""
+    home = home_on(files)
+    who = Holder(id=run, who="me@here", pid=1, operation="apply", since=NOW, commit="c0ffee")
+    chronicle = Chronicle(home, stack=STACK, who=who, warn=warnings.append)
+    async with open_ledger(
+        home,
+        stack=STACK,
+        who=who,
+        timeout=timedelta(),
+        on_wait=lambda *_: None,
+        before_save=chronicle.begin,
+    ) as ledger:
+        ledger.record(Exists(recorded(desired(run), f"cachedContents/{run}")))
+        await ledger.save()
+        if outcome:
+            await chronicle.end(outcome, fingerprint="f00d")
+
+
+def test_runs_and_versions() -> None:
+    """Every run is remembered, and each state that was replaced is kept under its serial."""
+    files, warnings = MemoryFiles(), list[str]()
+    for run in ("r1", "r2", "r3"):
+        asyncio.run(change(files, run, warnings, outcome=None if run == "r2" else "well"))
+
+    runs = read_history(home_on(files), STACK)
+    jsonschema.validate(
+        json.loads(files.files["demo.history/runs.json"]), json.loads(schema_bytes("history"))
+    )
+    assert [(run.run, run.outcome, run.kept) for run in runs] == [
+        ("r1", "well", None),
+        ("r2", "unfinished", 1),
+        ("r3", "well", 2),
+    ]
+    assert (runs[0].commit, runs[0].fingerprint) == ("c0ffee", "f00d")
+    assert json.loads(files.files[version_name(STACK, 2)])["run"] == "r2"
+    assert warnings == []
+
+
+def test_bounded() -> None:
+    """Two hundred runs and the last ten states are remembered, and nothing older."""
+    files, warnings = MemoryFiles(), list[str]()
+    for number in range(13):
+        asyncio.run(change(files, f"r{number}", warnings))
+
+    kept = {name for name in files.files if name.startswith("demo.history/")}
+    assert kept == {"demo.history/runs.json", *(version_name(STACK, n) for n in range(3, 13))}
+    assert [run.kept for run in read_history(home_on(files), STACK)][:4] == [None, None, None, 3]
+    runs, stale = trimmed(tuple(replace(RUN, run=str(n)) for n in range(250)))
+    assert (runs[0].run, len(runs), stale) == ("50", 200, ())
+
+
+@pytest.mark.parametrize("broken", [b"[]", b"{", b'{"version": 1, "stack": "demo", "runs": [1]}'])
+def test_a_broken_history(broken: bytes) -> None:
+    """A history that makes no sense is a warning, and fails no run."""
+    files, warnings = MemoryFiles(), list[str]()
+    files.files["demo.history/runs.json"] = broken
+    asyncio.run(change(files, "r1", warnings))
+
+    assert set(read_state(home_on(files), stack=STACK).caches) == {"r1"}
+    assert len(warnings) == 1
+    with pytest.raises(StateError, match="move it away"):
+        read_history(home_on(files), STACK)
+
+
+def test_a_home_that_is_gone() -> None:
+    """What could not be saved at the end comes with the error."""
+    files = MemoryFiles()
+
+    async def work() -> None:
+        home = home_on(files)
+        who = Holder(id="r1", who="me@here", pid=1, operation="apply", since=NOW)
+        async with open_ledger(
+            home,
+            stack=STACK,
+            who=who,
+            timeout=timedelta(),
+            on_wait=lambda *_: None,
+            before_save=lambda _: None,
+        ) as ledger:
+            ledger.record(Exists(recorded(desired("a"), "cachedContents/a")))
+            files.is_down = True
+
+    with pytest.raises(Unsaved, match="no answer") as unsaved:
+        asyncio.run(work())
+    assert set(json.loads(unsaved.value.content)["caches"]) == {"a"}
+
+
+def test_a_late_loser() -> None:
+    """Who takes a lock over saves first, so that its loser can save nothing any more."""
+    files = MemoryFiles()
+
+    async def work() -> None:
+        now = [NOW]
+        home = Leased(files, now=lambda: now[0])
+
+        def opened(run: str) -> AbstractAsyncContextManager[Ledger]:
+            return open_ledger(
+                home,
+                stack=STACK,
+                who=Holder(id=run, who="me@here", pid=1, operation="apply", since=NOW),
+                timeout=timedelta(),
+                on_wait=lambda *_: None,
+                before_save=lambda _: None,
+            )
+
+        async with opened("loser") as loser:
+            now[0] += timedelta(hours=1)
+            async with opened("winner") as winner:
+                assert json.loads(files.files["demo.json"])["run"] == "winner"
+                loser.record(Exists(recorded(desired("a"), "cachedContents/a")))
+                with pytest.raises(StateTaken, match="retires nothing"):
+                    await loser.save()
+                assert loser.is_lost
+                winner.record(Exists(recorded(desired("b"), "cachedContents/b")))
+
+    with pytest.raises(StateTaken):
+        asyncio.run(work())
+    assert set(json.loads(files.files["demo.json"])["caches"]) == {"b"}
