@@ -1,0 +1,74 @@
+"""
+A stack's state from one home to another: under both locks, and read back.
+
+What is at the destination must be an earlier state of the same stack, or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from provisioner.cli.holding import held_state
+from provisioner.errors import Refused, StateError
+from provisioner.homes import Home
+from provisioner.model import State
+from provisioner.state import read_history, read_state, state_name, version_name
+from provisioner.state.history import runs_name
+
+
+def migrated(
+    home: Home, there: Home, stack: str, *, address: str, timeout: timedelta, dry_run: bool
+) -> str:
+    """Copy, verify, and say what to write into the manifest."""
+    name = state_name(stack)
+    if home.where(name) == there.where(name):
+        raise Refused(f"{home.where(name)} is where the state is already.")
+    if dry_run:
+        _check(read_state(home, stack=stack), read_state(there, stack=stack), there.where(name))
+        return f"{home.where(name)} would be copied to {there.where(name)}. Nothing was written."
+    asyncio.run(_copy(home, there, stack, timeout))
+    how = "give --state or CTXPROV_STATE:" if address.startswith("http") else "write state:"
+    return (
+        f"{there.where(name)} is a copy of {home.where(name)}. Now {how} {address}; then delete "
+        "the old one, so that nobody goes on with it."
+    )
+
+
+async def _copy(home: Home, there: Home, stack: str, timeout: timedelta) -> None:
+    options = {"stack": stack, "operation": "state migrate"}
+    async with (
+        held_state(home, timeout=timeout, **options) as old,
+        held_state(there, timeout=timeout, **options) as new,
+    ):
+        state = old.ledger.state
+        _check(state, new.ledger.state, there.where(state_name(stack)))
+        await asyncio.to_thread(_copy_history, home, there, stack)
+        new.ledger.put(state)
+        await new.end(f"copied from {home.where(state_name(stack))}")
+        copy = await asyncio.to_thread(read_state, there, stack=stack)
+        if copy.caches != state.caches or copy.retiring != state.retiring:
+            raise StateError(
+                f"{there.where(state_name(stack))} does not read back as it was written. The old "
+                "state is untouched: go on with it."
+            )
+
+
+def _check(state: State, found: State, where: str) -> None:
+    if state == State(stack=state.stack):
+        raise Refused(f"there is no state of {state.stack} to copy.")
+    if found.serial >= state.serial and found.caches != state.caches:
+        raise Refused(
+            f"{where} holds a state with serial {found.serial}, and ours has {state.serial}: it "
+            "may be newer. Nothing was changed; move it away if it is not wanted."
+        )
+
+
+def _copy_history(home: Home, there: Home, stack: str) -> None:
+    if home.keeps_history or there.keeps_history:
+        return
+    kept = [run.kept for run in read_history(home, stack) if run.kept is not None]
+    for name in (*(version_name(stack, serial) for serial in kept), runs_name(stack)):
+        found, other = home.read(name), there.read(name)
+        if found and (other is None or other.content != found.content):
+            there.write(name, found.content, expected=other.version if other else None)

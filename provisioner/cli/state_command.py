@@ -1,0 +1,234 @@
+"""`ctxprov state`: look at what is remembered, and mend it by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from provisioner.cli import options, state_edits
+from provisioner.cli.place import Place, place_of
+from provisioner.cli.status import Status
+from provisioner.errors import StateError
+from provisioner.files import read_whole
+from provisioner.manifest import load_manifest
+from provisioner.model import Recorded, RecordedCache
+from provisioner.render.escape import json_text, plain
+from provisioner.render.layout import table
+from provisioner.state import (
+    read_history,
+    read_state,
+    run_words,
+    state_name,
+    version_name,
+)
+from provisioner.times import moment_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Which stack's state, and where it is."""
+
+    stack: str
+    place: Place
+
+
+def _located(
+    folder: Path, *, environment: str | None, emulator: bool, address: str | None
+) -> Where:
+    manifest = load_manifest(folder, environment=environment)
+    place = place_of(manifest, address=address, emulator=emulator)
+    return Where(stack=manifest.stack, place=place)
+
+
+def _placed(command: Callable[..., Status]) -> Callable[..., Status]:
+    """The options that say which state is meant."""
+    for option in (
+        options.state_option,
+        options.emulator_option,
+        options.env_option,
+        options.folder_option,
+    ):
+        command = option(command)
+    return command
+
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be; write nothing.")
+
+
+@click.group("state")
+def command() -> None:
+    """
+    Look at what is remembered of a stack, and mend it by hand.
+
+    What writes takes the lock, keeps the state it replaces, and stands in the history. No
+    command here asks a provider or touches a live cache.
+
+    \b
+    Examples:
+      ctxprov state list
+      ctxprov state mv old-name new-name --dry-run
+      ctxprov state pull --serial 12 > earlier.json
+      ctxprov state push demo.unsaved.json
+      ctxprov state migrate s3://bucket/prefix
+    """
+
+
+@command.command("list")
+@_placed
+@options.json_option
+def list_(*, as_json: bool, **where: object) -> Status:
+    """List what is on record by name, and what is retiring by id."""
+    at = _located(**where)  # type: ignore[arg-type]  # click checked them
+    state = read_state(at.place.home, stack=at.stack)
+    if as_json:
+        names = {"caches": sorted(state.caches), "retiring": sorted(state.retiring)}
+        click.echo(json_text({"stack": at.stack, "serial": state.serial, **names}), nl=False)
+        return Status.OK
+    rows = [(name, r.provider, _id(r)) for name, r in sorted(state.caches.items())]
+    rows += [(r.name, r.provider, f"{r.id} (retiring)") for r in state.retiring.values()]
+    for line in table([tuple(map(plain, row)) for row in rows]):
+        click.echo(line)
+    return Status.OK
+
+
+def _id(record: Recorded) -> str:
+    return record.id if isinstance(record, RecordedCache) else "annotation"
+
+
+@command.command("show")
+@click.argument("name")
+@_placed
+def show(name: str, **where: object) -> Status:
+    """Print one record as it stands in the state."""
+    at = _located(**where)  # type: ignore[arg-type]  # click checked them
+    click.echo(json_text(state_edits.record_of(at.place.home, at.stack, name)), nl=False)
+    return Status.OK
+
+
+@command.command("pull")
+@click.option("--serial", type=int, metavar="N", help="An earlier version that is kept.")
+@_placed
+def pull(*, serial: int | None, **where: object) -> Status:
+    """Print the state, or an earlier version of it, byte for byte."""
+    at = _located(**where)  # type: ignore[arg-type]  # click checked them
+    home = at.place.home
+    if serial is not None and home.keeps_history:
+        raise StateError(f"{home.where(state_name(at.stack))} keeps its versions by itself.")
+    name = state_name(at.stack) if serial is None else version_name(at.stack, serial)
+    found = home.read(name)
+    if found is None:
+        raise StateError(f"there is no {home.where(name)}; see ctxprov state history.")
+    click.echo(found.content, nl=False)
+    return Status.OK
+
+
+@command.command("push")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Also if its serial is not newer.")
+@dry_run_option
+@options.lock_timeout_option
+@_placed
+def push(file: Path, *, force: bool, **said: object) -> Status:
+    """Put a state from a file in place of the one that is there."""
+    try:
+        raw = read_whole(file)
+    except OSError as error:
+        raise StateError(f"{file} cannot be read: {error.strerror}.") from error
+
+    def edit(at: state_edits.Current) -> state_edits.Edit:
+        return state_edits.pushed(at, raw, where=str(file), force=force)
+
+    return _edit("push", edit, said)
+
+
+@command.command("mv")
+@click.argument("old")
+@click.argument("new")
+@dry_run_option
+@options.lock_timeout_option
+@_placed
+def mv(old: str, new: str, **said: object) -> Status:
+    """Rename a record; nothing is created, and the live cache's label keeps the old name."""
+    return _edit("mv", lambda at: state_edits.renamed(at, old, new), said)
+
+
+@command.command("rm")
+@click.argument("name")
+@dry_run_option
+@options.lock_timeout_option
+@_placed
+def rm(name: str, **said: object) -> Status:
+    """Forget a record; the live cache stays as it is."""
+    return _edit("rm", lambda at: state_edits.forgotten(at, name), said)
+
+
+def _edit(verb: str, edit: state_edits.Editor, said: dict[str, object]) -> Status:
+    dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
+    at = _located(**said)  # type: ignore[arg-type]  # click checked them
+    sentence = state_edits.perform(
+        at.place.home,
+        at.stack,
+        operation=f"state {verb}",
+        edit=edit,
+        timeout=timeout,  # type: ignore[arg-type]  # click checked it
+        dry_run=bool(dry_run),
+    )
+    click.echo(plain(sentence))
+    return Status.OK
+
+
+@command.command("migrate")
+@click.argument("destination", metavar="PLACE")
+@dry_run_option
+@options.lock_timeout_option
+@_placed
+def migrate(destination: str, **said: object) -> Status:
+    """Copy state, history and kept versions to another home, under both locks."""
+    from provisioner.cli.migration import migrated  # noqa: PLC0415  # one command of many
+
+    dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
+    at = _located(**said)  # type: ignore[arg-type]  # click checked them
+    there = _located(**{**said, "address": destination, "emulator": False}).place.home  # type: ignore[arg-type]  # click checked them
+    sentence = migrated(
+        at.place.home,
+        there,
+        at.stack,
+        address=destination,
+        timeout=timeout,  # type: ignore[arg-type]  # click checked it
+        dry_run=bool(dry_run),
+    )
+    click.echo(plain(sentence))
+    return Status.OK
+
+
+@command.command("history")
+@_placed
+@options.json_option
+def history(*, as_json: bool, **where: object) -> Status:
+    """Tell the last runs that changed the stack or tried to, oldest first."""
+    at = _located(**where)  # type: ignore[arg-type]  # click checked them
+    home = at.place.home
+    runs = read_history(home, at.stack)
+    if as_json:
+        click.echo(json_text({"stack": at.stack, "runs": [run_words(r) for r in runs]}), nl=False)
+    elif home.keeps_history:
+        click.echo(f"{plain(home.where(state_name(at.stack)))} keeps its versions by itself.")
+    else:
+        rows = [
+            (
+                moment_text(run.at.replace(microsecond=0)),
+                run.operation,
+                run.who,
+                (run.commit or "-")[:12],
+                "-" if run.kept is None else str(run.kept),
+                run.outcome,
+            )
+            for run in runs
+        ]
+        head = ("WHEN", "OPERATION", "WHO", "COMMIT", "KEPT", "OUTCOME")
+        for line in table([head, *(tuple(map(plain, row)) for row in rows)]):
+            click.echo(line)
+    return Status.OK

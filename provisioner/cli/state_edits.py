@@ -1,0 +1,114 @@
+"""
+Edits of a state by hand, each a decision over what is there, and one way to perform them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TypeAlias
+
+import orjson
+
+from provisioner.cache import Json
+from provisioner.cli.holding import held_state
+from provisioner.errors import Refused, StateError
+from provisioner.homes import Home
+from provisioner.model import RecordedCache, State
+from provisioner.planner import moved
+from provisioner.state import parse_state, read_state, state_bytes
+
+_NAME = r"[a-z0-9][a-z0-9-]{0,47}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Current:
+    """The state that is to be edited."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What is to be remembered instead, or None if it is already so; and that in a sentence."""
+
+    state: State | None
+    sentence: str
+
+
+Editor: TypeAlias = Callable[[Current], Edit]
+
+
+def perform(
+    home: Home, stack: str, *, operation: str, edit: Editor, timeout: timedelta, dry_run: bool
+) -> str:
+    """Carry an edit out under the lock, or say what it would do without one."""
+    if dry_run:
+        sentence = edit(Current(state=read_state(home, stack=stack))).sentence
+        return f"{sentence} Nothing was written."
+
+    async def work() -> str:
+        async with held_state(home, stack=stack, operation=operation, timeout=timeout) as held:
+            told = edit(Current(state=held.ledger.state))
+            if told.state is not None:
+                held.ledger.put(told.state)
+                await held.end(told.sentence)
+            return told.sentence
+
+    return asyncio.run(work())
+
+
+def record_of(home: Home, stack: str, name: str) -> Json:
+    """One record, as JSON."""
+    state = read_state(home, stack=stack)
+    _known(state, name)
+    document: dict[str, dict[str, Json]] = orjson.loads(state_bytes(state))
+    return document["caches"][name]
+
+
+def renamed(at: Current, old: str, new: str) -> Edit:
+    _known(at.state, old)
+    if not re.fullmatch(_NAME, new):
+        raise Refused(f"{new!r} is no name of a cache: 48 characters of a-z, 0-9 and -.")
+    if new in at.state.caches:
+        raise Refused(f"{new} is on record already; nothing was changed.")
+    sentence = f"{old} is {new} now; a live cache keeps the label of its old name."
+    return Edit(state=moved(at.state, [(old, new)]), sentence=sentence)
+
+
+def forgotten(at: Current, name: str) -> Edit:
+    _known(at.state, name)
+    record = at.state.caches[name]
+    caches = {key: value for key, value in at.state.caches.items() if key != name}
+    fate = (
+        f" Its live cache {record.id} is a stray now: adopted again if it is declared, else left "
+        "to expire."
+        if isinstance(record, RecordedCache)
+        else ""
+    )
+    return Edit(
+        state=replace(at.state, caches=MappingProxyType(caches)),
+        sentence=f"{name} is forgotten.{fate}",
+    )
+
+
+def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> Edit:
+    """Refuses another stack, and a serial that is not newer unless *force* is given."""
+    state = parse_state(raw, where=where, stack=at.state.stack)
+    if state == at.state:
+        return Edit(state=None, sentence=f"{where} is what is there already.")
+    if state.serial <= at.state.serial and not force:
+        raise Refused(
+            f"{where} has serial {state.serial}, and the state has {at.state.serial} already: it "
+            "would undo what was saved since. Nothing was changed; --force overrides this."
+        )
+    return Edit(state=state, sentence=f"{where} is the state of {state.stack} now.")
+
+
+def _known(state: State, name: str) -> None:
+    if name not in state.caches:
+        raise StateError(f"{name!r} is not on record in {state.stack}; ctxprov state list tells.")

@@ -1,0 +1,177 @@
+"""A state mended by hand, without asking a provider."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from provisioner.homes.holder import Holder
+from provisioner.homes.lease import Leased
+from tests.builders import NOW
+from tests.cli.stage import GEMINI, LONG, Stage
+from tests.homes.memory import MemoryFiles
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+B = f"b: {{{GEMINI}, content: a.md}}"
+
+
+def state(stage: Stage, verb: str, *words: str) -> tuple[int, str]:
+    told = stage.run("state", verb, *words, "-C", ".")
+    return told.status, told.out + told.err
+
+
+def test_looking(stage: Stage) -> None:
+    """list, show, pull and history tell what is there, and write nothing."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    before = stage.state_file.read_bytes()
+
+    assert "cachedContents/" in state(stage, "list")[1]
+    assert json.loads(state(stage, "show", "a")[1])["id"] == stage.state()["caches"]["a"]["id"]
+    assert state(stage, "pull")[1].encode() == before
+    assert "1 done" in state(stage, "history")[1]
+    (run,) = json.loads(state(stage, "history", "--json")[1])["runs"]
+    assert (run["operation"], run["run"]) == ("apply", stage.state()["run"])
+    assert run["fingerprint"]
+    assert state(stage, "show", "nobody")[0] == 1
+    assert stage.state_file.read_bytes() == before
+
+
+def test_mv(stage: Stage) -> None:
+    """A renamed record goes on under its new name, and nothing is created."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    id_ = stage.state()["caches"]["a"]["id"]
+
+    assert "Nothing was written" in state(stage, "mv", "a", "b", "--dry-run")[1]
+    assert set(stage.state()["caches"]) == {"a"}
+    assert state(stage, "mv", "a", "b")[0] == 0
+    stage.write(B, a=LONG)
+    assert stage.changes()["b"] == ("keep", "current")
+    assert stage.state()["caches"]["b"]["id"] == id_
+    assert state(stage, "mv", "b", "b")[0] == 3
+    assert state(stage, "mv", "b", "No Name")[0] == 3
+
+
+def test_rm(stage: Stage) -> None:
+    """A forgotten record leaves its cache alone, and it is adopted again if it is declared."""
+    stage.write(A, a=LONG)
+    stage.apply()
+
+    assert "stray" in state(stage, "rm", "a")[1]
+    assert stage.state()["caches"] == {}
+    assert len(stage.live()) == 1
+    stage.apply()
+    assert stage.count("create") == 1
+
+
+def test_push(stage: Stage, tmp_path: Path) -> None:
+    """An earlier version comes back by force alone, and another stack's never."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    state(stage, "rm", "a")
+    (kept,) = [r["kept"] for r in json.loads(state(stage, "history", "--json")[1])["runs"][1:]]
+    earlier = tmp_path / "earlier.json"
+    earlier.write_text(state(stage, "pull", "--serial", str(kept))[1])
+
+    status, said = state(stage, "push", str(earlier))
+    assert status == 3
+    assert "--force" in said
+    before = stage.state()["serial"]
+    assert state(stage, "push", str(earlier), "--force")[0] == 0
+    assert set(stage.state()["caches"]) == {"a"}
+    assert stage.state()["serial"] > before
+    earlier.write_text(earlier.read_text().replace('"stack": "demo"', '"stack": "other"'))
+    assert state(stage, "push", str(earlier), "--force")[0] == 1
+
+
+def test_migrate(stage: Stage, tmp_path: Path) -> None:
+    """State, history and versions are read at the new place, which is not overwritten blindly."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    state(stage, "mv", "a", "b")
+    state(stage, "mv", "b", "a")
+    place = str(tmp_path / "new")
+
+    assert state(stage, "migrate", place, "--dry-run")[0] == 0
+    assert not (tmp_path / "new" / "demo.json").exists()
+    status, said = state(stage, "migrate", place)
+    assert status == 0
+    assert f"state: {place}" in said
+    assert stage.changes("--state", place)["a"] == ("keep", "current")
+    runs = json.loads(state(stage, "history", "--json", "--state", place)[1])["runs"]
+    assert [r["operation"] for r in runs] == ["apply", "state mv", "state mv", "state migrate"]
+    assert state(stage, "pull", "--serial", "2", "--state", place)[0] == 0
+    state(stage, "rm", "a")
+    state(stage, "rm", "a", "--state", place)
+    stage.apply("--state", place)
+    assert state(stage, "migrate", place)[0] == 3
+
+
+def test_unsaved(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that is gone at the end is said last, and what is known waits in a file for push."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    stage.write(A, a=LONG)
+    stage.state_file.mkdir(parents=True)  # nothing can be read or written in its place
+    assert stage.apply().status == 1
+    stage.state_file.rmdir()
+
+    async def break_home(call: object, carry_out: object) -> object:
+        if call.operation == "create":  # type: ignore[attr-defined]  # a call
+            stage.state_file.mkdir()
+        return await carry_out()  # type: ignore[operator]  # what it stands around
+
+    stage.around = break_home
+    told = stage.apply()
+    stage.around = None
+    stage.state_file.rmdir()
+
+    assert told.status == 1
+    assert "state push demo.unsaved.json" in told.err.splitlines()[-1]
+    assert state(stage, "push", "demo.unsaved.json")[0] == 0
+    assert stage.changes()["a"] == ("keep", "current")
+    assert stage.count("create") == 1
+
+
+def test_locks_on_disk(stage: Stage) -> None:
+    """Nobody holds an idle state; on disk a lock cannot be ended but by its run."""
+    stage.write(A, a=LONG)
+    stage.apply()
+
+    assert "Nobody holds" in stage.run("lock", "status", "-C", ".").out
+    assert stage.run("lock", "status", "--json", "-C", ".").json["holder"] is None
+    told = stage.run("unlock", "3f9c0a7be1d2", "-C", ".")
+    assert told.status == 1
+    assert "ends with the run" in told.err
+    assert stage.run("unlock", "-C", ".").status == 64
+
+
+def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--mine ends the lock of this job, and no other's."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setenv("CI_JOB_URL", "https://ci.example/2")
+    stage.write(A, a=LONG)
+    who = Holder(
+        id="r1", who="me@here", pid=1, operation="apply", since=NOW, job="https://ci.example/1"
+    )
+
+    async def hold_and_look() -> list[str]:
+        async with home.lock("demo.json", who, timeout=timedelta(), on_wait=lambda *_: None):
+            said = []
+            for job in ("2", "1", "1"):
+                monkeypatch.setenv("CI_JOB_URL", f"https://ci.example/{job}")
+                said.append(stage.run("unlock", "--mine", "-C", ".").out)
+            return said
+
+    other, mine, again = asyncio.run(hold_and_look())
+    assert "holds no lock" in other
+    assert "lock r1" in mine
+    assert "holds no lock" in again
