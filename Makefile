@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-all check-sdk check-bench check-browser bench format clean
+.PHONY: demo check check-all check-sdk check-bench check-browser check-homes bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -21,8 +21,8 @@ check: .venv-check/ready
 	.venv-check/bin/pytest -n 2 --cov
 
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
-# and a plan's page in Chromium.
-check-all: check-sdk check-bench check-browser
+# a plan's page in Chromium, and the servers that state may live in.
+check-all: check-sdk check-bench check-browser check-homes
 
 check-sdk: .venv-old-sdk/ready
 	.venv-old-sdk/bin/pytest -q tests/emulator/test_sdk.py
@@ -34,6 +34,10 @@ check-browser: .venv-browser/ready
 	command -v chromium >/dev/null || { apt-get update -qq \
 		&& apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
 	.venv-browser/bin/pytest -q tests/render/html/check_browser.py
+
+check-homes: .venv-homes/ready
+	npm install --silent --no-audit --no-fund --prefix .venv-homes azurite@3 s3rver@3
+	.venv-homes/bin/pytest -q tests/homes/check_servers.py
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python -m benchmarks $(BENCH)
@@ -49,9 +53,10 @@ clean:
 .venv-check/ready: EXTRA := test
 .venv-bench/ready: EXTRA := emulator,bench
 .venv-browser/ready: EXTRA := browser
+.venv-homes/ready: EXTRA := homes
 .venv-old-sdk/ready: EXTRA := emulator,old-sdk
 .venv/ready .venv-check/ready .venv-bench/ready .venv-browser/ready \
-.venv-old-sdk/ready: pyproject.toml
+.venv-homes/ready .venv-old-sdk/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
