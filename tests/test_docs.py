@@ -73,6 +73,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         command = cli.group.get_command(context, name)
         assert command
         yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {verb}", below) for verb, below in command.commands.items())
 
 
 def test_commands_page() -> None:
@@ -153,7 +155,9 @@ def test_promises_have_tests() -> None:
         assert f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/api.md", "examples/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/api.md", "docs/state.md", "examples/README.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     """Every relative link leads to a file of the repository."""
     text = (ROOT / page).read_text()

@@ -16,9 +16,11 @@ from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.errors import PublishError
 from provisioner.handles import Handles, handles_bytes, parse_handles, publish
 from provisioner.homes.disk import DiskHome
+from provisioner.homes.lease import Leased
 from provisioner.model import State
 from provisioner.shapes import schema_bytes
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
+from tests.homes.memory import MemoryFiles
 
 SCHEMA = json.loads(schema_bytes("handles"))
 A = recorded(desired("a"))
@@ -126,6 +128,28 @@ def test_following(tmp_path: Path) -> None:
     clock.now += timedelta(seconds=1)
 
     assert handles.get("a") == GeminiHandle("cachedContents/2")
+
+
+def test_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handles in a home are followed; while it is gone, what was known goes on."""
+    files, clock = MemoryFiles(), Clock()
+    monkeypatch.setattr(
+        "provisioner.handles.source.open_home", lambda *_, **__: Leased(files, now=clock)
+    )
+    handles = Handles("s3://bucket/handles.json", clock=clock)
+    assert handles.get("a") is None
+
+    files.files["handles.json"] = handles_bytes(state(A), hidden=(), now=NOW)
+    assert handles.get("a") is None
+    clock.now += timedelta(seconds=15)
+    assert handles.get("a") == GeminiHandle(A.id)
+    files.is_down = True
+    clock.now += timedelta(seconds=15)
+    assert asyncio.run(handles.aget("a")) == GeminiHandle(A.id)
+    files.is_down = False
+    del files.files["handles.json"]
+    clock.now += timedelta(seconds=15)
+    assert handles.get("a") is None
 
 
 def test_at_expiry(tmp_path: Path) -> None:
