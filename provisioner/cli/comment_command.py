@@ -1,0 +1,77 @@
+"""`ctxprov comment`: a plan where it is reviewed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from provisioner.cli.forge import Forge
+from provisioner.cli.github import github_api, pull_request
+from provisioner.cli.gitlab import gitlab_api, merge_request
+from provisioner.cli.plan_file import plan_views
+from provisioner.cli.status import Status
+from provisioner.errors import CtxprovError
+from provisioner.render.sticky import comment_text, mark_in
+from provisioner.render.view import PlanView
+
+
+@click.command("comment")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--number",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="Of the pull or merge request; by default that of the CI job.",
+)
+def command(files: tuple[Path, ...], number: int | None) -> Status:
+    """
+    Show plans in one comment under a pull request or merge request.
+
+    For jobs of GitHub Actions (with GITHUB_TOKEN) and GitLab CI (with GITLAB_TOKEN). Each FILE
+    is a plan in JSON, which may come from a job that is not trusted. The comment is edited only
+    when the edits or the money in it change, and none is begun for a plan without edits.
+
+    \b
+    Examples:
+      ctxprov comment plan.json
+      ctxprov comment plan.json --number 12
+    """
+    views = [view for file in files for view in plan_views(file)]
+    with _forge(os.environ, number) as forge:
+        click.echo("This commit was pushed over." if forge is None else _told(forge, views))
+    return Status.OK
+
+
+@contextmanager
+def _forge(environ: Mapping[str, str], number: int | None) -> Iterator[Forge | None]:
+    if environ.get("GITHUB_ACTIONS"):
+        with github_api(environ) as api:
+            yield pull_request(api, environ, number)
+    elif environ.get("GITLAB_CI"):
+        with gitlab_api(environ) as api:
+            yield merge_request(api, environ, number)
+    else:
+        raise CtxprovError(
+            "There is nothing to comment on: this is a job of neither GitHub Actions nor GitLab CI."
+        )
+
+
+def _told(forge: Forge, views: Sequence[PlanView]) -> str:
+    """Make the comment say what *views* say, and tell what that took."""
+    mark, text = comment_text(views)
+    for comment in forge.mine():
+        there = mark_in(comment.text)
+        if there is None or there.topic != mark.topic:
+            continue
+        if there == mark:
+            return "The comment tells the same already."
+        forge.edit(comment, text)
+        return "Comment edited."
+    if not any(view.edits for view in views):
+        return "There are no edits to comment on."
+    forge.add(text)
+    return "Comment written."

@@ -1,0 +1,104 @@
+"""
+Where reviews take place, as far as one comment needs it.
+
+The address and the token come from the environment of a CI job and from nowhere else, and
+no redirect is followed: the token goes to that host alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias
+
+import httpx
+
+from provisioner.errors import CtxprovError
+from provisioner.render.layout import clip
+
+Shaped: TypeAlias = Any
+"""What a forge answers, in the shape that its documentation gives."""
+
+_PAGE = 100
+_MOST_PAGES = 100
+_WORDS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """A comment that we wrote."""
+
+    id: int
+    text: str
+
+
+class Forge(Protocol):
+    """One review, on GitHub or elsewhere."""
+
+    def mine(self) -> Iterator[Comment]:
+        """What we wrote under it, the oldest first."""
+        ...
+
+    def add(self, text: str) -> None: ...
+
+    def edit(self, comment: Comment, text: str) -> None: ...
+
+
+class Denied(CtxprovError):
+    """The forge knows the token and does not allow this."""
+
+
+class Api:
+    """Requests to one forge.  Whatever goes wrong with one is a CtxprovError."""
+
+    def __init__(self, home: str, headers: Mapping[str, str]) -> None:
+        self._client = httpx.Client(base_url=home, headers=headers, timeout=20)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def call(self, method: str, path: str, body: object = None, **query: str | int) -> Shaped:
+        try:
+            answer = self._client.request(method, path, json=body, params=query or None)
+            if answer.is_success:
+                return answer.json()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CtxprovError(f"{self._host} cannot be asked: {_words(error)}.") from error
+        except ValueError as error:
+            raise CtxprovError(f"{self._host} answered {method} with no JSON.") from error
+        kind = Denied if answer.status_code == httpx.codes.FORBIDDEN else CtxprovError
+        words = clip(answer.text, _WORDS)
+        raise kind(f"{self._host} answered {method} with {answer.status_code}: {words}")
+
+    def every(self, path: str, **query: str | int) -> Iterator[Shaped]:
+        """All there is of a list, page by page."""
+        for page in range(1, _MOST_PAGES + 1):
+            found = self.call("GET", path, per_page=_PAGE, page=page, **query)
+            yield from found
+            if len(found) < _PAGE:
+                return
+
+    @property
+    def _host(self) -> str:
+        return self._client.base_url.host
+
+
+def needed(environ: Mapping[str, str], name: str, hint: str = "") -> str:
+    """A variable of the CI job."""
+    value = environ.get(name)
+    if not value:
+        raise CtxprovError(f"{name} is not set. {hint or 'Every job of this CI has it.'}")
+    return value
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

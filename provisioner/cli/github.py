@@ -1,0 +1,97 @@
+"""
+A pull request on GitHub, or on a forge that speaks its API.
+
+Which one it is comes from the event that started the job, never from a file that another
+job left.  That of a run that follows another one (`workflow_run`) names a commit: the pull
+request is the open one that has it at its head, also if it comes from a fork.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from provisioner.cli.forge import Api, Comment, Denied, Shaped, needed
+from provisioner.errors import CtxprovError
+
+_TOKEN = "Give the step `GITHUB_TOKEN: ${{ github.token }}` and the job `pull-requests: write`."  # noqa: S105  # a hint
+
+
+class GitHub:
+    """One pull request."""
+
+    def __init__(self, api: Api, repository: str, number: int) -> None:
+        self._api = api
+        self._repository = f"/repos/{repository}"
+        self._number = number
+
+    def mine(self) -> Iterator[Comment]:
+        login = self._login()
+        for one in self._api.every(f"{self._repository}/issues/{self._number}/comments"):
+            author = one["user"] or {}
+            if author.get("type") == "Bot" if login is None else author.get("login") == login:
+                yield Comment(id=one["id"], text=one["body"] or "")
+
+    def add(self, text: str) -> None:
+        path = f"{self._repository}/issues/{self._number}/comments"
+        self._api.call("POST", path, {"body": text})
+
+    def edit(self, comment: Comment, text: str) -> None:
+        path = f"{self._repository}/issues/comments/{comment.id}"
+        self._api.call("PATCH", path, {"body": text})
+
+    def _login(self) -> str | None:
+        """Who we are; None for the token of a job or an app, which may not ask."""
+        try:
+            return str(self._api.call("GET", "/user")["login"])
+        except Denied:
+            return None
+
+
+def github_api(environ: Mapping[str, str]) -> Api:
+    home = needed(environ, "GITHUB_API_URL")
+    token = needed(environ, "GITHUB_TOKEN", _TOKEN)
+    return Api(home, {"authorization": f"Bearer {token}", "accept": "application/vnd.github+json"})
+
+
+def pull_request(api: Api, environ: Mapping[str, str], number: int | None) -> GitHub | None:
+    """The pull request of this job; None if a newer commit is at its head by now."""
+    repository = needed(environ, "GITHUB_REPOSITORY")
+    found = number or _number(api, repository, _event(environ))
+    return GitHub(api, repository, found) if found else None
+
+
+def _event(environ: Mapping[str, str]) -> Shaped:
+    path = Path(needed(environ, "GITHUB_EVENT_PATH"))
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CtxprovError(f"The event of this job cannot be read: {error}") from error
+
+
+def _number(api: Api, repository: str, event: Shaped) -> int | None:
+    match event:
+        case {"pull_request": {"number": int(number)}}:
+            return number
+        case {
+            "workflow_run": {
+                "head_sha": str(commit),
+                "head_branch": str(branch),
+                "head_repository": {"owner": {"login": str(owner)}},
+            }
+        }:
+            return _with_head(api, repository, commit, f"{owner}:{branch}")
+        case _:
+            raise CtxprovError(
+                "This job was not started by a pull request: say which one with --number."
+            )
+
+
+def _with_head(api: Api, repository: str, commit: str, branch: str) -> int | None:
+    listed = api.every(f"/repos/{repository}/pulls", state="open", head=branch)
+    found = [int(one["number"]) for one in listed if one["head"]["sha"] == commit]
+    if len(found) > 1:
+        numbers = ", ".join(map(str, found))
+        raise CtxprovError(f"Several pull requests have {commit} at their head: {numbers}.")
+    return found[0] if found else None

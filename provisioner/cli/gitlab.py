@@ -1,0 +1,41 @@
+"""A merge request on GitLab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from provisioner.cli.forge import Api, Comment, needed
+
+_TOKEN = "Make a project access token with the scope api and the role Reporter."  # noqa: S105  # a hint
+
+
+class GitLab:
+    """One merge request."""
+
+    def __init__(self, api: Api, project: str, number: int) -> None:
+        self._api = api
+        self._notes = f"/projects/{project}/merge_requests/{number}/notes"
+
+    def mine(self) -> Iterator[Comment]:
+        me = self._api.call("GET", "/user")["id"]
+        for one in self._api.every(self._notes, sort="asc", order_by="created_at"):
+            if one["author"]["id"] == me:
+                yield Comment(id=one["id"], text=one["body"])
+
+    def add(self, text: str) -> None:
+        self._api.call("POST", self._notes, {"body": text})
+
+    def edit(self, comment: Comment, text: str) -> None:
+        self._api.call("PUT", f"{self._notes}/{comment.id}", {"body": text})
+
+
+def gitlab_api(environ: Mapping[str, str]) -> Api:
+    home = needed(environ, "CI_API_V4_URL")
+    return Api(home, {"private-token": needed(environ, "GITLAB_TOKEN", _TOKEN)})
+
+
+def merge_request(api: Api, environ: Mapping[str, str], number: int | None) -> GitLab:
+    project = environ.get("CI_MERGE_REQUEST_PROJECT_ID") or needed(environ, "CI_PROJECT_ID")
+    hint = "This job is not of a merge request: say which one with --number."
+    found = number or int(needed(environ, "CI_MERGE_REQUEST_IID", hint))
+    return GitLab(api, project, found)

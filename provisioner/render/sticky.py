@@ -1,0 +1,81 @@
+"""
+The one comment under a review: plans, below a line that only machines read.
+
+The line says what the comment tells: of which stacks, which edits, which money.  A comment
+is written anew when that is no longer so, and for no other reason, because every edit of it
+may be a message to somebody.  The line is all digits, so that nothing foreign is in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from provisioner.render.markdown import LIMIT, plan_markdown
+from provisioner.render.view import PlanView
+
+_LINE = re.compile(r"<!-- ctxprov ([0-9a-f]{16}) ([0-9a-f]{64}) ([0-9a-f]{16})( cut)? -->\n")
+_ROOM = 256
+"""Bytes kept for the line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What a comment is about, and what it tells."""
+
+    topic: str
+    """The stacks; a comment about the same is the one to edit."""
+    fingerprint: str
+    """That of the plan; of several plans, one over theirs."""
+    money: str
+    cut: bool
+    """Whether rows were left out, so that nobody can have read them."""
+
+
+def topic_of(stacks: Iterable[str]) -> str:
+    return _digest(sorted(stacks))[:16]
+
+
+def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark, str]:
+    """The whole comment, in less than *limit* bytes, each plan with the same share of them."""
+    share = (limit - _ROOM) // len(views)
+    pages = [plan_markdown(view, limit=share) for view in views]
+    mark = Mark(
+        topic=topic_of(view.stack for view in views),
+        fingerprint=_fingerprint(views),
+        money=_digest(_money(views))[:16],
+        cut=any(plan_markdown(v, limit=2 * limit) != p for v, p in zip(views, pages, strict=True)),
+    )
+    return mark, _line(mark) + "\n".join(pages)
+
+
+def mark_in(text: str) -> Mark | None:
+    """What the comment *text* says of itself; None if it is none of ours."""
+    found = _LINE.match(text.replace("\r\n", "\n"))
+    if found is None:
+        return None
+    topic, fingerprint, money, cut = found.groups()
+    return Mark(topic=topic, fingerprint=fingerprint, money=money, cut=bool(cut))
+
+
+def _line(mark: Mark) -> str:
+    cut = " cut" if mark.cut else ""
+    return f"<!-- ctxprov {mark.topic} {mark.fingerprint} {mark.money}{cut} -->\n"
+
+
+def _fingerprint(views: Sequence[PlanView]) -> str:
+    fingerprints = [view.fingerprint for view in views]
+    return fingerprints[0] if len(views) == 1 else _digest(fingerprints)
+
+
+def _money(views: Iterable[PlanView]) -> Iterable[str]:
+    """What the headlines say of money, as amounts."""
+    for view in views:
+        figures = view.totals.figures
+        yield f"{figures.once.nano} {figures.delta.nano}"
+
+
+def _digest(words: Iterable[str]) -> str:
+    return sha256("\0".join(words).encode(errors="surrogatepass")).hexdigest()
