@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-all check-sdk check-bench check-browser check-homes bench format clean
+.PHONY: demo check check-all check-sdk check-bench check-browser check-homes check-ci bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -21,8 +21,8 @@ check: .venv-check/ready
 	.venv-check/bin/pytest -n 2 --cov
 
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
-# a plan's page in Chromium, and the servers that state may live in.
-check-all: check-sdk check-bench check-browser check-homes
+# a plan's page in Chromium, the servers that state may live in, and the pieces for CI.
+check-all: check-sdk check-bench check-browser check-homes check-ci
 
 check-sdk: .venv-old-sdk/ready
 	.venv-old-sdk/bin/pytest -q tests/emulator/test_sdk.py
@@ -39,6 +39,17 @@ check-homes: .venv-homes/ready
 	npm install --silent --no-audit --no-fund --prefix .venv-homes azurite@3 s3rver@3
 	.venv-homes/bin/pytest -q tests/homes/check_servers.py
 
+WORKFLOWS := $(wildcard examples/ci/github/*.yml)
+
+check-ci: .venv-ci/ready
+	.venv-ci/bin/actionlint $(WORKFLOWS)
+	.venv-ci/bin/zizmor --offline --quiet action.yml $(WORKFLOWS)
+	.venv-ci/bin/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	.venv-ci/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	mkdir -p .venv-ci/wheels
+	.venv-ci/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir .venv-ci/wheels . hatchling
+	PATH="$$PWD/.venv-ci/bin:$$PATH" .venv-ci/bin/pytest -q tests/ci/check_act.py
+
 bench: .venv-bench/ready
 	.venv-bench/bin/python -m benchmarks $(BENCH)
 
@@ -53,10 +64,11 @@ clean:
 .venv-check/ready: EXTRA := test
 .venv-bench/ready: EXTRA := emulator,bench
 .venv-browser/ready: EXTRA := browser
+.venv-ci/ready: EXTRA := ci
 .venv-homes/ready: EXTRA := homes
 .venv-old-sdk/ready: EXTRA := emulator,old-sdk
 .venv/ready .venv-check/ready .venv-bench/ready .venv-browser/ready \
-.venv-homes/ready .venv-old-sdk/ready: pyproject.toml
+.venv-ci/ready .venv-homes/ready .venv-old-sdk/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)

@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "apply": "Create, refresh, replace and retire caches to match the manifest.",
         "destroy": "Delete every recorded cache of a stack.",
         "changed": "List the stacks of a repository that a branch edits.",
+        "comment": "Show plans in one comment under a pull request or merge request.",
+        "approved": "Print the fingerprint that the review of this commit showed.",
         "keepalive": "Keep alive what is recorded; leave every edit to a review.",
         "forecast": "Simulate what a schedule will do with a stack.",
         "drift": "Say whether somebody changed the live side; changes nothing.",

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from provisioner.cli.forge import Forge
-from provisioner.cli.github import github_api, pull_request
-from provisioner.cli.gitlab import gitlab_api, merge_request
 from provisioner.cli.plan_file import plan_views
+from provisioner.cli.review import review_of_job
 from provisioner.cli.status import Status
-from provisioner.errors import CtxprovError
 from provisioner.render.sticky import comment_text, mark_in
 from provisioner.render.view import PlanView
 
+_STALE = "No open pull request has this commit at its head any more; nothing is written."
+
 
 @click.command("comment")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option(
     "--number",
     type=click.IntRange(1),
@@ -41,23 +42,9 @@ def command(files: tuple[Path, ...], number: int | None) -> Status:
       ctxprov comment plan.json --number 12
     """
     views = [view for file in files for view in plan_views(file)]
-    with _forge(os.environ, number) as forge:
-        click.echo("This commit was pushed over." if forge is None else _told(forge, views))
+    with review_of_job(os.environ, number) as forge:
+        click.echo(_told(forge, views) if forge else _STALE)
     return Status.OK
-
-
-@contextmanager
-def _forge(environ: Mapping[str, str], number: int | None) -> Iterator[Forge | None]:
-    if environ.get("GITHUB_ACTIONS"):
-        with github_api(environ) as api:
-            yield pull_request(api, environ, number)
-    elif environ.get("GITLAB_CI"):
-        with gitlab_api(environ) as api:
-            yield merge_request(api, environ, number)
-    else:
-        raise CtxprovError(
-            "There is nothing to comment on: this is a job of neither GitHub Actions nor GitLab CI."
-        )
 
 
 def _told(forge: Forge, views: Sequence[PlanView]) -> str:

@@ -7,14 +7,14 @@ no redirect is followed: the token goes to that host alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
 import httpx
 
-from provisioner.errors import CtxprovError
+from provisioner.errors import CtxprovError, Refused
 from provisioner.render.layout import clip
 
 Shaped: TypeAlias = Any
@@ -98,6 +98,14 @@ def needed(environ: Mapping[str, str], name: str, hint: str = "") -> str:
     if not value:
         raise CtxprovError(f"{name} is not set. {hint or 'Every job of this CI has it.'}")
     return value
+
+
+def only(numbers: Sequence[int], what: str) -> int:
+    """The one review that there has to be."""
+    if len(numbers) == 1:
+        return numbers[0]
+    listed = ", ".join(map(str, numbers)) or "none"
+    raise Refused(f"One request for review should have {what}, and there is: {listed}.")
 
 
 def _words(error: Exception) -> str:

@@ -12,10 +12,12 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from provisioner.cli.forge import Api, Comment, Denied, Shaped, needed
+from provisioner.cli.forge import Api, Comment, Denied, Shaped, needed, only
 from provisioner.errors import CtxprovError
 
 _TOKEN = "Give the step `GITHUB_TOKEN: ${{ github.token }}` and the job `pull-requests: write`."  # noqa: S105  # a hint
+
+_JOB = "github-actions[bot]"
 
 
 class GitHub:
@@ -29,8 +31,7 @@ class GitHub:
     def mine(self) -> Iterator[Comment]:
         login = self._login()
         for one in self._api.every(f"{self._repository}/issues/{self._number}/comments"):
-            author = one["user"] or {}
-            if author.get("type") == "Bot" if login is None else author.get("login") == login:
+            if (one["user"] or {}).get("login") == login:
                 yield Comment(id=one["id"], text=one["body"] or "")
 
     def add(self, text: str) -> None:
@@ -41,12 +42,12 @@ class GitHub:
         path = f"{self._repository}/issues/comments/{comment.id}"
         self._api.call("PATCH", path, {"body": text})
 
-    def _login(self) -> str | None:
-        """Who we are; None for the token of a job or an app, which may not ask."""
+    def _login(self) -> str:
+        """Who we are, which the token of a job may not ask."""
         try:
             return str(self._api.call("GET", "/user")["login"])
         except Denied:
-            return None
+            return _JOB
 
 
 def github_api(environ: Mapping[str, str]) -> Api:
@@ -60,6 +61,15 @@ def pull_request(api: Api, environ: Mapping[str, str], number: int | None) -> Gi
     repository = needed(environ, "GITHUB_REPOSITORY")
     found = number or _number(api, repository, _event(environ))
     return GitHub(api, repository, found) if found else None
+
+
+def merged_pull_request(api: Api, environ: Mapping[str, str]) -> GitHub:
+    """The pull request that brought this job's commit into its branch."""
+    repository, commit = needed(environ, "GITHUB_REPOSITORY"), needed(environ, "GITHUB_SHA")
+    branch = needed(environ, "GITHUB_REF_NAME")
+    listed = api.every(f"/repos/{repository}/commits/{commit}/pulls")
+    found = [int(p["number"]) for p in listed if p["merged_at"] and p["base"]["ref"] == branch]
+    return GitHub(api, repository, only(found, f"brought {commit} into {branch}"))
 
 
 def _event(environ: Mapping[str, str]) -> Shaped:
@@ -91,7 +101,4 @@ def _number(api: Api, repository: str, event: Shaped) -> int | None:
 def _with_head(api: Api, repository: str, commit: str, branch: str) -> int | None:
     listed = api.every(f"/repos/{repository}/pulls", state="open", head=branch)
     found = [int(one["number"]) for one in listed if one["head"]["sha"] == commit]
-    if len(found) > 1:
-        numbers = ", ".join(map(str, found))
-        raise CtxprovError(f"Several pull requests have {commit} at their head: {numbers}.")
-    return found[0] if found else None
+    return only(found, f"{commit} at its head") if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from provisioner.cli.forge import Api, Comment, needed
+from provisioner.cli.forge import Api, Comment, needed, only
 
 _TOKEN = "Make a project access token with the scope api and the role Reporter."  # noqa: S105  # a hint
 
@@ -39,3 +39,16 @@ def merge_request(api: Api, environ: Mapping[str, str], number: int | None) -> G
     hint = "This job is not of a merge request: say which one with --number."
     found = number or int(needed(environ, "CI_MERGE_REQUEST_IID", hint))
     return GitLab(api, project, found)
+
+
+def merged_merge_request(api: Api, environ: Mapping[str, str]) -> GitLab:
+    """The merge request that brought this job's commit into its branch."""
+    project, commit = needed(environ, "CI_PROJECT_ID"), needed(environ, "CI_COMMIT_SHA")
+    branch = needed(environ, "CI_COMMIT_BRANCH")
+    listed = api.every(f"/projects/{project}/repository/commits/{commit}/merge_requests")
+    found = [
+        int(one["iid"])
+        for one in listed
+        if one["state"] == "merged" and one["target_branch"] == branch
+    ]
+    return GitLab(api, project, only(found, f"brought {commit} into {branch}"))

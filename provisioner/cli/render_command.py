@@ -9,10 +9,9 @@ import click
 
 from provisioner.cli import options, terminal
 from provisioner.cli.outputs import Out, out_option, with_json, write
+from provisioner.cli.plan_file import plan_views
 from provisioner.cli.show_plan import plan_page
 from provisioner.cli.status import Status
-from provisioner.errors import CtxprovError
-from provisioner.reading import LARGEST, plan_views_from_json
 from provisioner.render.text import plan_text
 from provisioner.render.view import PlanView
 
@@ -35,7 +34,7 @@ def command(file: Path, *, verbose: bool, outs: tuple[Out, ...], colour: bool | 
       ctxprov render plan.json
       ctxprov render plan.json --out markdown=comment.md
     """
-    views = plan_views_from_json(_bytes(file), where=str(file))
+    views = plan_views(file)
     if outs:
         pages = [plan_page(partial(_same, view), verbose=verbose) for view in views]
         write(with_json(outs, as_json=False), pages)
@@ -49,11 +48,3 @@ def command(file: Path, *, verbose: bool, outs: tuple[Out, ...], colour: bool | 
 
 def _same(view: PlanView) -> PlanView:
     return view
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(LARGEST + 1)
-    except OSError as error:
-        raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,49 @@
+"""`ctxprov approved`: what the review of a merged commit showed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from provisioner.cli import clock, options
+from provisioner.cli.review import merged_review
+from provisioner.cli.status import Status
+from provisioner.errors import Refused
+from provisioner.manifest import load_manifest
+from provisioner.model import Plan
+from provisioner.render.sticky import mark_in, topic_of
+
+
+@click.command("approved")
+@options.stack_argument
+@options.env_option
+def command(stack: Path, *, environment: str | None) -> Status:
+    """
+    Print the fingerprint that the review of this commit showed.
+
+    For the job that applies what was merged, on GitHub Actions and GitLab CI. Finds the pull
+    request or merge request that brought the commit into its branch and reads the comment that
+    ctxprov comment wrote under it; without one, no edits were approved. A commit without a
+    request, and a comment that was too long to show everything, are refused.
+
+    \b
+    Examples:
+      ctxprov approved
+      ctxprov approved stacks/support-bot
+    """
+    name = load_manifest(stack, environment=environment).stack
+    with merged_review(os.environ) as forge:
+        marks = [mark for comment in forge.mine() if (mark := mark_in(comment.text))]
+    for mark in marks:
+        if mark.topic == topic_of([name]):
+            if mark.cut:
+                raise Refused(
+                    f"The comment on {name} had no room for every change, so nobody can have "
+                    "read them all: plan, read and apply by hand."
+                )
+            click.echo(mark.fingerprint)
+            return Status.OK
+    click.echo(Plan(stack=name, at=clock.now(), changes=(), edits=frozenset()).fingerprint)
+    return Status.OK
