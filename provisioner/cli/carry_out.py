@@ -157,7 +157,7 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
             if not interruption.is_asked():
                 raise
         finally:
-            run.pages.append(result_page(told, results, spots=errand.spots))
+            run.pages.append(result_page(told, results, prices=errand.prices, spots=errand.spots))
             if not run.is_quiet:
                 show_results(told, results, colour=errand.colour)
     summary = summary_line(results)

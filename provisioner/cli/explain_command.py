@@ -13,6 +13,7 @@ from typing import TypeAlias
 import click
 
 from provisioner.applier import rehearse
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.place import Place, place_of
 from provisioner.cli.reach import Reach
@@ -34,6 +35,7 @@ from provisioner.model import (
 )
 from provisioner.model.explanation import Explanation
 from provisioner.planner import about, flips, plan, refresh_due, row
+from provisioner.pricing import Lookup, cost
 from provisioner.render.escape import plain
 from provisioner.render.explain import explain_json, explain_text
 from provisioner.render.tenses import want_of
@@ -75,9 +77,9 @@ def command(
     Explain what plan decides about one cache, and from what.
 
     Shows what is desired, recorded and live side by side, the row of the planner's table that
-    decided, the thresholds, the calls that apply would make, and when the decision turns if
-    only time passes. NAME may also be the id of a live or retiring cache. Changes nothing and
-    takes no lock.
+    decided, the thresholds, what it costs, the calls that apply would make, and when the
+    decision turns if only time passes. NAME may also be the id of a live or retiring cache.
+    Changes nothing and takes no lock.
 
     \b
     Examples:
@@ -95,7 +97,10 @@ def command(
     changes = about(told, name)
     if not changes:
         raise click.BadParameter(_unknown(name, told), param_hint="NAME")
-    explained = [asyncio.run(_explained(change, told, decide, manifest)) for change in changes]
+    prices = load_catalog(models).find
+    explained = [
+        asyncio.run(_explained(change, told, decide, manifest, prices)) for change in changes
+    ]
     if as_json:
         text = explain_json(told.stack, explained)
     else:
@@ -123,7 +128,9 @@ async def _planner(
     )
 
 
-async def _explained(change: Change, told: Plan, decide: Decide, manifest: Manifest) -> Explanation:
+async def _explained(
+    change: Change, told: Plan, decide: Decide, manifest: Manifest, prices: Lookup
+) -> Explanation:
     entry = manifest.caches.get(name_of_change(change))
     return Explanation(
         change=change,
@@ -133,6 +140,7 @@ async def _explained(change: Change, told: Plan, decide: Decide, manifest: Manif
         window=_window(change),
         calls=await rehearse(change, at=told.at),
         flips=tuple(islice(flips(decide, told, change), _FLIPS)),
+        cost=cost(change, prices, at=told.at),
     )
 
 

@@ -18,7 +18,7 @@ from provisioner.cli.survey import survey
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_manifest
 from provisioner.model import LiveCache, RecordedCache, State
-from provisioner.pricing import rent
+from provisioner.pricing import upkeep
 from provisioner.render.show import show_one, show_text
 from provisioner.state import read_state
 
@@ -63,7 +63,7 @@ def command(
     seen = asyncio.run(_live(state, place, now)) if live else None
     prices = load_catalog(models).find
     rents = {
-        record.name: rent(record, prices, at=now)
+        record.name: upkeep(record, prices, at=now)
         for record in state.caches.values()
         if isinstance(record, RecordedCache)
     }

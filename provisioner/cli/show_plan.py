@@ -13,6 +13,7 @@ from provisioner.cli.outputs import Page
 from provisioner.cli.spots import Spotter, nowhere
 from provisioner.model import Plan, Result
 from provisioner.model.limits import Breach
+from provisioner.model.money import Cost
 from provisioner.planner import next_refresh, valid_until
 from provisioner.pricing import Lookup, costs, totals_of
 from provisioner.render.document import plan_json
@@ -81,11 +82,18 @@ def show_plan(told: Told, *, colour: bool, verbose: bool = False) -> None:
     click.echo(text, nl=False, color=True)
 
 
-def result_page(told: Plan, results: Sequence[Result], *, spots: Spotter = nowhere) -> Page:
+def result_page(
+    told: Plan, results: Sequence[Result], *, prices: Lookup, spots: Spotter = nowhere
+) -> Page:
     """How every pending change ended, in every format."""
+
+    def paid() -> Iterable[Cost]:
+        done = replace(told, changes=tuple(result.change for result in results))
+        return costs(done, prices, at=told.at)
+
     return {
         "text": lambda: result_text(results, width=_PAGE, colour=False),
-        "json": lambda: result_json(told, results),
+        "json": lambda: result_json(told, results, paid()),
         "markdown": lambda: result_markdown(told, results),
         "html": lambda: result_article(told, results),
         "github": lambda: result_annotations(results, spots()),

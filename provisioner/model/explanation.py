@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from provisioner.model.changes import Change
+from provisioner.model.money import Cost
 from provisioner.model.terms import Life
 
 
@@ -45,3 +46,4 @@ class Explanation:
     calls: tuple[Call, ...]
     flips: tuple[Flip, ...]
     """The next of them, if nobody does anything."""
+    cost: Cost

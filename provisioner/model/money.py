@@ -84,6 +84,20 @@ class Figures:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rent:
+    """What a cache costs while it lives."""
+
+    per_hour: Money
+    month: Money
+    """Of the next 30 days, in which a cache that is kept warm lives on."""
+
+    def __add__(self, other: Rent) -> Rent:
+        return Rent(per_hour=self.per_hour + other.per_hour, month=self.month + other.month)
+
+
+NO_RENT = Rent(per_hour=NOTHING, month=NOTHING)
+
 FREE = Figures.of(NOTHING, NOTHING, NOTHING)
 
 

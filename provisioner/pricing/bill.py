@@ -15,16 +15,18 @@ from decimal import Decimal
 from provisioner.model import Change, LiveCache, Plan, RecordedCache, name_of_change
 from provisioner.model.money import (
     FREE,
+    NO_RENT,
     NOTHING,
     Cost,
     Figures,
     Money,
+    Rent,
     Step,
     Totals,
     Use,
     total,
 )
-from provisioner.pricing.effects import Effect, effect, held_by
+from provisioner.pricing.effects import Effect, effect, held_by, left
 from provisioner.pricing.kept import part
 from provisioner.pricing.tariff import Held, Lookup, Tariffs, tariffs
 from provisioner.pricing.worth import IMPLICIT_HITS, use
@@ -90,6 +92,16 @@ def rent(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> M
     if cache.expires_at <= at:
         return NOTHING
     return held_by(cache, tariffs(lookup)).rent(at.astimezone(UTC).date())
+
+
+def upkeep(cache: RecordedCache, lookup: Lookup, *, at: datetime) -> Rent:
+    """What a recorded cache costs from *at* (aware UTC) on, if it is kept as its record says."""
+    if cache.expires_at <= at:
+        return NO_RENT
+    return Rent(
+        per_hour=rent(cache, lookup, at=at),
+        month=held_by(cache, tariffs(lookup)).rent_over(at, left(cache, cache, at)),
+    )
 
 
 def _cost(change: Change, known: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:

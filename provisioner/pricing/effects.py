@@ -84,7 +84,7 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
             return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
         case Note(want, own, record) | Keep(DesiredCache() as want, LiveCache() as own, record):
             held = alive(own, record, tariffs)
-            lasts = _left(own, want, at)
+            lasts = left(own, want, at)
             return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
         case Keep(DesiredCache()) | Move() | Forget():
             return Effect()
@@ -94,14 +94,14 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
         case Keep(want, _, record):
             return Effect(want=want, wanted=_content(want, record, tariffs))
         case Retire(live, record):
-            stopped = Effect(lasts=_left(live, record, at))
+            stopped = Effect(lasts=left(live, record, at))
             return _with_old(stopped, live, record, tariffs, at)
         case Delete(live, record):
             held = alive(live, record, tariffs)
-            return Effect(before=(held,), lasts=_left(live, record, at))
+            return Effect(before=(held,), lasts=left(live, record, at))
         case Leave(live, record) | Blocked(live=live, record=record):
             held = alive(live, record, tariffs)
-            return Effect(before=(held,), after=held, lasts=_left(live, record, at))
+            return Effect(before=(held,), after=held, lasts=left(live, record, at))
 
 
 def _made(want: DesiredCache, made: Held, at: datetime) -> Effect:
@@ -149,6 +149,21 @@ def alive(live: LiveCache, record: Recorded | RetiringCache | None, tariffs: Tar
             return held_by(live, tariffs)
 
 
+def left(
+    live: LiveCache | RecordedCache,
+    kept: DesiredCache | Recorded | RetiringCache | None,
+    at: datetime,
+) -> timedelta:
+    """How long of a month a life lasts that has begun."""
+    match kept:
+        case DesiredCache() | RecordedCache():
+            if isinstance(kept.life, Ttl) and kept.settings.keep == "warm":
+                return MONTH
+        case _:
+            pass
+    return _within(live.expires_at - at)
+
+
 def _content(want: Desired, record: Recorded | None, tariffs: Tariffs) -> Held:
     """What *want* would hold, counted if its very content was."""
     match record:
@@ -166,19 +181,6 @@ def _ahead(want: DesiredCache, at: datetime) -> timedelta:
             return MONTH if want.settings.keep == "warm" else min(span, MONTH)
         case Until(moment):
             return _within(moment - at)
-
-
-def _left(
-    live: LiveCache, kept: DesiredCache | Recorded | RetiringCache | None, at: datetime
-) -> timedelta:
-    """How long of a month a life lasts that has begun."""
-    match kept:
-        case DesiredCache() | RecordedCache():
-            if isinstance(kept.life, Ttl) and kept.settings.keep == "warm":
-                return MONTH
-        case _:
-            pass
-    return _within(live.expires_at - at)
 
 
 def _within(span: timedelta) -> timedelta:

@@ -33,9 +33,12 @@ from provisioner.model import (
     name_of_change,
 )
 from provisioner.model.explanation import Call, Explanation, Flip
+from provisioner.model.money import Cost
 from provisioner.model.words import life_words
 from provisioner.render.escape import json_text, plain
 from provisioner.render.layout import NARROWEST, columns, hang, pad, wrap
+from provisioner.render.money import cost_sentences, cost_text
+from provisioner.render.money_json import cost_json
 from provisioner.render.palette import Palette
 from provisioner.render.side import Tokens
 from provisioner.render.sizes import bytes_text, moment_short, span_text, when
@@ -87,6 +90,7 @@ def _block(one: Explanation, width: int, palette: Palette) -> Iterator[str]:
     yield from tenses_text(change, at=one.at, width=width, palette=palette)
     sections = {
         "Thresholds": _pairs(_thresholds(one), width),
+        "Money": _items(list(_money(one.cost)), "nothing", width),
         "Apply would call": _items([_call_text(call, one) for call in one.calls], "nobody", width),
         "If only time passes": _pairs(_turns(one), width),
     }
@@ -135,6 +139,12 @@ def _opens(window: datetime, at: datetime) -> str:
     if window > at:
         return f"opens {when(window, at=at)}"
     return f"open since {moment_short(window, at=at)}"
+
+
+def _money(cost: Cost) -> Iterator[str]:
+    if paid := cost_text(cost):
+        yield _sentence(paid)
+    yield from cost_sentences(cost)
 
 
 def _turns(one: Explanation) -> Iterator[tuple[str, str]]:
@@ -231,6 +241,7 @@ def _words(one: Explanation) -> dict[str, Json]:
             for title, tense in zip(TITLES, tenses(change), strict=True)
         },
         "thresholds": _threshold_words(one),
+        "cost": cost_json(one.cost),
         "calls": [_call_words(call) for call in one.calls],
         "flips": [_flip_words(flip) for flip in one.flips],
     }

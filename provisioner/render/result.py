@@ -21,6 +21,7 @@ from provisioner.model import (
     Result,
     name_of_change,
 )
+from provisioner.model.money import Cost
 from provisioner.render.document import FORMAT_VERSION, row_words
 from provisioner.render.escape import json_text, plain
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad
@@ -85,10 +86,10 @@ def result_text(results: Iterable[Result], *, width: int, colour: bool) -> str:
     return "".join(lines) + palette.paint(tally_line(number), "strong") + "\n"
 
 
-def result_json(plan: Plan, results: Sequence[Result]) -> str:
-    """The changes as in the plan, each with its outcome and its error, if any."""
+def result_json(plan: Plan, results: Sequence[Result], costs: Iterable[Cost]) -> str:
+    """The changes as in the plan, with their *costs*, each with its outcome and its error."""
     ends = [ending(result) for result in results]
-    shown = rows(plan, (result.change for result in results))
+    shown = rows(plan, (result.change for result in results), costs)
     return json_text(
         {
             "format_version": FORMAT_VERSION,

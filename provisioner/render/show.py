@@ -20,7 +20,7 @@ from provisioner.model import (
     RetiringCache,
     State,
 )
-from provisioner.model.money import Money, total
+from provisioner.model.money import NO_RENT, Rent
 from provisioner.model.words import life_words, settings_words
 from provisioner.render.escape import plain
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad, table
@@ -49,8 +49,8 @@ class _Standing:
     share: float
     """What is left of the granted life, from 0 to 1."""
     tone: Tone
-    rent: Money | None
-    """Per hour; None for what is not alive."""
+    rent: Rent | None
+    """None for what is not alive."""
 
     def bar(self, cells: int) -> str:
         """Nothing for an annotation: its life begins anew with every call."""
@@ -62,7 +62,7 @@ def show_text(
     state: State,
     live: Mapping[str, LiveCache] | None,
     *,
-    rents: Mapping[str, Money],
+    rents: Mapping[str, Rent],
     now: datetime,
     width: int,
     colour: bool,
@@ -70,7 +70,7 @@ def show_text(
     """
     A line per cache on record.
 
-    *live* is by id, None says that nobody was asked; *rents* are per hour, by name.
+    *live* is by id, None says that nobody was asked; *rents* are by name.
     """
     if not state.caches:
         return f"Nothing is on record of {plain(state.stack)}.\n"
@@ -90,7 +90,7 @@ def show_one(
     record: Recorded,
     live: Mapping[str, LiveCache] | None,
     *,
-    rent: Money | None,
+    rent: Rent | None,
     now: datetime,
     width: int,
     colour: bool,
@@ -108,7 +108,7 @@ def show_one(
 def _standing(
     record: Recorded,
     live: Mapping[str, LiveCache] | None,
-    rent: Money | None,
+    rent: Rent | None,
     now: datetime,
 ) -> _Standing:
     match record:
@@ -131,7 +131,7 @@ def _standing(
 def _cache(
     record: RecordedCache,
     seen: LiveCache | RecordedCache | None,
-    rent: Money | None,
+    rent: Rent | None,
     now: datetime,
 ) -> _Standing:
     known = seen or record
@@ -161,7 +161,7 @@ def _cells(one: _Standing, now: datetime) -> tuple[str, ...]:
         one.left,
         f"{span_text(now - one.updated_at)} ago",
         str(one.tokens),
-        usd(one.rent, "/h") if one.rent is not None else "",
+        usd(one.rent.per_hour, "/h") if one.rent is not None else "",
     )
 
 
@@ -187,7 +187,11 @@ def _retiring(
 def _total(shown: Sequence[_Standing]) -> list[str]:
     """What all that lives costs, but for what is retiring."""
     rents = [one.rent for one in shown if one.rent is not None]
-    return ["", f"Rent: {usd(total(rents), '/h')}."] if rents else []
+    return ["", f"Rent: {_rent(sum(rents, NO_RENT))}."] if rents else []
+
+
+def _rent(rent: Rent) -> str:
+    return f"{usd(rent.per_hour, '/h')}, {usd(rent.month)} in 30 days"
 
 
 def _until(one: RetiringCache, live: Mapping[str, LiveCache] | None) -> datetime | None:
@@ -215,7 +219,7 @@ def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, 
     yield "changed", f"{span_text(now - one.updated_at)} ago"
     yield "holds", f"{bytes_text(record.measure.size)}, {one.tokens} tokens"
     if one.rent is not None:
-        yield "rent", usd(one.rent, "/h")
+        yield "rent", _rent(one.rent)
     yield "content", ", ".join(record.measure.paths)
     yield "digest", record.digest
     yield "handle", json.dumps(record.handle.as_json())

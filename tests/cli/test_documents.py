@@ -71,3 +71,14 @@ def test_a_failure_is_annotated(stage: Stage) -> None:
 
     assert told.status == 1
     assert "::error " in told.out
+
+
+def test_what_was_applied_tells_its_money(stage: Stage) -> None:
+    """The rows of a result cost what those of its plan did."""
+    stage.write(A, a=LONG)
+    (planned,) = stage.plan()["changes"]
+
+    (done,) = stage.apply("--json").json["results"]
+
+    assert done["cost"] == planned["cost"]
+    assert done["cost"]["once"]["usd"] > 0

@@ -107,3 +107,13 @@ def test_in_words(stage: Stage) -> None:
     assert SECRET not in told.out
     (later,) = explain(stage, "a", "--at", "2030-01-01T00:00:00Z")
     assert later["at"] == "2030-01-01T00:00:00Z"
+
+
+def test_the_money_is_that_of_the_plan(stage: Stage) -> None:
+    """An explanation prices its change as plan does, and says so in words."""
+    stage.write(A, a=LONG)
+    (planned,) = stage.plan()["changes"]
+    (told,) = explain(stage, "a")
+
+    assert told["cost"] == planned["cost"]
+    assert "Rent of the next 30 days: ~$" in stage.run("explain", "a", "-C", ".").out

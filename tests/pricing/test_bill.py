@@ -30,14 +30,16 @@ from provisioner.model import (
 from provisioner.model.money import (
     FREE,
     NO_PRICE,
+    NO_RENT,
     NOTHING,
     AnnotationUse,
     Cost,
     Figures,
     Money,
+    Rent,
     total,
 )
-from provisioner.pricing import cost, costs, rent, totals
+from provisioner.pricing import cost, costs, rent, totals, upkeep
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, noted, recorded, retiring
 from tests.pricing.prices import MILLION, TURN, dollars, lookup
 
@@ -299,3 +301,13 @@ def test_rent_at_a_moment() -> None:
 
     assert rent(cache, lookup, at=turned) == dollars(2)
     assert rent(cache, lookup, at=turned + HOUR) == NOTHING
+
+
+def test_upkeep_of_what_is_recorded() -> None:
+    """What is kept warm costs a month from now on, what is not its own life, the dead nothing."""
+    warm = recorded(WANT)
+    once = recorded(replace(WANT, settings=Settings(keep="once")))
+
+    assert upkeep(warm, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(720))
+    assert upkeep(once, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(6))
+    assert upkeep(warm, lookup, at=warm.expires_at) == NO_RENT

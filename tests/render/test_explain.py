@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 
+from provisioner.catalog import load_catalog
 from provisioner.model import (
     Annotate,
     Change,
@@ -24,6 +25,7 @@ from provisioner.model import (
     Until,
 )
 from provisioner.model.explanation import Call, Explanation, Flip
+from provisioner.pricing import cost
 from provisioner.render.explain import explain_json, explain_text
 from provisioner.render.layout import columns
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring
@@ -39,7 +41,14 @@ DUE = Refresh(STEADY, live(STEADY), recorded(STEADY), Reason.EXPIRING)
 
 def explained(change: Change) -> Explanation:
     return Explanation(
-        change=change, at=AT, row="own lives", declared=None, window=None, calls=(), flips=()
+        change=change,
+        at=AT,
+        row="own lives",
+        declared=None,
+        window=None,
+        calls=(),
+        flips=(),
+        cost=cost(change, load_catalog().find, at=AT),
     )
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from provisioner.errors import NetworkError
 from provisioner.model import Blocked, Create, Failed, Keep, NotAttempted, Reason, Replace, Result
-from provisioner.model.money import NO_PRICE
+from provisioner.model.money import NO_PRICE, NO_RENT
+from provisioner.pricing import cost
 from provisioner.render.document import plan_json
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.render.markdown import plan_markdown, result_markdown
@@ -17,6 +18,7 @@ from provisioner.render.result import result_json, result_line, result_text
 from provisioner.render.show import show_one, show_text
 from provisioner.render.text import plan_text
 from tests.builders import annotation, desired, live, noted, recorded, retiring, state
+from tests.pricing.prices import lookup
 from tests.render.scene import AT, plan_of, view
 from tests.render.test_escape import COMMAND, NASTY
 
@@ -52,10 +54,10 @@ def outputs(text: str) -> Iterator[str]:
         yield list_text(listed, known={}, now=AT, width=width, colour=False)
         memory = replace(state(old, retiring=[retiring(want, text)]), stack=text)
         yield show_text(memory, {text: seen}, rents={}, now=AT, width=width, colour=False)
-        yield show_one(old, None, rent=NO_PRICE, now=AT, width=width, colour=False)
+        yield show_one(old, None, rent=NO_RENT, now=AT, width=width, colour=False)
     yield list_json(listed, known={}, now=AT)
     yield plan_json(view(plan))
-    yield result_json(plan, results)
+    yield result_json(plan, results, [cost(one.change, lookup, at=AT) for one in results])
     yield plan_markdown(view(plan))
     yield result_markdown(plan, results)
     yield from (result_line(result, colour=False) for result in results)

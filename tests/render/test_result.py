@@ -7,11 +7,15 @@ import json
 import pytest
 
 from provisioner.cache import GeminiHandle
+from provisioner.catalog import load_catalog
 from provisioner.errors import CacheNotFound
 from provisioner.model import Done, Failed, Result
+from provisioner.pricing import cost
 from provisioner.render.layout import columns
 from provisioner.render.result import result_json, result_line, result_text
 from tests.render.scene import PLAN, RESULTS, golden
+
+COSTS = [cost(result.change, load_catalog().find, at=PLAN.at) for result in RESULTS]
 
 
 def test_lines() -> None:
@@ -46,7 +50,7 @@ def test_a_clean_apply_is_one_line() -> None:
 
 def test_json_tells_what_the_plan_told() -> None:
     """Each change is as in the plan, with its outcome and its error."""
-    document = json.loads(result_json(PLAN, RESULTS))
+    document = json.loads(result_json(PLAN, RESULTS, COSTS))
 
     assert document["summary"] == {"done": 1, "failed": 1, "not_attempted": 1}
     assert [(one["name"], one["outcome"]) for one in document["results"]] == [
@@ -57,6 +61,7 @@ def test_json_tells_what_the_plan_told() -> None:
     assert document["results"][0]["error"] is None
     assert document["results"][1]["error"].endswith("503, says\nthe model is overloaded")
     assert document["results"][0]["before"]["id"] == "cachedContents/1"
+    assert document["results"][0]["cost"]["once"]["usd"] == 207_530 * 0.75e-6
 
 
 def test_every_outcome_of_every_change_has_words() -> None:

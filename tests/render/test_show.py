@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.model.money import NO_PRICE
+from provisioner.model.money import NO_PRICE, Rent
 from provisioner.render.layout import columns
 from provisioner.render.show import show_one, show_text
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring, state
@@ -22,10 +22,10 @@ STATE = state(
     retiring=[retiring(FAQ, "cachedContents/5")],
 )
 RENTS = {
-    "product-manual": dollars("0.1"),
-    "fresh": dollars("0.2"),
-    "lost": dollars("4"),
-    "dead": NO_PRICE,
+    "product-manual": Rent(per_hour=dollars("0.1"), month=dollars(72)),
+    "fresh": Rent(per_hour=dollars("0.2"), month=dollars(144)),
+    "lost": Rent(per_hour=dollars(4), month=dollars(2880)),
+    "dead": Rent(per_hour=NO_PRICE, month=NO_PRICE),
 }
 LIVE = {
     cache.id: cache
