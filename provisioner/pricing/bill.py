@@ -28,7 +28,7 @@ from provisioner.model.money import (
 )
 from provisioner.pricing.effects import Effect, effect, held_by, left
 from provisioner.pricing.kept import part
-from provisioner.pricing.tariff import Held, Lookup, Tariffs, tariffs
+from provisioner.pricing.tariff import MONTH, Held, Lookup, Tariffs, tariffs
 from provisioner.pricing.worth import IMPLICIT_HITS, use
 
 
@@ -78,11 +78,11 @@ def totals_of(
     parted = part(plan.changes, known, at)
     lines = [_cost(change, known, at, implicit_hits) for change in parted.others]
     repeated = 0
-    for (tariff, estimated), kept in parted.kept.items():
-        held = Held(tariff, kept.tokens, estimated)
+    for (tariff, estimated), counts in parted.kept.items():
+        held = Held(tariff, sum(counts), estimated)
         together = _priced("", Effect(before=(held,), after=held), at, implicit_hits)
-        lines.append(together)
-        repeated += (kept.lines - 1) * together.unpriced
+        lines.append(replace(together, month=held.rent_of(counts, at, MONTH)))
+        repeated += (len(counts) - 1) * together.unpriced
     whole = totals(lines)
     return replace(whole, lines=len(plan.changes), unpriced=whole.unpriced + repeated)
 

@@ -1,8 +1,8 @@
 """
 What is kept warm, put together by model, so that ten thousand caches at rest cost a few sums.
 
-That is exact where an hour of a token costs the same whole nano-dollars whatever the size of
-its cache; all other changes are left to be priced one by one.
+That is exact where an hour of a token costs whole nano-dollars whatever the size of its cache,
+also if prices change within the month; all other changes are left to be priced one by one.
 """
 
 from __future__ import annotations
@@ -19,19 +19,11 @@ from provisioner.pricing.tariff import MONTH, Held, Tariff, Tariffs
 
 
 @dataclass(slots=True)
-class Kept:
-    """Caches of one model that go on living, as if they were one."""
-
-    lines: int = 0
-    tokens: int = 0
-
-
-@dataclass(slots=True)
 class Parted:
     """Changes, those that are priced together apart from the others."""
 
-    kept: dict[tuple[Tariff, bool], Kept] = field(default_factory=lambda: defaultdict(Kept))
-    """By what a token costs, and by whether the count is an estimate."""
+    kept: dict[tuple[Tariff, bool], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Tokens, by what one costs and by whether their count is an estimate."""
     others: list[Change] = field(default_factory=list)
 
 
@@ -44,9 +36,7 @@ def part(changes: Iterable[Change], tariffs: Tariffs, at: datetime) -> Parted:
         if held is None or not held.tokens or not even(held.tariff):
             found.others.append(change)
             continue
-        group = found.kept[held.tariff, held.estimated]
-        group.lines += 1
-        group.tokens += held.tokens
+        found.kept[held.tariff, held.estimated].append(held.tokens)
     return found
 
 

@@ -8,7 +8,7 @@ cache just below the edge of a rate may be read at the higher one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -40,14 +40,17 @@ class Tariff:
         self._found: dict[date, Period | None] = {}
 
     def is_even(self, at: datetime, span: timedelta) -> bool:
-        """Whether an hour of a token costs the same whole nano-dollars, however many there are."""
+        """
+        Whether an hour of a token costs whole nano-dollars, however many there are.
+
+        On each day of *span*, that is, which may have prices of its own.
+        """
         first, last = _day(at), _day(at + span)
-        period = self.period(first)
-        rates = period.rates if period else ()
-        return (
-            not any(first < day <= last for day in self.days)
-            and len(rates) <= 1
-            and not any(_nano(rate.storage_per_hour or Decimal()) % _MILLION for rate in rates)
+        days = (first, *(day for day in self.days if first < day <= last))
+        periods = [period for day in days if (period := self.period(day))]
+        rates = [rate for period in periods for rate in period.rates]
+        return len(rates) <= len(periods) and not any(
+            _nano(rate.storage_per_hour or Decimal()) % _MILLION for rate in rates
         )
 
     def period(self, day: date) -> Period | None:
@@ -100,14 +103,19 @@ class Held:
 
     def rent(self, day: date) -> Money:
         """Per hour."""
-        return self._storage(day, HOUR)
+        return self._storage(day, HOUR, (self.tokens,))
 
     def rent_over(self, at: datetime, span: timedelta) -> Money:
         """For *span* from *at* on, each day at its own prices."""
+        return self.rent_of((self.tokens,), at, span)
+
+    def rent_of(self, counts: Collection[int], at: datetime, span: timedelta) -> Money:
+        """The same for several caches of so many tokens each, if they have the rates of this."""
         turns = [datetime.combine(day, time(), UTC) for day in self.turns(at, span)]
         begins, ends = [at, *turns], [*turns, at + span]
         return total(
-            self._storage(_day(begin), end - begin) for begin, end in zip(begins, ends, strict=True)
+            self._storage(_day(begin), end - begin, counts)
+            for begin, end in zip(begins, ends, strict=True)
         )
 
     def turns(self, at: datetime, span: timedelta) -> tuple[date, ...]:
@@ -124,13 +132,15 @@ class Held:
         paid = _nano(per_million) * self.tokens * times
         return Money(_nearest(paid, _MILLION * per), self.estimated)
 
-    def _storage(self, day: date, span: timedelta) -> Money:
+    def _storage(self, day: date, span: timedelta, counts: Collection[int]) -> Money:
         if not span:
             return NOTHING
         rate = self.rate(day)
         if rate is None or rate.storage_per_hour is None:
             return NO_PRICE
-        return self.money(rate.storage_per_hour, span // _MICROSECOND, HOUR // _MICROSECOND)
+        paid = _nano(rate.storage_per_hour) * (span // _MICROSECOND)
+        per = _MILLION * (HOUR // _MICROSECOND)
+        return Money(sum(_nearest(paid * count, per) for count in counts), self.estimated)
 
 
 def _holds(period: Period, day: date) -> bool:
