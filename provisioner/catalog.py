@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -112,7 +112,7 @@ def _model(row: Row) -> Model:
         min_tokens=row["min_tokens"],
         explicit_caching=row.get("explicit_caching"),
         retires_on=_day(row["retires_on"]),
-        offers=tuple(map(_offer, row.get("ttls", ()))),
+        offers=tuple(sorted(map(_offer, row.get("ttls", ())), key=_is_other(row))),
         prices=tuple(map(_period, row["prices"])),
         note=row.get("note"),
     )
@@ -124,6 +124,12 @@ def _offer(row: Row) -> Offer:
         write=Decimal(row["write"]),
         apis=tuple(row.get("apis", ())),
     )
+
+
+def _is_other(row: Row) -> Callable[[Offer], bool]:
+    """Whether an offer is not the default, which comes first."""
+    default = row.get("default_ttl")
+    return lambda offer: default is None or offer.ttl != parse_duration(default)
 
 
 def _period(row: Row) -> Period:

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 import provisioner
 from provisioner.catalog import Catalog, load_catalog
 from provisioner.errors import ManifestError
+from provisioner.providers import claude
 from provisioner.shapes import schema_bytes
 
 OURS = Path(provisioner.__file__).with_name("models.json")
@@ -156,3 +157,20 @@ def test_no_models(tmp_path: Path, content: str, message: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     """A file that is not there is not taken for an empty one."""
     assert complaint(tmp_path / "no.json") == "1:1: cannot be read: No such file or directory"
+
+
+def test_the_default_comes_first() -> None:
+    """Whatever the order of the file, the life that the provider takes unasked is the first."""
+    known = load_catalog().find("openai", "gpt-5.4")
+
+    assert known is not None
+    assert [offer.ttl for offer in known.offers] == [timedelta(hours=24), timedelta(hours=1)]
+
+
+def test_lives_of_claude() -> None:
+    """Every model of claude has the lives that a marker can spell, the default first."""
+    rows = json.loads(OURS.read_bytes())["models"]
+    find = load_catalog().find
+    known = [find("claude", row["name"]) for row in rows if row["provider"] == "claude"]
+
+    assert {tuple(o.ttl for o in model.offers) for model in known if model} == {claude.TTLS}

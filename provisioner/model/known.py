@@ -59,6 +59,6 @@ class Model:
     retires_on: date | None
     """The first day on which it is gone."""
     offers: tuple[Offer, ...]
-    """Empty for gemini."""
+    """The provider's default comes first; empty for gemini."""
     prices: tuple[Period, ...]
     note: str | None

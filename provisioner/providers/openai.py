@@ -1,9 +1,10 @@
 """
 OpenAI: a cache is a key and a life in the request.
 
-Decides which fields a model family understands: `prompt_cache_options` from gpt-5.6 on,
-`prompt_cache_retention` before.  It never asks for `mode: explicit`, which without a
-breakpoint in the request turns caching off.  Sends nothing.
+A model has the lives that are known of it; for one that nobody knows, its family decides.
+A life decides the field: `prompt_cache_options` for those that came with gpt-5.6,
+`prompt_cache_retention` for those from before.  It never asks for `mode: explicit`, which
+without a breakpoint in the request turns caching off.  Sends nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from hashlib import sha256
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 from provisioner.cache import (
     CacheContent,
@@ -24,31 +26,36 @@ from provisioner.cache import (
     TextPart,
     UriPart,
 )
+from provisioner.catalog import Catalog, load_catalog
 from provisioner.errors import InvalidCacheConfiguration
+from provisioner.model.known import Model
 from provisioner.providers.annotations import Annotating, at_least
 from provisioner.providers.encoding import json_bytes
 
 DEFAULT_MODEL: Final = "gpt-6.1-terra"
 LONGEST_KEY: Final = 64
 
-_Options: TypeAlias = Mapping[timedelta, Literal["30m", "12h"]]
-_Retention: TypeAlias = Mapping[timedelta, Literal["in_memory", "24h"]]
-
-_OPTIONS: Final[_Options] = {timedelta(minutes=30): "30m", timedelta(hours=12): "12h"}
-_RETENTION: Final[_Retention] = {timedelta(hours=1): "in_memory", timedelta(hours=24): "24h"}
-_LONG_RETENTION: Final[_Retention] = {timedelta(hours=24): "24h"}
+_DAY: Final = timedelta(hours=24)
+_OPTIONS: Final[Mapping[timedelta, Literal["30m", "12h"]]] = {
+    timedelta(minutes=30): "30m",
+    timedelta(hours=12): "12h",
+}
+_RETENTION: Final[Mapping[timedelta, Literal["in_memory", "24h"]]] = {
+    timedelta(hours=1): "in_memory",
+    _DAY: "24h",
+}
 
 _VERSION: Final = re.compile(r"gpt-(\d{1,3})(?:\.(\d{1,3}))?", re.ASCII)
 _REASONING: Final = re.compile(r"(?:ft:)?o\d", re.ASCII)
 
 
-def ttls_of(model: str) -> tuple[timedelta, ...]:
-    """The lives that *model* has on offer; the first is the provider's default."""
-    options, retention = _offered(model)
-    return (*options, *retention)
+def ttls_of(model: str, known: Model | None) -> tuple[timedelta, ...]:
+    """The lives that *model* has on offer, the provider's default first, by what is *known*."""
+    lives = [offer.ttl for offer in known.offers] if known else []
+    return tuple(life for life in lives if life in _OPTIONS or life in _RETENTION) or _family(model)
 
 
-def handle_of(key: str, model: str, ttl: timedelta) -> OpenAIHandle:
+def handle_of(key: str, model: str, ttl: timedelta, known: Model | None) -> OpenAIHandle:
     """
     The fields for a life of *ttl*, rounded up to one that *model* has.
 
@@ -56,11 +63,10 @@ def handle_of(key: str, model: str, ttl: timedelta) -> OpenAIHandle:
     """
     if not 0 < len(key) <= LONGEST_KEY:
         raise InvalidCacheConfiguration(f"a prompt_cache_key has 1 to {LONGEST_KEY} characters")
-    options, retention = _offered(model)
-    life = at_least(ttl, ttls_of(model), model)
-    if life in options:
-        return OpenAIHandle(key, {"ttl": options[life]})
-    return OpenAIHandle(key, None, retention[life])
+    life = at_least(ttl, ttls_of(model, known), model)
+    if life in _OPTIONS:
+        return OpenAIHandle(key, {"ttl": _OPTIONS[life]})
+    return OpenAIHandle(key, None, _RETENTION[life])
 
 
 def cache_key(stack: str, name: str) -> str:
@@ -85,20 +91,26 @@ class OpenAIContextCache(Annotating):
     async def create_cache(self, content: str | CacheContent, ttl: timedelta) -> CacheHandle:
         """Compute the fields to send along with *content*."""
         key = self.prompt_cache_key
-        return handle_of(key if key is not None else _key_of(content), self.model, ttl)
+        known = _catalog().find(self.provider, self.model)
+        return handle_of(key if key is not None else _key_of(content), self.model, ttl, known)
 
     def owns(self, handle: CacheHandle) -> bool:
         return isinstance(handle, OpenAIHandle)
 
 
-def _offered(model: str) -> tuple[_Options, _Retention]:
+@cache
+def _catalog() -> Catalog:
+    return load_catalog()
+
+
+def _family(model: str) -> tuple[timedelta, ...]:
     match _version(model):
         case version if version >= (5, 6):
-            return _OPTIONS, {}
+            return tuple(_OPTIONS)
         case (5, 5):
-            return {}, _LONG_RETENTION
+            return (_DAY,)
         case _:
-            return {}, _RETENTION
+            return tuple(_RETENTION)
 
 
 def _version(model: str) -> tuple[int, int]:

@@ -69,8 +69,9 @@ def resolve(manifest: Manifest, catalog: Catalog, *, now: datetime) -> Resolutio
                 warnings.update(cache_advice(entry))
                 desired.append(cache_of(manifest.stack, entry, digest, measure))
             case AnnotationEntry():
+                known = catalog.find(entry.provider, entry.model)
                 try:
-                    desired.append(annotation_of(manifest.stack, entry, digest, measure))
+                    desired.append(annotation_of(manifest.stack, entry, digest, measure, known))
                 except ManifestError as error:
                     problems += error.problems
     if problems:

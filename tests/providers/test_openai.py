@@ -6,16 +6,20 @@ import asyncio
 import re
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.cache import CacheContent, ContextCache, GeminiHandle, OpenAIHandle, TextPart
+from provisioner.catalog import load_catalog
 from provisioner.errors import InvalidCacheConfiguration
+from provisioner.model.known import Offer
 from provisioner.providers.openai import OpenAIContextCache, cache_key, handle_of, ttls_of
 from tests.providers.contract import EVERYTHING, ContextCacheContract
 
+KNOWN = load_catalog().find
 HALF_HOUR, TWELVE, HOUR, DAY = (timedelta(minutes=minutes) for minutes in (30, 720, 60, 1440))
 
 
@@ -30,8 +34,7 @@ class TestOpenAI(ContextCacheContract):
     ("model", "lives"),
     [
         ("gpt-6.1-terra", (HALF_HOUR, TWELVE)),
-        ("gpt-6-astra", (HALF_HOUR, TWELVE)),
-        ("gpt-5.6-luna", (HALF_HOUR, TWELVE)),
+        ("gpt-6.2-luna", (HALF_HOUR, TWELVE)),
         ("gpt-5.10", (HALF_HOUR, TWELVE)),
         ("gpt-10", (HALF_HOUR, TWELVE)),
         ("a-deployment-of-tomorrow", (HALF_HOUR, TWELVE)),
@@ -47,8 +50,34 @@ class TestOpenAI(ContextCacheContract):
     ],
 )
 def test_families(model: str, lives: tuple[timedelta, ...]) -> None:
-    """A model's family decides which lives there are, the default first."""
-    assert ttls_of(model) == lives
+    """Of what nobody knows, the family decides which lives there are, the default first."""
+    assert ttls_of(model, None) == lives
+
+
+@pytest.mark.parametrize(
+    ("model", "lives"),
+    [
+        ("gpt-6.1-terra", (HALF_HOUR, TWELVE)),
+        ("gpt-6-astra", (HALF_HOUR,)),
+        ("gpt-5.6-luna", (HALF_HOUR,)),
+        ("gpt-5.5", (DAY,)),
+        ("gpt-5.4", (DAY, HOUR)),
+        ("gpt-5.4-mini", (HOUR,)),
+    ],
+)
+def test_what_is_known_leads(model: str, lives: tuple[timedelta, ...]) -> None:
+    """What is known of a model decides, not the family that its name suggests."""
+    assert ttls_of(model, KNOWN("openai", model)) == lives
+
+
+def test_a_life_that_no_field_can_tell() -> None:
+    """A life that is said to be on offer and that no request can ask for is none."""
+    offers = tuple(Offer(ttl=ttl, write=Decimal(1), apis=()) for ttl in (timedelta(hours=2), DAY))
+    known = KNOWN("openai", "gpt-5.5")
+    assert known
+
+    assert ttls_of("gpt-5.5", replace(known, offers=offers)) == (DAY,)
+    assert ttls_of("gpt-5.5", replace(known, offers=offers[:1])) == (DAY,)
 
 
 @pytest.mark.parametrize(
@@ -60,27 +89,30 @@ def test_families(model: str, lives: tuple[timedelta, ...]) -> None:
         ("gpt-5.5", HALF_HOUR, {"prompt_cache_retention": "24h"}),
         ("gpt-5.4", HOUR, {"prompt_cache_retention": "in_memory"}),
         ("gpt-5.4", TWELVE, {"prompt_cache_retention": "24h"}),
+        ("gpt-6-sol", timedelta(minutes=1), {"prompt_cache_options": {"ttl": "30m"}}),
     ],
 )
 def test_fields(model: str, ttl: timedelta, fields: dict[str, object]) -> None:
     """A request says how long in the one way its model understands, and never a mode."""
-    handle = handle_of("demo.a", model, ttl)
+    handle = handle_of("demo.a", model, ttl, KNOWN("openai", model))
 
     assert handle.request_fields() == {"prompt_cache_key": "demo.a", **fields}
 
 
-@pytest.mark.parametrize(("model", "longest"), [("gpt-6.1-terra", "12h"), ("gpt-5.5", "1d")])
+@pytest.mark.parametrize(
+    ("model", "longest"), [("gpt-6.1-terra", "12h"), ("gpt-6-sol", "30m"), ("gpt-5.5", "1d")]
+)
 def test_too_long(model: str, longest: str) -> None:
     """A life that the model cannot give is refused with the longest it can."""
     with pytest.raises(InvalidCacheConfiguration, match=f"{model} keeps .* {longest} at most"):
-        handle_of("demo.a", model, timedelta(hours=25))
+        handle_of("demo.a", model, timedelta(hours=25), KNOWN("openai", model))
 
 
 @pytest.mark.parametrize("key", ["", "k" * 65])
 def test_bad_keys(key: str) -> None:
     """A key that OpenAI would refuse is refused here."""
     with pytest.raises(InvalidCacheConfiguration, match="1 to 64 characters"):
-        handle_of(key, "gpt-6.1-terra", HALF_HOUR)
+        handle_of(key, "gpt-6.1-terra", HALF_HOUR, None)
 
 
 def test_keys_of_a_stack() -> None:
@@ -129,3 +161,9 @@ def test_a_given_key() -> None:
     handle = asyncio.run(cache.create_cache("x", HOUR))
 
     assert handle == OpenAIHandle("mine", None, "in_memory")
+
+
+def test_programs_get_what_is_known() -> None:
+    """A program, too, is refused a life that its model is known not to have."""
+    with pytest.raises(InvalidCacheConfiguration, match="gpt-6-sol keeps a cache for 30m at most"):
+        asyncio.run(OpenAIContextCache(model="gpt-6-sol").create_cache("x", TWELVE))

@@ -22,6 +22,8 @@ X = "content: [{text: x}]"
         ("provider: openai, model: gpt-6.1-terra", timedelta(minutes=30)),
         ("provider: openai, model: gpt-6.1-terra, ttl: 12h", timedelta(hours=12)),
         ("provider: openai, model: gpt-5.5", timedelta(hours=24)),
+        ("provider: openai, model: gpt-5.4", timedelta(hours=24)),
+        ("provider: openai, model: gpt-5.4, ttl: 1h", timedelta(hours=1)),
     ],
 )
 def test_lives(tmp_path: Path, keys: str, ttl: timedelta) -> None:
@@ -42,6 +44,7 @@ def test_lives(tmp_path: Path, keys: str, ttl: timedelta) -> None:
             "provider: openai, model: gpt-6.1-sol, ttl: 1h",
             "must be 30m or 12h for gpt-6.1-sol, not 1h",
         ),
+        ("provider: openai, model: gpt-6-sol, ttl: 12h", "must be 30m for gpt-6-sol, not 12h"),
         ("provider: openai, model: gpt-5.5, ttl: 1h", "must be 1d for gpt-5.5, not 1h"),
     ],
 )
