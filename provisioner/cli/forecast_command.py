@@ -87,9 +87,10 @@ def command(
             lookup=lookup,
         )
         sentence = schedule_of(desired, every)
-        run.pages.append({"json": lambda: forecast_json(_told(manifest.stack, future, sentence))})
+        told = _told(manifest.stack, future, sentence)
+        run.pages.append(lambda _: forecast_json(told))
         if not run.is_quiet:
-            click.echo(forecast_text(_told(manifest.stack, future, sentence)), nl=False)
+            click.echo(forecast_text(told), nl=False)
         return Ended(status=Status.OK, summary=sentence)
 
     return over_stacks(stacks, work, outs=with_json((), as_json=as_json))

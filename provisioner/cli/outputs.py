@@ -7,22 +7,16 @@ which are commands in a log, go beside what people read.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import click
 
-from provisioner.cli.spots import here
 from provisioner.errors import CtxprovError
 from provisioner.files import write_whole
-from provisioner.render.escape import json_text
-from provisioner.render.github import failure_annotations
-from provisioner.render.html import html_document
-from provisioner.render.markdown import together
 
 _BY_SUFFIX = {".json": "json", ".md": "markdown", ".txt": "text", ".html": "html"}
 FORMATS = ("text", "json", "markdown", "html", "github")
@@ -84,26 +78,29 @@ def _takes_stdout(out: Out) -> bool:
     return out.path == STDOUT and out.form != GITHUB
 
 
-Page: TypeAlias = Mapping[str, Callable[[], str]]
-"""One stack's document in every format, each made only if it is asked for."""
+Page: TypeAlias = Callable[[str], str]
+"""One stack's document in a format, made when it is asked for."""
 
 
 def write(
-    outs: Iterable[Out], pages: Sequence[Page], failures: Sequence[CtxprovError] = ()
+    outs: Sequence[Out], pages: Sequence[Page], failures: Sequence[CtxprovError] = ()
 ) -> None:
     """
     Write each document that was asked for; *failures* have a place in annotations alone.
 
     Raises CtxprovError if one cannot be written.
     """
+    if not outs:
+        return
+    from provisioner.cli.documents import failures_annotated, one_document  # noqa: PLC0415  # for those who ask
+
     for out in outs:
-        texts = [page[out.form]() for page in pages]
+        text = one_document(out.form, [page(out.form) for page in pages])
         if out.form == GITHUB:
-            wrong = (failure_annotations(failure, here) for failure in failures)
-            _write(out.path, "".join([*texts, *wrong]))
+            _write(out.path, text + failures_annotated(failures))
             _summarise(pages)
         elif pages:
-            _write(out.path, _together(out.form, texts))
+            _write(out.path, text)
 
 
 def _write(path: str, text: str) -> None:
@@ -123,19 +120,6 @@ def _summarise(pages: Sequence[Page]) -> None:
         return
     try:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.writelines(page["markdown"]() for page in pages)
+            file.writelines(page("markdown") for page in pages)
     except OSError as error:
         raise CtxprovError(f"The step's summary cannot be written: {error.strerror}.") from error
-
-
-def _together(form: str, texts: Sequence[str]) -> str:
-    """One stack's document is itself; several are one document of their format."""
-    match form:
-        case "html":
-            return html_document(texts, title="ctxprov")
-        case "json" if len(texts) > 1:
-            return json_text({"format_version": 1, "stacks": [json.loads(text) for text in texts]})
-        case "markdown" if len(texts) > 1:
-            return together(texts)
-        case _:
-            return "\n".join(texts)

@@ -16,16 +16,9 @@ from provisioner.model.limits import Breach
 from provisioner.model.money import Cost
 from provisioner.planner import next_refresh, valid_until
 from provisioner.pricing import Lookup, costs, totals_of
-from provisioner.render.document import plan_json
-from provisioner.render.github import plan_annotations, result_annotations
-from provisioner.render.html import plan_article, result_article
-from provisioner.render.markdown import plan_markdown, result_markdown
-from provisioner.render.result import result_json, result_text
+from provisioner.render.result import result_text
 from provisioner.render.text import plan_text
 from provisioner.render.view import PlanView, noteworthy, plan_view
-
-_PAGE = 100
-"""Columns of a text that goes into a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +59,14 @@ class Told:
 def plan_page(
     view: Callable[[], PlanView], *, verbose: bool = False, spots: Spotter = nowhere
 ) -> Page:
-    """A plan in every format; *view* and *spots* are called when one of them is asked for."""
-    return {
-        "text": lambda: plan_text(view(), width=_PAGE, colour=False, verbose=verbose),
-        "json": lambda: plan_json(view()),
-        "markdown": lambda: plan_markdown(view()),
-        "html": lambda: plan_article(view()),
-        "github": lambda: plan_annotations(view(), spots()),
-    }
+    """A plan as a document; *view* and *spots* are called when one is asked for."""
+
+    def page(form: str) -> str:
+        from provisioner.cli.documents import plan_document  # noqa: PLC0415  # for those who ask
+
+        return plan_document(form, view=view, verbose=verbose, spots=spots)
+
+    return page
 
 
 def show_plan(told: Told, *, colour: bool, verbose: bool = False) -> None:
@@ -85,19 +78,18 @@ def show_plan(told: Told, *, colour: bool, verbose: bool = False) -> None:
 def result_page(
     told: Plan, results: Sequence[Result], *, prices: Lookup, spots: Spotter = nowhere
 ) -> Page:
-    """How every pending change ended, in every format."""
+    """How every pending change ended, as a document."""
 
     def paid() -> Iterable[Cost]:
         done = replace(told, changes=tuple(result.change for result in results))
         return costs(done, prices, at=told.at)
 
-    return {
-        "text": lambda: result_text(results, width=_PAGE, colour=False),
-        "json": lambda: result_json(told, results, paid()),
-        "markdown": lambda: result_markdown(told, results),
-        "html": lambda: result_article(told, results),
-        "github": lambda: result_annotations(results, spots()),
-    }
+    def page(form: str) -> str:
+        from provisioner.cli.documents import result_document  # noqa: PLC0415  # for those who ask
+
+        return result_document(form, told=told, results=results, paid=paid, spots=spots)
+
+    return page
 
 
 def show_results(told: Plan, results: Iterable[Result], *, colour: bool) -> None:

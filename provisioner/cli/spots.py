@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
 from provisioner.errors import Problem
 from provisioner.manifest import Manifest
-from provisioner.render.github import Spots
 
+Spots: TypeAlias = Mapping[str, Problem]
+"""The places of problems, by name; what they say does not count."""
 Spotter: TypeAlias = Callable[[], Spots]
 """Asked only if somebody wants to know: to find a place takes time."""
 
