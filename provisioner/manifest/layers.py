@@ -53,8 +53,9 @@ def merged(layers: Sequence[Layer]) -> Keys:
     return keys
 
 
-def place_in(layers: Sequence[Layer], path: Iterable[Step]) -> Place:
+def place_in(layers: Sequence[Layer], path: Sequence[Step]) -> Place:
     """Where the value at *path* was said, or would be said first."""
-    first, *rest = path
-    place = next((one.place for one in layers if first in one.keys), layers[0].place)
-    return reduce(Place.__truediv__, rest, place / first)
+    for layer in layers:
+        if path[0] in layer.keys:
+            return reduce(Place.__truediv__, path, layer.place)
+    return reduce(Place.__truediv__, path, layers[0].place)
