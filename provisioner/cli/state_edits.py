@@ -49,7 +49,7 @@ def perform(
     """Carry an edit out under the lock, or say what it would do without one."""
     if dry_run:
         sentence = edit(Current(state=read_state(home, stack=stack))).sentence
-        return f"{sentence} Nothing was written."
+        return f"It would be so: {sentence} Nothing was written."
 
     async def work() -> str:
         async with held_state(home, stack=stack, operation=operation, timeout=timeout) as held:

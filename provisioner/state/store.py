@@ -81,7 +81,7 @@ class HeldFile:
         return self._hold.is_lost
 
     def write(self, content: bytes) -> None:
-        if self._before:
+        if self._before and not self._hold.is_lost:
             self._before(self._found)
             self._before = self._found = None
         self._version = self._hold.write(self._name, content, expected=self._version)

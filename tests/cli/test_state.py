@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response
 
+from provisioner.emulator import CarryOut
+from provisioner.emulator.calls import Call
 from provisioner.homes.holder import Holder
 from provisioner.homes.lease import Leased
+from provisioner.state import open_ledger
 from tests.builders import NOW
 from tests.cli.stage import GEMINI, LONG, Stage
 from tests.homes.memory import MemoryFiles
@@ -122,10 +127,10 @@ def test_unsaved(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert stage.apply().status == 1
     stage.state_file.rmdir()
 
-    async def break_home(call: object, carry_out: object) -> object:
-        if call.operation == "create":  # type: ignore[attr-defined]  # a call
+    async def break_home(call: Call, carry_out: CarryOut) -> Response:
+        if call.operation == "create":
             stage.state_file.mkdir()
-        return await carry_out()  # type: ignore[operator]  # what it stands around
+        return await carry_out()
 
     stage.around = break_home
     told = stage.apply()
@@ -150,6 +155,44 @@ def test_locks_on_disk(stage: Stage) -> None:
     assert told.status == 1
     assert "ends with the run" in told.err
     assert stage.run("unlock", "-C", ".").status == 64
+
+
+def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that loses its lock retires nothing and exits 1; what it made is adopted."""
+    home = Leased(MemoryFiles(), now=lambda: NOW)
+    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.chdir(stage.root)
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
+    stage.apply()
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG + "more")
+
+    async def take(call: Call, carry_out: CarryOut) -> Response:
+        if call.operation == "create":
+            holder = home.holder("demo.json")
+            assert holder
+            home.unlock("demo.json", holder.id)
+            async with open_ledger(
+                home,
+                stack="demo",
+                who=replace(holder, id="other"),
+                timeout=timedelta(),
+                on_wait=lambda *_: None,
+                before_save=lambda _: None,
+            ) as ledger:
+                ledger.put(ledger.state)
+        return await carry_out()
+
+    stage.around = take
+    told = stage.apply()
+    stage.around = None
+
+    assert told.status == 1
+    assert "another run has taken the state" in told.err
+    assert stage.count("patch", "delete") == 0
+    assert not list(stage.root.glob("*.unsaved*"))
+    assert stage.changes()["a"][0] == "adopt"
+    assert stage.apply().status == 0
+    assert stage.count("create") == 2
 
 
 def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
