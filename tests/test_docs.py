@@ -156,7 +156,14 @@ def test_promises_have_tests() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/api.md", "docs/state.md", "examples/README.md"]
+    "page",
+    [
+        "README.md",
+        "docs/api.md",
+        "docs/state.md",
+        "examples/README.md",
+        "examples/gitops/README.md",
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
     """Every relative link leads to a file of the repository."""

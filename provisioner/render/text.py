@@ -61,12 +61,11 @@ def plan_text(
 
 
 def _retiring(plan: PlanView) -> str:
-    """One sentence for all that is dying as it should."""
-    dying = [
-        f"{row.name} in {span_text(row.gone_at - plan.at)}"
-        for row in plan.rows
-        if row.action == "leave" and row.gone_at
-    ]
+    """One sentence for all that is dying as it should, the soonest first."""
+    ends = sorted(
+        (row.gone_at, row.name) for row in plan.rows if row.action == "leave" and row.gone_at
+    )
+    dying = [f"{name} in {span_text(end - plan.at)}" for end, name in ends]
     if not dying:
         return ""
     more = [f"{len(dying) - _NAMED} more"] if len(dying) > _NAMED else []

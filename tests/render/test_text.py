@@ -92,3 +92,14 @@ def test_hostile_names_cannot_leave_their_line() -> None:
     plan = plan_of(Create(desired("a\n\x1b[2Jb"), None, Reason.NEW))
 
     assert r"+ a\n\x1b[2Jb  gemini" in text(plan)
+
+
+def test_what_retires_comes_in_order() -> None:
+    """What dies by itself is told by its end and its name, whatever the ids are."""
+    ends = {"late": AT + HOUR, "b": AT + HOUR / 2, "a": AT + HOUR / 2}
+    leaves = [
+        Leave(live(cache(name), expires_at=end), retiring(cache(name)), Reason.RETIRING)
+        for name, end in ends.items()
+    ]
+
+    assert "themselves: a in 30m, b in 30m, late in 1h." in text(plan_of(*leaves))
