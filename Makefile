@@ -22,7 +22,7 @@ check: .venv-check/ready
 
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
 # a plan's page in Chromium, the servers that state may live in, and the pieces for CI.
-check-all: check-sdk check-bench check-browser check-homes check-ci
+check-all: check-sdk check-bench check-browser check-homes check-terraform check-ci
 
 check-sdk: .venv-old-sdk/ready
 	.venv-old-sdk/bin/pytest -q tests/emulator/test_sdk.py
@@ -38,6 +38,9 @@ check-browser: .venv-browser/ready
 check-homes: .venv-homes/ready
 	npm install --silent --no-audit --no-fund --prefix .venv-homes azurite@3 s3rver@3
 	.venv-homes/bin/pytest -q tests/homes/check_servers.py
+
+check-terraform: .venv-terraform/ready
+	.venv-terraform/bin/pytest -q tests/homes/check_terraform.py
 
 WORKFLOWS := $(wildcard examples/ci/github/*.yml)
 
@@ -67,8 +70,10 @@ clean:
 .venv-ci/ready: EXTRA := ci
 .venv-homes/ready: EXTRA := homes
 .venv-old-sdk/ready: EXTRA := emulator,old-sdk
+.venv-terraform/ready: EXTRA := terraform
 .venv/ready .venv-check/ready .venv-bench/ready .venv-browser/ready \
-.venv-ci/ready .venv-homes/ready .venv-old-sdk/ready: pyproject.toml
+.venv-ci/ready .venv-homes/ready .venv-old-sdk/ready \
+.venv-terraform/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)

@@ -32,7 +32,8 @@ class Holder:
     """Names this run's locks; no other run has it."""
     who: str
     """`user@host`."""
-    pid: int
+    pid: int | None
+    """None of a Terraform, which does not tell."""
     operation: str
     since: datetime
     job: str | None = None
@@ -45,7 +46,8 @@ class Holder:
         commit = f" of {self.commit[:12]}" if self.commit else ""
         job = f", {self.job}" if self.job else ""
         since = moment_text(self.since.replace(microsecond=0))
-        return f"{self.who} ({self.operation}{commit}, pid {self.pid}{job}) since {since}"
+        pid = "" if self.pid is None else f", pid {self.pid}"
+        return f"{self.who} ({self.operation}{commit}{pid}{job}) since {since}"
 
 
 def holder_here(operation: str, *, since: datetime, environ: Mapping[str, str]) -> Holder:
@@ -101,7 +103,7 @@ def parse_holder(raw: bytes) -> Holder | None:
             case {
                 "id": str(lock_id),
                 "who": str(who),
-                "pid": int(pid),
+                "pid": (None | int()) as pid,
                 "operation": str(operation),
                 "since": str(since),
                 "job": (None | str()) as job,

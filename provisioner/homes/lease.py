@@ -104,16 +104,16 @@ class Leased:
                 await asyncio.wait([renewal])
         finally:
             with suppress(StateError):  # what cannot be let go runs out
-                await _to_its_end(lease.let_go)
+                await to_its_end(lease.let_go)
 
     async def _acquire(self, lease: _Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
         deadline = self._monotonic() + timeout.total_seconds()
         watch = _Watch(now=self._now, term=self._term, monotonic=self._monotonic)
         while True:
-            found = await _to_its_end(partial(self._files.read, lock_name(name)))
+            found = await to_its_end(partial(self._files.read, lock_name(name)))
             if found is None or watch.may_take(found):
                 with suppress(StateTaken):  # somebody was faster
-                    return await _to_its_end(partial(lease.take, found))
+                    return await to_its_end(partial(lease.take, found))
                 continue
             holder = parse_holder(found.content)
             remaining = deadline - self._monotonic()
@@ -216,7 +216,7 @@ class _Lease:
             await sleep(pause)
             pause = term / 3
             try:
-                await _to_its_end(self._renew)
+                await to_its_end(self._renew)
             except StateTaken:
                 self._is_taken = True
             except StateError:
@@ -273,7 +273,7 @@ def _is_free(content: bytes) -> bool:
         return False
 
 
-async def _to_its_end(call: Callable[[], _Answer]) -> _Answer:
+async def to_its_end(call: Callable[[], _Answer]) -> _Answer:
     """Run what blocks in a thread, and wait for its end even if we are cancelled meanwhile."""
     work = asyncio.create_task(asyncio.to_thread(call))
     try:

@@ -1,0 +1,293 @@
+"""
+A home behind HTTP: a server that manages Terraform states.
+
+The protocol has no versions and no conditions, only locks.  So a version names a write by what
+stands in the state around it, and every write is made under the state's lock: the run's own, or
+one that a bare write takes for itself; a server turns away who does not hold it.  Such a
+lock does not run out: it ends with `ctxprov unlock ID`.  The protocol cannot ask who holds a
+lock; to find out is to try it, and to let go at once.
+
+The server keeps the versions of a state by itself and takes no other file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote
+
+from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
+from provisioner.homes.endpoint import Door, Endpoint, endpoint_at
+from provisioner.homes.holder import Holder, holder_here
+from provisioner.homes.home import Found, Hold, OnWait
+from provisioner.homes.lease import to_its_end
+from provisioner.homes.terraform import (
+    Lock,
+    Wrapped,
+    lock_bytes,
+    parse_lock,
+    parse_state,
+    state_bytes,
+    wrap,
+)
+from provisioner.homes.wire import Answer, Wire
+
+_POLL = 2.0
+_TRIES = 120
+_HELD = frozenset({HTTPStatus.LOCKED, HTTPStatus.CONFLICT})
+_ABSENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
+_DONE = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
+
+
+def home_at(
+    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+) -> WebHome:
+    """The states below *address*, with the credential of the environment."""
+    del root
+    endpoint = endpoint_at(address, environ)
+    wire = Wire(host=endpoint.host, credential=endpoint.credential, retries=endpoint.retries)
+    return WebHome(endpoint, wire, clock, environ)
+
+
+@dataclass(frozen=True, slots=True)
+class WebHome:
+    """The states that one server keeps below an address."""
+
+    endpoint: Endpoint
+    wire: Wire
+    now: Callable[[], datetime]
+    environ: Mapping[str, str] = field(repr=False)
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def keeps_history(self) -> bool:
+        return True
+
+    def where(self, name: str) -> str:
+        return self.endpoint.of(name)
+
+    def read(self, name: str) -> Found | None:
+        now = self._now(name)
+        return Found(content=now.content, version=now.version) if now else None
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        """Take the lock, look whether the version is *expected*, and write."""
+        with self._alone(name, "write") as lock_id:
+            return self.put(name, content, expected=expected, lock_id=lock_id)
+
+    def delete(self, name: str, *, expected: str) -> None:
+        with self._alone(name, "delete") as lock_id:
+            now = self._now(name)
+            if now is None:
+                return
+            self._expect(name, now, expected)
+            self._check(self.wire.ask("DELETE", _locked(self.where(name), lock_id)), name)
+
+    def put(self, name: str, content: bytes, *, expected: str | None, lock_id: str) -> str:
+        """Write under the lock *lock_id*; StateTaken if that is not the lock any more."""
+        after = self._now(name)
+        self._expect(name, after, expected)
+        wrapped = wrap(content, after=after)
+        body = state_bytes(wrapped)
+        self._post(name, wrapped, body, lock_id)
+        return wrapped.version
+
+    def _post(self, name: str, wrapped: Wrapped, body: bytes, lock_id: str) -> None:
+        url = _locked(self.where(name), lock_id)
+        try:
+            answer = self.wire.once("POST", url, body)
+        except HomeUnreachable:
+            now = self._now(name)
+            if now and now.version == wrapped.version:
+                return
+            answer = self.wire.once("POST", url, body)
+        self._check(answer, name)
+
+    def _now(self, name: str) -> Wrapped | None:
+        answer = self.wire.ask("GET", self.where(name))
+        if answer.status in _ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
+            return None
+        self._check(answer, name)
+        wrapped = parse_state(answer.content)
+        if wrapped is None:
+            raise StateError(
+                f"{self.where(name)} holds something that ctxprov has not written, such as the "
+                "state of a Terraform, or not the whole of it.  Nothing was changed.  Give "
+                "ctxprov an address of its own, or restore an earlier version on the server."
+            )
+        return wrapped
+
+    def _expect(self, name: str, now: Wrapped | None, version: str | None) -> None:
+        if (now.version if now else None) != version:
+            raise StateTaken(
+                f"{name} at {self.where(name)} is not what it was when it was read: somebody else "
+                "has written it meanwhile.  Run again."
+            )
+
+    def _check(self, answer: Answer, name: str) -> None:
+        if answer.status in _HELD:
+            raise self.loss(name)
+        if answer.status not in _DONE:
+            raise StateError(f"{self.where(name)} answered {answer}.")
+
+    def loss(self, name: str) -> LockLost:
+        return LockLost(
+            f"the lock of {self.where(name)} is not ours any more: somebody ended it.  Nothing "
+            "was written over.  What was made is found by its label in the next run."
+        )
+
+    @asynccontextmanager
+    async def lock(
+        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
+    ) -> AsyncIterator[Hold]:
+        hold = WebHold(self, name, who)
+        try:
+            await self._acquire(hold, timeout, on_wait)
+            yield hold
+        except BaseException:
+            with suppress(StateError):  # what ended the run says more
+                await to_its_end(hold.let_go)
+            raise
+        await to_its_end(hold.let_go)
+
+    async def _acquire(self, hold: WebHold, timeout: timedelta, on_wait: OnWait) -> None:
+        deadline = self.monotonic() + timeout.total_seconds()
+        while there := await to_its_end(hold.take):
+            remaining = deadline - self.monotonic()
+            if remaining <= 0:
+                raise StateLocked(self._refusal(hold.name, there))
+            on_wait(there.holder, timedelta(seconds=remaining))
+            await self.sleep(min(_POLL, remaining))
+
+    def holder(self, name: str) -> Holder | None:
+        there = self._look(name)
+        return there.holder if there else None
+
+    def unlock(self, name: str, lock_id: str) -> None:
+        there = self._look(name)
+        if there is None or there.id not in {lock_id, ""}:
+            held = f"{_named(there)} holds it" if there else "nobody holds it"
+            raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {held}.")
+        self.release(name, replace(self._me("unlock"), id=lock_id))
+
+    def seize(self, name: str, who: Holder) -> Lock | None:
+        """Try the lock once; None if it is ours now, else whose it is."""
+        answer = self._knock(self.endpoint.lock, name, who)
+        if answer.status in _HELD:
+            there = parse_lock(answer.content) or Lock(id="", holder=None)
+            return None if there.id == who.id else there  # the answer to a first try was lost
+        if answer.status not in _DONE:
+            raise StateError(
+                f"{self.where(name)} cannot be locked: {self.endpoint.lock.method} "
+                f"{self.endpoint.lock.of(name)} was answered {answer}.  Either no states live at "
+                "that address, or its locks live elsewhere: set CTXPROV_HTTP_LOCK_ADDRESS, "
+                "CTXPROV_HTTP_LOCK_METHOD and CTXPROV_HTTP_UNLOCK_METHOD."
+            )
+        return None
+
+    def release(self, name: str, who: Holder) -> None:
+        """End the lock of *who*.  It is well if that is not there any more."""
+        try:
+            answer = self._knock(self.endpoint.unlock, name, who)
+        except HomeUnreachable as error:
+            raise HomeUnreachable(
+                f"{error}  The lock of {self.where(name)} does not run out: end it with "
+                f"`ctxprov unlock {who.id}`."
+            ) from error
+        if answer.status not in _DONE | _HELD | _ABSENT:
+            raise StateError(
+                f"{self.where(name)} is still locked: {self.endpoint.unlock.method} "
+                f"{self.endpoint.unlock.of(name)} was answered {answer}."
+            )
+
+    def _knock(self, door: Door, name: str, who: Holder) -> Answer:
+        return self.wire.ask(door.method, door.of(name), lock_bytes(who, path=self.where(name)))
+
+    def _look(self, name: str) -> Lock | None:
+        me = self._me("lock status")
+        there = self.seize(name, me)
+        if there is None:
+            self.release(name, me)
+        return there
+
+    @contextmanager
+    def _alone(self, name: str, operation: str) -> Iterator[str]:
+        me = self._me(operation)
+        attempt = 0
+        while there := self.seize(name, me):
+            attempt += 1
+            if attempt == _TRIES:
+                raise StateLocked(self._refusal(name, there))
+            self.wire.sleep(random.uniform(0, min(0.25, 0.01 * 2**attempt)))  # noqa: S311  # no secret
+        try:
+            yield me.id
+        finally:
+            self.release(name, me)
+
+    def _me(self, operation: str) -> Holder:
+        return holder_here(operation, since=self.now(), environ=self.environ)
+
+    def _refusal(self, name: str, there: Lock) -> str:
+        end = f"`ctxprov unlock {there.id}` ends it" if there.id else "end it on the server"
+        return (
+            f"{self.where(name)} is locked: {_named(there)} holds it.  Wait until that run is "
+            "done, or give --lock-timeout 5m to wait for it here.  This lock does not run out "
+            f"by itself: if that run is dead, {end}."
+        )
+
+
+@dataclass(slots=True)
+class WebHold:
+    """A lock on a server, which stays until it is let go of or ended by somebody."""
+
+    home: WebHome
+    name: str
+    who: Holder
+    is_lost: bool = False
+    _is_held: bool = False
+
+    @property
+    def took_over(self) -> bool:
+        return False
+
+    def take(self) -> Lock | None:
+        there = self.home.seize(self.name, self.who)
+        self._is_held = there is None
+        return there
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        if name != self.name:
+            return self.home.write(name, content, expected=expected)
+        if self.is_lost:
+            raise self.home.loss(name)
+        try:
+            return self.home.put(name, content, expected=expected, lock_id=self.who.id)
+        except LockLost:
+            self.is_lost = True
+            raise
+
+    def let_go(self) -> None:
+        if self._is_held and not self.is_lost:
+            self.home.release(self.name, self.who)
+
+
+class LockLost(StateTaken):
+    """The server does not know our lock any more."""
+
+
+def _named(there: Lock) -> str:
+    if there.holder:
+        return f"{there.holder}, lock {there.id},"
+    return f"lock {there.id}" if there.id else "a run that the server does not name"
+
+
+def _locked(url: str, lock_id: str) -> str:
+    return f"{url}?ID={quote(lock_id, safe='')}"

@@ -1,0 +1,382 @@
+"""Terraform's HTTP protocol, spoken to a server of the tests' own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
+from provisioner.homes import Home, open_home
+from provisioner.homes.home import Hold
+from provisioner.homes.web import WebHome
+from provisioner.render.escape import plain
+from tests.builders import NOW
+from tests.homes.conformance import ANN, BOB, NAME, FilesConformance, Open
+from tests.homes.terraform_server import Reply, Request, States, terraform_server
+
+pytestmark = pytest.mark.anyio
+
+ME = {"TF_HTTP_USERNAME": "me", "TF_HTTP_PASSWORD": "s3cret"}
+ONCE = {"TF_HTTP_RETRY_MAX": "0"}
+
+
+@pytest.fixture
+def server() -> Iterator[States]:
+    with terraform_server() as states:
+        yield states
+
+
+@pytest.fixture(params=["/states", "/api/v4/projects/1/terraform/state"])
+def base(request: pytest.FixtureRequest) -> str:
+    """Where locks are at the state's own address, and where they are one level below."""
+    path: str = request.param
+    return path
+
+
+def at(address: str, environ: Mapping[str, str] = ONCE) -> Home:
+    return open_home(address, root=Path(), environ=environ, clock=lambda: NOW)
+
+
+def locked(home: Home, who: object = ANN) -> AbstractAsyncContextManager[Hold]:
+    assert isinstance(who, type(ANN))
+    return home.lock(NAME, who, timeout=timedelta(), on_wait=lambda *_: None)
+
+
+class TestConformance(FilesConformance):
+    """What every home promises; bare writes take the lock for themselves."""
+
+    @pytest.fixture
+    def open_place(self, server: States) -> Open:
+        def open_(clock: Callable[[], datetime]) -> Home:
+            return open_home(server.url + "/states", root=Path(), environ=ONCE, clock=clock)
+
+        return open_
+
+    @pytest.mark.parametrize("name", ["a/b.json", "a/b/c-d_e.1.json"])
+    def test_folders(self, home: Home, name: str) -> None:
+        """A state is known by its name without the suffix."""
+        home.write(name, b"one", expected=None)
+        assert home.read(name)
+        assert home.read(name.rpartition("/")[2]) is None
+        assert home.where(name).endswith(name.removesuffix(".json"))
+
+
+async def test_one_holds_it(server: States, base: str) -> None:
+    """A lock says who has it, keeps others out, and is gone when it is let go of."""
+    home, other = at(server.url + base), at(server.url + base)
+    async with locked(home) as hold:
+        first = hold.write(NAME, b"one", expected=None)
+        second = hold.write(NAME, b"two", expected=first)
+        with pytest.raises(StateTaken):
+            hold.write(NAME, b"three", expected=first)
+        assert other.holder(NAME) == ANN
+        with pytest.raises(StateLocked, match=r"ann@build.*lock aaa.*ctxprov unlock aaa"):
+            await locked(other, BOB).__aenter__()
+        assert not hold.is_lost
+        assert not hold.took_over
+    assert other.holder(NAME) is None
+    async with locked(other, BOB):
+        pass
+    found = other.read(NAME)
+    assert found
+    assert (found.content, found.version) == (b"two", second)
+    assert home.keeps_history
+    assert server.locks == {}
+
+
+async def test_waits(server: States, base: str) -> None:
+    """Who waits gets the lock after it is let go of."""
+    home = at(server.url + base)
+    is_waiting = asyncio.Event()
+
+    async def wait() -> None:
+        limit = timedelta(seconds=60)
+        async with home.lock(NAME, BOB, timeout=limit, on_wait=lambda *_: is_waiting.set()):
+            pass
+
+    async with locked(home):
+        waiting = asyncio.create_task(wait())
+        await is_waiting.wait()
+    await waiting
+
+
+async def test_unlocked(server: States, base: str) -> None:
+    """A lock is ended by its id alone; who lost it writes nothing and frees nobody's."""
+    home, other = at(server.url + base), at(server.url + base)
+    async with locked(home) as lost:
+        version = lost.write(NAME, b"one", expected=None)
+        with pytest.raises(StateTaken, match="lock aaa"):
+            other.unlock(NAME, "ccc")
+        other.unlock(NAME, "aaa")
+        with pytest.raises(StateTaken, match="nobody"):
+            other.unlock(NAME, "aaa")
+        async with locked(other, BOB) as hold:
+            with pytest.raises(StateTaken, match="not ours any more"):
+                lost.write(NAME, b"two", expected=version)
+            assert lost.is_lost
+            hold.write(NAME, b"three", expected=version)
+            assert other.holder(NAME) == BOB
+    assert server.locks == {}
+    found = home.read(NAME)
+    assert found
+    assert found.content == b"three"
+
+
+def test_what_the_server_keeps(server: States, base: str) -> None:
+    """The file is an output of a state in Terraform's own format, whose serial grows."""
+    home = at(server.url + base)
+    first = home.write(NAME, b'{"a": 1}\n', expected=None)
+    home.write(NAME, b'{"a": 2}\n', expected=first)
+
+    [kept] = server.states.values()
+    one, two = map(json.loads, kept)
+    assert two["outputs"] == {"ctxprov": {"value": '{"a": 2}\n', "type": "string"}}
+    assert (one["serial"], two["serial"]) == (1, 2)
+    assert one["lineage"] == two["lineage"]
+
+
+def test_a_foreign_state(server: States, base: str) -> None:
+    """The state of a Terraform is neither read nor written over."""
+    home = at(server.url + base)
+    theirs = json.dumps(
+        {"version": 4, "serial": 7, "lineage": "x", "outputs": {}, "resources": [{"type": "vm"}]}
+    ).encode()
+    server.states[f"{base}/demo"] = [theirs]
+
+    with pytest.raises(StateError, match="state of a Terraform"):
+        home.read(NAME)
+    with pytest.raises(StateError, match="state of a Terraform"):
+        home.write(NAME, b"x", expected=None)
+
+    assert server.states[f"{base}/demo"] == [theirs]
+    assert server.locks == {}
+
+
+def test_credentials(server: States, base: str) -> None:
+    """The server is told who asks; without or with wrong credentials it says what to do."""
+    server.users["me"] = "s3cret"
+    right = at(server.url + base, ME)
+    right.write(NAME, b"one", expected=None)
+
+    assert right.read(NAME)
+    with pytest.raises(StateError, match=r"401.*Set TF_HTTP_USERNAME and TF_HTTP_PASSWORD"):
+        at(server.url + base).read(NAME)
+    with pytest.raises(StateError, match=r"401.*Look at TF_HTTP_USERNAME") as caught:
+        at(server.url + base, ME | {"TF_HTTP_PASSWORD": "wr0ng"}).read(NAME)
+    assert "wr0ng" not in str(caught.value)
+    assert "s3cret" not in repr(right)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "why"),
+    [
+        ((403, b"may not", {}), StateError, "give it the permission"),
+        ((200, b"<html>sign in", {"content-type": "text/html"}), StateError, "page for people"),
+        ((302, b"", {"location": "https://else.example/"}), StateError, r"else\.example"),
+        ((418, b"tea\npot", {}), StateError, "418: tea pot"),
+        ((503, b"later", {}), HomeUnreachable, "503: later"),
+        ((429, b"slowly", {}), HomeUnreachable, "429: slowly"),
+        ((0, b"", {}), HomeUnreachable, "cannot be reached"),
+        ((200, b'{"version": 4', {}), StateError, "not the whole of it"),
+        (
+            (200, b"torn", {"content-length": "400", "connection": "close"}),
+            HomeUnreachable,
+            "cannot be reached",
+        ),
+        ((200, b"", {"content-encoding": "gzip"}), StateError, "nobody asked for"),
+    ],
+)
+def test_answers_that_are_none(
+    server: States, reply: Reply, error: type[StateError], why: str
+) -> None:
+    """Whatever goes wrong is told as what a person must do, or as what may pass."""
+    server.before = lambda _: reply
+
+    with pytest.raises(error, match=why) as caught:
+        at(server.url + "/states", ME | ONCE).read(NAME)
+
+    assert type(caught.value) is error
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_secret_that_is_told_back(server: States) -> None:
+    """A server that repeats the password does not make us show it."""
+    server.before = lambda _: (400, b"no such thing as s3cret", {})
+
+    with pytest.raises(StateError, match=r"no such thing as \*\*\*"):
+        at(server.url + "/states", ME).read(NAME)
+
+
+def test_a_huge_answer(server: States) -> None:
+    """An answer that does not end is not read to its end."""
+    server.before = lambda _: (200, b" " * 5000, {})
+    home = at(server.url + "/states")
+    assert isinstance(home, WebHome)
+
+    with pytest.raises(StateError, match="more than 4000 bytes"):
+        replace(home, wire=replace(home.wire, largest=4000)).read(NAME)
+
+
+def test_server_gone() -> None:
+    with terraform_server() as states:
+        url = states.url
+    with pytest.raises(HomeUnreachable, match="127"):
+        at(url).read(NAME)
+
+
+def test_asks_again(server: States) -> None:
+    """What may pass is asked again as often as Terraform would."""
+    failures: Iterator[Reply] = iter([(503, b"", {}), (503, b"", {})])
+    server.before = lambda _: next(failures, None)
+    retries = {"TF_HTTP_RETRY_MAX": "2", "TF_HTTP_RETRY_WAIT_MIN": "0"}
+
+    assert at(server.url + "/states", retries).read(NAME) is None
+
+
+@pytest.mark.parametrize("status", [0, 502])
+def test_a_lost_answer_to_a_write(server: States, base: str, status: int) -> None:
+    """A write whose answer was lost is looked up, and not made twice."""
+    lost: list[Request] = []
+
+    def lose(request: Request) -> Reply | None:
+        if lost or request.method != "POST" or b'"outputs"' not in request.body:
+            return None
+        lost.append(request)
+        return status, b"", {}
+
+    server.after = lose
+    home = at(server.url + base)
+    version = home.write(NAME, b"one", expected=None)
+
+    assert lost
+    found = home.read(NAME)
+    assert found
+    assert found.version == version
+    assert [len(kept) for kept in server.states.values()] == [1]
+
+
+async def test_a_lost_answer_to_a_lock(server: States, base: str) -> None:
+    """A lock whose answer was lost is known again by its id."""
+    lost: list[Request] = []
+
+    def lose(request: Request) -> Reply | None:
+        if lost or request.method not in {"LOCK", "POST"}:
+            return None
+        lost.append(request)
+        return 502, b"", {}
+
+    server.after = lose
+    home = at(server.url + base, {"TF_HTTP_RETRY_WAIT_MIN": "0"})
+
+    async with locked(home) as hold:
+        hold.write(NAME, b"one", expected=None)
+
+    assert lost
+    assert server.locks == {}
+
+
+async def test_a_lock_that_stays(server: States, base: str) -> None:
+    """Who cannot let go says how the lock is ended."""
+
+    def fail(request: Request) -> Reply | None:
+        return (503, b"", {}) if request.method in {"UNLOCK", "DELETE"} else None
+
+    server.before = fail
+    with pytest.raises(HomeUnreachable, match="ctxprov unlock aaa"):
+        async with locked(at(server.url + base)):
+            pass
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_no_locks(server: States, status: int) -> None:
+    """A server without locks is refused, with what to set."""
+    server.before = lambda request: (status, b"", {}) if request.method == "LOCK" else None
+
+    with pytest.raises(StateError, match="CTXPROV_HTTP_LOCK_ADDRESS"):
+        await locked(at(server.url + "/states")).__aenter__()
+
+
+@pytest.mark.parametrize("status", [409, 423])
+@pytest.mark.parametrize(
+    ("info", "told"),
+    [
+        (
+            {
+                "ID": "5-\x1b[31m",
+                "Operation": "OperationTypeApply",
+                "Info": "",
+                "Who": "eve@\u202eevil\n::error::x",
+                "Version": "1.15.0",
+                "Created": "2026-01-01T00:00:00.123456789Z",
+                "Path": "",
+            },
+            r"eve@\u202eevil\n\x3a\x3aerror\x3a\x3ax (OperationTypeApply) since 2026-01-01T",
+        ),
+        ({"ID": "6", "Created": "never"}, "lock 6 holds it"),
+        ({"message": "it is locked"}, "a run that the server does not name"),
+        ([], "a run that the server does not name"),
+    ],
+)
+async def test_what_a_lock_says(server: States, info: object, told: str, status: int) -> None:
+    """The lock of a Terraform is named; whatever stands in it is shown and cannot act."""
+    server.before = lambda _: (status, json.dumps(info).encode(), {})
+
+    with pytest.raises(StateLocked) as caught:
+        await locked(at(server.url + "/states")).__aenter__()
+
+    assert told in plain(str(caught.value))
+    assert plain(str(caught.value)).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("https://me:s3cret@host/states", "Keep credentials out of it"),
+        ("https://s3cret@host/states", "Keep credentials out of it"),
+        ("https://host/states?token=s3cret", "Keep credentials out of it"),
+        ("https://host/states#s3cret", "Keep credentials out of it"),
+        ("http://host.example/states", "https://"),
+        ("http://127.0.0.1.example/states", "https://"),
+        ("https:///states", "no URL"),
+        ("https://host:port/states", "no URL"),
+        ("https://host/a b", "no URL"),
+    ],
+)
+def test_addresses_that_are_none(address: str, why: str) -> None:
+    """An address is a place and nothing more; what else is in it is not shown."""
+    with pytest.raises(StateError, match=why) as caught:
+        at(address)
+
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "why"),
+    [
+        ({"CTXPROV_HTTP_LOCK_METHOD": "POST"}, "overwrite or delete it"),
+        ({"CTXPROV_HTTP_UNLOCK_METHOD": "delete"}, "overwrite or delete it"),
+        ({"CTXPROV_HTTP_LOCK_ADDRESS": "https://host/lock"}, r"hold \{name\}"),
+        ({"CTXPROV_HTTP_LOCK_ADDRESS": "https://else/{name}"}, "on the server of the state"),
+        ({"TF_HTTP_RETRY_MAX": "often"}, "whole number"),
+    ],
+)
+def test_settings_that_are_none(environ: Mapping[str, str], why: str) -> None:
+    with pytest.raises(StateError, match=why):
+        at("https://host/states", environ)
+
+
+async def test_locks_elsewhere(server: States) -> None:
+    """Locks may live at another address, for every state its own."""
+    elsewhere = {
+        "CTXPROV_HTTP_LOCK_ADDRESS": f"{server.url}/locks/{{name}}",
+        "TF_HTTP_LOCK_ADDRESS": f"{server.url}/the-one-state-of-a-terraform",
+    }
+    async with locked(at(server.url + "/states", elsewhere)):
+        assert list(server.locks) == ["/locks/demo"]
