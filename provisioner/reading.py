@@ -9,7 +9,7 @@ of the schema's shape is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -22,6 +22,7 @@ from provisioner.cache import Json
 from provisioner.errors import CtxprovError
 from provisioner.model import Cause, Edit, Plan, Reason
 from provisioner.model.words import parse_after, parse_life, parse_settings
+from provisioner.pricing import totals
 from provisioner.render.counts import counts
 from provisioner.render.escape import plain
 from provisioner.render.layout import clip
@@ -68,10 +69,15 @@ def _plan(document: Json) -> PlanView:
     at = parse_moment(shaped["at"])
     number = counts((row.action, row.reason) for row in found)
     plan = Plan(stack=shaped["stack"], at=at, changes=(), edits=frozenset(edits))
+    priced = totals(row.cost for row in found if row.cost)
     if shaped["summary"] != number:
         raise ValueError("its summary does not count its changes")
     if shaped["fingerprint"] != plan.fingerprint:
         raise ValueError("its fingerprint is not that of its edits")
+    if parse_totals(shaped["totals"]) != priced or priced.lines != len(found):
+        raise ValueError("its totals are not those of its changes")
+    if not shaped["partial"] and (hidden := _hidden(edits, found)):
+        raise ValueError(f"no change shows the edit of {hidden}")
     return PlanView(
         stack=plan.stack,
         at=at,
@@ -86,8 +92,20 @@ def _plan(document: Json) -> PlanView:
         declared=_edits(shaped["desired"]),
         rows=found,
         limits=tuple(map(_limit, shaped["limits"])),
-        totals=parse_totals(shaped["totals"]),
+        totals=priced,
     )
+
+
+def _hidden(edits: Iterable[Edit], found: Sequence[Row]) -> str | None:
+    """
+    The name of an edit that nobody would see.
+
+    Only a removed entry may have no row: its cache may live on in one that is adopted.
+    """
+    told = {row.name for row in found if row.is_told}
+    adopting = any(row.action == "adopt" for row in found)
+    unseen = (edit for edit in edits if edit.name not in told)
+    return next((edit.name for edit in unseen if edit.after or not adopting), None)
 
 
 def _shaped(document: Json) -> Shaped:

@@ -12,11 +12,12 @@ from hypothesis import given
 
 from provisioner.errors import CtxprovError
 from provisioner.model import Blocked, Create, Keep, Measure, Reason, Replace
+from provisioner.planner import plan
 from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
 from provisioner.render.markdown import plan_markdown
 from provisioner.render.text import plan_text
-from tests.builders import HOUR, annotation, desired, live, noted, recorded
+from tests.builders import HOUR, STACK, annotation, desired, live, noted, recorded, state
 from tests.render.scene import AT, PLAN, plan_of, view
 from tests.render.test_escape import NASTY
 from tests.render.test_limits import ALL
@@ -51,7 +52,7 @@ def test_foreign_text_comes_back(text: str) -> None:
     old = recorded(want, known, model="another")
     seen = live(want, known, model=known, label=None)
     note = replace(annotation(), name=known, model=known)
-    plan = replace(
+    told = replace(
         plan_of(
             Create(want, None, Reason.NEW),
             Replace(want, seen, old, Reason.MODEL),
@@ -61,7 +62,7 @@ def test_foreign_text_comes_back(text: str) -> None:
         stack=known,
     )
 
-    assert reread(plan_json(view(plan))) == view(plan)
+    assert reread(plan_json(view(told))) == view(told)
 
 
 def test_several_stacks() -> None:
@@ -72,8 +73,26 @@ def test_several_stacks() -> None:
     assert plan_views_from_json(raw, where="plan.json") == (WHOLE, view(plan_of()))
 
 
+def test_a_name_that_was_given_by_adopting() -> None:
+    """What a removed entry had is shown in the row of the entry that adopts it."""
+    want, old = desired("b", adopt="cachedContents/1"), desired("a")
+    told = plan([want], state(recorded(old)), [live(old)], stack=STACK, now=AT)
+
+    assert reread(plan_json(view(told))).edits == view(told).edits
+
+
 def in_first(key: str, value: object) -> Callable[[Any], None]:
     return lambda document: document["changes"][0].__setitem__(key, value)
+
+
+def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Show what somebody edited as if it stayed as it is."""
+    edited, steady = (
+        next(one for one in document["changes"] if one["name"] == name)
+        for name in ("product-manual", "steady")
+    )
+    document["summary"].update(replace=0, unchanged=document["summary"]["unchanged"] + 1)
+    edited.update({key: steady[key] for key in ("section", "action", "reason", "cause", "pending")})
 
 
 @pytest.mark.parametrize(
@@ -95,6 +114,10 @@ def in_first(key: str, value: object) -> Callable[[Any], None]:
         (lambda d: d["changes"][0]["after"].update(tokens=True), "changes.0.after"),
         (lambda d: d["changes"][0]["cost"]["once"].update(usd="1"), "changes.0"),
         (lambda d: d["totals"]["once"].update(usd=1e300), "totals.once"),
+        (lambda d: d["totals"]["once"].update(usd=0), "its totals are not those of its changes"),
+        (lambda d: d["totals"].update(unpriced=0, lines=1), "its totals are not those"),
+        (in_first("cost", None), "its totals are not those of its changes"),
+        (hide, "no change shows the edit of product-manual"),
         (in_first("section", "<b>"), "changes.0.section"),
         (in_first("why", "x" * 8193), "changes.0.why"),
         (in_first("name", "\ud800"), "surrogate"),

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from statistics import median
 
 from provisioner.render.row import Row
 from provisioner.render.side import Side
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _FAR = 4
 """So many times the usual rest of a life is shown; what ends later is cut."""
 _SHORTEST = timedelta(hours=1)
@@ -68,10 +69,18 @@ def horizon(lanes: Iterable[Lane], at: datetime) -> tuple[datetime, datetime]:
     shown = tuple(lanes)
     ahead = [max(lane.end - at, _SHORTEST) for lane in shown]
     usual = timedelta(seconds=median(rest.total_seconds() for rest in ahead))
-    end = min(max(lane.end for lane in shown), at + _FAR * usual)
-    end = max(end, at + _SHORTEST)
-    begin = max(min(lane.begin for lane in shown), at - (end - at))
-    return min(begin, at - (end - at) / 8), end + (end - at) / 20
+    end = min(max(lane.end for lane in shown), _shifted(at, _FAR * usual))
+    end = max(end, _shifted(at, _SHORTEST))
+    begin = max(min(lane.begin for lane in shown), _shifted(at, at - end))
+    return min(begin, _shifted(at, (at - end) / 8)), _shifted(end, (end - at) / 20)
+
+
+def _shifted(moment: datetime, by: timedelta) -> datetime:
+    """As far as the calendar goes."""
+    try:
+        return moment + by
+    except OverflowError:
+        return _LAST if by > timedelta() else _FIRST
 
 
 def _spans(row: Row, at: datetime) -> Iterator[Span]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from provisioner.render.html.lanes import Lane, Phase, Span, horizon, lanes
 from provisioner.render.html.markup import NOTHING, Markup, tag, together
@@ -67,12 +68,11 @@ class _Scale:
 
     def ticks(self) -> Iterator[datetime]:
         span = self.end - self.begin
-        step = next((one for one in _STEPS if span / one <= _TICKS + 1), _STEPS[-1])
+        step = next((one for one in _STEPS if span / one <= _TICKS + 1), span / _TICKS)
         midnight = self.begin.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        tick = midnight + step * (1 + (self.begin - midnight) // step)
-        while tick < self.end - span / 20:
-            yield tick
-            tick += step
+        first = 1 + (self.begin - midnight) // step
+        beyond = ceil((self.end - span / 20 - midnight) / step)
+        return (midnight + step * number for number in range(first, beyond))
 
 
 def _axis(scale: _Scale, at: datetime, height: int) -> Iterator[Markup]:

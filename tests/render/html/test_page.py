@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from provisioner.model import Keep, Leave, Reason
+from provisioner.model import Keep, Leave, Reason, Until
 from provisioner.render.html import html_document, plan_article
 from provisioner.render.html.page import MOST
+from provisioner.render.row import rows
 from provisioner.render.view import PlanView
-from tests.builders import desired, live, recorded
+from tests.builders import NOW, desired, live, recorded
 from tests.render.html.test_markup import read_page
 from tests.render.scene import PLAN, plan_of, view
 
@@ -79,6 +81,18 @@ def test_pictures() -> None:
     assert len(labels) == 2
     assert seen.tags.count("title") > 20
     assert "Rent per hour" in seen.text
+
+
+@pytest.mark.parametrize("year", [1, 2026, 9999])
+def test_lives_to_the_end_of_the_calendar(year: int) -> None:
+    """A life of thousands of years is a picture with a handful of ticks, whenever it is planned."""
+    at = NOW.replace(year=year, month=6)
+    end = datetime.max.replace(tzinfo=UTC)
+    want = desired("a", life=Until(end))
+    plan = replace(plan_of(Keep(want, live(want, expires_at=end), None, Reason.CURRENT)), at=at)
+    told = replace(view(plan_of()), at=at, rows=rows(plan))
+
+    assert page(told).count('class="tick"') < 20
 
 
 def test_nothing_to_draw() -> None:
