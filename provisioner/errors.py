@@ -29,8 +29,8 @@ server's or a file's own words: whoever prints them escapes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
 
@@ -151,17 +151,47 @@ class Problem:
     where: str
     """The key, such as `caches.manual.ttl`; may be empty."""
     message: str
+    note: str = ""
+    """Which of many it is about, where one key speaks for many."""
+
+    @property
+    def sentence(self) -> str:
+        """The message with its note."""
+        return f"{self.message} ({self.note})" if self.note else self.message
 
     def __str__(self) -> str:
         key = f"{self.where}: " if self.where else ""
-        return f"{self.file}:{self.line}:{self.column}: {key}{self.message}"
+        return f"{self.file}:{self.line}:{self.column}: {key}{self.sentence}"
+
+
+def told_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """*problems*, sorted; what is wrong for many is said once, with how many it is wrong for."""
+    many: dict[Problem, list[Problem]] = {}
+    for problem in problems:
+        many.setdefault(replace(problem, note=""), []).append(problem)
+    return tuple(sorted(_together(alike) for alike in many.values()))
+
+
+def _together(alike: Sequence[Problem]) -> Problem:
+    """One problem for all that are *alike* but for their notes."""
+    first = min(alike)
+    rest = len(alike) - 1
+    match rest, first.note:
+        case 0, _:
+            return first
+        case _, "":
+            return replace(first, note=f"{rest + 1:,} caches")
+        case 1, note:
+            return replace(first, note=f"{note} and one more")
+        case _, note:
+            return replace(first, note=f"{note} and {rest:,} more")
 
 
 class ManifestError(CtxprovError):
-    """The manifest does not mean anything; `problems` says why, sorted, each once."""
+    """The manifest does not mean anything; `problems` says why, as `told_once` does."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
+        self.problems = told_once(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -110,13 +111,16 @@ def test_names_in_sentences(handle: CacheHandle, name: str) -> None:
 
 
 def test_all_problems_at_once() -> None:
-    """A manifest's problems come together, sorted, each once, with their places."""
-    later = Problem("b.yaml", 2, 1, "", "no caches")
+    """A manifest's problems come together, sorted, each once, with how many caches it is of."""
+    later = Problem("b.yaml", 2, 1, "", "no model")
     sooner = Problem("b.yaml", 1, 5, "caches.a.ttl", "not a duration")
     error = ManifestError([later, sooner, later])
 
-    assert error.problems == (sooner, later)
-    assert str(error) == ("b.yaml:1:5: caches.a.ttl: not a duration\nb.yaml:2:1: no caches")
+    assert error.problems == (sooner, replace(later, note="2 caches"))
+    assert ManifestError(error.problems).problems == error.problems
+    assert str(error) == (
+        "b.yaml:1:5: caches.a.ttl: not a duration\nb.yaml:2:1: no model (2 caches)"
+    )
 
 
 def test_every_error_says_why_it_is_there() -> None:

@@ -84,7 +84,7 @@ def stack_at_base(
         except ManifestError as error:
             raise CtxprovError(
                 f"At the merge base with {ref} ({commit[:12]}) the stack has errors, so nothing "
-                f"can be compared with it: {error.problems[0].message}"
+                f"can be compared with it: {error.problems[0].sentence}"
             ) from error
         yield manifest, resolution.desired
 

@@ -17,6 +17,7 @@ from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.document import Document, Place, shown
 from provisioner.manifest.each import SLOT, Match, matches
 from provisioner.manifest.entries import entry_of
+from provisioner.manifest.environments import names_in, overlay_of
 from provisioner.manifest.inside import Folder, Unreadable
 from provisioner.manifest.layers import Layer, merged, place_in, said
 from provisioner.manifest.nouns import Entry
@@ -64,11 +65,25 @@ def names_of(document: Document) -> Iterable[str]:
     return caches if isinstance(caches, dict) else ()
 
 
-def elsewhere(documents: Sequence[Document]) -> frozenset[str]:
-    """Every name under which anything declares a cache, in whichever environment."""
-    overlays: Mapping[str, Any] = documents[0].root.get("environments") or {}  # type: ignore[assignment]  # its shape is known
-    more = ((overlay or {}).get("caches", {}) for overlay in overlays.values())
-    return frozenset(name for names in (*map(names_of, documents), *more) for name in names)
+def elsewhere(
+    documents: Sequence[Document], shapes: Sequence[Shape], folder: Folder
+) -> Iterator[str]:
+    """Every name that anything declares, in whichever environment; what is wrong is left out."""
+    for document in documents:
+        yield from names_of(document)
+    main = documents[0]
+    for overlay in (None, *(overlay_of(main, name) for name in names_in(main))):
+        for name, layers in declared(documents, shapes, overlay, []):
+            for suffix, own in _by_provider(layers):
+                yield from _each_name(f"{name}{suffix}", merged(own).get("each"), folder)
+
+
+def _each_name(name: str, pattern: str | None, folder: Folder) -> Iterable[str]:
+    try:
+        found = matches(folder, pattern) if pattern else ()
+    except Unreadable:
+        return ()
+    return [name.replace(SLOT, match.word) for match in found] or (name,)
 
 
 class Entries:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from provisioner.errors import Problem
@@ -85,18 +85,19 @@ class Place:
 
     def about(self, match: str) -> Place:
         """The same key, where it speaks for the file or folder *match*."""
-        return Place(self.document, self.path, f" (each: {shown(match)})")
+        return Place(self.document, self.path, f"each: {shown(match)}")
 
     @property
     def address(self) -> str:
         """`file:line:column`."""
-        return f"{self.document.address(self.path)}{self.note}"
+        address = self.document.address(self.path)
+        return f"{address} ({self.note})" if self.note else address
 
     def has(self, key: str) -> bool:
         return self.document.has((*self.path, key))
 
     def problem(self, message: str) -> Problem:
-        return self.document.problem(self.path, f"{message}{self.note}")
+        return replace(self.document.problem(self.path, message), note=self.note)
 
 
 def where(path: Sequence[Step]) -> str:

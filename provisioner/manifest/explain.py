@@ -68,6 +68,8 @@ def _complaints(error: ValidationError, defs: Shape) -> Iterator[tuple[tuple[Ste
     must = f"must be {shape.get('title')}"
     rule: tuple[Any, Any] = error.validator, error.validator_value
     match rule:
+        case _ if "propertyNames" in error.absolute_schema_path:
+            yield (*path, value), must
         case "additionalProperties", _:
             known = [key for key, sub in shape["properties"].items() if "not" not in _at(sub, defs)]
             for key in value.keys() - shape["properties"].keys():
@@ -87,8 +89,8 @@ def _complaints(error: ValidationError, defs: Shape) -> Iterator[tuple[tuple[Ste
             yield (*path, last), must
         case "not", _:
             yield path, must
-        case _ if "propertyNames" in error.absolute_schema_path:
-            yield (*path, value), must
+        case "uniqueItems", _:
+            yield path, "names one of them twice"
         case "enum", list(words):
             yield path, _wrong(value, must) + _guess(value, words)
         case _:

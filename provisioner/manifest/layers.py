@@ -54,8 +54,8 @@ def merged(layers: Sequence[Layer]) -> Keys:
 
 
 def place_in(layers: Sequence[Layer], path: Sequence[Step]) -> Place:
-    """Where the value at *path* was said, or would be said first."""
+    """Where the value at *path* was said, or would be said first; the whole is the nearest's."""
     for layer in layers:
-        if path[0] in layer.keys:
+        if path and path[0] in layer.keys:
             return reduce(Place.__truediv__, path, layer.place)
     return reduce(Place.__truediv__, path, layers[0].place)

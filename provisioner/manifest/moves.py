@@ -7,7 +7,7 @@ the last name to all old ones.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner.errors import Problem
@@ -15,7 +15,7 @@ from provisioner.manifest.document import Document, Place
 
 
 def moves_of(
-    main: Document, here: Container[str], elsewhere: Container[str], problems: list[Problem]
+    main: Document, here: Collection[str], elsewhere: Iterable[str], problems: list[Problem]
 ) -> tuple[tuple[str, str], ...]:
     """
     The moves to caches that are declared *here*; what is wrong goes to *problems*.
@@ -23,7 +23,8 @@ def moves_of(
     A move to a cache that is declared *elsewhere*, in another environment, is none here.
     """
     said: Any = main.root.get("moved", [])
-    problems += _wrong(said, Place(main, ("moved",)), here, elsewhere)
+    known = {*here, *elsewhere} if said else here
+    problems += _wrong(said, Place(main, ("moved",)), here, known)
     return tuple((one["from"], one["to"]) for one in said if one["to"] in here)
 
 
@@ -31,7 +32,7 @@ def _wrong(
     said: Sequence[Mapping[str, str]],
     place: Place,
     here: Container[str],
-    elsewhere: Container[str],
+    known: Container[str],
 ) -> Iterator[Problem]:
     first: dict[str, Place] = {}
     for at, one in enumerate(said):
@@ -46,5 +47,5 @@ def _wrong(
         if one["to"] in first:
             address = first[one["to"]].address
             yield new.problem(f"{one['to']} has moved on, at {address}: write its name of today")
-        elif one["to"] not in here and one["to"] not in elsewhere:
+        elif one["to"] not in known:
             yield new.problem(f"{one['to']} is not declared")

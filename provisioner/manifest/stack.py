@@ -166,7 +166,8 @@ def _drafted(
     above = [*([overlay.place] if overlay else []), Place(main, ())]
     providers = key_envs(said(above, "providers"), problems)
     problems += unknown_sections(said(above, "defaults"), providers)
-    entries = Entries(Folder(root), above, providers, problems)
+    folder = Folder(root)
+    entries = Entries(folder, above, providers, problems)
     for name, layers in declared(documents, shapes, overlay, problems):
         entries.make(name, layers)
     words: dict[str, Any] = main.root
@@ -178,7 +179,7 @@ def _drafted(
         state=changed.get("state") or words.get("state"),
         publish=published(words, environment),
         limits=limits_of(said(above, "limits")),
-        moved=moves_of(main, entries.made, elsewhere(documents), problems),
+        moved=moves_of(main, entries.made, elsewhere(documents, shapes, folder), problems),
         providers=providers,
         caches=MappingProxyType(entries.made),
     )

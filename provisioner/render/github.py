@@ -75,7 +75,7 @@ def failure_annotations(error: CtxprovError, here: Callable[[Problem], Problem])
 
 def _of_problem(problem: Problem) -> Annotation:
     title = problem.where or "ctxprov"
-    return Annotation(level="error", title=title, message=problem.message, spot=problem)
+    return Annotation(level="error", title=title, message=problem.sentence, spot=problem)
 
 
 def _of_limit(limit: BrokenLimit) -> Annotation:

@@ -6,19 +6,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path
 
 from provisioner.catalog import Catalog
-from provisioner.errors import ManifestError, Problem
+from provisioner.errors import ManifestError, Problem, told_once
 from provisioner.manifest import AnnotationEntry, CacheEntry, Folder, Manifest, read_manifest
 from provisioner.model import Desired
 from provisioner.resolver.annotations import annotation_of
 from provisioner.resolver.caches import cache_advice, cache_of, cache_problems
 from provisioner.resolver.content import Counter
 from provisioner.resolver.models import model_advice, model_problems
-
-_ORDER = attrgetter("file", "line", "column", "where", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +54,16 @@ def resolve(manifest: Manifest, catalog: Catalog, *, now: datetime) -> Resolutio
     """
     problems: list[Problem] = []
     counter = Counter(Folder(manifest.root), problems)
-    warnings: set[Problem] = set()
+    warnings: list[Problem] = []
     desired: list[Desired] = []
     for entry in manifest.caches.values():
         problems += model_problems(entry, catalog)
         digest, measure = counter.count(entry)
-        warnings.update(model_advice(entry, catalog, measure, now))
+        warnings += model_advice(entry, catalog, measure, now)
         match entry:
             case CacheEntry():
                 problems += cache_problems(entry)
-                warnings.update(cache_advice(entry))
+                warnings += cache_advice(entry)
                 desired.append(cache_of(manifest.stack, entry, digest, measure))
             case AnnotationEntry():
                 known = catalog.find(entry.provider, entry.model)
@@ -76,4 +73,4 @@ def resolve(manifest: Manifest, catalog: Catalog, *, now: datetime) -> Resolutio
                     problems += error.problems
     if problems:
         raise ManifestError(problems)
-    return Resolution(tuple(desired), tuple(sorted(warnings, key=_ORDER)))
+    return Resolution(tuple(desired), told_once(warnings))

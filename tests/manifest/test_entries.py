@@ -198,7 +198,10 @@ def test_wrong_default(tmp_path: Path) -> None:
 
     message = complaint(tmp_path, caches, defaults=defaults)
 
-    assert message == "ctxprov.yaml:3:31: defaults.gemini.ttl: must be from 1m to 365d, not 1s"
+    assert (
+        message
+        == "ctxprov.yaml:3:31: defaults.gemini.ttl: must be from 1m to 365d, not 1s (3 caches)"
+    )
 
 
 def test_several(tmp_path: Path) -> None:

@@ -228,3 +228,11 @@ def test_the_longest_label_fits(tmp_path: Path) -> None:
     manifest = load_manifest(write(tmp_path, text), environment=name)
 
     assert len(f"ctxprov:{manifest.stack}/{cached}@{'0' * 16}") <= 128
+
+
+def test_a_cache_that_is_only_half_said(tmp_path: Path) -> None:
+    """What an environment says of a cache that it alone has is wrong as a whole."""
+    assert complaint(tmp_path, "{caches: {more: {provider: gemini}}}") == (
+        "ctxprov.yaml:5:19: environments.prod.caches.more: "
+        "needs a content, a system_instruction, or both"
+    )

@@ -32,6 +32,10 @@ def complaints(text: str, kind: Kind = "manifest") -> list[str]:
             f"{CACHE}, ttl: ",
             "4:37: caches.a.ttl: is empty; it must be a duration such as 90m or 12h",
         ),
+        (
+            "provider: [gemini, gemini], content: a",
+            "4:7: caches.a.provider: names one of them twice",
+        ),
         (f"{CACHE}, tll: 12h", "4:37: caches.a.tll: is not a key here; did you mean ttl?"),
         (f"{CACHE}, TTL: 12h", "4:37: caches.a.TTL: is not a key here; did you mean ttl?"),
         (

@@ -29,6 +29,17 @@ def test_environments(tmp_path: Path) -> None:
     assert load_manifest(root, environment="prod").moved == (("y", "a"),)
 
 
+def test_names_that_an_environment_lacks(tmp_path: Path) -> None:
+    """A name that a template makes elsewhere is declared, though this environment leaves it out."""
+    template = f"'n-{{each}}': {{{FLASH}, each: t/*, content: 't/{{each}}'}}"
+    head = f"{HEAD}environments: {{dev: {{caches: {{'n-{{each}}': null}}}}, prod: }}\n"
+    text = f"{head}moved: [{{from: x, to: n-y}}]\ncaches: {{{template}}}\n"
+    root = write(tmp_path, text, {"t/y": "y"})
+
+    assert load_manifest(root, environment="dev").moved == ()
+    assert load_manifest(root, environment="prod").moved == (("x", "n-y"),)
+
+
 @pytest.mark.parametrize(
     ("moves", "message"),
     [

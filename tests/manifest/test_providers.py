@@ -169,3 +169,15 @@ def test_defaults_of_nobody(tmp_path: Path) -> None:
     assert found.endswith(
         "3:12: defaults.gemni: must be gemini, claude or openai, not 'gemni'; did you mean gemini?"
     )
+
+
+def test_a_name_that_is_taken(tmp_path: Path) -> None:
+    """A type without projects is no name for one, and that is told at the name."""
+    head = NAMED.replace("gemini-a:", "claude:")
+
+    assert complain(tmp_path, "m: {provider: gemini-b, content: m}", head) == [
+        (
+            "ctxprov.yaml:4:3: providers.claude: must be a name of at most 32 characters "
+            "out of a-z, 0-9 and -, and not claude or openai"
+        )
+    ]

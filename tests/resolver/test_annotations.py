@@ -65,5 +65,5 @@ def test_default_life(tmp_path: Path) -> None:
     )
 
     assert complaints(write(tmp_path, text), content=True) == [
-        "ctxprov.yaml:3:43: defaults.claude.ttl: must be 5m or 1h for claude, not 6h"
+        "ctxprov.yaml:3:43: defaults.claude.ttl: must be 5m or 1h for claude, not 6h (2 caches)"
     ]
