@@ -1,9 +1,10 @@
-"""`ctxprov list`: every live cache of the project, whoever made it."""
+"""`ctxprov list`: every live cache of the projects, whoever made it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,9 +12,11 @@ import click
 from provisioner.cache import CachedContext
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
+from provisioner.cli.expand import expanded
+from provisioner.cli.failure import tell_error
 from provisioner.cli.place import place_of, project_in, store_of
 from provisioner.cli.reach import Reach
-from provisioner.cli.status import Status
+from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model import LiveCache, RecordedCache, State
@@ -22,8 +25,17 @@ from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.state import read_state
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """A name for a project, and the way there: the emulator's store, the key's variable."""
+
+    provider: str
+    store: Path | None
+    key_env: str | None
+
+
 @click.command("list")
-@options.stack_argument
+@options.stacks_argument
 @options.env_option
 @options.emulator_option
 @options.state_option
@@ -32,7 +44,7 @@ from provisioner.state import read_state
 @options.colour_option
 @options.log_option
 def command(
-    stack: Path,
+    stacks: tuple[Path, ...],
     *,
     environment: str | None,
     emulator: bool,
@@ -44,24 +56,30 @@ def command(
     """
     List every live cache of the project, whoever made it.
 
-    Needs an API key, but neither manifest nor state. Where a manifest names several
-    projects, those that its caches use are listed. Caches that ctxprov labelled are
-    grouped by stack; where a manifest is at hand, its strays are marked. Changes nothing.
+    Needs an API key, but neither manifest nor state. Where manifests name several projects,
+    those that their caches use are listed, each once. Caches that ctxprov labelled are
+    grouped by stack; of every stack whose manifest is at hand the strays are marked, in all
+    environments unless one is chosen. Changes nothing.
 
     \b
     Examples:
       ctxprov list
       ctxprov list --json
+      ctxprov list stacks/*
       ctxprov list examples/support-bot --emulator
     """
-    manifest = _manifest(stack, environment)
+    found = [(stack, _manifests(stack, environment)) for stack in expanded(stacks)]
     now = clock.now()
-    seen = asyncio.run(_list(_projects(stack, manifest, emulator=emulator)))
-    known = _known(manifest, address, emulator=emulator) if manifest else {}
+    seen, failures = asyncio.run(_list(_ways(found, emulator=emulator)))
+    status = first_of(*map(tell_error, failures))
+    if failures and not seen:
+        return status
+    known = _known((one for _, manifests in found for one in manifests), address, emulator=emulator)
     prices = load_catalog(models).find
     caches = [
         Listed(live=live, display_name=one.display_name, rent=rent(live, prices, at=now))
-        for provider, one in seen
+        for provider, listed in seen
+        for one in listed
         for live in (LiveCache.of(provider, one),)
     ]
     if as_json:
@@ -75,50 +93,67 @@ def command(
             colour=terminal.wants_colour(colour),
         )
     click.echo(text, nl=False, color=True)
-    return Status.OK
+    return status
 
 
-def _manifest(stack: Path, environment: str | None) -> Manifest | None:
-    """The manifest, if there is a sound one: a list must come also when there is none."""
+def _manifests(stack: Path, environment: str | None) -> Sequence[Manifest]:
+    """A manifest for each environment; none if it is not sound: a list must come even so."""
+    known = environments_of(stack)
+    chosen = (environment,) if environment and known else known or (None,)
     try:
-        return load_manifest(stack, environment=environment)
+        return [load_manifest(stack, environment=one) for one in chosen]
     except CtxprovError:
-        if environment and environments_of(stack):
+        if environment and known:
             raise
-        return None
+        return []
 
 
-def _projects(
-    stack: Path, manifest: Manifest | None, *, emulator: bool
-) -> Mapping[str, tuple[Path | None, str | None]]:
-    """For each provider, the emulator's store and the variable of the key."""
-    keys = manifest.providers if manifest else {"gemini": None}
-    entries = manifest.caches.values() if manifest else ()
-    used = keys.keys() & {entry.provider for entry in entries} or {"gemini"}
-    store = store_of(stack, manifest) if emulator else None
-    return {name: (project_in(store, name), keys[name]) for name in sorted(used)}
+def _ways(found: Iterable[tuple[Path, Sequence[Manifest]]], *, emulator: bool) -> Iterable[_Way]:
+    """The ways to all projects that the caches of these stacks use."""
+    ways: dict[_Way, None] = {}
+    for stack, manifests in found:
+        for one in manifests or (None,):
+            keys = one.providers if one else {"gemini": None}
+            entries = one.caches.values() if one else ()
+            used = keys.keys() & {entry.provider for entry in entries} or {"gemini"}
+            store = store_of(stack, one) if emulator else None
+            for name in sorted(used):
+                way = _Way(provider=name, store=project_in(store, name), key_env=keys[name])
+                ways[way] = None
+    return ways
 
 
 async def _list(
-    projects: Mapping[str, tuple[Path | None, str | None]],
-) -> Sequence[tuple[str, CachedContext]]:
+    ways: Iterable[_Way],
+) -> tuple[Sequence[tuple[str, Sequence[CachedContext]]], Sequence[CtxprovError]]:
+    """What each project has, once, by whichever name; and why others could not be asked."""
+    seen: dict[tuple[Path | None, str], tuple[str, Sequence[CachedContext]]] = {}
+    failures: list[CtxprovError] = []
     async with Reach() as reach:
-        return [
-            (provider, one)
-            for provider, (store, key_env) in projects.items()
-            for one in await reach.listed(await reach.client(store, key_env))
-        ]
+        for way in ways:
+            try:
+                client = await reach.client(way.store, way.key_env)
+                project = way.store, client.key_fingerprint
+                if project not in seen:
+                    seen[project] = way.provider, await reach.listed(client)
+            except CtxprovError as error:
+                failures.append(error)
+    return list(seen.values()), failures
 
 
 def _known(
-    manifest: Manifest, address: str | None, *, emulator: bool
+    manifests: Iterable[Manifest], address: str | None, *, emulator: bool
 ) -> Mapping[str, Collection[str]]:
-    try:
-        home = place_of(manifest, address=address, emulator=emulator).home
-        state = read_state(home, stack=manifest.stack)
-    except StateError:
-        return {}
-    if state == State(stack=manifest.stack):
-        return {}
-    ids = {record.id for record in state.caches.values() if isinstance(record, RecordedCache)}
-    return {manifest.stack: ids | set(state.retiring)}
+    """The ids on record, by stack, of those that have a record."""
+    known: dict[str, Collection[str]] = {}
+    for manifest in manifests:
+        try:
+            home = place_of(manifest, address=address, emulator=emulator).home
+            state = read_state(home, stack=manifest.stack)
+        except StateError:
+            continue
+        if state != State(stack=manifest.stack):
+            records = state.caches.values()
+            ids = {record.id for record in records if isinstance(record, RecordedCache)}
+            known[manifest.stack] = ids | set(state.retiring)
+    return known

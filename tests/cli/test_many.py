@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from tests.cli.stage import GEMINI, LONG, Stage
+import pytest
+
+from tests.cli.stage import GEMINI, HEAD, LONG, Stage
 
 MANIFEST = """\
 version: 1
@@ -58,3 +61,69 @@ def test_forecast(stage: Stage) -> None:
 
     assert [stack["stack"] for stack in told["stacks"]] == ["one", "two"]
     assert all(stack["caches"][0]["refreshes"] for stack in told["stacks"])
+
+
+def test_list_marks_the_strays_of_all(stage: Stage) -> None:
+    """One LIST for all stacks, and whatever one of them does not have on record is marked."""
+    pattern = write(stage, "one", "two")
+    stage.run("apply", str(pattern), "--auto-approve")
+    stage.run("apply", str(pattern), "--auto-approve", "--replace", "a")
+    for path in stage.root.glob("stacks/*/state/*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "retiring": {}}))
+
+    before = stage.count("list")
+    told = stage.run("list", str(pattern), "--json").json["caches"]
+
+    assert stage.count("list") - before == 1
+    assert [one["stack"] for one in told] == ["one", "one", "two", "two"]
+    assert [one["stack"] for one in told if one["stray"]] == ["one", "two"]
+
+
+def test_list_of_environments(stage: Stage) -> None:
+    """Without --env the strays of every environment are marked."""
+    head = f"{HEAD}environments: {{dev: , prod: }}\n"
+    stage.write(f"a: {{{GEMINI}, content: a.md}}", head=head, a=LONG)
+    for name in ("dev", "prod"):
+        stage.apply("--env", name)
+        stage.apply("--env", name, "--replace", "a")
+        path = stage.root / "state" / f"demo.{name}.json"
+        words = json.loads(path.read_text())
+        path.write_text(json.dumps({**words, "retiring": {}}))
+
+    told = stage.run("list", ".", "--json").json["caches"]
+    strays = [one["stack"] for one in told if one["stray"]]
+
+    assert len(told) == 4
+    assert strays == ["demo.dev", "demo.prod"]
+
+
+def test_list_when_a_project_cannot_be_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are listed, and the status is a failure's."""
+    monkeypatch.delenv("GEMINI_API_KEY_B", raising=False)
+    head = (
+        f"{HEAD}providers: {{b: {{type: gemini, key_env: GEMINI_API_KEY_B}}}}\n"
+        "defaults: {gemini: {model: gemini-3.8-flash, ttl: 12h}}\n"
+    )
+    stage.write("a: {provider: gemini, content: a.md}", head=head, a=LONG)
+    stage.apply()
+    stage.write("a: {provider: [gemini, b], content: a.md}", head=head)
+
+    told = stage.run("list", ".", "--json")
+
+    assert told.status == 1
+    assert "set GEMINI_API_KEY_B" in told.err
+    assert [one["name"] for one in told.json["caches"]] == ["a"]
+
+
+def test_one_project_by_two_names(stage: Stage) -> None:
+    """What lies in a project that has two names is listed once."""
+    head = (
+        f"{HEAD}providers: {{same: {{type: gemini}}}}\n"
+        "defaults: {gemini: {model: gemini-3.8-flash, ttl: 12h}}\n"
+    )
+    stage.write("a: {provider: [gemini, same], content: a.md}", head=head, a=LONG)
+    stage.apply()
+
+    told = stage.run("list", ".", "--json").json["caches"]
+
+    assert sorted(one["name"] for one in told) == ["a-gemini", "a-same"]
