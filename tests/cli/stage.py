@@ -132,6 +132,7 @@ def staged(
     """Raise the curtain: the project is served on loopback and the environment points at it."""
     for name in ("CI", "CTXPROV_STATE", "GOOGLE_API_KEY", "NO_COLOR"):
         environ.delenv(name, raising=False)
+    environ.setenv("COLUMNS", "80")
     stage = Stage(root, capsys, keys=keys)
     with ExitStack() as stack:
         stack.enter_context(closing(stage.emulator))

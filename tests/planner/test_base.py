@@ -55,3 +55,15 @@ def test_a_fixed_end() -> None:
 
     assert live.expires_at == NOW + HOUR
     assert base.caches["a"].after == want.after
+
+
+@given(before=_WANTS, one=_WANTS, other=_WANTS)
+def test_a_fingerprint_stands_for_its_edits(
+    before: list[Desired], one: list[Desired], other: list[Desired]
+) -> None:
+    """Two plans have one fingerprint if, and only if, they hold the same edits."""
+    base, live = as_if_applied(before, stack=STACK, now=NOW)
+    here = plan(one, base, live, stack=STACK, now=NOW)
+    there = plan(other, base, (), stack=STACK, now=NOW + 9 * HOUR)
+
+    assert (here.fingerprint == there.fingerprint) == (here.edits == there.edits)
