@@ -20,7 +20,7 @@ from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model import LiveCache, RecordedCache, State
-from provisioner.pricing import rent
+from provisioner.pricing import upkeep
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.state import read_state
 
@@ -77,7 +77,7 @@ def command(
     known = _known((one for _, manifests in found for one in manifests), address, emulator=emulator)
     prices = load_catalog(models).find
     caches = [
-        Listed(live=live, display_name=one.display_name, rent=rent(live, prices, at=now))
+        Listed(live=live, display_name=one.display_name, rent=upkeep(live, prices, at=now))
         for provider, listed in seen
         for one in listed
         for live in (LiveCache.of(provider, one),)

@@ -94,13 +94,18 @@ def rent(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> M
     return held_by(cache, tariffs(lookup)).rent(at.astimezone(UTC).date())
 
 
-def upkeep(cache: RecordedCache, lookup: Lookup, *, at: datetime) -> Rent:
-    """What a recorded cache costs from *at* (aware UTC) on, if it is kept as its record says."""
+def upkeep(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> Rent:
+    """
+    What a cache costs from *at* (aware UTC) on, if it is kept as its record says.
+
+    One that is only seen counts as kept warm.
+    """
     if cache.expires_at <= at:
         return NO_RENT
+    ahead = left(cache, cache, at) if isinstance(cache, RecordedCache) else MONTH
     return Rent(
         per_hour=rent(cache, lookup, at=at),
-        month=held_by(cache, tariffs(lookup)).rent_over(at, left(cache, cache, at)),
+        month=held_by(cache, tariffs(lookup)).rent_over(at, ahead),
     )
 
 

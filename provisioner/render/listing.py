@@ -14,7 +14,7 @@ from itertools import groupby, islice
 
 from provisioner.cache import Json
 from provisioner.model import LiveCache
-from provisioner.model.money import Money, total
+from provisioner.model.money import NO_RENT, Rent
 from provisioner.render.escape import json_text, plain
 from provisioner.render.layout import NARROWEST, clip, columns, table, wrap
 from provisioner.render.money import usd
@@ -40,8 +40,8 @@ class Listed:
 
     live: LiveCache
     display_name: str
-    rent: Money
-    """Per hour."""
+    rent: Rent
+    """Of a month, if it is kept warm."""
 
     @property
     def stack(self) -> str | None:
@@ -91,7 +91,7 @@ def list_json(
             "totals": {
                 "caches": len(shown),
                 "tokens": _tokens(shown),
-                "rent_per_hour": money_json(total(one.rent for one in shown)),
+                **_rent_words(_rent(shown)),
             },
             "caches": [_words(one, known) for one in shown],
         }
@@ -117,7 +117,7 @@ def _cells(one: Listed, known: Mapping[str, Collection[str]], now: datetime) -> 
         span_text(now - one.live.created_at),
         span_text(left) if left > timedelta() else "expired",
         tokens_text(one.live.tokens),
-        usd(one.rent, "/h"),
+        usd(one.rent.per_hour, "/h"),
         plain(one.live.id),
     )
 
@@ -142,13 +142,25 @@ def _totals(
     shown = [one for group in groups.values() for one in group]
     strays = sum(one.is_stray(known) for one in shown)
     note = f"; {strays} stray (?): labelled as ours, not on record" if strays else ""
-    return f"{_caches(shown)} in all{note}."
+    month = f"{usd(_rent(shown).month)} in 30 days if all are kept warm"
+    return f"{_caches(shown)} in all, {month}{note}."
 
 
 def _caches(group: Sequence[Listed]) -> str:
     plural = "" if len(group) == 1 else "s"
-    paid = usd(total(one.rent for one in group), "/h")
+    paid = usd(_rent(group).per_hour, "/h")
     return f"{len(group)} cache{plural}, {tokens_text(_tokens(group))} tokens, {paid}"
+
+
+def _rent(group: Iterable[Listed]) -> Rent:
+    return sum((one.rent for one in group), NO_RENT)
+
+
+def _rent_words(rent: Rent) -> dict[str, Json]:
+    return {
+        "rent_per_hour": money_json(rent.per_hour),
+        "rent_30_days": money_json(rent.month),
+    }
 
 
 def _tokens(group: Iterable[Listed]) -> int:
@@ -169,5 +181,5 @@ def _words(one: Listed, known: Mapping[str, Collection[str]]) -> dict[str, Json]
         "updated_at": moment_text(live.updated_at),
         "expires_at": moment_text(live.expires_at),
         "tokens": live.tokens,
-        "rent_per_hour": money_json(one.rent),
+        **_rent_words(one.rent),
     }

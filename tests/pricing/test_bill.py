@@ -311,3 +311,4 @@ def test_upkeep_of_what_is_recorded() -> None:
     assert upkeep(warm, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(720))
     assert upkeep(once, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(6))
     assert upkeep(warm, lookup, at=warm.expires_at) == NO_RENT
+    assert upkeep(live(WANT), lookup, at=NOW).month == dollars(720)

@@ -9,9 +9,10 @@ from hypothesis import given
 
 from provisioner.errors import NetworkError
 from provisioner.model import Blocked, Create, Failed, Keep, NotAttempted, Reason, Replace, Result
-from provisioner.model.money import NO_PRICE, NO_RENT
+from provisioner.model.money import NO_RENT
 from provisioner.pricing import cost
 from provisioner.render.document import plan_json
+from provisioner.render.html import html_document, plan_article, result_article
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.render.markdown import plan_markdown, result_markdown
 from provisioner.render.result import result_json, result_line, result_text
@@ -50,7 +51,7 @@ def outputs(text: str) -> Iterator[str]:
             hints=[text],
         )
         yield result_text(results, width=width, colour=False)
-        listed = [Listed(live=seen, display_name=text, rent=NO_PRICE)]
+        listed = [Listed(live=seen, display_name=text, rent=NO_RENT)]
         yield list_text(listed, known={}, now=AT, width=width, colour=False)
         memory = replace(state(old, retiring=[retiring(want, text)]), stack=text)
         yield show_text(memory, {text: seen}, rents={}, now=AT, width=width, colour=False)
@@ -60,6 +61,7 @@ def outputs(text: str) -> Iterator[str]:
     yield result_json(plan, results, [cost(one.change, lookup, at=AT) for one in results])
     yield plan_markdown(view(plan))
     yield result_markdown(plan, results)
+    yield html_document([plan_article(view(plan)), result_article(plan, results)], title=text)
     yield from (result_line(result, colour=False) for result in results)
 
 

@@ -7,25 +7,25 @@ import json
 import pytest
 
 from provisioner.model import Label
-from provisioner.model.money import NO_PRICE, NOTHING
+from provisioner.model.money import NO_PRICE, NO_RENT, Rent
 from provisioner.render.layout import columns
 from provisioner.render.listing import Listed, list_json, list_text
 from tests.builders import HOUR, live
 from tests.pricing.prices import dollars
 from tests.render.scene import AT, FAQ, MANUAL, golden
 
-RENT = dollars("0.1")
+RENT = Rent(per_hour=dollars("0.1"), month=dollars(72))
 LONG_ID = "cachedContents/o239abcdefghijklmnopqrstuvwxyz0123456789ab"
 CACHES = (
     Listed(
         live=live(id=LONG_ID, label=None, tokens=90_000),
         display_name="by hand\n\x1b[1m漢字",
-        rent=NO_PRICE,
+        rent=Rent(per_hour=NO_PRICE, month=NO_PRICE),
     ),
     Listed(
         live=live(id="cachedContents/anon", label=None, expires_at=AT),
         display_name="",
-        rent=NOTHING,
+        rent=NO_RENT,
     ),
     Listed(live=live(MANUAL, "cachedContents/2"), display_name=str(MANUAL.label), rent=RENT),
     Listed(live=live(FAQ, "cachedContents/3"), display_name=str(FAQ.label), rent=RENT),
@@ -75,6 +75,7 @@ def test_json() -> None:
         "caches": 5,
         "tokens": sum(one.live.tokens for one in CACHES),
         "rent_per_hour": {"usd": 0.3, "estimated": False, "partial": True},
+        "rent_30_days": {"usd": 216.0, "estimated": False, "partial": True},
     }
 
 
@@ -82,7 +83,7 @@ def test_thousands_of_others_are_sorted_by_name() -> None:
     """Five thousand foreign caches are five thousand lines, the same every time."""
     many = [
         Listed(
-            live=live(id=f"cachedContents/{at}", label=None), display_name=f"{at:04}", rent=NOTHING
+            live=live(id=f"cachedContents/{at}", label=None), display_name=f"{at:04}", rent=NO_RENT
         )
         for at in range(5_000)
     ]
