@@ -15,10 +15,14 @@ from google.genai.types import HttpOptions
 
 from provisioner import Handles, cli
 from provisioner.emulator import Emulator
+from provisioner.manifest import environments_of
 from tests.emulator.local import served
 
 ROOT = Path(__file__).parents[1]
 MANIFESTS = sorted(path.relative_to(ROOT) for path in ROOT.glob("examples/**/ctxprov.yaml"))
+STACKS = [
+    (one, environment) for one in MANIFESTS for environment in environments_of(ROOT / one) or ("",)
+]
 
 
 @pytest.fixture
@@ -29,15 +33,17 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("manifest", MANIFESTS, ids=str)
-def test_every_example(copy: Path, manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("manifest", "environment"), STACKS, ids=str)
+def test_every_example(
+    copy: Path, manifest: Path, environment: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An example is without problems and warnings, applies, and has nothing left to do then."""
-    folder = str(manifest.parent)
+    stack = [str(manifest.parent), *(["--env", environment] if environment else [])]
 
-    assert cli.run(["validate", folder]) == 0
+    assert cli.run(["validate", *stack]) == 0
     assert capsys.readouterr().err == ""
-    assert cli.run(["apply", folder, "--emulator", "--auto-approve"]) == 0
-    assert cli.run(["plan", folder, "--emulator", "--detailed-exitcode"]) == 0
+    assert cli.run(["apply", *stack, "--emulator", "--auto-approve"]) == 0
+    assert cli.run(["plan", *stack, "--emulator", "--detailed-exitcode"]) == 0
     assert copy.joinpath(manifest).exists()
 
 
