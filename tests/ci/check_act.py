@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ci.forge import github
+from tests.ci.forge import GitHub, served
 
 ROOT = Path(__file__).parents[2]
 WHEELS = ROOT / ".venv-ci" / "wheels"
@@ -107,12 +107,13 @@ def test_a_pull_request(repository: Path, tmp_path: Path) -> None:
     """One comment, untouched while it tells the same; a broken forge is a warning."""
     there = action(tmp_path)
     declare(repository, "a", "b")
-    with github() as hub:
+    hub = GitHub()
+    with served(hub):
         first = act(repository, there, hub.url)
         assert "changes=true" in first
         assert "fingerprint=" in first
         assert "Summary - ### ctxprov" in first
-        assert len(hub.comments) == 1
+        assert len(hub.said) == 1
         assert "`b`" in hub.texts()[0]
 
         act(repository, there, hub.url)
@@ -120,7 +121,7 @@ def test_a_pull_request(repository: Path, tmp_path: Path) -> None:
 
         declare(repository, "a", "b", "c")
         act(repository, there, hub.url)
-        assert len(hub.comments) == 1
+        assert len(hub.said) == 1
         assert len(hub.writes()) == 2
         assert "`c`" in hub.texts()[0]
 

@@ -1,93 +1,190 @@
-"""A stand-in for the few calls of GitHub's API that a comment takes, on loopback."""
+"""
+Stand-ins, on loopback, for the few calls of GitHub's and of GitLab's API that a comment takes.
+
+Both have one project, `acme/bots` or 42, and in it the request for review 7, to main.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-BOT = "github-actions[bot]"
+TOKEN = "made-up-token"
 
 
 @dataclass
-class Hub:
-    """One repository, `acme/bots`: its comments, and what pull requests there are."""
+class Said:
+    """A comment under request 7."""
+
+    author: str
+    text: str
+
+
+@dataclass
+class Forge(ABC):
+    """What a forge knows, and what was asked of it."""
 
     url: str = ""
     broken: bool = False
-    comments: list[dict[str, Any]] = field(default_factory=list)
-    pulls: list[dict[str, Any]] = field(default_factory=list)
+    elsewhere: str = ""
+    """Where every request is redirected to, if set."""
+    merged: bool = False
+    said: list[Said] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
 
+    us: ClassVar[str]
+    """Who writes with our token."""
+
+    @property
+    @abstractmethod
+    def environ(self) -> dict[str, str]:
+        """What a job has: that of request 7, or of the commit abc on main."""
+
+    @abstractmethod
+    def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Any:  # noqa: ANN401  # JSON
+        """The answer to a request; None if there is no such thing."""
+
     def texts(self) -> list[str]:
-        return [one["body"] for one in self.comments]
+        return [one.text for one in self.said]
 
     def writes(self) -> list[str]:
         return [call for call in self.calls if not call.startswith("GET")]
 
-    def say(self, login: str, text: str) -> None:
-        id_ = len(self.comments) + 1
-        self.comments.append({"id": id_, "user": {"login": login}, "body": text})
+    def shown(self, index: int) -> Any:  # noqa: ANN401  # JSON
+        one = self.said[index]
+        login = {"login": one.author, "id": one.author}
+        return {"id": index + 1, "user": login, "author": login, "body": one.text}
 
-    def answer(self, method: str, target: str, body: Any) -> tuple[int, Any]:  # noqa: ANN401  # JSON
-        if self.broken:
-            return 502, {"message": "::error::out of order"}
-        parts = urlsplit(target)
-        match method, parts.path.strip("/").split("/"):
-            case "GET", ["user"]:
-                return 403, {"message": "Resource not accessible by integration"}
+    def page(self, query: dict[str, str]) -> Any:  # noqa: ANN401  # JSON
+        size, number = int(query["per_page"]), int(query["page"])
+        return [self.shown(i) for i in range(len(self.said))][size * (number - 1) : size * number]
+
+    def add(self, text: str) -> Any:  # noqa: ANN401  # JSON
+        self.said.append(Said(self.us, text))
+        return self.shown(-1)
+
+    def edit(self, id_: str, text: str) -> Any:  # noqa: ANN401  # JSON
+        self.said[int(id_) - 1].text = text
+        return self.shown(int(id_) - 1)
+
+
+@dataclass
+class GitHub(Forge):
+    us = "github-actions[bot]"
+    open: list[dict[str, Any]] = field(default_factory=list)
+    """Open pull requests, each with the `label` that it is found by."""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_API_URL": self.url,
+            "GITHUB_REPOSITORY": "acme/bots",
+            "GITHUB_TOKEN": TOKEN,
+            "GITHUB_SHA": "abc",
+            "GITHUB_REF_NAME": "main",
+        }
+
+    def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Any:  # noqa: ANN401  # JSON
+        match method, path:
             case "GET", ["repos", "acme", "bots", "issues", "7", "comments"]:
-                page = int(parse_qs(parts.query)["page"][0])
-                return 200, self.comments[100 * (page - 1) : 100 * page]
+                return self.page(query)
             case "POST", ["repos", "acme", "bots", "issues", "7", "comments"]:
-                self.say(BOT, body["body"])
-                return 201, self.comments[-1]
+                return self.add(body["body"])
             case "PATCH", ["repos", "acme", "bots", "issues", "comments", id_]:
-                self.comments[int(id_) - 1]["body"] = body["body"]
-                return 200, self.comments[int(id_) - 1]
+                return self.edit(id_, body["body"])
             case "GET", ["repos", "acme", "bots", "pulls"]:
-                wanted = parse_qs(parts.query)["head"]
-                return 200, [one for one in self.pulls if [one["label"]] == wanted]
-            case "GET", ["repos", "acme", "bots", "commits", _, "pulls"]:
-                return 200, self.pulls
+                return [one for one in self.open if one["label"] == query["head"]]
+            case "GET", ["repos", "acme", "bots", "commits", "abc", "pulls"]:
+                at = "2026-11-26T12:00:00Z" if self.merged else None
+                return [{"number": 7, "merged_at": at, "base": {"ref": "main"}}]
             case _:
-                return 404, {"message": f"no {method} {target}"}
+                return None
+
+
+@dataclass
+class GitLab(Forge):
+    us = "project_42_bot"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "GITLAB_CI": "true",
+            "CI_API_V4_URL": f"{self.url}/api/v4",
+            "CI_PROJECT_ID": "42",
+            "CI_MERGE_REQUEST_IID": "7",
+            "GITLAB_TOKEN": TOKEN,
+            "CI_COMMIT_SHA": "abc",
+            "CI_COMMIT_BRANCH": "main",
+        }
+
+    def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Any:  # noqa: ANN401  # JSON
+        match method, path[2:]:
+            case "GET", ["user"]:
+                return {"id": self.us}
+            case "GET", ["projects", "42", "merge_requests", "7", "notes"]:
+                return self.page(query)
+            case "POST", ["projects", "42", "merge_requests", "7", "notes"]:
+                return self.add(body["body"])
+            case "PUT", ["projects", "42", "merge_requests", "7", "notes", id_]:
+                return self.edit(id_, body["body"])
+            case "GET", ["projects", "42", "repository", "commits", "abc", "merge_requests"]:
+                state = "merged" if self.merged else "opened"
+                return [{"iid": 7, "state": state, "target_branch": "main"}]
+            case _:
+                return None
 
 
 @contextmanager
-def github() -> Iterator[Hub]:
-    hub = Hub()
+def served(forge: Forge) -> Iterator[None]:
+    """Serve *forge* at the url that it is told."""
 
     class Handler(BaseHTTPRequestHandler):
         def serve(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
-            hub.calls.append(f"{self.command} {self.path}")
-            hub.tokens.add(self.headers.get("authorization"))
-            status, words = hub.answer(self.command, self.path, body)
+            forge.calls.append(f"{self.command} {self.path}")
+            forge.tokens |= {self.headers[key] for key in ("authorization", "private-token")}
+            status, words = self.reply(body)
             raw = json.dumps(words).encode()
             self.send_response(status)
+            if forge.elsewhere:
+                self.send_header("location", forge.elsewhere + self.path)
             self.send_header("content-length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = do_PATCH = serve  # noqa: N815  # as http.server wants it
+        def reply(self, body: Any) -> tuple[int, Any]:  # noqa: ANN401  # JSON
+            if forge.broken:
+                return 502, {"message": "::error::out of order"}
+            if forge.elsewhere:
+                return 307, {}
+            parts = urlsplit(self.path)
+            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+            found = forge.answer(self.command, parts.path.strip("/").split("/"), query, body)
+            if found is None:  # on GitHub, also who we are: the token of a job may not ask
+                return 403, {"message": "Resource not accessible by integration"}
+            return 200, found
+
+        do_GET = do_POST = do_PATCH = do_PUT = serve  # noqa: N815  # as http.server wants it
 
         def log_message(self, *_: object) -> None:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    hub.url = f"http://127.0.0.1:{server.server_port}"
+    forge.url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield hub
+        yield
     finally:
         server.shutdown()
         thread.join()

@@ -1,4 +1,4 @@
-"""One comment under a pull request, and what is read back from it after the merge."""
+"""One comment under a request for review, and what is read back from it after the merge."""
 
 from __future__ import annotations
 
@@ -9,28 +9,36 @@ from typing import Any
 
 import pytest
 
-from tests.ci.forge import BOT, Hub, github
+from provisioner.cli.plan_file import plan_views
+from provisioner.render.sticky import comment_text
+from tests.ci.forge import TOKEN, Forge, GitHub, GitLab, Said, served
 from tests.cli.stage import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"
 
 
+@pytest.fixture(params=[GitHub, GitLab])
+def forge(
+    request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Forge]:
+    """Whatever holds for one forge holds for the other."""
+    yield from job_on(request.param(), stage, monkeypatch)
+
+
 @pytest.fixture
-def hub(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with github() as hub:
-        monkeypatch.delenv("GITLAB_CI", raising=False)
-        started_by(stage, monkeypatch, {"pull_request": {"number": 7}})
-        for name, value in {
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_API_URL": hub.url,
-            "GITHUB_REPOSITORY": "acme/bots",
-            "GITHUB_TOKEN": "made-up-token",
-            "GITHUB_SHA": "abc",
-            "GITHUB_REF_NAME": "main",
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield hub
+def hub(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
+    yield from job_on(GitHub(), stage, monkeypatch)
+
+
+def job_on(forge: Forge, stage: Stage, environ: pytest.MonkeyPatch) -> Iterator[Any]:
+    with served(forge):
+        for name in ("GITHUB_ACTIONS", "GITLAB_CI", "CI_MERGE_REQUEST_PROJECT_ID"):
+            environ.delenv(name, raising=False)
+        for name, value in forge.environ.items():
+            environ.setenv(name, value)
+        started_by(stage, environ, {"pull_request": {"number": 7}})
+        yield forge
 
 
 def started_by(stage: Stage, environ: pytest.MonkeyPatch, event: Any) -> None:  # noqa: ANN401  # JSON
@@ -46,60 +54,72 @@ def planned(stage: Stage, *caches: str, **files: str) -> Path:
     return file
 
 
-def test_one_comment(stage: Stage, hub: Hub) -> None:
+def test_one_comment(stage: Stage, forge: Forge) -> None:
     """It is written once, left alone while it tells the same, and edited when edits differ."""
     file = planned(stage, A)
     assert stage.run("comment", str(file)).status == 0
     assert stage.run("comment", str(file)).status == 0
-    assert len(hub.writes()) == 1
-    assert "`a`" in hub.texts()[0]
+    assert len(forge.writes()) == 1
+    assert "`a`" in forge.texts()[0]
 
     assert stage.run("comment", str(planned(stage, A, B, b=LONG))).status == 0
-    assert len(hub.comments) == 1
-    assert "`b`" in hub.texts()[0]
-    assert hub.tokens == {"Bearer made-up-token"}
+    assert len(forge.said) == 1
+    assert len(forge.writes()) == 2
+    assert "`b`" in forge.texts()[0]
+    assert forge.tokens - {None} <= {TOKEN, f"Bearer {TOKEN}"}
 
 
-def test_somebody_elses_comment(stage: Stage, hub: Hub) -> None:
+def test_under_a_long_talk(stage: Stage, forge: Forge) -> None:
+    """Our comment is found behind more than one page of others."""
+    forge.said += [Said("somebody", "Nice.") for _ in range(230)]
+    file = planned(stage, A)
+    stage.run("comment", str(file))
+    assert "same already" in stage.run("comment", str(file)).out
+
+    assert len(forge.said) == 231
+    assert len(forge.writes()) == 1
+
+
+def test_somebody_elses_comment(stage: Stage, forge: Forge) -> None:
     """A comment that only looks like ours is neither believed nor edited."""
     file = planned(stage, A)
     stage.run("comment", str(file))
-    hub.comments[0]["user"]["login"] = "mallory"
+    forge.said[0].author = "mallory"
     stage.run("comment", str(file))
 
-    assert [one["user"]["login"] for one in hub.comments] == ["mallory", BOT]
+    assert [one.author for one in forge.said] == ["mallory", forge.us]
 
 
-def test_no_edits(stage: Stage, hub: Hub) -> None:
+def test_no_edits(stage: Stage, forge: Forge) -> None:
     """A plan without edits begins no comment, and says so in one that is there."""
     file = planned(stage, A)
     stage.run("comment", str(file))
     stage.apply()
     file = planned(stage, A)
     stage.run("comment", str(file))
-    assert "no changes" in hub.texts()[0]
+    assert "no changes" in forge.texts()[0]
 
-    hub.comments.clear()
+    forge.said.clear()
     assert "no edits" in stage.run("comment", str(file)).out
-    assert hub.comments == []
+    assert forge.said == []
 
 
 @pytest.mark.parametrize(("head", "written"), [("abc", 1), ("newer", 0)])
 def test_after_another_run(
-    stage: Stage, hub: Hub, monkeypatch: pytest.MonkeyPatch, head: str, written: int
+    stage: Stage, hub: GitHub, monkeypatch: pytest.MonkeyPatch, head: str, written: int
 ) -> None:
     """A run that follows another finds the pull request by its commit, and skips a stale one."""
     run = {"head_sha": "abc", "head_branch": "x", "head_repository": {"owner": {"login": "eve"}}}
     started_by(stage, monkeypatch, {"workflow_run": run})
-    hub.pulls = [{"number": 7, "label": "eve:x", "head": {"sha": head}}]
+    hub.open = [{"number": 7, "label": "eve:x", "head": {"sha": head}}]
 
     assert stage.run("comment", str(planned(stage, A))).status == 0
-    assert len(hub.comments) == written
+    assert len(hub.said) == written
 
 
-def test_a_broken_forge(stage: Stage, hub: Hub) -> None:
+def test_a_broken_forge(stage: Stage, forge: Forge) -> None:
     """A forge that is out of order is one harmless line."""
-    hub.broken = True
+    forge.broken = True
     told = stage.run("comment", str(planned(stage, A)))
 
     assert told.status == 1
@@ -107,11 +127,22 @@ def test_a_broken_forge(stage: Stage, hub: Hub) -> None:
     assert "::error::" not in told.err
 
 
-def test_what_was_reviewed_is_applied(stage: Stage, hub: Hub) -> None:
+def test_a_forge_that_points_elsewhere(stage: Stage, forge: Forge) -> None:
+    """The token goes to the forge that the job is told of, and to no other host."""
+    other = type(forge)()
+    with served(other):
+        forge.elsewhere = other.url
+        told = stage.run("comment", str(planned(stage, A)))
+
+    assert told.status == 1
+    assert "307" in told.err
+    assert other.calls == []
+
+
+def test_what_was_reviewed_is_applied(stage: Stage, forge: Forge) -> None:
     """The comment's fingerprint lets exactly its edits through; more is refused."""
     stage.run("comment", str(planned(stage, A)))
-    merged = {"number": 7, "merged_at": "2026-11-26T12:00:00Z", "base": {"ref": "main"}}
-    hub.pulls = [merged]
+    forge.merged = True
     expected = stage.run("approved", ".").out.strip()
 
     stage.write(A, B, a=LONG, b=LONG)
@@ -122,11 +153,42 @@ def test_what_was_reviewed_is_applied(stage: Stage, hub: Hub) -> None:
     assert len(stage.live()) == 1
 
 
-def test_nothing_was_reviewed(stage: Stage, hub: Hub) -> None:
-    """Without a comment no edit is approved; without a request nothing is."""
+def test_two_merges(stage: Stage, forge: Forge) -> None:
+    """The second of two merges is refused until the first is applied, and then goes through."""
+    stage.write(A, a=LONG)
+    first = stage.plan()["fingerprint"]
+    stage.apply()
+    stage.run("comment", str(planned(stage, A, B, b=LONG)))
+    stage.run("destroy", ".", "--auto-approve")  # as if the first was not applied yet
+    forge.merged = True
+    second = stage.run("approved", ".").out.strip()
+
+    assert stage.run("apply", ".", "--expect", second).status == 3
+    stage.write(A)
+    assert stage.run("apply", ".", "--expect", first).status == 0
+    stage.write(A, B)
+    assert stage.run("apply", ".", "--expect", second).status == 0
+    assert len(stage.live()) == 2
+
+
+def test_nothing_was_reviewed(stage: Stage, forge: Forge) -> None:
+    """Without a comment no edit is approved; without a merged request nothing is."""
     stage.write(A, a=LONG)
     assert stage.run("approved", ".").status == 3
-    hub.pulls = [{"number": 7, "merged_at": "2026-11-26T12:00:00Z", "base": {"ref": "main"}}]
+    forge.merged = True
     expected = stage.run("approved", ".").out.strip()
 
     assert stage.run("apply", ".", "--expect", expected).status == 3
+
+
+def test_a_cut_comment(stage: Stage, forge: Forge) -> None:
+    """A comment that had no room for every change approves none of them."""
+    mark, text = comment_text(plan_views(planned(stage, A, B, b=LONG)), limit=700)
+    assert mark.cut
+    forge.said.append(Said(forge.us, text))
+    forge.merged = True
+    told = stage.run("approved", ".")
+
+    assert told.status == 3
+    assert told.out == ""
+    assert "no room" in told.err
