@@ -4,6 +4,7 @@ Approval from elsewhere: by a plan that was reviewed, or by its fingerprint.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +25,22 @@ plan_option = click.option(
     help="Do no more than this plan in JSON approves; asks nobody.",
 )
 
+
+def _whole(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A fingerprint is approved whole: twelve digits can be met on purpose."""
+    if value is not None and not re.fullmatch(r"[0-9a-f]{64}", value, re.ASCII):
+        raise click.BadParameter(
+            f"{value!r} is not a whole fingerprint: give all 64 digits, as a plan in JSON or "
+            "Markdown has them.",
+            ctx,
+            param,
+        )
+    return value
+
+
 expect_option = click.option(
     "--expect",
+    callback=_whole,
     metavar="FINGERPRINT",
     help="Do only the edits of this fingerprint, or none if all are done; asks nobody.",
 )

@@ -7,10 +7,9 @@ taken for an option.
 
 from __future__ import annotations
 
-import io
+import os
 import re
 import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,11 @@ from tempfile import TemporaryDirectory
 from provisioner.errors import CtxprovError
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}", re.ASCII)
+_QUIET = tuple(
+    word
+    for setting in ("core.quotePath=false", f"core.hooksPath={os.devnull}", "core.fsmonitor=false")
+    for word in ("-c", setting)
+)
 
 
 class GitFailed(CtxprovError):
@@ -76,16 +80,25 @@ def stacks_here(root: Path) -> tuple[PurePosixPath, ...]:
 
 @contextmanager
 def exported(root: Path, commit: str, folder: PurePosixPath) -> Iterator[Path | None]:
-    """The files of *folder* as they are in *commit*, for as long as the block lasts."""
-    inside = str(folder) if folder.parts else "."
-    archive = _run(root, "archive", "--format=tar", commit, "--", inside)
-    if archive is None:
+    """
+    The files of *folder* as a checkout of *commit* has them, for as long as the block lasts.
+
+    Not an archive, which leaves out and fills in what the repository says of archives.
+    """
+    inside = f"{folder}/" if folder.parts else ""
+    names = _run(root, "ls-tree", "-r", "-z", "--name-only", commit, "--", inside or ".")
+    if not names:
         yield None
         return
     with TemporaryDirectory(prefix="ctxprov-") as place:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(place, filter="data")
-        yield Path(place) / folder
+        there = Path(place) / "tree"
+        index = {"GIT_INDEX_FILE": f"{place}/index"}
+        out = ("checkout-index", "-z", "--stdin", f"--prefix={there}/")
+        read = _run(root, "read-tree", commit, environ=index)
+        done = None if read is None else _run(root, *out, environ=index, stdin=names)
+        if done is None:
+            raise GitFailed(f"Git cannot check out {inside or 'the repository'} of {commit[:12]}.")
+        yield there / folder
 
 
 def _folders(names: str) -> tuple[PurePosixPath, ...]:
@@ -98,11 +111,19 @@ def _git(folder: Path, *words: str) -> str | None:
     return None if out is None else out.decode(errors="surrogateescape")
 
 
-def _run(folder: Path, *words: str) -> bytes | None:
+def _run(
+    folder: Path, *words: str, environ: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> bytes | None:
     place = folder if folder.is_dir() else folder.parent
-    command = ["git", "-c", "core.quotePath=false", "-C", str(place), *words]
+    command = ["git", *_QUIET, "-C", str(place), *words]
     try:
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # no shell
+        done = subprocess.run(  # noqa: S603  # no shell
+            command,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            env={**os.environ, **(environ or {})},
+        )
     except FileNotFoundError as error:
         raise GitFailed("This needs the git command, which is not installed.") from error
     return done.stdout if done.returncode == 0 else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-from provisioner.cli.git import commit_here
+from provisioner.cli.git import commit_here, exported
+from tests.repository import git
 
 SHA = "0123456789abcdef" * 2 + "01234567"
 
@@ -45,3 +46,33 @@ def test_without_git(
     assert commit_here(tmp_path, environ) == commit
     monkeypatch.setenv("PATH", "")
     assert commit_here(tmp_path, environ) == commit
+
+
+def test_what_is_not_for_archives(tmp_path: Path) -> None:
+    """Files that are left out of archives, or filled in for them, are as a checkout has them."""
+    files = {
+        ".gitattributes": "*.md export-ignore\n*.txt export-subst\n",
+        "a.md": "a",
+        "b.txt": "$Format:%H$",
+    }
+    folder = tmp_path / "repository" / "stack"
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    (folder / "away").symlink_to("/nowhere")
+    root = folder.parent
+    git(root, "init", "--quiet")
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "--message", "all")
+    hook = root / ".git" / "hooks" / "post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
+    hook.chmod(0o755)
+
+    with exported(root, "HEAD", PurePosixPath("stack")) as there:
+        assert there
+        assert {name: (there / name).read_text() for name in files} == files
+        assert (there / "away").is_symlink()
+    with exported(root, "HEAD", PurePosixPath("elsewhere")) as there:
+        assert there is None
+    assert not (tmp_path / "hooked").exists()
