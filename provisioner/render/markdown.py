@@ -164,7 +164,7 @@ def _row_cells(group: Group) -> tuple[str, ...]:
     return (
         f"{row.symbol} {row.action}",
         f"{_span(row.name)}{count}",
-        f"{row.provider} {_span(row.model)}",
+        f"{prose(row.provider)} {_span(row.model)}",
         prose(_short(row.why)),
         row.sizes,
         row.tokens.replace("~", "\\~"),

@@ -179,7 +179,7 @@ def _pays_from(use: CacheUse) -> str:
         if use.pays_from_implicit is not None
         else ""
     )
-    return f"It pays from {number(use.pays_from)} calls per hour{implicit}."
+    return f"It pays from {_calls(use.pays_from)} per hour{implicit}."
 
 
 def _annotation_sentences(use: AnnotationUse) -> Iterator[str]:
@@ -189,8 +189,13 @@ def _annotation_sentences(use: AnnotationUse) -> Iterator[str]:
     if use.pays_after is None:
         yield "A write never pays."
     else:
-        yield f"A write has paid after {number(use.pays_after)} calls per lifetime."
+        yield f"A write has paid after {_calls(use.pays_after)} per lifetime."
     yield from _net(use.net_per_hour)
+
+
+def _calls(amount: Decimal) -> str:
+    told = number(amount)
+    return f"{told} call{'' if told == '1' else 's'}"
 
 
 def _net(money: Money | None) -> Iterator[str]:

@@ -15,7 +15,7 @@ from provisioner.errors import NetworkError
 from provisioner.model import Change, Create, Done, Failed, Reason, Refresh, Result
 from provisioner.render.markdown import LIMIT, plan_markdown, result_markdown, together
 from tests.builders import HOUR, desired, live, recorded
-from tests.render.scene import AT, PLAN, RESULTS, cache, golden, plan_of, view
+from tests.render.scene import AT, MANUAL, PLAN, RESULTS, cache, golden, plan_of, view
 from tests.render.test_escape import NASTY
 
 CELL = 4
@@ -200,3 +200,12 @@ def test_all_done_is_folded() -> None:
 
     assert "Applied: 1 done, 0 failed, 0 not attempted." in text
     assert "<summary>Done (1)</summary>" in text
+
+
+def test_a_provider_that_reads_like_a_reference() -> None:
+    """A project's name from a manifest links to nothing; those of the three types are words."""
+    named = replace(MANUAL, provider="gh-12")
+    told = plan_markdown(view(plan_of(Create(named, None, Reason.NEW))))
+
+    assert "| `gh-12` `" in told
+    assert "| gemini `" in plan_markdown(view(plan_of(Create(MANUAL, None, Reason.NEW))))

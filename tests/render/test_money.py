@@ -244,6 +244,8 @@ def test_sentences_of_an_annotation() -> None:
         "At the declared calls per hour it nets +$1.20/h.",
     ]
     assert list(cost_sentences(never)) == ["A write never pays."]
+    free = replace(note, use=replace(NOTE, pays_after=Decimal(1)))
+    assert next(cost_sentences(free)) == "A write has paid after 1 call per lifetime."
 
 
 def test_sentences_where_nothing_is_known() -> None:
