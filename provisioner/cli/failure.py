@@ -5,11 +5,19 @@ What went wrong, in words and as a status: an expected failure or a bug.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 
 import click
 
 from provisioner.cli.status import Status
-from provisioner.errors import CtxprovError, ManifestError, Refused, ScopeRefused, StateLocked
+from provisioner.errors import (
+    CtxprovError,
+    ManifestError,
+    Problem,
+    Refused,
+    ScopeRefused,
+    StateLocked,
+)
 from provisioner.render.escape import plain
 
 
@@ -25,13 +33,18 @@ def explain(error: Exception) -> Status:
 def tell_error(error: CtxprovError) -> Status:
     """Print an expected failure, made harmless."""
     if isinstance(error, ManifestError):
-        for problem in error.problems:
-            click.echo(plain(str(problem)), err=True)
-        count = len(error.problems)
-        click.echo(f"{count} problem{'s' * (count != 1)}; nothing was changed.", err=True)
-    else:
-        click.echo(f"Error: {plain(str(error))}", err=True)
+        return tell_problems(error.problems)
+    click.echo(f"Error: {plain(str(error))}", err=True)
     return _status_of(error)
+
+
+def tell_problems(problems: Sequence[Problem]) -> Status:
+    """Print what is wrong with a manifest, a line each."""
+    for problem in problems:
+        click.echo(plain(str(problem)), err=True)
+    count = len(problems)
+    click.echo(f"{count} problem{'s' * (count != 1)}; nothing was changed.", err=True)
+    return Status.FAILED
 
 
 def _status_of(error: CtxprovError) -> Status:

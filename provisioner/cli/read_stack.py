@@ -12,6 +12,9 @@ from provisioner.manifest import Manifest
 from provisioner.model import Desired
 from provisioner.resolver import load_and_resolve
 
+_MOST = 10
+"""How many warnings are told before what a command is about."""
+
 
 def read_stack(
     path: Path,
@@ -20,19 +23,18 @@ def read_stack(
     models: Path | None,
     now: datetime,
     allow_empty: bool,
-    warnings: int | None = 10,
 ) -> tuple[Manifest, tuple[Desired, ...]]:
     """
     Load and resolve a stack; one that declares nothing must be meant.
 
-    No more than so many *warnings* are told.
+    The first of its warnings are told.
 
     Raises `ManifestError` with every problem, and `Refused`.
     """
     manifest, resolution = load_and_resolve(
         path, load_catalog(models), environment=environment, now=now
     )
-    tell_warnings(resolution.warnings, most=warnings)
+    tell_warnings(resolution.warnings, most=_MOST)
     if not manifest.caches and not allow_empty:
         raise Refused(
             f"{manifest.path} declares no cache, so everything on record would go. "

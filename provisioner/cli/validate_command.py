@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options
 from provisioner.cli.expand import expanded
-from provisioner.cli.failure import tell_error
-from provisioner.cli.read_stack import read_stack
+from provisioner.cli.failure import tell_error, tell_problems
 from provisioner.cli.schedule import schedule_of
+from provisioner.cli.speech import tell_warnings
 from provisioner.cli.status import Status, first_of
-from provisioner.errors import CtxprovError
-from provisioner.manifest import environments_of
+from provisioner.errors import CtxprovError, ManifestError, Problem
+from provisioner.manifest import Manifest, environments_of
+from provisioner.model import Desired
 from provisioner.render.escape import plain
+from provisioner.resolver import load_and_resolve
 
 
 @click.command("validate")
@@ -40,7 +45,7 @@ def command(
 
     Reads ctxprov.yaml and every content file it names and reports all problems at once,
     each with its place. Exits 1 if there is one; warnings alone do not fail. Without --env
-    every environment is checked.
+    every environment is checked, and what is wrong in all of them is told once.
 
     \b
     Examples:
@@ -50,9 +55,8 @@ def command(
     """
     return first_of(
         *(
-            _validate(stack, one, models, every)
+            _validated(stack, _environments(stack, environment), models, every)
             for stack in expanded(stacks)
-            for one in _environments(stack, environment)
         )
     )
 
@@ -61,23 +65,58 @@ def _environments(stack: Path, environment: str | None) -> tuple[str | None, ...
     return (environment,) if environment else environments_of(stack) or (None,)
 
 
-def _validate(
-    stack: Path, environment: str | None, models: Path | None, every: timedelta | None
+def _validated(
+    stack: Path, environments: Sequence[str | None], models: Path | None, every: timedelta | None
 ) -> Status:
     try:
-        manifest, desired = read_stack(
-            stack,
-            environment=environment,
-            models=models,
-            now=clock.now(),
-            allow_empty=True,
-            warnings=None,
-        )
+        catalog = load_catalog(models)
     except CtxprovError as error:
         return tell_error(error)
+    warnings, problems, now = _Found(environments), _Found(environments), clock.now()
+    sound: list[tuple[str | None, Manifest, Sequence[Desired]]] = []
+    for one in environments:
+        try:
+            manifest, resolution = load_and_resolve(stack, catalog, environment=one, now=now)
+        except ManifestError as error:
+            problems.add(one, error.problems)
+        else:
+            warnings.add(one, resolution.warnings)
+            sound.append((one, manifest, resolution.desired))
+    tell_warnings(warnings.told(), most=None)
+    for one, manifest, desired in sound:
+        _tell(one, manifest, desired, every)
+    return tell_problems(told) if (told := problems.told()) else Status.OK
+
+
+class _Found:
+    """What was found in several environments, each told once, with those that have it."""
+
+    def __init__(self, environments: Sequence[str | None]) -> None:
+        self._count = len(environments)
+        self._where: dict[Problem, list[str]] = {}
+
+    def add(self, environment: str | None, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self._where.setdefault(problem, []).append(environment or "")
+
+    def told(self) -> Sequence[Problem]:
+        return sorted(self._noted(*found) for found in self._where.items())
+
+    def _noted(self, problem: Problem, names: Sequence[str]) -> Problem:
+        if len(names) == self._count:
+            return problem
+        note = f"{problem.note}, " if problem.note else ""
+        return replace(problem, note=f"{note}in {' and '.join(names)}")
+
+
+def _tell(
+    environment: str | None,
+    manifest: Manifest,
+    desired: Sequence[Desired],
+    every: timedelta | None,
+) -> None:
     count = len(desired)
     where = plain(f"{manifest.path}, {environment}" if environment else str(manifest.path))
     click.echo(f"{where}: {count} cache{'s' * (count != 1)}, no problems.")
     if every:
         click.echo(schedule_of(desired, every))
-    return Status.OK

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from posixpath import normpath
 from typing import Any
 
 from provisioner.errors import ManifestError, Problem
@@ -58,8 +59,10 @@ def shared_files(main: Document) -> Iterator[Problem]:
     first: dict[str, str] = {}
     for name in names_in(main):
         path = published(main.root, name)
-        if path is not None and first.setdefault(path, name) != name:
-            message = f"is the file of {first[path]} as well: give each environment its own"
+        if path is None:
+            continue
+        if (other := first.setdefault(normpath(path), name)) != name:
+            message = f"is the file of {other} as well: give each environment its own"
             yield main.problem((_KEY, name, "publish"), message)
 
 

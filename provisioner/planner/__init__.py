@@ -272,10 +272,12 @@ def _retiring(scene: Scene, *, destroy: bool) -> Iterator[Change]:
 
 
 def _strays(scene: Scene, *, stack: str, prune: bool) -> Iterator[Change]:
+    """Each once, though its project may have two names."""
     known = {
         record.id for record in scene.state.caches.values() if isinstance(record, RecordedCache)
     }
     known.update(scene.state.retiring, scene.taken)
     for cache in scene.alive.values():
         if cache.label is not None and cache.label.stack == stack and cache.id not in known:
+            known.add(cache.id)
             yield Delete(cache, None, Reason.STRAY) if prune else Leave(cache, None, Reason.STRAY)

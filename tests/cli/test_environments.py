@@ -127,3 +127,19 @@ def test_what_a_branch_changes(stage: Stage) -> None:
     assert stage.changes("--env", "dev", "--base", "HEAD") == {"a": ("refresh", "life")}
     assert stage.changes("--env", "prod", "--base", "HEAD") == {"a": ("keep", "current")}
     assert stage.changes("--env", "qa", "--base", "HEAD") == {"a": ("create", "new")}
+
+
+def test_validate_tells_once(stage: Stage) -> None:
+    """What is wrong in every environment is told once, what is wrong in one with its name."""
+    head = f"{HEAD}environments:\n  dev:\n  prod: {{caches: {{b: null}}}}\n"
+    stage.write(f"a: {{{GEMINI}, content: no}}", f"b: {{{GEMINI}, content: no}}", head=head)
+
+    told = stage.run("validate", ".")
+
+    assert told.status == 1
+    lines = [line.partition("caches.")[2] for line in told.err.splitlines()]
+    assert lines == [
+        "a.content: 'no' does not exist",
+        "b.content: 'no' does not exist (in dev)",
+        "",
+    ]

@@ -127,3 +127,21 @@ def test_one_project_by_two_names(stage: Stage) -> None:
     told = stage.run("list", ".", "--json").json["caches"]
 
     assert sorted(one["name"] for one in told) == ["a-gemini", "a-same"]
+
+
+def test_a_stray_by_two_names(stage: Stage) -> None:
+    """A stray of a project with two names is planned, counted and deleted once."""
+    head = (
+        f"{HEAD}providers: {{same: {{type: gemini}}}}\n"
+        "defaults: {gemini: {model: gemini-3.8-flash, ttl: 12h}}\n"
+    )
+    stage.write("a: {provider: [gemini, same], content: a.md}", head=head, a=LONG)
+    stage.apply()
+    stage.apply("--replace", "a-same")
+    stage.state_file.write_text(json.dumps({**stage.state(), "retiring": {}}))
+
+    actions = [change["action"] for change in stage.plan("--prune")["changes"]]
+
+    assert actions.count("delete") == 1
+    assert stage.apply("--prune").status == 0
+    assert sorted(one["name"] for one in stage.live().values()) == ["a-gemini", "a-same"]

@@ -193,6 +193,13 @@ def test_none(tmp_path: Path) -> None:
                 "give each environment its own"
             ),
         ),
+        (
+            "{publish: ./out/handles.dev.json}",
+            (
+                "5:10: environments.prod.publish: is the file of dev as well: "
+                "give each environment its own"
+            ),
+        ),
     ],
 )
 def test_mistakes(tmp_path: Path, overlay: str, message: str) -> None:
