@@ -97,8 +97,8 @@ def _key(breach: Breach) -> str:
 
 
 def _rent(breach: TooDear) -> str:
-    what = "The rent of 30 days" if breach.limit is Limit.RENT_TOTAL else "The rent"
-    return f"{what} after this plan"
+    what = "The rent for 30 days" if breach.limit is Limit.RENT_TOTAL else "The rent"
+    return f"{what} of what stays after this plan"
 
 
 def _usd(breach: TooDear, money: Money) -> str:

@@ -74,7 +74,7 @@ def test_a_budget(stage: Stage) -> None:
     stage.write(*ENTRIES[1:], head=f"{HEAD}limits: {{rent_per_hour: 0.000001}}\n")
     cheaper = stage.apply()
     assert cheaper.status == 0
-    assert "warning: The rent after this plan is" in cheaper.err
+    assert "warning: The rent of what stays after this plan is" in cheaper.err
 
 
 def test_a_budget_lets_nothing_go_cold(stage: Stage) -> None:
@@ -87,7 +87,7 @@ def test_a_budget_lets_nothing_go_cold(stage: Stage) -> None:
 
     kept = stage.run("keepalive", ".")
     assert kept.status == 0
-    assert "The rent after this plan is" in kept.err
+    assert "The rent of what stays after this plan is" in kept.err
     assert len(stage.live()) == 6
     stage.delete(next(iter(stage.live())))
     assert stage.apply().status == 0

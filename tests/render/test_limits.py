@@ -56,12 +56,12 @@ def test_sentences() -> None:
             "them, and no limits.replace allows that."
         ),
         (
-            "Warning: The rent after this plan is ~$0.60/h, and limits.rent_per_hour "
+            "Warning: The rent of what stays after this plan is ~$0.60/h, and limits.rent_per_hour "
             "(ctxprov.yaml:4:12) allows $0.50/h."
         ),
         (
-            "Refused: The rent of 30 days after this plan is unknown, for new has no price, "
-            "and limits.rent_total_per_30_days (ctxprov.yaml:4:12) allows $250.00."
+            "Refused: The rent for 30 days of what stays after this plan is unknown, for new has "
+            "no price, and limits.rent_total_per_30_days (ctxprov.yaml:4:12) allows $250.00."
         ),
         (
             "If that is meant, add --override delete --override replace --override "
