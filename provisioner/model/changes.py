@@ -293,8 +293,13 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the sorted edits: the same wherever and whenever it is computed."""
+        """
+        SHA-256 over the stack's name and the sorted edits.
+
+        The same wherever and whenever it is computed; what is approved for one environment is
+        not for another.
+        """
         words = sorted(
             [edit.name, after_words(edit.after) if edit.after else None] for edit in self.edits
         )
-        return sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
+        return sha256(json.dumps([self.stack, words], sort_keys=True).encode()).hexdigest()

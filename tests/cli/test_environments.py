@@ -42,6 +42,19 @@ def test_apart(stage: Stage) -> None:
     assert [one["stack"] for one in stage.live().values()] == ["demo.prod"]
 
 
+def test_approved_for_one(stage: Stage) -> None:
+    """What is approved for one environment is not for another, though the edits are the same."""
+    stage.write(A, head=f"{HEAD}environments: {{dev: {{}}, prod: {{}}}}\n", a=LONG)
+    file = str(stage.root / "dev.json")
+    approved = stage.plan("--env", "dev")["fingerprint"]
+    stage.run("plan", ".", "--env", "dev", "--out", f"json={file}")
+
+    assert stage.run("apply", ".", "--env", "prod", "--expect", approved).status == 3
+    assert stage.run("apply", ".", "--env", "prod", "--plan", file).status == 3
+    assert stage.live() == {}
+    assert stage.run("apply", ".", "--env", "dev", "--expect", approved).status == 0
+
+
 def test_every_command_asks_which(stage: Stage) -> None:
     """No command guesses; each says what there is."""
     stage.write(A, head=TWO, a=LONG)
