@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from provisioner.model.money import Cost
 from provisioner.render.difference import differences
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.html.rent import rent_chart
@@ -106,11 +107,18 @@ def _row(row: Row) -> Markup:
         row.why,
         row.sizes,
         row.tokens,
-        cost_text(row.cost) if row.cost else "",
+        _amounts(row.cost) if row.cost else None,
     )
     return tag(
         "tr", *(tag("td", cell, data_is=name) for name, cell in zip(_COLUMNS, cells, strict=True))
     )
+
+
+def _amounts(cost: Cost) -> Markup:
+    """Each on one line, a comma after all but the last."""
+    told = cost_text(cost).split(", ")
+    spans = [tag("span", amount, class_="sum") for amount in told if amount]
+    return Markup(", ".join(map(str, spans)))
 
 
 def _more(row: Row) -> Markup:

@@ -21,6 +21,7 @@ p { margin: .3rem 0; }
 .change { color: var(--change); fill: var(--change); }
 .bad { color: var(--bad); fill: var(--bad); }
 .verb { white-space: nowrap; font-weight: 600; }
+.sum { white-space: nowrap; }
 table { border-collapse: collapse; width: 100%; table-layout: fixed; }
 th:nth-child(1) { width: 7rem; }
 th:nth-child(2), th:nth-child(3) { width: 17%; }

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from provisioner.model import Keep, Leave, Reason, Until
+from provisioner.model import Create, Keep, Leave, Reason, Until
 from provisioner.render.html import html_document, plan_article
 from provisioner.render.html.page import MOST
 from provisioner.render.row import rows
 from provisioner.render.view import PlanView
 from tests.builders import NOW, desired, live, recorded
 from tests.render.html.test_markup import read_page
-from tests.render.scene import PLAN, plan_of, view
+from tests.render.scene import PLAN, cache, plan_of, view
 
 HOSTILE = '"><script>alert(1)</script><!--\x1b[31m\u202e'
 
@@ -32,6 +32,14 @@ def test_every_change_has_a_row() -> None:
         if told.is_told:
             assert told.name in text
             assert told.why in text
+
+
+def test_an_amount_is_not_broken() -> None:
+    """A narrow column breaks between amounts, never between a sign and its number."""
+    told = plan_article(view(plan_of(Create(cache("a", size=600), None, Reason.NEW))))
+
+    amounts = re.findall('<span class="sum">([^<]*)</span>', told)
+    assert amounts == ["~$0.00011 once", "+&lt;$0.0001/h"]
 
 
 def test_the_whole_fingerprint_is_there() -> None:
