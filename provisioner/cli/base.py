@@ -55,6 +55,8 @@ def plan_for_review(
     """What the working tree edits since its merge base with *ref*, and where texts differ."""
     with stack_at_base(folder, ref, environment=environment, models=models, now=now) as before:
         old, base = before or (None, ())
+        if old and old.stack != manifest.stack:
+            base = ()  # another stack: nothing of it is on record or labelled as of this one
         told = plan_against(manifest, desired, base, now=now)
         patches = _patches(told, old.root if old else None, manifest.root) if with_patches else ()
         return told, tuple(patches)

@@ -156,3 +156,16 @@ def test_validate_tells_once(stage: Stage) -> None:
         "b.content: 'no' does not exist (in dev)",
         "",
     ]
+
+
+def test_a_stack_of_another_name(stage: Stage) -> None:
+    """A branch that renames the stack makes everything anew, and its review says so."""
+    stage.write(A, a=LONG)
+    committed(stage.root)
+    stage.write(A, head=HEAD.replace("demo", "other"))
+
+    told = stage.plan("--base", "HEAD")
+
+    assert [(one["name"], one["action"]) for one in told["changes"]] == [("a", "create")]
+    assert told["fingerprint"] == stage.plan()["fingerprint"]
+    assert stage.run("changed", ".", "--base", "HEAD").out == ".\n"
