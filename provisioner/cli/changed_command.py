@@ -25,11 +25,12 @@ from provisioner.resolver import load_and_resolve
 @options.json_option
 def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> Status:
     """
-    List the stacks of a repository that a branch edits.
+    List the stacks that a branch edits.
 
-    With --json the list is a matrix for CI jobs, one job per stack and environment; env is
-    empty where there are none. A stack that cannot be read counts as edited, so that its job
-    says what is wrong. Needs no key and no state.
+    Looks at the whole repository around FOLDER; paths count from its top. With --json the
+    list is a matrix for CI jobs, one job per stack and environment; env is empty where there
+    are none. A stack that cannot be read counts as edited, so that its job says what is wrong.
+    Needs no key and no state.
 
     \b
     Examples:
