@@ -54,7 +54,9 @@ def declared(
         if name in known:
             continue
         if keys is None:
-            problems.append((above / name).problem("leaves out a cache that is not declared"))
+            problems.append(
+                (above / name).problem("leaves out a cache that is not declared under this name")
+            )
         else:
             yield name, (Layer(keys, above / name),)
 

@@ -163,7 +163,10 @@ def test_none(tmp_path: Path) -> None:
         ),
         (
             "{caches: {manuall: null}}",
-            "5:19: environments.prod.caches.manuall: leaves out a cache that is not declared",
+            (
+                "5:19: environments.prod.caches.manuall: leaves out a cache that is not declared "
+                "under this name"
+            ),
         ),
         (
             "{caches: {more: {content: x}}}",
