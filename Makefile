@@ -42,13 +42,16 @@ check-homes: .venv-homes/ready
 check-terraform: .venv-terraform/ready
 	.venv-terraform/bin/pytest -q tests/homes/check_terraform.py
 
-WORKFLOWS := $(wildcard examples/ci/github/*.yml)
+WORKFLOWS := $(wildcard examples/ci/github/*.yml examples/scale/*.yml)
 
 check-ci: .venv-ci/ready
 	.venv-ci/bin/actionlint $(WORKFLOWS)
 	.venv-ci/bin/zizmor --offline --quiet action.yml $(WORKFLOWS)
 	.venv-ci/bin/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
 	.venv-ci/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	.venv-ci/bin/check-jsonschema --builtin-schema vendor.gitlab-ci examples/ci/gitlab/.gitlab-ci.yml
+	.venv-ci/bin/kubernetes-validate --strict --quiet examples/scale/job.yaml
+	.venv-ci/bin/pre-commit validate-manifest .pre-commit-hooks.yaml
 	mkdir -p .venv-ci/wheels
 	.venv-ci/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir .venv-ci/wheels . hatchling
 	PATH="$$PWD/.venv-ci/bin:$$PATH" .venv-ci/bin/pytest -q tests/ci/check_act.py

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+import yaml
+
 from tests.cli.stage import GEMINI, LONG, Stage
 
+ROOT = Path(__file__).parents[2]
 STACKS, RUNNERS = 20, 8
 
 
@@ -33,11 +38,48 @@ def test_twenty_stacks_in_eight_processes(stage: Stage) -> None:
     assert stage.count("create") == 2 * STACKS
 
 
-def write(folder: Path) -> None:
+@pytest.mark.parametrize("stacks", [5, 1])
+def test_shares_of_a_job(stage: Stage, stacks: int) -> None:
+    """The pods of examples/scale/job.yaml apply every stack once; none to apply is no failure."""
+    folders = [stage.root / "stacks" / f"bot {number}" for number in range(stacks)]
+    for folder in folders:
+        write(folder, stack=folder.name.replace(" ", "-"))
+    job = yaml.safe_load((ROOT / "examples" / "scale" / "job.yaml").read_text())
+    pod = job["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "SHARES", "value": str(job["spec"]["completions"])} in pod["env"]
+
+    for index in range(2):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        share = {"PATH": path, "SHARES": "2", "JOB_COMPLETION_INDEX": str(index)}
+        command = [*pod["command"], *pod["args"]]
+        subprocess.run(command, check=True, cwd=stage.root, env={**os.environ, **share})
+
+    assert stage.count("create") == 2 * stacks
+    assert all(len(recorded(folder)) == 2 for folder in folders)
+
+
+def test_the_matrix_of_a_workflow(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A row of changed --json is what a job needs, also of a stack without environments."""
+    write(tmp_path / "bot")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "bot"]):
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
+    (tmp_path / "bot" / "manual.md").write_text(f"{LONG} again")
+
+    (row,) = stage.run("changed", str(tmp_path), "--base", "HEAD", "--json").json["include"]
+    monkeypatch.setenv("CTXPROV_ENV", row["env"])
+    monkeypatch.chdir(tmp_path)
+    assert row == {"stack": "bot", "env": ""}
+    assert stage.run("plan", row["stack"], "--base", "HEAD").status == 0
+
+
+def write(folder: Path, *, stack: str | None = None) -> None:
     """A stack of two caches, whose content every stack has alike."""
     folder.mkdir(parents=True)
     manual, faq = (f"{name}: {{{GEMINI}, content: manual.md}}" for name in ("manual", "faq"))
-    head = f"version: 1\nstack: {folder.name}\ncaches:\n"
+    head = f"version: 1\nstack: {stack or folder.name}\ncaches:\n"
     (folder / "ctxprov.yaml").write_text(f"{head}  {manual}\n  {faq}\n")
     (folder / "manual.md").write_text(LONG)
 
@@ -49,5 +91,6 @@ def apply(folder: Path) -> int:
 
 def recorded(folder: Path) -> set[str]:
     """The ids in the state of a stack."""
-    state = json.loads((folder / "state" / f"{folder.name}.json").read_text())
+    (file,) = (folder / "state").glob("*.json")
+    state = json.loads(file.read_text())
     return {cache["id"] for cache in state["caches"].values()}
