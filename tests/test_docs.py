@@ -163,6 +163,8 @@ def test_promises_have_tests() -> None:
         "docs/state.md",
         "examples/README.md",
         "examples/gitops/README.md",
+        "examples/scale/README.md",
+        "docs/ci.md",
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:
