@@ -68,9 +68,16 @@ def command(
       ctxprov list stacks/*
       ctxprov list examples/support-bot --emulator
     """
-    found = [(stack, _manifests(stack, environment)) for stack in expanded(stacks)]
+    found: list[tuple[Path, Sequence[Manifest]]] = []
+    failures: list[CtxprovError] = []
+    for stack in expanded(stacks):
+        try:
+            found.append((stack, _manifests(stack, environment)))
+        except CtxprovError as error:
+            failures.append(error)
     now = clock.now()
-    seen, failures = asyncio.run(_list(_ways(found, emulator=emulator)))
+    seen, unasked = asyncio.run(_list(_ways(found, emulator=emulator)))
+    failures += unasked
     status = first_of(*map(tell_error, failures))
     if failures and not seen:
         return status

@@ -97,6 +97,20 @@ def test_list_of_environments(stage: Stage) -> None:
     assert strays == ["demo.dev", "demo.prod"]
 
 
+def test_list_of_an_environment_that_one_lacks(stage: Stage) -> None:
+    """Of the other stacks everything is told, and the status is a failure's."""
+    pattern = write(stage, "one", "two")
+    stage.run("apply", str(pattern), "--auto-approve")
+    path = stage.root / "stacks" / "one" / "ctxprov.yaml"
+    path.write_text(f"{path.read_text()}environments: {{dev: }}\n")
+
+    told = stage.run("list", str(pattern), "--env", "prod", "--json")
+
+    assert told.status == 1
+    assert "has no 'prod'; there are dev" in told.err
+    assert [one["stack"] for one in told.json["caches"]] == ["one", "two"]
+
+
 def test_list_when_a_project_cannot_be_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are listed, and the status is a failure's."""
     monkeypatch.delenv("GEMINI_API_KEY_B", raising=False)
