@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "explain": "Explain what plan decides about one cache, and from what.",
         "apply": "Create, refresh, replace and retire caches to match the manifest.",
         "destroy": "Delete every recorded cache of a stack.",
-        "changed": "List the stacks of a repository that a branch edits.",
+        "changed": "List the stacks that a branch edits.",
         "comment": "Show plans in one comment under a pull request or merge request.",
         "approved": "Print the fingerprint that the review of this commit showed.",
         "keepalive": "Keep alive what is recorded; leave every edit to a review.",
