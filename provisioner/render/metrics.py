@@ -8,7 +8,7 @@ are label values, in which nothing can break a line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,13 +64,12 @@ def last_successes(text: str) -> Mapping[str, float]:
 
 
 def _metrics(turns: tuple[Turn, ...], now: datetime) -> Iterator[_Metric]:
-    known = [(turn, turn.state) for turn in turns if turn.state is not None]
-    caches = [
-        ({"stack": state.stack, "name": name}, record)
-        for _, state in known
-        for name, record in state.caches.items()
-        if isinstance(record, RecordedCache)
-    ]
+    yield from _of_stacks([(turn, turn.state) for turn in turns if turn.state is not None])
+    yield from _of_caches([turn.state for turn in turns if turn.state is not None], now)
+    yield from _of_runs(turns, now)
+
+
+def _of_stacks(known: Sequence[tuple[Turn, State]]) -> Iterator[_Metric]:
     yield _Metric(
         "ctxprov_caches",
         "Caches and annotations on record.",
@@ -82,16 +81,6 @@ def _metrics(turns: tuple[Turn, ...], now: datetime) -> Iterator[_Metric]:
         [({"stack": state.stack}, len(state.retiring)) for _, state in known],
     )
     yield _Metric(
-        "ctxprov_cache_seconds_to_expiry",
-        "Seconds that a cache has to live; negative once it has run out.",
-        [(labels, (record.expires_at - now).total_seconds()) for labels, record in caches],
-    )
-    yield _Metric(
-        "ctxprov_cache_expiry_timestamp_seconds",
-        "When a cache dies unless it is refreshed.",
-        [(labels, record.expires_at.timestamp()) for labels, record in caches],
-    )
-    yield _Metric(
         "ctxprov_rent_usd_per_hour",
         "Rent of the caches on record that have a price.",
         [({"stack": s.stack}, float(total(t.rents.values()).usd)) for t, s in known],
@@ -101,6 +90,29 @@ def _metrics(turns: tuple[Turn, ...], now: datetime) -> Iterator[_Metric]:
         "Caches on record that have no price.",
         [({"stack": s.stack}, sum(m.partial for m in t.rents.values())) for t, s in known],
     )
+
+
+def _of_caches(states: Iterable[State], now: datetime) -> Iterator[_Metric]:
+    ends = [
+        ({"stack": state.stack, "name": name}, record.expires_at)
+        for state in states
+        for name, record in state.caches.items()
+        if isinstance(record, RecordedCache)
+    ]
+    yield _Metric(
+        "ctxprov_cache_seconds_to_expiry",
+        "Seconds that a cache has to live; negative once it has run out.",
+        [(labels, (end - now).total_seconds()) for labels, end in ends],
+    )
+    yield _Metric(
+        "ctxprov_cache_expiry_timestamp_seconds",
+        "When a cache dies unless it is refreshed.",
+        [(labels, end.timestamp()) for labels, end in ends],
+    )
+
+
+def _of_runs(turns: Sequence[Turn], now: datetime) -> Iterator[_Metric]:
+    successes = [(turn.folder, turn.succeeded_at) for turn in turns if turn.succeeded_at]
     yield _Metric(
         "ctxprov_last_run_timestamp_seconds",
         "When the last run ended.",
@@ -109,11 +121,7 @@ def _metrics(turns: tuple[Turn, ...], now: datetime) -> Iterator[_Metric]:
     yield _Metric(
         _SUCCESS,
         "When the last run that left nothing undone ended.",
-        [
-            ({"folder": turn.folder}, turn.succeeded_at.timestamp())
-            for turn in turns
-            if turn.succeeded_at
-        ],
+        [({"folder": folder}, at.timestamp()) for folder, at in successes],
     )
     yield _Metric(
         "ctxprov_last_exit_status",
