@@ -17,7 +17,8 @@ from types import MappingProxyType
 from provisioner.errors import StateError
 from provisioner.homes.home import Home
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)(?:://|:(?=[^/\\]))", re.IGNORECASE)
+# One letter, a colon and a slash are a drive.
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+|[a-z](?!:[/\\])):", re.IGNORECASE)
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
         "s3": "store",

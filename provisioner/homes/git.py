@@ -43,6 +43,8 @@ def home_at(
 ) -> Home:
     """The branch that *address* names, of the remote of the repository around *root*."""
     branch = address[len(_SCHEME) :]
+    if not branch or branch.startswith("/"):
+        raise StateError(f"{address!r} names no branch: it is git+branch:NAME.")
     repository = Repository(folder=root, branch=branch, environ=environ)
     return Leased(GitFiles(repository), now=clock, term=TERM)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.builders import NOW
 
 @pytest.mark.parametrize(
     ("address", "path"),
-    [("state", "state"), ("../state", "../state"), (".", ""), ("a b/c", "a b/c")],
+    [("state", "state"), ("../state", "../state"), (".", ""), ("a b/c", "a b/c"), ("s3", "s3")],
 )
 def test_a_path_is_a_folder(tmp_path: Path, address: str, path: str) -> None:
     """A path is relative to the folder it was said in, unless it is absolute."""
@@ -30,6 +31,30 @@ def test_an_unknown_kind(tmp_path: Path, address: str) -> None:
     """What is neither a path nor a known kind is refused, and the kinds are listed."""
     with pytest.raises(StateError, match="s3://BUCKET"):
         open_home(address, root=tmp_path, environ={}, clock=lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("s3:/x", "s3://BUCKET/PREFIX"),
+        ("s3:", "s3://BUCKET/PREFIX"),
+        ("az:x", "az://CONTAINER/PREFIX"),
+        ("gs:/x", "gs://BUCKET/PREFIX"),
+        ("gs://", "gs://BUCKET/PREFIX"),
+        ("git+branch:", "git+branch:NAME"),
+        ("git+branch://x", "git+branch:NAME"),
+        ("https:/x", "https://HOST/PATH"),
+    ],
+)
+def test_a_known_kind_misspelt(tmp_path: Path, address: str, form: str) -> None:
+    """What begins like a home is no folder of that name, and its form is told."""
+    with pytest.raises(StateError, match=re.escape(form)):
+        open_home(address, root=tmp_path, environ={}, clock=lambda: NOW)
+
+
+@pytest.mark.parametrize("address", ["C:\\state", "c:/state"])
+def test_a_drive(address: str) -> None:
+    assert not is_remote(address)
 
 
 @pytest.mark.parametrize(
