@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.errors import StateError, StateLocked, StateTaken
-from provisioner.homes import Found
+from provisioner.errors import StateError, StateLocked
 from provisioner.homes.disk import DiskHome
 from provisioner.homes.holder import Holder, holder_bytes, holder_here, parse_holder
 from tests.builders import NOW
+from tests.homes.conformance import FilesConformance, Open
 
 SOUND = b'{"sound": true}'
 
@@ -34,6 +34,16 @@ WHO = Holder(
     commit="0123456789abcdef",
     until=NOW,
 )
+
+
+class TestConformance(FilesConformance):
+    """What every home promises of its files; its lock is the system's and no lease."""
+
+    @pytest.fixture
+    def open_place(self, tmp_path: Path) -> Open:
+        return lambda _: DiskHome(tmp_path / "deep")
+
+
 HOLD = """
 import asyncio, sys
 from datetime import UTC, datetime, timedelta
@@ -229,23 +239,6 @@ def test_no_room(tmp_path: Path) -> None:
     assert "cannot be written" in done.stdout
     assert path.read_bytes() == SOUND
     assert [file.name for file in tmp_path.iterdir()] == ["demo.json"]
-
-
-def test_conditions(tmp_path: Path) -> None:
-    """A file is made only where there is none, and replaced or deleted only if it is unchanged."""
-    home = DiskHome(tmp_path / "deep")
-    first = home.write("a/b.json", b"1", expected=None)
-    second = home.write("a/b.json", b"2", expected=first)
-
-    for stale in (None, first):
-        with pytest.raises(StateTaken):
-            home.write("a/b.json", b"3", expected=stale)
-    with pytest.raises(StateTaken):
-        home.delete("a/b.json", expected=first)
-    assert home.read("a/b.json") == Found(content=b"2", version=second)
-    home.delete("a/b.json", expected=second)
-    home.delete("a/b.json", expected=second)
-    assert home.read("a/b.json") is None
 
 
 COUNT = """
