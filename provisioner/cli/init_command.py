@@ -54,11 +54,13 @@ caches:
   #   content: content/refund-policy.md
 """
 _IGNORE = """\
-# What ctxprov keeps here and git should not: locks, what git remembers by itself, trials.
+# What ctxprov keeps here and git should not: locks, what git remembers by itself, trials,
+# and what a run could not save.
 # The state itself is small and secret-free and may live in git.
 state/*.lock
 state/*.history/
 state/emulator/
+*.unsaved.json
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,6 +50,16 @@ def test_a_namespace(tmp_path: Path) -> None:
     assert (dev.stack, dev.state, dev.publish) == ("demo.dev", "states", "out/handles.dev.json")
     assert list(dev.caches) == ["manual", "faq"]
     assert cache(dev, "manual").life == Ttl(timedelta(hours=12))
+
+
+@pytest.mark.parametrize("name", ["history", "lock", "unsaved"])
+def test_names_of_other_files(tmp_path: Path, name: str) -> None:
+    """What is called like a file beside the state is no environment, and the error has its place."""
+    text = f"{HEAD}environments:\n  {name}:\ncaches: {{}}\n"
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(write(tmp_path, text), environment=name)
+    (problem,) = caught.value.problems
+    assert re.search(rf"yaml:4:3: environments\.{name}: must be .* not history, lock", str(problem))
 
 
 @pytest.mark.parametrize(
