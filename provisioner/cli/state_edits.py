@@ -99,7 +99,7 @@ def forgotten(at: Current, name: str) -> Edit:
 def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> Edit:
     """Refuses another stack, and a serial that is not newer unless *force* is given."""
     state = parse_state(raw, where=where, stack=at.state.stack)
-    if state == at.state:
+    if replace(state, serial=at.state.serial, run=at.state.run) == at.state:
         return Edit(state=None, sentence=f"{where} is what is there already.")
     if state.serial <= at.state.serial and not force:
         raise Refused(

@@ -75,8 +75,7 @@ async def open_ledger(
         store = HeldFile(hold, name, found, before_save)
         async with Ledger(state, store, run=who.id) as ledger:
             if hold.took_over:
-                ledger.put(state)
-                await ledger.save()
+                await ledger.claim()
             yield ledger
 
 
@@ -123,6 +122,17 @@ class Ledger:
     def has_news(self) -> bool:
         """Whether anything is remembered that was not when it was opened."""
         return self._news > 0
+
+    async def claim(self) -> None:
+        """
+        Write what is there once more, as ours; raises what `save` raises.
+
+        Its serial stays, for nothing new is remembered: what the loser could not save and left
+        in a file is still the next.
+        """
+        self._serial -= 1
+        self._stir(news=True)
+        await self.save()
 
     def put(self, state: State) -> None:
         """Remember *state* instead; it is saved with a serial no lower than its own."""

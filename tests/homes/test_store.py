@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -11,7 +10,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 from obstore import exceptions
 
 from provisioner.errors import HomeUnreachable, StateError, StateTaken
@@ -19,25 +17,14 @@ from provisioner.homes.home import Home
 from provisioner.homes.store import ObjectStore, home_at
 from tests.builders import NOW
 from tests.homes.conformance import NAME, LeaseConformance, Open
-
-BUCKET = "states"
+from tests.homes.s3 import BUCKET, served_s3
 
 
 @pytest.fixture(scope="module")
 def environ() -> Iterator[Mapping[str, str]]:
     """The settings of a server that speaks S3."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    httpx.put(f"http://{host}:{port}/{BUCKET}", trust_env=False).raise_for_status()
-    yield {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "id",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }
-    server.stop()
+    with served_s3() as s3:
+        yield s3.environ
 
 
 def at(address: str, environ: Mapping[str, str]) -> Home:

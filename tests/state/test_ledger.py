@@ -98,6 +98,21 @@ def test_writes_nothing_without_news() -> None:
     assert disk.writes == []
 
 
+def test_claimed() -> None:
+    """What is claimed is written again under the serial it has, by another run."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        await ledger.claim()
+        assert (disk.last().serial, disk.last().run) == (0, "r1")
+        ledger.record(fact(1))
+
+    run(work, disk)
+
+    assert disk.last().serial == 1
+    assert len(disk.writes) == 2
+
+
 def test_scopes_are_news() -> None:
     """A scope that was not known is saved; one that was is not."""
     disk = Disk()

@@ -1,0 +1,54 @@
+"""S3, by moto's server in a thread of this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+from moto.server import ThreadedMotoServer
+
+BUCKET = "states"
+
+
+@dataclass
+class S3:
+    """A server with one bucket, which may go away and come back with all that it had."""
+
+    server: ThreadedMotoServer
+    port: int
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What a program must know to use it."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def start(self) -> None:
+        self.server = _started(self.port)
+
+
+@contextmanager
+def served_s3() -> Iterator[S3]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = _started(0)
+    s3 = S3(server, server.get_host_and_port()[1])
+    url = f"{s3.environ['AWS_ENDPOINT_URL']}/{BUCKET}"
+    httpx.put(url, trust_env=False).raise_for_status()
+    yield s3
+    s3.stop()
+
+
+def _started(port: int) -> ThreadedMotoServer:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    return server
