@@ -54,7 +54,7 @@ def test_a_namespace(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["history", "lock", "unsaved"])
 def test_names_of_other_files(tmp_path: Path, name: str) -> None:
-    """What is called like a file beside the state is no environment, and the error has its place."""
+    """No environment is called like a file beside the state; the error has its place."""
     text = f"{HEAD}environments:\n  {name}:\ncaches: {{}}\n"
     with pytest.raises(ManifestError) as caught:
         load_manifest(write(tmp_path, text), environment=name)
