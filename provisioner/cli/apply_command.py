@@ -27,7 +27,7 @@ from provisioner.cli.tokens import remembered, with_counts
 from provisioner.cli.watch import HOURLY, every_option, watch_option, watched
 from provisioner.errors import ManifestError, Refused
 from provisioner.model import Plan
-from provisioner.resolver import read_content
+from provisioner.resolver import content_reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +178,7 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         stack=manifest.stack,
         place=place,
         wishes=lambda _: with_counts(desired, remembered(place.home, manifest.stack)),
-        read=lambda want: read_content(manifest, want),
+        read=content_reader(manifest),
         spots=spots_of(manifest),
         prices=load_catalog(asked.models).find,
         approve=approve,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from provisioner.model import Cause, Desired, DesiredCache, Plan
 from provisioner.planner import moved, plan
 from provisioner.render.patch import patch_text
 from provisioner.render.summary import headline
-from provisioner.resolver import read_content
+from provisioner.resolver import content_reader
 from provisioner.state import read_state
 
 
@@ -203,7 +202,7 @@ async def _compare(
     counts = remembered(place.home, manifest.stack)
     if asked.count_tokens:
         wants = uncounted(desired, moved(state, manifest.moved), counts)
-        fresh = await count(wants, seen.clients, partial(read_content, manifest), _doubt)
+        fresh = await count(wants, seen.clients, content_reader(manifest), _doubt)
         remember(place.home, manifest.stack, counts := {**counts, **fresh})
     return plan(
         with_counts(desired, counts),

@@ -6,7 +6,7 @@ wrong with files, models and lives.  It keeps no content, asks no provider, read
 and never looks at a clock: *now* is told.
 """
 
-from provisioner.resolver.content import read_content
+from provisioner.resolver.content import content_reader, read_content
 from provisioner.resolver.resolve import Resolution, load_and_resolve, resolve
 
-__all__ = ["Resolution", "load_and_resolve", "read_content", "resolve"]
+__all__ = ["Resolution", "content_reader", "load_and_resolve", "read_content", "resolve"]

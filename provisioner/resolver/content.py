@@ -113,8 +113,17 @@ def read_content(manifest: Manifest, want: Desired) -> CacheContent:
 
     Raises ContentChanged if it cannot be read, or if it is not what *want* was planned with.
     """
-    entry = manifest.caches[want.name]
-    content = _read(entry, Folder(manifest.root))
+    return content_reader(manifest)(want)
+
+
+def content_reader(manifest: Manifest) -> Callable[[Desired], CacheContent]:
+    """`read_content` for many entries of *manifest*, whose folder is looked at once."""
+    folder = Folder(manifest.root)
+    return lambda want: _checked(manifest.caches[want.name], want, folder)
+
+
+def _checked(entry: Entry, want: Desired, folder: Folder) -> CacheContent:
+    content = _read(entry, folder)
     instruction = content.system_instruction
     digest = digest_of(
         provider=entry.kind,
