@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from hypothesis import given
@@ -35,10 +36,16 @@ class Disk:
     is_full: bool = False
     is_lost: bool = False
     writes: list[bytes] = field(default_factory=list)
+    _moving: Lock = field(default_factory=Lock, repr=False)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, for the loop and for the thread that saves alike."""
+        with self._moving:
+            self.now += seconds
 
     def write(self, content: bytes) -> None:
         cost = self.cost_of_a_byte * len(content)
-        self.now += cost
+        self.pass_time(cost)
         self.spent += cost
         if self.is_full:
             raise StateError("the disk is full")
@@ -48,7 +55,7 @@ class Disk:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        self.now += max(0.0, seconds)
+        self.pass_time(max(0.0, seconds))
         await asyncio.sleep(0)
 
     def last(self) -> State:
@@ -151,7 +158,7 @@ def test_saving_takes_a_twentieth_at_most(count: int) -> None:
     async def work(ledger: Ledger) -> None:
         for number in range(count):
             ledger.record(fact(number))
-            disk.now += 0.001
+            disk.pass_time(0.001)
             if number % 50 == 0:
                 await asyncio.sleep(0)
         disk.before_the_end = disk.spent
