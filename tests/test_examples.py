@@ -80,6 +80,7 @@ def test_from_an_empty_folder(
         assert cli.run(words) == 0
     assert cli.run(["apply", "--emulator", "--auto-approve"]) == 0
     assert "1 done" in capsys.readouterr().out
+    assert {"state/*.lock", "*.unsaved.json"} < set((tmp_path / ".gitignore").read_text().split())
     assert cli.run(["output", "--emulator"]) == 0
     handles = json.loads(capsys.readouterr().out)["caches"]
     assert handles["manifest-reference"]["handle"]["provider"] == "gemini"

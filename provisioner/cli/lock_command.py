@@ -37,7 +37,14 @@ def command() -> None:
 def status(
     *, folder: Path, environment: str | None, emulator: bool, address: str | None, as_json: bool
 ) -> Status:
-    """Say who holds the state, since when, and by which lock."""
+    """
+    Say who holds the state, since when, and by which lock.
+
+    \b
+    Examples:
+      ctxprov lock status
+      ctxprov lock status --json
+    """
     manifest = load_manifest(folder, environment=environment)
     home = place_of(manifest, address=address, emulator=emulator).home
     name = state_name(manifest.stack)

@@ -10,6 +10,7 @@ import click
 
 from provisioner.cli import options, state_edits
 from provisioner.cli.place import Place, place_of
+from provisioner.cli.speech import tell
 from provisioner.cli.status import Status
 from provisioner.errors import StateError
 from provisioner.files import read_whole
@@ -20,9 +21,10 @@ from provisioner.render.layout import table
 from provisioner.state import (
     read_history,
     read_state,
+    read_version,
     run_words,
+    serial_of,
     state_name,
-    version_name,
 )
 from provisioner.times import moment_text
 
@@ -80,13 +82,22 @@ def command() -> None:
 @_placed
 @options.json_option
 def list_(*, as_json: bool, **where: object) -> Status:
-    """List what is on record by name, and what is retiring by id."""
+    """
+    List what is on record by name, and what is retiring by id.
+
+    \b
+    Examples:
+      ctxprov state list
+      ctxprov state list --json
+    """
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
     state = read_state(at.place.home, stack=at.stack)
     if as_json:
         names = {"caches": sorted(state.caches), "retiring": sorted(state.retiring)}
         click.echo(json_text({"stack": at.stack, "serial": state.serial, **names}), nl=False)
         return Status.OK
+    if not (state.caches or state.retiring):
+        tell(f"Nothing is on record at {at.place.home.where(state_name(at.stack))}.")
     rows = [(name, r.provider, _id(r)) for name, r in sorted(state.caches.items())]
     rows += [(r.name, r.provider, f"{r.id} (retiring)") for r in state.retiring.values()]
     for line in table([tuple(map(plain, row)) for row in rows]):
@@ -102,7 +113,13 @@ def _id(record: Recorded) -> str:
 @click.argument("name")
 @_placed
 def show(name: str, **where: object) -> Status:
-    """Print one record as it stands in the state."""
+    """
+    Print one record as it stands in the state.
+
+    \b
+    Examples:
+      ctxprov state show product-manual
+    """
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
     click.echo(json_text(state_edits.record_of(at.place.home, at.stack, name)), nl=False)
     return Status.OK
@@ -112,15 +129,24 @@ def show(name: str, **where: object) -> Status:
 @click.option("--serial", type=int, metavar="N", help="An earlier version that is kept.")
 @_placed
 def pull(*, serial: int | None, **where: object) -> Status:
-    """Print the state, or an earlier version of it, byte for byte."""
+    """
+    Print the state, or an earlier version of it, byte for byte.
+
+    \b
+    Examples:
+      ctxprov state pull > now.json
+      ctxprov state pull --serial 12 > earlier.json
+    """
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
     home = at.place.home
-    if serial is not None and home.keeps_history:
-        raise StateError(f"{home.where(state_name(at.stack))} keeps its versions by itself.")
-    name = state_name(at.stack) if serial is None else version_name(at.stack, serial)
-    found = home.read(name)
+    found = home.read(state_name(at.stack))
+    if serial is not None and serial != serial_of(found):
+        found = read_version(home, at.stack, serial)
     if found is None:
-        raise StateError(f"there is no {home.where(name)}; see ctxprov state history.")
+        raise StateError(
+            f"there is no {home.where(state_name(at.stack))}: nothing was applied yet, or the "
+            "state is elsewhere (--state)."
+        )
     click.echo(found.content, nl=False)
     return Status.OK
 
@@ -132,7 +158,14 @@ def pull(*, serial: int | None, **where: object) -> Status:
 @options.lock_timeout_option
 @_placed
 def push(file: Path, *, force: bool, **said: object) -> Status:
-    """Put a state from a file in place of the one that is there."""
+    """
+    Put a state from a file in place of the one that is there.
+
+    \b
+    Examples:
+      ctxprov state push demo.unsaved.json
+      ctxprov state push earlier.json --force --dry-run
+    """
     try:
         raw = read_whole(file)
     except OSError as error:
@@ -151,7 +184,14 @@ def push(file: Path, *, force: bool, **said: object) -> Status:
 @options.lock_timeout_option
 @_placed
 def mv(old: str, new: str, **said: object) -> Status:
-    """Rename a record; nothing is created, and the live cache's label keeps the old name."""
+    """
+    Rename a record; nothing is created, and the live cache's label keeps the old name.
+
+    \b
+    Examples:
+      ctxprov state mv old-name new-name
+      ctxprov state mv old-name new-name --dry-run
+    """
     return _edit("mv", lambda at: state_edits.renamed(at, old, new), said)
 
 
@@ -161,7 +201,13 @@ def mv(old: str, new: str, **said: object) -> Status:
 @options.lock_timeout_option
 @_placed
 def rm(name: str, **said: object) -> Status:
-    """Forget a record; the live cache stays as it is."""
+    """
+    Forget a record; the live cache stays as it is.
+
+    \b
+    Examples:
+      ctxprov state rm product-manual --dry-run
+    """
     return _edit("rm", lambda at: state_edits.forgotten(at, name), said)
 
 
@@ -186,7 +232,14 @@ def _edit(verb: str, edit: state_edits.Editor, said: dict[str, object]) -> Statu
 @options.lock_timeout_option
 @_placed
 def migrate(destination: str, **said: object) -> Status:
-    """Copy state, history and kept versions to another home, under both locks."""
+    """
+    Copy state, history and kept versions to another home, under both locks.
+
+    \b
+    Examples:
+      ctxprov state migrate s3://bucket/prefix
+      ctxprov state migrate git+branch:ctxprov-state --dry-run
+    """
     from provisioner.cli.migration import migrated  # noqa: PLC0415  # one command of many
 
     dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
@@ -208,7 +261,14 @@ def migrate(destination: str, **said: object) -> Status:
 @_placed
 @options.json_option
 def history(*, as_json: bool, **where: object) -> Status:
-    """Tell the last runs that changed the stack or tried to, oldest first."""
+    """
+    Tell the last runs that changed the stack or tried to, oldest first.
+
+    \b
+    Examples:
+      ctxprov state history
+      ctxprov state history --json
+    """
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
     home = at.place.home
     runs = read_history(home, at.stack)
@@ -216,6 +276,8 @@ def history(*, as_json: bool, **where: object) -> Status:
         click.echo(json_text({"stack": at.stack, "runs": [run_words(r) for r in runs]}), nl=False)
     elif home.keeps_history:
         click.echo(f"{plain(home.where(state_name(at.stack)))} keeps its versions by itself.")
+    elif not runs:
+        tell(f"No run is remembered beside {home.where(state_name(at.stack))}.")
     else:
         rows = [
             (

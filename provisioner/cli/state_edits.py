@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -22,6 +23,10 @@ from provisioner.model import RecordedCache, State
 from provisioner.planner import moved
 from provisioner.state import parse_state, read_state, state_bytes
 
+_PUSHABLE = (
+    "Nothing was changed: give what ctxprov state pull prints, or the file that a run left when it "
+    "could not save."
+)
 _NAME = r"[a-z0-9][a-z0-9-]{0,47}"
 
 
@@ -73,7 +78,7 @@ def record_of(home: Home, stack: str, name: str) -> Json:
 def renamed(at: Current, old: str, new: str) -> Edit:
     _known(at.state, old)
     if not re.fullmatch(_NAME, new):
-        raise Refused(f"{new!r} is no name of a cache: 48 characters of a-z, 0-9 and -.")
+        raise Refused(f"{new!r} is no name of a cache: at most 48 out of a-z, 0-9 and -.")
     if new in at.state.caches:
         raise Refused(f"{new} is on record already; nothing was changed.")
     sentence = f"{old} is {new} now; a live cache keeps the label of its old name."
@@ -98,7 +103,7 @@ def forgotten(at: Current, name: str) -> Edit:
 
 def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> Edit:
     """Refuses another stack, and a serial that is not newer unless *force* is given."""
-    state = parse_state(raw, where=where, stack=at.state.stack)
+    state = parse_state(raw, where=where, stack=at.state.stack, remedy=_PUSHABLE)
     if replace(state, serial=at.state.serial, run=at.state.run) == at.state:
         return Edit(state=None, sentence=f"{where} is what is there already.")
     if state.serial <= at.state.serial and not force:
@@ -111,4 +116,6 @@ def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> Edit:
 
 def _known(state: State, name: str) -> None:
     if name not in state.caches:
-        raise StateError(f"{name!r} is not on record in {state.stack}; ctxprov state list tells.")
+        close = get_close_matches(name, state.caches, 1)
+        guess = f"did you mean {close[0]}?" if close else "ctxprov state list tells what is."
+        raise StateError(f"{name!r} is not on record in {state.stack}; {guess}")

@@ -7,10 +7,10 @@ What is remembered of a stack between runs: read, locked, changed by facts, and 
 from provisioner.state.chronicle import Chronicle
 from provisioner.state.codec import parse_state, state_bytes
 from provisioner.state.draft import Draft
-from provisioner.state.history import PastRun, read_history, run_words, version_name
+from provisioner.state.history import PastRun, read_history, read_version, run_words, version_name
 from provisioner.state.ledger import Ledger, next_save, open_ledger
 from provisioner.state.scope import admit
-from provisioner.state.store import Store, read_state, state_name
+from provisioner.state.store import Store, read_state, serial_of, state_name
 
 __all__ = [
     "Chronicle",
@@ -24,7 +24,9 @@ __all__ = [
     "parse_state",
     "read_history",
     "read_state",
+    "read_version",
     "run_words",
+    "serial_of",
     "state_bytes",
     "state_name",
     "version_name",

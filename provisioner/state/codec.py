@@ -114,9 +114,13 @@ def _retiring_words(cache: RetiringCache) -> dict[str, Json]:
     }
 
 
-def parse_state(raw: bytes, *, where: str, stack: str) -> State:
-    """Read what `state_bytes` wrote for *stack*.  Raises StateError for anything else."""
-    document = _loads(raw, where)
+def parse_state(raw: bytes, *, where: str, stack: str, remedy: str = _REMEDY) -> State:
+    """
+    Read what `state_bytes` wrote for *stack*.
+
+    Raises StateError, which ends in the *remedy*, for anything else.
+    """
+    document = _loads(raw, where, remedy)
     match document:
         case {"version": 1, "stack": str(owner)} if owner != stack:
             raise StateError(
@@ -132,15 +136,15 @@ def parse_state(raw: bytes, *, where: str, stack: str) -> State:
         return _state(document)
     except Misshapen as wrong:
         raise StateError(
-            f"{where} is not a state that ctxprov wrote: {wrong}.  {_REMEDY}"
+            f"{where} is not a state that ctxprov wrote: {wrong}.  {remedy}"
         ) from wrong
 
 
-def _loads(raw: bytes, where: str) -> Json:
+def _loads(raw: bytes, where: str, remedy: str) -> Json:
     try:
         document: Json = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise StateError(f"{where} {_ailment(raw, error)}.  {_REMEDY}") from error
+        raise StateError(f"{where} {_ailment(raw, error)}.  {remedy}") from error
     return document
 
 

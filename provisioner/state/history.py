@@ -16,7 +16,7 @@ import orjson
 
 from provisioner.cache import Json
 from provisioner.errors import StateError
-from provisioner.homes import Home
+from provisioner.homes import Found, Home
 from provisioner.state.blocks import Block, Misshapen, block, count, moment, text
 from provisioner.times import moment_text
 
@@ -63,6 +63,18 @@ def read_history(home: Home, stack: str) -> tuple[PastRun, ...]:
     """The runs of *stack*, oldest first.  Raises StateError, also if they make no sense."""
     found = None if home.keeps_history else home.read(runs_name(stack))
     return parse_history(found.content, where=home.where(runs_name(stack))) if found else ()
+
+
+def read_version(home: Home, stack: str, serial: int) -> Found:
+    """The state that had this *serial*, if it is kept.  Raises StateError if it is not."""
+    if home.keeps_history:
+        raise StateError(f"{home.where(f'{stack}.json')} keeps its versions by itself.")
+    found = home.read(version_name(stack, serial))
+    if found is None:
+        kept = sorted({run.kept for run in read_history(home, stack) if run.kept is not None})
+        there = ", ".join(map(str, kept)) or "none"
+        raise StateError(f"serial {serial} of {stack} is not kept; of the earlier ones: {there}.")
+    return found
 
 
 def history_bytes(stack: str, runs: tuple[PastRun, ...]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -92,6 +93,73 @@ def test_push(stage: Stage, tmp_path: Path) -> None:
     assert stage.state()["serial"] > before
     earlier.write_text(earlier.read_text().replace('"stack": "demo"', '"stack": "other"'))
     assert state(stage, "push", str(earlier), "--force")[0] == 1
+
+
+def test_push_of_anything_else(stage: Stage, tmp_path: Path) -> None:
+    """What is no state is told with what push takes, and changes nothing."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    before = stage.state_file.read_bytes()
+    file = tmp_path / "file.json"
+
+    for text in ("garbage", "{}", ""):
+        file.write_text(text)
+        status, said = state(stage, "push", str(file))
+        assert status == 1
+        assert "give what ctxprov state pull prints" in said
+    assert stage.state_file.read_bytes() == before
+
+
+def test_names_and_serials_that_are_not_there(stage: Stage) -> None:
+    """Whoever mistypes is told what is there; whoever looks at nothing is told so."""
+    stage.write(
+        "product-manual: {provider: gemini, model: gemini-3.8-flash, ttl: 1h, content: a.md}",
+        a=LONG,
+    )
+    assert "Nothing is on record" in state(stage, "list")[1]
+    assert "No run is remembered" in state(stage, "history")[1]
+    assert "nothing was applied yet" in state(stage, "pull")[1]
+    stage.apply()
+
+    for words in (("show", "product-manul"), ("rm", "product-manul"), ("mv", "product-manul", "b")):
+        status, said = state(stage, *words)
+        assert status == 1
+        assert "did you mean product-manual?" in said
+    assert "state list tells" in state(stage, "rm", "else")[1]
+    assert state(stage, "pull", "--serial", "1")[1].encode() == stage.state_file.read_bytes()
+    assert (
+        "serial 9 of demo is not kept; of the earlier ones: none"
+        in state(stage, "pull", "--serial", "9")[1]
+    )
+    state(stage, "rm", "product-manual")
+    assert "of the earlier ones: 1." in state(stage, "pull", "--serial", "9")[1]
+
+
+def test_migrate_elsewhere(stage: Stage, tmp_path: Path) -> None:
+    """Where another stack's state is, at the same place, or at none, nothing is copied."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    (tmp_path / "there").mkdir()
+    other = stage.state_file.read_text().replace('"stack": "demo"', '"stack": "other"')
+    (tmp_path / "there" / "demo.json").write_text(other)
+
+    status, said = state(stage, "migrate", str(tmp_path / "there"))
+    assert status == 1
+    assert "is the state of the stack other, not of demo" in said
+    assert (tmp_path / "there" / "demo.json").read_text() == other
+    assert "is where the state is already" in state(stage, "migrate", str(stage.root / "state"))[1]
+    assert "it is s3://BUCKET/PREFIX" in state(stage, "migrate", "s3:/bucket")[1]
+
+
+def test_a_store_without_its_package(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home whose extra is not installed says what to install."""
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    stage.write(A, a=LONG)
+    told = stage.apply("--state", "s3://bucket/prefix")
+
+    assert told.status == 1
+    assert "pip install 'ctxprov[stores]'" in told.err
+    assert stage.live() == {}
 
 
 def test_migrate(stage: Stage, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations_with_replacement
 from pathlib import Path
 
+import click
 import pytest
 
 from provisioner import cli
@@ -208,6 +209,16 @@ def test_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert "ZeroDivisionError" in told
     assert "This is a bug in ctxprov" in told
+
+
+@pytest.mark.parametrize("name", ["state", "lock"])
+def test_help_of_verbs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each verb of a command has examples of its own."""
+    group = cli.group.get_command(click.Context(cli.group), name)
+    assert isinstance(group, click.Group)
+    for verb in group.commands:
+        assert cli.run([name, verb, "--help"]) == 0
+        assert f"  ctxprov {name} {verb}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
