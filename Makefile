@@ -53,7 +53,7 @@ check-ci: .venv-ci/ready
 	.venv-ci/bin/kubernetes-validate --strict --quiet examples/scale/job.yaml
 	.venv-ci/bin/pre-commit validate-manifest .pre-commit-hooks.yaml
 	mkdir -p .venv-ci/wheels
-	.venv-ci/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir .venv-ci/wheels . hatchling
+	.venv-ci/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir .venv-ci/wheels '.[emulator]' hatchling
 	PATH="$$PWD/.venv-ci/bin:$$PATH" .venv-ci/bin/pytest -q tests/ci/check_act.py
 
 bench: .venv-bench/ready

@@ -35,6 +35,17 @@ jobs:
           FINGERPRINT: ${{{{ steps.plan.outputs.fingerprint }}}}
         run: echo "changes=$CHANGES fingerprint=$FINGERPRINT"
 """.replace("--base\\nmain", '"--base\\nmain"')
+APPLY = f"""
+on: push
+permissions: {{}}
+jobs:
+  apply:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8
+      - uses: {SELF}
+        with: {{command: apply, stack: caches, args: --emulator, approved: true, extras: emulator}}
+"""
 MANIFEST = "version: 1\nstack: demo\ncaches:\n"
 CACHE = "  {0}: {{provider: gemini, model: gemini-3.8-flash, ttl: 12h, content: {0}.md}}\n"
 
@@ -59,6 +70,7 @@ def repository(tmp_path: Path) -> Path:
     root = tmp_path / "bots"
     (root / ".github" / "workflows").mkdir(parents=True)
     (root / ".github" / "workflows" / "plan.yml").write_text(WORKFLOW)
+    (root / ".github" / "workflows" / "apply.yml").write_text(APPLY)
     git(tmp_path, "init", "-q", "-b", "main", str(root))
     git(root, "remote", "add", "origin", "https://github.com/acme/bots")
     declare(root, "a")
@@ -85,15 +97,15 @@ def action(tmp_path: Path) -> Path:
     return there
 
 
-def act(root: Path, there: Path, url: str) -> str:
-    event = root.parent / "event.json"
-    event.write_text(json.dumps({"pull_request": {"number": 7, "head": {"ref": "edit"}}}))
+def act(root: Path, there: Path, url: str, event: str = "pull_request") -> str:
+    file = root.parent / "event.json"
+    file.write_text(json.dumps({"pull_request": {"number": 7, "head": {"ref": "edit"}}}))
     environment = {
         "GITHUB_API_URL": url,
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(WHEELS),
     }
-    words = ["act", "pull_request", "-C", str(root), "-e", str(event), "--no-cache-server"]
+    words = ["act", event, "-C", str(root), "-e", str(file), "--no-cache-server"]
     words += ["-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=made-up-token"]
     words += ["--local-repository", f"{SELF}={there}"]
     for name, value in environment.items():
@@ -129,3 +141,26 @@ def test_a_pull_request(repository: Path, tmp_path: Path) -> None:
         told = act(repository, there, hub.url)
         assert "The comment could not be written" in told
         assert "changes=true" in told
+
+
+def test_a_merge(repository: Path, tmp_path: Path) -> None:
+    """What the comment showed is applied, more is refused, and the job's lock is looked for."""
+    there = action(tmp_path)
+    git(repository, "checkout", "-q", "main")
+    git(repository, "rm", "-rq", "caches")
+    git(repository, "commit", "-qm", "none")
+    git(repository, "checkout", "-qb", "again")
+    declare(repository, "a")
+    hub = GitHub(merged=True)
+    with served(hub):
+        act(repository, there, hub.url)
+        git(repository, "checkout", "-q", "main")
+        git(repository, "merge", "-q", "again")
+        told = act(repository, there, hub.url, "push")
+        assert "Applied: 1 done" in told
+        assert "holds no lock" in told
+
+        hub.said.clear()
+        with pytest.raises(AssertionError, match="Nothing was changed") as refused:
+            act(repository, there, hub.url, "push")
+        assert "holds no lock" in str(refused.value)

@@ -103,7 +103,7 @@ class GitHub(Forge):
                 return self.edit(id_, body["body"])
             case "GET", ["repos", "acme", "bots", "pulls"]:
                 return [one for one in self.open if one["label"] == query["head"]]
-            case "GET", ["repos", "acme", "bots", "commits", "abc", "pulls"]:
+            case "GET", ["repos", "acme", "bots", "commits", _, "pulls"]:
                 at = "2026-11-26T12:00:00Z" if self.merged else None
                 return [{"number": 7, "merged_at": at, "base": {"ref": "main"}}]
             case _:
