@@ -15,7 +15,7 @@ from provisioner.cli.status import Status
 from provisioner.render.sticky import comment_text, mark_in
 from provisioner.render.view import PlanView
 
-_STALE = "No open pull request has this commit at its head any more; nothing is written."
+_STALE = "No open request for review has this commit at its head any more; nothing is written."
 
 
 @click.command("comment")

@@ -34,11 +34,17 @@ def gitlab_api(environ: Mapping[str, str]) -> Api:
     return Api(home, {"private-token": needed(environ, "GITLAB_TOKEN", _TOKEN)})
 
 
-def merge_request(api: Api, environ: Mapping[str, str], number: int | None) -> GitLab:
+def merge_request(api: Api, environ: Mapping[str, str], number: int | None) -> GitLab | None:
+    """The merge request of this job; None if a newer commit is at its head by now."""
     project = environ.get("CI_MERGE_REQUEST_PROJECT_ID") or needed(environ, "CI_PROJECT_ID")
+    if number:
+        return GitLab(api, project, number)
     hint = "This job is not of a merge request: say which one with --number."
-    found = number or int(needed(environ, "CI_MERGE_REQUEST_IID", hint))
-    return GitLab(api, project, found)
+    found = int(needed(environ, "CI_MERGE_REQUEST_IID", hint))
+    # A pipeline of merged results runs on a commit of its own.
+    ours = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or needed(environ, "CI_COMMIT_SHA")
+    head = api.call("GET", f"/projects/{project}/merge_requests/{found}")["sha"]
+    return GitLab(api, project, found) if head == ours else None
 
 
 def merged_merge_request(api: Api, environ: Mapping[str, str]) -> GitLab:

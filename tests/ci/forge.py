@@ -113,6 +113,8 @@ class GitHub(Forge):
 @dataclass
 class GitLab(Forge):
     us = "project_42_bot"
+    head: str = "abc"
+    """The commit at the head of request 7."""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -130,6 +132,8 @@ class GitLab(Forge):
         match method, path[2:]:
             case "GET", ["user"]:
                 return {"id": self.us}
+            case "GET", ["projects", "42", "merge_requests", "7"]:
+                return {"sha": self.head}
             case "GET", ["projects", "42", "merge_requests", "7", "notes"]:
                 return self.page(query)
             case "POST", ["projects", "42", "merge_requests", "7", "notes"]:

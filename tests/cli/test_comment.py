@@ -16,6 +16,7 @@ from tests.cli.stage import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"
+OF_REQUESTS = ("CI_MERGE_REQUEST_PROJECT_ID", "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA")
 
 
 @pytest.fixture(params=[GitHub, GitLab])
@@ -31,9 +32,14 @@ def hub(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     yield from job_on(GitHub(), stage, monkeypatch)
 
 
+@pytest.fixture
+def lab(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLab]:
+    yield from job_on(GitLab(), stage, monkeypatch)
+
+
 def job_on(forge: Forge, stage: Stage, environ: pytest.MonkeyPatch) -> Iterator[Any]:
     with served(forge):
-        for name in ("GITHUB_ACTIONS", "GITLAB_CI", "CI_MERGE_REQUEST_PROJECT_ID"):
+        for name in ("GITHUB_ACTIONS", "GITLAB_CI", *OF_REQUESTS):
             environ.delenv(name, raising=False)
         for name, value in forge.environ.items():
             environ.setenv(name, value)
@@ -115,6 +121,16 @@ def test_after_another_run(
 
     assert stage.run("comment", str(planned(stage, A))).status == 0
     assert len(hub.said) == written
+
+
+@pytest.mark.parametrize(("head", "written"), [("abc", 1), ("newer", 0)])
+def test_an_overtaken_pipeline(stage: Stage, lab: GitLab, head: str, written: int) -> None:
+    """A pipeline of GitLab that a newer commit has overtaken writes nothing."""
+    lab.head = head
+    told = stage.run("comment", str(planned(stage, A)))
+
+    assert told.status == 0
+    assert len(lab.said) == written
 
 
 def test_a_broken_forge(stage: Stage, forge: Forge) -> None:
