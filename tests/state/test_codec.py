@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioner.cache import Json
@@ -39,12 +39,14 @@ def refusal(raw: bytes, stack: str = "demo") -> str:
     return str(caught.value)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # where the machine has much else to do
 @given(states())
 def test_round_trip(before: State) -> None:
     """Whatever is remembered is read back as it was."""
     assert parsed(state_bytes(before)) == before
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(states())
 def test_schema_holds(written: State) -> None:
     """Every state that is written has the shape of the schema."""
