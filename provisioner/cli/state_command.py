@@ -230,10 +230,14 @@ def _edit(verb: str, edit: state_edits.Editor, said: dict[str, object]) -> Statu
 @click.argument("destination", metavar="PLACE")
 @dry_run_option
 @options.lock_timeout_option
-@_placed
+@options.folder_option
+@options.env_option
+@options.state_option
 def migrate(destination: str, **said: object) -> Status:
     """
     Copy state, history and kept versions to another home, under both locks.
+
+    A trial with --emulator stays where it is.
 
     \b
     Examples:
@@ -243,8 +247,8 @@ def migrate(destination: str, **said: object) -> Status:
     from provisioner.cli.migration import migrated  # noqa: PLC0415  # one command of many
 
     dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
-    at = _located(**said)  # type: ignore[arg-type]  # click checked them
-    there = _located(**{**said, "address": destination, "emulator": False}).place.home  # type: ignore[arg-type]  # click checked them
+    at = _located(**said, emulator=False)  # type: ignore[arg-type]  # click checked them
+    there = _located(**{**said, "address": destination}, emulator=False).place.home  # type: ignore[arg-type]  # click checked them
     sentence = migrated(
         at.place.home,
         there,

@@ -148,6 +148,7 @@ def test_migrate_elsewhere(stage: Stage, tmp_path: Path) -> None:
     assert "is the state of the stack other, not of demo" in said
     assert (tmp_path / "there" / "demo.json").read_text() == other
     assert "is where the state is already" in state(stage, "migrate", str(stage.root / "state"))[1]
+    assert state(stage, "migrate", str(tmp_path / "new"), "--emulator")[0] == 64
     assert "it is s3://BUCKET/PREFIX" in state(stage, "migrate", "s3:/bucket")[1]
 
 
