@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-all check-sdk check-bench check-browser check-homes check-ci bench format clean
+.PHONY: demo check check-all check-sdk check-bench check-browser check-homes check-terraform check-ci bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator

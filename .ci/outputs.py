@@ -1,7 +1,9 @@
 """
 What a document of ctxprov says, as outputs of a step of GitHub Actions: `name=value` lines.
 
-Run by action.yml with the paths of a plan, or of a result, in JSON and in Markdown.
+Run by action.yml with the paths of a plan, or of a result, in JSON and in Markdown.  The names
+are ours and come first on their lines, so a value can neither open a block of lines nor, as it
+has no line break, begin an output of its own.
 """
 
 from __future__ import annotations
@@ -27,10 +29,18 @@ def outputs(document: Any) -> Iterator[tuple[str, object]]:  # noqa: ANN401  # J
     yield "valid-until", min(moments, default="")
 
 
+def line(name: str, value: object) -> str:
+    """Raises ValueError for a value that is more than text on one line."""
+    text = str(value)
+    if not text.isprintable():
+        raise ValueError(f"the output {name} would be {text!r}")
+    return f"{name}={text}\n"
+
+
 def main(json_path: str, markdown_path: str) -> None:
     document = json.loads(Path(json_path).read_bytes())
-    for name, value in (*outputs(document), ("json", json_path), ("markdown", markdown_path)):
-        print(f"{name}={value}")
+    found = (*outputs(document), ("json", json_path), ("markdown", markdown_path))
+    sys.stdout.write("".join([line(name, value) for name, value in found]))
 
 
 if __name__ == "__main__":

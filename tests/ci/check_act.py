@@ -1,24 +1,25 @@
 """
-The action as a runner runs it: by act, without containers, against a stand-in of GitHub.
+The action and the example workflows as a runner runs them, against stand-ins on loopback.
 
 `make check-ci` runs this; it needs act on the PATH and the wheels that the action installs.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.ci.forge import GitHub, served
+from provisioner.emulator import Emulator
+from tests.ci.forge import GitHub
+from tests.ci.forge import served as forge_served
+from tests.ci.runner import EXAMPLES, SELF, Ran, Runner
+from tests.emulator.local import served
 
-ROOT = Path(__file__).parents[2]
-WHEELS = ROOT / ".venv-ci" / "wheels"
-SELF = "OWNER/ctxprov@0000000000000000000000000000000000000000"
 WORKFLOW = f"""
 on: pull_request
 permissions: {{}}
@@ -29,138 +30,138 @@ jobs:
       - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8
       - id: plan
         uses: {SELF}
-        with: {{stack: caches, args: --base\\nmain, comment: true}}
+        with: {{stack: caches, args: "--base\\nmain", comment: true}}
       - env:
           CHANGES: ${{{{ steps.plan.outputs.changes }}}}
           FINGERPRINT: ${{{{ steps.plan.outputs.fingerprint }}}}
         run: echo "changes=$CHANGES fingerprint=$FINGERPRINT"
-""".replace("--base\\nmain", '"--base\\nmain"')
-APPLY = f"""
-on: push
-permissions: {{}}
-jobs:
-  apply:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8
-      - uses: {SELF}
-        with: {{command: apply, stack: caches, args: --emulator, approved: true, extras: emulator}}
 """
-MANIFEST = "version: 1\nstack: demo\ncaches:\n"
-CACHE = "  {0}: {{provider: gemini, model: gemini-3.8-flash, ttl: 12h, content: {0}.md}}\n"
-
-
-def git(root: Path, *words: str) -> None:
-    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    subprocess.run(["git", "-C", str(root), *who, *words], check=True, capture_output=True)
-
-
-def declare(root: Path, *names: str) -> None:
-    folder = root / "caches"
-    folder.mkdir(exist_ok=True)
-    (folder / "ctxprov.yaml").write_text(MANIFEST + "".join(map(CACHE.format, names)))
-    for name in names:
-        (folder / f"{name}.md").write_text("word " * 4000)
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", " ".join(names))
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    root = tmp_path / "bots"
-    (root / ".github" / "workflows").mkdir(parents=True)
-    (root / ".github" / "workflows" / "plan.yml").write_text(WORKFLOW)
-    (root / ".github" / "workflows" / "apply.yml").write_text(APPLY)
-    git(tmp_path, "init", "-q", "-b", "main", str(root))
-    git(root, "remote", "add", "origin", "https://github.com/acme/bots")
-    declare(root, "a")
-    git(root, "checkout", "-qb", "edit")
-    return root
-
-
-def action(tmp_path: Path) -> Path:
-    """The files of the repository that the action is made of."""
-    there = tmp_path / "action"
-    names = (
-        "action.yml",
-        "pyproject.toml",
-        "README.md",
-        "LICENSE",
-        "provisioner",
-        "schemas",
-        ".ci",
-    )
-    for name in names:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        there.mkdir(exist_ok=True)
-        copy(ROOT / name, there / name)
-    return there
-
-
-def act(root: Path, there: Path, url: str, event: str = "pull_request") -> str:
-    file = root.parent / "event.json"
-    file.write_text(json.dumps({"pull_request": {"number": 7, "head": {"ref": "edit"}}}))
-    environment = {
-        "GITHUB_API_URL": url,
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(WHEELS),
-    }
-    words = ["act", event, "-C", str(root), "-e", str(file), "--no-cache-server"]
-    words += ["-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=made-up-token"]
-    words += ["--local-repository", f"{SELF}={there}"]
-    for name, value in environment.items():
-        words += ["--env", f"{name}={value}"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=dict(os.environ))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_a_pull_request(repository: Path, tmp_path: Path) -> None:
-    """One comment, untouched while it tells the same; a broken forge is a warning."""
-    there = action(tmp_path)
-    declare(repository, "a", "b")
+def hub() -> Iterator[GitHub]:
     hub = GitHub()
-    with served(hub):
-        first = act(repository, there, hub.url)
-        assert "changes=true" in first
-        assert "fingerprint=" in first
-        assert "Summary - ### ctxprov" in first
-        assert len(hub.said) == 1
-        assert "`b`" in hub.texts()[0]
-
-        act(repository, there, hub.url)
-        assert len(hub.writes()) == 1
-
-        declare(repository, "a", "b", "c")
-        act(repository, there, hub.url)
-        assert len(hub.said) == 1
-        assert len(hub.writes()) == 2
-        assert "`c`" in hub.texts()[0]
-
-        hub.broken = True
-        told = act(repository, there, hub.url)
-        assert "The comment could not be written" in told
-        assert "changes=true" in told
+    with forge_served(hub):
+        yield hub
 
 
-def test_a_merge(repository: Path, tmp_path: Path) -> None:
-    """What the comment showed is applied, more is refused, and the job's lock is looked for."""
-    there = action(tmp_path)
-    git(repository, "checkout", "-q", "main")
-    git(repository, "rm", "-rq", "caches")
-    git(repository, "commit", "-qm", "none")
-    git(repository, "checkout", "-qb", "again")
-    declare(repository, "a")
-    hub = GitHub(merged=True)
-    with served(hub):
-        act(repository, there, hub.url)
-        git(repository, "checkout", "-q", "main")
-        git(repository, "merge", "-q", "again")
-        told = act(repository, there, hub.url, "push")
-        assert "Applied: 1 done" in told
-        assert "holds no lock" in told
+@pytest.fixture
+def project() -> Iterator[str]:
+    """Where a Gemini project is emulated."""
+    with closing(Emulator(clock=lambda: datetime.now(UTC))) as emulator, served(emulator) as url:
+        yield url
 
-        hub.said.clear()
-        with pytest.raises(AssertionError, match="Nothing was changed") as refused:
-            act(repository, there, hub.url, "push")
-        assert "holds no lock" in str(refused.value)
+
+def caches(project: str) -> list[str]:
+    """The names of the live caches, as the provider has them."""
+    listed = httpx.get(f"{project}/v1beta/cachedContents", headers={"x-goog-api-key": "any"})
+    return [one["name"] for one in listed.json().get("cachedContents", [])]
+
+
+def lose(project: str, cache: str) -> None:
+    httpx.delete(f"{project}/v1beta/{cache}", headers={"x-goog-api-key": "any"}).raise_for_status()
+
+
+def passed(ran: Ran) -> str:
+    assert ran.status == 0, ran.log
+    return ran.log
+
+
+def failed(ran: Ran) -> str:
+    assert ran.status != 0, ran.log
+    return ran.log
+
+
+def test_a_pull_request(tmp_path: Path, hub: GitHub) -> None:
+    """One comment, untouched while it tells the same; a broken forge is a warning."""
+    runner = Runner(tmp_path, hub.url)
+    runner.workflow("plan.yml", WORKFLOW)
+    runner.declare("a")
+    runner.git("checkout", "-qb", "edit")
+    runner.declare("a", "b")
+    event = {"pull_request": {"number": 7, "head": {"ref": "edit"}}}
+
+    first = passed(runner.run("plan.yml", "pull_request", **event))
+    assert "changes=true" in first
+    assert "fingerprint=" in first
+    assert first.count("Summary - ### ctxprov") == 1
+    assert "`b`" in hub.texts()[0]
+
+    runner.declare("a", "b", "c")
+    passed(runner.run("plan.yml", "pull_request", **event))
+    assert len(hub.said) == 1
+    assert len(hub.writes()) == 2
+    assert "`c`" in hub.texts()[0]
+
+    hub.broken = True
+    told = passed(runner.run("plan.yml", "pull_request", **event))
+    assert "The comment could not be written" in told
+    assert "changes=true" in told
+
+
+def test_from_a_pull_request_to_the_schedule(tmp_path: Path, hub: GitHub, project: str) -> None:
+    """The example workflows, from a fork's edit to a night in which a cache is lost."""
+    state = {"CTXPROV_STATE": str(tmp_path / "state"), "GOOGLE_GEMINI_BASE_URL": project}
+    runner = Runner(tmp_path, hub.url, state)
+    for file in EXAMPLES.iterdir():
+        runner.workflow(file.name, file.read_text())
+    runner.declare()
+    runner.git("update-ref", "refs/remotes/origin/main", "main")
+    runner.git("checkout", "-qb", "edit")
+    head = runner.declare("a")
+
+    review(runner, hub, head)
+    review(runner, hub, head)
+    assert len(hub.said) == len(hub.writes()) == 1
+    assert "`a`" in hub.texts()[0]
+    assert caches(project) == []
+
+    runner.git("checkout", "-q", "main")
+    runner.git("merge", "-q", "--no-ff", "-m", "merge", "edit")
+    hub.merged = True
+    log = passed(merged(runner))
+    assert "Applied: 1 done" in log
+    assert "holds no lock" in log
+    (kept,) = caches(project)
+
+    runner.declare("a", "b")
+    log = failed(merged(runner))
+    assert "exit-status=3" in log, log
+    assert "was approved. Nothing was changed" in log, log
+    assert "holds no lock" in log, log
+    assert caches(project) == [kept]
+
+    night(runner, project, kept)
+
+
+def review(runner: Runner, hub: GitHub, head: str) -> None:
+    """What a pull request from a fork starts: a plan that may write nothing, then its comment."""
+    hub.open = [{"number": 7, "label": "eve:edit", "head": {"sha": head}}]
+    asked = {"number": 7, "head": {"ref": "edit"}, "base": {"ref": "main"}}
+    log = passed(runner.run("ctxprov-plan.yml", "pull_request", pull_request=asked))
+    assert "::notice file=caches/ctxprov.yaml,line=4" in log, log
+    run = {
+        "id": 1,
+        "event": "pull_request",
+        "head_sha": head,
+        "head_branch": "edit",
+        "head_repository": {"full_name": "eve/bots", "owner": {"login": "eve"}},
+    }
+    passed(runner.run("ctxprov-comment.yml", "workflow_run", workflow_run=run))
+
+
+def merged(runner: Runner) -> Ran:
+    """What a push starts that pull request 7 brought, whatever else is in it."""
+    return runner.run("ctxprov-apply.yml", "push", ref="refs/heads/main")
+
+
+def night(runner: Runner, project: str, kept: str) -> None:
+    """A schedule changes nothing while all is well; what is lost is made again, and told."""
+    passed(runner.run("ctxprov-keepalive.yml", "schedule"))
+    assert caches(project) == [kept]
+
+    lose(project, kept)
+    log = failed(runner.run("ctxprov-keepalive.yml", "schedule"))
+    assert "Fail on drift" in log
+    (made,) = caches(project)
+    assert made != kept

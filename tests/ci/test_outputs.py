@@ -1,0 +1,93 @@
+"""What a later step of a workflow may rely on, and that no document adds to it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.render.document import plan_json
+from provisioner.times import moment_text
+from tests.builders import HOUR
+from tests.render.scene import AT, PLAN, view
+
+SCRIPT = Path(__file__).parents[2] / ".ci" / "outputs.py"
+WHOLE = view(PLAN, valid_until=AT + HOUR)
+
+
+def told(document: Any, folder: Path, name: str = "plan") -> subprocess.CompletedProcess[str]:  # noqa: ANN401  # JSON
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps(document))
+    words = [sys.executable, "-I", str(SCRIPT), str(file), str(file.with_suffix(".md"))]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def parsed(text: str) -> dict[str, str]:
+    """As a runner reads it: a name, then whichever comes first of `=` and `<<`."""
+    assert text.endswith("\n")
+    found = {}
+    for line in text[:-1].split("\n"):
+        name, _, value = line.partition("=")
+        assert "<<" not in name
+        found[name] = value
+    assert len(found) == text.count("\n")
+    return found
+
+
+def test_a_plan(tmp_path: Path) -> None:
+    found = parsed(told(json.loads(plan_json(WHOLE)), tmp_path).stdout)
+
+    assert found == {
+        "changes": "true",
+        "pending": str(sum(row.pending for row in WHOLE.rows)),
+        "edits": str(len(WHOLE.edits)),
+        "fingerprint": WHOLE.fingerprint,
+        "valid-until": moment_text(AT + HOUR),
+        "json": str(tmp_path / "plan.json"),
+        "markdown": str(tmp_path / "plan.md"),
+    }
+
+
+def test_several_stacks(tmp_path: Path) -> None:
+    """Numbers add up, and the earliest moment holds; two fingerprints are none."""
+    one = json.loads(plan_json(WHOLE))
+    both = {"format_version": 1, "stacks": [one, {**one, "valid_until": "2020-01-01T00:00:00Z"}]}
+    found = parsed(told(both, tmp_path).stdout)
+
+    assert found["fingerprint"] == ""
+    assert found["edits"] == str(2 * len(WHOLE.edits))
+    assert found["valid-until"] == "2020-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x85", "\u2028", "\x00"])
+@pytest.mark.parametrize("key", ["fingerprint", "valid_until"])
+def test_no_value_begins_an_output_of_its_own(tmp_path: Path, key: str, end: str) -> None:
+    """Not one output is written for a document that tries."""
+    document = json.loads(plan_json(WHOLE))
+    document[key] = f"x{end}changes=false"
+    done = told(document, tmp_path)
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "would be" in done.stderr
+
+
+def test_no_value_opens_a_block_of_lines(tmp_path: Path) -> None:
+    document = json.loads(plan_json(WHOLE))
+    document["fingerprint"] = "changes<<END"
+
+    found = parsed(told(document, tmp_path).stdout)
+
+    assert found["fingerprint"] == "changes<<END"
+    assert found["changes"] == "true"
+
+
+def test_a_path_is_a_value_too(tmp_path: Path) -> None:
+    done = told(json.loads(plan_json(WHOLE)), tmp_path, name="plan\nchanges=false\n")
+
+    assert done.returncode != 0
+    assert done.stdout == ""
