@@ -33,7 +33,9 @@ def test_the_comment_is_the_same(planned: Stage, monkeypatch: pytest.MonkeyPatch
 def test_a_plan_of_several_stacks(planned: Stage) -> None:
     """Each of them is told."""
     plan = json.loads((planned.root / "plan.json").read_bytes())
-    several = {"format_version": 1, "stacks": [plan, {**plan, "stack": "other"}]}
+    manifest = planned.root / "ctxprov.yaml"
+    manifest.write_text(manifest.read_text().replace("stack: demo", "stack: other"))
+    several = {"format_version": 1, "stacks": [plan, planned.plan()]}
     (planned.root / "several.json").write_text(json.dumps(several))
     told = planned.run("render", "several.json", "--out", "markdown=-")
 
