@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from provisioner.cli.expand import expanded
 from provisioner.cli.log import start_log
 from provisioner.model import Desired, Plan
 from provisioner.planner import select, unmatched
@@ -32,6 +33,25 @@ stacks_argument = click.argument(
 folder_option = click.option(
     "-C", "folder", default=".", type=_PATH, metavar="DIR", help="The stack's folder."
 )
+
+folders_option = click.option(
+    "-C",
+    "folders",
+    default=(Path(),),
+    type=_PATH,
+    multiple=True,
+    metavar="DIR",
+    help="The stack's folder, or a pattern of folders; repeatable, but a NAME is of one stack.",
+)
+
+
+def the_only(folders: Iterable[Path]) -> Path:
+    """The one stack that a NAME is of."""
+    found = expanded(folders)
+    if len(found) > 1:
+        raise click.UsageError("A NAME is of one stack: give -C once.")
+    return found[0]
+
 
 env_option = click.option(
     "--env",

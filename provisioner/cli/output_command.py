@@ -10,12 +10,15 @@ import click
 
 from provisioner.cache import Json
 from provisioner.cli import clock, options
+from provisioner.cli.outputs import with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.request import request_of
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.handles import handles_words
-from provisioner.manifest import load_manifest
+from provisioner.manifest import Manifest, load_manifest
+from provisioner.model import State
 from provisioner.render.escape import json_text
 from provisioner.render.shell import env_lines
 from provisioner.state import read_state
@@ -23,7 +26,7 @@ from provisioner.state import read_state
 
 @click.command("output")
 @click.argument("name", required=False)
-@options.folder_option
+@options.folders_option
 @options.env_option
 @options.emulator_option
 @options.state_option
@@ -48,7 +51,7 @@ from provisioner.state import read_state
 )
 def command(
     name: str | None,
-    folder: Path,
+    folders: tuple[Path, ...],
     *,
     environment: str | None,
     emulator: bool,
@@ -71,16 +74,15 @@ def command(
       ctxprov output product-manual --format env
       ctxprov output refund-policy --format request --no-content
       ctxprov output triage --format request --api chat
+      ctxprov output -C stacks/one -C stacks/two
     """
-    manifest = load_manifest(folder, environment=environment)
-    place = place_of(manifest, address=address, emulator=emulator)
-    state = read_state(place.home, stack=manifest.stack)
-    caches = handles_words(state, hidden=(), now=clock.now())
     if name is None:
         if form != "json":
             raise click.UsageError(f"--format {form} needs the NAME of a cache.")
-        click.echo(json_text(caches), nl=False)
-        return Status.OK
+        return _all(folders, environment, address, emulator=emulator)
+    stack = options.the_only(folders)
+    manifest, state = _remembered(stack, environment, address, emulator=emulator)
+    caches = handles_words(state, hidden=(), now=clock.now())
     entry = _entry(caches["caches"], name, manifest.stack)
     record = state.caches[name]
     if api and (form != "request" or record.handle.as_json()["provider"] != "openai"):
@@ -97,6 +99,28 @@ def command(
             )
     click.echo(text, nl=False)
     return Status.OK
+
+
+def _all(
+    folders: tuple[Path, ...], environment: str | None, address: str | None, *, emulator: bool
+) -> Status:
+    """The handles of one stack as they are published, or those of several in one document."""
+
+    async def work(stack: Path, run: Run) -> Ended:
+        _, state = _remembered(stack, environment, address, emulator=emulator)
+        text = json_text(handles_words(state, hidden=(), now=clock.now()))
+        run.pages.append(lambda _: text)
+        return Ended(status=Status.OK, summary="")
+
+    return over_stacks(folders, work, outs=with_json((), as_json=True))
+
+
+def _remembered(
+    stack: Path, environment: str | None, address: str | None, *, emulator: bool
+) -> tuple[Manifest, State]:
+    manifest = load_manifest(stack, environment=environment)
+    place = place_of(manifest, address=address, emulator=emulator)
+    return manifest, read_state(place.home, stack=manifest.stack)
 
 
 def _entry(caches: Json, name: str, stack: str) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,20 +11,20 @@ import click
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.place import Place, place_of
-from provisioner.cli.reach import Reach
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.survey import survey
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_manifest
 from provisioner.model import LiveCache, RecordedCache, State
-from provisioner.pricing import upkeep
+from provisioner.pricing import Lookup, upkeep
 from provisioner.render.show import show_one, show_text
 from provisioner.state import read_state
 
 
 @click.command("show")
 @click.argument("name", required=False)
-@options.folder_option
+@options.folders_option
 @options.env_option
 @options.emulator_option
 @options.state_option
@@ -35,7 +34,7 @@ from provisioner.state import read_state
 @options.log_option
 def command(
     name: str | None,
-    folder: Path,
+    folders: tuple[Path, ...],
     *,
     environment: str | None,
     emulator: bool,
@@ -53,37 +52,47 @@ def command(
     Examples:
       ctxprov show
       ctxprov show product-manual -C examples/support-bot --emulator --live
+      ctxprov show -C stacks/one -C stacks/two
     """
-    manifest = load_manifest(folder, environment=environment)
-    place = place_of(manifest, address=address, emulator=emulator)
-    state = read_state(place.home, stack=manifest.stack)
-    if name is not None and name not in state.caches:
-        raise CtxprovError(f"{name!r} is not on record in {manifest.stack}; ctxprov plan says why.")
-    now = clock.now()
-    seen = asyncio.run(_live(state, place, now)) if live else None
     prices = load_catalog(models).find
+    coloured = terminal.wants_colour(colour)
+
+    async def work(stack: Path, run: Run) -> Ended:
+        manifest = load_manifest(stack, environment=environment)
+        place = place_of(manifest, address=address, emulator=emulator)
+        state = read_state(place.home, stack=manifest.stack)
+        now = clock.now()
+        seen = await _live(state, place, run, now) if live else None
+        text = _text(state, name, seen, prices, now, colour=coloured)
+        click.echo(text, nl=False, color=True)
+        return Ended(status=Status.OK, summary=f"{len(state.caches)} on record")
+
+    return over_stacks((options.the_only(folders),) if name else folders, work)
+
+
+def _text(
+    state: State,
+    name: str | None,
+    seen: Mapping[str, LiveCache] | None,
+    prices: Lookup,
+    now: datetime,
+    *,
+    colour: bool,
+) -> str:
     rents = {
         record.name: upkeep(record, prices, at=now)
         for record in state.caches.values()
         if isinstance(record, RecordedCache)
     }
-    width, coloured = terminal.width(), terminal.wants_colour(colour)
+    width = terminal.width()
     if name is None:
-        text = show_text(state, seen, rents=rents, now=now, width=width, colour=coloured)
-    else:
-        text = show_one(
-            state.caches[name],
-            seen,
-            rent=rents.get(name),
-            now=now,
-            width=width,
-            colour=coloured,
-        )
-    click.echo(text, nl=False, color=True)
-    return Status.OK
+        return show_text(state, seen, rents=rents, now=now, width=width, colour=colour)
+    if name not in state.caches:
+        raise CtxprovError(f"{name!r} is not on record in {state.stack}; ctxprov plan says why.")
+    record, rent = state.caches[name], rents.get(name)
+    return show_one(record, seen, rent=rent, now=now, width=width, colour=colour)
 
 
-async def _live(state: State, place: Place, now: datetime) -> Mapping[str, LiveCache]:
-    async with Reach() as reach:
-        seen = await survey(reach, place, (), state, now=now, accept_scope=False)
+async def _live(state: State, place: Place, run: Run, now: datetime) -> Mapping[str, LiveCache]:
+    seen = await survey(run.reach, place, (), state, now=now, accept_scope=False)
     return {cache.id: cache for cache in seen.live}

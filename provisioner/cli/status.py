@@ -7,7 +7,7 @@ Exit statuses: the first of these that applies.
 * 1         something failed
 * 3         something was refused: blocked, beyond a limit, nothing declared, another project,
             declined
-* 2         changes are pending (`plan --detailed-exitcode` only)
+* 2         changes are pending (`plan --detailed-exitcode` only), or `drift` found some
 * 0         all is well
 """
 

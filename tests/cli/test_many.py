@@ -159,3 +159,25 @@ def test_a_stray_by_two_names(stage: Stage) -> None:
     assert actions.count("delete") == 1
     assert stage.apply("--prune").status == 0
     assert sorted(one["name"] for one in stage.live().values()) == ["a-gemini", "a-same"]
+
+
+def test_show_and_output(stage: Stage) -> None:
+    """Several stacks are shown one after the other, and printed as one document."""
+    pattern = write(stage, "one", "two")
+    stage.run("apply", str(pattern), "--auto-approve")
+
+    shown = stage.run("show", "-C", str(pattern))
+    told = stage.run("output", "-C", str(pattern)).json
+
+    assert shown.status == 0
+    assert shown.out.count("1 on record") == 2
+    assert [stack["stack"] for stack in told["stacks"]] == ["one", "two"]
+    assert all(stack["caches"]["a"]["handle"]["cache_name"] for stack in told["stacks"])
+
+
+def test_a_name_is_of_one_stack(stage: Stage) -> None:
+    """To ask for a name in several stacks is wrong usage."""
+    pattern = write(stage, "one", "two")
+
+    assert stage.run("show", "a", "-C", str(pattern)).status == 64
+    assert stage.run("output", "a", "-C", str(pattern)).status == 64
