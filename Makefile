@@ -36,6 +36,8 @@ check-browser: .venv-browser/ready
 	.venv-browser/bin/pytest -q tests/render/html/check_browser.py
 
 check-homes: .venv-homes/ready
+	command -v npm >/dev/null || { apt-get update -qq \
+		&& apt-get install -y -qq --no-install-recommends nodejs npm; }
 	npm install --silent --no-audit --no-fund --prefix .venv-homes azurite@3 s3rver@3
 	.venv-homes/bin/pytest -q tests/homes/check_servers.py
 
