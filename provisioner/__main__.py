@@ -9,7 +9,7 @@ from provisioner.cli import run
 def main() -> None:
     # A command makes many values at once and few cycles: looking for them again and again
     # would cost a large stack a third of its time.
-    gc.set_threshold(1_000_000, 50, 100)
+    gc.set_threshold(100_000, 50, 100)
     sys.exit(run(sys.argv[1:]))
 
 
