@@ -34,7 +34,7 @@ WIDTH = 96
 VARYING = (
     (re.compile(r"cachedContents/[0-9a-f]{40}"), "cachedContents/c0ffee"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "2026-11-22T09:00:00Z"),
-    (re.compile(r"\d\d:\d\dZ \(in [^)]*\)"), "17:00Z (in 8h)"),
+    (re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\dZ \(in [^)]*\)"), "17:00Z (in 8h)"),
     (re.compile(r"\b11h 5\dm\b"), "11h 59m"),
     (re.compile(r"\b\d+s ago"), "0s ago"),
 )
