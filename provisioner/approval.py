@@ -10,9 +10,9 @@ through; anything more whose cause is an edit does not.  Pure; files are read el
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.errors import CtxprovError
@@ -20,8 +20,7 @@ from provisioner.model import After, Cause, Plan, Reason, name_of_change
 from provisioner.model.words import parse_after
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
+class Approval(Struct, frozen=True, kw_only=True):
     """What was approved: the *after* of every declared cache, kept ones too, and removals."""
 
     stack: str
@@ -32,8 +31,7 @@ class Approval:
     """Names that were to be replaced on request."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objection:
+class Objection(Struct, frozen=True, kw_only=True):
     """An edit that nobody approved; an *after* of None is a removal, or nothing at all."""
 
     name: str

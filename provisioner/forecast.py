@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.model import (
     Create,
@@ -32,8 +34,7 @@ from provisioner.pricing import Grant, Lookup, spent
 _SEED = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Outlook(Struct, frozen=True, kw_only=True):
     """What becomes of one cache."""
 
     name: str
@@ -45,8 +46,7 @@ class Outlook:
     spent: Spent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+class Forecast(Struct, frozen=True, kw_only=True):
     """What becomes of a stack."""
 
     runs: int
@@ -54,8 +54,7 @@ class Forecast:
     outlooks: tuple[Outlook, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
+class Tolerance(Struct, frozen=True, kw_only=True):
     """How a schedule fits the cache that needs it most."""
 
     name: str

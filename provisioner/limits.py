@@ -12,9 +12,10 @@ its limit is told and refuses nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from provisioner.model import (
     Adopt,

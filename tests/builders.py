@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+
+from msgspec.structs import replace
 
 from provisioner.cache import ClaudeHandle
 from provisioner.model import (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from provisioner.errors import CtxprovError
 from provisioner.model import Blocked, Create, Keep, Measure, Reason, Replace

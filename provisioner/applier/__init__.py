@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from provisioner.applier.hand import Hand, LiveCaches, perform
 from provisioner.applier.rehearsal import rehearse
@@ -83,14 +84,12 @@ async def apply(
     await crew.run(rest, crew.finish)
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(Struct, frozen=True):
     change: Change
     facts: AsyncGenerator[Fact, None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Crew:
+class _Crew(Struct, frozen=True):
     """Takes works on, a few at a time, and tells what comes of them."""
 
     record: Callable[[Fact], None]

@@ -5,9 +5,11 @@ What each change does to the world, one call at a time, as a stream of facts.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypedDict, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheExpired, CacheNotFound
@@ -70,8 +72,7 @@ class LiveCaches(Protocol):
     async def delete_cache(self, handle: GeminiHandle) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Hand:
+class Hand(Struct, frozen=True):
     """What is within reach while changing the world."""
 
     at: datetime

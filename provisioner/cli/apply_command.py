@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
@@ -30,8 +31,7 @@ from provisioner.model import Plan
 from provisioner.resolver import content_reader
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What was asked of an apply."""
 
     environment: str | None

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import click
+from msgspec import Struct
 
 from provisioner.applier import apply
 from provisioner.cache import CacheContent
@@ -51,8 +51,7 @@ SHARED = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class Errand(Struct, frozen=True, kw_only=True):
     """What a run is to do, and how."""
 
     operation: str

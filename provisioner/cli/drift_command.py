@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal

@@ -8,11 +8,11 @@ no redirect is followed: the token goes to that host alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
 import httpx
+from msgspec import Struct
 
 from provisioner.errors import CtxprovError, Refused
 from provisioner.render.layout import clip
@@ -25,8 +25,7 @@ _MOST_PAGES = 100
 _WORDS = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comment:
+class Comment(Struct, frozen=True, kw_only=True):
     """A comment that we wrote."""
 
     id: int

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+
+from msgspec import Struct
 
 from provisioner.cli import clock
 from provisioner.cli.speech import tell
@@ -23,8 +24,7 @@ from provisioner.homes.holder import holder_here
 from provisioner.state import Chronicle, Ledger, open_ledger
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """What is remembered of a stack, and what is written of the run that changes it."""
 
     ledger: Ledger

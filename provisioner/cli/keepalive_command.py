@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.carry_out import Errand, carry_out

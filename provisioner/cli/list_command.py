@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from provisioner.cache import CachedContext
 from provisioner.catalog import load_catalog
@@ -25,8 +25,7 @@ from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.state import read_state
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
+class _Way(Struct, frozen=True, kw_only=True):
     """A name for a project, and the way there: the emulator's store, the key's variable."""
 
     provider: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.cli import clock, options
@@ -24,8 +24,7 @@ from provisioner.state import read_state
 from provisioner.times import moment_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Due:
+class _Due(Struct, frozen=True, kw_only=True):
     """When a stack wants a run, and until when it is warm without one; None is never."""
 
     stack: str

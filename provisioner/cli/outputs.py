@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import click
+from msgspec import Struct
 
 from provisioner.errors import CtxprovError
 from provisioner.files import write_whole
@@ -24,8 +24,7 @@ STDOUT = "-"
 GITHUB = "github"
 
 
-@dataclass(frozen=True, slots=True)
-class Out:
+class Out(Struct, frozen=True):
     """A document that was asked for."""
 
     form: str

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from provisioner.cli import clock
 from provisioner.homes import Home, is_remote, open_home, split_file
@@ -22,16 +23,14 @@ _FOLDER = "state"
 _STORE = "gemini.sqlite3"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class Spot(Struct, frozen=True, kw_only=True):
     """A file in a home."""
 
     home: Home
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where one stack's things are; `store` is the emulator's, None for the real endpoint."""
 
     home: Home

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
@@ -34,8 +34,7 @@ from provisioner.resolver import content_reader
 from provisioner.state import read_state
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What was asked of a plan."""
 
     environment: str | None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import click
+from msgspec.structs import replace
 
 from provisioner.cli import terminal
 from provisioner.cli.outputs import Page

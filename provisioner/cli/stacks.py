@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 import click
+from msgspec import Struct, field
 
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error
@@ -26,8 +26,7 @@ from provisioner.render.escape import plain
 from provisioner.render.layout import table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """How a command ended for one stack."""
 
     status: Status
@@ -36,8 +35,7 @@ class Ended:
     """What is on record afterwards, where that is known."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Run:
+class Run(Struct, kw_only=True):
     """One run of a command: what its stacks share."""
 
     reach: Reach

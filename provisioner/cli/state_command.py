@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from provisioner.cli import options, state_edits
 from provisioner.cli.place import Place, place_of
@@ -29,8 +29,7 @@ from provisioner.state import (
 from provisioner.times import moment_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
+class Where(Struct, frozen=True, kw_only=True):
     """Which stack's state, and where it is."""
 
     stack: str

@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TypeAlias
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cache import Json
 from provisioner.cli.holding import held_state
@@ -30,15 +31,13 @@ _PUSHABLE = (
 _NAME = r"[a-z0-9][a-z0-9-]{0,47}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Current:
+class Current(Struct, frozen=True, kw_only=True):
     """The state that is to be edited."""
 
     state: State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """What is to be remembered instead, or None if it is already so; and that in a sentence."""
 
     state: State | None

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.cli.place import Place, project_in
@@ -21,8 +22,7 @@ from provisioner.state import admit
 _AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(Struct, frozen=True, kw_only=True):
     """What is live; and the scope it was seen in and the way there, by provider."""
 
     live: tuple[LiveCache, ...] = ()

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, Json
 from provisioner.errors import StateError

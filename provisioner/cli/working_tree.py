@@ -7,9 +7,10 @@ A schedule keeps what is recorded alive; a half-edited repository must not stop 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from provisioner.cache import CacheContent
 from provisioner.catalog import load_catalog
@@ -19,8 +20,7 @@ from provisioner.model import Desired, DesiredCache
 from provisioner.resolver import read_content, resolve
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkingTree:
+class WorkingTree(Struct, frozen=True, kw_only=True):
     """A stack's manifest, and what it wants if nothing is wrong with it."""
 
     manifest: Manifest

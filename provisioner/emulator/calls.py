@@ -6,10 +6,10 @@ It decides what a path and a query may be. It refuses to read a body.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from msgspec import Struct
 from starlette.datastructures import Headers, QueryParams
 
 from provisioner.emulator.errors import Refusal, violation
@@ -28,8 +28,7 @@ class Operation(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One request."""
 
     operation: Operation

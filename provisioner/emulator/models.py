@@ -7,15 +7,15 @@ are lower than the documented ones for most models. It refuses to know prices.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct
 
 from provisioner.emulator.errors import Refusal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(Struct, frozen=True, kw_only=True):
     name: str
     """As in URLs and bodies: `models/ID`."""
     title: str

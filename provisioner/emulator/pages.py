@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from provisioner.emulator.errors import Refusal
 from provisioner.emulator.wire import parse_int32
@@ -21,8 +22,7 @@ _DEFAULT_SIZE: Final = 50
 _LARGEST: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     size: int
     after: int | None
     """Where the last page ended; None for the first."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 _OURS: Final = 0x63747870
 _VERSION: Final = 1
@@ -37,8 +38,7 @@ class StoreUnusable(Exception):
     """The file cannot be opened, or something else wrote it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """A cache."""
 
     id: str

@@ -18,10 +18,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+
+from msgspec import Struct
 
 from provisioner.errors import StateError, StateLocked, StateTaken
 from provisioner.files import read_whole, write_whole
@@ -40,8 +41,7 @@ def home_at(
     return DiskHome(root / address)
 
 
-@dataclass(frozen=True, slots=True)
-class DiskHome:
+class DiskHome(Struct, frozen=True):
     """A folder on this machine."""
 
     folder: Path
@@ -137,8 +137,7 @@ class DiskHome:
         return (self.folder / name).with_suffix(".lock")
 
 
-@dataclass(frozen=True, slots=True)
-class DiskHold:
+class DiskHold(Struct, frozen=True):
     """A lock that the system keeps for as long as this process lives."""
 
     home: DiskHome

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import SplitResult, quote, urlsplit
+
+from msgspec import Struct
 
 from provisioner.errors import StateError
 from provisioner.homes.wire import Credential, Retries
@@ -23,8 +24,7 @@ _NAME = "{name}"
 _WRITES = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Door(Struct, frozen=True, kw_only=True):
     """A method, and the address to use it on; `{name}` stands for the state's name."""
 
     method: str
@@ -34,8 +34,7 @@ class Door:
         return self.address.replace(_NAME, _spelled(name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, kw_only=True):
     """How states are reached."""
 
     host: str

@@ -15,7 +15,6 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -24,6 +23,7 @@ from urllib.parse import quote
 
 import httpx
 import orjson
+from msgspec import Struct
 
 from provisioner.errors import HomeUnreachable, StateError, StateTaken
 from provisioner.homes.careful import Careful
@@ -212,8 +212,7 @@ def default() -> Authority:
     return headers
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(Struct, frozen=True):
     """An answer as google-auth reads it."""
 
     status: int

@@ -22,12 +22,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 import orjson
+from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateLocked, StateTaken
 from provisioner.homes.holder import Holder, holder_bytes, parse_holder

@@ -21,6 +21,8 @@ from os import devnull
 from pathlib import Path
 from tempfile import mkdtemp
 
+from msgspec import Struct
+
 from provisioner.errors import HomeUnreachable, StateError
 from provisioner.homes.git_command import Said, run_git
 
@@ -69,8 +71,7 @@ class Pushed(Enum):
     """The answer was lost."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Private:
+class _Private(Struct, frozen=True, kw_only=True):
     place: Path
     top: Path
     """Of the user's working tree: what a remote's path is relative to."""

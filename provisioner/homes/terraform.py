@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 import orjson
+from msgspec import Struct
 
 from provisioner import __version__
 from provisioner.cache import Json
@@ -100,8 +101,7 @@ def parse_state(raw: bytes) -> Wrapped | None:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(Struct, frozen=True, kw_only=True):
     """A lock as the server tells of it: foreign text."""
 
     id: str

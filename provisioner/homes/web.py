@@ -17,11 +17,13 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
 from provisioner.homes.endpoint import Door, Endpoint, endpoint_at

@@ -17,6 +17,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 import httpx
+from msgspec import Struct
 
 from provisioner import __version__
 from provisioner.errors import HomeUnreachable, StateError
@@ -46,8 +47,7 @@ class Credential:
         return text.replace(self.password, "***") if self.password else text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retries:
+class Retries(Struct, frozen=True, kw_only=True):
     """How often to ask again a server that gives no answer, as Terraform counts."""
 
     most: int = 2
@@ -77,7 +77,7 @@ class Wire:
 
     host: str
     credential: Credential | None
-    retries: Retries = Retries()
+    retries: Retries = field(default_factory=Retries)
     largest: int = LARGEST
     sleep: Callable[[float], None] = time.sleep
     _client: httpx.Client | None = field(default=None, repr=False)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.document import Document, Place, shown

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from provisioner.errors import Problem
 
@@ -32,8 +34,7 @@ class Mark(Protocol):
     def column(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One file: its name as the user spells it, its values, and where their keys stand."""
 
     file: str
@@ -71,8 +72,7 @@ class Document:
         return marks
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A key of a document, of which a later check may complain."""
 
     document: Document

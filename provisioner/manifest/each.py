@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from provisioner.manifest.document import shown
 from provisioner.manifest.inside import Folder, Unreadable
@@ -18,8 +19,7 @@ from provisioner.manifest.inside import Folder, Unreadable
 SLOT = "{each}"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """A file or folder, and the word that stands for it: its name, without a file's suffix."""
 
     path: str

@@ -7,9 +7,10 @@ A life is one thing with two keys: whoever says either of them has said the life
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from provisioner.manifest.document import Place, Step
 
@@ -19,8 +20,7 @@ Keys: TypeAlias = Mapping[str, Any]
 _LIFE = frozenset({"ttl", "expires_at"})
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """What is said at one place."""
 
     keys: Keys

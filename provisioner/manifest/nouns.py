@@ -13,6 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+
 from provisioner.cache import Json
 from provisioner.manifest.document import Place
 from provisioner.model import Life, Settings
@@ -106,8 +108,7 @@ class AnnotationEntry(_Entry):
 Entry: TypeAlias = CacheEntry | AnnotationEntry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Struct, frozen=True, kw_only=True):
     """One stack, in one of its environments if it has any."""
 
     stack: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
 from jsonschema_rs import Draft202012Validator
+from msgspec import Struct
 
 from provisioner.errors import Problem
 from provisioner.manifest.document import Document, Value
@@ -24,8 +24,7 @@ Kind: TypeAlias = Literal["manifest", "fragment"]
 """`ctxprov.yaml` has the shape of a manifest, the files beside it that of a fragment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What is wrong with the shape of a document, and what is right."""
 
     problems: list[Problem]

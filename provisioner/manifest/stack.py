@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.declared import Entries, declared, elsewhere, names_of
@@ -33,8 +34,7 @@ _MAX_SIZE = 64 * 1024 * 1024
 """Bytes of one file: about a quarter of a million caches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """
     What could be read, and what is wrong.
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from provisioner.model.tenses import (
     Desired,
@@ -95,8 +96,7 @@ _CAUSES: Mapping[Reason, Cause] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(Struct, frozen=True):
     """Make a cache; nothing alive stands in its place."""
 
     want: DesiredCache
@@ -104,8 +104,7 @@ class Create:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(Struct, frozen=True):
     """Make a new cache, publish it, then let the old one die."""
 
     want: DesiredCache
@@ -114,8 +113,7 @@ class Replace:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(Struct, frozen=True):
     """Take over a live cache that is right already; the old one, if any, may die."""
 
     want: DesiredCache
@@ -125,8 +123,7 @@ class Adopt:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Refresh:
+class Refresh(Struct, frozen=True):
     """Give our own cache the desired life, from now on."""
 
     want: DesiredCache
@@ -135,8 +132,7 @@ class Refresh:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Only settings differ: write them down, call nobody."""
 
     want: DesiredCache
@@ -145,8 +141,7 @@ class Note:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Annotate:
+class Annotate(Struct, frozen=True):
     """Write down an annotation; a live cache it stands in for may die."""
 
     want: DesiredAnnotation
@@ -155,8 +150,7 @@ class Annotate:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """Nothing to do.  `own` is None for annotations and for what has ended."""
 
     want: Desired
@@ -165,8 +159,7 @@ class Keep:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """What is on record under another name goes on under *name*; call nobody."""
 
     name: str
@@ -174,8 +167,7 @@ class Move:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Retire:
+class Retire(Struct, frozen=True):
     """Let a live cache die soon."""
 
     live: LiveCache
@@ -183,8 +175,7 @@ class Retire:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Delete a live cache at once.  `record` is None for a stray."""
 
     live: LiveCache
@@ -192,16 +183,14 @@ class Delete:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """Nothing is left to delete; drop the record."""
 
     record: Recorded | RetiringCache
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True):
     """Retiring, or labelled as ours but not on record: say so, and let it be."""
 
     live: LiveCache
@@ -209,8 +198,7 @@ class Leave:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(Struct, frozen=True):
     """What the manifest asks for is refused; `why` is the sentence for people."""
 
     name: str
@@ -260,16 +248,14 @@ def is_pending(change: Change) -> bool:
             return True
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """Somebody changed what the repository says of a name; `after` is None if it removed it."""
 
     name: str
     after: After | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What to do, decided at one moment (aware UTC)."""
 
     stack: str

@@ -4,17 +4,17 @@ The nouns of an explanation: one change, what led to it, what it calls and when 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
 
 from provisioner.model.changes import Change
 from provisioner.model.money import Cost
 from provisioner.model.terms import Life
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """A request to the provider, without its content and its key."""
 
     method: Literal["POST", "PATCH", "DELETE"]
@@ -22,16 +22,14 @@ class Call:
     life: Life | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Flip(Struct, frozen=True, kw_only=True):
     """From this moment on the decision is another one; None if there is nothing to decide."""
 
     at: datetime
     change: Change | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """Why a plan holds *change*, and what comes of it."""
 
     change: Change

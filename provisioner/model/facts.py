@@ -5,55 +5,50 @@ Facts: what the applier saw to be true after a call.  Facts, and only facts, mak
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias
 
+from msgspec import Struct, field
+
 from provisioner.model.tenses import Recorded, RecordedCache, RetiringCache
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(Struct, frozen=True):
     """This cache is there; the live one that its name had before, if any, is to retire."""
 
     record: RecordedCache
     retiring: RetiringCache | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """This is written down; no call was made for it."""
 
     record: Recorded
     retiring: RetiringCache | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retired:
+class Retired(Struct, frozen=True):
     """The cache with this id, recorded or retiring until now, dies at `expires_at`."""
 
     id: str
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """The cache with this id is there no more."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Renamed:
+class Renamed(Struct, frozen=True):
     """What was on record under one name is so under another, if nothing else is by now."""
 
     old: str
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Struct, frozen=True):
     """The annotation with this name is no longer wanted."""
 
     name: str
@@ -62,8 +57,7 @@ class Dropped:
 Fact: TypeAlias = Exists | Noted | Retired | Gone | Renamed | Dropped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """
     Where a provider's caches live: its endpoint, and the API keys that were seen to
     reach them, as fingerprints that cannot be turned back into keys.
@@ -73,8 +67,7 @@ class Scope:
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """What is remembered of a stack between runs."""
 
     stack: str

@@ -6,13 +6,13 @@ Prices are as their sources give them; nothing is worked out here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+
+class Rate(Struct, frozen=True, kw_only=True):
     """Prices of a request whose prompt has more than `above` tokens: USD per million tokens."""
 
     above: int
@@ -22,8 +22,7 @@ class Rate:
     """USD per million tokens and hour; None where nothing can be stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+class Period(Struct, frozen=True, kw_only=True):
     """What holds from one day to another, both included, in UTC; None leaves an end open."""
 
     valid_from: date | None
@@ -36,8 +35,7 @@ class Period:
     """By `above`: the last one that is exceeded holds, or else the first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Struct, frozen=True, kw_only=True):
     """A life that annotations of a model can have, and what a write costs for it."""
 
     ttl: timedelta
@@ -47,8 +45,7 @@ class Offer:
     """The only APIs that take it; empty if all do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(Struct, frozen=True, kw_only=True):
     """One model.  None means not known, never no."""
 
     provider: str

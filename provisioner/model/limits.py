@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+
 from provisioner.model.money import Money
 
 
@@ -33,8 +35,7 @@ class Bound:
     """`file:line:column`; None for what nobody said, and holds all the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class Allowance(Struct, frozen=True, kw_only=True):
     """How many of the caches on record edits may take."""
 
     count: Bound | None = None
@@ -47,8 +48,7 @@ HALF = Allowance(percent=Bound(Decimal(50), None), of_at_least=5)
 """What edits may delete, and what they may replace, if nothing is said."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """The limits of one stack."""
 
     delete: Allowance = HALF
@@ -58,8 +58,7 @@ class Limits:
     """Of 30 days."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooMany:
+class TooMany(Struct, frozen=True, kw_only=True):
     """Edits take more caches than they may."""
 
     limit: Limit
@@ -71,8 +70,7 @@ class TooMany:
     refuses: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooDear:
+class TooDear(Struct, frozen=True, kw_only=True):
     """What lives after the plan costs more than it may, or nobody knows how much."""
 
     limit: Limit

@@ -9,17 +9,17 @@ not known is never a zero.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Self, TypeAlias
+
+from msgspec import Struct
 
 NANO = 10**9
 """So many nano-dollars are a dollar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """An amount of USD, in nano-dollars; negative is what somebody gets back."""
 
     nano: int = 0
@@ -58,8 +58,7 @@ def total(amounts: Iterable[Money]) -> Money:
     return sum(amounts, NOTHING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class Figures(Struct, frozen=True, kw_only=True):
     """What is paid at one moment's prices: once, and as rent per hour."""
 
     once: Money
@@ -84,8 +83,7 @@ class Figures:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rent:
+class Rent(Struct, frozen=True, kw_only=True):
     """What a cache costs while it lives."""
 
     per_hour: Money
@@ -101,8 +99,7 @@ NO_RENT = Rent(per_hour=NOTHING, month=NOTHING)
 FREE = Figures.of(NOTHING, NOTHING, NOTHING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheUse:
+class CacheUse(Struct, frozen=True, kw_only=True):
     """
     Whether a live cache pays.
 
@@ -123,8 +120,7 @@ class CacheUse:
     """How many times as high the rent is at worst, if every granted life is billed whole."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotationUse:
+class AnnotationUse(Struct, frozen=True, kw_only=True):
     """Whether writing a prefix pays.  Nothing is paid for the annotation itself."""
 
     write: Money
@@ -141,8 +137,7 @@ class AnnotationUse:
 Use: TypeAlias = CacheUse | AnnotationUse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """What holds instead from a day on (UTC), because prices change."""
 
     on: date
@@ -150,8 +145,7 @@ class Step:
     use: Use | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(Struct, frozen=True, kw_only=True):
     """What one change costs, at the prices of one moment."""
 
     name: str
@@ -182,8 +176,7 @@ class Cost:
         return past[-1] if past else self.figures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(Struct, frozen=True, kw_only=True):
     """What several changes cost together."""
 
     lines: int
@@ -198,8 +191,7 @@ class Totals:
     """The figures of all lines from each day on that changes any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Spent(Struct, frozen=True, kw_only=True):
     """What a cache, or several, cost over a stretch of time."""
 
     first: Money

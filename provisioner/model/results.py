@@ -4,27 +4,25 @@ How each change of a plan ended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from provisioner.errors import CtxprovError
 from provisioner.model.changes import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """It is so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """It is not so, or not wholly; the next run tries again."""
 
     error: CtxprovError
 
 
-@dataclass(frozen=True, slots=True)
-class NotAttempted:
+class NotAttempted(Struct, frozen=True):
     """It was never begun, or not carried to its end, for a reason that lies elsewhere."""
 
     why: str
@@ -33,8 +31,7 @@ class NotAttempted:
 Outcome: TypeAlias = Done | Failed | NotAttempted
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """How *change* ended."""
 
     change: Change

@@ -8,9 +8,11 @@ Everything here is a frozen value that holds no content and no key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cache import CachedContext, CacheHandle, GeminiHandle
 from provisioner.model.terms import After, Label, Life, Measure, Settings, Ttl
@@ -21,8 +23,7 @@ CACHING = "gemini"
 A provider's kind says which models and prices it has, its name which key opens it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredCache:
+class DesiredCache(Struct, frozen=True, kw_only=True):
     """A Gemini cache as the manifest wants it."""
 
     name: str
@@ -46,8 +47,7 @@ class DesiredCache:
         return _after(self, self.settings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredAnnotation:
+class DesiredAnnotation(Struct, frozen=True, kw_only=True):
     """A Claude or OpenAI entry as the manifest wants it, its handle computed."""
 
     name: str
@@ -71,8 +71,7 @@ class DesiredAnnotation:
 Desired: TypeAlias = DesiredCache | DesiredAnnotation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveCache:
+class LiveCache(Struct, frozen=True, kw_only=True):
     """A cache as the provider reports it.  Its content cannot be read back."""
 
     provider: str
@@ -110,8 +109,7 @@ class LiveCache:
         return GeminiHandle(self.id, self.expires_at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedCache:
+class RecordedCache(Struct, frozen=True, kw_only=True):
     """A Gemini cache as we left it."""
 
     name: str
@@ -160,8 +158,7 @@ class RecordedCache:
         return self.settings.retire_after
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedAnnotation:
+class RecordedAnnotation(Struct, frozen=True, kw_only=True):
     """An annotation as we published it."""
 
     name: str
@@ -199,8 +196,7 @@ class RecordedAnnotation:
 Recorded: TypeAlias = RecordedCache | RecordedAnnotation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetiringCache:
+class RetiringCache(Struct, frozen=True, kw_only=True):
     """A replaced or removed cache that may still have running clients."""
 
     name: str

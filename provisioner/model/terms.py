@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Literal, Self, TypeAlias
+
+from msgspec import Struct, field
 
 TOLERANCE = timedelta(seconds=2)
 """How far two moments may lie apart and still be the same."""
@@ -22,8 +23,7 @@ _LABEL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Label:
+class Label(Struct, frozen=True, order=True):
     """
     What we write into a live cache: whose it is, and the first 16 digits of its digest.
 
@@ -43,15 +43,13 @@ class Label:
         return cls(**found.groupdict()) if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Ttl:
+class Ttl(Struct, frozen=True):
     """A life that begins anew with every refresh."""
 
     span: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Until:
+class Until(Struct, frozen=True):
     """A life that ends at one moment (aware UTC) and is never refreshed."""
 
     moment: datetime
@@ -60,8 +58,7 @@ class Until:
 Life: TypeAlias = Ttl | Until
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """How a live cache is looked after.  It lives in the record, not on the server."""
 
     refresh_before: timedelta | Fraction = Fraction(1, 3)
@@ -79,8 +76,7 @@ class Settings:
                 return min(granted * share.numerator / share.denominator, granted / 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
+class Measure(Struct, frozen=True, kw_only=True):
     """What may be told of content without showing any of it."""
 
     paths: tuple[str, ...] = ()
@@ -95,8 +91,7 @@ class Measure:
     """The first digits of each piece's digest: files, parts, and every leaf of tools."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class After:
+class After(Struct, frozen=True, kw_only=True):
     """What an entry asks for: two that are equal need no edit.  Annotations have no settings."""
 
     provider: str

@@ -7,8 +7,9 @@ Time alone passes between the plans; what is desired, on record and live stays a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from provisioner.model import (
     Change,

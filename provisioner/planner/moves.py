@@ -8,8 +8,9 @@ name.  Where there is nothing to move, or no room for it, everything stays as it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from provisioner.model import Move, Reason, State
 

@@ -8,8 +8,9 @@ where one that were not desired would be retired.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
 
 from provisioner.model import Plan, name_of_change
 

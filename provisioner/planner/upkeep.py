@@ -9,8 +9,9 @@ needs its content all the same, and has to have exactly the recorded one.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from provisioner.model import (
     Create,

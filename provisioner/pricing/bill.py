@@ -8,9 +8,10 @@ figures from that day on are told beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from provisioner.model import Change, LiveCache, Plan, RecordedCache, name_of_change
 from provisioner.model.money import (

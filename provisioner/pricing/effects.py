@@ -8,8 +8,10 @@ an estimate.  No price is known here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.model import (
     Adopt,
@@ -40,16 +42,14 @@ from provisioner.pricing.tariff import MONTH, Held, Tariffs
 _NOW = timedelta()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fading:
+class Fading(Struct, frozen=True, kw_only=True):
     """What lives on for a while after its change."""
 
     held: Held
     span: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class Effect(Struct, frozen=True, kw_only=True):
     """What a change does."""
 
     makes: Held | None = None

@@ -9,16 +9,16 @@ whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from provisioner.model import DesiredCache
 from provisioner.model.money import Money, Spent, total
 from provisioner.pricing.tariff import Held, Lookup, Tariff
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """A life given at a moment, to a cache that was made then or lived already."""
 
     at: datetime

@@ -9,11 +9,12 @@ cache just below the edge of a rate may be read at the higher one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, cached_property
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from provisioner.model.known import Model, Period, Rate
 from provisioner.model.money import NO_PRICE, NOTHING, Money, total
@@ -77,8 +78,7 @@ def tariffs(lookup: Lookup) -> Tariffs:
     return find
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """
     Tokens of a model, in a cache or about to be.
 

@@ -5,8 +5,9 @@ Two sides of a change, attribute by attribute.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from provisioner.model import After
 from provisioner.model.words import life_words, settings_words
@@ -18,8 +19,7 @@ from provisioner.times import moment_text
 _Attributes: TypeAlias = Mapping[str, str | Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One attribute; None is where it is missing.  Its texts are foreign."""
 
     where: str

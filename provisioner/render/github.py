@@ -8,9 +8,10 @@ rest is counted.  A name or a message cannot end its line, nor begin a command o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from provisioner.errors import CtxprovError, ManifestError, Problem
 from provisioner.model import Cause, Result
@@ -28,8 +29,7 @@ MOST = 10
 """GitHub shows no more of one level for each step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Annotation:
+class Annotation(Struct, frozen=True, kw_only=True):
     """One message, at a place if it has one.  Its texts are foreign."""
 
     level: Level

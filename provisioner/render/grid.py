@@ -7,8 +7,9 @@ The columns are measured once for a whole plan, so that its sections line up.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from provisioner.render.difference import Difference, differences
 from provisioner.render.escape import plain
@@ -23,8 +24,7 @@ _NAME_SHARE = 0.35
 """How much of the line a name may take."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class Grid(Struct, frozen=True, kw_only=True):
     """Where the columns are."""
 
     width: int
@@ -120,8 +120,7 @@ class Grid:
         return lines
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Beside:
+class _Beside(Struct, frozen=True, kw_only=True):
     """What stands behind the verb, and how wide."""
 
     why: int

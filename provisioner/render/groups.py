@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.model.money import FREE, AnnotationUse, Cost, total
 from provisioner.render.row import Row
@@ -18,8 +20,7 @@ FEW = 5
 """So many alike are still listed one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """One row, or several as if they were one."""
 
     row: Row

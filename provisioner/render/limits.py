@@ -5,8 +5,9 @@ What of a plan goes beyond the limits of its stack, in words, and what may be do
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from provisioner.model.limits import Bound, Breach, Limit, TooDear, TooMany
 from provisioner.model.money import NANO, Money
@@ -16,8 +17,7 @@ _NAMED = 5
 """So many caches are named; the rest is counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenLimit:
+class BrokenLimit(Struct, frozen=True, kw_only=True):
     """What goes beyond a limit, as it may be told."""
 
     limit: str

@@ -8,9 +8,10 @@ stray.  Display names are whatever anybody wrote there.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, islice
+
+from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.model import LiveCache
@@ -34,8 +35,7 @@ _SHORTEST, _MODEL = 12, 24
 _GAP = "  "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """A live cache and what its display name says, label or not."""
 
     live: LiveCache

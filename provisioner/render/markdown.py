@@ -9,7 +9,8 @@ are code spans, or plain words that mean nothing to Markdown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from provisioner.model import Plan, Result
 from provisioner.render.escape import markdown, plain, prose
@@ -76,8 +77,7 @@ def result_markdown(plan: Plan, results: Iterable[Result], *, limit: int = LIMIT
     return _page(head, tables, f"\nFingerprint `{plan.fingerprint}`.\n", limit)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     """Cells that are Markdown already, and for how many changes they stand."""
 
     cells: Sequence[str]
@@ -87,8 +87,7 @@ class _Line:
         return _line(self.cells)
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Struct, frozen=True):
     """Folded if it has a title."""
 
     title: str | None

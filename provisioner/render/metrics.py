@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from provisioner.model import RecordedCache, State
 from provisioner.model.money import Money, total
@@ -19,8 +20,7 @@ _ESCAPE = re.compile(r"\\(.)")
 _SUCCESS = "ctxprov_last_success_timestamp_seconds"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(Struct, frozen=True, kw_only=True):
     """How a run ended for one stack; without a state nothing is known of its caches."""
 
     folder: str
@@ -32,8 +32,7 @@ class Turn:
     """The last success, this run's included."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Metric:
+class _Metric(Struct, frozen=True):
     name: str
     help: str
     samples: Iterable[tuple[Mapping[str, str], float]]

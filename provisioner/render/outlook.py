@@ -5,8 +5,9 @@ A forecast as text and JSON, and the sentence that says whether a schedule fits.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.model.money import UNSPENT, Spent
@@ -37,8 +38,7 @@ def schedule_sentence(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheFuture:
+class CacheFuture(Struct, frozen=True, kw_only=True):
     """What becomes of one cache, as it is told."""
 
     name: str
@@ -49,8 +49,7 @@ class CacheFuture:
     spent: Spent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Future:
+class Future(Struct, frozen=True, kw_only=True):
     """What becomes of a stack."""
 
     stack: str

@@ -7,9 +7,10 @@ Which change has which tone is known elsewhere; whether the terminal wants colou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 Tone: TypeAlias = Literal["good", "change", "bad", "quiet", "strong"]
 
@@ -18,8 +19,7 @@ _ANSI: Mapping[Tone, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
+class Palette(Struct, frozen=True):
     """Paints text, if it has colours at all."""
 
     colour: bool

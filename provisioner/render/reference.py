@@ -5,7 +5,8 @@ The manifest's keys as a Markdown page, made from its JSON Schema and from nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from provisioner.cache import Json
 
@@ -21,8 +22,7 @@ once, each problem with its file, line and column.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Book:
+class _Book(Struct, frozen=True):
     """A schema whose references can be followed."""
 
     root: Schema

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.model import (
@@ -38,8 +39,7 @@ _MOST = 48
 """As long as a name may be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Struct, frozen=True, kw_only=True):
     """How one change ended, in words.  They are foreign."""
 
     fate: Fate

@@ -8,9 +8,10 @@ neither columns nor colours nor escapes: its texts are as foreign as their sourc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
+
+from msgspec import Struct
 
 from provisioner.model import (
     Cause,
@@ -32,8 +33,7 @@ from provisioner.render.sizes import bytes_text
 from provisioner.render.wording import HEADINGS, UNCHANGED, action, heading, symbol, tone, why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """What may be told of one change."""
 
     heading: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from provisioner.model import (
     LiveCache,
@@ -37,8 +38,7 @@ _SHORTEST = 12
 _GAP = "  "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Standing:
+class _Standing(Struct, frozen=True, kw_only=True):
     """A recorded cache at one moment."""
 
     record: Recorded

@@ -8,9 +8,10 @@ is shown, and why it changes, is not known here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from provisioner.model import (
     Adopt,
@@ -42,8 +43,7 @@ from provisioner.model import (
 from provisioner.render.sizes import tokens_text
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """A count, and whether the provider said it."""
 
     count: int
@@ -53,8 +53,7 @@ class Tokens:
         return tokens_text(self.count, estimated=self.estimated)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(Struct, frozen=True, kw_only=True):
     """A cache before or after a change; None is what is not known of it."""
 
     provider: str
@@ -128,8 +127,7 @@ def gone_at(change: Change, at: datetime) -> datetime | None:
             return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Span:
+class _Span(Struct, frozen=True, kw_only=True):
     """The moments of one life."""
 
     created_at: datetime | None = None

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec import Struct
 
 from provisioner.render.markdown import LIMIT, plan_markdown
 from provisioner.render.view import PlanView
@@ -21,8 +22,7 @@ _ROOM = 256
 """Bytes kept for the line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Struct, frozen=True, kw_only=True):
     """What a comment is about, and what it tells."""
 
     topic: str

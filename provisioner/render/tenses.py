@@ -8,8 +8,10 @@ wrote, only a file what is desired, and only the provider what is so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cache import Json
 from provisioner.model import (
@@ -54,8 +56,7 @@ _OF_TIME = frozenset({"created", "updated", "expires", "tokens"})
 """What moves without anybody's doing, so that a difference says nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tense:
+class Tense(Struct, frozen=True, kw_only=True):
     """What one tense knows of a cache."""
 
     provider: str

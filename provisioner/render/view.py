@@ -8,8 +8,9 @@ and the commit, comes in as values; how any of it looks is not known here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from provisioner.model import (
     Change,
@@ -31,8 +32,7 @@ from provisioner.render.row import Row, rows
 from provisioner.render.wording import action, is_told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanView:
+class PlanView(Struct, frozen=True, kw_only=True):
     """A plan as people and machines may see it."""
 
     stack: str

@@ -7,7 +7,7 @@ with one it is sent as bytes of that type.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from provisioner.cache import InlinePart, Part, TextPart, UriPart
 from provisioner.manifest import FileSpec, Folder, PartSpec, TextSpec, Unreadable, UriSpec
@@ -36,8 +36,7 @@ from provisioner.resolver.reading import (
 _FILES_API = "https://generativelanguage.googleapis.com/"
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """What a part comes to: its mark in the digest, bytes, and an estimate of its tokens."""
 
     mark: bytes

@@ -12,10 +12,11 @@ import os
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from io import IncrementalNewlineDecoder
 from itertools import chain
+
+from msgspec import Struct
 
 from provisioner.manifest import Folder, Unreadable
 from provisioner.resolver.kinds import MAX_CONTENT, pages_in
@@ -25,8 +26,7 @@ NO_TEXT = "is not UTF-8 text"
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What is remembered of a file: the SHA-256 of what would be sent, and how much it is."""
 
     digest: bytes

@@ -4,9 +4,10 @@ From entries to what should exist: the straight line, and everything wrong on th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from provisioner.catalog import Catalog
 from provisioner.errors import ManifestError, Problem, told_once
@@ -18,8 +19,7 @@ from provisioner.resolver.content import Counter
 from provisioner.resolver.models import model_advice, model_problems
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Struct, frozen=True):
     """What should exist, in the order of the manifest, and what is worth a warning."""
 
     desired: tuple[Desired, ...]

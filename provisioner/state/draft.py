@@ -7,9 +7,10 @@ by a fixed number of steps, however much is remembered.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from provisioner.model import (
     Dropped,

@@ -9,10 +9,11 @@ They are there for people; nothing is decided by them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cache import Json
 from provisioner.errors import StateError
@@ -34,8 +35,7 @@ _RUN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastRun:
+class PastRun(Struct, frozen=True, kw_only=True):
     """A run that changed something, or tried to."""
 
     run: str

@@ -13,11 +13,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from threading import Lock
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateTaken, Unsaved
 from provisioner.homes import Found, Home, OnWait

@@ -11,12 +11,12 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier, Thread
 from typing import TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.errors import StateLocked, StateTaken
 from provisioner.homes.holder import Holder

@@ -6,10 +6,10 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.errors import HomeUnreachable, StateLocked, StateTaken
 from provisioner.homes.holder import Holder

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.model import Change, Create, DesiredCache, Keep, Measure, Plan, Reason, Settings
 from provisioner.pricing import MONTH, costs, totals, totals_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from provisioner.model import DesiredCache, Measure
 from provisioner.model.money import NO_PRICE, UNSPENT, Spent

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from provisioner.cache import CacheContent, ContextCache, GeminiHandle, OpenAIHandle, TextPart
 from provisioner.catalog import load_catalog
@@ -76,8 +77,8 @@ def test_a_life_that_no_field_can_tell() -> None:
     known = KNOWN("openai", "gpt-5.5")
     assert known
 
-    assert ttls_of("gpt-5.5", replace(known, offers=offers)) == (DAY,)
-    assert ttls_of("gpt-5.5", replace(known, offers=offers[:1])) == (DAY,)
+    assert ttls_of("gpt-5.5", structs.replace(known, offers=offers)) == (DAY,)
+    assert ttls_of("gpt-5.5", structs.replace(known, offers=offers[:1])) == (DAY,)
 
 
 @pytest.mark.parametrize(

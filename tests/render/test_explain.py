@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.model import (
@@ -72,7 +72,7 @@ FULL = (
 
 
 def text(change: Change, **known: object) -> str:
-    one = replace(explained(change), **known)  # type: ignore[arg-type]  # whatever a test is about
+    one = replace(explained(change), **known)
     return explain_text([one], width=100, colour=False)
 
 

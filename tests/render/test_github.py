@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.errors import ManifestError, NetworkError, Problem, Refused
 from provisioner.model import Create, Done, Failed, Leave, Reason, Result

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from hypothesis import given
+from msgspec.structs import replace
 
 from provisioner.errors import NetworkError
 from provisioner.model import Blocked, Create, Failed, Keep, NotAttempted, Reason, Replace, Result

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.model.money import NO_PRICE, Money, Step
 from provisioner.render.money_json import (

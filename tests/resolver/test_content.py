@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, InlinePart, TextPart, UriPart
 from provisioner.errors import ContentChanged

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from datetime import timedelta
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateTaken, Unsaved
 from provisioner.homes.holder import Holder

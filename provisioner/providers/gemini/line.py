@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeVar
 
 import httpx
 import orjson
+from msgspec import Struct
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -61,8 +62,7 @@ class Request:
     names_cache: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """A yes."""
 
     json: Json

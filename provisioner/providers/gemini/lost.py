@@ -8,9 +8,10 @@ listed and what time it is.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct, field
 
 from provisioner.cache import CachedContext
 
@@ -18,8 +19,7 @@ _SKEW: Final = timedelta(seconds=30)
 """How far the server's clocks may lie apart from each other and from ours."""
 
 
-@dataclass(slots=True)
-class Acquaintances:
+class Acquaintances(Struct):
     """The caches that one client has met, and those that its creates have answered for."""
 
     _met: dict[str, int] = field(default_factory=dict)
@@ -42,8 +42,7 @@ class Acquaintances:
         return name not in self._made and self._met.get(name, since) >= since
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(Struct, frozen=True, kw_only=True):
     """A create on its way: what its cache will be recognised by."""
 
     label: str

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, TypedDict
 
 import orjson
+from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.errors import (
@@ -47,8 +47,7 @@ class Gone(RequestRefused):
     """There is no cache of that name.  It never leaves this room."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """A no, taken apart."""
 
     status: int

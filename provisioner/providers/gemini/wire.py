@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from provisioner.cache import (
     CacheContent,
@@ -58,8 +59,7 @@ def bare_model(model: str) -> str:
     raise InvalidCacheConfiguration("a Gemini model is named like gemini-3.8-flash")
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """The one field that says how long a cache lives; it is its own update mask."""
 
     field: Literal["ttl", "expireTime"]

@@ -9,10 +9,11 @@ here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from statistics import median
+
+from msgspec import Struct
 
 from provisioner.render.row import Row
 from provisioner.render.side import Side
@@ -32,8 +33,7 @@ class Phase(StrEnum):
     FADES = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Part of a life; both moments are aware UTC."""
 
     phase: Phase
@@ -41,8 +41,7 @@ class Span:
     end: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class Lane(Struct, frozen=True, kw_only=True):
     """The life of one cache."""
 
     row: Row

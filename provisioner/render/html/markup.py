@@ -6,15 +6,15 @@ Markup can only be made here, so foreign text cannot become any.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from provisioner.render.escape import plain
 
 
-@dataclass(frozen=True, slots=True)
-class Markup:
+class Markup(Struct, frozen=True):
     """Text that is markup already."""
 
     text: str

@@ -5,7 +5,8 @@ A picture of the rent per hour of every cache, before and after, as SVG that str
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from provisioner.model.money import NOTHING as FREE
 from provisioner.model.money import Money, total
@@ -19,8 +20,7 @@ MOST = 40
 _ROW, _BAR = 46, 11
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rent:
+class Rent(Struct, frozen=True, kw_only=True):
     """What one name costs per hour."""
 
     name: str

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.providers.gemini.lost import Acquaintances, Sent
@@ -63,7 +64,7 @@ def test_the_newest_of_ours() -> None:
 @pytest.mark.parametrize("wrong", [-HOUR, HOUR])
 def test_our_clock_may_be_wrong(wrong: timedelta) -> None:
     """Age is told by the server's clock; ours only says how long ago we asked."""
-    sent = replace(SENT, at=START + wrong)
+    sent = structs.replace(SENT, at=START + wrong)
     late = 5 * SECOND
     old = replace(OURS, created_at=START - 31 * SECOND)
 

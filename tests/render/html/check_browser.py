@@ -7,11 +7,11 @@ Run by `make check-browser`, which installs the browser.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from provisioner.render.html import html_document, plan_article
