@@ -50,7 +50,8 @@ def parse_moment(text: str) -> datetime:
     if not _MOMENT.fullmatch(text):
         raise ValueError("a moment is RFC 3339 with an offset, such as 2026-12-24T18:00:00Z")
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper())
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("this moment lies outside the years 1 to 9999") from error
 

@@ -113,11 +113,10 @@ class Entries:
                 self._problems += wrong
                 continue
             keys = merged(own)
-            place = place_in(own, ("provider",))
-            if wrong := list(unknown(keys["provider"], self._providers, place)):
-                self._problems += wrong
+            if message := unknown(keys["provider"], self._providers):
+                self._problems.append(place_in(own, ("provider",)).problem(message))
                 continue
-            for match in self._matched(name, own):
+            for match in self._matched(name, own, keys.get("each")):
                 if not self._make(f"{name}{suffix}", own, match):
                     break
 
@@ -135,14 +134,15 @@ class Entries:
             self.made[name] = entry
         return True
 
-    def _matched(self, name: str, own: Said) -> Iterable[Match | None]:
-        pattern: str | None = merged(own).get("each")
+    def _matched(self, name: str, own: Said, pattern: str | None) -> Iterable[Match | None]:
+        if pattern is None and SLOT not in name:
+            return (None,)
         place = place_in(own, ("each",))
-        if (pattern is not None) != (SLOT in name):
+        if pattern is None or SLOT not in name:
             self._problems.append(place.problem(_TOGETHER))
             return ()
         try:
-            return (None,) if pattern is None else self._matches(pattern)
+            return self._matches(pattern)
         except Unreadable as error:
             self._problems.append(place.problem(str(error)))
             return ()

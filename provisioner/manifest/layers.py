@@ -43,13 +43,11 @@ def said(above: Iterable[Place], *path: Step) -> tuple[Layer, ...]:
 
 def merged(layers: Sequence[Layer]) -> Keys:
     """What *layers* say together; the first is the nearest."""
-    if len(layers) == 1:
-        return layers[0].keys
-    keys: dict[str, Any] = {}
-    for layer in reversed(layers):
+    keys = layers[-1].keys
+    for layer in reversed(layers[:-1]):
         if not _LIFE.isdisjoint(layer.keys):
             keys = {key: value for key, value in keys.items() if key not in _LIFE}
-        keys.update(layer.keys)
+        keys = {**keys, **layer.keys}
     return keys
 
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from provisioner.errors import Problem
-from provisioner.manifest.document import Place, shown
+from provisioner.manifest.document import shown
 from provisioner.manifest.layers import Layer, merged
 
 KINDS = ("gemini", "claude", "openai")
@@ -40,17 +40,18 @@ def unknown_sections(said: Sequence[Layer], known: Mapping[str, Any]) -> Iterato
     """Complain of defaults for a provider that is none."""
     for layer in said:
         for section in layer.keys:
-            yield from unknown(section, known, layer.place / section)
+            if wrong := unknown(section, known):
+                yield (layer.place / section).problem(wrong)
 
 
-def unknown(provider: str, known: Mapping[str, Any], place: Place) -> Iterator[Problem]:
-    """Complain of a *provider* that is none."""
-    if provider not in KINDS and provider not in known:
-        names = list(dict.fromkeys((*KINDS, *known)))
-        close = get_close_matches(provider, names, 1)
-        guess = f"; did you mean {close[0]}?" if close else ""
-        listed = f"{', '.join(names[:-1])} or {names[-1]}"
-        yield place.problem(f"must be {listed}, not {shown(provider)}{guess}")
+def unknown(provider: str, known: Mapping[str, Any]) -> str | None:
+    """What is wrong with a *provider* that is none."""
+    if provider in KINDS or provider in known:
+        return None
+    names = list(dict.fromkeys((*KINDS, *known)))
+    close = get_close_matches(provider, names, 1)
+    guess = f"; did you mean {close[0]}?" if close else ""
+    return f"must be {', '.join(names[:-1])} or {names[-1]}, not {shown(provider)}{guess}"
 
 
 def kind_of(provider: str) -> str:

@@ -7,7 +7,6 @@ Both ways lead to the same digest, and by that a cache is known again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
@@ -64,27 +63,29 @@ class Counter:
         before = self._instruction(instruction) if instruction else None
         tools = (self._tried(tools_of, entry.tools) if entry.tools else None) or ()
         config = self._tried(tool_config_of, entry.tool_config) if entry.tool_config else None
+        marks = [count.mark for count in parts]
+        mark = before.mark if before else None
         counts = [*parts, before] if before else parts
-        size = sum(count.size for count in counts)
+        size = sum([count.size for count in counts])
         if size > MAX_CONTENT:
             self._problems.append(entry.at("content").problem(too_large(size, MAX_CONTENT)))
-        tokens = sum(count.tokens for count in counts) + text_tokens(size_of(*tools, config))
+        tokens = sum([count.tokens for count in counts]) + text_tokens(size_of(*tools, config))
         digest = digest_of(
             provider=entry.kind,
             model=entry.model,
-            parts=[count.mark for count in parts],
-            system_instruction=before.mark if before else None,
+            parts=marks,
+            system_instruction=mark,
             tools=tools,
             tool_config=config,
             revision=entry.revision,
         )
-        pieces = pieces_of(
-            entry, [c.mark for c in parts], before.mark if before else None, tools, config
-        )
+        pieces = pieces_of(entry, marks, mark, tools, config)
         return digest, Measure(paths=_paths(entry), size=size, tokens=tokens, pieces=pieces)
 
     def _part(self, spec: PartSpec, provider: str) -> Count:
-        return self._once((provider, spec), partial(count_part, provider=provider), spec)
+        return self._once(
+            (provider, spec), lambda folder, spec: count_part(folder, spec, provider), spec
+        )
 
     def _instruction(self, spec: FileSpec) -> Count:
         return self._once(("", spec), count_text, spec)

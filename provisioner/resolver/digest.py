@@ -9,6 +9,7 @@ counts by its own digest, so files can be hashed in a stream.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from provisioner.cache import InlinePart, Json, Part, TextPart, UriPart
@@ -54,17 +55,23 @@ def digest_of(
 ) -> str:
     """The digest in hex; parts and system instruction are given by their marks."""
     words = (
-        _VERSION,
-        provider.encode(),
-        model.encode(),
-        str(len(parts)).encode(),
         *parts,
         system_instruction or b"",
         json_mark(tools) if tools else b"",
         b"" if tool_config is None else json_mark(tool_config),
         b"" if revision is None else b"r" + revision.encode(),
     )
-    return sha256(b"".join([b"%d:%s" % (len(word), word) for word in words])).hexdigest()
+    return sha256(_head(provider, model, len(parts)) + _all_framed(words)).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _head(provider: str, model: str, parts: int) -> bytes:
+    words = (_VERSION, provider.encode(), model.encode(), str(parts).encode())
+    return _all_framed(words)
+
+
+def _all_framed(words: Iterable[bytes]) -> bytes:
+    return b"".join([b"%d:%s" % (len(word), word) for word in words])
 
 
 def _framed(word: bytes) -> bytes:

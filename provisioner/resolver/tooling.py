@@ -33,7 +33,7 @@ def tool_config_of(folder: Folder, spec: FileSpec | InlineJson) -> Mapping[str, 
 
 def size_of(*words: Json) -> int:
     """About how many characters of a prompt this JSON comes to."""
-    return sum(len(json.dumps(word, ensure_ascii=False)) for word in words if word)
+    return sum([len(json.dumps(word, ensure_ascii=False)) for word in words if word])
 
 
 def _json(folder: Folder, spec: FileSpec | InlineJson) -> Json:
