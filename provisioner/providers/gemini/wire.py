@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 
 from provisioner.cache import (
     CacheContent,
@@ -96,38 +95,58 @@ def counting(content: CacheContent, model: str) -> bytes:
     return json_bytes({"generateContentRequest": _held(content, model)})
 
 
+class _Usage(Struct, frozen=True, rename="camel"):
+    total_token_count: int | str = 0
+
+
+class _Cached(Struct, frozen=True, rename="camel"):
+    """A cache as the server spells it; what else it tells is not read."""
+
+    name: str
+    model: str
+    create_time: str
+    expire_time: str
+    update_time: str | None = None
+    display_name: str | None = None
+    usage_metadata: _Usage | None = None
+
+
+class _Page(Struct, frozen=True, rename="camel"):
+    cached_contents: list[_Cached] | None = None
+    next_page_token: str | None = None
+
+
 def read_context(json: Json) -> CachedContext:
     """Read a cache as the server reports it.  Raises ValueError."""
-    match json:
-        case {
-            "name": str(name),
-            "model": str(model),
-            "createTime": str(created),
-            "expireTime": str(expires),
-        } if isinstance(json, dict) and _NAME.fullmatch(name):
-            end = parse_moment(expires)
-            return CachedContext(
-                handle=GeminiHandle(name, end),
-                model=model.rpartition("/")[2],
-                display_name=_text(json, "displayName"),
-                created_at=parse_moment(created),
-                updated_at=parse_moment(_text(json, "updateTime") or created),
-                expires_at=end,
-                token_count=_tokens(json.get("usageMetadata")),
-            )
-        case _:
-            raise ValueError("this is not a cached content")
+    try:
+        return _context(convert(json, _Cached))
+    except ValidationError as error:
+        raise ValueError("this is not a cached content") from error
 
 
 def read_page(json: Json) -> tuple[list[CachedContext], str]:
     """Read one page of a list, and the token of the next (empty: it was the last)."""
-    match json:
-        case {"cachedContents": list(caches)} if isinstance(json, Mapping):
-            return [read_context(cache) for cache in caches], _text(json, "nextPageToken")
-        case Mapping() if json.get("cachedContents") is None:
-            return [], _text(json, "nextPageToken")
-        case _:
-            raise ValueError("this is not a list of cached contents")
+    try:
+        page = convert(json, _Page)
+    except ValidationError as error:
+        raise ValueError("this is not a list of cached contents") from error
+    return [_context(found) for found in page.cached_contents or ()], page.next_page_token or ""
+
+
+def _context(found: _Cached) -> CachedContext:
+    if not _NAME.fullmatch(found.name):
+        raise ValueError("this is not a cached content")
+    end = parse_moment(found.expire_time)
+    usage = found.usage_metadata
+    return CachedContext(
+        handle=GeminiHandle(found.name, end),
+        model=found.model.rpartition("/")[2],
+        display_name=found.display_name or "",
+        created_at=parse_moment(found.create_time),
+        updated_at=parse_moment(found.update_time or found.create_time),
+        expires_at=end,
+        token_count=_whole(usage.total_token_count) if usage else 0,
+    )
 
 
 def read_count(json: Json) -> int:
@@ -173,26 +192,6 @@ def _seconds(ttl: timedelta) -> str:
     whole, rest = divmod(ttl, timedelta(seconds=1))
     fraction = f".{rest.microseconds:06}" if rest else ""
     return f"{whole}{fraction}s"
-
-
-def _text(fields: Mapping[str, Json], key: str) -> str:
-    match fields.get(key):
-        case None:
-            return ""
-        case str(text):
-            return text
-        case _:
-            raise ValueError(f"{key} is not a text")
-
-
-def _tokens(usage: Json) -> int:
-    match usage:
-        case None:
-            return 0
-        case dict():
-            return _whole(usage.get("totalTokenCount", 0))
-        case _:
-            raise ValueError("usageMetadata is not an object")
 
 
 def _whole(number: Json) -> int:
