@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from provisioner.cli import terminal
 from provisioner.cli.outputs import Page
 from provisioner.cli.spots import Spotter, nowhere
-from provisioner.model import Plan, Result
+from provisioner.model import Change, Plan, Result
 from provisioner.model.limits import Breach
 from provisioner.model.money import Cost
 from provisioner.planner import next_refresh, valid_until
-from provisioner.pricing import Lookup, costs, totals_of
+from provisioner.pricing import Lookup, costs, totals, totals_of
 from provisioner.render.result import result_text
 from provisioner.render.text import plan_text
 from provisioner.render.view import PlanView, noteworthy, plan_view
@@ -36,19 +36,22 @@ class Told:
     @cached_property
     def whole(self) -> PlanView:
         """For documents."""
-        return self._view(self.plan)
+        return self._view(self.plan.changes)
 
     @cached_property
     def short(self) -> PlanView:
         """For a terminal: what stays as it is costs nothing."""
-        return self._view(replace(self.plan, changes=noteworthy(self.plan)))
+        return self._view(noteworthy(self.plan))
 
-    def _view(self, part: Plan) -> PlanView:
+    def _view(self, changes: tuple[Change, ...]) -> PlanView:
+        plan, prices = self.plan, self.prices
+        paid = costs(replace(plan, changes=changes), prices, at=plan.at)
+        is_all = len(changes) == len(plan.changes)
         return plan_view(
-            self.plan,
-            part.changes,
-            costs=costs(part, self.prices, at=part.at),
-            totals=totals_of(self.plan, self.prices, at=part.at),
+            plan,
+            changes,
+            costs=paid,
+            totals=totals(paid) if is_all else totals_of(plan, prices, at=plan.at),
             valid_until=None if self.timeless else valid_until(self.plan),
             next_refresh=None if self.timeless else next_refresh(self.plan),
             timeless=self.timeless,
