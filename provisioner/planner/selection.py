@@ -36,9 +36,9 @@ def select(plan: Plan, *, targets: Sequence[str], excludes: Sequence[str]) -> Pl
     )
 
 
-def unmatched(plan: Plan, patterns: Iterable[str]) -> tuple[str, ...]:
+def unmatched(plan: Plan, patterns: Sequence[str]) -> tuple[str, ...]:
     """Those of *patterns* that match no name of *plan*."""
-    names = {name_of_change(change) for change in plan.changes}
+    names = {name_of_change(change) for change in plan.changes} if patterns else ()
     return tuple(p for p in patterns if not any(fnmatchcase(name, p) for name in names))
 
 
