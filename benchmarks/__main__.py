@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -79,6 +80,14 @@ def _installed() -> Iterable[str]:
     return [name for name, (module, _) in PEERS.items() if find_spec(module)]
 
 
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cpus = Path("/proc/cpuinfo")
+    known = re.search(r"^model name\s*: (.+)$", cpus.read_text(), re.M) if cpus.exists() else None
+    cpu = known[1] if known else platform.processor() or platform.machine()
+    return f"Python {platform.python_version()}, {platform.system()}, {cores} cores of {cpu}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure ctxprov beside its peers."
@@ -86,9 +95,7 @@ def main() -> None:
     parser.add_argument("--sizes", default=SIZES, help="numbers of caches (%(default)s)")
     parser.add_argument("--runs", type=int, default=RUNS, help="medians of so many (%(default)s)")
     asked = parser.parse_args()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(f"Python {platform.python_version()}, {platform.system()}, {cores} cores;", end=" ")
-    print(f"seconds and MiB of whole processes, medians of {asked.runs}.\n")
+    print(f"{_machine()}; seconds and MiB of whole processes, medians of {asked.runs}.\n")
     for absent in PEERS.keys() - _installed():
         print(f"{absent} is not installed and was left out.\n")
     print(table.START_UP_HEAD, *start_up(runs=2 * asked.runs + 1), sep="\n", end="\n\n")

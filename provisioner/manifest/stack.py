@@ -62,12 +62,14 @@ def load_manifest(place: Path, *, environment: str | None = None) -> Manifest:
 
 def environments_of(place: Path) -> tuple[str, ...]:
     """The environments that the stack at *place* declares; none if that cannot be read."""
-    problems: list[Problem] = []
     try:
-        documents = list(_documents(_folder(place), [NAME], problems))
-    except ManifestError:
+        root = _folder(place)
+        raw = _bytes(Folder(root), NAME)
+        if b"environments" not in raw and b"\\" not in raw:
+            return ()  # nothing can spell the key: a large file need not be read for it
+        return names_in(read_document(str(root / NAME), raw))
+    except (ManifestError, Unreadable):
         return ()
-    return names_in(documents[0]) if documents else ()
 
 
 def read_manifest(place: Path, *, environment: str | None = None) -> Draft:

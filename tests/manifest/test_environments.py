@@ -237,6 +237,8 @@ def test_listed(tmp_path: Path) -> None:
     assert environments_of(tmp_path / "nowhere") == ()
     assert environments_of(write(tmp_path / "b", "a: [")) == ()
     assert environments_of(write(tmp_path / "c", f"{HEAD}caches: {{}}")) == ()
+    spelled = f'{HEAD}caches: {{}}\n"environ\\u006dents": {{dev: {{}}}}'
+    assert environments_of(write(tmp_path / "d", spelled)) == ("dev",)
 
 
 def test_the_longest_label_fits(tmp_path: Path) -> None:
