@@ -15,7 +15,9 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +25,7 @@ from benchmarks import table
 from benchmarks.measure import Cost, median, run
 from benchmarks.octodns import SYNC, octodns
 from benchmarks.ours import CTXPROV, bare_loop, ctxprov, write_stack
-from benchmarks.steps import Contestant, Step
+from benchmarks.steps import Contestant, Step, life
 from benchmarks.terraform import TERRAFORM, terraform
 
 SIZES = "100,1000,10000,50000"
@@ -41,10 +43,11 @@ def compare(count: int, *, runs: int) -> str:
     """Rows of the table for *count* caches."""
     costs: dict[str, dict[Step, list[Cost]]] = defaultdict(lambda: defaultdict(list))
     contestants = {"ctxprov": ctxprov} | {name: PEERS[name][1] for name in _installed()}
-    for _ in range(runs):
-        for name, contestant in contestants.items():
-            with TemporaryDirectory() as place:
-                for step, cost in contestant(Path(place) / "stack", count):
+    # Each life in a small process: what it starts begins with the memory of whoever starts it.
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as alone:
+        for _ in range(runs):
+            for name, contestant in contestants.items():
+                for step, cost in alone.submit(life, contestant, count).result():
                     costs[name][step].append(cost)
     medians = {
         name: {step: median(steps[step]) for step in Step if step in steps}
@@ -83,7 +86,8 @@ def _installed() -> Iterable[str]:
 def _machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cpus = Path("/proc/cpuinfo")
-    known = re.search(r"^model name\s*: (.+)$", cpus.read_text(), re.M) if cpus.exists() else None
+    told = cpus.read_text() if cpus.exists() else ""
+    known = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
     cpu = known[1] if known else platform.processor() or platform.machine()
     return f"Python {platform.python_version()}, {platform.system()}, {cores} cores of {cpu}"
 

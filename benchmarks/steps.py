@@ -7,9 +7,10 @@ resources, it lives through one life of a stack and says what each step cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from benchmarks.measure import Cost
@@ -24,3 +25,9 @@ class Step(Enum):
 
 
 Contestant: TypeAlias = Callable[[Path, int], Iterator[tuple[Step, Cost]]]
+
+
+def life(contestant: Contestant, count: int) -> Sequence[tuple[Step, Cost]]:
+    """One life of *contestant*, in a folder that is gone afterwards."""
+    with TemporaryDirectory() as place:
+        return list(contestant(Path(place) / "stack", count))

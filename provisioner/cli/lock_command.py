@@ -8,7 +8,9 @@ import click
 import orjson
 
 from provisioner.cli import options
+from provisioner.cli.outputs import with_json
 from provisioner.cli.place import place_of
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.homes.holder import holder_bytes
 from provisioner.manifest import load_manifest
@@ -29,13 +31,18 @@ def command() -> None:
 
 
 @command.command("status")
-@options.folder_option
+@options.folders_option
 @options.env_option
 @options.emulator_option
 @options.state_option
 @options.json_option
 def status(
-    *, folder: Path, environment: str | None, emulator: bool, address: str | None, as_json: bool
+    *,
+    folders: tuple[Path, ...],
+    environment: str | None,
+    emulator: bool,
+    address: str | None,
+    as_json: bool,
 ) -> Status:
     """
     Say who holds the state, since when, and by which lock.
@@ -44,16 +51,21 @@ def status(
     Examples:
       ctxprov lock status
       ctxprov lock status --json
+      ctxprov lock status -C 'stacks/*'
     """
-    manifest = load_manifest(folder, environment=environment)
-    home = place_of(manifest, address=address, emulator=emulator).home
-    name = state_name(manifest.stack)
-    holder = home.holder(name)
-    if as_json:
+
+    async def work(stack: Path, run: Run) -> Ended:
+        manifest = load_manifest(stack, environment=environment)
+        home = place_of(manifest, address=address, emulator=emulator).home
+        name = state_name(manifest.stack)
+        holder = home.holder(name)
         words = orjson.loads(holder_bytes(holder)) if holder else None
-        click.echo(json_text({"stack": manifest.stack, "holder": words}), nl=False)
-    elif holder is None:
-        click.echo(f"Nobody holds {plain(home.where(name))}.")
-    else:
-        click.echo(plain(f"{holder} holds {home.where(name)}; its lock is {holder.id}."))
-    return Status.OK
+        page = json_text({"stack": manifest.stack, "holder": words})
+        run.pages.append(lambda _: page)
+        told = f"{holder} holds" if holder else "Nobody holds"
+        lock = f"; its lock is {holder.id}" if holder else ""
+        if not run.is_quiet:
+            click.echo(plain(f"{told} {home.where(name)}{lock}."))
+        return Ended(status=Status.OK, summary=f"lock {plain(holder.id)}" if holder else "free")
+
+    return over_stacks(folders, work, outs=with_json((), as_json=as_json))

@@ -17,7 +17,7 @@ from provisioner.state import read_history, read_state, state_name, version_name
 from provisioner.state.history import runs_name
 
 
-def migrated(
+async def migrated(
     home: Home, there: Home, stack: str, *, address: str, timeout: timedelta, dry_run: bool
 ) -> str:
     """Copy, verify, and say what to write into the manifest."""
@@ -27,7 +27,7 @@ def migrated(
     if dry_run:
         _check(read_state(home, stack=stack), read_state(there, stack=stack), there.where(name))
         return f"{home.where(name)} would be copied to {there.where(name)}. Nothing was written."
-    asyncio.run(_copy(home, there, stack, timeout))
+    await _copy(home, there, stack, timeout)
     how = "give --state or CTXPROV_STATE:" if address.startswith("http") else "write state:"
     return (
         f"{there.where(name)} is a copy of {home.where(name)}. Now {how} {address}; then delete "

@@ -41,15 +41,16 @@ folders_option = click.option(
     type=_PATH,
     multiple=True,
     metavar="DIR",
-    help="The stack's folder, or a pattern of folders; repeatable, but a NAME is of one stack.",
+    help="The stack's folder, or a pattern of folders; repeatable, but a NAME or ID is of one "
+    "stack.",
 )
 
 
 def the_only(folders: Iterable[Path]) -> Path:
-    """The one stack that a NAME is of."""
+    """The one stack that a NAME or ID is of."""
     found = expanded(folders)
     if len(found) > 1:
-        raise click.UsageError("A NAME is of one stack: give -C once.")
+        raise click.UsageError("A NAME or ID is of one stack: give -C once.")
     return found[0]
 
 

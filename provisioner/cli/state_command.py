@@ -9,15 +9,15 @@ import click
 from msgspec import Struct
 
 from provisioner.cli import options, state_edits
+from provisioner.cli.outputs import with_json
 from provisioner.cli.place import Place, place_of
-from provisioner.cli.speech import tell
+from provisioner.cli.stacks import Ended, Run, over_stacks
+from provisioner.cli.state_tables import tell_records, tell_runs
 from provisioner.cli.status import Status
 from provisioner.errors import StateError
 from provisioner.files import read_whole
 from provisioner.manifest import load_manifest
-from provisioner.model import Recorded, RecordedCache
 from provisioner.render.escape import json_text, plain
-from provisioner.render.layout import table
 from provisioner.state import (
     read_history,
     read_state,
@@ -26,7 +26,6 @@ from provisioner.state import (
     serial_of,
     state_name,
 )
-from provisioner.times import moment_text
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -46,12 +45,16 @@ def _located(
 
 def _placed(command: Callable[..., Status]) -> Callable[..., Status]:
     """The options that say which state is meant."""
-    for option in (
-        options.state_option,
-        options.emulator_option,
-        options.env_option,
-        options.folder_option,
-    ):
+    return options.folder_option(_reached(command))
+
+
+def _placed_all(command: Callable[..., Status]) -> Callable[..., Status]:
+    """The same for the states of several stacks."""
+    return options.folders_option(_reached(command))
+
+
+def _reached(command: Callable[..., Status]) -> Callable[..., Status]:
+    for option in (options.state_option, options.emulator_option, options.env_option):
         command = option(command)
     return command
 
@@ -78,9 +81,9 @@ def command() -> None:
 
 
 @command.command("list")
-@_placed
+@_placed_all
 @options.json_option
-def list_(*, as_json: bool, **where: object) -> Status:
+def list_(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Status:
     """
     List what is on record by name, and what is retiring by id.
 
@@ -88,24 +91,20 @@ def list_(*, as_json: bool, **where: object) -> Status:
     Examples:
       ctxprov state list
       ctxprov state list --json
+      ctxprov state list -C 'stacks/*'
     """
-    at = _located(**where)  # type: ignore[arg-type]  # click checked them
-    state = read_state(at.place.home, stack=at.stack)
-    if as_json:
+
+    async def work(stack: Path, run: Run) -> Ended:
+        at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
+        state = read_state(at.place.home, stack=at.stack)
         names = {"caches": sorted(state.caches), "retiring": sorted(state.retiring)}
-        click.echo(json_text({"stack": at.stack, "serial": state.serial, **names}), nl=False)
-        return Status.OK
-    if not (state.caches or state.retiring):
-        tell(f"Nothing is on record at {at.place.home.where(state_name(at.stack))}.")
-    rows = [(name, r.provider, _id(r)) for name, r in sorted(state.caches.items())]
-    rows += [(r.name, r.provider, f"{r.id} (retiring)") for r in state.retiring.values()]
-    for line in table([tuple(map(plain, row)) for row in rows]):
-        click.echo(line)
-    return Status.OK
+        page = json_text({"stack": at.stack, "serial": state.serial, **names})
+        run.pages.append(lambda _: page)
+        if not run.is_quiet:
+            tell_records(state, at.place.home)
+        return Ended(status=Status.OK, summary=f"{len(state.caches)} on record")
 
-
-def _id(record: Recorded) -> str:
-    return record.id if isinstance(record, RecordedCache) else "annotation"
+    return over_stacks(folders, work, outs=with_json((), as_json=as_json))
 
 
 @command.command("show")
@@ -229,10 +228,10 @@ def _edit(verb: str, edit: state_edits.Editor, said: dict[str, object]) -> Statu
 @click.argument("destination", metavar="PLACE")
 @dry_run_option
 @options.lock_timeout_option
-@options.folder_option
+@options.folders_option
 @options.env_option
 @options.state_option
-def migrate(destination: str, **said: object) -> Status:
+def migrate(destination: str, *, folders: tuple[Path, ...], **said: object) -> Status:
     """
     Copy state, history and kept versions to another home, under both locks.
 
@@ -242,28 +241,33 @@ def migrate(destination: str, **said: object) -> Status:
     Examples:
       ctxprov state migrate s3://bucket/prefix
       ctxprov state migrate git+branch:ctxprov-state --dry-run
+      ctxprov state migrate s3://bucket/prefix -C 'stacks/*'
     """
     from provisioner.cli.migration import migrated  # noqa: PLC0415  # one command of many
 
     dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
-    at = _located(**said, emulator=False)  # type: ignore[arg-type]  # click checked them
-    there = _located(**{**said, "address": destination}, emulator=False).place.home  # type: ignore[arg-type]  # click checked them
-    sentence = migrated(
-        at.place.home,
-        there,
-        at.stack,
-        address=destination,
-        timeout=timeout,  # type: ignore[arg-type]  # click checked it
-        dry_run=bool(dry_run),
-    )
-    click.echo(plain(sentence))
-    return Status.OK
+
+    async def work(stack: Path, _: Run) -> Ended:
+        at = _located(stack, **said, emulator=False)  # type: ignore[arg-type]  # click checked them
+        there = _located(stack, **{**said, "address": destination}, emulator=False)  # type: ignore[arg-type]  # click checked them
+        sentence = await migrated(
+            at.place.home,
+            there.place.home,
+            at.stack,
+            address=destination,
+            timeout=timeout,  # type: ignore[arg-type]  # click checked it
+            dry_run=bool(dry_run),
+        )
+        click.echo(plain(sentence))
+        return Ended(status=Status.OK, summary="not written" if dry_run else "copied")
+
+    return over_stacks(folders, work)
 
 
 @command.command("history")
-@_placed
+@_placed_all
 @options.json_option
-def history(*, as_json: bool, **where: object) -> Status:
+def history(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Status:
     """
     Tell the last runs that changed the stack or tried to, oldest first.
 
@@ -271,29 +275,16 @@ def history(*, as_json: bool, **where: object) -> Status:
     Examples:
       ctxprov state history
       ctxprov state history --json
+      ctxprov state history -C 'stacks/*'
     """
-    at = _located(**where)  # type: ignore[arg-type]  # click checked them
-    home = at.place.home
-    runs = read_history(home, at.stack)
-    if as_json:
-        click.echo(json_text({"stack": at.stack, "runs": [run_words(r) for r in runs]}), nl=False)
-    elif home.keeps_history:
-        click.echo(f"{plain(home.where(state_name(at.stack)))} keeps its versions by itself.")
-    elif not runs:
-        tell(f"No run is remembered beside {home.where(state_name(at.stack))}.")
-    else:
-        rows = [
-            (
-                moment_text(run.at.replace(microsecond=0)),
-                run.operation,
-                run.who,
-                (run.commit or "-")[:12],
-                "-" if run.kept is None else str(run.kept),
-                run.outcome,
-            )
-            for run in runs
-        ]
-        head = ("WHEN", "OPERATION", "WHO", "COMMIT", "KEPT", "OUTCOME")
-        for line in table([head, *(tuple(map(plain, row)) for row in rows)]):
-            click.echo(line)
-    return Status.OK
+
+    async def work(stack: Path, run: Run) -> Ended:
+        at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
+        runs = read_history(at.place.home, at.stack)
+        page = json_text({"stack": at.stack, "runs": [run_words(r) for r in runs]})
+        run.pages.append(lambda _: page)
+        if not run.is_quiet:
+            tell_runs(runs, at.place.home, at.stack)
+        return Ended(status=Status.OK, summary=f"{len(runs)} remembered")
+
+    return over_stacks(folders, work, outs=with_json((), as_json=as_json))

@@ -9,8 +9,10 @@ import click
 
 from provisioner.cli import clock, options
 from provisioner.cli.place import place_of
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.homes.holder import holder_here
+from provisioner.homes.home import Home
 from provisioner.manifest import load_manifest
 from provisioner.render.escape import plain
 from provisioner.state import state_name
@@ -19,7 +21,7 @@ from provisioner.state import state_name
 @click.command("unlock")
 @click.argument("lock_id", metavar="[ID]", required=False)
 @click.option("--mine", is_flag=True, help="End the lock of this very CI job, if it has one.")
-@options.folder_option
+@options.folders_option
 @options.env_option
 @options.emulator_option
 @options.state_option
@@ -27,7 +29,7 @@ def command(
     lock_id: str | None,
     *,
     mine: bool,
-    folder: Path,
+    folders: tuple[Path, ...],
     environment: str | None,
     emulator: bool,
     address: str | None,
@@ -42,21 +44,30 @@ def command(
     Examples:
       ctxprov unlock 3f9c0a7be1d2
       ctxprov unlock --mine
+      ctxprov unlock --mine -C 'stacks/*'
     """
     if mine == bool(lock_id):
         raise click.UsageError("Give the ID that ctxprov lock status tells, or --mine.")
-    manifest = load_manifest(folder, environment=environment)
-    home = place_of(manifest, address=address, emulator=emulator).home
-    name = state_name(manifest.stack)
-    if mine:
-        job = holder_here("unlock", since=clock.now(), environ=os.environ).job
-        if job is None:
-            raise click.UsageError("--mine is for CI jobs, and nothing says which this is.")
-        holder = home.holder(name)
-        if holder is None or holder.job != job:
+    job = holder_here("unlock", since=clock.now(), environ=os.environ).job
+    if mine and job is None:
+        raise click.UsageError("--mine is for CI jobs, and nothing says which this is.")
+
+    async def work(stack: Path, _: Run) -> Ended:
+        manifest = load_manifest(stack, environment=environment)
+        home = place_of(manifest, address=address, emulator=emulator).home
+        name = state_name(manifest.stack)
+        ended = lock_id or _lock_of(home, name, job)
+        if ended is None:
             click.echo(f"This job holds no lock of {plain(home.where(name))}.")
-            return Status.OK
-        lock_id = holder.id
-    home.unlock(name, lock_id or "")
-    click.echo(f"The lock {plain(lock_id or '')} of {plain(home.where(name))} is ended.")
-    return Status.OK
+            return Ended(status=Status.OK, summary="not locked by this job")
+        home.unlock(name, ended)
+        click.echo(f"The lock {plain(ended)} of {plain(home.where(name))} is ended.")
+        return Ended(status=Status.OK, summary=f"lock {plain(ended)} is ended")
+
+    return over_stacks(folders if mine else (options.the_only(folders),), work)
+
+
+def _lock_of(home: Home, name: str, job: str | None) -> str | None:
+    """The lock that *job* holds."""
+    holder = home.holder(name)
+    return holder.id if holder and holder.job == job else None

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.homes.holder import holder_bytes
+from provisioner.homes.lease import Leased
+from tests.builders import NOW
 from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+from tests.cli.test_state import holding
+from tests.homes.memory import MemoryFiles
 
 MANIFEST = """\
 version: 1
@@ -77,6 +82,44 @@ def test_list_marks_the_strays_of_all(stage: Stage) -> None:
     assert stage.count("list") - before == 1
     assert [one["stack"] for one in told] == ["one", "one", "two", "two"]
     assert [one["stack"] for one in told if one["stray"]] == ["one", "two"]
+
+
+def test_states(stage: Stage, tmp_path: Path) -> None:
+    """What is remembered of all stacks, and the move of all of it to one place."""
+    pattern = str(write(stage, "one", "two"))
+    stage.run("apply", pattern, "--auto-approve")
+    place = str(tmp_path / "shared")
+
+    listed = stage.run("state", "list", "-C", pattern, "--json").json["stacks"]
+    assert [(one["stack"], one["caches"]) for one in listed] == [("one", ["a"]), ("two", ["a"])]
+    assert stage.run("state", "list", "-C", pattern).out.count("1 on record") == 2
+    assert stage.run("state", "migrate", place, "-C", pattern).status == 0
+    told = stage.run("state", "history", "-C", pattern, "--state", place, "--json").json["stacks"]
+    assert [run["operation"] for one in told for run in one["runs"]] == [
+        "apply",
+        "state migrate",
+    ] * 2
+    assert stage.run("state", "history", "-C", pattern).out.count("1 remembered") == 2
+
+
+def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who holds each state, and an end to all that one job holds; an ID is of one stack."""
+    pattern = str(write(stage, "one", "two", "three"))
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setenv("CI_JOB_URL", "https://ci.example/1")
+    for name, job in (("one", "1"), ("two", "2")):
+        held = holder_bytes(holding(f"of-{name}", job=job))
+        files.write(f"{name}.lock.json", held, expected=None)
+
+    told = stage.run("lock", "status", "-C", pattern, "--json").json["stacks"]
+    ids = {one["stack"]: one["holder"] and one["holder"]["id"] for one in told}
+    assert ids == {"one": "of-one", "two": "of-two", "three": None}
+    assert stage.run("unlock", "of-two", "-C", pattern).status == 64
+    assert stage.run("unlock", "--mine", "-C", pattern).out.count("is ended") == 2  # and a summary
+    assert "Nobody holds" in stage.run("lock", "status", "-C", str(stage.root / "stacks/one")).out
+    assert home.holder("two.json")
 
 
 def test_list_of_environments(stage: Stage) -> None:

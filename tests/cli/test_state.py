@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from datetime import timedelta
@@ -14,7 +13,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from provisioner.homes.holder import Holder
+from provisioner.homes.holder import Holder, holder_bytes
 from provisioner.homes.lease import Leased
 from provisioner.state import open_ledger
 from tests.builders import NOW
@@ -269,21 +268,28 @@ def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     files = MemoryFiles()
     home = Leased(files, now=lambda: NOW)
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
-    monkeypatch.setenv("CI_JOB_URL", "https://ci.example/2")
     stage.write(A, a=LONG)
-    who = Holder(
-        id="r1", who="me@here", pid=1, operation="apply", since=NOW, job="https://ci.example/1"
-    )
+    files.write("demo.lock.json", holder_bytes(holding("r1", job="1")), expected=None)
 
-    async def hold_and_look() -> list[str]:
-        async with home.lock("demo.json", who, timeout=timedelta(), on_wait=lambda *_: None):
-            said = []
-            for job in ("2", "1", "1"):
-                monkeypatch.setenv("CI_JOB_URL", f"https://ci.example/{job}")
-                said.append(stage.run("unlock", "--mine", "-C", ".").out)
-            return said
+    said = []
+    for job in ("2", "1", "1"):
+        monkeypatch.setenv("CI_JOB_URL", f"https://ci.example/{job}")
+        said.append(stage.run("unlock", "--mine", "-C", ".").out)
 
-    other, mine, again = asyncio.run(hold_and_look())
+    other, mine, again = said
     assert "holds no lock" in other
     assert "lock r1" in mine
     assert "holds no lock" in again
+
+
+def holding(id_: str, *, job: str) -> Holder:
+    """Who holds a lock for another minute."""
+    return Holder(
+        id=id_,
+        who="me@here",
+        pid=1,
+        operation="apply",
+        since=NOW,
+        until=NOW + timedelta(minutes=1),
+        job=f"https://ci.example/{job}",
+    )

@@ -1,0 +1,55 @@
+"""What `ctxprov state list` and `ctxprov state history` print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from provisioner.cli.speech import tell
+from provisioner.homes.home import Home
+from provisioner.model import Recorded, RecordedCache, State
+from provisioner.render.escape import plain
+from provisioner.render.layout import table
+from provisioner.state import PastRun, state_name
+from provisioner.times import moment_text
+
+
+def tell_records(state: State, home: Home) -> None:
+    """A line for each cache on record, and for each that is retiring."""
+    if not (state.caches or state.retiring):
+        tell(f"Nothing is on record at {home.where(state_name(state.stack))}.")
+    rows = [(name, r.provider, _id(r)) for name, r in sorted(state.caches.items())]
+    rows += [(r.name, r.provider, f"{r.id} (retiring)") for r in state.retiring.values()]
+    _show(rows)
+
+
+def tell_runs(runs: Sequence[PastRun], home: Home, stack: str) -> None:
+    """A line for each run, the oldest first."""
+    where = home.where(state_name(stack))
+    if home.keeps_history:
+        click.echo(f"{plain(where)} keeps its versions by itself.")
+    elif not runs:
+        tell(f"No run is remembered beside {where}.")
+    else:
+        _show([("WHEN", "OPERATION", "WHO", "COMMIT", "KEPT", "OUTCOME"), *map(_run, runs)])
+
+
+def _id(record: Recorded) -> str:
+    return record.id if isinstance(record, RecordedCache) else "annotation"
+
+
+def _run(run: PastRun) -> tuple[str, ...]:
+    return (
+        moment_text(run.at.replace(microsecond=0)),
+        run.operation,
+        run.who,
+        (run.commit or "-")[:12],
+        "-" if run.kept is None else str(run.kept),
+        run.outcome,
+    )
+
+
+def _show(rows: Sequence[tuple[str, ...]]) -> None:
+    for line in table([tuple(map(plain, row)) for row in rows]):
+        click.echo(line)
