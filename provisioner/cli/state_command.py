@@ -45,15 +45,16 @@ def _located(
 
 def _placed(command: Callable[..., Status]) -> Callable[..., Status]:
     """The options that say which state is meant."""
-    return options.folder_option(_reached(command))
+    return options.folder_option(_addressed(command))
 
 
 def _placed_all(command: Callable[..., Status]) -> Callable[..., Status]:
     """The same for the states of several stacks."""
-    return options.folders_option(_reached(command))
+    return options.folders_option(_addressed(command))
 
 
-def _reached(command: Callable[..., Status]) -> Callable[..., Status]:
+def _addressed(command: Callable[..., Status]) -> Callable[..., Status]:
+    """All of that but the folder."""
     for option in (options.state_option, options.emulator_option, options.env_option):
         command = option(command)
     return command

@@ -42,7 +42,7 @@ def said(above: Iterable[Place], *path: Step) -> tuple[Layer, ...]:
 
 
 def merged(layers: Sequence[Layer]) -> Keys:
-    """What *layers* say together; the first is the nearest."""
+    """What *layers*, at least one, say together; the first is the nearest."""
     keys = layers[-1].keys
     for layer in reversed(layers[:-1]):
         if not _LIFE.isdisjoint(layer.keys):

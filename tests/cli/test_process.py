@@ -205,6 +205,26 @@ def test_a_closed_pipe(stage: Stage) -> None:
         assert b"Traceback" not in run.stderr.read()
 
 
+def test_httpx_comes_alone(stage: Stage) -> None:
+    """What only httpx's own command line would need is not loaded for a plan."""
+    stage.write(A, a=LONG)
+    loaded = "print(*{'httpx', 'pygments'} & {*sys.modules})"
+    start = f"""
+import atexit, sys
+from provisioner.__main__ import main
+atexit.register(lambda: {loaded})
+main()
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", start, "plan", str(stage.root)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert told.stdout.splitlines()[-1] == "httpx"
+
+
 HEAVY = {"httpx", "rich", "deepdiff", "jsonschema", "starlette"}
 LOADED = """
 import json, sys
@@ -231,4 +251,4 @@ def test_light_commands(tmp_path: Path, words: list[str]) -> None:
 
     assert loaded & HEAVY == set()
     if words[0].startswith("--"):
-        assert loaded & {"asyncio", "yaml", "orjson"} == set()
+        assert loaded & {"asyncio", "yaml", "orjson", "msgspec"} == set()

@@ -121,7 +121,7 @@ def read_context(json: Json) -> CachedContext:
     try:
         return _context(convert(json, _Cached))
     except ValidationError as error:
-        raise ValueError("this is not a cached content") from error
+        raise ValueError(f"this is not a cached content: {error}") from error
 
 
 def read_page(json: Json) -> tuple[list[CachedContext], str]:
@@ -129,7 +129,7 @@ def read_page(json: Json) -> tuple[list[CachedContext], str]:
     try:
         page = convert(json, _Page)
     except ValidationError as error:
-        raise ValueError("this is not a list of cached contents") from error
+        raise ValueError(f"this is not a list of cached contents: {error}") from error
     return [_context(found) for found in page.cached_contents or ()], page.next_page_token or ""
 
 

@@ -256,6 +256,16 @@ def test_senseless_caches(flaw: dict[str, Any]) -> None:
         wire.read_context({**CACHE, **flaw})
 
 
+def test_senseless_answers_say_where() -> None:
+    """What is wrong is told by its path, and never by what stood there."""
+    with pytest.raises(ValueError, match=r"not a cached content: .* at `\$\.model`"):
+        wire.read_context({**CACHE, "model": 1})
+    secret = {**CACHE, "displayName": ["swordfish"]}
+    with pytest.raises(ValueError, match=r"at `\$\.cachedContents\[0\]\.displayName`") as caught:
+        wire.read_page({"cachedContents": [secret]})
+    assert "swordfish" not in str(caught.value)
+
+
 def test_reading_pages() -> None:
     """A page may be empty in three ways, and be the last in three."""
     assert wire.read_page({}) == ([], "")
