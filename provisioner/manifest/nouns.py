@@ -58,8 +58,7 @@ class InlineJson:
     place: Place = field(repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _Entry(Struct, frozen=True, kw_only=True):
     name: str
     model: str
     parts: tuple[PartSpec, ...]
@@ -69,7 +68,7 @@ class _Entry:
     """None for annotations."""
     revision: str | None
     calls_per_hour: float | None
-    places: tuple[Place, ...] = field(repr=False, compare=False)
+    places: tuple[Place, ...]
     """All that have a say, the nearest first: environment, entry, defaults."""
 
     def at(self, key: str) -> Place:
@@ -78,8 +77,7 @@ class _Entry:
         return next(said, self.places[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheEntry(_Entry):
+class CacheEntry(_Entry, frozen=True, kw_only=True):
     """An entry of gemini, or of a provider named for one of its projects."""
 
     provider: str
@@ -93,8 +91,7 @@ class CacheEntry(_Entry):
         return "gemini"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotationEntry(_Entry):
+class AnnotationEntry(_Entry, frozen=True, kw_only=True):
     """A claude or openai entry.  Without a `ttl` the provider's own default holds."""
 
     provider: Literal["claude", "openai"]
