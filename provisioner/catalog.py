@@ -16,6 +16,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from provisioner.errors import ManifestError, Problem
@@ -26,12 +27,16 @@ from provisioner.times import parse_duration
 Row: TypeAlias = Mapping[str, Any]
 """A piece of the file, of the shape that its schema gives."""
 
+_NO_SOURCES: Mapping[str, str] = MappingProxyType({})
+
 
 class Catalog:
     """The models of one file or of two, the later over the earlier."""
 
-    def __init__(self, *layers: Sequence[Row]) -> None:
+    def __init__(self, *layers: Sequence[Row], sources: Mapping[str, str] = _NO_SOURCES) -> None:
+        """Take *sources* as the addresses of what the models name as their sources."""
         self._layers = layers
+        self._sources = sources
         self._found: dict[tuple[str, str], Model | None] = {}
 
     def find(self, provider: str, model: str) -> Model | None:
@@ -43,7 +48,7 @@ class Catalog:
         key = provider, model
         if key not in self._found:
             row = self._rows.get(key) or self._alike(provider, model)
-            self._found[key] = _model(row) if row else None
+            self._found[key] = _model(row, self._sources) if row else None
         return self._found[key]
 
     @cached_property
@@ -71,25 +76,28 @@ def load_catalog(path: Path | None = None) -> Catalog:
     Raises ManifestError with everything that is wrong with the user's file.
     """
     ours = json.loads(Path(__file__).with_name("models.json").read_bytes(), parse_float=Decimal)
-    return Catalog(ours["models"], _theirs(path)) if path else Catalog(ours["models"])
+    files = (ours, _theirs(path)) if path else (ours,)
+    named = (file.get("sources", {}) for file in files)
+    sources = {name: source["url"] for names in named for name, source in names.items()}
+    return Catalog(*(file["models"] for file in files), sources=sources)
 
 
-def _theirs(path: Path) -> Sequence[Row]:
+def _theirs(path: Path) -> Row:
     try:
         raw = path.read_bytes()
         problems = [Problem(str(path), 1, 1, where, message) for where, message in _misshapen(raw)]
         if problems:
             raise ManifestError(problems)
-        rows: Sequence[Row] = json.loads(raw, parse_float=Decimal)["models"]
-        for row in rows:
-            _model(row)
+        file: Row = json.loads(raw, parse_float=Decimal)
+        for row in file["models"]:
+            _model(row, _NO_SOURCES)
     except OSError as error:
         raise _wrong(path, f"cannot be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
         raise _wrong(path, f"is not JSON: {error.msg}", error.lineno, error.colno) from error
     except (ValueError, RecursionError) as error:
         raise _wrong(path, f"is not a file of models: {error}") from error
-    return rows
+    return file
 
 
 def _misshapen(raw: bytes) -> Iterator[tuple[str, str]]:
@@ -105,7 +113,7 @@ def _wrong(path: Path, message: str, line: int = 1, column: int = 1) -> Manifest
     return ManifestError([Problem(str(path), line, column, "", message)])
 
 
-def _model(row: Row) -> Model:
+def _model(row: Row, sources: Mapping[str, str]) -> Model:
     return Model(
         provider=row["provider"],
         name=row["name"],
@@ -113,7 +121,7 @@ def _model(row: Row) -> Model:
         explicit_caching=row.get("explicit_caching"),
         retires_on=_day(row["retires_on"]),
         offers=tuple(sorted(map(_offer, row.get("ttls", ())), key=_is_other(row))),
-        prices=tuple(map(_period, row["prices"])),
+        prices=tuple(_period(period, sources) for period in row["prices"]),
         note=row.get("note"),
     )
 
@@ -132,12 +140,12 @@ def _is_other(row: Row) -> Callable[[Offer], bool]:
     return lambda offer: default is None or offer.ttl != parse_duration(default)
 
 
-def _period(row: Row) -> Period:
+def _period(row: Row, sources: Mapping[str, str]) -> Period:
     return Period(
         valid_from=_day(row["valid_from"]),
         valid_to=_day(row["valid_to"]),
         as_of=date.fromisoformat(row["as_of"]),
-        source=row["source"],
+        source=sources.get(row["source"], row["source"]),
         uncertain=row.get("confidence") == "low",
         rates=tuple(map(_rate, row["rates"])),
     )

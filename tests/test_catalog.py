@@ -126,6 +126,31 @@ def test_user_file(tmp_path: Path) -> None:
     assert kept.min_tokens == 2048
 
 
+def test_sources(tmp_path: Path) -> None:
+    """A price tells where it is from: an address of either file, or the name of the source."""
+    rates = [{"above": 0, "input": 1, "cached_input": 0.1, "storage_per_hour": 1}]
+    prices = [
+        {
+            "valid_from": None,
+            "valid_to": None,
+            "as_of": "2026-01-31",
+            "source": source,
+            "rates": rates,
+        }
+        for source in ("invoice", "contract", "gemini-pricing")
+    ]
+    path = theirs(tmp_path, {**ROW, "prices": prices})
+    known = {"invoice": {"title": "Ours", "url": "https://example.com/bill", "read": "2026-01"}}
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "sources": known}))
+
+    found = load_catalog(path).find("gemini", ROW["name"])
+
+    assert found is not None
+    told = [period.source for period in found.prices]
+    assert told[:2] == ["https://example.com/bill", "contract"]
+    assert told[2].startswith("https://ai.google.dev/")
+
+
 def test_bad_file(tmp_path: Path) -> None:
     """A user's file that is wrong is refused with all that is wrong."""
     path = theirs(tmp_path, {**ROW, "min_tokens": "many"}, {**ROW, "retires_on": "soon"})

@@ -62,6 +62,17 @@ def plan_for_review(
         return told, tuple(patches)
 
 
+def declared(folder: Path) -> tuple[str | None, ...]:
+    """
+    The environments of the stack in *folder*, however wrong they may be.
+
+    None alone if it has none, and nothing if no stack is there.
+    """
+    if not (folder / "ctxprov.yaml").is_file():
+        return ()
+    return environments_of(folder) or (None,)
+
+
 @contextmanager
 def stack_at_base(
     folder: Path, ref: str, *, environment: str | None, models: Path | None, now: datetime
@@ -76,7 +87,7 @@ def stack_at_base(
     place = PurePosixPath(_inside(folder, root).as_posix())
     commit = merge_base(root, ref)
     with exported(root, commit, place) as there:
-        if there is None or not _is_there(there, environment):
+        if there is None or environment not in declared(there):
             yield None
             return
         try:
@@ -89,14 +100,6 @@ def stack_at_base(
                 f"can be compared with it: {error.problems[0].sentence}"
             ) from error
         yield manifest, resolution.desired
-
-
-def _is_there(folder: Path, environment: str | None) -> bool:
-    """Whether the stack of *environment* is declared at all, however wrong it may be."""
-    if not (folder / "ctxprov.yaml").is_file():
-        return False
-    known = environments_of(folder)
-    return environment in known if environment else not known
 
 
 def _inside(folder: Path, root: Path) -> Path:

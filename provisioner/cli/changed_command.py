@@ -7,13 +7,12 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from provisioner.catalog import load_catalog
+from provisioner.catalog import Catalog, load_catalog
 from provisioner.cli import clock, options
-from provisioner.cli.base import plan_against, stack_at_base
-from provisioner.cli.git import merge_base, root_of, stacks_at, stacks_here
+from provisioner.cli.base import declared, plan_against
+from provisioner.cli.git import exported, merge_base, root_of, stacks_at, stacks_here
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
-from provisioner.manifest import environments_of
 from provisioner.render.escape import json_text, plain
 from provisioner.resolver import load_and_resolve
 
@@ -29,8 +28,8 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
 
     Looks at the whole repository around FOLDER; paths count from its top. With --json the
     list is a matrix for CI jobs, one job per stack and environment; env is empty where there
-    are none. A stack that cannot be read counts as edited, so that its job says what is wrong.
-    Needs no key and no state.
+    are none. What cannot be read or is not declared any more counts as edited, so that its job
+    says what is wrong. Needs no key and no state.
 
     \b
     Examples:
@@ -39,13 +38,12 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
     """
     root = root_of(folder)
     now = clock.now()
+    catalog = load_catalog(models)
     commit = merge_base(root, base)
-    folders = sorted({*stacks_here(root), *stacks_at(root, commit)})
     edited = [
         (str(one), environment)
-        for one in folders
-        for environment in environments_of(root / one) or (None,)
-        if _is_edited(root, one, base, environment=environment, models=models, now=now)
+        for one in sorted({*stacks_here(root), *stacks_at(root, commit)})
+        for environment in _edited(root, one, commit, catalog, now)
     ]
     if as_json:
         rows = [{"stack": stack, "env": environment or ""} for stack, environment in edited]
@@ -56,27 +54,25 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
     return Status.OK
 
 
-def _is_edited(
-    root: Path,
-    folder: PurePosixPath,
-    base: str,
-    *,
-    environment: str | None,
-    models: Path | None,
-    now: datetime,
+def _edited(
+    root: Path, stack: PurePosixPath, commit: str, catalog: Catalog, now: datetime
+) -> list[str | None]:
+    """Which environments of *stack* are another here than in *commit*; None if it has none."""
+    here = root / stack
+    with exported(root, commit, stack) as there:
+        known = dict.fromkeys((*declared(here), *(declared(there) if there else ())))
+        return [one for one in known if there is None or _differs(here, there, one, catalog, now)]
+
+
+def _differs(
+    here: Path, there: Path, environment: str | None, catalog: Catalog, now: datetime
 ) -> bool:
-    here = root / folder
-    if not (here / "ctxprov.yaml").exists():
-        return True
     try:
-        manifest, resolution = load_and_resolve(
-            here, load_catalog(models), environment=environment, now=now
+        (new, after), (old, before) = (
+            load_and_resolve(place, catalog, environment=environment, now=now)
+            for place in (here, there)
         )
-        with stack_at_base(here, base, environment=environment, models=models, now=now) as before:
-            if before is None:
-                return True
-            old, desired = before
-            told = plan_against(manifest, resolution.desired, desired, now=now)
-            return bool(told.edits) or old.stack != manifest.stack
     except CtxprovError:
         return True
+    told = plan_against(new, after.desired, before.desired, now=now)
+    return bool(told.edits) or old.stack != new.stack

@@ -35,9 +35,10 @@ from provisioner.model import (
 )
 from provisioner.model.explanation import Explanation
 from provisioner.planner import about, flips, plan, refresh_due, row
-from provisioner.pricing import Lookup, cost
+from provisioner.pricing import Lookup, cost, price_list
 from provisioner.render.escape import plain
-from provisioner.render.explain import explain_json, explain_text
+from provisioner.render.explain import explain_text
+from provisioner.render.explain_json import explain_json
 from provisioner.render.tenses import want_of
 from provisioner.state import read_state
 
@@ -141,6 +142,7 @@ async def _explained(
         calls=await rehearse(change, at=told.at),
         flips=tuple(islice(flips(decide, told, change), _FLIPS)),
         cost=cost(change, prices, at=told.at),
+        prices=price_list(change, prices, at=told.at),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from provisioner.model.changes import Change
+from provisioner.model.known import Period
 from provisioner.model.money import Cost
 from provisioner.model.terms import Life
 
@@ -45,3 +46,5 @@ class Explanation(Struct, frozen=True, kw_only=True):
     flips: tuple[Flip, ...]
     """The next of them, if nobody does anything."""
     cost: Cost
+    prices: Period | None
+    """What the cost is worked out from; None if the model has no price that day."""

@@ -28,7 +28,9 @@ class Period(Struct, frozen=True, kw_only=True):
     valid_from: date | None
     valid_to: date | None
     as_of: date
+    """When the source was read."""
     source: str
+    """A URL, or what a user's file calls it."""
     uncertain: bool
     """Whether the figures rest on one unverified report or on an inference."""
     rates: tuple[Rate, ...]

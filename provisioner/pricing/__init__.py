@@ -4,7 +4,7 @@ Tokens, model and moment in, money out.  Pure: no clock, no file, no catalogue i
 Whoever asks passes a lookup of models.  What has no price is `NO_PRICE`, never nothing.
 """
 
-from provisioner.pricing.bill import cost, costs, rent, totals, totals_of, upkeep
+from provisioner.pricing.bill import cost, costs, price_list, rent, totals, totals_of, upkeep
 from provisioner.pricing.spending import Grant, spent
 from provisioner.pricing.tariff import MONTH, Lookup
 from provisioner.pricing.worth import IMPLICIT_HITS
@@ -16,6 +16,7 @@ __all__ = [
     "Lookup",
     "cost",
     "costs",
+    "price_list",
     "rent",
     "spent",
     "totals",

@@ -14,6 +14,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from provisioner.model import Change, LiveCache, Plan, RecordedCache, name_of_change
+from provisioner.model.known import Period
 from provisioner.model.money import (
     FREE,
     NO_RENT,
@@ -50,6 +51,13 @@ def cost(
 ) -> Cost:
     """Price one change; *implicit_hits*, from 0 to 1, is the share that is cached for free."""
     return _cost(change, tariffs(lookup), at, implicit_hits)
+
+
+def price_list(change: Change, lookup: Lookup, *, at: datetime) -> Period | None:
+    """Whose rates *change* is priced by: those of what is declared, or else of what lives."""
+    done = effect(change, tariffs(lookup), at)
+    held = done.wanted or done.after or next(iter(done.before), None)
+    return held.tariff.period(at.astimezone(UTC).date()) if held else None
 
 
 def totals(costs: Iterable[Cost]) -> Totals:

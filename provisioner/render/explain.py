@@ -11,20 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from provisioner.cache import Json
 from provisioner.model import (
     TOLERANCE,
-    Adopt,
     Cause,
-    Change,
     Create,
     DesiredCache,
-    Keep,
     Life,
-    LiveCache,
-    Note,
-    RecordedCache,
-    Refresh,
     Replace,
     Settings,
     Ttl,
@@ -33,27 +25,16 @@ from provisioner.model import (
     name_of_change,
 )
 from provisioner.model.explanation import Call, Explanation, Flip
-from provisioner.model.money import Cost
-from provisioner.model.words import life_words
-from provisioner.render.escape import json_text, plain
+from provisioner.render.escape import plain
 from provisioner.render.layout import NARROWEST, columns, hang, pad, wrap
 from provisioner.render.money import cost_sentences, cost_text
-from provisioner.render.money_json import cost_json
 from provisioner.render.palette import Palette
 from provisioner.render.side import Tokens
 from provisioner.render.sizes import bytes_text, moment_short, span_text, when
-from provisioner.render.tenses import (
-    TITLES,
-    live_of,
-    tense_words,
-    tenses,
-    tenses_text,
-    want_of,
-)
+from provisioner.render.tenses import live_of, tenses_text, want_of
+from provisioner.render.thresholds import granted_of, settings_of
 from provisioner.render.wording import action, heading, symbol, tone, why
-from provisioner.times import duration_text, moment_text
-
-FORMAT_VERSION = 1
+from provisioner.times import moment_text
 
 _GAP = "  "
 _CAUSES: Mapping[Cause, str] = MappingProxyType(
@@ -68,16 +49,6 @@ def explain_text(explanations: Iterable[Explanation], *, width: int, colour: boo
     return "\n\n\n".join(blocks) + "\n"
 
 
-def explain_json(stack: str, explanations: Sequence[Explanation]) -> str:
-    return json_text(
-        {
-            "format_version": FORMAT_VERSION,
-            "stack": stack,
-            "explanations": [_words(one) for one in explanations],
-        }
-    )
-
-
 def _block(one: Explanation, width: int, palette: Palette) -> Iterator[str]:
     change = one.change
     verb, group = action(change), heading(change)
@@ -90,7 +61,7 @@ def _block(one: Explanation, width: int, palette: Palette) -> Iterator[str]:
     yield from tenses_text(change, at=one.at, width=width, palette=palette)
     sections = {
         "Thresholds": _pairs(_thresholds(one), width),
-        "Money": _items(list(_money(one.cost)), "nothing", width),
+        "Money": _items(list(_money(one)), "nothing", width),
         "Apply would call": _items([_call_text(call, one) for call in one.calls], "nobody", width),
         "If only time passes": _pairs(_turns(one), width),
     }
@@ -109,7 +80,7 @@ def _decision(one: Explanation) -> Iterator[tuple[str, str]]:
 
 
 def _thresholds(one: Explanation) -> Iterator[tuple[str, str]]:
-    settings, granted = _settings(one.change), _granted(one.change)
+    settings, granted = settings_of(one.change), granted_of(one.change)
     if settings is None:
         return
     if granted is not None:
@@ -141,10 +112,14 @@ def _opens(window: datetime, at: datetime) -> str:
     return f"open since {moment_short(window, at=at)}"
 
 
-def _money(cost: Cost) -> Iterator[str]:
-    if paid := cost_text(cost):
+def _money(one: Explanation) -> Iterator[str]:
+    if paid := cost_text(one.cost):
         yield _sentence(paid)
-    yield from cost_sentences(cost)
+    yield from cost_sentences(one.cost)
+    if one.prices:
+        yield f"By the prices of {one.prices.as_of}: {one.prices.source}"
+    if one.prices and one.prices.uncertain:
+        yield "These prices rest on a single report or on an inference."
 
 
 def _turns(one: Explanation) -> Iterator[tuple[str, str]]:
@@ -182,27 +157,6 @@ def _life_text(life: Life | None) -> str:
             return ""
 
 
-def _settings(change: Change) -> Settings | None:
-    match want_of(change), change.record:
-        case DesiredCache(settings=settings), _:
-            return settings
-        case None, RecordedCache(settings=settings):
-            return settings
-        case _:
-            return None
-
-
-def _granted(change: Change) -> timedelta | None:
-    """The life that the window is measured by, or will be."""
-    match change:
-        case Refresh(own=own) | Note(own=own) | Keep(own=LiveCache() as own):
-            return timedelta(seconds=round(own.granted.total_seconds()))
-        case Create(want=want) | Replace(want=want) | Adopt(want=want):
-            return want.life.span if isinstance(want.life, Ttl) else None
-        case _:
-            return None
-
-
 def _pairs(pairs: Iterable[tuple[str, str]], width: int) -> list[str]:
     told = [(key, plain(value)) for key, value in pairs]
     indent = len(_GAP) * 2 + max((columns(key) for key, _ in told), default=0)
@@ -222,58 +176,3 @@ def _items(texts: Sequence[str], none: str, width: int) -> list[str]:
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + "."
-
-
-def _words(one: Explanation) -> dict[str, Json]:
-    change = one.change
-    return {
-        "name": name_of_change(change),
-        "action": action(change),
-        "reason": change.reason.value,
-        "cause": change.reason.cause,
-        "pending": is_pending(change),
-        "why": why(change, one.at),
-        "row": one.row,
-        "at": moment_text(one.at),
-        "declared_at": one.declared,
-        **{
-            title.lower(): tense_words(tense)
-            for title, tense in zip(TITLES, tenses(change), strict=True)
-        },
-        "thresholds": _threshold_words(one),
-        "cost": cost_json(one.cost),
-        "calls": [_call_words(call) for call in one.calls],
-        "flips": [_flip_words(flip) for flip in one.flips],
-    }
-
-
-def _threshold_words(one: Explanation) -> Json:
-    settings, granted = _settings(one.change), _granted(one.change)
-    if settings is None:
-        return None
-    return {
-        "granted": duration_text(granted) if granted is not None else None,
-        "window": duration_text(settings.window(granted)) if granted is not None else None,
-        "window_opens_at": moment_text(one.window) if one.window else None,
-        "retire_after": duration_text(settings.retire_after),
-        "tolerance": duration_text(TOLERANCE),
-    }
-
-
-def _call_words(call: Call) -> dict[str, Json]:
-    return {
-        "method": call.method,
-        "path": call.path,
-        "life": life_words(call.life) if call.life else None,
-    }
-
-
-def _flip_words(flip: Flip) -> dict[str, Json]:
-    change = flip.change
-    return {
-        "at": moment_text(flip.at),
-        "action": action(change) if change else None,
-        "reason": change.reason.value if change else None,
-        "cause": change.reason.cause if change else None,
-        "why": why(change, flip.at) if change else "gone; nothing is left to decide",
-    }

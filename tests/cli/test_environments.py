@@ -142,6 +142,22 @@ def test_what_a_branch_changes(stage: Stage) -> None:
     assert stage.changes("--env", "qa", "--base", "HEAD") == {"a": ("create", "new")}
 
 
+def test_what_a_branch_gives_up(stage: Stage) -> None:
+    """An environment, or a stack, that is declared no more is a row, whose job says so."""
+    stage.write(A, head=TWO, a=LONG)
+    committed(stage.root)
+    changed = ["changed", ".", "--base", "HEAD"]
+
+    stage.write(A, head=TWO.partition("  prod:")[0], a=LONG)
+    assert stage.run(*changed).out == ". --env prod\n"
+    refused = stage.run("plan", ".", "--env", "prod", "--base", "HEAD")
+    assert refused.status == 1
+    assert "has no 'prod'; there are dev" in refused.err
+
+    (stage.root / "ctxprov.yaml").unlink()
+    assert stage.run(*changed).out == ". --env dev\n. --env prod\n"
+
+
 def test_validate_tells_once(stage: Stage) -> None:
     """What is wrong in every environment is told once, what is wrong in one with its name."""
     head = f"{HEAD}environments:\n  dev:\n  prod: {{caches: {{b: null}}}}\n"

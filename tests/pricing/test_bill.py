@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -27,6 +27,7 @@ from provisioner.model import (
     Retire,
     Settings,
 )
+from provisioner.model.known import Period
 from provisioner.model.money import (
     FREE,
     NO_PRICE,
@@ -39,9 +40,9 @@ from provisioner.model.money import (
     Rent,
     total,
 )
-from provisioner.pricing import cost, costs, rent, totals, upkeep
+from provisioner.pricing import MONTH, cost, costs, price_list, rent, totals, upkeep
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, noted, recorded, retiring
-from tests.pricing.prices import MILLION, TURN, dollars, lookup
+from tests.pricing.prices import DOUBLING, FLAT, MILLION, NOTED, TURN, dollars, lookup
 
 COUNTED = Measure(tokens=MILLION, counted=True)
 WANT = desired("a", model="flat", measure=COUNTED)
@@ -167,6 +168,25 @@ def test_a_price_that_changes_too_late() -> None:
 
     assert of(Create(want, None, Reason.NEW)).steps == ()
     assert of(Leave(live(DOUBLED), retiring(DOUBLED), Reason.RETIRING)).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "at", "expected"),
+    [
+        (Create(WANT, None, Reason.NEW), NOW, FLAT.prices[0]),
+        (Create(UNKNOWN, None, Reason.NEW), NOW, None),
+        (Create(DOUBLED, None, Reason.NEW), NOW, DOUBLING.prices[0]),
+        (Create(DOUBLED, None, Reason.NEW), NOW + MONTH, DOUBLING.prices[1]),
+        (Replace(DOUBLED, live(WANT), recorded(WANT), Reason.MODEL), NOW, DOUBLING.prices[0]),
+        (Annotate(NOTE, None, None, Reason.NEW), NOW, NOTED.prices[0]),
+        (Leave(live(WANT), None, Reason.STRAY), NOW, FLAT.prices[0]),
+        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), NOW, FLAT.prices[0]),
+        (Forget(recorded(WANT), Reason.UNDECLARED), NOW, None),
+    ],
+)
+def test_price_list(change: Change, at: datetime, expected: Period | None) -> None:
+    """A change is priced by the list of the day: of what is declared, else of what lives."""
+    assert price_list(change, lookup, at=at) == expected
 
 
 def test_an_annotation() -> None:

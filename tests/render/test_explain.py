@@ -25,10 +25,12 @@ from provisioner.model import (
     Until,
 )
 from provisioner.model.explanation import Call, Explanation, Flip
-from provisioner.pricing import cost
-from provisioner.render.explain import explain_json, explain_text
+from provisioner.pricing import cost, price_list
+from provisioner.render.explain import explain_text
+from provisioner.render.explain_json import explain_json
 from provisioner.render.layout import columns
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring
+from tests.pricing.prices import FLAT
 from tests.render.scene import AT, FAQ, MANUAL, MANUAL_EDITED, PLAN, cache, golden
 from tests.render.test_escape import COMMAND, NASTY
 
@@ -36,6 +38,8 @@ LONG_ID = "cachedContents/" + "0123456789abcdef" * 2
 STEADY = cache("steady")
 REPLACED = Replace(MANUAL_EDITED, live(MANUAL, LONG_ID), recorded(MANUAL, LONG_ID), Reason.CONTENT)
 KEPT = Keep(STEADY, live(STEADY), recorded(STEADY), Reason.CURRENT)
+PRICES = load_catalog().find
+LISTED = FLAT.prices[0]
 DUE = Refresh(STEADY, live(STEADY), recorded(STEADY), Reason.EXPIRING)
 
 
@@ -48,7 +52,8 @@ def explained(change: Change) -> Explanation:
         window=None,
         calls=(),
         flips=(),
-        cost=cost(change, load_catalog().find, at=AT),
+        cost=cost(change, PRICES, at=AT),
+        prices=price_list(change, PRICES, at=AT),
     )
 
 
@@ -122,6 +127,16 @@ def test_what_has_no_thresholds() -> None:
     assert "window" not in text(Retire(live(FAQ), recorded(FAQ), Reason.UNDECLARED))
 
 
+def test_what_the_money_rests_on() -> None:
+    """The day and the source of the prices are told, and that they are uncertain."""
+    doubt = "These prices rest on a single report or on an inference."
+
+    assert "By the prices of 2026-01-01: somewhere\n" in text(KEPT, prices=LISTED)
+    assert doubt not in text(KEPT, prices=LISTED)
+    assert doubt in text(KEPT, prices=replace(LISTED, uncertain=True))
+    assert "By the prices of" not in text(KEPT, prices=None)
+
+
 def test_tenses_that_disagree_are_marked() -> None:
     """An edit is marked where it is, and the passing of time is not."""
     lines = explain_text(FULL[:1], width=120, colour=False).splitlines()
@@ -133,7 +148,7 @@ def test_tenses_that_disagree_are_marked() -> None:
 def test_foreign_text_is_harmless(odd: str) -> None:
     """Names and ids from elsewhere are shown, and do nothing."""
     stray = Leave(live(STEADY, odd, model=odd), None, Reason.STRAY)
-    told = text(stray, calls=(Call(method="DELETE", path=odd),))
+    told = text(stray, calls=(Call(method="DELETE", path=odd),), prices=replace(LISTED, source=odd))
 
     assert all(char.isprintable() or char == "\n" for char in told)
     assert not COMMAND.search(told)
