@@ -41,7 +41,7 @@ from provisioner.model import (
     Retire,
     State,
 )
-from provisioner.planner import plan
+from provisioner.planner import believable, plan, unsaved
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
 
@@ -86,16 +86,19 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         timeout=errand.lock_timeout,
     ) as held:
         now, state = clock.now(), held.ledger.state
-        desired = errand.wishes(state)
+        desired = await asyncio.to_thread(errand.wishes, state)
         seen = await survey(
             run.reach, errand.place, desired, state, now=now, accept_scope=errand.accept_scope
         )
+        for fact in unsaved(state, seen.live):
+            held.ledger.record(fact)
+        state = held.ledger.state
         told = errand.refine(_plan(errand, desired, state, seen, now))
         if not run.is_quiet:
             show_plan(Told(plan=told, prices=errand.prices), colour=errand.colour)
         errand.approve(told)
         if told.pending and not errand.auto_approve:
-            _ask(errand)
+            await _ask(errand)
         for provider, scope in seen.scopes.items():
             held.ledger.note_scope(provider, scope)
         return await _perform(errand, told, held, seen, run)
@@ -117,7 +120,7 @@ def _plan(
     )
 
 
-def _ask(errand: Errand) -> None:
+async def _ask(errand: Errand) -> None:
     if not terminal.is_interactive():
         raise Refused(
             f"{errand.operation} changes things and there is no terminal to ask on: "
@@ -125,17 +128,19 @@ def _ask(errand: Errand) -> None:
         )
     if errand.destroy or errand.prune:
         click.echo(SHARED)
-    if not terminal.confirm(f"{errand.operation.capitalize()} these changes?"):
+    if not await terminal.confirm(f"{errand.operation.capitalize()} these changes?"):
         raise Refused("Declined; nothing was changed.")
 
 
 async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Run) -> Ended:
     ledger = held.ledger
+    before = ledger.state
 
     async def save_and_publish() -> None:
         await ledger.save()
         if spot := errand.place.publish:
-            document = handles_bytes(ledger.state, hidden=_dying(told), now=clock.now())
+            known = believable(ledger.state, before, seen.live)
+            document = handles_bytes(known, hidden=_dying(told), now=clock.now())
             await asyncio.to_thread(publish, spot.home, spot.name, document)
 
     results: list[Result] = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-import signal
 import sys
+from contextlib import suppress
+from threading import Thread
 
 import click
 
@@ -30,10 +32,30 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def confirm(question: str) -> bool:
-    """Ask a person; Ctrl-C is heard at once, also inside a running event loop."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return click.confirm(question)
-    finally:
-        signal.signal(signal.SIGINT, before)
+async def confirm(question: str) -> bool:
+    """
+    Ask a person, and go on with everything else meanwhile: a lock has to be kept.
+
+    The thread that asks is left behind if a signal ends the wait, so Ctrl-C is heard at once.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bool] = loop.create_future()
+
+    def settle(said: bool | None) -> None:  # noqa: FBT001  # None: neither yes nor no
+        if answer.done():
+            return
+        if said is None:
+            answer.set_exception(click.Abort())
+        else:
+            answer.set_result(said)
+
+    def ask() -> None:
+        try:
+            said = click.confirm(question)
+        except click.Abort:
+            said = None
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits for this any more
+            loop.call_soon_threadsafe(settle, said)
+
+    Thread(target=ask, daemon=True).start()
+    return await answer

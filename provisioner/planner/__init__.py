@@ -94,6 +94,7 @@ from provisioner.planner.moves import former_names, moved, moves
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.rows import row
 from provisioner.planner.scene import Scene
+from provisioner.planner.seen import believable, unsaved
 from provisioner.planner.selection import select, unmatched
 from provisioner.planner.upkeep import covered_until, next_run, recorded_as_desired, without_content
 from provisioner.planner.validity import next_refresh, valid_until
@@ -101,6 +102,7 @@ from provisioner.planner.validity import next_refresh, valid_until
 __all__ = [
     "about",
     "as_if_applied",
+    "believable",
     "covered_until",
     "edits",
     "flips",
@@ -113,6 +115,7 @@ __all__ = [
     "row",
     "select",
     "unmatched",
+    "unsaved",
     "valid_until",
     "without_content",
 ]

@@ -131,3 +131,33 @@ def test_a_gap(stage: Stage) -> None:
     stage.write(A, B, b=LONG + "b")
     assert stage.run("keepalive", ".").status == 0
     assert len(stage.live()) == 2
+
+
+def test_a_refresh_that_was_never_saved(stage: Stage) -> None:
+    """A life that a dead run gave is found and told: nobody is cold while the cache lives."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    stage.ahead = 9 * HOURS
+    saved = {path: path.read_bytes() for path in (stage.state_file, stage.root / "handles.json")}
+    assert stage.run("keepalive", ".").status == 0
+    for path, content in saved.items():
+        path.write_bytes(content)
+    stage.ahead = 12.5 * HOURS
+
+    assert stage.run("keepalive", ".").status == 0
+
+    assert (stage.count("create"), stage.count("patch")) == (1, 1)
+    ends = stage.handles()["a"]["expires_at"]
+    assert ends == stage.state()["caches"]["a"]["expires_at"]
+    assert datetime.fromisoformat(ends) > clock.now() + 8 * HOURS
+
+
+def test_a_handle_that_is_dead(stage: Stage) -> None:
+    """What somebody deleted, and nobody can make again yet, is published no longer."""
+    stage.write(A, B, a=LONG, b=LONG + "b")
+    stage.apply()
+    stage.delete(stage.state()["caches"]["a"]["id"])
+    stage.write(A, B, a="edited", b=LONG + "b")
+
+    assert stage.run("keepalive", ".").status == 1
+    assert list(stage.handles()) == ["b"]

@@ -1,0 +1,121 @@
+"""The question before a change, asked of a person at a real terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cli.stage import GEMINI, LONG, Stage
+
+if sys.platform == "win32":
+    pytest.skip("there are no such terminals", allow_module_level=True)
+
+import pty
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+SCRIPT = """
+import asyncio
+from provisioner.cli import terminal
+
+async def main():
+    question = asyncio.create_task(terminal.confirm("Go on"))
+    while not question.done():
+        print("tick", flush=True)
+        await asyncio.sleep(0.05)
+    print(question.result(), flush=True)
+
+asyncio.run(main())
+"""
+
+
+class Seat:
+    """Somebody who sits at a terminal before a program."""
+
+    def __init__(self, screen: int, program: subprocess.Popen[bytes]) -> None:
+        self.screen = screen
+        self.program = program
+        self.seen = ""
+
+    def wait_for(self, text: str) -> None:
+        self.seen = self.seen.partition(text)[2]
+        while text not in self.seen:
+            self.seen += os.read(self.screen, 4096).decode()
+
+    def type(self, keys: str) -> None:
+        os.write(self.screen, keys.encode())
+
+    def leave(self) -> int:
+        """Read to the end, and say how the program ended."""
+        while True:
+            try:
+                more = os.read(self.screen, 4096)
+            except OSError:  # what Linux says at the end of a terminal
+                more = b""
+            if not more:
+                return self.program.wait(30)
+            self.seen += more.decode()
+
+
+@contextmanager
+def seated(*words: str) -> Iterator[Seat]:
+    """Run Python with *words* at a terminal of its own."""
+    screen, inner = pty.openpty()
+    command = [sys.executable, *words]
+    with subprocess.Popen(
+        command, stdin=inner, stdout=inner, stderr=inner, start_new_session=True
+    ) as program:
+        os.close(inner)
+        try:
+            yield Seat(screen, program)
+        finally:
+            program.kill()
+            os.close(screen)
+
+
+def test_everything_else_goes_on() -> None:
+    """While somebody reads and thinks, the loop turns: a lock is renewed, and stays ours."""
+    with seated("-c", SCRIPT) as seat:
+        seat.wait_for("Go on")
+        for _ in range(5):
+            seat.wait_for("tick")
+        seat.type("y\n")
+        seat.wait_for("True")
+
+        assert seat.leave() == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "alive"), [("y\n", 0, 1), ("\n", 3, 0), ("n\n", 3, 0), ("\x04", 130, 0)]
+)
+def test_answers(stage: Stage, answer: str, status: int, alive: int) -> None:
+    """Only a yes changes anything."""
+    stage.write(A, a=LONG)
+    with seated("-m", "provisioner", "apply", str(stage.root)) as seat:
+        seat.wait_for("Apply these changes? [y/N]: ")
+        seat.type(answer)
+
+        assert seat.leave() == status, seat.seen
+        assert "Traceback" not in seat.seen
+    assert len(stage.live()) == alive
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
+)
+def test_a_signal_is_an_answer(stage: Stage, number: signal.Signals, status: int) -> None:
+    """Nobody has to press a key for it; nothing is changed, and the lock is free."""
+    stage.write(A, a=LONG)
+    with seated("-m", "provisioner", "apply", str(stage.root)) as seat:
+        seat.wait_for("Apply these changes? [y/N]: ")
+        seat.program.send_signal(number)
+
+        assert seat.leave() == status, seat.seen
+        assert "Traceback" not in seat.seen
+    assert not stage.live()
+    assert stage.apply().status == 0
