@@ -26,7 +26,7 @@ from provisioner.cli.stacks import Ended, Row, Run, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.tokens import remembered, with_counts
 from provisioner.cli.watch import HOURLY, every_option, watch_option, watched
-from provisioner.errors import ManifestError, Refused
+from provisioner.errors import CacheError, CtxprovError, StateError
 from provisioner.model import Plan
 from provisioner.resolver import content_reader
 
@@ -132,7 +132,7 @@ def _check_watch(asked: Asked, *, watch: bool, every: timedelta | None) -> None:
 
 
 def _or_keep(work: Work, asked: Asked) -> Work:
-    """*work*; or, while its edits are refused or in error, the upkeep of what is recorded."""
+    """*work*; and, where it cannot do all that it should, the upkeep of what is recorded."""
     keep = keeping(
         environment=asked.environment,
         emulator=asked.emulator,
@@ -145,12 +145,21 @@ def _or_keep(work: Work, asked: Asked) -> Work:
     )
 
     async def both(stack: Path, run: Run) -> Ended:
+        pages = len(run.pages)
         try:
-            return await work(stack, run)
-        except (Refused, ManifestError) as error:
+            ended = await work(stack, run)
+        except (CacheError, StateError):
+            raise  # the upkeep would meet the same
+        except CtxprovError as error:
             status = tell_error(error)
-            kept = await keep(stack, run)
-            return replace(kept, status=first_of(kept.status, status))
+        else:
+            status = ended.status
+            if status not in {Status.FAILED, Status.REFUSED}:
+                return ended
+        run.reach.look_again()
+        kept = await keep(stack, run)
+        del run.pages[pages + 1 :]
+        return replace(kept, status=first_of(kept.status, status))
 
     return both
 

@@ -52,6 +52,10 @@ class Reach:
             self._lists[client] = tuple(await client.list())
         return self._lists[client]
 
+    def look_again(self) -> None:
+        """Let the next LIST be a new one, after something was changed."""
+        self._lists.clear()
+
     def _emulated(self, store: Path, key_env: str | None) -> GeminiContextCache:
         emulation = load_emulator()
         try:

@@ -94,7 +94,15 @@ async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
         return await work(stack, run)
     except CtxprovError as error:
         run.failures.append(error)
-        return Ended(status=tell_error(error), summary=plain(str(error).partition("\n")[0]))
+        return Ended(status=tell_error(error), summary=_first_line(str(error)))
+    except click.UsageError as error:
+        error.ctx = error.ctx or click.get_current_context(silent=True)
+        error.show()
+        return Ended(status=Status.USAGE, summary=_first_line(error.format_message()))
+
+
+def _first_line(text: str) -> str:
+    return plain(text.partition("\n")[0])
 
 
 def _tell(rows: Iterable[Row]) -> None:

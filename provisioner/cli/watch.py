@@ -12,14 +12,17 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import click
 
 from provisioner.cli import clock
+from provisioner.cli.failure import tell_error
 from provisioner.cli.options import Duration
 from provisioner.cli.speech import tell
-from provisioner.cli.stacks import Row, status_of
+from provisioner.cli.stacks import Ended, Row, status_of
 from provisioner.cli.status import Status
+from provisioner.errors import CtxprovError
 from provisioner.planner import next_run
 from provisioner.render.sizes import when
 
@@ -32,7 +35,7 @@ watch_option = click.option(
     "--watch",
     is_flag=True,
     help="Do not end: sleep until the next refresh or expiry is due, and apply again; while "
-    "edits are refused or in error, keep alive what is recorded.",
+    "edits are refused, fail or are in error, keep alive what is recorded.",
 )
 
 every_option = click.option(
@@ -50,13 +53,16 @@ def watched(
     sleep: Callable[[float], None] = time.sleep,
     jitter: Callable[[float, float], float] = random.uniform,
 ) -> Status:
-    """Take one *turn* after the other until a signal comes, and return its status."""
+    """
+    Take one *turn* after the other until a signal comes, and return its status.
+
+    Wrong usage ends it where it began; later it is a failure like others.
+    """
+    rows = turn()
+    if status_of(rows) is Status.USAGE:
+        return Status.USAGE
     retries = waits()
-    while True:
-        rows = turn()
-        status = status_of(rows)
-        if status in {Status.INTERRUPTED, Status.TERMINATED}:
-            return status
+    while (status := status_of(rows)) not in {Status.INTERRUPTED, Status.TERMINATED}:
         if status is Status.OK:
             retries = waits()
         now = clock.now()
@@ -64,6 +70,8 @@ def watched(
         wait += timedelta(seconds=jitter(0, min(wait / 10, JITTER).total_seconds()))
         tell(f"Next run at {when(now + wait, at=now)}.")
         sleep(wait.total_seconds())
+        rows = _again(turn)
+    return status
 
 
 def next_wait(
@@ -75,6 +83,18 @@ def next_wait(
     dues = (next_run(ended.state, now) for _, ended in rows if ended.state)
     due = min((at for at in dues if at is not None), default=now + every)
     return max(SOONEST, min(due - now, every))
+
+
+def _again(turn: Callable[[], Sequence[Row]]) -> Sequence[Row]:
+    """A turn that ends nothing: a folder may be away for a moment, or a disk full."""
+    try:
+        return turn()
+    except CtxprovError as error:
+        status = tell_error(error)
+    except click.UsageError as error:
+        error.show()
+        status = Status.USAGE
+    return [(Path(), Ended(status=status, summary=""))]
 
 
 def waits() -> Iterator[timedelta]:

@@ -74,7 +74,9 @@ def _as_seen(record: Recorded, alive: Alive) -> Recorded | None:
     if not isinstance(record, RecordedCache):
         return record
     own = alive.get((record.provider, record.id))
-    return own and replace(record, expires_at=min(own.expires_at, record.expires_at))
+    if own is None:
+        return None
+    return replace(record, expires_at=min(own.expires_at, record.expires_at))
 
 
 def _is_alive(retiring: RetiringCache, alive: Alive) -> bool:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+import click
+import httpx
 import pytest
+from starlette.responses import JSONResponse, Response
 
 from provisioner.cli import clock
 from provisioner.cli.stacks import Ended, Row
 from provisioner.cli.status import Status
 from provisioner.cli.watch import SOONEST, next_wait, waits, watched
+from provisioner.emulator import CarryOut
+from provisioner.emulator.calls import Call
+from provisioner.errors import CtxprovError
 from provisioner.model import State
 from tests.builders import HOUR, desired, recorded, state
-from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+from tests.cli.stage import GEMINI, HEAD, KEY, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"
@@ -62,6 +70,25 @@ def test_success_forgets_earlier_failures() -> None:
     assert naps == [30, 60, 3600, 30]
 
 
+def test_a_later_turn_may_fail_altogether() -> None:
+    """A folder that is away for a moment ends nothing; wrong usage from the start does."""
+
+    naps: list[float] = []
+    endings = iter([Status.OK, CtxprovError("full"), click.UsageError("away"), Status.TERMINATED])
+
+    def turn() -> list[Row]:
+        ending = next(endings)
+        if isinstance(ending, Exception):
+            raise ending
+        return ended(ending, None)
+
+    status = watched(turn, every=HOUR, sleep=naps.append, jitter=lambda low, _: low)
+
+    assert status is Status.TERMINATED
+    assert naps == [3600, 30, 60]
+    assert watched(lambda: ended(Status.USAGE, None), every=HOUR) is Status.USAGE
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
 def test_sigterm_ends_the_sleep(stage: Stage) -> None:
     """A container that is stopped while it sleeps ends at once; what it did is saved."""
@@ -97,28 +124,91 @@ def test_what_is_refused_lets_nothing_go_cold(
     kept = stage.state()["caches"]["a"]["id"]
     stage.delete(stage.state()["caches"]["b"]["id"])
     stage.write(A, B, *more, head=head, a=LONG * 2, b=LONG + "b")
-    with subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "provisioner",
-            "apply",
-            str(stage.root),
-            "--watch",
-            "--auto-approve",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as run:
-        assert run.stderr
-        assert any("Next run at" in line for line in run.stderr)
-        run.send_signal(signal.SIGTERM)
-        out, _ = run.communicate(timeout=30)
 
-    assert "Covered until" in out
+    assert "Covered until" in watched_once(stage)
     assert kept in stage.live()
     assert len(stage.live()) == alive
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
+def test_what_is_blocked_is_kept_alive(stage: Stage) -> None:
+    """A protected cache whose entry was removed lives on, for as long as that is refused."""
+    stage.write(A.replace("ttl", "protect: true, ttl"), B, a=LONG, b=LONG + "b")
+    stage.apply()
+    id_ = stage.state()["caches"]["a"]["id"]
+    shorten(id_)
+    stage.write(B)
+
+    told = watched_once(stage)
+
+    assert "is protected" in told
+    assert lasts(stage, id_)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
+def test_what_cannot_be_replaced_is_kept_alive(stage: Stage) -> None:
+    """While the new cache cannot be made, the old one is refreshed; the run tells of one stack."""
+
+    async def refuse(call: Call, carry_out: CarryOut) -> Response:
+        if call.operation == "create":
+            return JSONResponse({"error": {"code": 400, "message": "too small"}}, 400)
+        return await carry_out()
+
+    stage.write(A, a=LONG)
+    stage.apply()
+    (id_,) = stage.live()
+    shorten(id_)
+    stage.write(A, a=LONG * 2)
+    stage.around = refuse
+    file = stage.root / "result.json"
+
+    told = watched_once(stage, "--out", f"json={file}")
+
+    assert "too small" in told
+    assert lasts(stage, id_)
+    assert json.loads(file.read_text())["stack"] == "demo"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
+def test_a_plan_that_is_away_lets_nothing_go_cold(stage: Stage) -> None:
+    """While the approved plan cannot be read, what is recorded is kept alive."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    (id_,) = stage.live()
+    shorten(id_)
+
+    assert "plan.json" in watched_once(stage, "--plan", str(stage.root / "plan.json"))
+    assert lasts(stage, id_)
+
+
+def watched_once(stage: Stage, *words: str) -> str:
+    """All that a watch says until it sleeps for the first time."""
+    command = [sys.executable, "-m", "provisioner", "apply", str(stage.root), "--watch"]
+    approval = [] if "--plan" in words else ["--auto-approve"]
+    with subprocess.Popen(
+        [*command, *approval, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr
+        said = ""
+        while "Next run at" not in said:
+            line = run.stderr.readline()
+            assert line, said
+            said += line
+        run.send_signal(signal.SIGTERM)
+        out, err = run.communicate(timeout=30)
+    return said + out + err
+
+
+def shorten(id_: str) -> None:
+    """Somebody lets a cache die in ten minutes, behind our back."""
+    url = f"{os.environ['GOOGLE_GEMINI_BASE_URL']}/v1beta/{id_}?updateMask=ttl"
+    httpx.patch(url, json={"ttl": "600s"}, headers={"x-goog-api-key": KEY}).raise_for_status()
+
+
+def lasts(stage: Stage, id_: str) -> bool:
+    """Whether a cache has its hours again."""
+    end = datetime.fromisoformat(stage.live()[id_]["expires_at"])
+    return end > clock.now() + 11 * HOUR
 
 
 @pytest.mark.parametrize(
