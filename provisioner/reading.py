@@ -9,7 +9,7 @@ of the schema's shape is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -20,7 +20,7 @@ from jsonschema_rs import Draft202012Validator
 
 from provisioner.cache import Json
 from provisioner.errors import CtxprovError
-from provisioner.model import Cause, Edit, Plan, Reason
+from provisioner.model import Edit, Plan, Reason
 from provisioner.model.words import parse_after, parse_life, parse_settings
 from provisioner.pricing import totals
 from provisioner.render.counts import counts
@@ -31,7 +31,7 @@ from provisioner.render.money_json import Shaped, parse_cost, parse_totals
 from provisioner.render.row import Row
 from provisioner.render.side import Side, Tokens
 from provisioner.render.view import PlanView
-from provisioner.render.wording import SECTIONS
+from provisioner.render.wording import EDITS, SECTIONS, heading_of
 from provisioner.shapes import schema_bytes
 from provisioner.times import parse_moment
 
@@ -39,6 +39,7 @@ LARGEST = 256 * 2**20
 """Bytes; some hundred thousand caches."""
 
 _HEADINGS: Mapping[str, str] = MappingProxyType({word: name for name, word in SECTIONS.items()})
+_IDLE = frozenset({"keep", "leave", "blocked"})
 _WORDS = 200
 
 
@@ -76,9 +77,7 @@ def _plan(document: Json) -> PlanView:
         raise ValueError("its fingerprint is not that of its edits")
     if parse_totals(shaped["totals"]) != priced or priced.lines != len(found):
         raise ValueError("its totals are not those of its changes")
-    if not shaped["partial"] and (hidden := _hidden(edits, found)):
-        raise ValueError(f"no change shows the edit of {hidden}")
-    return PlanView(
+    view = PlanView(
         stack=plan.stack,
         at=at,
         valid_until=_moment(shaped["valid_until"]),
@@ -94,18 +93,10 @@ def _plan(document: Json) -> PlanView:
         limits=tuple(map(_limit, shaped["limits"])),
         totals=priced,
     )
-
-
-def _hidden(edits: Iterable[Edit], found: Sequence[Row]) -> str | None:
-    """
-    The name of an edit that nobody would see.
-
-    Only a removed entry may have no row: its cache may live on in one that is adopted.
-    """
-    told = {row.name for row in found if row.is_told}
-    adopting = any(row.action == "adopt" for row in found)
-    unseen = (edit for edit in edits if edit.name not in told)
-    return next((edit.name for edit in unseen if edit.after or not adopting), None)
+    for edit in view.unshown:
+        if edit.after:  # a removal without a row is told by name
+            raise ValueError(f"no change shows the edit of {edit.name}")
+    return view
 
 
 def _shaped(document: Json) -> Shaped:
@@ -139,13 +130,13 @@ def _edits(shaped: Iterable[Shaped]) -> tuple[Edit, ...]:
 
 
 def _row(shaped: Shaped) -> Row:
-    cost, cause = shaped["cost"], shaped["cause"]
-    return Row(
+    cost, reason = shaped["cost"], Reason(shaped["reason"])
+    row = Row(
         heading=_HEADINGS[shaped["section"]],
         action=shaped["action"],
         name=shaped["name"],
-        reason=Reason(shaped["reason"]),
-        cause=None if cause is None else Cause(cause),
+        reason=reason,
+        cause=reason.cause,
         pending=shaped["pending"],
         why=shaped["why"],
         before=_side(shaped["before"]),
@@ -153,6 +144,16 @@ def _row(shaped: Shaped) -> Row:
         gone_at=_moment(shaped["gone_at"]),
         cost=None if cost is None else parse_cost(shaped["name"], cost),
     )
+    if shaped["cause"] != row.cause or not _follows(row):
+        raise ValueError(f"the change of {row.name} does not follow from its reason")
+    return row
+
+
+def _follows(row: Row) -> bool:
+    """Whether a row stands where its verb and its reason put it."""
+    idle = row.action in _IDLE or (row.action, row.reason) == ("forget", Reason.RETIRED)
+    unmet = (row.action, row.reason, row.heading) == ("keep", Reason.ENDED, EDITS)
+    return row.pending is not idle and (unmet or row.heading == heading_of(row.action, row.reason))
 
 
 def _side(shaped: Shaped | None) -> Side | None:

@@ -29,7 +29,10 @@ from provisioner.model import (
     Ttl,
 )
 from provisioner.planner import edits
+from provisioner.reading import plan_views_from_json
+from provisioner.render.document import plan_json
 from tests.builders import HOUR, STACK, annotation, desired
+from tests.render.scene import view
 from tests.world import Cut, Killed, MemoryCaches, World, lost_answer
 
 MANY = settings(max_examples=200, deadline=None)
@@ -178,6 +181,16 @@ def test_harms_only_what_was_recorded(
     world.run(manifest)
 
     assert world.remote.harmed <= before | adoptable
+
+
+@given(history=st.lists(_EVENTS, max_size=7), manifest=_MANIFESTS)
+@MANY
+def test_every_plan_reads_back(history: Sequence[Event], manifest: Sequence[Desired]) -> None:
+    """Whatever was lived, a plan in JSON shows each of its edits, and is read as it was."""
+    told = view(lived(history).plan(manifest))
+
+    assert told.unshown == ()
+    assert plan_views_from_json(plan_json(told).encode(), where="plan.json") == (told,)
 
 
 def _adopted_lives(world: World, manifest: Sequence[Desired]) -> set[str]:

@@ -11,10 +11,11 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from provisioner.errors import CtxprovError
-from provisioner.model import Blocked, Create, Keep, Measure, Reason, Replace
+from provisioner.model import Blocked, Create, Edit, Keep, Measure, Reason, Replace
 from provisioner.planner import plan
 from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
+from provisioner.render.html.page import plan_article
 from provisioner.render.markdown import plan_markdown
 from provisioner.render.text import plan_text
 from tests.builders import HOUR, STACK, annotation, desired, live, noted, recorded, state
@@ -74,11 +75,56 @@ def test_several_stacks() -> None:
 
 
 def test_a_name_that_was_given_by_adopting() -> None:
-    """What a removed entry had is shown in the row of the entry that adopts it."""
+    """A removed entry has no row if another one adopts its cache; every format names it."""
     want, old = desired("b", adopt="cachedContents/1"), desired("a")
     told = plan([want], state(recorded(old)), [live(old)], stack=STACK, now=AT)
 
-    assert reread(plan_json(view(told))).edits == view(told).edits
+    found = reread(plan_json(view(told)))
+
+    assert found.edits == view(told).edits
+    for page in (plan_text(found, width=100, colour=False), plan_article(found)):
+        assert "Removed from the manifest, with no change of their own: a." in page
+    assert "| - removed | `a` |  | no change of its own |" in plan_markdown(found)
+
+
+def test_removals_are_named_whatever_a_file_shows() -> None:
+    """A file that shows no row for removed entries says their names all the same."""
+    told = plan_of(edits=frozenset(Edit(f"prod-{at}", None) for at in range(3)))
+
+    page = plan_markdown(reread(plan_json(view(told))))
+
+    assert page.count("| - removed | `prod-") == 3
+
+
+def manual(document: Any) -> Any:  # noqa: ANN401  # a plan in JSON, and a change of it
+    return next(one for one in document["changes"] if one["name"] == "product-manual")
+
+
+def disguise(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Fold what somebody edited away, under what time brings."""
+    manual(document).update(section="lifecycle")
+
+
+def as_time(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Say that it is time that replaces it."""
+    manual(document).update(section="lifecycle", reason="expired", cause="time")
+
+
+def as_another(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Show another model than the one that is approved."""
+    manual(document)["after"].update(model="gemini-3.7-cheap")
+
+
+def as_removed(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Call it a removal."""
+    document["summary"].update(replace=0, retire=document["summary"]["retire"] + 1)
+    manual(document).update(action="retire", reason="undeclared")
+
+
+def as_a_part(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Leave its change out, as if it had not been selected."""
+    hide(document)
+    document["partial"] = True
 
 
 def in_first(key: str, value: object) -> Callable[[Any], None]:
@@ -118,6 +164,13 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (lambda d: d["totals"].update(unpriced=0, lines=1), "its totals are not those"),
         (in_first("cost", None), "its totals are not those of its changes"),
         (hide, "no change shows the edit of product-manual"),
+        (disguise, "the change of product-manual does not follow from its reason"),
+        (as_time, "no change shows the edit of product-manual"),
+        (as_another, "no change shows the edit of product-manual"),
+        (as_removed, "no change shows the edit of product-manual"),
+        (as_a_part, "no change shows the edit of product-manual"),
+        (in_first("pending", value=False), "does not follow from its reason"),
+        (in_first("cause", "drift"), "does not follow from its reason"),
         (in_first("section", "<b>"), "changes.0.section"),
         (in_first("why", "x" * 8193), "changes.0.why"),
         (in_first("name", "\ud800"), "surrogate"),

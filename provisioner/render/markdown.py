@@ -43,8 +43,9 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     """Show what somebody edited and fold the rest; less than *limit* bytes of UTF-8."""
     groups = by_heading([row for row in plan.rows if row.is_told])
     edited = [*groups.get(EDITS, ()), *groups.get(REFUSED, ())]
+    removed = [_Line(_removed_cells(edit.name)) for edit in plan.unshown]
     tables = [
-        _plan_table(None, edited),
+        _plan_table(None, edited, removed),
         *(_plan_table(heading, groups.get(heading, ())) for heading in (DRIFT, LIFECYCLE)),
     ]
     limits = "".join(f"\n{_sentence(one)}\n" for one in limit_sentences(plan.limits))
@@ -153,8 +154,14 @@ def _foot(plan: PlanView) -> Iterator[str]:
     yield f"{validity(plan)} Fingerprint `{plan.fingerprint}`."
 
 
-def _plan_table(title: str | None, rows: Sequence[Row]) -> _Table:
-    return _Table(title, _PLAN, [_Line(_row_cells(one), one.size) for one in grouped(rows)])
+def _plan_table(title: str | None, rows: Sequence[Row], more: Iterable[_Line] = ()) -> _Table:
+    lines = [_Line(_row_cells(one), one.size) for one in grouped(rows)]
+    return _Table(title, _PLAN, [*lines, *more])
+
+
+def _removed_cells(name: str) -> tuple[str, ...]:
+    """For an entry that is gone while no change says so."""
+    return "- removed", _span(name), "", "no change of its own", "", "", ""
 
 
 def _row_cells(group: Group) -> tuple[str, ...]:

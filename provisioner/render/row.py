@@ -17,6 +17,7 @@ from provisioner.model import (
     Cause,
     Change,
     Delete,
+    Edit,
     Forget,
     Plan,
     Reason,
@@ -30,7 +31,17 @@ from provisioner.model.money import Cost
 from provisioner.render.palette import Tone
 from provisioner.render.side import Side, after, before, gone_at
 from provisioner.render.sizes import bytes_text
-from provisioner.render.wording import HEADINGS, UNCHANGED, action, heading, symbol, tone, why
+from provisioner.render.wording import (
+    EDITS,
+    HEADINGS,
+    REFUSED,
+    UNCHANGED,
+    action,
+    heading,
+    symbol,
+    tone,
+    why,
+)
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -69,6 +80,23 @@ class Row(Struct, frozen=True, kw_only=True):
                 return False
             case _:
                 return True
+
+    def shows(self, edit: Edit) -> bool:
+        """Whether who reads it reads of *edit*: what is asked for now, or that nothing is."""
+        if self.name != edit.name or not self._is_edit:
+            return False
+        match self.action:
+            case "move":
+                return self.before is not None and self.before.asked == edit.after
+            case "retire" | "delete" | "forget":
+                return edit.after is None
+            case _:
+                return (self.after.asked if self.after else None) == edit.after
+
+    @property
+    def _is_edit(self) -> bool:
+        """What is found alive without a record is an edit to nobody but the record."""
+        return self.heading in {EDITS, REFUSED} or self.reason is Reason.FOUND
 
     @property
     def provider(self) -> str:

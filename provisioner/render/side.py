@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from provisioner.model import (
     Adopt,
+    After,
     Annotate,
     Blocked,
     Change,
@@ -72,6 +73,19 @@ class Side(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     """After a change that gives a new life: what is expected.  The provider decides."""
     id: str | None = None
+
+    @property
+    def asked(self) -> After | None:
+        """What of it an entry asks for; None if not all of that is known."""
+        if self.digest is None or self.life is None:
+            return None
+        return After(
+            provider=self.provider,
+            model=self.model,
+            digest=self.digest,
+            life=self.life,
+            settings=self.settings,
+        )
 
 
 def before(change: Change) -> Side | None:

@@ -71,5 +71,11 @@ def fingerprint_line(plan: PlanView) -> str:
     return f"Fingerprint {plan.fingerprint[:SHORT]} ({edits if plan.edits else 'no edits'})."
 
 
+def removals_line(plan: PlanView) -> str:
+    """Name the removed entries that no row shows; empty if there are none."""
+    names = ", ".join(edit.name for edit in plan.unshown)
+    return f"Removed from the manifest, with no change of their own: {names}." if names else ""
+
+
 def _counted(verb: str, number: int) -> str:
     return f"{number} to {verb}" if verb in VERBS else f"{number} {verb}"

@@ -22,6 +22,7 @@ from provisioner.render.summary import (
     money_line,
     no_changes,
     plan_line,
+    removals_line,
     validity,
 )
 from provisioner.render.view import PlanView
@@ -75,3 +76,5 @@ def _retiring(plan: PlanView) -> str:
 def _caveats(plan: PlanView) -> Iterator[str]:
     if plan.partial:
         yield "This is a part of the plan, selected by name; the rest stays as it is."
+    if removals := removals_line(plan):
+        yield removals

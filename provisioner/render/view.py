@@ -7,6 +7,7 @@ and the commit, comes in as values; how any of it looks is not known here.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -57,6 +58,16 @@ class PlanView(Struct, frozen=True, kw_only=True):
     limits: tuple[BrokenLimit, ...]
     totals: Totals
     """Of every change, with a row or without."""
+
+    @property
+    def unshown(self) -> tuple[Edit, ...]:
+        """Edits that no row shows: of a removed entry, say, whose cache another one adopts."""
+        rows: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            rows[row.name].append(row)
+        return tuple(
+            edit for edit in self.edits if not any(row.shows(edit) for row in rows[edit.name])
+        )
 
 
 def noteworthy(plan: Plan) -> tuple[Change, ...]:

@@ -167,12 +167,21 @@ def _is_warning(action: str, heading: str) -> bool:
 def heading(change: Change) -> str:
     """Under which of `HEADINGS` it belongs."""
     match change:
-        case Blocked():
-            return REFUSED
         case Keep():
             return EDITS if is_unmet(change) else UNCHANGED
         case _:
-            return _BY_CAUSE[change.reason.cause]
+            return heading_of(action(change), change.reason)
+
+
+def heading_of(action: str, reason: Reason) -> str:
+    """The same by the verb; what is kept may be a warning as well, which no verb tells."""
+    match action:
+        case "blocked":
+            return REFUSED
+        case "keep":
+            return UNCHANGED
+        case _:
+            return _BY_CAUSE[reason.cause]
 
 
 def is_told(change: Change) -> bool:

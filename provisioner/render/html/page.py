@@ -25,7 +25,13 @@ from provisioner.render.money import (
 )
 from provisioner.render.row import Row, by_heading
 from provisioner.render.sizes import moment_short
-from provisioner.render.summary import changes_nothing, headline, no_changes, validity
+from provisioner.render.summary import (
+    changes_nothing,
+    headline,
+    no_changes,
+    removals_line,
+    validity,
+)
 from provisioner.render.view import PlanView
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -79,6 +85,7 @@ def _head(view: PlanView) -> Markup:
         tag("p", no_changes(view)) if changes_nothing(view) else None,
         tag("p", " · ".join(facts), class_="quiet"),
         tag("p", "A part of the plan, selected by name.", class_="bad") if view.partial else None,
+        tag("p", removals) if (removals := removals_line(view)) else None,
         *(tag("p", sentence, class_="bad") for sentence in limit_sentences(view.limits)),
     )
 
