@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock, options
-from provisioner.cli.review import merged_review
+from provisioner.cli.review import author_option, merged_review
 from provisioner.cli.status import Status
 from provisioner.errors import Refused
 from provisioner.manifest import load_manifest
@@ -19,7 +19,8 @@ from provisioner.render.sticky import mark_in, topic_of
 @click.command("approved")
 @options.stack_argument
 @options.env_option
-def command(stack: Path, *, environment: str | None) -> Status:
+@author_option
+def command(stack: Path, *, environment: str | None, author: str | None) -> Status:
     """
     Print the fingerprint that the review of this commit showed.
 
@@ -34,7 +35,7 @@ def command(stack: Path, *, environment: str | None) -> Status:
       ctxprov approved stacks/support-bot
     """
     name = load_manifest(stack, environment=environment).stack
-    with merged_review(os.environ) as forge:
+    with merged_review(os.environ, author) as forge:
         marks = [mark for comment in forge.mine() if (mark := mark_in(comment.text))]
     for mark in marks:
         if mark.topic == topic_of([name]):

@@ -10,7 +10,7 @@ import click
 
 from provisioner.cli.forge import Forge
 from provisioner.cli.plan_file import plan_views
-from provisioner.cli.review import review_of_job
+from provisioner.cli.review import author_option, review_of_job
 from provisioner.cli.status import Status
 from provisioner.render.sticky import comment_text, mark_in
 from provisioner.render.view import PlanView
@@ -28,7 +28,8 @@ _STALE = "No open request for review has this commit at its head any more; nothi
     metavar="NUMBER",
     help="Of the pull or merge request; by default that of the CI job.",
 )
-def command(files: tuple[Path, ...], number: int | None) -> Status:
+@author_option
+def command(files: tuple[Path, ...], *, number: int | None, author: str | None) -> Status:
     """
     Show plans in one comment under a pull request or merge request.
 
@@ -42,7 +43,7 @@ def command(files: tuple[Path, ...], number: int | None) -> Status:
       ctxprov comment plan.json --number 12
     """
     views = [view for file in files for view in plan_views(file)]
-    with review_of_job(os.environ, number) as forge:
+    with review_of_job(os.environ, number, author) as forge:
         click.echo(_told(forge, views) if forge else _STALE)
     return Status.OK
 

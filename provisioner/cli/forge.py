@@ -74,7 +74,7 @@ class Api:
             raise CtxprovError(f"{self._host} cannot be asked: {_words(error)}.") from error
         except ValueError as error:
             raise CtxprovError(f"{self._host} answered {method} with no JSON.") from error
-        kind = Denied if answer.status_code == httpx.codes.FORBIDDEN else CtxprovError
+        kind = Denied if _is_denied(answer) else CtxprovError
         words = clip(answer.text, _WORDS)
         raise kind(f"{self._host} answered {method} with {answer.status_code}: {words}")
 
@@ -105,6 +105,12 @@ def only(numbers: Sequence[int], what: str) -> int:
         return numbers[0]
     listed = ", ".join(map(str, numbers)) or "none"
     raise Refused(f"One request for review should have {what}, and there is: {listed}.")
+
+
+def _is_denied(answer: httpx.Response) -> bool:
+    """Whether it is for good: what asks too often is told to come again."""
+    hurried = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+    return answer.status_code == httpx.codes.FORBIDDEN and not hurried
 
 
 def _words(error: Exception) -> str:

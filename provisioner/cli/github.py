@@ -17,19 +17,21 @@ from provisioner.errors import CtxprovError
 
 _TOKEN = "Give the step `GITHUB_TOKEN: ${{ github.token }}` and the job `pull-requests: write`."  # noqa: S105  # a hint
 
-_JOB = "github-actions[bot]"
+JOB = "github-actions[bot]"
+"""Who comments with the token of a job."""
 
 
 class GitHub:
-    """One pull request."""
+    """One pull request, under which *author* comments; None is whoever has the token."""
 
-    def __init__(self, api: Api, repository: str, number: int) -> None:
+    def __init__(self, api: Api, repository: str, number: int, author: str | None) -> None:
         self._api = api
         self._repository = f"/repos/{repository}"
         self._number = number
+        self._author = author
 
     def mine(self) -> Iterator[Comment]:
-        login = self._login()
+        login = self._author or self._login()
         for one in self._api.every(f"{self._repository}/issues/{self._number}/comments"):
             if (one["user"] or {}).get("login") == login:
                 yield Comment(id=one["id"], text=one["body"] or "")
@@ -47,7 +49,7 @@ class GitHub:
         try:
             return str(self._api.call("GET", "/user")["login"])
         except Denied:
-            return _JOB
+            return JOB
 
 
 def github_api(environ: Mapping[str, str]) -> Api:
@@ -56,20 +58,23 @@ def github_api(environ: Mapping[str, str]) -> Api:
     return Api(home, {"authorization": f"Bearer {token}", "accept": "application/vnd.github+json"})
 
 
-def pull_request(api: Api, environ: Mapping[str, str], number: int | None) -> GitHub | None:
+def pull_request(
+    api: Api, environ: Mapping[str, str], number: int | None, author: str | None
+) -> GitHub | None:
     """The pull request of this job; None if a newer commit is at its head by now."""
     repository = needed(environ, "GITHUB_REPOSITORY")
     found = number or _number(api, repository, _event(environ))
-    return GitHub(api, repository, found) if found else None
+    return GitHub(api, repository, found, author) if found else None
 
 
-def merged_pull_request(api: Api, environ: Mapping[str, str]) -> GitHub:
+def merged_pull_request(api: Api, environ: Mapping[str, str], author: str | None) -> GitHub:
     """The pull request that brought this job's commit into its branch."""
     repository, commit = needed(environ, "GITHUB_REPOSITORY"), needed(environ, "GITHUB_SHA")
     branch = needed(environ, "GITHUB_REF_NAME")
     listed = api.every(f"/repos/{repository}/commits/{commit}/pulls")
     found = [int(p["number"]) for p in listed if p["merged_at"] and p["base"]["ref"] == branch]
-    return GitHub(api, repository, only(found, f"brought {commit} into {branch}"))
+    number = only(found, f"brought {commit} into {branch}")
+    return GitHub(api, repository, number, author)
 
 
 def _event(environ: Mapping[str, str]) -> Shaped:

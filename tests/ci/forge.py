@@ -33,6 +33,8 @@ class Forge(ABC):
 
     url: str = ""
     broken: bool = False
+    hurried: bool = False
+    """Whether it was asked too often."""
     elsewhere: str = ""
     """Where every request is redirected to, if set."""
     merged: bool = False
@@ -162,6 +164,8 @@ def served(forge: Forge) -> Iterator[None]:
             self.send_response(status)
             if forge.elsewhere:
                 self.send_header("location", forge.elsewhere + self.path)
+            if forge.hurried:
+                self.send_header("retry-after", "60")
             self.send_header("content-length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)
@@ -169,6 +173,8 @@ def served(forge: Forge) -> Iterator[None]:
         def reply(self, body: Any) -> tuple[int, Any]:  # noqa: ANN401  # JSON
             if forge.broken:
                 return 502, {"message": "::error::out of order"}
+            if forge.hurried:
+                return 403, {"message": "You have exceeded a secondary rate limit"}
             if forge.elsewhere:
                 return 307, {}
             parts = urlsplit(self.path)

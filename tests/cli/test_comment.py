@@ -96,6 +96,34 @@ def test_somebody_elses_comment(stage: Stage, forge: Forge) -> None:
     assert [one.author for one in forge.said] == ["mallory", forge.us]
 
 
+def test_an_app_of_ones_own(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comment of an app, which may not ask who it is, is found by the name that is given."""
+
+    class App(GitHub):
+        us = "acme-plans[bot]"
+
+    for hub in job_on(App(merged=True), stage, monkeypatch):
+        file = planned(stage, A)
+        for _ in range(2):
+            assert stage.run("comment", str(file), "--author", App.us).status == 0
+        assert len(hub.writes()) == 1
+        shown = json.loads(file.read_text())["fingerprint"]
+        assert stage.run("approved", ".").out.strip() != shown
+        monkeypatch.setenv("CTXPROV_AUTHOR", App.us)
+        assert stage.run("approved", ".").out.strip() == shown
+
+
+def test_asked_too_often(stage: Stage, hub: GitHub) -> None:
+    """A forge that wants to be asked later has not said who we are: nothing is believed."""
+    file = planned(stage, A)
+    hub.hurried = True
+
+    told = stage.run("approved", ".")
+    assert (told.status, told.out) == (1, "")
+    assert stage.run("comment", str(file)).status == 1
+    assert not hub.writes()
+
+
 def test_no_edits(stage: Stage, forge: Forge) -> None:
     """A plan without edits begins no comment, and says so in one that is there."""
     file = planned(stage, A)
