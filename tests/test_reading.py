@@ -74,6 +74,15 @@ def test_several_stacks() -> None:
     assert plan_views_from_json(raw, where="plan.json") == (WHOLE, view(plan_of()))
 
 
+def test_a_plan_of_before() -> None:
+    """A plan that was made before lines knew their end reads all the same."""
+    document = json.loads(plan_json(WHOLE))
+    ends = [change["cost"].pop("ends_on") for change in document["changes"]]
+
+    assert len(set(ends)) > 1
+    assert reread(json.dumps(document)).totals == WHOLE.totals
+
+
 def test_a_name_that_was_given_by_adopting() -> None:
     """A removed entry has no row if another one adopts its cache; every format names it."""
     want, old = desired("b", adopt="cachedContents/1"), desired("a")
@@ -162,6 +171,8 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (lambda d: d["totals"]["once"].update(usd=1e300), "totals.once"),
         (lambda d: d["totals"]["once"].update(usd=0), "its totals are not those of its changes"),
         (lambda d: d["totals"].update(unpriced=0, lines=1), "its totals are not those"),
+        (lambda d: d["changes"][0]["cost"].update(ends_on="soon"), "changes.0"),
+        (lambda d: d["changes"][0]["cost"].update(ends_on="2026-02-30"), "day is out of range"),
         (in_first("cost", None), "its totals are not those of its changes"),
         (hide, "no change shows the edit of product-manual"),
         (disguise, "the change of product-manual does not follow from its reason"),

@@ -154,6 +154,8 @@ class Cost(Struct, frozen=True, kw_only=True):
     """What the old cache costs until it is gone."""
     month: Money
     """The rent of the next 30 days, in which a cache that is kept warm lives on."""
+    ends_on: date | None
+    """The last day, UTC, on which it lives; None if it lives on after these 30 days."""
     steps: tuple[Step, ...]
     """The changes of price in these 30 days, by day."""
     use: Use | None
@@ -171,9 +173,12 @@ class Cost(Struct, frozen=True, kw_only=True):
         return any(money.partial for money in (own, now.once, now.before, now.after))
 
     def on(self, day: date) -> Figures:
-        """What holds on *day*."""
+        """What holds on *day*; no rent if it is dead by then."""
         past = [step.figures for step in self.steps if step.on <= day]
-        return past[-1] if past else self.figures
+        held = past[-1] if past else self.figures
+        if self.ends_on is None or day <= self.ends_on:
+            return held
+        return Figures.of(held.once, NOTHING, NOTHING)
 
 
 class Totals(Struct, frozen=True, kw_only=True):

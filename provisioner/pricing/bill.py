@@ -30,7 +30,7 @@ from provisioner.model.money import (
 )
 from provisioner.pricing.effects import Effect, effect, held_by, left
 from provisioner.pricing.kept import part
-from provisioner.pricing.tariff import MONTH, Held, Lookup, Tariffs, tariffs
+from provisioner.pricing.tariff import MONTH, Held, Lookup, Tariffs, last_day, tariffs
 from provisioner.pricing.worth import IMPLICIT_HITS, use
 
 
@@ -129,6 +129,7 @@ def _priced(name: str, done: Effect, at: datetime, implicit_hits: Decimal) -> Co
         figures=_figures(done, today),
         overlap=done.fading.held.rent_over(at, done.fading.span) if done.fading else NOTHING,
         month=done.after.rent_over(at, done.lasts) if done.after else NOTHING,
+        ends_on=last_day(at, done.lasts) if done.lasts < MONTH else None,
         steps=_steps(done, at, implicit_hits),
         use=_use(done, today, implicit_hits),
     )

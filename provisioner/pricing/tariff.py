@@ -78,6 +78,11 @@ def tariffs(lookup: Lookup) -> Tariffs:
     return find
 
 
+def last_day(at: datetime, span: timedelta) -> date:
+    """The day, UTC, on which *span* from *at* on ends; at midnight it is the one before."""
+    return _day(at + max(timedelta(), span - _MICROSECOND))
+
+
 class Held(Struct, frozen=True):
     """
     Tokens of a model, in a cache or about to be.
@@ -120,7 +125,7 @@ class Held(Struct, frozen=True):
 
     def turns(self, at: datetime, span: timedelta) -> tuple[date, ...]:
         """The days within *span* from *at* on whose prices are not those of the day before."""
-        first, last = _day(at), _day(at + span)
+        first, last = _day(at), last_day(at, span)
         return tuple(
             day
             for day in self.tariff.days

@@ -86,6 +86,7 @@ def _sum_of_costs(costs: Sequence[Cost]) -> Cost | None:
         figures=sum((cost.figures for cost in costs), FREE),
         overlap=total(cost.overlap for cost in costs),
         month=total(cost.month for cost in costs),
+        ends_on=None,
         steps=(),
         use=replace(use, write=total(writes)) if isinstance(use, AnnotationUse) else None,
     )

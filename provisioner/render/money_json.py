@@ -45,6 +45,7 @@ def cost_json(cost: Cost) -> dict[str, Json]:
         **_figures_json(cost.figures),
         "overlap": money_json(cost.overlap),
         "rent_30_days": money_json(cost.month),
+        "ends_on": cost.ends_on.isoformat() if cost.ends_on else None,
         "use": _use_json(cost.use),
         "steps": [_step_json(step) for step in cost.steps],
     }
@@ -111,6 +112,7 @@ def parse_cost(name: str, json: Shaped) -> Cost:
         figures=_parse_figures(json),
         overlap=parse_money(json["overlap"]),
         month=parse_money(json["rent_30_days"]),
+        ends_on=date.fromisoformat(end) if (end := json.get("ends_on")) else None,
         steps=tuple(map(_parse_step, json["steps"])),
         use=_parse_use(json["use"]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,8 @@ from provisioner.model import (
     Replace,
     Retire,
     Settings,
+    Ttl,
+    Until,
 )
 from provisioner.model.known import Period
 from provisioner.model.money import (
@@ -49,6 +51,9 @@ WANT = desired("a", model="flat", measure=COUNTED)
 OTHER = desired("a", "other", model="flat", measure=replace(COUNTED, tokens=3 * MILLION))
 UNKNOWN = desired("b", model="unheard-of", measure=COUNTED)
 DOUBLED = desired("c", model="doubling", measure=COUNTED)
+ONCE = replace(WANT, settings=Settings(keep="once"))
+TODAY = NOW.date()
+MIDNIGHT = datetime.combine(TURN, time(), UTC)
 NOTE = annotation("n", model="noted", measure=COUNTED)
 
 
@@ -170,6 +175,46 @@ def test_a_price_that_changes_too_late() -> None:
     assert of(Leave(live(DOUBLED), retiring(DOUBLED), Reason.RETIRING)).steps == ()
 
 
+def test_a_price_that_changes_when_a_cache_dies() -> None:
+    """A price that begins at the very moment of its end is not told of a cache."""
+    for end, days in ((MIDNIGHT, []), (MIDNIGHT + HOUR, [TURN])):
+        told = of(Create(replace(DOUBLED, life=Until(end)), None, Reason.NEW))
+        assert [step.on for step in told.steps] == days
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Create(WANT, None, Reason.NEW), None),
+        (Create(ONCE, None, Reason.NEW), TODAY),
+        (Create(replace(ONCE, life=Ttl(MONTH)), None, Reason.NEW), None),
+        (Create(replace(WANT, life=Until(MIDNIGHT)), None, Reason.NEW), TURN - timedelta(days=1)),
+        (Create(replace(WANT, life=Until(MIDNIGHT + HOUR)), None, Reason.NEW), TURN),
+        (Create(replace(WANT, life=Until(NOW)), None, Reason.NEW), TODAY),
+        (Keep(ONCE, live(ONCE), recorded(ONCE), Reason.CURRENT), TODAY),
+        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), None),
+        (Retire(live(ONCE), recorded(ONCE), Reason.UNDECLARED), TODAY),
+        (Leave(live(WANT), None, Reason.STRAY), TODAY),
+        (Annotate(NOTE, None, None, Reason.NEW), None),
+        (Forget(recorded(WANT), Reason.UNDECLARED), None),
+    ],
+)
+def test_the_last_day(change: Change, expected: date | None) -> None:
+    """A line knows the last day on which it lives, if it does not go on for a month."""
+    assert of(change).ends_on == expected
+
+
+@given(st.timedeltas(timedelta(0), 2 * MONTH), st.integers(0, MONTH.days))
+def test_the_dead_cost_no_rent(span: timedelta, days: int) -> None:
+    """Rent is told of just those days on which a cache lives, and what it costs once of all."""
+    day = TODAY + timedelta(days=days)
+    begun = max(NOW, datetime.combine(day, time(), UTC))
+    told = of(Create(replace(ONCE, life=Ttl(span)), None, Reason.NEW))
+    lives = begun < NOW + span or not days
+
+    assert told.on(day) == (figures("2", "0", "1") if lives else figures("2", "0", "0"))
+
+
 @pytest.mark.parametrize(
     ("change", "at", "expected"),
     [
@@ -259,6 +304,16 @@ def test_totals_of_prices_that_change() -> None:
 
     assert told.figures == figures("4", "0", "2")
     assert (step.on, step.figures) == (TURN, figures("6", "0", "3"))
+
+
+def test_totals_without_the_dead() -> None:
+    """From a day on that changes a price, the total holds nothing of what is dead by then."""
+    warm = Keep(DOUBLED, live(DOUBLED), recorded(DOUBLED), Reason.CURRENT)
+    lines = [of(warm), of(Create(ONCE, None, Reason.NEW))]
+    (step,) = totals(lines).steps
+
+    assert totals(lines).figures == figures("2", "1", "2")
+    assert (step.on, step.figures) == (TURN, figures("2", "2", "2"))
 
 
 def test_totals_of_calls() -> None:

@@ -52,7 +52,9 @@ USE = CacheUse(
 NOTE = AnnotationUse(write=dollars("0.25"), pays_after=Decimal("1.2778"), net_per_hour=None)
 CREATE = Figures.of(dollars("4.1"), NOTHING, dollars("0.14"))
 DOUBLE = Figures.of(dollars("8.2"), NOTHING, dollars("0.28"))
-COST = Cost(name="a", figures=CREATE, overlap=NOTHING, month=NOTHING, steps=(), use=USE)
+COST = Cost(
+    name="a", figures=CREATE, overlap=NOTHING, month=NOTHING, ends_on=None, steps=(), use=USE
+)
 TOTALS = Totals(
     lines=3,
     unpriced=0,

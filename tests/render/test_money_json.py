@@ -32,8 +32,22 @@ def test_an_amount_comes_back(nano: int, estimated: bool, partial: bool) -> None
 
 def test_lines_come_back() -> None:
     """Caches, annotations, steps and what has no price."""
-    for cost in (COST, UNKNOWN, replace(UNKNOWN, use=NOTE), replace(COST, use=None, steps=(STEP,))):
+    for cost in (
+        COST,
+        UNKNOWN,
+        replace(UNKNOWN, use=NOTE),
+        replace(COST, use=None, steps=(STEP,)),
+        replace(COST, ends_on=NEW_YEAR),
+    ):
         assert parse_cost("a", json.loads(json.dumps(cost_json(cost)))) == cost
+
+
+def test_a_line_of_before() -> None:
+    """A line that was written before lines knew their end is read as one that goes on."""
+    told = cost_json(replace(COST, ends_on=NEW_YEAR))
+    assert told.pop("ends_on") == "2027-01-01"
+
+    assert parse_cost("a", json.loads(json.dumps(told))) == COST
 
 
 def test_totals_come_back() -> None:
