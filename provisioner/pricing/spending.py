@@ -28,7 +28,7 @@ class Grant(Struct, frozen=True):
 
 def spent(want: DesiredCache, grants: Sequence[Grant], lookup: Lookup, *, until: datetime) -> Spent:
     """What *want* has cost by the moment *until*, given its *grants* in order."""
-    tariff = Tariff(lookup(want.provider, want.model))
+    tariff = Tariff(lookup(want.kind, want.model))
     held = Held(tariff, want.measure.tokens, estimated=not want.measure.counted)
     alive = [grant for grant in grants if grant.until > grant.at]
     made = [grant.at for grant in alive if grant.made]

@@ -20,7 +20,7 @@ from provisioner.model.known import Model, Period, Rate
 from provisioner.model.money import NO_PRICE, NOTHING, Money, total
 
 Lookup: TypeAlias = Callable[[str, str], Model | None]
-"""Finds a model by its provider and its name."""
+"""Finds a model by the type of its provider and its name."""
 
 Tariffs: TypeAlias = "Callable[[str, str], Tariff]"
 

@@ -51,6 +51,13 @@ def test_what_never_lived_costs_nothing() -> None:
     assert paid(grant(2, 1, made=True)) == UNSPENT
 
 
+def test_a_named_project() -> None:
+    """A project of any name is paid at the prices of its type."""
+    assert paid(grant(0, 1, made=True), want=replace(WANT, provider="eu")) == paid(
+        grant(0, 1, made=True)
+    )
+
+
 def test_no_price() -> None:
     """An unknown model costs nobody knows what."""
     found = paid(grant(0, 1, made=True), want=replace(WANT, model="unheard-of"))
