@@ -58,6 +58,8 @@ def _documents(raw: bytes) -> list[Json]:
     if len(raw) > LARGEST:
         raise ValueError(f"it is larger than {LARGEST // 2**20} MiB")
     match orjson.loads(raw):
+        case {"format_version": 1, "stacks": []}:
+            raise ValueError("it holds no plan")
         case {"format_version": 1, "stacks": list(several)}:
             return several
         case one:

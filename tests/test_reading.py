@@ -136,6 +136,11 @@ def as_a_part(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
     document["partial"] = True
 
 
+def empty(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    document.clear()
+    document.update(format_version=1, stacks=[])
+
+
 def in_first(key: str, value: object) -> Callable[[Any], None]:
     return lambda document: document["changes"][0].__setitem__(key, value)
 
@@ -174,6 +179,7 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (lambda d: d["changes"][0]["cost"].update(ends_on="soon"), "changes.0"),
         (lambda d: d["changes"][0]["cost"].update(ends_on="2026-02-30"), "day is out of range"),
         (in_first("cost", None), "its totals are not those of its changes"),
+        (empty, "it holds no plan"),
         (hide, "no change shows the edit of product-manual"),
         (disguise, "the change of product-manual does not follow from its reason"),
         (as_time, "no change shows the edit of product-manual"),

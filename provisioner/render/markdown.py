@@ -9,6 +9,7 @@ are code spans, or plain words that mean nothing to Markdown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -55,16 +56,37 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
 
 def together(comments: Sequence[str], *, limit: int = LIMIT) -> str:
     """Several comments as one below *limit*; of those without room the headline stays."""
-    heads = [comment.partition("\n")[0] + "\n" for comment in comments]
+    whole = "\n".join(comments)
+    if _bytes(whole) < limit:
+        return whole
+    heads = _heads(comments)
     room = limit - 1 - _bytes("\n".join([*heads, _CUT]))
-    parts, cut = [], ""
+    if room < 0:
+        return headlines(comments, limit=limit)
+    parts = []
     for comment, head in zip(comments, heads, strict=True):
         rest = _bytes(comment) - _bytes(head)
         fits = rest <= room
         room -= rest if fits else 0
-        cut = cut if fits else _CUT
         parts.append(comment if fits else head)
-    return "\n".join([*parts, *([cut] if cut else [])])
+    return "\n".join([*parts, _CUT])
+
+
+def headlines(comments: Sequence[str], *, limit: int = LIMIT) -> str:
+    """
+    What *comments* begin with, as far as there is room below *limit*; the others are counted.
+
+    That is a cut comment; *limit* has room to say so.
+    """
+    room = limit - 1 - _bytes(_MORE.format(len(comments)) + _CUT)
+    shown = list(_fitting([f"{head}\n" for head in _heads(comments)], room))
+    left = len(comments) - len(shown)
+    return "".join([*shown, _MORE.format(left) if left else "", _CUT])
+
+
+def is_cut(comment: str) -> bool:
+    """Whether *comment*, or one in it, left something out; nothing foreign reads like that."""
+    return _CUT in comment
 
 
 def result_markdown(plan: Plan, results: Iterable[Result], *, limit: int = LIMIT) -> str:
@@ -110,6 +132,9 @@ class _Table(Struct, frozen=True):
         return "\n</details>\n" if self.title else ""
 
 
+_Fit = TypeVar("_Fit", _Line, str)
+
+
 def _page(head: str, tables: Iterable[_Table], foot: str, limit: int) -> str:
     """Give each table in turn what room there is, having kept enough for all frames."""
     filled = [table for table in tables if table.rows]
@@ -126,7 +151,11 @@ def _page(head: str, tables: Iterable[_Table], foot: str, limit: int) -> str:
     return "".join([*parts, cut, foot])
 
 
-def _fitting(lines: Iterable[_Line], room: int) -> Iterator[_Line]:
+def _heads(comments: Iterable[str]) -> list[str]:
+    return [comment.partition("\n")[0] + "\n" for comment in comments]
+
+
+def _fitting(lines: Iterable[_Fit], room: int) -> Iterator[_Fit]:
     for line in lines:
         room -= _bytes(str(line))
         if room < 0:

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from provisioner.render.markdown import LIMIT, plan_markdown
+from provisioner.render.markdown import LIMIT, headlines, is_cut, plan_markdown
 from provisioner.render.view import PlanView
 
 _LINE = re.compile(r"<!-- ctxprov ([0-9a-f]{16}) ([0-9a-f]{64}) ([0-9a-f]{16})( cut)? -->\n")
@@ -39,16 +39,23 @@ def topic_of(stacks: Iterable[str]) -> str:
 
 
 def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark, str]:
-    """The whole comment, in less than *limit* bytes, each plan with the same share of them."""
-    share = (limit - _ROOM) // len(views)
-    pages = [plan_markdown(view, limit=share) for view in views]
+    """
+    The whole comment, in less than *limit* bytes, each plan with the same share of them.
+
+    If a share has no room for what frames a plan, there are only headlines.
+    """
+    room = limit - _ROOM
+    pages = [plan_markdown(view, limit=room // len(views)) for view in views]
+    text = "\n".join(pages)
+    if len(text.encode()) >= room:
+        text = headlines(pages, limit=room)
     mark = Mark(
         topic=topic_of(view.stack for view in views),
         fingerprint=_fingerprint(views),
         money=_digest(_money(views))[:16],
-        cut=any(plan_markdown(v, limit=2 * limit) != p for v, p in zip(views, pages, strict=True)),
+        cut=is_cut(text),
     )
-    return mark, _line(mark) + "\n".join(pages)
+    return mark, _line(mark) + text
 
 
 def mark_in(text: str) -> Mark | None:

@@ -116,6 +116,19 @@ def test_several_comments_are_one() -> None:
     assert together(many[1:2] * 2) == f"{many[1]}\n{many[1]}"
 
 
+@given(st.integers(0, 60), st.integers(200, 6_000))
+def test_headlines_fit_too(count: int, limit: int) -> None:
+    """Several comments are below their limit; headlines without room are counted."""
+    one = plan_markdown(view(plan_of()))
+    text = together([one] * count, limit=limit)
+    shown = text.count("### ctxprov: ")
+    more = f"\n… and {count - shown} more.\n" if shown < count else ""
+
+    assert len(text.encode()) < limit
+    assert more in text
+    assert ("**This comment is cut**" in text) == (text.count(one) < count)
+
+
 def test_the_headline_tells_what_how_much_and_until_when() -> None:
     """Replacements first, then money, then how long the plan is true."""
     plan = plan_of(PLAN.changes[1], PLAN.changes[0])

@@ -1,0 +1,65 @@
+"""The one comment under a review fits, and never hides that it hides something."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from provisioner.render.markdown import LIMIT, plan_markdown
+from provisioner.render.sticky import comment_text, mark_in
+from provisioner.render.view import PlanView
+from tests.render.scene import plan_of, view
+from tests.render.test_markdown import created
+
+NONE, FEW, MANY = (view(plan_of(*created(count))) for count in (0, 2, 40))
+WHOLE = {one.counts["create"]: plan_markdown(one) for one in (NONE, FEW, MANY)}
+LIMITS = st.integers(512, LIMIT) | st.integers(512, 4_096)
+
+
+def is_all_there(views: list[PlanView], text: str) -> bool:
+    counted = ((whole, [one.counts["create"] for one in views]) for whole in WHOLE.items())
+    return all(text.count(whole) == made.count(count) for (count, whole), made in counted)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 900), st.integers(0, 900), st.integers(0, 200), LIMITS)
+def test_it_fits(none: int, few: int, many: int, limit: int) -> None:
+    """However many plans and however little room, it is below its limit, and marked if cut."""
+    views = [NONE] * none + [FEW] * few + [MANY] * many
+    mark, text = comment_text(views, limit=limit)
+
+    assert len(text.encode()) < limit
+    assert mark.cut != is_all_there(views, text)
+    assert mark.cut == ("**This comment is cut**" in text)
+    assert mark_in(text) == mark
+
+
+def test_many_stacks() -> None:
+    """Where the plans of many stacks have no room, all their headlines do, and it is cut."""
+    names = [f"stack-{at}" for at in range(250)]
+    mark, text = comment_text([replace(FEW, stack=name) for name in names])
+
+    assert mark.cut
+    assert text.count("\n### ctxprov: `stack-") == len(names)
+    assert "| Change |" not in text
+    assert "more." not in text
+
+
+def test_too_many_stacks() -> None:
+    """Where not even all headlines have room, those without are counted."""
+    mark, text = comment_text([FEW] * 2_000)
+    shown = text.count("\n### ctxprov: ")
+
+    assert mark.cut
+    assert shown > 400
+    assert f"… and {2_000 - shown:,} more." in text
+
+
+def test_a_long_plan_among_short_ones() -> None:
+    """A plan that has no room leaves out rows, and the others stay whole."""
+    mark, text = comment_text([FEW, MANY, FEW], limit=6_000)
+
+    assert mark.cut
+    assert text.count(WHOLE[2]) == 2
+    assert "… and " in text
