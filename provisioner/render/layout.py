@@ -12,6 +12,8 @@ from unicodedata import combining, east_asian_width
 
 NARROWEST = 60
 _GAP = "  "
+_CROWD = 2
+"""Characters for each column: a letter and its accent."""
 
 
 def columns(text: str) -> int:
@@ -26,11 +28,15 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 
 def clip(text: str, width: int) -> str:
-    """Take out the middle of *text* if it is wider than *width*: ends tell names apart."""
-    if columns(text) <= width:
+    """
+    Take out the middle of *text* if it is wider than *width*: ends tell names apart.
+
+    Marks that take no column count too: at most two characters are left for each column.
+    """
+    if columns(text) <= width and len(text) <= _CROWD * width:
         return text
     tail = (width - 1) // 3
-    return f"{_head(text, width - 1 - tail)}…{_head(text[::-1], tail)[::-1]}"
+    return f"{_end(text, width - 1 - tail)}…{_end(text[::-1], tail)[::-1]}"
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -61,6 +67,10 @@ def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset())
         ).rstrip()
         for row in rows
     ]
+
+
+def _end(text: str, width: int) -> str:
+    return _head(text[: _CROWD * width], width)
 
 
 def _pieces(words: Iterable[str], width: int) -> Iterator[str]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from provisioner.render.layout import clip, columns, hang, pad, table, wrap
 
 WORDS = st.text(st.sampled_from("ab 漢é\u0301-"))
+MARKS = st.text(st.sampled_from("a漢\u0301\u0302"), max_size=200)
 
 
 def test_wide_characters_take_two_columns() -> None:
@@ -25,10 +26,20 @@ def test_clip_keeps_both_ends() -> None:
     assert clip("short", 16) == "short"
 
 
-@given(WORDS, st.integers(2, 30))
+def test_clip_counts_marks() -> None:
+    """Marks that take no column are clipped too once they are many, and both ends stay."""
+    assert clip(f"a{7_000 * chr(0x301)}b", 10) == f"a{11 * chr(0x301)}…{5 * chr(0x301)}b"
+    assert clip("e\u0301" * 10, 10) == "e\u0301" * 10
+
+
+@given(WORDS | MARKS, st.integers(2, 30))
 def test_clip_fits(text: str, width: int) -> None:
-    """A clipped text is never wider than its column."""
-    assert columns(clip(text, width)) <= width
+    """A clipped text is never wider than its column, nor longer than twice that."""
+    clipped = clip(text, width)
+
+    assert columns(clipped) <= width
+    assert len(clipped) <= 2 * width
+    assert clipped == text or "…" in clipped
 
 
 @given(WORDS, st.integers(2, 30))
