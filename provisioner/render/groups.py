@@ -1,7 +1,9 @@
 """
 Many rows that are alike as one: the same thing happens to names that begin alike.
 
-Nothing is lost by it: a group counts its rows, and adds up their sizes, tokens and money.
+A group counts its rows, and adds up their sizes, tokens and money.  What somebody reviews is
+told in full all the same: rows go together only if one sentence tells of each, and whatever an
+edit removes is named.
 """
 
 from __future__ import annotations
@@ -15,9 +17,13 @@ from msgspec.structs import replace
 from provisioner.model.money import FREE, AnnotationUse, Cost, total
 from provisioner.render.row import Row
 from provisioner.render.side import Side, Tokens
+from provisioner.render.wording import EDITS, REFUSED
 
 FEW = 5
 """So many alike are still listed one by one."""
+
+_REVIEWED = frozenset({EDITS, REFUSED})
+_REMOVING = frozenset({"retire", "delete", "forget"})
 
 
 class Group(Struct, frozen=True):
@@ -31,14 +37,21 @@ def grouped(rows: Iterable[Row]) -> tuple[Group, ...]:
     """Put together what is alike, where its first row was."""
     alike: dict[tuple[object, ...], list[Row]] = defaultdict(list)
     for at, row in enumerate(rows):
-        word, hyphen, _ = row.name.partition("-")
-        same = (row.heading, row.action, row.reason, row.provider, row.model)
-        alike[(*same, word) if hyphen else (at,)].append(row)
+        alike[_likeness(row) or (at,)].append(row)
     return tuple(
         group
         for one in alike.values()
         for group in ((_together(one),) if len(one) > FEW else map(Group, one))
     )
+
+
+def _likeness(row: Row) -> tuple[object, ...] | None:
+    """What the rows of a group have in common; None for a row that stays by itself."""
+    word, hyphen, _ = row.name.partition("-")
+    if not hyphen or (row.heading == EDITS and row.action in _REMOVING):
+        return None
+    sentence = row.why if row.heading in _REVIEWED else None
+    return (row.heading, row.action, row.reason, row.provider, row.model, word, sentence)
 
 
 def _together(rows: Sequence[Row]) -> Group:

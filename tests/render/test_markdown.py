@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from msgspec.structs import replace
 
 from provisioner.errors import NetworkError
-from provisioner.model import Change, Create, Done, Failed, Reason, Refresh, Result
+from provisioner.model import Change, Create, Done, Failed, Note, Reason, Refresh, Result
 from provisioner.render.markdown import LIMIT, plan_markdown, result_markdown, together
 from tests.builders import HOUR, desired, live, recorded
 from tests.render.scene import AT, MANUAL, PLAN, RESULTS, cache, golden, plan_of, view
@@ -166,6 +166,22 @@ def test_many_alike_are_one_row() -> None:
     assert grouped[-1].content == "`~$45.69 once, +~$30.46/h`"
     assert single[1].content == "`c0`"
     assert "301 created" in text.splitlines()[0]
+
+
+def test_an_edit_among_others_has_its_row() -> None:
+    """A cache that loses its protection is not counted with those that get another setting."""
+    longer = replace(MANUAL.settings, retire_after=2 * HOUR)
+    guarded = cache("prod-billing", settings=replace(MANUAL.settings, protect=True))
+    changes = [Note(cache("prod-billing"), live(guarded), recorded(guarded), Reason.SETTINGS)]
+    for one in (cache(f"prod-{at}") for at in range(6)):
+        want = replace(one, settings=longer)
+        changes.append(Note(want, live(one), recorded(one), Reason.SETTINGS))
+    (edits,) = tables(plan_markdown(view(plan_of(*changes))))
+
+    assert [[cell.content for cell in cells[1:4:2]] for cells in edits] == [
+        ["`prod-billing`", "protect true → false"],
+        ["`prod-*`: 6 noted", "retire_after 1h → 2h"],
+    ]
 
 
 def test_edits_come_before_all_else() -> None:
