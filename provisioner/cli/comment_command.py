@@ -35,7 +35,7 @@ def command(files: tuple[Path, ...], *, number: int | None, author: str | None) 
 
     For jobs of GitHub Actions (with GITHUB_TOKEN) and GitLab CI (with GITLAB_TOKEN). Each FILE
     is a plan in JSON, which may come from a job that is not trusted. The comment is edited only
-    when the edits or the money in it change, and none is begun for a plan without edits.
+    when the edits, limits or money in it change, and none is begun for a plan without edits.
 
     \b
     Examples:

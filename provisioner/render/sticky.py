@@ -1,9 +1,10 @@
 """
 The one comment under a review: plans, below a line that only machines read.
 
-The line says what the comment tells: of which stacks, which edits, which money.  A comment
-is written anew when that is no longer so, and for no other reason, because every edit of it
-may be a message to somebody.  The line is all digits, so that nothing foreign is in it.
+The line says what the comment tells: of which stacks, which edits, and what of them: changes,
+limits and money.  A comment is written anew when that is no longer so, and for no other
+reason, because every edit of it may be a message to somebody.  The line is all digits, so
+that nothing foreign is in it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from provisioner.render.markdown import LIMIT, headlines, is_cut, plan_markdown
 from provisioner.render.view import PlanView
+from provisioner.render.wording import EDITS, REFUSED
 
 _LINE = re.compile(r"<!-- ctxprov ([0-9a-f]{16}) ([0-9a-f]{64}) ([0-9a-f]{16})( cut)? -->\n")
 _ROOM = 256
@@ -29,7 +31,8 @@ class Mark(Struct, frozen=True, kw_only=True):
     """The stacks; a comment about the same is the one to edit."""
     fingerprint: str
     """That of the plan; of several plans, one over theirs."""
-    money: str
+    told: str
+    """What is said of the edits, whatever the time is."""
     cut: bool
     """Whether rows were left out, so that nobody can have read them."""
 
@@ -52,7 +55,7 @@ def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark
     mark = Mark(
         topic=topic_of(view.stack for view in views),
         fingerprint=_fingerprint(views),
-        money=_digest(_money(views))[:16],
+        told=_digest(_told(views))[:16],
         cut=is_cut(text),
     )
     return mark, _line(mark) + text
@@ -63,13 +66,13 @@ def mark_in(text: str) -> Mark | None:
     found = _LINE.match(text.replace("\r\n", "\n"))
     if found is None:
         return None
-    topic, fingerprint, money, cut = found.groups()
-    return Mark(topic=topic, fingerprint=fingerprint, money=money, cut=bool(cut))
+    topic, fingerprint, told, cut = found.groups()
+    return Mark(topic=topic, fingerprint=fingerprint, told=told, cut=bool(cut))
 
 
 def _line(mark: Mark) -> str:
     cut = " cut" if mark.cut else ""
-    return f"<!-- ctxprov {mark.topic} {mark.fingerprint} {mark.money}{cut} -->\n"
+    return f"<!-- ctxprov {mark.topic} {mark.fingerprint} {mark.told}{cut} -->\n"
 
 
 def _fingerprint(views: Sequence[PlanView]) -> str:
@@ -77,11 +80,13 @@ def _fingerprint(views: Sequence[PlanView]) -> str:
     return fingerprints[0] if len(views) == 1 else _digest(fingerprints)
 
 
-def _money(views: Iterable[PlanView]) -> Iterable[str]:
-    """What the headlines say of money, as amounts."""
+def _told(views: Iterable[PlanView]) -> Iterable[str]:
     for view in views:
         figures = view.totals.figures
         yield f"{figures.once.nano} {figures.delta.nano}"
+        yield from (f"{limit.refused} {limit.why}" for limit in view.limits)
+        rows = (row for row in view.rows if row.heading in {EDITS, REFUSED})
+        yield from (f"{row.action} {row.reason} {row.name}" for row in rows)
 
 
 def _digest(words: Iterable[str]) -> str:

@@ -9,7 +9,9 @@ from msgspec.structs import replace
 from provisioner.render.markdown import LIMIT, plan_markdown
 from provisioner.render.sticky import comment_text, mark_in
 from provisioner.render.view import PlanView
-from tests.render.scene import plan_of, view
+from tests.builders import HOUR
+from tests.render.scene import PLAN, plan_of, view
+from tests.render.test_limits import ALL
 from tests.render.test_markdown import created
 
 NONE, FEW, MANY = (view(plan_of(*created(count))) for count in (0, 2, 40))
@@ -63,3 +65,19 @@ def test_a_long_plan_among_short_ones() -> None:
     assert mark.cut
     assert text.count(WHOLE[2]) == 2
     assert "… and " in text
+
+
+def test_what_makes_it_another() -> None:
+    """Limits, money and what is done about an edit are told anew; another time is not."""
+    known = view(PLAN)
+    (first, *rest) = known.rows
+    others = [
+        view(PLAN, breaches=ALL),
+        replace(known, totals=FEW.totals),
+        replace(known, rows=(replace(first, action="note"), *rest)),
+    ]
+    later = replace(known, at=known.at + HOUR, valid_until=known.at + 2 * HOUR)
+
+    marks = [comment_text([one])[0] for one in (known, later, *others)]
+    assert marks[0] == marks[1]
+    assert len(set(map(str, marks[1:]))) == len(marks[1:])
