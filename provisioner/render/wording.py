@@ -7,7 +7,7 @@ Everything a person reads about a change is chosen here.  Sentences may hold for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias
@@ -247,17 +247,22 @@ def _wish(change: Wish, at: datetime) -> str:
 
 
 def _edit(reason: Reason, before: After, after: After) -> str:
-    match reason:
-        case Reason.PROVIDER:
-            return f"provider {before.provider} → {after.provider}"
-        case Reason.MODEL:
-            return f"model {before.model} → {after.model}"
-        case Reason.LIFE:
-            return _life_edit(life_words(before.life), life_words(after.life))
-        case Reason.SETTINGS if before.settings and after.settings:
-            return _settings_edit(settings_words(before.settings), settings_words(after.settings))
-        case _:
-            return _SENTENCES[reason]
+    """All that was edited; the reason is only the first of it."""
+    return ", ".join(_edits(reason, before, after)) or _SENTENCES[reason]
+
+
+def _edits(reason: Reason, before: After, after: After) -> Iterator[str]:
+    if before.provider != after.provider:
+        yield f"provider {before.provider} → {after.provider}"
+        return
+    if before.model != after.model:
+        yield f"model {before.model} → {after.model}"
+    if reason is Reason.CONTENT:
+        yield _SENTENCES[reason]
+    if before.life != after.life:
+        yield _life_edit(life_words(before.life), life_words(after.life))
+    if before.settings and after.settings and before.settings != after.settings:
+        yield _settings_edit(settings_words(before.settings), settings_words(after.settings))
 
 
 def _life_edit(before: Words, after: Words) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.model import (
     Adopt,
@@ -94,6 +95,22 @@ def test_settings_are_told_one_by_one() -> None:
     note = next(change for change in PLAN.changes if change.reason is Reason.SETTINGS)
 
     assert why(note, AT) == "protect false → true, refresh_before 1h → 2h"
+
+
+def test_no_edit_hides_behind_another() -> None:
+    """Of an entry that was edited in several ways each is told, the reason first."""
+    safe = replace(A, settings=replace(A.settings, protect=True))
+    loose = replace(desired("a", "y"), life=Ttl(12 * HOUR), settings=A.settings)
+    moved = replace(loose, model="gemini-2.5-pro")
+
+    told = [
+        why(Replace(want, live(safe), recorded(safe), reason), AT)
+        for want, reason in ((loose, Reason.CONTENT), (moved, Reason.MODEL))
+    ]
+    assert told == [
+        "content changed, ttl 6h → 12h, protect true → false",
+        "model gemini-3.8-flash → gemini-2.5-pro, ttl 6h → 12h, protect true → false",
+    ]
 
 
 def test_every_kind_of_change_has_its_words() -> None:
