@@ -35,7 +35,10 @@ class Handles:
     looked at once in *interval* at most, by default a second for a file and fifteen for a
     home, or when the handle asked for has just run out, and read again only if it has
     changed.  A file that is missing makes every name cold; one that cannot be read or makes
-    no sense leaves what was known before.  May be shared by threads and tasks.
+    no sense leaves what was known before.
+
+    May be shared by threads and tasks.  A look at a home may last as long as its network
+    does: one caller waits for it, and the others only if they have no handle that lives.
 
     Raises StateError for an address that makes no sense or needs an extra.
     """
@@ -58,42 +61,54 @@ class Handles:
 
     def get(self, name: str) -> CacheHandle | None:
         """The handle of the cache *name*, alive by now, or None if it is cold."""
-        now = self._clock()
-        if not self._answers(name, now):
-            self._look(now, self._looked_at)
-        return self._handle(name, now)
+        looked_at, now = self._looked_at, self._clock()
+        if self._answers(name, now, looked_at):
+            return self._handle(name, now)
+        self._look(name, now, looked_at)
+        return self._handle(name, self._clock())
 
     async def aget(self, name: str) -> CacheHandle | None:
         """The same as `get`, without keeping the event loop from other work."""
-        now = self._clock()
-        if not self._answers(name, now):
-            await asyncio.to_thread(self._look, now, self._looked_at)
-        return self._handle(name, now)
+        looked_at, now = self._looked_at, self._clock()
+        if self._answers(name, now, looked_at):
+            return self._handle(name, now)
+        await asyncio.to_thread(self._look, name, now, looked_at)
+        return self._handle(name, self._clock())
 
-    def _answers(self, name: str, now: datetime) -> bool:
+    def _answers(self, name: str, now: datetime, looked_at: datetime) -> bool:
         """Whether what is known answers for *name* without another look."""
         known = self._known.get(name)
         is_over = known is not None and _is_over(known, now)
         # A clock that was set back must not make what we know last for ever.
-        age = now - self._looked_at
-        return timedelta() <= age < (self._source.pause if is_over else self._interval)
+        age = now - looked_at
+        if timedelta() <= age < (self._source.pause if is_over else self._interval):
+            return True
+        return known is not None and not is_over and self._looking.locked()
 
     def _handle(self, name: str, now: datetime) -> CacheHandle | None:
         known = self._known.get(name)
         return None if known is None or _is_over(known, now) else known.handle
 
-    def _look(self, now: datetime, looked_at: datetime) -> None:
-        with self._looking:
-            if self._looked_at != looked_at:
-                return  # somebody else did, while we waited
-            try:
-                self._take(self._source.read())
-            except Missing:
-                self._known = {}
-                self._warn("there is no such file: every cache is cold")
-            except PublishError as error:
-                self._warn(str(error))
-            self._looked_at = now
+    def _look(self, name: str, now: datetime, looked_at: datetime) -> None:
+        """Look once for all who wait; whoever has a handle that lives does not wait."""
+        if not self._looking.acquire(blocking=self._handle(name, now) is None):
+            return
+        try:
+            if self._looked_at == looked_at:  # nobody else did, while we waited
+                self._read()
+        finally:
+            self._looking.release()
+
+    def _read(self) -> None:
+        try:
+            self._take(self._source.read())
+        except Missing:
+            self._known = {}
+            self._warn("there is no such file: every cache is cold")
+        except PublishError as error:
+            self._warn(str(error))
+        finally:
+            self._looked_at = self._clock()  # a look may take longer than the interval
 
     def _take(self, raw: bytes | None) -> None:
         if raw is None:

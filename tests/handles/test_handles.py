@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 import jsonschema
 import pytest
@@ -16,6 +18,7 @@ from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.errors import PublishError
 from provisioner.handles import Handles, handles_bytes, parse_handles, publish
 from provisioner.homes.disk import DiskHome
+from provisioner.homes.home import Found
 from provisioner.homes.lease import Leased
 from provisioner.model import State
 from provisioner.shapes import schema_bytes
@@ -37,6 +40,30 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.now
+
+
+class SlowFiles(MemoryFiles):
+    """Files that are far away: something happens while they are read."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+    looks = 0
+
+    def read(self, name: str) -> Found | None:
+        self.looks += 1
+        self.meanwhile()
+        return super().read(name)
+
+
+def far_away(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[SlowFiles, Handles]:
+    """A home that holds `a`, and handles that have seen it."""
+    files = SlowFiles()
+    monkeypatch.setattr(
+        "provisioner.handles.source.open_home", lambda *_, **__: Leased(files, now=clock)
+    )
+    files.files["handles.json"] = handles_bytes(state(A), hidden=(), now=NOW)
+    handles = Handles("s3://bucket/handles.json", clock=clock)
+    assert handles.get("a") == GeminiHandle(A.id)
+    return files, handles
 
 
 def written(path: Path, *records: object, now: datetime = NOW, **changes: object) -> None:
@@ -150,6 +177,76 @@ def test_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     del files.files["handles.json"]
     clock.now += timedelta(seconds=15)
     assert handles.get("a") is None
+
+
+@pytest.mark.parametrize("get", [Handles.get, lambda *of: asyncio.run(Handles.aget(*of))])
+def test_a_long_look(
+    monkeypatch: pytest.MonkeyPatch, get: Callable[[Handles, str], object]
+) -> None:
+    """A handle that runs out while the home is asked in vain is cold."""
+    clock = Clock()
+    files, handles = far_away(monkeypatch, clock)
+
+    def give_up() -> None:
+        clock.now += timedelta(seconds=16)
+
+    files.meanwhile, files.is_down = give_up, True
+    clock.now = NOW + 6 * HOUR - timedelta(seconds=10)
+
+    assert get(handles, "a") is None
+
+
+def test_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a look has taken, a whole interval passes before the next."""
+    clock = Clock()
+    files, handles = far_away(monkeypatch, clock)
+
+    def give_up() -> None:
+        clock.now += timedelta(seconds=60)
+
+    files.meanwhile, files.is_down, files.looks = give_up, True, 0
+    clock.now += timedelta(seconds=15)
+    assert handles.get("a") == GeminiHandle(A.id)
+    clock.now += timedelta(seconds=14)
+    assert handles.get("a") == GeminiHandle(A.id)
+    assert handles.get("unknown") is None
+    assert files.looks == 1
+
+    clock.now += timedelta(seconds=1)
+    assert handles.get("a") == GeminiHandle(A.id)
+    assert files.looks == 2
+
+
+def test_nobody_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one caller looks, the others get the handle that they have at once."""
+    clock, looking, answer = Clock(), Event(), Event()
+    files, handles = far_away(monkeypatch, clock)
+    found: list[object] = []
+
+    def hang() -> None:
+        looking.set()
+        assert answer.wait(5)
+
+    files.meanwhile, files.looks = hang, 0
+    files.files["handles.json"] = handles_bytes(
+        state(recorded(desired("a", "y"), "cachedContents/2")), hidden=(), now=NOW
+    )
+    clock.now += timedelta(seconds=15)
+    callers = [
+        Thread(target=lambda name=name: found.append(handles.get(name)), daemon=True)
+        for name in ("a", "unknown")
+    ]
+    callers[0].start()
+    assert looking.wait(5)
+    callers[1].start()
+    got = handles.get("a"), asyncio.run(handles.aget("a"))
+    answer.set()
+    for caller in callers:
+        caller.join(5)
+
+    assert got == (GeminiHandle(A.id),) * 2
+    assert sorted(found, key=str) == [GeminiHandle("cachedContents/2"), None]
+    assert files.looks == 1
 
 
 def test_at_expiry(tmp_path: Path) -> None:
