@@ -151,7 +151,7 @@ class Entries:
         first = self._places.setdefault(name, place)
         if not _NAME.fullmatch(name):
             self._problems.append(place.problem(f"makes {shown(name)}, {_BAD_NAME}"))
-        elif (first.path, first.note) != (place.path, place.note):
+        elif (first.path, first.match) != (place.path, place.match):
             message = f"makes {name}, which is declared already at {first.address}"
             self._problems.append(place.problem(message))
         return first is place

@@ -77,15 +77,20 @@ class Place(Struct, frozen=True):
 
     document: Document
     path: tuple[Step, ...]
-    note: str = ""
-    """Which of many it is, where one key speaks for many."""
+    match: str = ""
+    """Which file or folder it is about, where one key speaks for many."""
 
     def __truediv__(self, step: Step) -> Place:
-        return Place(self.document, (*self.path, step), self.note)
+        return Place(self.document, (*self.path, step), self.match)
 
     def about(self, match: str) -> Place:
         """The same key, where it speaks for the file or folder *match*."""
-        return Place(self.document, self.path, f"each: {shown(match)}")
+        return Place(self.document, self.path, match)
+
+    @property
+    def note(self) -> str:
+        """The match in words: whole, because paths that begin alike may be told side by side."""
+        return f"each: {self.match!r}" if self.match else ""
 
     @property
     def address(self) -> str:

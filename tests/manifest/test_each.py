@@ -18,6 +18,7 @@ TENANTS: dict[str, str | bytes] = {
     for name in ("acme", "bell", "cord")
     for file in ("manual", "faq")
 }
+LONG = "customers/the-north-american-region-of-the-company-2026"
 MANUAL = f"manual-{{each}}: {{{FLASH}, each: tenants/*, content: 'tenants/{{each}}/manual.md'}}"
 
 
@@ -173,6 +174,23 @@ def test_mistakes(tmp_path: Path, entry: str, message: str) -> None:
 
     assert message in found[0].replace(f"{tmp_path}/", "")
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "paths"),
+    [
+        (f"{LONG}/*", [f"{LONG}/handbook-of-acme.{suffix}" for suffix in ("md", "txt")]),
+        (f"{LONG}/*/manual.md", [f"{LONG}/{name}/manual.md" for name in ("acme", "bell")]),
+    ],
+    ids=["files", "folders"],
+)
+def test_long_paths(tmp_path: Path, pattern: str, paths: list[str]) -> None:
+    """Two files that make one name are told by their whole paths, however long these are."""
+    entry = f"'m-{{each}}': {{{FLASH}, each: '{pattern}', content: x}}"
+    (found,) = complaints(stack(tmp_path, entry, files=dict.fromkeys(paths, "x")))
+
+    assert f"declared already at {tmp_path}/ctxprov.yaml:4:3 (each: {paths[0]!r})" in found
+    assert found.endswith(f"(each: {paths[1]!r})")
 
 
 def test_a_declared_name_twice(tmp_path: Path) -> None:
