@@ -15,7 +15,7 @@ from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
-from provisioner.manifest import load_manifest
+from provisioner.manifest import load_frame
 from provisioner.model import DesiredCache
 
 
@@ -69,11 +69,11 @@ def command(
     """
 
     async def work(stack: Path, run: Run) -> Ended:
-        manifest = load_manifest(stack, environment=environment)
+        frame = load_frame(stack, environment=environment)
         errand = Errand(
             operation="destroy",
-            stack=manifest.stack,
-            place=place_of(manifest, address=address, emulator=emulator),
+            stack=frame.stack,
+            place=place_of(frame, address=address, emulator=emulator),
             wishes=lambda _: (),
             read=_nothing_to_read,
             prices=load_catalog(models).find,

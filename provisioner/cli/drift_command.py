@@ -15,7 +15,7 @@ from provisioner.cli.show_plan import Told, plan_page, show_plan
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.survey import survey
-from provisioner.manifest import load_manifest
+from provisioner.manifest import load_frame
 from provisioner.model import Cause, Plan
 from provisioner.planner import plan, recorded_as_desired
 from provisioner.pricing import Lookup
@@ -59,12 +59,12 @@ def command(
     """
 
     async def work(stack: Path, run: Run) -> Ended:
-        manifest = load_manifest(stack, environment=environment)
-        place = place_of(manifest, address=address, emulator=emulator)
-        state = read_state(place.home, stack=manifest.stack)
+        frame = load_frame(stack, environment=environment)
+        place = place_of(frame, address=address, emulator=emulator)
+        state = read_state(place.home, stack=frame.stack)
         now = clock.now()
         seen = await survey(run.reach, place, (), state, now=now, accept_scope=accept_scope)
-        told = plan(recorded_as_desired(state), state, seen.live, stack=manifest.stack, now=now)
+        told = plan(recorded_as_desired(state), state, seen.live, stack=frame.stack, now=now)
         prices = load_catalog(models).find
         return _tell(_drifted(told), prices, run, colour=terminal.wants_colour(colour))
 

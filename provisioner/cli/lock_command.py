@@ -13,7 +13,7 @@ from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.homes.holder import holder_bytes
-from provisioner.manifest import load_manifest
+from provisioner.manifest import load_frame
 from provisioner.render.escape import json_text, plain
 from provisioner.state import state_name
 
@@ -55,12 +55,12 @@ def status(
     """
 
     async def work(stack: Path, run: Run) -> Ended:
-        manifest = load_manifest(stack, environment=environment)
-        home = place_of(manifest, address=address, emulator=emulator).home
-        name = state_name(manifest.stack)
+        frame = load_frame(stack, environment=environment)
+        home = place_of(frame, address=address, emulator=emulator).home
+        name = state_name(frame.stack)
         holder = home.holder(name)
         words = orjson.loads(holder_bytes(holder)) if holder else None
-        page = json_text({"stack": manifest.stack, "holder": words})
+        page = json_text({"stack": frame.stack, "holder": words})
         run.pages.append(lambda _: page)
         told = f"{holder} holds" if holder else "Nobody holds"
         lock = f"; its lock is {holder.id}" if holder else ""

@@ -16,7 +16,7 @@ from provisioner.cli.failure import tell_error
 from provisioner.cli.place import place_of
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError
-from provisioner.manifest import load_manifest
+from provisioner.manifest import load_frame
 from provisioner.planner import covered_until, next_run
 from provisioner.render.escape import json_text, plain
 from provisioner.render.sizes import when
@@ -78,10 +78,10 @@ def command(
 def _due(
     stack: Path, environment: str | None, address: str | None, now: datetime, *, emulator: bool
 ) -> _Due:
-    manifest = load_manifest(stack, environment=environment)
-    place = place_of(manifest, address=address, emulator=emulator)
-    state = read_state(place.home, stack=manifest.stack)
-    return _Due(stack=manifest.stack, due=next_run(state, now), end=covered_until(state, now))
+    frame = load_frame(stack, environment=environment)
+    place = place_of(frame, address=address, emulator=emulator)
+    state = read_state(place.home, stack=frame.stack)
+    return _Due(stack=frame.stack, due=next_run(state, now), end=covered_until(state, now))
 
 
 def _sentence(one: _Due, now: datetime) -> str:

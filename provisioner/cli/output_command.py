@@ -17,7 +17,7 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.handles import handles_words
-from provisioner.manifest import Manifest, load_manifest
+from provisioner.manifest import Frame, load_frame, load_manifest
 from provisioner.model import State
 from provisioner.render.escape import json_text
 from provisioner.render.shell import env_lines
@@ -81,9 +81,9 @@ def command(
             raise click.UsageError(f"--format {form} needs the NAME of a cache.")
         return _all(folders, environment, address, emulator=emulator)
     stack = options.the_only(folders)
-    manifest, state = _remembered(stack, environment, address, emulator=emulator)
+    frame, state = _remembered(stack, environment, address, emulator=emulator)
     caches = handles_words(state, hidden=(), now=clock.now())
-    entry = _entry(caches["caches"], name, manifest.stack)
+    entry = _entry(caches["caches"], name, frame.stack)
     record = state.caches[name]
     if api and (form != "request" or record.handle.as_json()["provider"] != "openai"):
         raise click.UsageError("--api is for requests of openai entries.")
@@ -94,6 +94,7 @@ def command(
             text = env_lines(name, record.model, record.handle)
         case "request":
             api = api or "responses"
+            manifest = load_manifest(stack, environment=environment)
             text = json_text(
                 request_of(manifest, state, record, api=api, with_content=not no_content)
             )
@@ -117,10 +118,10 @@ def _all(
 
 def _remembered(
     stack: Path, environment: str | None, address: str | None, *, emulator: bool
-) -> tuple[Manifest, State]:
-    manifest = load_manifest(stack, environment=environment)
-    place = place_of(manifest, address=address, emulator=emulator)
-    return manifest, read_state(place.home, stack=manifest.stack)
+) -> tuple[Frame, State]:
+    frame = load_frame(stack, environment=environment)
+    place = place_of(frame, address=address, emulator=emulator)
+    return frame, read_state(place.home, stack=frame.stack)
 
 
 def _entry(caches: Json, name: str, stack: str) -> Json:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from provisioner.cli import clock
 from provisioner.homes import Home, is_remote, open_home, split_file
-from provisioner.manifest import Manifest
+from provisioner.manifest import Frame
 
 _FOLDER = "state"
 _STORE = "gemini.sqlite3"
@@ -41,25 +41,25 @@ class Place(Struct, frozen=True, kw_only=True):
     """For each provider that keeps caches, the variable its key is in, if it has one."""
 
 
-def place_of(manifest: Manifest, *, address: str | None, emulator: bool) -> Place:
+def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
     """
     The place of a stack whose state is at *address*, or where its manifest says.
 
     Raises StateError if an address makes no sense.
     """
-    folder = _trial_folder(manifest, address) if emulator else None
+    folder = _trial_folder(frame, address) if emulator else None
     return Place(
-        home=_home(str(folder), Path()) if folder else home_of(manifest, address),
-        publish=_publish(manifest, folder),
+        home=_home(str(folder), Path()) if folder else home_of(frame, address),
+        publish=_publish(frame, folder),
         store=folder / _STORE if folder else None,
-        key_envs=manifest.providers,
+        key_envs=frame.providers,
     )
 
 
-def store_of(folder: Path, manifest: Manifest | None) -> Path:
+def store_of(folder: Path, frame: Frame | None) -> Path:
     """The emulator's store for a folder, which need not have a manifest."""
-    if manifest:
-        return _trial_folder(manifest, None) / _STORE
+    if frame:
+        return _trial_folder(frame, None) / _STORE
     return (folder if folder.is_dir() else folder.parent) / _FOLDER / "emulator" / _STORE
 
 
@@ -68,30 +68,30 @@ def project_in(store: Path | None, provider: str) -> Path | None:
     return store and store.with_name(f"{provider}{store.suffix}")
 
 
-def home_of(manifest: Manifest, address: str | None) -> Home:
+def home_of(frame: Frame, address: str | None) -> Home:
     """
     The home at *address*, or the one that the manifest names.
 
     A path is relative to whoever says it; a branch is the stack's repository's.
     """
-    root = Path() if address and not is_remote(address) else manifest.root
-    return _home(address or manifest.state or _FOLDER, root)
+    root = Path() if address and not is_remote(address) else frame.root
+    return _home(address or frame.state or _FOLDER, root)
 
 
 def _home(address: str, root: Path) -> Home:
     return open_home(address, root=root, environ=os.environ, clock=clock.now)
 
 
-def _trial_folder(manifest: Manifest, address: str | None) -> Path:
-    spoken = address or manifest.state or _FOLDER
+def _trial_folder(frame: Frame, address: str | None) -> Path:
+    spoken = address or frame.state or _FOLDER
     if is_remote(spoken):
-        return manifest.root / _FOLDER / "emulator"
-    return (Path() if address else manifest.root) / spoken / "emulator"
+        return frame.root / _FOLDER / "emulator"
+    return (Path() if address else frame.root) / spoken / "emulator"
 
 
-def _publish(manifest: Manifest, trial: Path | None) -> Spot | None:
-    if manifest.publish is None:
+def _publish(frame: Frame, trial: Path | None) -> Spot | None:
+    if frame.publish is None:
         return None
-    place, name = split_file(manifest.publish)
-    home = _home(str(trial), Path()) if trial else _home(place, manifest.root)
+    place, name = split_file(frame.publish)
+    home = _home(str(trial), Path()) if trial else _home(place, frame.root)
     return Spot(home=home, name=name)

@@ -15,7 +15,7 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.survey import survey
 from provisioner.errors import CtxprovError
-from provisioner.manifest import load_manifest
+from provisioner.manifest import load_frame
 from provisioner.model import LiveCache, RecordedCache, State
 from provisioner.pricing import Lookup, upkeep
 from provisioner.render.show import show_one, show_text
@@ -58,9 +58,9 @@ def command(
     coloured = terminal.wants_colour(colour)
 
     async def work(stack: Path, run: Run) -> Ended:
-        manifest = load_manifest(stack, environment=environment)
-        place = place_of(manifest, address=address, emulator=emulator)
-        state = read_state(place.home, stack=manifest.stack)
+        frame = load_frame(stack, environment=environment)
+        place = place_of(frame, address=address, emulator=emulator)
+        state = read_state(place.home, stack=frame.stack)
         now = clock.now()
         seen = await _live(state, place, run, now) if live else None
         text = _text(state, name, seen, prices, now, colour=coloured)

@@ -16,7 +16,7 @@ from provisioner.cli.state_tables import tell_records, tell_runs
 from provisioner.cli.status import Status
 from provisioner.errors import StateError
 from provisioner.files import read_whole
-from provisioner.manifest import load_manifest
+from provisioner.manifest import load_frame
 from provisioner.render.escape import json_text, plain
 from provisioner.state import (
     read_history,
@@ -38,9 +38,9 @@ class Where(Struct, frozen=True, kw_only=True):
 def _located(
     folder: Path, *, environment: str | None, emulator: bool, address: str | None
 ) -> Where:
-    manifest = load_manifest(folder, environment=environment)
-    place = place_of(manifest, address=address, emulator=emulator)
-    return Where(stack=manifest.stack, place=place)
+    frame = load_frame(folder, environment=environment)
+    place = place_of(frame, address=address, emulator=emulator)
+    return Where(stack=frame.stack, place=place)
 
 
 def _placed(command: Callable[..., Status]) -> Callable[..., Status]:

@@ -13,7 +13,7 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.homes.holder import holder_here
 from provisioner.homes.home import Home
-from provisioner.manifest import load_manifest
+from provisioner.manifest import load_frame
 from provisioner.render.escape import plain
 from provisioner.state import state_name
 
@@ -53,9 +53,9 @@ def command(
         raise click.UsageError("--mine is for CI jobs, and nothing says which this is.")
 
     async def work(stack: Path, _: Run) -> Ended:
-        manifest = load_manifest(stack, environment=environment)
-        home = place_of(manifest, address=address, emulator=emulator).home
-        name = state_name(manifest.stack)
+        frame = load_frame(stack, environment=environment)
+        home = place_of(frame, address=address, emulator=emulator).home
+        name = state_name(frame.stack)
         ended = lock_id or _lock_of(home, name, job)
         if ended is None:
             click.echo(f"This job holds no lock of {plain(home.where(name))}.")

@@ -16,13 +16,20 @@ from provisioner.manifest.nouns import (
     CacheEntry,
     Entry,
     FileSpec,
+    Frame,
     InlineJson,
     Manifest,
     PartSpec,
     TextSpec,
     UriSpec,
 )
-from provisioner.manifest.stack import Draft, environments_of, load_manifest, read_manifest
+from provisioner.manifest.stack import (
+    Draft,
+    environments_of,
+    load_frame,
+    load_manifest,
+    read_manifest,
+)
 
 __all__ = [
     "MAX_DEPTH",
@@ -32,6 +39,7 @@ __all__ = [
     "Entry",
     "FileSpec",
     "Folder",
+    "Frame",
     "InlineJson",
     "Manifest",
     "PartSpec",
@@ -40,6 +48,7 @@ __all__ = [
     "Unreadable",
     "UriSpec",
     "environments_of",
+    "load_frame",
     "load_manifest",
     "read_manifest",
     "shown",

@@ -105,8 +105,8 @@ class AnnotationEntry(_Entry, frozen=True, kw_only=True):
 Entry: TypeAlias = CacheEntry | AnnotationEntry
 
 
-class Manifest(Struct, frozen=True, kw_only=True):
-    """One stack, in one of its environments if it has any."""
+class Frame(Struct, frozen=True, kw_only=True):
+    """A stack but for its caches: its name, and where what is known of it is kept."""
 
     stack: str
     """The namespace of everything that outlasts a run: `STACK` or `STACK.ENVIRONMENT`."""
@@ -115,10 +115,15 @@ class Manifest(Struct, frozen=True, kw_only=True):
     path: Path
     state: str | None
     publish: str | None
+    providers: Mapping[str, str | None]
+    """Those that keep caches: by name, the variable that is said to hold the key."""
+
+
+class Manifest(Frame, frozen=True, kw_only=True):
+    """One stack, in one of its environments if it has any."""
+
     limits: Limits
     moved: tuple[tuple[str, str], ...]
     """Old names of caches, each with its new one."""
-    providers: Mapping[str, str | None]
-    """Those that keep caches: by name, the variable that is said to hold the key."""
     caches: Mapping[str, Entry]
     """By name, in the order of the files."""

@@ -8,7 +8,7 @@ left out would read as an order to remove its caches.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +23,7 @@ from provisioner.manifest.inside import Folder, Unreadable
 from provisioner.manifest.layers import said
 from provisioner.manifest.limits import limits_of
 from provisioner.manifest.moves import moves_of
-from provisioner.manifest.nouns import Manifest
+from provisioner.manifest.nouns import Frame, Manifest
 from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.reader import read_document
 from provisioner.manifest.shape import Shape, shape_of
@@ -39,11 +39,14 @@ class Draft(Struct, frozen=True):
     What could be read, and what is wrong.
 
     With problems, the manifest lacks what they are about, and is good for nothing but
-    finding more of them; it is None if not even its frame stands.
+    finding more of them, and for its frame if that stands; it is None if not even that could
+    be read.
     """
 
     manifest: Manifest | None
     problems: tuple[Problem, ...]
+    is_framed: bool = False
+    """Whether the frame stands: every problem is with caches, or with what they were called."""
 
 
 def load_manifest(place: Path, *, environment: str | None = None) -> Manifest:
@@ -56,6 +59,20 @@ def load_manifest(place: Path, *, environment: str | None = None) -> Manifest:
     """
     draft = read_manifest(place, environment=environment)
     if draft.problems or draft.manifest is None:
+        raise ManifestError(draft.problems)
+    return draft.manifest
+
+
+def load_frame(place: Path, *, environment: str | None = None) -> Frame:
+    """
+    Read the stack at *place* but for its caches: enough for whoever goes by what is recorded.
+
+    What is wrong with caches is no matter, such as an `each` whose files are gone.
+
+    Raises ManifestError with every problem if anything else is wrong.
+    """
+    draft = read_manifest(place, environment=environment)
+    if not draft.is_framed or draft.manifest is None:
         raise ManifestError(draft.problems)
     return draft.manifest
 
@@ -85,10 +102,11 @@ def read_manifest(place: Path, *, environment: str | None = None) -> Draft:
         shape_of(document, "manifest" if _is_main(document) else "fragment")
         for document in documents
     ]
+    problems += _silence(documents)
+    inside = list(_twice(documents))
     for shape in shapes:
-        problems += shape.problems
-    problems += _twice(documents)
-    return _drafted(root, documents, shapes, problems, environment)
+        (inside if shape.framed else problems).extend(shape.problems)
+    return _drafted(root, documents, shapes, problems, inside, environment)
 
 
 def _folder(place: Path) -> Path:
@@ -136,6 +154,14 @@ def _bytes(folder: Folder, name: str) -> bytes:
         return file.read(_MAX_SIZE)
 
 
+def _silence(documents: Sequence[Document]) -> Iterator[Problem]:
+    """Complain of a stack that does not say which caches it has."""
+    main = _main(documents)
+    if main and not any("caches" in document.root for document in documents):
+        message = "declares nothing: add 'caches:', or 'caches: {}' if none should exist"
+        yield main.problem((), message)
+
+
 def _twice(documents: Iterable[Document]) -> Iterator[Problem]:
     """Names that two files declare."""
     seen: dict[str, Document] = {}
@@ -152,25 +178,24 @@ def _drafted(
     documents: list[Document],
     shapes: list[Shape],
     problems: list[Problem],
+    inside: list[Problem],
     environment: str | None,
 ) -> Draft:
-    main = documents[0] if documents and _is_main(documents[0]) else None
-    if main and not any("caches" in document.root for document in documents):
-        message = "declares nothing: add 'caches:', or 'caches: {}' if none should exist"
-        problems.append(main.problem((), message))
+    """Put together what could be read; the problems *inside* are those with caches."""
+    main = _main(documents)
     if main is None or not shapes[0].framed:
-        return Draft(None, tuple(problems))
+        return Draft(None, (*problems, *inside))
     try:
         overlay = overlay_of(main, environment)
     except ManifestError as error:
-        return Draft(None, (*problems, *error.problems))
+        return Draft(None, (*problems, *inside, *error.problems))
     problems += shared_files(main)
     above = [*([overlay.place] if overlay else []), Place(main, ())]
     providers = key_envs(said(above, "providers"), problems)
     problems += unknown_sections(said(above, "defaults"), providers)
     folder = Folder(root)
-    entries = Entries(folder, above, providers, problems)
-    for name, layers in declared(documents, shapes, overlay, problems):
+    entries = Entries(folder, above, providers, inside)
+    for name, layers in declared(documents, shapes, overlay, inside):
         entries.make(name, layers)
     words: dict[str, Any] = main.root
     changed = overlay.keys if overlay else {}
@@ -181,11 +206,15 @@ def _drafted(
         state=changed.get("state") or words.get("state"),
         publish=published(words, environment),
         limits=limits_of(said(above, "limits")),
-        moved=moves_of(main, entries.made, elsewhere(documents, shapes, folder), problems),
+        moved=moves_of(main, entries.made, elsewhere(documents, shapes, folder), inside),
         providers=providers,
         caches=MappingProxyType(entries.made),
     )
-    return Draft(manifest, tuple(problems))
+    return Draft(manifest, (*problems, *inside), is_framed=not problems)
+
+
+def _main(documents: Sequence[Document]) -> Document | None:
+    return documents[0] if documents and _is_main(documents[0]) else None
 
 
 def _is_main(document: Document) -> bool:

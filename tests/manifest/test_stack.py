@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import ManifestError
-from provisioner.manifest import load_manifest, read_manifest
+from provisioner.manifest import load_frame, load_manifest, read_manifest
 from tests.stacks import FLASH, HEAD, complaints, stack, write
 
 CACHE = f"{{{FLASH}, content: a.md}}"
@@ -195,6 +195,49 @@ def test_draft(tmp_path: Path) -> None:
     assert draft.manifest is not None
     assert list(draft.manifest.caches) == ["a"]
     assert len(draft.problems) == 2
+
+
+@pytest.mark.parametrize(
+    "cache",
+    [
+        f"'m-{{each}}': {{{FLASH}, each: 'gone/*', content: x}}",
+        "a: {provider: gemini, model: m, ttl: 0s, content: x}",
+        "a: {provider: gemini, tll: 1h}",
+        "a: {provider: nobody, content: x}",
+    ],
+)
+def test_a_frame_stands(tmp_path: Path, cache: str) -> None:
+    """A frame stands whatever is wrong with caches, and with moves to them."""
+    head = "state: there\npublish: h.json\nproviders: {b: {type: gemini, key_env: GEMINI_B}}\n"
+    text = f"{HEAD}{head}moved: [{{from: x, to: y}}]\ncaches:\n  {cache}\n"
+    frame = load_frame(write(tmp_path, text))
+
+    assert len(complaints(tmp_path)) > 1
+    assert (frame.stack, frame.root) == ("demo", tmp_path)
+    assert (frame.state, frame.publish) == ("there", "h.json")
+    assert frame.providers == {"gemini": None, "b": "GEMINI_B"}
+
+
+@pytest.mark.parametrize(
+    ("head", "files", "message"),
+    [
+        ("publsh: h.json", {}, "publsh"),
+        ("providers: {b: {key_env: GEMINI_B}}", {}, "providers.b.type"),
+        ("defaults: {nobody: {ttl: 1h}}", {}, "defaults.nobody"),
+        ("environments: {dev: {}}", {}, "choose one with --env"),
+        ("", {"f.ctxprov.yaml": "<<<<<<< ours\n"}, "f.ctxprov.yaml"),
+        ("", {"f.ctxprov.yaml": "version: 1\nstack: other\ncaches: {}\n"}, "stack"),
+    ],
+)
+def test_a_frame_falls(
+    tmp_path: Path, head: str, files: dict[str, str | bytes], message: str
+) -> None:
+    """Anything else that is wrong is told, together with what is wrong with caches."""
+    text = f"{HEAD}{head}\ncaches: {{a: {{provider: gemini, tll: 1h}}}}\n"
+    with pytest.raises(ManifestError, match=message) as caught:
+        load_frame(write(tmp_path, text, files))
+
+    assert "tll" in str(caught.value)
 
 
 def test_ten_thousand(tmp_path: Path) -> None:

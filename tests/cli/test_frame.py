@@ -1,0 +1,85 @@
+"""What goes by the record runs even if the manifest is wrong about caches."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+
+
+@pytest.fixture
+def bereft(stage: Stage) -> Stage:
+    """A stack whose caches live, while the files of its `each` are gone."""
+    stage.write(
+        f"'m-{{each}}': {{{GEMINI}, each: 'texts/*', content: 'texts/{{each}}.md'}}",
+        head=f"{HEAD}moved: [{{from: m-old, to: m-one}}]\n",
+    )
+    (stage.root / "texts").mkdir()
+    for name in ("one", "two"):
+        (stage.root / "texts" / f"{name}.md").write_text(LONG + name)
+    assert stage.apply().status == 0
+    for name in ("one", "two"):
+        (stage.root / "texts" / f"{name}.md").unlink()
+    return stage
+
+
+def test_destroy_without_each(bereft: Stage) -> None:
+    """Destroying goes by the record, even if the files that its caches came of are gone."""
+    told = bereft.run("destroy", ".", "--auto-approve")
+
+    assert (told.status, told.err) == (0, "")
+    assert bereft.live() == {}
+    assert bereft.state()["caches"] == {}
+    assert bereft.handles() == {}
+
+
+def test_destroy_needs_a_frame(bereft: Stage) -> None:
+    """A manifest that is wrong in more than its caches destroys nothing."""
+    file = bereft.root / "ctxprov.yaml"
+    file.write_text(file.read_text() + "providers: {b: {key_env: GEMINI_B}}\n")
+    told = bereft.run("destroy", ".", "--auto-approve")
+
+    assert told.status == 1
+    assert "providers.b.type: is missing" in told.err
+    assert "names nothing that is there" in told.err
+    assert len(bereft.live()) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("next .", "Run at"),
+        ("drift .", "No drift"),
+        ("show -C .", "m-one"),
+        ("show m-one -C . --live", "cachedContents/"),
+        ("output -C .", "m-two"),
+        ("output m-one -C . --format env", "cachedContents/"),
+        ("state list -C .", "m-one"),
+        ("state show m-two -C .", "texts/two.md"),
+        ("state mv m-two m-three -C .", "m-three"),
+        ("state history -C .", "apply"),
+        ("state migrate elsewhere -C .", "is a copy"),
+        ("lock status -C .", "Nobody holds"),
+        ("keepalive .", "ctxprov validate lists them"),
+    ],
+)
+def test_by_the_state_alone(
+    bereft: Stage, monkeypatch: pytest.MonkeyPatch, command: str, words: str
+) -> None:
+    """What goes by the record needs none of the files that its caches came of."""
+    monkeypatch.chdir(bereft.root)
+    told = bereft.run(*command.split())
+
+    assert (told.status, told.err) == (0, "")
+    assert words in told.out
+
+
+@pytest.mark.parametrize("command", ["plan .", "apply . --auto-approve", "explain m-one -C ."])
+def test_never_read_as_delete(bereft: Stage, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """What goes by the manifest refuses one whose files are gone, and deletes nothing."""
+    monkeypatch.chdir(bereft.root)
+    told = bereft.run(*command.split())
+
+    assert told.status == 1
+    assert "names nothing that is there" in told.err
+    assert len(bereft.live()) == 2
