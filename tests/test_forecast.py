@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from provisioner.cli.clock import HORIZON
 from provisioner.forecast import Forecast, forecast, tolerance
 from provisioner.model import Desired, Measure, Settings, Ttl, Until
 from tests.builders import HOUR, NOW, STACK, annotation, desired
@@ -58,6 +59,20 @@ def test_what_is_not_kept_warm() -> None:
     """A cache that is made once, and one with a fixed end, are never made again."""
     for outlook in told(ONCE, FIXED).outlooks:
         assert (outlook.refreshes, outlook.creations) == (0, 0)
+
+
+def test_the_first_of_all_moments() -> None:
+    """A cache whose end lies as far back as time itself is as dead as any other."""
+    (outlook,) = told(desired("f", life=Until(datetime.min.replace(tzinfo=UTC)))).outlooks
+
+    assert (outlook.refreshes, outlook.creations) == (0, 0)
+
+
+def test_ten_years() -> None:
+    """The farthest that anybody may ask for can be foretold."""
+    future = told(WARM, span=HORIZON, every=HORIZON)
+
+    assert future.runs == 1
 
 
 def test_annotations_have_no_future() -> None:

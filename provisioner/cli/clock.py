@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 
-from provisioner.times import parse_duration, parse_moment
+from provisioner.times import duration_text, parse_duration, parse_moment
+
+HORIZON = timedelta(days=3650)
+"""No command looks farther ahead, and none waits longer."""
 
 
 def now() -> datetime:
@@ -24,9 +27,17 @@ class Moment(click.ParamType[datetime]):
     ) -> datetime:
         if isinstance(value, datetime):
             return value
+        here = now()
         try:
-            if value.startswith("+"):
-                return now() + parse_duration(value.removeprefix("+"))
-            return parse_moment(value)
-        except (ValueError, OverflowError):
+            ahead = _ahead(value, here)
+        except ValueError:
             self.fail(f"{value!r} is neither +6h nor 2026-12-24T18:00:00Z", param, ctx)
+        if ahead > HORIZON:
+            self.fail(f"{value!r} is more than {duration_text(HORIZON)} ahead", param, ctx)
+        return here + ahead
+
+
+def _ahead(text: str, here: datetime) -> timedelta:
+    if text.startswith("+"):
+        return parse_duration(text.removeprefix("+"))
+    return parse_moment(text) - here

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from provisioner.cli import clock
 from provisioner.cli.expand import expanded
 from provisioner.cli.log import start_log
 from provisioner.model import Desired, Plan
@@ -180,6 +181,8 @@ class Duration(click.ParamType[timedelta]):
             self.fail(str(error), param, ctx)
         if span < self.at_least:
             self.fail(f"at least {duration_text(self.at_least)}", param, ctx)
+        if span > clock.HORIZON:
+            self.fail(f"at most {duration_text(clock.HORIZON)}", param, ctx)
         return span
 
 

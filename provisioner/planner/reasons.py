@@ -64,7 +64,7 @@ def alike(want: DesiredCache, record: RecordedCache) -> bool:
 
 
 def ran_out(record: RecordedCache, now: datetime) -> bool:
-    return now >= record.expires_at - TOLERANCE
+    return record.expires_at - now <= TOLERANCE
 
 
 def ended(want: DesiredCache, record: Recorded | None, now: datetime, *, forced: bool) -> bool:
