@@ -5,11 +5,12 @@ Tools and their configuration: JSON of a file, or as it stands in the manifest.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from provisioner.cache import Json
-from provisioner.manifest import MAX_DEPTH, FileSpec, Folder, InlineJson, Unreadable
+from provisioner.manifest import MAX_DEPTH, FileSpec, Folder, InlineJson, Unreadable, shown
 from provisioner.resolver.reading import read_text
 
 
@@ -46,7 +47,9 @@ def _json(folder: Folder, spec: FileSpec | InlineJson) -> Json:
 
 def _parsed(raw: bytes) -> Json:
     try:
-        value: Json = json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
+        value: Json = json.loads(
+            raw, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse
+        )
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         message = f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
@@ -70,6 +73,13 @@ def _unique(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice!r} is given twice")
     return found
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if math.isinf(number):
+        raise ValueError(f"the number {shown(word)} is too large")
+    return number
 
 
 def _refuse(word: str) -> NoReturn:

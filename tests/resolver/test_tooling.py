@@ -44,6 +44,7 @@ def test_tool_config(tmp_path: Path) -> None:
         ('[\n{"a": 1\n"b": 2}]', "is not JSON: line 3, column 1: Expecting ',' delimiter"),
         ('[{"a": 1, "a": 2}]', "is not JSON: the key 'a' is given twice"),
         ("[NaN]", "is not JSON: NaN is no number in JSON"),
+        ('[{"a": [-1e999]}]', "is not JSON: the number '-1e999' is too large"),
         ("[" + "9" * 5000 + "]", "is not JSON: Exceeds the limit (4300 digits)"),
         (r'[{"a": "\ud800"}]', "is not JSON: 'utf-8' codec can't encode character"),
         ("{}", "must hold a list of tools, each in the provider's own keys and values"),
