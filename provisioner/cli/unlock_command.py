@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import clock, options
+from provisioner.cli import options
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
-from provisioner.homes.holder import holder_here
+from provisioner.homes.holder import mark_of
 from provisioner.homes.home import Home
 from provisioner.manifest import load_frame
 from provisioner.render.escape import plain
@@ -48,15 +48,15 @@ def command(
     """
     if mine == bool(lock_id):
         raise click.UsageError("Give the ID that ctxprov lock status tells, or --mine.")
-    job = holder_here("unlock", since=clock.now(), environ=os.environ).job
-    if mine and job is None:
+    mark = mark_of(os.environ)
+    if mine and mark is None:
         raise click.UsageError("--mine is for CI jobs, and nothing says which this is.")
 
     async def work(stack: Path, _: Run) -> Ended:
         frame = load_frame(stack, environment=environment)
         home = place_of(frame, address=address, emulator=emulator).home
         name = state_name(frame.stack)
-        ended = lock_id or _lock_of(home, name, job)
+        ended = lock_id or _lock_of(home, name, mark)
         if ended is None:
             click.echo(f"This job holds no lock of {plain(home.where(name))}.")
             return Ended(status=Status.OK, summary="not locked by this job")
@@ -67,7 +67,7 @@ def command(
     return over_stacks(folders if mine else (options.the_only(folders),), work)
 
 
-def _lock_of(home: Home, name: str, job: str | None) -> str | None:
-    """The lock that *job* holds."""
+def _lock_of(home: Home, name: str, mark: str | None) -> str | None:
+    """The lock that the job with this *mark* holds."""
     holder = home.holder(name)
-    return holder.id if holder and holder.job == job else None
+    return holder.id if holder and mark and holder.id.startswith(mark) else None

@@ -2,7 +2,8 @@
 Who holds a lock, as text for whoever has to wait.
 
 The text comes from a file that anybody may have written: it is shown, and no more is
-believed of it than which lock it names and until when that lock is held.
+believed of it than which lock it names and until when that lock is held.  Whose job a lock
+is of stands in its id, the one word that every home keeps.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import platform
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from hashlib import sha256
 
 import orjson
 from msgspec import Struct
@@ -22,18 +24,33 @@ from provisioner.times import moment_text, parse_moment
 
 _JOB_URLS = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
 _COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "CIRCLE_SHA1", "GIT_COMMIT")
+_MARK = 10
+"""Hex digits: not as many as a UUID begins with, which is what a Terraform's lock is named by."""
+_JOBS = ("CI_JOB_URL", "BUILDKITE_JOB_ID")
+"""Each names one job by itself."""
+_PARTS = (
+    ("GITHUB_RUN_ID", "GITHUB_REPOSITORY", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB", "RUNNER_NAME"),
+    ("CIRCLE_BUILD_URL", "CIRCLE_NODE_INDEX"),
+    ("BUILD_URL", "NODE_NAME", "EXECUTOR_NUMBER", "STAGE_NAME"),
+)
+"""
+In a CI that sets the first, these and the machine name a job together.
+
+The legs of a matrix share what GitHub calls a job, and parallel stages a build of Jenkins.
+"""
 
 
 class Holder(Struct, frozen=True, kw_only=True):
     """A run that holds a lock."""
 
     id: str
-    """Names this run's locks; no other run has it."""
+    """Names this run's locks; no other run has it.  In CI it begins with the job's mark."""
     who: str
     """`user@host`."""
     pid: int | None
     """None of a Terraform, which does not tell."""
     operation: str
+    """Empty if nobody tells."""
     since: datetime
     job: str | None = None
     """Where its log can be read, if it runs in CI."""
@@ -43,16 +60,16 @@ class Holder(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         commit = f" of {self.commit[:12]}" if self.commit else ""
-        job = f", {self.job}" if self.job else ""
+        pid = "" if self.pid is None else f"pid {self.pid}"
+        told = ", ".join(filter(None, (f"{self.operation}{commit}", pid, self.job)))
         since = moment_text(self.since.replace(microsecond=0))
-        pid = "" if self.pid is None else f", pid {self.pid}"
-        return f"{self.who} ({self.operation}{commit}{pid}{job}) since {since}"
+        return f"{self.who}{f' ({told})' if told else ''} since {since}"
 
 
 def holder_here(operation: str, *, since: datetime, environ: Mapping[str, str]) -> Holder:
     """This very run."""
     return Holder(
-        id=secrets.token_hex(6),
+        id=f"{mark_of(environ) or ''}{secrets.token_hex(6)}",
         who=f"{_user()}@{platform.node() or 'localhost'}",
         pid=os.getpid(),
         operation=operation,
@@ -60,6 +77,26 @@ def holder_here(operation: str, *, since: datetime, environ: Mapping[str, str]) 
         job=_job(environ),
         commit=_first(environ, _COMMITS),
     )
+
+
+def mark_of(environ: Mapping[str, str]) -> str | None:
+    """
+    What the ids of a CI job's locks begin with; None outside of CI.
+
+    The steps of a job have one mark, and of two jobs that run at a time each has its own.
+    """
+    identity = _first(environ, _JOBS) or _together(environ)
+    if identity is None:
+        return None
+    digest = sha256(identity.encode(errors="surrogateescape")).hexdigest()
+    return f"{digest[:_MARK]}-"
+
+
+def _together(environ: Mapping[str, str]) -> str | None:
+    keys = next((keys for keys in _PARTS if environ.get(keys[0])), None)
+    if keys is None:
+        return None
+    return "\n".join([*(f"{key}={environ.get(key, '')}" for key in keys), platform.node()])
 
 
 def _user() -> str:

@@ -135,16 +135,18 @@ def parse_lock(raw: bytes) -> Lock | None:
 
 
 def _holder(words: dict[object, object], lock_id: str) -> Holder | None:
+    info = words.get("Info")
+    run = parse_holder(info.encode()) if isinstance(info, str) else None
+    if run and run.id == lock_id:
+        return run
     match words:
-        case {"Info": str(info)} if (ours := parse_holder(info.encode())) and ours.id == lock_id:
-            return ours
         case {"Who": str(who), "Operation": str(operation), "Created": str(created)}:
             with suppress(ValueError):
                 return Holder(
                     id=lock_id,
                     who=who[:_LONGEST],
                     pid=None,
-                    operation=operation[:_LONGEST],
+                    operation="" if run else operation[:_LONGEST],  # GitLab repeats who asks
                     since=parse_moment(created),
                 )
             return None

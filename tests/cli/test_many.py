@@ -11,7 +11,7 @@ from provisioner.homes.holder import holder_bytes
 from provisioner.homes.lease import Leased
 from tests.builders import NOW
 from tests.cli.stage import GEMINI, HEAD, LONG, Stage
-from tests.cli.test_state import holding
+from tests.cli.test_locks import holding
 from tests.homes.memory import MemoryFiles
 
 MANIFEST = """\
@@ -108,15 +108,16 @@ def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     files = MemoryFiles()
     home = Leased(files, now=lambda: NOW)
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
-    monkeypatch.setenv("CI_JOB_URL", "https://ci.example/1")
-    for name, job in (("one", "1"), ("two", "2")):
-        held = holder_bytes(holding(f"of-{name}", job=job))
-        files.write(f"{name}.lock.json", held, expected=None)
+    jobs = {name: {"CI_JOB_URL": f"https://ci.example/{name}"} for name in ("one", "two")}
+    held = {name: holding("r1", environ=job) for name, job in jobs.items()}
+    monkeypatch.setenv("CI_JOB_URL", jobs["one"]["CI_JOB_URL"])
+    for name, who in held.items():
+        files.write(f"{name}.lock.json", holder_bytes(who), expected=None)
 
     told = stage.run("lock", "status", "-C", pattern, "--json").json["stacks"]
     ids = {one["stack"]: one["holder"] and one["holder"]["id"] for one in told}
-    assert ids == {"one": "of-one", "two": "of-two", "three": None}
-    assert stage.run("unlock", "of-two", "-C", pattern).status == 64
+    assert ids == {"one": held["one"].id, "two": held["two"].id, "three": None}
+    assert stage.run("unlock", held["two"].id, "-C", pattern).status == 64
     assert stage.run("unlock", "--mine", "-C", pattern).out.count("is ended") == 2  # and a summary
     assert "Nobody holds" in stage.run("lock", "status", "-C", str(stage.root / "stacks/one")).out
     assert home.holder("two.json")

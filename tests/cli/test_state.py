@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from provisioner.homes.holder import Holder, holder_bytes
 from provisioner.homes.lease import Leased
 from provisioner.state import open_ledger
 from tests.builders import NOW
@@ -261,35 +260,3 @@ def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
     assert stage.changes()["a"][0] == "adopt"
     assert stage.apply().status == 0
     assert stage.count("create") == 2
-
-
-def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--mine ends the lock of this job, and no other's."""
-    files = MemoryFiles()
-    home = Leased(files, now=lambda: NOW)
-    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
-    stage.write(A, a=LONG)
-    files.write("demo.lock.json", holder_bytes(holding("r1", job="1")), expected=None)
-
-    said = []
-    for job in ("2", "1", "1"):
-        monkeypatch.setenv("CI_JOB_URL", f"https://ci.example/{job}")
-        said.append(stage.run("unlock", "--mine", "-C", ".").out)
-
-    other, mine, again = said
-    assert "holds no lock" in other
-    assert "lock r1" in mine
-    assert "holds no lock" in again
-
-
-def holding(id_: str, *, job: str) -> Holder:
-    """Who holds a lock for another minute."""
-    return Holder(
-        id=id_,
-        who="me@here",
-        pid=1,
-        operation="apply",
-        since=NOW,
-        until=NOW + timedelta(minutes=1),
-        job=f"https://ci.example/{job}",
-    )

@@ -20,6 +20,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from provisioner.homes.holder import Holder
+from provisioner.homes.terraform import lock_bytes
+
 Reply = tuple[int, bytes, dict[str, str]]
 Fault = Callable[["Request"], Reply | None]
 
@@ -44,6 +47,8 @@ class States:
     """May answer in the server's stead."""
     after: Fault = lambda _: None
     """May answer after the server has done its work; status 0 closes the connection."""
+    echoes: bool = False
+    """Like GitLab, keep of a lock its id, a user and a time, and repeat the rest to who asks."""
     url: str = ""
     _alone: threading.Lock = field(default_factory=threading.Lock)
 
@@ -101,6 +106,10 @@ class States:
         return kind == "Basic" and self.users.get(username) == password
 
     def _lock(self, path: str, body: bytes) -> Reply:
+        if path in self.locks and self.echoes:
+            kept = {key: self.locks[path][key] for key in ("ID", "Created")}
+            told = {**json.loads(body), **kept, "Who": "the-user"}
+            return 409, json.dumps(told).encode(), {}
         if path in self.locks:
             return 423, json.dumps(self.locks[path]).encode(), {}
         self.locks[path] = json.loads(body)
@@ -111,6 +120,12 @@ class States:
             return 409, json.dumps(self.locks.get(path, {})).encode(), {}
         del self.locks[path]
         return 200, b"", {}
+
+
+def locked_by(who: Holder) -> dict[str, Any]:
+    """What the server was told by *who* holds a lock."""
+    words: dict[str, Any] = json.loads(lock_bytes(who, path=""))
+    return words
 
 
 @contextmanager

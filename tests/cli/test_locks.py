@@ -1,0 +1,119 @@
+"""Whose lock it is, and who may end it without its id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+import pytest
+
+from provisioner.homes.holder import Holder, holder_bytes, holder_here, mark_of
+from provisioner.homes.lease import Leased
+from tests.builders import NOW
+from tests.cli.stage import GEMINI, LONG, Stage
+from tests.homes.memory import MemoryFiles
+from tests.homes.terraform_server import States, locked_by, terraform_server
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+BASE = "/api/v4/projects/1/terraform/state"
+GITHUB = {
+    "GITHUB_SERVER_URL": "https://github.example",
+    "GITHUB_REPOSITORY": "a/b",
+    "GITHUB_RUN_ID": "7",
+    "GITHUB_JOB": "apply",
+}
+LEG, OTHER_LEG = (GITHUB | {"RUNNER_NAME": f"runner {number}"} for number in (1, 2))
+JOB, OTHER_JOB = ({"CI_JOB_URL": f"https://ci.example/{number}"} for number in (1, 2))
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job that runs the tests is none of theirs."""
+    for name in (*LEG, *JOB):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(params=[False, True], ids=["faithful", "echo"])
+def server(request: pytest.FixtureRequest) -> Iterator[States]:
+    """One that keeps what it is told of a lock, and one that keeps as little as GitLab."""
+    with terraform_server() as states:
+        states.echoes = request.param
+        yield states
+
+
+def unlocked_by(stage: Stage, environ: Mapping[str, str], *words: str) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        return stage.run("unlock", "--mine", "-C", ".", *words).out
+
+
+def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--mine ends the lock of this job, and no other's."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    stage.write(A, a=LONG)
+    who = holding("r1", environ=JOB)
+    files.write("demo.lock.json", holder_bytes(who), expected=None)
+
+    other, mine, again = (unlocked_by(stage, job) for job in (OTHER_JOB, JOB, JOB))
+
+    assert "holds no lock" in other
+    assert f"lock {who.id}" in mine
+    assert "holds no lock" in again
+
+
+@pytest.mark.parametrize(("mine", "other"), [(LEG, OTHER_LEG), (JOB, OTHER_JOB)])
+def test_unlock_mine_on_a_server(
+    stage: Stage, server: States, mine: Mapping[str, str], other: Mapping[str, str]
+) -> None:
+    """A leg of a matrix ends its own lock alone, also where the server forgets who holds it."""
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
+    who = holder_here("apply", since=NOW, environ=mine)
+    server.locks[f"{BASE}/demo"] = locked_by(who)
+    place = ("--state", server.url + BASE)
+
+    assert "holds no lock" in unlocked_by(stage, other, *place)
+    assert server.locks
+    assert f"lock {who.id}" in unlocked_by(stage, mine, *place)
+    assert server.locks == {}
+
+
+def test_the_lock_of_a_terraform(stage: Stage, server: States) -> None:
+    """The lock of a Terraform is told by its id, is no job's own, and is ended by that id."""
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
+    theirs = "3f9c0a7b-5f0e-4d0e-8c55-0d3f6a2f4a11"
+    words = locked_by(holder_here("apply", since=NOW, environ={}))
+    server.locks[f"{BASE}/demo"] = {**words, "ID": theirs, "Info": ""}
+    place = ("-C", ".", "--state", server.url + BASE)
+
+    assert f"its lock is {theirs}" in stage.run("lock", "status", *place).out
+    assert "holds no lock" in unlocked_by(stage, JOB, *place[2:])
+    assert stage.run("unlock", theirs, *place).status == 0
+    assert server.locks == {}
+
+
+def test_what_the_server_echoes(stage: Stage, server: States) -> None:
+    """The words of whoever asks are not told of whoever holds the lock."""
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
+    commit = {"GITHUB_SHA": "c0ffee"}
+    server.locks[f"{BASE}/demo"] = locked_by(holder_here("apply", since=NOW, environ=commit))
+
+    told = stage.run("lock", "status", "-C", ".", "--state", server.url + BASE)
+
+    assert "since 2026-01-01T12:00:00Z" in told.out
+    assert "lock status" not in told.out
+    assert ("c0ffee" in told.out) is not server.echoes
+
+
+def holding(name: str, *, environ: Mapping[str, str]) -> Holder:
+    """Who holds a lock in a job for another minute."""
+    return Holder(
+        id=f"{mark_of(environ)}{name}",
+        who="me@here",
+        pid=1,
+        operation="apply",
+        since=NOW,
+        until=NOW + timedelta(minutes=1),
+    )
