@@ -3,9 +3,7 @@ A home behind HTTP: a server that manages Terraform states.
 
 The protocol has no versions and no conditions, only locks.  So a version names a write by what
 stands in the state around it, and every write is made under the state's lock: the run's own, or
-one that a bare write takes for itself; a server turns away who does not hold it.  Such a
-lock does not run out: it ends with `ctxprov unlock ID`.  The protocol cannot ask who holds a
-lock; to find out is to try it, and to let go at once.
+one that a bare write takes for itself; a server turns away who does not hold it.
 
 The server keeps the versions of a state by itself and takes no other file.
 """
@@ -26,15 +24,14 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
-from provisioner.homes.endpoint import Door, Endpoint, endpoint_at
+from provisioner.homes.endpoint import Endpoint, endpoint_at
 from provisioner.homes.holder import Holder, holder_here
 from provisioner.homes.home import Found, Hold, OnWait
+from provisioner.homes.latch import ABSENT, DONE, HELD, Latch, named
 from provisioner.homes.lease import to_its_end
 from provisioner.homes.terraform import (
     Lock,
     Wrapped,
-    lock_bytes,
-    parse_lock,
     parse_state,
     state_bytes,
     wrap,
@@ -43,9 +40,6 @@ from provisioner.homes.wire import Answer, Wire
 
 _POLL = 2.0
 _TRIES = 120
-_HELD = frozenset({HTTPStatus.LOCKED, HTTPStatus.CONFLICT})
-_ABSENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
-_DONE = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 
 def home_at(
@@ -72,6 +66,10 @@ class WebHome:
     @property
     def keeps_history(self) -> bool:
         return True
+
+    @property
+    def latch(self) -> Latch:
+        return Latch(self.endpoint, self.wire)
 
     def where(self, name: str) -> str:
         return self.endpoint.of(name)
@@ -115,7 +113,7 @@ class WebHome:
 
     def _now(self, name: str) -> Wrapped | None:
         answer = self.wire.ask("GET", self.where(name))
-        if answer.status in _ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
+        if answer.status in ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
             return None
         self._check(answer, name)
         wrapped = parse_state(answer.content)
@@ -135,9 +133,9 @@ class WebHome:
             )
 
     def _check(self, answer: Answer, name: str) -> None:
-        if answer.status in _HELD:
+        if answer.status in HELD:
             raise self.loss(name)
-        if answer.status not in _DONE:
+        if answer.status not in DONE:
             raise StateError(f"{self.where(name)} answered {answer}.")
 
     def loss(self, name: str) -> LockLost:
@@ -176,55 +174,22 @@ class WebHome:
     def unlock(self, name: str, lock_id: str) -> None:
         there = self._look(name)
         if there is None or there.id not in {lock_id, ""}:
-            held = f"{_named(there)} holds it" if there else "nobody holds it"
+            held = f"{named(there)} holds it" if there else "nobody holds it"
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {held}.")
-        self.release(name, replace(self._me("unlock"), id=lock_id))
-
-    def seize(self, name: str, who: Holder) -> Lock | None:
-        """Try the lock once; None if it is ours now, else whose it is."""
-        answer = self._knock(self.endpoint.lock, name, who)
-        if answer.status in _HELD:
-            there = parse_lock(answer.content) or Lock(id="", holder=None)
-            return None if there.id == who.id else there  # the answer to a first try was lost
-        if answer.status not in _DONE:
-            raise StateError(
-                f"{self.where(name)} cannot be locked: {self.endpoint.lock.method} "
-                f"{self.endpoint.lock.of(name)} was answered {answer}.  Either no states live at "
-                "that address, or its locks live elsewhere: set CTXPROV_HTTP_LOCK_ADDRESS, "
-                "CTXPROV_HTTP_LOCK_METHOD and CTXPROV_HTTP_UNLOCK_METHOD."
-            )
-        return None
-
-    def release(self, name: str, who: Holder) -> None:
-        """End the lock of *who*.  It is well if that is not there any more."""
-        try:
-            answer = self._knock(self.endpoint.unlock, name, who)
-        except HomeUnreachable as error:
-            raise HomeUnreachable(
-                f"{error}  The lock of {self.where(name)} does not run out: end it with "
-                f"`ctxprov unlock {who.id}`."
-            ) from error
-        if answer.status not in _DONE | _HELD | _ABSENT:
-            raise StateError(
-                f"{self.where(name)} is still locked: {self.endpoint.unlock.method} "
-                f"{self.endpoint.unlock.of(name)} was answered {answer}."
-            )
-
-    def _knock(self, door: Door, name: str, who: Holder) -> Answer:
-        return self.wire.ask(door.method, door.of(name), lock_bytes(who, path=self.where(name)))
+        self.latch.release(name, replace(self._me("unlock"), id=lock_id))
 
     def _look(self, name: str) -> Lock | None:
         me = self._me("lock status")
-        there = self.seize(name, me)
+        there = self.latch.seize(name, me)
         if there is None:
-            self.release(name, me)
+            self.latch.release(name, me)
         return there
 
     @contextmanager
     def _alone(self, name: str, operation: str) -> Iterator[str]:
         me = self._me(operation)
         attempt = 0
-        while there := self.seize(name, me):
+        while there := self.latch.seize(name, me):
             attempt += 1
             if attempt == _TRIES:
                 raise StateLocked(self._refusal(name, there))
@@ -232,7 +197,7 @@ class WebHome:
         try:
             yield me.id
         finally:
-            self.release(name, me)
+            self.latch.release(name, me)
 
     def _me(self, operation: str) -> Holder:
         return holder_here(operation, since=self.now(), environ=self.environ)
@@ -240,7 +205,7 @@ class WebHome:
     def _refusal(self, name: str, there: Lock) -> str:
         end = f"`ctxprov unlock {there.id}` ends it" if there.id else "end it on the server"
         return (
-            f"{self.where(name)} is locked: {_named(there)} holds it.  Wait until that run is "
+            f"{self.where(name)} is locked: {named(there)} holds it.  Wait until that run is "
             "done, or give --lock-timeout 5m to wait for it here.  This lock does not run out "
             f"by itself: if that run is dead, {end}."
         )
@@ -261,7 +226,7 @@ class WebHold:
         return False
 
     def take(self) -> Lock | None:
-        there = self.home.seize(self.name, self.who)
+        there = self.home.latch.seize(self.name, self.who)
         self._is_held = there is None
         return there
 
@@ -278,17 +243,11 @@ class WebHold:
 
     def let_go(self) -> None:
         if self._is_held and not self.is_lost:
-            self.home.release(self.name, self.who)
+            self.home.latch.release(self.name, self.who)
 
 
 class LockLost(StateTaken):
     """The server does not know our lock any more."""
-
-
-def _named(there: Lock) -> str:
-    if there.holder:
-        return f"{there.holder}, lock {there.id},"
-    return f"lock {there.id}" if there.id else "a run that the server does not name"
 
 
 def _locked(url: str, lock_id: str) -> str:

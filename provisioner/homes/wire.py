@@ -12,7 +12,7 @@ import hashlib
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -66,6 +66,8 @@ class Answer:
     content: bytes = field(repr=False)
     words: str
     """The beginning of it as one line, without the credential."""
+    is_late: bool = False
+    """Whether an earlier answer to the same was lost, so that it may have been done before."""
 
     def __str__(self) -> str:
         return f"{self.status}{': ' if self.words else ''}{self.words}"
@@ -86,10 +88,10 @@ class Wire:
         """Send a request that may be sent again, until there is an answer."""
         for attempt in range(self.retries.most):
             try:
-                return self.once(method, url, body)
+                return replace(self.once(method, url, body), is_late=attempt > 0)
             except HomeUnreachable:
                 self.sleep(self.retries.pause(attempt))
-        return self.once(method, url, body)
+        return replace(self.once(method, url, body), is_late=self.retries.most > 0)
 
     def once(self, method: str, url: str, body: bytes | None = None) -> Answer:
         """

@@ -19,12 +19,13 @@ from provisioner.homes.web import WebHome
 from provisioner.render.escape import plain
 from tests.builders import NOW
 from tests.homes.conformance import ANN, BOB, NAME, FilesConformance, Open
-from tests.homes.terraform_server import Reply, Request, States, terraform_server
+from tests.homes.terraform_server import Reply, Request, States, locked_by, terraform_server
 
 pytestmark = pytest.mark.anyio
 
 ME = {"TF_HTTP_USERNAME": "me", "TF_HTTP_PASSWORD": "s3cret"}
 ONCE = {"TF_HTTP_RETRY_MAX": "0"}
+NOW_AND_AGAIN = {"TF_HTTP_RETRY_MAX": "2", "TF_HTTP_RETRY_WAIT_MIN": "0"}
 
 
 @pytest.fixture
@@ -47,6 +48,11 @@ def at(address: str, environ: Mapping[str, str] = ONCE) -> Home:
 def locked(home: Home, who: object = ANN) -> AbstractAsyncContextManager[Hold]:
     assert isinstance(who, type(ANN))
     return home.lock(NAME, who, timeout=timedelta(), on_wait=lambda *_: None)
+
+
+def losing(*methods: str) -> Callable[[Request], Reply | None]:
+    """Answer nothing but an error of a server in between."""
+    return lambda request: (502, b"", {}) if request.method in methods else None
 
 
 class TestConformance(FilesConformance):
@@ -280,6 +286,63 @@ async def test_a_lost_answer_to_a_lock(server: States, base: str) -> None:
 
     assert lost
     assert server.locks == {}
+
+
+@pytest.mark.parametrize("environ", [ONCE, NOW_AND_AGAIN], ids=["one try", "three"])
+async def test_a_lock_without_an_answer(
+    server: States, base: str, environ: Mapping[str, str]
+) -> None:
+    """A lock that may have been made without our knowing is let go of at once."""
+    server.after = losing("LOCK", "POST")
+    home = at(server.url + base, environ)
+
+    with pytest.raises(HomeUnreachable, match="502"):
+        await locked(home).__aenter__()
+    with pytest.raises(HomeUnreachable, match="502"):
+        home.write(NAME, b"one", expected=None)
+    with pytest.raises(HomeUnreachable, match="502"):
+        home.holder(NAME)
+
+    assert server.locks == {}
+
+
+async def test_a_lock_without_an_answer_that_stays(server: States, base: str) -> None:
+    """Who cannot let go of a lock that may have been made says how it is ended."""
+    server.after = losing("LOCK", "POST")
+    server.before = losing("UNLOCK", "DELETE")
+
+    with pytest.raises(HomeUnreachable, match=r"502.*ctxprov unlock aaa"):
+        await locked(at(server.url + base)).__aenter__()
+
+    assert [lock["ID"] for lock in server.locks.values()] == ["aaa"]
+
+
+async def test_no_answer_about_the_lock_of_another(server: States, base: str) -> None:
+    """Who learns nothing ends nobody else's lock."""
+    async with locked(at(server.url + base)):
+        server.after = losing("LOCK", "POST")
+        with pytest.raises(HomeUnreachable, match="502"):
+            await locked(at(server.url + base), BOB).__aenter__()
+        server.after = lambda _: None
+        assert [lock["ID"] for lock in server.locks.values()] == ["aaa"]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_server_that_names_nobody_after_a_lost_answer(
+    server: States, base: str, *, is_ours: bool
+) -> None:
+    """A lock that may be ours is let go of; if it was another's, that is told and it stays."""
+    answers = iter([(502, b"", {}), (423, b"", {})])
+    server.after = lambda request: (
+        next(answers, None) if request.method in {"LOCK", "POST"} else None
+    )
+    if not is_ours:
+        server.locks[f"{base}/demo"] = locked_by(BOB)
+
+    with pytest.raises(HomeUnreachable if is_ours else StateLocked):
+        await locked(at(server.url + base, NOW_AND_AGAIN)).__aenter__()
+
+    assert [lock["ID"] for lock in server.locks.values()] == ([] if is_ours else ["bbb"])
 
 
 async def test_a_lock_that_stays(server: States, base: str) -> None:
