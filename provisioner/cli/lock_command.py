@@ -12,7 +12,7 @@ from provisioner.cli.outputs import with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
-from provisioner.homes.holder import holder_bytes
+from provisioner.homes.holder import Holder, holder_bytes
 from provisioner.manifest import load_frame
 from provisioner.render.escape import json_text, plain
 from provisioner.state import state_name
@@ -63,9 +63,15 @@ def status(
         page = json_text({"stack": frame.stack, "holder": words})
         run.pages.append(lambda _: page)
         told = f"{holder} holds" if holder else "Nobody holds"
-        lock = f"; its lock is {holder.id}" if holder else ""
+        lock = f"; its lock is {holder.id}" if holder and holder.id else ""
         if not run.is_quiet:
             click.echo(plain(f"{told} {home.where(name)}{lock}."))
-        return Ended(status=Status.OK, summary=f"lock {plain(holder.id)}" if holder else "free")
+        return Ended(status=Status.OK, summary=_summary(holder))
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))
+
+
+def _summary(holder: Holder | None) -> str:
+    if holder is None:
+        return "free"
+    return f"lock {plain(holder.id)}" if holder.id else "locked"

@@ -13,7 +13,7 @@ import os
 import platform
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import orjson
@@ -39,12 +39,19 @@ In a CI that sets the first, these and the machine name a job together.
 The legs of a matrix share what GitHub calls a job, and parallel stages a build of Jenkins.
 """
 
+UNTOLD = datetime.min.replace(tzinfo=UTC)
+"""The `since` of a lock of which nobody tells when it was taken."""
+
 
 class Holder(Struct, frozen=True, kw_only=True):
     """A run that holds a lock."""
 
     id: str
-    """Names this run's locks; no other run has it.  In CI it begins with the job's mark."""
+    """
+    Names this run's locks; no other run has it.  In CI it begins with the job's mark.
+
+    Empty of a run that the server does not name.
+    """
     who: str
     """`user@host`."""
     pid: int | None
@@ -62,8 +69,8 @@ class Holder(Struct, frozen=True, kw_only=True):
         commit = f" of {self.commit[:12]}" if self.commit else ""
         pid = "" if self.pid is None else f"pid {self.pid}"
         told = ", ".join(filter(None, (f"{self.operation}{commit}", pid, self.job)))
-        since = moment_text(self.since.replace(microsecond=0))
-        return f"{self.who}{f' ({told})' if told else ''} since {since}"
+        since = "" if self.since == UNTOLD else f" since {_second(self.since)}"
+        return f"{self.who}{f' ({told})' if told else ''}{since}"
 
 
 def holder_here(operation: str, *, since: datetime, environ: Mapping[str, str]) -> Holder:
@@ -106,6 +113,10 @@ def _user() -> str:
         return "somebody"
 
 
+def _second(moment: datetime) -> str:
+    return moment_text(moment.replace(microsecond=0))
+
+
 def _job(environ: Mapping[str, str]) -> str | None:
     match environ:
         case {"GITHUB_SERVER_URL": host, "GITHUB_REPOSITORY": name, "GITHUB_RUN_ID": run}:
@@ -124,7 +135,7 @@ def holder_bytes(holder: Holder) -> bytes:
         "who": holder.who,
         "pid": holder.pid,
         "operation": holder.operation,
-        "since": moment_text(holder.since),
+        "since": moment_text(holder.since) if holder.since != UNTOLD else None,
         "job": holder.job,
         "commit": holder.commit,
         "until": moment_text(holder.until) if holder.until else None,

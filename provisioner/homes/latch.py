@@ -14,7 +14,7 @@ from http import HTTPStatus
 from provisioner.errors import HomeUnreachable, StateError
 from provisioner.homes.endpoint import Door, Endpoint
 from provisioner.homes.holder import Holder
-from provisioner.homes.terraform import Lock, lock_bytes, parse_lock
+from provisioner.homes.terraform import lock_bytes, parse_lock
 from provisioner.homes.wire import Answer, Wire
 
 HELD = frozenset({HTTPStatus.LOCKED, HTTPStatus.CONFLICT})
@@ -29,7 +29,7 @@ class Latch:
     endpoint: Endpoint
     wire: Wire
 
-    def seize(self, name: str, who: Holder) -> Lock | None:
+    def seize(self, name: str, who: Holder) -> Holder | None:
         """
         Try the lock once; None if it is ours now, else whose it is.
 
@@ -51,8 +51,8 @@ class Latch:
             )
         return None
 
-    def _other(self, answer: Answer, name: str, who: Holder) -> Lock | None:
-        there = parse_lock(answer.content) or Lock(id="", holder=None)
+    def _other(self, answer: Answer, name: str, who: Holder) -> Holder | None:
+        there = parse_lock(answer.content)
         if there.id == who.id:
             return None  # the answer to an earlier try was lost
         if not there.id and answer.is_late:
@@ -74,10 +74,10 @@ class Latch:
                 f"end it with `ctxprov unlock {who.id}`."
             ) from error
 
-    def release(self, name: str, who: Holder) -> None:
-        """End the lock of *who*.  It is well if that is not there any more."""
+    def release(self, name: str, who: Holder) -> bool:
+        """End the lock of *who*; False if the server knows no such lock (any more)."""
         try:
-            self._ended(name, who)
+            return self._ended(name, who)
         except HomeUnreachable as error:
             raise HomeUnreachable(
                 f"{error}  The lock of {self._where(name)} does not run out: end it with "
@@ -85,10 +85,9 @@ class Latch:
             ) from error
 
     def _ended(self, name: str, who: Holder) -> bool:
-        """End the lock of *who*; False if the server knows no such lock."""
         answer = self._knock(self.endpoint.unlock, name, who)
         if answer.status in HELD or answer.status == HTTPStatus.NOT_FOUND:
-            return False
+            return answer.is_late  # then it may have been an earlier try that ended it
         if answer.status not in DONE:
             raise StateError(
                 f"{self._where(name)} is still locked: {self.endpoint.unlock.method} "
@@ -103,8 +102,6 @@ class Latch:
         return self.endpoint.of(name)
 
 
-def named(there: Lock) -> str:
+def named(there: Holder) -> str:
     """Name whoever holds a lock, as far as it is known."""
-    if there.holder:
-        return f"{there.holder}, lock {there.id},"
-    return f"lock {there.id}" if there.id else "a run that the server does not name"
+    return f"{there}, lock {there.id}," if there.id else str(there)

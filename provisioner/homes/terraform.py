@@ -12,14 +12,14 @@ import base64
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 
 import orjson
-from msgspec import Struct
 
 from provisioner import __version__
 from provisioner.cache import Json
-from provisioner.homes.holder import Holder, holder_bytes, parse_holder
+from provisioner.homes.holder import UNTOLD, Holder, holder_bytes, parse_holder
 from provisioner.times import moment_text, parse_moment
 
 _TEXT = "ctxprov"
@@ -101,13 +101,6 @@ def parse_state(raw: bytes) -> Wrapped | None:
         return None
 
 
-class Lock(Struct, frozen=True, kw_only=True):
-    """A lock as the server tells of it: foreign text."""
-
-    id: str
-    holder: Holder | None
-
-
 def lock_bytes(who: Holder, *, path: str) -> bytes:
     """Ask for a lock, or for the end of it, in Terraform's words."""
     document: dict[str, Json] = {
@@ -122,33 +115,36 @@ def lock_bytes(who: Holder, *, path: str) -> bytes:
     return orjson.dumps(document)
 
 
-def parse_lock(raw: bytes) -> Lock | None:
-    """Who holds a lock, a run of ours or of Terraform; None if it does not say."""
-    try:
-        match orjson.loads(raw):
-            case {"ID": str(lock_id), **words} if lock_id:
-                return Lock(id=lock_id[:_LONGEST], holder=_holder(words, lock_id[:_LONGEST]))
-            case _:
-                return None
-    except ValueError:
-        return None
-
-
-def _holder(words: dict[object, object], lock_id: str) -> Holder | None:
-    info = words.get("Info")
+def parse_lock(raw: bytes) -> Holder:
+    """Who holds a lock: a run of ours or of Terraform, told as far as the server tells it."""
+    words = _words(raw)
+    lock_id, info = _text(words, "ID"), words.get("Info")
     run = parse_holder(info.encode()) if isinstance(info, str) else None
     if run and run.id == lock_id:
         return run
-    match words:
-        case {"Who": str(who), "Operation": str(operation), "Created": str(created)}:
-            with suppress(ValueError):
-                return Holder(
-                    id=lock_id,
-                    who=who[:_LONGEST],
-                    pid=None,
-                    operation="" if run else operation[:_LONGEST],  # GitLab repeats who asks
-                    since=parse_moment(created),
-                )
-            return None
-        case _:
-            return None
+    return Holder(
+        id=lock_id,
+        who=_text(words, "Who") or "a run that the server does not name",
+        pid=None,
+        operation="" if run else _text(words, "Operation"),  # GitLab repeats that of who asks
+        since=_moment(_text(words, "Created")),
+    )
+
+
+def _words(raw: bytes) -> dict[object, object]:
+    with suppress(ValueError):
+        match orjson.loads(raw):
+            case dict(words):
+                return words
+    return {}
+
+
+def _text(words: dict[object, object], key: str) -> str:
+    text = words.get(key)
+    return text[:_LONGEST] if isinstance(text, str) else ""
+
+
+def _moment(text: str) -> datetime:
+    with suppress(ValueError):
+        return parse_moment(text)
+    return UNTOLD

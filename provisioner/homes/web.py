@@ -30,7 +30,6 @@ from provisioner.homes.home import Found, Hold, OnWait
 from provisioner.homes.latch import ABSENT, DONE, HELD, Latch, named
 from provisioner.homes.lease import to_its_end
 from provisioner.homes.terraform import (
-    Lock,
     Wrapped,
     parse_state,
     state_bytes,
@@ -164,26 +163,21 @@ class WebHome:
             remaining = deadline - self.monotonic()
             if remaining <= 0:
                 raise StateLocked(self._refusal(hold.name, there))
-            on_wait(there.holder, timedelta(seconds=remaining))
+            on_wait(there, timedelta(seconds=remaining))
             await self.sleep(min(_POLL, remaining))
 
     def holder(self, name: str) -> Holder | None:
-        there = self._look(name)
-        return there.holder if there else None
-
-    def unlock(self, name: str, lock_id: str) -> None:
-        there = self._look(name)
-        if there is None or there.id not in {lock_id, ""}:
-            held = f"{named(there)} holds it" if there else "nobody holds it"
-            raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {held}.")
-        self.latch.release(name, replace(self._me("unlock"), id=lock_id))
-
-    def _look(self, name: str) -> Lock | None:
-        me = self._me("lock status")
-        there = self.latch.seize(name, me)
+        there = self.latch.seize(name, me := self._me("lock status"))
         if there is None:
             self.latch.release(name, me)
         return there
+
+    def unlock(self, name: str, lock_id: str) -> None:
+        there = self.holder(name)
+        held = f"{named(there)} holds it" if there else "nobody holds it"
+        who = replace(self._me("unlock"), id=lock_id)
+        if there is None or there.id not in {lock_id, ""} or not self.latch.release(name, who):
+            raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {held}.")
 
     @contextmanager
     def _alone(self, name: str, operation: str) -> Iterator[str]:
@@ -202,7 +196,7 @@ class WebHome:
     def _me(self, operation: str) -> Holder:
         return holder_here(operation, since=self.now(), environ=self.environ)
 
-    def _refusal(self, name: str, there: Lock) -> str:
+    def _refusal(self, name: str, there: Holder) -> str:
         end = f"`ctxprov unlock {there.id}` ends it" if there.id else "end it on the server"
         return (
             f"{self.where(name)} is locked: {named(there)} holds it.  Wait until that run is "
@@ -225,7 +219,7 @@ class WebHold:
     def took_over(self) -> bool:
         return False
 
-    def take(self) -> Lock | None:
+    def take(self) -> Holder | None:
         there = self.home.latch.seize(self.name, self.who)
         self._is_held = there is None
         return there

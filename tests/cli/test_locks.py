@@ -107,6 +107,19 @@ def test_what_the_server_echoes(stage: Stage, server: States) -> None:
     assert ("c0ffee" in told.out) is not server.echoes
 
 
+def test_a_lock_of_nobody_known(stage: Stage, server: States) -> None:
+    """A state that is locked is never called free, and what is not ended is not called ended."""
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
+    server.before = lambda _: (423, b"", {})
+    place = ("-C", ".", "--state", server.url + BASE)
+
+    assert stage.run("lock", "status", *place).out.startswith("a run that the server does not name")
+    assert stage.run("lock", "status", "--json", *place).json["holder"]["id"] == ""
+    told = stage.run("unlock", "ccc", *place)
+    assert told.status == 1
+    assert "is ended" not in told.out
+
+
 def holding(name: str, *, environ: Mapping[str, str]) -> Holder:
     """Who holds a lock in a job for another minute."""
     return Holder(

@@ -14,6 +14,7 @@ import pytest
 
 from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
 from provisioner.homes import Home, open_home
+from provisioner.homes.holder import holder_bytes
 from provisioner.homes.home import Hold
 from provisioner.homes.web import WebHome
 from provisioner.render.escape import plain
@@ -382,7 +383,7 @@ async def test_no_locks(server: States, status: int) -> None:
             },
             r"eve@\u202eevil\n\x3a\x3aerror\x3a\x3ax (OperationTypeApply) since 2026-01-01T",
         ),
-        ({"ID": "6", "Created": "never"}, "lock 6 holds it"),
+        ({"ID": "6", "Created": "never"}, "a run that the server does not name, lock 6, holds it"),
         ({"message": "it is locked"}, "a run that the server does not name"),
         ([], "a run that the server does not name"),
     ],
@@ -396,6 +397,59 @@ async def test_what_a_lock_says(server: States, info: object, told: str, status:
 
     assert told in plain(str(caught.value))
     assert plain(str(caught.value)).isprintable()
+
+
+@pytest.mark.parametrize("status", [409, 423])
+@pytest.mark.parametrize(
+    ("body", "id_"),
+    [
+        (b'{"ID": "6", "Who": "eve", "Operation": "apply", "Created": "never"}', "6"),
+        (b'{"ID": "6"}', "6"),
+        (b'{"ID": null, "Info": null}', ""),
+        (b"locked", ""),
+        (b"", ""),
+    ],
+)
+def test_locked_whatever_is_told(server: States, body: bytes, id_: str, status: int) -> None:
+    """A state is held if the server says so, however little it tells of the holder."""
+    server.before = lambda _: (status, body, {})
+
+    holder = at(server.url + "/states").holder(NAME)
+
+    assert holder
+    assert holder.id == id_
+    assert "since" not in str(holder)
+    assert json.loads(holder_bytes(holder))["since"] is None
+
+
+@pytest.mark.parametrize("status", [404, 409, 423])
+def test_an_end_that_is_refused(server: States, base: str, status: int) -> None:
+    """Nothing is ended that the server does not end."""
+
+    def tell_nothing(request: Request) -> Reply | None:
+        asked = {"LOCK": 423, "UNLOCK": status, "POST": 423, "DELETE": status}
+        return asked[request.method], b"", {}
+
+    server.after = tell_nothing
+    server.locks[f"{base}/demo"] = locked_by(BOB)
+
+    with pytest.raises(StateTaken, match="no lock ccc: a run that the server does not name"):
+        at(server.url + base).unlock(NAME, "ccc")
+
+    assert server.locks
+
+
+def test_an_end_whose_answer_was_lost(server: States, base: str) -> None:
+    """A lock that an earlier try ended is ended, though the server knows it no more."""
+    answers = iter([(502, b"", {})])
+    server.after = lambda request: (
+        next(answers, None) if request.method in {"UNLOCK", "DELETE"} else None
+    )
+    server.locks[f"{base}/demo"] = locked_by(BOB)
+
+    at(server.url + base, NOW_AND_AGAIN).unlock(NAME, "bbb")
+
+    assert server.locks == {}
 
 
 @pytest.mark.parametrize(
