@@ -100,15 +100,25 @@ class WebHome:
         return wrapped.version
 
     def _post(self, name: str, wrapped: Wrapped, body: bytes, lock_id: str) -> None:
+        """Write, once more if that may help; what failed without an answer is looked up."""
         url = _locked(self.where(name), lock_id)
         try:
-            answer = self.wire.once("POST", url, body)
+            self._check(self.wire.once("POST", url, body), name)
         except HomeUnreachable:
-            now = self._now(name)
-            if now and now.version == wrapped.version:
+            if self._stands(name, wrapped):
                 return
-            answer = self.wire.once("POST", url, body)
-        self._check(answer, name)
+            self._post_again(name, wrapped, body, url)
+
+    def _post_again(self, name: str, wrapped: Wrapped, body: bytes, url: str) -> None:
+        try:
+            self._check(self.wire.once("POST", url, body), name)
+        except StateError:  # a refusal, too, may mean that the first try was late to arrive
+            if not self._stands(name, wrapped):
+                raise
+
+    def _stands(self, name: str, wrapped: Wrapped) -> bool:
+        now = self._now(name)
+        return now is not None and now.version == wrapped.version
 
     def _now(self, name: str) -> Wrapped | None:
         answer = self.wire.ask("GET", self.where(name))

@@ -269,6 +269,63 @@ def test_a_lost_answer_to_a_write(server: States, base: str, status: int) -> Non
     assert [len(kept) for kept in server.states.values()] == [1]
 
 
+@pytest.mark.parametrize("status", [0, 502])
+def test_two_writes_without_an_answer(server: States, base: str, status: int) -> None:
+    """A write that no try had an answer to is looked up before it is called a failure."""
+    tries: list[Request] = []
+
+    def lose(request: Request) -> Reply | None:
+        if request.method != "POST" or b'"outputs"' not in request.body:
+            return None
+        tries.append(request)
+        return status, b"", {}
+
+    server.before = lambda request: None if tries else lose(request)
+    server.after = lose
+    home = at(server.url + base)
+
+    version = home.write(NAME, b"one", expected=None)
+
+    found = home.read(NAME)
+    assert found
+    assert (found.content, found.version) == (b"one", version)
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_write_that_arrives_late(server: States, base: str, status: int) -> None:
+    """A second try that is refused because the first was done after all is no failure."""
+    tries: list[Request] = []
+
+    def refuse(request: Request) -> Reply | None:
+        if request.method != "POST" or b'"outputs"' not in request.body:
+            return None
+        tries.append(request)
+        return (502, b"", {}) if len(tries) == 1 else None
+
+    def arrive(request: Request) -> Reply | None:
+        is_again = len(tries) == 2 and request is tries[1]
+        return (status, b"it has that serial", {}) if is_again else None
+
+    server.before, server.after = refuse, arrive
+    home = at(server.url + base)
+
+    version = home.write(NAME, b"one", expected=None)
+
+    found = home.read(NAME)
+    assert found
+    assert found.version == version
+
+
+def test_a_write_that_never_arrives(server: States, base: str) -> None:
+    """A write that is not there when it is looked up has failed."""
+    server.before = lambda request: (502, b"", {}) if b'"outputs"' in request.body else None
+
+    with pytest.raises(HomeUnreachable, match="502"):
+        at(server.url + base).write(NAME, b"one", expected=None)
+
+    assert server.states == {}
+
+
 async def test_a_lost_answer_to_a_lock(server: States, base: str) -> None:
     """A lock whose answer was lost is known again by its id."""
     lost: list[Request] = []
