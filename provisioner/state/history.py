@@ -23,7 +23,7 @@ from provisioner.times import moment_text
 
 VERSION = 1
 RUNS = 200
-"""So many runs are remembered."""
+"""So many runs are remembered, and before them those whose states are still kept."""
 VERSIONS = 10
 """So many earlier states are kept."""
 UNFINISHED = "unfinished"
@@ -113,10 +113,19 @@ def trimmed(runs: tuple[PastRun, ...]) -> tuple[tuple[PastRun, ...], tuple[int, 
     """The runs to remember, and the serials of the states that are not to be kept any more."""
     latest = list(dict.fromkeys(_kept(reversed(runs))))
     stay = frozenset(latest[:VERSIONS])
+    remembered = _remembered(runs, stay)
     return (
-        tuple(run if run.kept in stay else replace(run, kept=None) for run in runs[-RUNS:]),
+        tuple(run if run.kept in stay else replace(run, kept=None) for run in remembered),
         tuple(latest[VERSIONS:]),
     )
+
+
+def _remembered(runs: tuple[PastRun, ...], stay: frozenset[int]) -> tuple[PastRun, ...]:
+    """The latest runs, and of those before them the last to name each state that stays."""
+    older, latest = runs[:-RUNS], runs[-RUNS:]
+    unnamed = stay - {run.kept for run in latest}
+    last = {run.kept: run for run in older}
+    return (*(run for run in older if run.kept in unnamed and run is last[run.kept]), *latest)
 
 
 def _kept(runs: Iterator[PastRun]) -> Iterator[int]:

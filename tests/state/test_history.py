@@ -92,6 +92,29 @@ def test_bounded() -> None:
     assert (runs[0].run, len(runs), stale) == ("50", 200, ())
 
 
+def test_what_is_kept_is_remembered() -> None:
+    """However many runs fail, a state is named by a run for as long as it is kept, then dropped."""
+    kept = tuple(replace(RUN, run=f"k{serial}", kept=serial) for serial in range(10))
+    failed = tuple(replace(RUN, run=f"f{number}") for number in range(300))
+
+    runs, stale = trimmed((*kept, *failed))
+    assert [run.kept for run in runs[:11]] == [*range(10), None]
+    assert (len(runs), stale) == (210, ())
+
+    runs, stale = trimmed((*runs, replace(RUN, run="next", kept=10)))
+    assert sorted(run.kept for run in runs if run.kept is not None) == list(range(1, 11))
+    assert (len(runs), stale) == (209, (0,))
+
+
+def test_a_state_that_many_runs_replaced() -> None:
+    """Runs that all kept one state and never replaced it do not pile up."""
+    runs, _ = trimmed(tuple(replace(RUN, run=str(number), kept=5) for number in range(300)))
+    assert (runs[0].run, len(runs)) == ("100", 200)
+
+    runs, _ = trimmed((*runs, *(replace(RUN, run=f"f{number}") for number in range(200))))
+    assert [run.run for run in runs[:2]] == ["299", "f0"]
+
+
 @pytest.mark.parametrize("broken", [b"[]", b"{", b'{"version": 1, "stack": "demo", "runs": [1]}'])
 def test_a_broken_history(broken: bytes) -> None:
     """A history that makes no sense is a warning, and fails no run."""
