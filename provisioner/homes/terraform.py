@@ -132,11 +132,11 @@ def parse_lock(raw: bytes) -> Holder:
 
 
 def _words(raw: bytes) -> dict[object, object]:
-    with suppress(ValueError):
-        match orjson.loads(raw):
-            case dict(words):
-                return words
-    return {}
+    try:
+        words = orjson.loads(raw)
+    except ValueError:
+        return {}
+    return words if isinstance(words, dict) else {}
 
 
 def _text(words: dict[object, object], key: str) -> str:
