@@ -35,6 +35,8 @@ _SERVER = "https://storage.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TIMEOUT = httpx.Timeout(20, connect=5)
 _BOUNDARY = f"ctxprov-{secrets.token_hex(16)}"
+_NO_BUCKET = "The specified bucket"
+"""How the answer begins if there is no bucket; where a file is absent, it begins otherwise."""
 _PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
 
 
@@ -82,7 +84,8 @@ class Bucket:
 
     def read(self, name: str) -> Found | None:
         answer = self._ask("GET", name, self._url(name), {"alt": "media"})
-        if answer.status_code == httpx.codes.NOT_FOUND and "bucket" not in answer.text:
+        absent = answer.status_code == httpx.codes.NOT_FOUND
+        if absent and not _words(answer).startswith(_NO_BUCKET):
             return None
         self._check(name, answer)
         return Found(content=answer.content, version=answer.headers.get("x-goog-generation", ""))

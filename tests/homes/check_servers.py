@@ -157,7 +157,8 @@ def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, st
     with serving(binary, *where, port=port, cwd=folder):
         server = f"http://127.0.0.1:{port}"
         url = f"{server}/storage/v1/b"
-        httpx.post(url, json={"name": "states"}, trust_env=False).raise_for_status()
+        for bucket in ("states", "my-bucket"):
+            httpx.post(url, json={"name": bucket}, trust_env=False).raise_for_status()
         yield {"STORAGE_EMULATOR_HOST": server}
 
 
@@ -172,6 +173,14 @@ class TestGoogle(Served):
     )
     def test_deleted_if_unchanged(self, home: Home) -> None:
         super().test_deleted_if_unchanged(home)
+
+    def test_called_bucket(self, environ: Mapping[str, str]) -> None:
+        """A bucket may be called a bucket."""
+        address = "gs://my-bucket/bucket"
+        home = open_home(address, root=Path(), environ=environ, clock=lambda: NOW)
+        assert home.read(NAME) is None
+        home.write(NAME, b"one", expected=None)
+        assert home.read(NAME)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,47 @@
+"""What Google Cloud Storage says, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from provisioner.errors import StateError
+from provisioner.homes.google import Bucket
+from tests.homes.conformance import NAME
+from tests.homes.terraform_server import States, terraform_server
+
+NO_BUCKET = b"The specified bucket does not exist."
+
+
+@pytest.fixture
+def server() -> Iterator[States]:
+    with terraform_server() as states:
+        yield states
+
+
+def bucket(server: States, address: str) -> Bucket:
+    return Bucket(address, server=server.url, authority=lambda _: {})
+
+
+@pytest.mark.parametrize("address", ["gs://my-bucket", "gs://states/bucket", "gs://states/x"])
+def test_an_absent_file(server: States, address: str) -> None:
+    """A file that is not there is absent, whatever its bucket and its prefix are called."""
+    place = bucket(server, address)
+    words = f"No such object: {place.where('bucket.json').removeprefix('gs://')}"
+    server.before = lambda _: (404, words.encode(), {"content-type": "text/html; charset=UTF-8"})
+
+    assert place.read("bucket.json") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [NO_BUCKET, b'{"error": {"code": 404, "message": "%s"}}' % NO_BUCKET],
+    ids=["text", "json"],
+)
+def test_no_bucket(server: States, body: bytes) -> None:
+    """A bucket that is not there is no absent file."""
+    server.before = lambda _: (404, body, {})
+
+    with pytest.raises(StateError, match="gs://my-bucket is not there"):
+        bucket(server, "gs://my-bucket/x").read(NAME)
