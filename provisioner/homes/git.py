@@ -31,6 +31,8 @@ TERM = timedelta(minutes=5)
 
 _SCHEME = "git+branch:"
 _TRIES = 30
+_PAUSES = (0.2, 1.0)
+"""Seconds between three looks for what became of a push."""
 _MARKER = ".ctxprov"
 _MARK = (
     b"This branch holds the state of ctxprov.  ctxprov alone writes to it, and reads no more of "
@@ -91,7 +93,7 @@ class GitFiles:
         lost = None
         for attempt in range(_TRIES):
             with self._alone:
-                tip = self._tip()
+                tip = self._tip_after(lost)
                 if lost and self._holds(tip, name, lost):
                     return lost
                 self._expect(tip, name, expected)
@@ -114,6 +116,15 @@ class GitFiles:
                 f"has no file {_MARKER}).  State needs a branch of its own: take another name."
             )
         return tip
+
+    def _tip_after(self, lost: str | None) -> str | None:
+        """The tip; asked for patiently after a push that may have been *lost*, and may be it."""
+        for pause in _PAUSES if lost else ():
+            try:
+                return self._tip()
+            except HomeUnreachable:
+                self.sleep(pause)
+        return self._tip()
 
     def _holds(self, tip: str | None, name: str, commit: str) -> bool:
         """Whether the file is by now what *commit*, whose push was not answered, made of it."""

@@ -73,7 +73,7 @@ async def open_ledger(
     async with home.lock(name, who, timeout=timeout, on_wait=on_wait) as hold:
         found = await asyncio.to_thread(home.read, name)
         state = state_of(found, where=home.where(name), stack=stack)
-        store = HeldFile(hold, name, found, before_save)
+        store = HeldFile(home, hold, name, found, before_save)
         async with Ledger(state, store, run=who.id) as ledger:
             if hold.took_over:
                 await ledger.claim()

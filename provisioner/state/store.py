@@ -7,10 +7,12 @@ Whoever only looks reads it without a lock.  `Store` is all that a ledger asks f
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Protocol
 
 import orjson
 
+from provisioner.errors import StateError, StateTaken
 from provisioner.homes import Found, Hold, Home
 from provisioner.model import State
 from provisioner.state.codec import parse_state
@@ -61,20 +63,27 @@ class Store(Protocol):
 
 
 class HeldFile:
-    """A file under a lock, written only while it is what we last read or wrote."""
+    """
+    A file under a lock, written only while it is what we last read or wrote.
+
+    A write whose answer was lost may have been done: what it has written is ours as well.
+    """
 
     def __init__(
         self,
+        home: Home,
         hold: Hold,
         name: str,
         found: Found | None,
         before: Callable[[Found | None], None],
     ) -> None:
+        self._home = home
         self._hold = hold
         self._name = name
         self._found = found
         self._version = found.version if found else None
         self._before: Callable[[Found | None], None] | None = before
+        self._unanswered: set[bytes] = set()
 
     @property
     def is_lost(self) -> bool:
@@ -84,4 +93,33 @@ class HeldFile:
         if self._before and not self._hold.is_lost:
             self._before(self._found)
             self._before = self._found = None
-        self._version = self._hold.write(self._name, content, expected=self._version)
+        try:
+            self._version = self._write(content)
+        except StateTaken:
+            raise
+        except StateError:
+            self._unanswered.add(_digest(content))
+            raise
+        self._unanswered.clear()
+
+    def _write(self, content: bytes) -> str:
+        try:
+            return self._hold.write(self._name, content, expected=self._version)
+        except StateTaken:
+            found = self._ours()
+            if found is None:
+                raise
+        if found.content == content:
+            return found.version
+        return self._hold.write(self._name, content, expected=found.version)
+
+    def _ours(self) -> Found | None:
+        """The file as a write of ours that was not answered has left it."""
+        if self._hold.is_lost or not self._unanswered:
+            return None
+        found = self._home.read(self._name)
+        return found if found and _digest(found.content) in self._unanswered else None
+
+
+def _digest(content: bytes) -> bytes:
+    return sha256(content).digest()

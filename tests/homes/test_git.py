@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import HomeUnreachable, StateError, StateTaken
-from provisioner.homes import Home, open_home
+from provisioner.homes import Found, Home, open_home
 from provisioner.homes.git import GitFiles
 from provisioner.homes.lease import Leased
 from provisioner.homes.repository import Repository
@@ -334,4 +334,27 @@ def test_a_lost_answer(clone: Callable[..., Path], remote: Path, tmp_path: Path)
 
     assert (tmp_path / "lost").exists()
     assert git(remote, "show", "live:a.json") == "two"
+    assert git(remote, "rev-list", "--count", "live") == "2"
+
+
+def test_a_wire_that_breaks(clone: Callable[..., Path], remote: Path, tmp_path: Path) -> None:
+    """A push whose answer was lost is looked up also where the next question fails."""
+    folder, waits = clone("here"), list[float]()
+    wire, broken = tmp_path / "wire", tmp_path / "broken"
+    wire.write_text(f'#!/bin/sh\nrm {broken} 2>/dev/null && exit 255\nshift; exec sh -c "$1"\n')
+    wire.chmod(0o755)
+    git(folder, "config", "core.sshCommand", str(wire))
+    git(folder, "config", "ssh.variant", "simple")
+    git(folder, "remote", "set-url", "origin", f"ssh://nowhere{remote}")
+    home = GitFiles(files(folder).repository, sleep=waits.append)
+    first = home.write("a.json", b"one", expected=None)
+    hook = remote / "hooks/post-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {broken}\nkill -9 $PPID\n")
+    hook.chmod(0o755)
+
+    second = home.write("a.json", b"two", expected=first)
+
+    assert not broken.exists()
+    assert home.read("a.json") == Found(content=b"two", version=second)
     assert git(remote, "rev-list", "--count", "live") == "2"

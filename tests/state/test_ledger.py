@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.errors import StateError
-from provisioner.homes import Found
+from provisioner.errors import HomeUnreachable, StateError, StateTaken
+from provisioner.homes import Found, Home
 from provisioner.homes.disk import DiskHome
 from provisioner.homes.holder import Holder
+from provisioner.homes.lease import Leased
 from provisioner.model import Exists, Gone, Scope, State
-from provisioner.state import Ledger, next_save, open_ledger, parse_state, read_state
+from provisioner.state import (
+    Ledger,
+    next_save,
+    open_ledger,
+    parse_state,
+    read_state,
+    state_bytes,
+)
 from provisioner.state.ledger import LINGER, SHARE
 from tests.builders import NOW, STACK, desired, recorded
+from tests.homes.memory import MemoryFiles
 
 WHO = Holder(id="1f", who="me@here", pid=1, operation="apply", since=NOW)
 
@@ -234,20 +244,26 @@ def test_pacing_keeps_its_share(stirred: float, spent: float, cost: float) -> No
     assert (spent + cost) <= due * SHARE + 1e-6
 
 
+def opened(
+    home: Home, before_save: Callable[[Found | None], None] = lambda _: None
+) -> AbstractAsyncContextManager[Ledger]:
+    return open_ledger(
+        home,
+        stack=STACK,
+        who=WHO,
+        timeout=timedelta(),
+        on_wait=lambda *_: None,
+        before_save=before_save,
+    )
+
+
 def test_open_ledger(tmp_path: Path) -> None:
     """A ledger on disk is locked, read, saved and let go."""
     home = DiskHome(tmp_path / "state")
     replaced: list[Found | None] = []
 
     async def once(number: int) -> None:
-        async with open_ledger(
-            home,
-            stack=STACK,
-            who=WHO,
-            timeout=timedelta(),
-            on_wait=lambda *_: None,
-            before_save=replaced.append,
-        ) as ledger:
+        async with opened(home, replaced.append) as ledger:
             ledger.record(fact(number))
             await ledger.save()
             ledger.record(fact(number + 10))
@@ -260,3 +276,73 @@ def test_open_ledger(tmp_path: Path) -> None:
     assert set(state.caches) == {"n1", "n2", "n11", "n12"}
     assert state.serial == 4
     assert replaced == [None, first]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_lost_answer(more: int) -> None:
+    """A save that was done, and whose answer was lost, was done by this run and by no other."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+
+    async def work() -> None:
+        async with opened(home) as ledger:
+            ledger.record(fact(0))
+            await ledger.save()
+            for number in (1, 2):
+                ledger.record(fact(number))
+                files.loses_answers = number == 1
+                files.is_down = number == 2
+                with pytest.raises(HomeUnreachable):
+                    await ledger.save()
+            files.is_down = False
+            for number in range(more):
+                ledger.record(fact(10 + number))
+                await ledger.save()
+
+    asyncio.run(work())
+
+    assert len(read_state(home, stack=STACK).caches) == 3 + more
+    assert read_state(home, stack=STACK).serial == 2
+
+
+def test_a_lost_answer_and_nothing_since() -> None:
+    """What a save whose answer was lost has written is not written again."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+    writes: list[None] = []
+
+    async def work() -> None:
+        async with opened(home) as ledger:
+            ledger.record(fact(1))
+            files.loses_answers = True
+            with pytest.raises(HomeUnreachable):
+                await ledger.save()
+            files.loses_answers = False
+            files.before_write = lambda: writes.append(None)
+            await ledger.save()
+
+    asyncio.run(work())
+
+    assert read_state(home, stack=STACK).serial == 1
+    assert len(writes) == 2, "the one that failed its condition, and the lock that was let go"
+
+
+def test_a_lost_answer_and_another_run() -> None:
+    """What another run has written since is not taken for a save whose answer was lost."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+    theirs = state_bytes(State(stack=STACK, serial=7))
+
+    async def work() -> None:
+        async with opened(home) as ledger:
+            ledger.record(fact(1))
+            files.loses_answers = True
+            with pytest.raises(HomeUnreachable):
+                await ledger.save()
+            files.loses_answers = False
+            files.files["demo.json"] = theirs
+
+    with pytest.raises(StateTaken, match="another run has taken the state"):
+        asyncio.run(work())
+
+    assert files.files["demo.json"] == theirs
