@@ -89,7 +89,12 @@ class Hold(Protocol):
         ...
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
-        """The home's own `write`, which fails with `StateTaken` if the lock was lost."""
+        """
+        The home's own `write`, which writes nothing if the lock was lost.
+
+        Then it raises `StateTaken` if somebody else has the lock, `HomeUnreachable` if nobody
+        can tell any more.
+        """
         ...
 
 

@@ -29,7 +29,7 @@ from typing import TypeVar
 import orjson
 from msgspec.structs import replace
 
-from provisioner.errors import StateError, StateLocked, StateTaken
+from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
 from provisioner.homes.holder import Holder, holder_bytes, parse_holder
 from provisioner.homes.home import Files, Found, Hold, OnWait
 from provisioner.times import duration_text, moment_text
@@ -189,6 +189,7 @@ class _Lease:
         self._sure_until = 0.0
         self._is_taken = False
         self._took_over = False
+        self._failure: StateError | None = None
 
     @property
     def is_lost(self) -> bool:
@@ -199,8 +200,10 @@ class _Lease:
         return self._took_over
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
-        if self.is_lost:
+        if self._is_taken:
             raise StateTaken(self._loss())
+        if self.is_lost:
+            raise HomeUnreachable(self._doubt())
         return self._files.write(name, content, expected=expected)
 
     def take(self, found: Found | None) -> None:
@@ -219,7 +222,8 @@ class _Lease:
                 await to_its_end(self._renew)
             except StateTaken:
                 self._is_taken = True
-            except StateError:
+            except StateError as error:
+                self._failure = error
                 pause = term / 12
 
     def let_go(self) -> None:
@@ -236,6 +240,7 @@ class _Lease:
         content = holder_bytes(replace(self._who, until=self._now() + self._term))
         self._version = self._files.write(lock_name(self._name), content, expected=expected)
         self._sure_until = begun + self._term.total_seconds()
+        self._failure = None
 
     def _own_version(self) -> str:
         """
@@ -252,8 +257,15 @@ class _Lease:
     def _loss(self) -> str:
         return (
             f"the lock of {self._files.where(self._name)} is not ours any more: another run took "
-            f"it, somebody ended it, or it could not be renewed for {duration_text(self._term)}.  "
-            "Nothing was written over.  What was made is found by its label in the next run."
+            "it, or somebody ended it.  Nothing was written over.  What was made is found by its "
+            "label in the next run."
+        )
+
+    def _doubt(self) -> str:
+        return (
+            f"the lock of {self._files.where(self._name)} could not be renewed for "
+            f"{duration_text(self._term)}, so another run may have it by now: "
+            f"{self._failure or 'this run stood still meanwhile.'}  Nothing was written over."
         )
 
 

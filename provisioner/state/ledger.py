@@ -158,14 +158,15 @@ class Ledger:
         """
         Save what is not saved yet; it is in its home when this returns.
 
-        Raises StateError if it cannot be written; the next save tries again.  Raises
-        StateTaken, with or without news, if the state is not ours any more.
+        Raises StateError if it cannot be written; the next save tries again.  Raises it with
+        or without news if the state is not ours any more, or nobody can tell: StateTaken if
+        another run is known to have taken it.
         """
-        if self.is_lost:
+        if self._is_taken:
             raise StateTaken(_LOST)
         self._unsaved.clear()
         try:
-            await asyncio.to_thread(self._write, self.state, self._news)
+            await asyncio.to_thread(self._write, self.state, self._news, anyway=self._store.is_lost)
         except StateError:
             self._unsaved.set()
             raise
@@ -174,9 +175,10 @@ class Ledger:
         """Save without giving way to anybody: for the end of a run, which may be cut short."""
         self._write(self.state, self._news)
 
-    def _write(self, state: State, news: int) -> None:
+    def _write(self, state: State, news: int, *, anyway: bool = False) -> None:
+        """Write *state* if it has news, or *anyway*: a store that is lost says why it is."""
         with self._writing:
-            if news <= self._saved:
+            if news <= self._saved and not anyway:
                 return
             begun = self._monotonic()
             try:

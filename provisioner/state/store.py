@@ -58,7 +58,11 @@ class Store(Protocol):
         ...
 
     def write(self, content: bytes) -> None:
-        """Replace what is there by *content* in one step, or leave it as it was."""
+        """
+        Replace what is there by *content* in one step, or leave it as it was.
+
+        Raises StateTaken if somebody else is known to have written there.
+        """
         ...
 
 

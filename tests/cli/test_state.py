@@ -260,3 +260,38 @@ def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
     assert stage.changes()["a"][0] == "adopt"
     assert stage.apply().status == 0
     assert stage.count("create") == 2
+
+
+def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose home is away for longer than its lock lives leaves a file to push."""
+    files, passed = MemoryFiles(), [0.0]
+    home = Leased(
+        files,
+        now=lambda: NOW + timedelta(seconds=passed[0]),
+        monotonic=lambda: passed[0],
+    )
+    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.chdir(stage.root)
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
+    stage.apply()
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG + "more")
+
+    async def go_away(call: Call, carry_out: CarryOut) -> Response:
+        if call.operation == "create":
+            files.is_down = True
+            passed[0] += 61
+        return await carry_out()
+
+    stage.around = go_away
+    told = stage.apply()
+    stage.around = None
+    files.is_down = False
+    passed[0] += 120
+
+    assert told.status == 1
+    assert "could not be renewed" in " ".join(told.err.split())
+    assert "another run has taken" not in told.err
+    assert stage.count("patch", "delete") == 0
+    assert state(stage, "push", "demo.unsaved.json")[0] == 0
+    assert stage.apply().status == 0
+    assert stage.count("create") == 2

@@ -211,6 +211,26 @@ async def test_unreachable_for_a_term() -> None:
         assert not hold.is_lost
 
 
+async def test_a_write_while_nobody_can_tell() -> None:
+    """A lock that may be another's is not called taken, and why nobody can tell is told."""
+    files = MemoryFiles()
+    run = Run(files)
+    async with run.holds(ANN) as hold:
+        run.clock.passed = 60
+        with pytest.raises(HomeUnreachable, match="stood still"):
+            hold.write(NAME, b"one", expected=None)
+        files.is_down = True
+        await run.clock.move(61)
+        with pytest.raises(HomeUnreachable, match=r"renewed for 1m.*there is no answer"):
+            hold.write(NAME, b"one", expected=None)
+        files.is_down = False
+        files.files[lock_name(NAME)] = b"another's"
+        await run.clock.move(6)
+        with pytest.raises(StateTaken, match="not ours any more"):
+            hold.write(NAME, b"one", expected=None)
+    assert NAME not in files.files
+
+
 async def test_a_home_that_is_away_at_the_end() -> None:
     """A lock that cannot be let go fails no run: it runs out."""
     files = MemoryFiles()

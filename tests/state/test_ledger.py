@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.errors import HomeUnreachable, StateError, StateTaken
+from provisioner.errors import HomeUnreachable, StateError, StateTaken, Unsaved
 from provisioner.homes import Found, Home
 from provisioner.homes.disk import DiskHome
 from provisioner.homes.holder import Holder
@@ -30,6 +30,7 @@ from provisioner.state import (
 )
 from provisioner.state.ledger import LINGER, SHARE
 from tests.builders import NOW, STACK, desired, recorded
+from tests.homes.clock import Clock
 from tests.homes.memory import MemoryFiles
 
 WHO = Holder(id="1f", who="me@here", pid=1, operation="apply", since=NOW)
@@ -346,3 +347,29 @@ def test_a_lost_answer_and_another_run() -> None:
         asyncio.run(work())
 
     assert files.files["demo.json"] == theirs
+
+
+@pytest.mark.parametrize("news", [True, False])
+def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  # a parameter
+    """Where nobody can tell whose the state is, nothing is saved, and nothing known is lost."""
+    files, clock = MemoryFiles(), Clock()
+    home = Leased(files, now=clock.now, monotonic=clock.monotonic, sleep=clock.sleep)
+
+    async def work() -> None:
+        async with opened(home) as ledger:
+            files.is_down = True
+            if news:
+                ledger.record(fact(1))
+            await clock.move(61)
+            assert ledger.is_lost
+            with pytest.raises(HomeUnreachable, match="there is no answer"):
+                await ledger.save()
+
+    if news:
+        with pytest.raises(Unsaved, match="there is no answer") as unsaved:
+            asyncio.run(work())
+        known = parse_state(unsaved.value.content, where="state", stack=STACK)
+        assert (set(known.caches), known.serial) == ({"n1"}, 1)
+    else:
+        asyncio.run(work())
+    assert "demo.json" not in files.files
