@@ -13,7 +13,8 @@ then wakes up believes for a moment that it still has it; what protects the stat
 every write of it is conditional, and that who takes over rewrites it first.
 
 To let go is to overwrite the file with a word that it is free, never to delete it: not every
-store deletes on a condition, and a lock that is somebody else's by now must stay.
+store deletes on a condition, and a lock that is somebody else's by now must stay.  A lock that
+was ended without its holder is free as well, and taking it is taking it over.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-import orjson
 from msgspec.structs import replace
 
 from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
 from provisioner.homes.holder import Holder, holder_bytes, parse_holder
 from provisioner.homes.home import Files, Found, Hold, OnWait
+from provisioner.homes.lease_file import free_bytes, is_free, lock_name, was_let_go
 from provisioner.times import duration_text, moment_text
 
 TERM = timedelta(seconds=60)
@@ -84,7 +85,7 @@ class Leased:
         if found is None or holder is None or holder.id != lock_id:
             there = f"{holder}, lock {holder.id}, holds it" if holder else "nobody holds it"
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {there}.")
-        content = _free(lock_id, self._now())
+        content = free_bytes(lock_id, self._now(), ended=True)
         self._files.write(lock_name(name), content, expected=found.version)
 
     @asynccontextmanager
@@ -138,11 +139,6 @@ class Leased:
         )
 
 
-def lock_name(name: str) -> str:
-    """The file that guards *name*."""
-    return f"{name.removesuffix('.json')}.lock.json"
-
-
 class _Watch:
     """Whether a lock that another run took may be taken from it."""
 
@@ -158,10 +154,10 @@ class _Watch:
     def may_take(self, found: Found) -> bool:
         if found.version != self._version:
             self._version, self._since = found.version, self._monotonic()
-        if _is_free(found.content):
+        if is_free(found.content):
             return True
         holder = parse_holder(found.content)
-        if holder and holder.until and self._now() >= holder.until + self._term:
+        if holder and holder.until and self._now() - self._term >= holder.until:
             return True
         return self._monotonic() - self._since >= self._term.total_seconds()
 
@@ -188,7 +184,7 @@ class _Lease:
         self._version: str | None = None
         self._sure_until = 0.0
         self._is_taken = False
-        self._took_over = False
+        self._took_over = self._owes_rewrite = False
         self._failure: StateError | None = None
 
     @property
@@ -204,12 +200,16 @@ class _Lease:
             raise StateTaken(self._loss())
         if self.is_lost:
             raise HomeUnreachable(self._doubt())
-        return self._files.write(name, content, expected=expected)
+        version = self._files.write(name, content, expected=expected)
+        if name == self._name:
+            self._owes_rewrite = False
+        return version
 
     def take(self, found: Found | None) -> None:
         """Take the lock that was *found*; StateTaken if it is another one by now."""
         self._extend(found.version if found else None)
-        self._took_over = found is not None and not _is_free(found.content)
+        self._took_over = found is not None and not was_let_go(found.content)
+        self._owes_rewrite = self._took_over
 
     async def keep(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Renew it until it is taken from us; soon again after a failure."""
@@ -227,9 +227,9 @@ class _Lease:
                 pause = term / 12
 
     def let_go(self) -> None:
-        """Free it, if it is still ours."""
+        """Free it, if it is still ours; the rewriting that is owed is left to the next."""
         if self._version is not None and not self._is_taken:
-            free = _free(self._who.id, self._now())
+            free = free_bytes(self._who.id, self._now(), ended=self._owes_rewrite)
             self._files.write(lock_name(self._name), free, expected=self._own_version())
 
     def _renew(self) -> None:
@@ -267,22 +267,6 @@ class _Lease:
             f"{duration_text(self._term)}, so another run may have it by now: "
             f"{self._failure or 'this run stood still meanwhile.'}  Nothing was written over."
         )
-
-
-def _free(lock_id: str, moment: datetime) -> bytes:
-    words = {"free": True, "id": lock_id, "since": moment_text(moment)}
-    return orjson.dumps(words, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _is_free(content: bytes) -> bool:
-    try:
-        match orjson.loads(content):
-            case {"free": True}:
-                return True
-            case _:
-                return False
-    except ValueError:
-        return False
 
 
 async def to_its_end(call: Callable[[], _Answer]) -> _Answer:

@@ -6,15 +6,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import HomeUnreachable, StateLocked, StateTaken
-from provisioner.homes.holder import Holder
+from provisioner.homes.holder import Holder, holder_bytes
 from provisioner.homes.home import Files, Hold
-from provisioner.homes.lease import Leased, lock_name
+from provisioner.homes.lease import Leased
+from provisioner.homes.lease_file import lock_name
 from tests.builders import NOW
 from tests.homes.clock import Clock
 from tests.homes.memory import MemoryFiles
@@ -262,6 +263,34 @@ async def test_unlocked_by_its_id() -> None:
         assert hold.is_lost
     with pytest.raises(StateTaken, match="nobody holds it"):
         run.home.unlock(NAME, "aaa")
+
+
+@pytest.mark.parametrize("rewrites", [True, False])
+async def test_taken_over_until_rewritten(rewrites: bool) -> None:  # noqa: FBT001  # a parameter
+    """Who takes a lock that was ended and rewrites nothing leaves that to the next."""
+    run = Run(MemoryFiles())
+    async with run.holds(ANN):
+        run.home.unlock(NAME, "aaa")
+        async with run.holds(BOB) as hold:
+            assert hold.took_over
+            if rewrites:
+                hold.write(NAME, b"one", expected=None)
+        assert run.home.holder(NAME) is None
+        assert await run.waits(BOB, timeout=0) is not rewrites
+
+
+async def test_a_lock_that_never_runs_out() -> None:
+    """A lock until the end of time is another's until it was watched for a term."""
+    files = MemoryFiles()
+    run = Run(files)
+    never = replace(ANN, until=datetime.max.replace(tzinfo=UTC))
+    files.files[lock_name(NAME)] = holder_bytes(never)
+    with pytest.raises(StateLocked, match="9999-12-31"):
+        await run.waits(BOB, timeout=0)
+    waiting = asyncio.create_task(run.waits(BOB, timeout=600))
+    await run.clock.settle(waiting)
+    await run.clock.move(63)
+    assert await waiting is True
 
 
 async def test_a_lock_that_makes_no_sense() -> None:

@@ -13,6 +13,7 @@ from threading import Lock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.errors import HomeUnreachable, StateError, StateTaken, Unsaved
 from provisioner.homes import Found, Home
@@ -246,12 +247,12 @@ def test_pacing_keeps_its_share(stirred: float, spent: float, cost: float) -> No
 
 
 def opened(
-    home: Home, before_save: Callable[[Found | None], None] = lambda _: None
+    home: Home, before_save: Callable[[Found | None], None] = lambda _: None, who: Holder = WHO
 ) -> AbstractAsyncContextManager[Ledger]:
     return open_ledger(
         home,
         stack=STACK,
-        who=WHO,
+        who=who,
         timeout=timedelta(),
         on_wait=lambda *_: None,
         before_save=before_save,
@@ -373,3 +374,23 @@ def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  #
     else:
         asyncio.run(work())
     assert "demo.json" not in files.files
+
+
+def test_a_lock_that_was_ended() -> None:
+    """Whoever takes a lock that was ended is saved; the run that had it and lives is not."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+
+    async def work() -> None:
+        async with opened(home) as alive:
+            home.unlock("demo.json", WHO.id)
+            async with opened(home, who=replace(WHO, id="2e")) as ledger:
+                alive.record(fact(1))
+                with pytest.raises(StateTaken):
+                    await alive.save()
+                ledger.record(fact(2))
+
+    with pytest.raises(StateTaken):
+        asyncio.run(work())
+
+    assert set(read_state(home, stack=STACK).caches) == {"n2"}
