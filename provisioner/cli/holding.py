@@ -7,7 +7,7 @@ Where the last save fails, what the run knows is left on this machine rather tha
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import count
@@ -19,8 +19,9 @@ from provisioner.cli import clock
 from provisioner.cli.speech import tell
 from provisioner.cli.waiting import waiting
 from provisioner.errors import StateError, Unsaved
-from provisioner.homes import Home
+from provisioner.homes import Found, Home
 from provisioner.homes.holder import holder_here
+from provisioner.model import State
 from provisioner.state import Chronicle, Ledger, open_ledger
 
 
@@ -38,10 +39,15 @@ class Held(Struct, frozen=True):
 
 @asynccontextmanager
 async def held_state(
-    home: Home, *, stack: str, operation: str, timeout: timedelta
+    home: Home,
+    *,
+    stack: str,
+    operation: str,
+    timeout: timedelta,
+    read: Callable[[Found | None], State] | None = None,
 ) -> AsyncIterator[Held]:
     """
-    Hold the state of *stack* for as long as the block lasts.
+    Hold the state of *stack* for as long as the block lasts; *read* is as in `open_ledger`.
 
     Raises StateLocked, or StateError, which names the file that holds what could not be saved.
     """
@@ -55,6 +61,7 @@ async def held_state(
             timeout=timeout,
             on_wait=waiting(),
             before_save=chronicle.begin,
+            read=read,
         ) as ledger:
             yield Held(ledger, chronicle)
     except Unsaved as error:

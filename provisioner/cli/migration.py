@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from provisioner.cli.holding import held_state
 from provisioner.errors import Refused, StateError
@@ -36,10 +37,10 @@ async def migrated(
 
 
 async def _copy(home: Home, there: Home, stack: str, timeout: timedelta) -> None:
-    options = {"stack": stack, "operation": "state migrate"}
+    held = partial(held_state, stack=stack, operation="state migrate", timeout=timeout)
     async with (
-        held_state(home, timeout=timeout, **options) as old,
-        held_state(there, timeout=timeout, **options) as new,
+        held(home) as old,
+        held(there) as new,
     ):
         state = old.ledger.state
         _check(state, new.ledger.state, there.where(state_name(stack)))

@@ -152,7 +152,11 @@ def pull(*, serial: int | None, **where: object) -> Status:
 
 @command.command("push")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Also if its serial is not newer.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Also if its serial is not newer, or what is there cannot be read.",
+)
 @dry_run_option
 @options.lock_timeout_option
 @_placed
@@ -173,7 +177,7 @@ def push(file: Path, *, force: bool, **said: object) -> Status:
     def edit(at: state_edits.Current) -> state_edits.Edit:
         return state_edits.pushed(at, raw, where=str(file), force=force)
 
-    return _edit("push", edit, said)
+    return _edit("push", edit, said, mends=force)
 
 
 @command.command("mv")
@@ -210,7 +214,9 @@ def rm(name: str, **said: object) -> Status:
     return _edit("rm", lambda at: state_edits.forgotten(at, name), said)
 
 
-def _edit(verb: str, edit: state_edits.Editor, said: dict[str, object]) -> Status:
+def _edit(
+    verb: str, edit: state_edits.Editor, said: dict[str, object], *, mends: bool = False
+) -> Status:
     dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
     at = _located(**said)  # type: ignore[arg-type]  # click checked them
     sentence = state_edits.perform(
@@ -220,6 +226,7 @@ def _edit(verb: str, edit: state_edits.Editor, said: dict[str, object]) -> Statu
         edit=edit,
         timeout=timeout,  # type: ignore[arg-type]  # click checked it
         dry_run=bool(dry_run),
+        mends=mends,
     )
     click.echo(plain(sentence))
     return Status.OK

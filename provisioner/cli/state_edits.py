@@ -19,10 +19,17 @@ from msgspec.structs import replace
 from provisioner.cache import Json
 from provisioner.cli.holding import held_state
 from provisioner.errors import Refused, StateError
-from provisioner.homes import Home
+from provisioner.homes import Found, Home
 from provisioner.model import RecordedCache, State
 from provisioner.planner import moved
-from provisioner.state import parse_state, read_state, state_bytes
+from provisioner.state import (
+    parse_state,
+    read_state,
+    remains_of,
+    state_bytes,
+    state_name,
+    state_of,
+)
 
 _PUSHABLE = (
     "Nothing was changed: give what ctxprov state pull prints, or the file that a run left when it "
@@ -35,6 +42,8 @@ class Current(Struct, frozen=True, kw_only=True):
     """The state that is to be edited."""
 
     state: State
+    is_damaged: bool = False
+    """Whether it cannot be read, and *state* is what remains of it."""
 
 
 class Edit(Struct, frozen=True, kw_only=True):
@@ -48,22 +57,61 @@ Editor: TypeAlias = Callable[[Current], Edit]
 
 
 def perform(
-    home: Home, stack: str, *, operation: str, edit: Editor, timeout: timedelta, dry_run: bool
+    home: Home,
+    stack: str,
+    *,
+    operation: str,
+    edit: Editor,
+    timeout: timedelta,
+    dry_run: bool,
+    mends: bool,
 ) -> str:
-    """Carry an edit out under the lock, or say what it would do without one."""
+    """
+    Carry an edit out under the lock, or say what it would do without one.
+
+    One that *mends* is also for a state that cannot be read.
+    """
+    reader = _Reader(home, stack, mends=mends)
     if dry_run:
-        sentence = edit(Current(state=read_state(home, stack=stack))).sentence
+        sentence = edit(reader.current(reader.read(home.read(state_name(stack))))).sentence
         return f"It would be so: {sentence} Nothing was written."
+    if mends:  # what it refuses, it refuses before a lock that is taken over is followed by a save
+        edit(Current(state=State(stack=stack), is_damaged=True))
 
     async def work() -> str:
-        async with held_state(home, stack=stack, operation=operation, timeout=timeout) as held:
-            told = edit(Current(state=held.ledger.state))
+        async with held_state(
+            home, stack=stack, operation=operation, timeout=timeout, read=reader.read
+        ) as held:
+            told = edit(reader.current(held.ledger.state))
             if told.state is not None:
                 held.ledger.put(told.state)
                 await held.end(told.sentence)
             return told.sentence
 
     return asyncio.run(work())
+
+
+class _Reader:
+    """Reads the state that is to be edited, and remembers whether that was possible."""
+
+    def __init__(self, home: Home, stack: str, *, mends: bool) -> None:
+        self._where = home.where(state_name(stack))
+        self._stack = stack
+        self._mends = mends
+        self._is_damaged = False
+
+    def read(self, found: Found | None) -> State:
+        try:
+            return state_of(found, where=self._where, stack=self._stack)
+        except StateError:
+            remains = remains_of(found, stack=self._stack) if self._mends else None
+            if remains is None:
+                raise
+            self._is_damaged = True
+            return remains
+
+    def current(self, state: State) -> Current:
+        return Current(state=state, is_damaged=self._is_damaged)
 
 
 def record_of(home: Home, stack: str, name: str) -> Json:
@@ -101,8 +149,11 @@ def forgotten(at: Current, name: str) -> Edit:
 
 
 def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> Edit:
-    """Refuses another stack, and a serial that is not newer unless *force* is given."""
+    """Refuses another stack; without *force* also a serial that is not newer."""
     state = parse_state(raw, where=where, stack=at.state.stack, remedy=_PUSHABLE)
+    done = f"{where} is the state of {state.stack} now"
+    if at.is_damaged:
+        return Edit(state=state, sentence=f"{done}; what was there cannot be read.")
     if replace(state, serial=at.state.serial, run=at.state.run) == at.state:
         return Edit(state=None, sentence=f"{where} is what is there already.")
     if state.serial <= at.state.serial and not force:
@@ -110,7 +161,7 @@ def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> Edit:
             f"{where} has serial {state.serial}, and the state has {at.state.serial} already: it "
             "would undo what was saved since. Nothing was changed; --force overrides this."
         )
-    return Edit(state=state, sentence=f"{where} is the state of {state.stack} now.")
+    return Edit(state=state, sentence=f"{done}.")
 
 
 def _known(state: State, name: str) -> None:

@@ -10,7 +10,7 @@ from provisioner.state.draft import Draft
 from provisioner.state.history import PastRun, read_history, read_version, run_words, version_name
 from provisioner.state.ledger import Ledger, next_save, open_ledger
 from provisioner.state.scope import admit
-from provisioner.state.store import Store, read_state, serial_of, state_name
+from provisioner.state.store import Store, read_state, remains_of, serial_of, state_name, state_of
 
 __all__ = [
     "Chronicle",
@@ -25,9 +25,11 @@ __all__ = [
     "read_history",
     "read_state",
     "read_version",
+    "remains_of",
     "run_words",
     "serial_of",
     "state_bytes",
     "state_name",
+    "state_of",
     "version_name",
 ]

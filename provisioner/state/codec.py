@@ -58,8 +58,9 @@ _RETIRING = frozenset({"name", "provider", "model", "retire_after", "until", "ex
 _STATE = frozenset({"version", "stack", "serial", "run", "providers", "caches", "retiring"})
 
 _REMEDY = (
-    "Restore it from version control or a backup.  Or move it away: the next run takes over "
-    "every live cache of the manifest by its label and makes none of them again."
+    "Restore it from version control or a backup: ctxprov state push FILE --force puts that in its "
+    "place.  Or move it away: the next run takes over every live cache of the manifest by its "
+    "label and makes none of them again."
 )
 
 

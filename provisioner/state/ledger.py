@@ -59,12 +59,14 @@ async def open_ledger(
     timeout: timedelta,
     on_wait: OnWait,
     before_save: Callable[[Found | None], None],
+    read: Callable[[Found | None], State] | None = None,
 ) -> AsyncIterator[Ledger]:
     """
     Hold the state of *stack*, locked from before it is read until it is saved.
 
     *before_save* is told, in whatever thread saves, what the first save will replace.  A lock
     that was taken over is followed by a save, so that nothing its loser still writes is taken.
+    *read* makes a state of what was found, in place of `state_of`.
 
     Raises StateLocked if another run has it and keeps it for *timeout*, StateError if it
     cannot be trusted, and, at the end, Unsaved if it cannot be written.
@@ -72,7 +74,7 @@ async def open_ledger(
     name = state_name(stack)
     async with home.lock(name, who, timeout=timeout, on_wait=on_wait) as hold:
         found = await asyncio.to_thread(home.read, name)
-        state = state_of(found, where=home.where(name), stack=stack)
+        state = read(found) if read else state_of(found, where=home.where(name), stack=stack)
         store = HeldFile(home, hold, name, found, before_save)
         async with Ledger(state, store, run=who.id) as ledger:
             if hold.took_over:

@@ -6,6 +6,7 @@ Whoever only looks reads it without a lock.  `Store` is all that a ledger asks f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Protocol
@@ -16,6 +17,9 @@ from provisioner.errors import StateError, StateTaken
 from provisioner.homes import Found, Hold, Home
 from provisioner.model import State
 from provisioner.state.codec import parse_state
+
+_STACK = re.compile(rb'"stack"\s*:\s*"([^"]*)"')
+_SERIAL = re.compile(rb'"serial"\s*:\s*([0-9]{1,15})\b')
 
 
 def state_name(stack: str) -> str:
@@ -33,6 +37,18 @@ def state_of(found: Found | None, *, where: str, stack: str) -> State:
     if found is None:
         return State(stack=stack)
     return parse_state(found.content, where=where, stack=stack)
+
+
+def remains_of(found: Found | None, *, stack: str) -> State | None:
+    """
+    What can be told of a state that cannot be read: no more than the highest serial it names.
+
+    None if it names another stack than *stack*.
+    """
+    content = found.content if found else b""
+    if set(_STACK.findall(content)) - {stack.encode()}:
+        return None
+    return State(stack=stack, serial=max(map(int, _SERIAL.findall(content)), default=0))
 
 
 def serial_of(found: Found | None) -> int | None:

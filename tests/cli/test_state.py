@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from starlette.responses import Response
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
 from provisioner.homes.lease import Leased
-from provisioner.state import open_ledger
+from provisioner.model import State
+from provisioner.state import open_ledger, state_bytes
 from tests.builders import NOW
 from tests.cli.stage import GEMINI, LONG, Stage
 from tests.homes.memory import MemoryFiles
@@ -91,6 +93,94 @@ def test_push(stage: Stage, tmp_path: Path) -> None:
     assert stage.state()["serial"] > before
     earlier.write_text(earlier.read_text().replace('"stack": "demo"', '"stack": "other"'))
     assert state(stage, "push", str(earlier), "--force")[0] == 1
+
+
+def emptied(_: bytes) -> bytes:
+    return b""
+
+
+def halved(raw: bytes) -> bytes:
+    return raw[: len(raw) // 2]
+
+
+def of_a_newer_ctxprov(raw: bytes) -> bytes:
+    return raw.replace(b'"version": 1', b'"version": 2').replace(b'"serial": 1', b'"serial": 41')
+
+
+def unmerged(raw: bytes) -> bytes:
+    theirs = raw.replace(b'"serial": 1', b'"serial": 41')
+    return b"<<<<<<< ours\n" + raw + b"=======\n" + theirs + b"\n>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "serial"), [(halved, 1), (of_a_newer_ctxprov, 42), (unmerged, 42), (emptied, 1)]
+)
+def test_push_over_what_cannot_be_read(
+    stage: Stage, tmp_path: Path, damage: Callable[[bytes], bytes], serial: int
+) -> None:
+    """What cannot be read is replaced by force alone, under a serial that is no older."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    backup = tmp_path / "backup.json"
+    backup.write_bytes(stage.state_file.read_bytes())
+    damaged = damage(backup.read_bytes())
+    stage.state_file.write_bytes(damaged)
+
+    status, said = state(stage, "push", str(backup))
+    assert status == 1
+    assert "newer ctxprov" in said or "ctxprov state push FILE --force" in said
+    status, said = state(stage, "push", str(backup), "--force", "--dry-run")
+    assert status == 0
+    assert "what was there cannot be read" in said
+    assert stage.state_file.read_bytes() == damaged
+    assert state(stage, "push", str(backup), "--force")[0] == 0
+    assert stage.changes()["a"] == ("keep", "current")
+    assert stage.state()["serial"] == serial
+
+
+def test_push_of_nothing_over_what_cannot_be_read(stage: Stage, tmp_path: Path) -> None:
+    """A state without a record replaces what cannot be read like any other."""
+    stage.write(A, a=LONG)
+    empty = tmp_path / "empty.json"
+    empty.write_bytes(state_bytes(State(stack="demo")))
+    stage.state_file.parent.mkdir()
+    stage.state_file.write_bytes(b"{")
+
+    assert state(stage, "push", str(empty), "--force")[0] == 0
+
+    assert stage.state()["caches"] == {}
+
+
+def test_push_over_another_stack(stage: Stage, tmp_path: Path) -> None:
+    """The state of another stack is written over by nothing, whatever its version."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    backup = tmp_path / "backup.json"
+    backup.write_bytes(stage.state_file.read_bytes())
+    other = backup.read_bytes().replace(b'"stack": "demo"', b'"stack": "other"')
+
+    for there in (other, of_a_newer_ctxprov(other)):
+        stage.state_file.write_bytes(there)
+        assert state(stage, "push", str(backup), "--force")[0] == 1
+        assert stage.state_file.read_bytes() == there
+
+
+def test_push_of_garbage_over_what_cannot_be_read(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that cannot be pushed changes nothing, not even where a lock is taken over."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW + timedelta(days=1))
+    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    stage.write(A, a=LONG)
+    files.write("demo.json", b"{", expected=None)
+    files.write("demo.lock.json", holder_bytes(holding("dead", job="1")), expected=None)
+    garbage = tmp_path / "garbage.json"
+    garbage.write_text("{}")
+
+    assert state(stage, "push", str(garbage), "--force")[0] == 1
+
+    assert files.files["demo.json"] == b"{"
 
 
 def test_push_of_anything_else(stage: Stage, tmp_path: Path) -> None:
