@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
+from provisioner.homes.holder import holder_bytes, holder_here
 from provisioner.homes.lease import Leased
 from provisioner.model import State
 from provisioner.state import open_ledger, state_bytes
@@ -174,7 +175,8 @@ def test_push_of_garbage_over_what_cannot_be_read(
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
     stage.write(A, a=LONG)
     files.write("demo.json", b"{", expected=None)
-    files.write("demo.lock.json", holder_bytes(holding("dead", job="1")), expected=None)
+    dead = replace(holder_here("apply", since=NOW, environ={}), until=NOW)
+    files.write("demo.lock.json", holder_bytes(dead), expected=None)
     garbage = tmp_path / "garbage.json"
     garbage.write_text("{}")
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -72,9 +73,10 @@ def test_success_forgets_earlier_failures() -> None:
 
 def test_a_later_turn_may_fail_altogether() -> None:
     """A folder that is away for a moment ends nothing; wrong usage from the start does."""
-
     naps: list[float] = []
-    endings = iter([Status.OK, CtxprovError("full"), click.UsageError("away"), Status.TERMINATED])
+    endings: Iterator[Status | Exception] = iter(
+        [Status.OK, CtxprovError("full"), click.UsageError("away"), Status.TERMINATED]
+    )
 
     def turn() -> list[Row]:
         ending = next(endings)
