@@ -9,7 +9,7 @@ of the schema's shape is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -40,6 +40,26 @@ LARGEST = 256 * 2**20
 
 _HEADINGS: Mapping[str, str] = MappingProxyType({word: name for name, word in SECTIONS.items()})
 _IDLE = frozenset({"keep", "leave", "blocked"})
+_EDITED = {Reason.PROVIDER, Reason.MODEL, Reason.CONTENT, Reason.LIFE, Reason.SETTINGS}
+_DEAD = {Reason.EXPIRED, Reason.MISSING}
+_REASONS: Mapping[str, Collection[Reason]] = MappingProxyType(
+    {
+        "create": {*_EDITED, *_DEAD, Reason.NEW, Reason.IMPORTED, Reason.REQUESTED},
+        "replace": {*_EDITED, Reason.REQUESTED},
+        "adopt": {*_EDITED, *_DEAD, Reason.IMPORTED, Reason.FOUND},
+        "refresh": {Reason.LIFE, Reason.SETTINGS, Reason.SHORTENED, Reason.EXPIRING},
+        "note": {Reason.SETTINGS},
+        "annotate": {*_EDITED, Reason.NEW},
+        "keep": {Reason.CURRENT, Reason.ENDED},
+        "move": {Reason.MOVED},
+        "retire": {Reason.UNDECLARED, Reason.RETIRING},
+        "delete": {Reason.UNDECLARED, Reason.STRAY},
+        "forget": {Reason.UNDECLARED, Reason.RETIRED},
+        "leave": {Reason.RETIRING, Reason.STRAY},
+        "blocked": {*_EDITED, Reason.IMPORTED, Reason.UNDECLARED},
+    }
+)
+"""What the planner's tables give as reasons for each verb."""
 _WORDS = 200
 
 
@@ -152,7 +172,9 @@ def _row(shaped: Shaped) -> Row:
 
 
 def _follows(row: Row) -> bool:
-    """Whether a row stands where its verb and its reason put it."""
+    """Whether its reason is one that its verb can have, and it stands where both put it."""
+    if row.reason not in _REASONS[row.action]:
+        return False
     idle = row.action in _IDLE or (row.action, row.reason) == ("forget", Reason.RETIRED)
     unmet = (row.action, row.reason, row.heading) == ("keep", Reason.ENDED, EDITS)
     return row.pending is not idle and (unmet or row.heading == heading_of(row.action, row.reason))

@@ -115,8 +115,9 @@ def disguise(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
 
 
 def as_time(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
-    """Say that it is time that replaces it."""
-    manual(document).update(section="lifecycle", reason="expired", cause="time")
+    """Say that it is time that makes it anew."""
+    document["summary"].update(replace=0, create=document["summary"]["create"] + 1)
+    manual(document).update(action="create", section="lifecycle", reason="expired", cause="time")
 
 
 def as_another(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
@@ -128,6 +129,25 @@ def as_removed(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
     """Call it a removal."""
     document["summary"].update(replace=0, retire=document["summary"]["retire"] + 1)
     manual(document).update(action="retire", reason="undeclared")
+
+
+def as_found(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Say that it was found as it is, and stays so."""
+    hide(document)
+    manual(document).update(section="unchanged", reason="found", cause="drift")
+
+
+def as_created(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Show a removal as a creation of something unknown."""
+    document["summary"].update(retire=0, create=document["summary"]["create"] + 1)
+    removed = next(one for one in document["changes"] if one["action"] == "retire")
+    removed.update(action="create", after={**removed["before"], "life": None})
+
+
+def as_noted(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Show a replacement as if it cost nothing."""
+    document["summary"].update(replace=0, note=document["summary"]["note"] + 1)
+    manual(document).update(action="note")
 
 
 def as_a_part(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
@@ -185,6 +205,9 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (as_time, "no change shows the edit of product-manual"),
         (as_another, "no change shows the edit of product-manual"),
         (as_removed, "no change shows the edit of product-manual"),
+        (as_found, "the change of product-manual does not follow from its reason"),
+        (as_created, "does not follow from its reason"),
+        (as_noted, "does not follow from its reason"),
         (as_a_part, "no change shows the edit of product-manual"),
         (in_first("pending", value=False), "does not follow from its reason"),
         (in_first("cause", "drift"), "does not follow from its reason"),

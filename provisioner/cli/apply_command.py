@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.carry_out import Errand, carry_out
-from provisioner.cli.failure import tell_error
+from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.keepalive_command import keeping
 from provisioner.cli.limits import EVERY, beyond, hold, override_option
 from provisioner.cli.metrics import metrics_option, write_metrics
@@ -114,8 +115,13 @@ def command(
     async def work(stack: Path, run: Run) -> Ended:
         return await carry_out(_errand(stack, asked), run)
 
+    later = _or_keep(work, asked, forgiving=True)
+    works = (
+        chain([_or_keep(work, asked, forgiving=False)], repeat(later)) if watch else iter([work])
+    )
+
     def turn() -> tuple[Row, ...]:
-        rows = rows_over(stacks, _or_keep(work, asked) if watch else work, outs=documents)
+        rows = rows_over(stacks, next(works), outs=documents)
         write_metrics(metrics_file, rows, models=asked.models)
         return rows
 
@@ -131,9 +137,41 @@ def _check_watch(asked: Asked, *, watch: bool, every: timedelta | None) -> None:
         raise click.UsageError("--watch asks nobody: add --auto-approve, --plan or --expect.")
 
 
-def _or_keep(work: Work, asked: Asked) -> Work:
-    """*work*; and, where it cannot do all that it should, the upkeep of what is recorded."""
-    keep = keeping(
+def _or_keep(work: Work, asked: Asked, *, forgiving: bool) -> Work:
+    """
+    *work*; and, where it cannot do all that it should, the upkeep of what is recorded.
+
+    Wrong usage is an error, unless it was right before: then *forgiving* is asked for.
+    """
+
+    async def both(stack: Path, run: Run) -> Ended:
+        pages = len(run.pages)
+        ended = None
+        try:
+            ended = await work(stack, run)
+        except (CacheError, StateError):
+            raise  # the upkeep would meet the same
+        except CtxprovError as error:
+            status = tell_error(error)
+        except click.UsageError as error:
+            if not forgiving:
+                raise
+            status = tell_usage(error)
+        else:
+            status = ended.status
+            if not ended.stuck:
+                return ended
+        run.reach.look_again()
+        kept = await _keeping(asked, ended)(stack, run)
+        del run.pages[pages + 1 :]
+        return replace(kept, status=first_of(kept.status, status))
+
+    return both
+
+
+def _keeping(asked: Asked, ended: Ended | None) -> Work:
+    """The upkeep of all, or of what an apply that *ended* left behind."""
+    return keeping(
         environment=asked.environment,
         emulator=asked.emulator,
         address=asked.address,
@@ -142,26 +180,9 @@ def _or_keep(work: Work, asked: Asked) -> Work:
         lock_timeout=asked.lock_timeout,
         models=asked.models,
         colour=asked.colour,
+        only=ended.stuck if ended else None,
+        hidden=ended.dying if ended else (),
     )
-
-    async def both(stack: Path, run: Run) -> Ended:
-        pages = len(run.pages)
-        try:
-            ended = await work(stack, run)
-        except (CacheError, StateError):
-            raise  # the upkeep would meet the same
-        except CtxprovError as error:
-            status = tell_error(error)
-        else:
-            status = ended.status
-            if status not in {Status.FAILED, Status.REFUSED}:
-                return ended
-        run.reach.look_again()
-        kept = await keep(stack, run)
-        del run.pages[pages + 1 :]
-        return replace(kept, status=first_of(kept.status, status))
-
-    return both
 
 
 def _errand(stack: Path, asked: Asked) -> Errand:

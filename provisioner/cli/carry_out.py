@@ -7,7 +7,7 @@ One run that changes things, from the lock to the last save.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 import click
@@ -28,6 +28,10 @@ from provisioner.cli.survey import Survey, survey
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
 from provisioner.model import (
+    Adopt,
+    Annotate,
+    Blocked,
+    Create,
     Delete,
     Desired,
     DesiredCache,
@@ -37,13 +41,16 @@ from provisioner.model import (
     Plan,
     RecordedAnnotation,
     RecordedCache,
+    Replace,
     Result,
     Retire,
     State,
+    name_of_change,
 )
 from provisioner.planner import believable, plan, unsaved
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
+from provisioner.state import known_with
 
 SHARED = (
     "Another checkout with the same stack name in the same project shares these caches: "
@@ -72,6 +79,8 @@ class Errand(Struct, frozen=True, kw_only=True):
     destroy: bool = False
     prune: bool = False
     replace: tuple[str, ...] = ()
+    hidden: Collection[str] = ()
+    """Names that applications are not told of, whatever the plan is."""
     renames: tuple[tuple[str, str], ...] = ()
     refine: Callable[[Plan], Plan] = lambda told: told
     """Makes the finished plan smaller."""
@@ -90,15 +99,15 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         seen = await survey(
             run.reach, errand.place, desired, state, now=now, accept_scope=errand.accept_scope
         )
-        for fact in unsaved(state, seen.live):
-            held.ledger.record(fact)
-        state = held.ledger.state
-        told = errand.refine(_plan(errand, desired, state, seen, now))
+        unheard = tuple(unsaved(state, seen.live))
+        told = errand.refine(_plan(errand, desired, known_with(state, unheard), seen, now))
         if not run.is_quiet:
             show_plan(Told(plan=told, prices=errand.prices), colour=errand.colour)
         errand.approve(told)
         if told.pending and not errand.auto_approve:
             await _ask(errand)
+        for fact in unheard:
+            held.ledger.record(fact)
         for provider, scope in seen.scopes.items():
             held.ledger.note_scope(provider, scope)
         return await _perform(errand, told, held, seen, run)
@@ -134,13 +143,13 @@ async def _ask(errand: Errand) -> None:
 
 async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Run) -> Ended:
     ledger = held.ledger
-    before = ledger.state
+    before, hidden = ledger.state, {*errand.hidden, *_dying(told)}
 
     async def save_and_publish() -> None:
         await ledger.save()
         if spot := errand.place.publish:
             known = believable(ledger.state, before, seen.live)
-            document = handles_bytes(known, hidden=_dying(told), now=clock.now())
+            document = handles_bytes(known, hidden=hidden, now=clock.now())
             await asyncio.to_thread(publish, spot.home, spot.name, document)
 
     results: list[Result] = []
@@ -167,7 +176,13 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
     summary = summary_line(results)
     if results or ledger.has_news:
         await held.end(summary, fingerprint=told.fingerprint)
-    return Ended(status=_status(told, results, interruption), summary=summary, state=ledger.state)
+    return Ended(
+        status=_status(told, results, interruption),
+        summary=summary,
+        state=ledger.state,
+        stuck=_stuck(told, results),
+        dying=_dying(told),
+    )
 
 
 def _status(told: Plan, results: Iterable[Result], interruption: Interruption) -> Status:
@@ -176,6 +191,16 @@ def _status(told: Plan, results: Iterable[Result], interruption: Interruption) -
         interruption.status or Status.OK,
         Status.FAILED if failed else Status.OK,
         Status.REFUSED if told.blocked else Status.OK,
+    )
+
+
+def _stuck(told: Plan, results: Iterable[Result]) -> frozenset[str]:
+    """Names whose old cache goes on, because what was to take its place is not there."""
+    failed = (result.change for result in results if isinstance(result.outcome, Failed))
+    return frozenset(
+        name_of_change(change)
+        for change in (*told.blocked, *failed)
+        if isinstance(change, Blocked | Create | Replace | Adopt | Annotate)
     )
 
 

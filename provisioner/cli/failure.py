@@ -38,6 +38,13 @@ def tell_error(error: CtxprovError) -> Status:
     return _status_of(error)
 
 
+def tell_usage(error: click.UsageError) -> Status:
+    """Print how a command is meant, and what is wrong."""
+    error.ctx = error.ctx or click.get_current_context(silent=True)
+    error.show()
+    return Status.USAGE
+
+
 def tell_problems(problems: Sequence[Problem]) -> Status:
     """Print what is wrong with a manifest, a line each."""
     for problem in problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,14 @@ from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
 from provisioner.manifest import Manifest
 from provisioner.model import Create, Plan, State
-from provisioner.planner import covered_until, edits, moved, recorded_as_desired, without_content
+from provisioner.planner import (
+    covered_until,
+    edits,
+    moved,
+    part_of,
+    recorded_as_desired,
+    without_content,
+)
 from provisioner.render.sizes import when
 from provisioner.render.upkeep import gap_line, waiting_lines
 from provisioner.state import read_state
@@ -94,13 +102,19 @@ def keeping(
     lock_timeout: timedelta,
     models: Path | None,
     colour: bool,
+    only: Collection[str] | None = None,
+    hidden: Collection[str] = (),
 ) -> Work:
-    """What keeps alive the record of one stack."""
+    """
+    What keeps alive the record of one stack, or *only* some names of it.
+
+    Applications are not told of those that are *hidden*.
+    """
 
     async def work(stack: Path, run: Run) -> Ended:
         tree = working_tree(stack, environment=environment, models=models, now=clock.now())
         place = place_of(tree.manifest, address=address, emulator=emulator)
-        upkeep = _Upkeep(tree)
+        upkeep = _Upkeep(tree, only)
         errand = Errand(
             operation="keepalive",
             stack=tree.manifest.stack,
@@ -115,6 +129,7 @@ def keeping(
             parallelism=parallelism,
             lock_timeout=lock_timeout,
             colour=colour,
+            hidden=hidden,
         )
         ended = await carry_out(errand, run)
         if not run.is_quiet:
@@ -128,12 +143,14 @@ def keeping(
 class _Upkeep:
     """What the plan of this run had to leave out."""
 
-    def __init__(self, tree: WorkingTree) -> None:
+    def __init__(self, tree: WorkingTree, only: Collection[str] | None) -> None:
         self.tree = tree
+        self.only = only
         self.gaps: tuple[Create, ...] = ()
 
     def refine(self, told: Plan) -> Plan:
-        rest, self.gaps = without_content(told, self.tree.digests())
+        chosen = told if self.only is None else part_of(told, self.only)
+        rest, self.gaps = without_content(chosen, self.tree.digests())
         return rest
 
 

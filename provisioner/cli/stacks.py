@@ -16,7 +16,7 @@ import click
 from msgspec import Struct, field
 
 from provisioner.cli.expand import expanded
-from provisioner.cli.failure import tell_error
+from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.outputs import Out, Page, takes_stdout, write
 from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status, first_of
@@ -33,6 +33,10 @@ class Ended(Struct, frozen=True, kw_only=True):
     summary: str
     state: State | None = None
     """What is on record afterwards, where that is known."""
+    stuck: frozenset[str] = frozenset()
+    """Names whose old cache has to be kept alive, since the new one could not be made."""
+    dying: frozenset[str] = frozenset()
+    """Names that were to be given up, whether that went well or not."""
 
 
 class Run(Struct, kw_only=True):
@@ -96,9 +100,7 @@ async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
         run.failures.append(error)
         return Ended(status=tell_error(error), summary=_first_line(str(error)))
     except click.UsageError as error:
-        error.ctx = error.ctx or click.get_current_context(silent=True)
-        error.show()
-        return Ended(status=Status.USAGE, summary=_first_line(error.format_message()))
+        return Ended(status=tell_usage(error), summary=_first_line(error.format_message()))
 
 
 def _first_line(text: str) -> str:

@@ -6,7 +6,9 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Thread
 
 import click
@@ -41,21 +43,31 @@ async def confirm(question: str) -> bool:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[bool] = loop.create_future()
 
-    def settle(said: bool | None) -> None:  # noqa: FBT001  # None: neither yes nor no
-        if answer.done():
-            return
-        if said is None:
-            answer.set_exception(click.Abort())
-        else:
-            answer.set_result(said)
-
     def ask() -> None:
+        settle: Callable[[], None]
         try:
-            said = click.confirm(question)
-        except click.Abort:
-            said = None
+            settle = partial(answer.set_result, _answer(question))
+        except Exception as error:  # noqa: BLE001  # it is raised where the answer is awaited
+            settle = partial(answer.set_exception, error)
         with suppress(RuntimeError):  # the loop has ended, and nobody waits for this any more
-            loop.call_soon_threadsafe(settle, said)
+            loop.call_soon_threadsafe(lambda: None if answer.done() else settle())
 
     Thread(target=ask, daemon=True).start()
     return await answer
+
+
+def _answer(question: str) -> bool:
+    """Ask until there is an answer; Enter is no.  Raises Abort if there will be none."""
+    while True:
+        click.echo(f"{question} [y/N]: ", nl=False)
+        # Not by way of a stream, whose lock a thread that is left behind would keep at exit.
+        typed = os.read(sys.stdin.fileno(), 1024)
+        if not typed:
+            raise click.Abort
+        match typed.decode(errors="replace").strip().lower():
+            case "y" | "yes":
+                return True
+            case "" | "n" | "no":
+                return False
+            case _:
+                click.echo("Answer y or n.")

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock
-from provisioner.cli.failure import tell_error
+from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.options import Duration
 from provisioner.cli.speech import tell
 from provisioner.cli.stacks import Ended, Row, status_of
@@ -92,8 +92,7 @@ def _again(turn: Callable[[], Sequence[Row]]) -> Sequence[Row]:
     except CtxprovError as error:
         status = tell_error(error)
     except click.UsageError as error:
-        error.show()
-        status = Status.USAGE
+        status = tell_usage(error)
     return [(Path(), Ended(status=status, summary=""))]
 
 

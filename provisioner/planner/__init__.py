@@ -95,7 +95,7 @@ from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_o
 from provisioner.planner.rows import row
 from provisioner.planner.scene import Scene
 from provisioner.planner.seen import believable, unsaved
-from provisioner.planner.selection import select, unmatched
+from provisioner.planner.selection import part_of, select, unmatched
 from provisioner.planner.upkeep import covered_until, next_run, recorded_as_desired, without_content
 from provisioner.planner.validity import next_refresh, valid_until
 
@@ -109,6 +109,7 @@ __all__ = [
     "moved",
     "next_refresh",
     "next_run",
+    "part_of",
     "plan",
     "recorded_as_desired",
     "refresh_due",
@@ -268,7 +269,7 @@ def _retiring(scene: Scene, *, destroy: bool) -> Iterator[Change]:
             continue
         elif destroy and retiring.name not in scene.declared:
             yield Delete(own, retiring, Reason.UNDECLARED)
-        elif retiring.expires_at is None or own.expires_at > retiring.expires_at + TOLERANCE:
+        elif retiring.expires_at is None or own.expires_at - retiring.expires_at > TOLERANCE:
             yield Retire(own, retiring, Reason.RETIRING)
         else:
             yield Leave(own, retiring, Reason.RETIRING)

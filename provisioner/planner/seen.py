@@ -7,7 +7,7 @@ was never saved; where it promises more, applications must not be told so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -37,7 +37,7 @@ def unsaved(state: State, live: Iterable[LiveCache]) -> Iterator[Noted]:
         if not isinstance(record, RecordedCache):
             continue
         own = alive.get((record.provider, record.id))
-        if own and own.expires_at > record.expires_at + TOLERANCE:
+        if own and own.expires_at - record.expires_at > TOLERANCE:
             yield Noted(replace(record, updated_at=own.updated_at, expires_at=own.expires_at))
 
 
@@ -45,12 +45,12 @@ def believable(state: State, before: State, live: Iterable[LiveCache]) -> State:
     """
     *state* as applications may be told of it.
 
-    Of all that is as it was *before*, when *live* was seen, what is gone is left out, and
+    Of all that lives as it did *before*, when *live* was seen, what is gone is left out, and
     nothing lives longer than its provider says.
     """
-    alive = _by_id(live)
+    alive, known = _by_id(live), {*_lives(before)}
     records = {
-        name: record if before.caches.get(name) != record else _as_seen(record, alive)
+        name: _as_seen(record, alive) if _life(record) in known else record
         for name, record in state.caches.items()
     }
     return replace(
@@ -60,7 +60,7 @@ def believable(state: State, before: State, live: Iterable[LiveCache]) -> State:
             {
                 id_: retiring
                 for id_, retiring in state.retiring.items()
-                if before.retiring.get(id_) != retiring or _is_alive(retiring, alive)
+                if _life(retiring) not in known or _is_alive(retiring, alive)
             }
         ),
     )
@@ -68,6 +68,21 @@ def believable(state: State, before: State, live: Iterable[LiveCache]) -> State:
 
 def _by_id(live: Iterable[LiveCache]) -> Alive:
     return {(cache.provider, cache.id): cache for cache in live}
+
+
+def _lives(state: State) -> Iterator[Hashable]:
+    return map(_life, (*state.caches.values(), *state.retiring.values()))
+
+
+def _life(known: Recorded | RetiringCache) -> Hashable:
+    """Which cache it is and how long it lives, whatever it is called; None of an annotation."""
+    match known:
+        case RecordedCache():
+            return known.provider, known.id, known.updated_at, known.expires_at
+        case RetiringCache():
+            return known.provider, known.id, known.until, known.expires_at
+        case _:
+            return None
 
 
 def _as_seen(record: Recorded, alive: Alive) -> Recorded | None:

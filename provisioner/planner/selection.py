@@ -7,7 +7,7 @@ where one that were not desired would be retired.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
@@ -28,18 +28,27 @@ def select(plan: Plan, *, targets: Sequence[str], excludes: Sequence[str]) -> Pl
     def is_chosen(name: str) -> bool:
         return (not targets or _matches(name, targets)) and not _matches(name, excludes)
 
-    return replace(
-        plan,
-        changes=tuple(c for c in plan.changes if is_chosen(name_of_change(c))),
-        edits=frozenset(edit for edit in plan.edits if is_chosen(edit.name)),
-        left_out=tuple(c for c in plan.changes if not is_chosen(name_of_change(c))),
-    )
+    return _selected(plan, is_chosen)
+
+
+def part_of(plan: Plan, names: Collection[str]) -> Plan:
+    """Keep of *plan* what is about *names*."""
+    return _selected(plan, names.__contains__)
 
 
 def unmatched(plan: Plan, patterns: Sequence[str]) -> tuple[str, ...]:
     """Those of *patterns* that match no name of *plan*."""
     names = {name_of_change(change) for change in plan.changes} if patterns else ()
     return tuple(p for p in patterns if not any(fnmatchcase(name, p) for name in names))
+
+
+def _selected(plan: Plan, is_chosen: Callable[[str], bool]) -> Plan:
+    return replace(
+        plan,
+        changes=tuple(c for c in plan.changes if is_chosen(name_of_change(c))),
+        edits=frozenset(edit for edit in plan.edits if is_chosen(edit.name)),
+        left_out=tuple(c for c in plan.changes if not is_chosen(name_of_change(c))),
+    )
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

@@ -17,12 +17,11 @@ from msgspec.structs import replace
 from provisioner.model.money import FREE, AnnotationUse, Cost, total
 from provisioner.render.row import Row
 from provisioner.render.side import Side, Tokens
-from provisioner.render.wording import EDITS, REFUSED
+from provisioner.render.wording import EDITS
 
 FEW = 5
 """So many alike are still listed one by one."""
 
-_REVIEWED = frozenset({EDITS, REFUSED})
 _REMOVING = frozenset({"retire", "delete", "forget"})
 
 
@@ -50,7 +49,7 @@ def _likeness(row: Row) -> tuple[object, ...] | None:
     word, hyphen, _ = row.name.partition("-")
     if not hyphen or (row.heading == EDITS and row.action in _REMOVING):
         return None
-    sentence = row.why if row.heading in _REVIEWED else None
+    sentence = row.why if row.is_edit else None
     return (row.heading, row.action, row.reason, row.provider, row.model, word, sentence)
 
 

@@ -24,7 +24,7 @@ from provisioner.render.row import Row, by_heading
 from provisioner.render.sizes import moment_short
 from provisioner.render.summary import SHORT, done_words, validity
 from provisioner.render.view import PlanView
-from provisioner.render.wording import DRIFT, EDITS, LIFECYCLE, PAST_WORDS, REFUSED
+from provisioner.render.wording import DRIFT, LIFECYCLE, PAST_WORDS
 
 LIMIT = 65_536
 """What a comment on GitHub may hold; counted in bytes, so that nobody counts more."""
@@ -42,11 +42,12 @@ _RESULT = ("Change", "Cache", "Outcome")
 
 def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     """Show what somebody edited and fold the rest; less than *limit* bytes of UTF-8."""
-    groups = by_heading([row for row in plan.rows if row.is_told])
-    edited = [*groups.get(EDITS, ()), *groups.get(REFUSED, ())]
+    told = [row for row in plan.rows if row.is_told]
+    edited = by_heading([row for row in told if row.is_edit])
+    groups = by_heading([row for row in told if not row.is_edit])
     removed = [_Line(_removed_cells(edit.name)) for edit in plan.unshown]
     tables = [
-        _plan_table(None, edited, removed),
+        _plan_table(None, [row for rows in edited.values() for row in rows], removed),
         *(_plan_table(heading, groups.get(heading, ())) for heading in (DRIFT, LIFECYCLE)),
     ]
     limits = "".join(f"\n{_sentence(one)}\n" for one in limit_sentences(plan.limits))

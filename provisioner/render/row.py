@@ -83,19 +83,21 @@ class Row(Struct, frozen=True, kw_only=True):
 
     def shows(self, edit: Edit) -> bool:
         """Whether who reads it reads of *edit*: what is asked for now, or that nothing is."""
-        if self.name != edit.name or not self._is_edit:
+        if self.name != edit.name or not self.is_edit:
             return False
         match self.action:
             case "move":
-                return self.before is not None and self.before.asked == edit.after
+                return self.before is not None and _asks(self.before, edit)
             case "retire" | "delete" | "forget":
                 return edit.after is None
+            case "blocked" if self.after is None:
+                return edit.after is None
             case _:
-                return (self.after.asked if self.after else None) == edit.after
+                return self.after is not None and _asks(self.after, edit)
 
     @property
-    def _is_edit(self) -> bool:
-        """What is found alive without a record is an edit to nobody but the record."""
+    def is_edit(self) -> bool:
+        """Whether a fingerprint covers it: an edit, or what is found alive without a record."""
         return self.heading in {EDITS, REFUSED} or self.reason is Reason.FOUND
 
     @property
@@ -167,6 +169,10 @@ def _removed(plan: Plan) -> Mapping[str, str]:
         if isinstance(change, Retire | Delete | Forget)
         and isinstance(change.record, RecordedCache | RecordedAnnotation)
     }
+
+
+def _asks(side: Side, edit: Edit) -> bool:
+    return edit.after is not None and side.asked == edit.after
 
 
 def _arrow(texts: Iterable[str]) -> str:

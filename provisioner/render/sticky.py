@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from provisioner.render.markdown import LIMIT, headlines, is_cut, plan_markdown
 from provisioner.render.view import PlanView
-from provisioner.render.wording import EDITS, REFUSED
 
 _LINE = re.compile(r"<!-- ctxprov ([0-9a-f]{16}) ([0-9a-f]{64}) ([0-9a-f]{16})( cut)? -->\n")
 _ROOM = 256
@@ -85,7 +84,7 @@ def _told(views: Iterable[PlanView]) -> Iterable[str]:
         figures = view.totals.figures
         yield f"{figures.once.nano} {figures.delta.nano}"
         yield from (f"{limit.refused} {limit.why}" for limit in view.limits)
-        rows = (row for row in view.rows if row.heading in {EDITS, REFUSED})
+        rows = (row for row in view.rows if row.is_edit)
         yield from (f"{row.action} {row.reason} {row.name}" for row in rows)
 
 

@@ -236,9 +236,17 @@ def _wish(change: Wish, at: datetime) -> str:
             return f"cut short by {span_text(record.expires_at - own.expires_at)}"
         case Refresh(own=own, reason=Reason.EXPIRING):
             return f"expires in {span_text(own.expires_at - at)}"
-        case Create(record=RecordedCache() as record, reason=Reason.EXPIRED):
+        case Create(want, reason=Reason.IMPORTED):
+            return f"to take over {want.adopt}, or made if that is gone"
+        case (
+            Create(record=RecordedCache() as record, reason=Reason.EXPIRED)
+            | Adopt(record=RecordedCache() as record, reason=Reason.EXPIRED)
+        ):
             return f"expired {span_text(at - record.expires_at)} ago"
-        case Create(record=RecordedCache() as record, reason=Reason.MISSING):
+        case (
+            Create(record=RecordedCache() as record, reason=Reason.MISSING)
+            | Adopt(record=RecordedCache() as record, reason=Reason.MISSING)
+        ):
             return f"gone {span_text(record.expires_at - at)} before its time"
         case _ if change.record:
             return _edit(change.reason, change.record.after, change.want.after)
@@ -254,7 +262,6 @@ def _edit(reason: Reason, before: After, after: After) -> str:
 def _edits(reason: Reason, before: After, after: After) -> Iterator[str]:
     if before.provider != after.provider:
         yield f"provider {before.provider} → {after.provider}"
-        return
     if before.model != after.model:
         yield f"model {before.model} → {after.model}"
     if reason is Reason.CONTENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -161,3 +162,21 @@ def test_a_handle_that_is_dead(stage: Stage) -> None:
 
     assert stage.run("keepalive", ".").status == 1
     assert list(stage.handles()) == ["b"]
+
+
+def test_a_refused_run_writes_nothing(stage: Stage) -> None:
+    """A run that nobody allowed leaves the state as it is, also where it knows less than was seen."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    stage.ahead = 9 * HOURS
+    saved = stage.state_file.read_bytes()
+    assert stage.run("keepalive", ".").status == 0
+    stage.state_file.write_bytes(saved)
+    stage.write(A, B, a=LONG, b=LONG + "b")
+
+    assert stage.run("apply", ".").status == 3
+    assert stage.state_file.read_bytes() == saved
+    assert stage.apply().status == 0
+    assert (
+        stage.state()["caches"]["a"]["expires_at"] > json.loads(saved)["caches"]["a"]["expires_at"]
+    )

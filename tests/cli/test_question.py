@@ -45,10 +45,10 @@ class Seat:
     def wait_for(self, text: str) -> None:
         self.seen = self.seen.partition(text)[2]
         while text not in self.seen:
-            self.seen += os.read(self.screen, 4096).decode()
+            self.seen += os.read(self.screen, 4096).decode(errors="replace")
 
     def type(self, keys: str) -> None:
-        os.write(self.screen, keys.encode())
+        os.write(self.screen, keys.encode(errors="surrogateescape"))
 
     def leave(self) -> int:
         """Read to the end, and say how the program ended."""
@@ -59,7 +59,7 @@ class Seat:
                 more = b""
             if not more:
                 return self.program.wait(30)
-            self.seen += more.decode()
+            self.seen += more.decode(errors="replace")
 
 
 @contextmanager
@@ -91,7 +91,15 @@ def test_everything_else_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "alive"), [("y\n", 0, 1), ("\n", 3, 0), ("n\n", 3, 0), ("\x04", 130, 0)]
+    ("answer", "status", "alive"),
+    [
+        ("y\n", 0, 1),
+        (" Yes\n", 0, 1),
+        ("\n", 3, 0),
+        ("n\n", 3, 0),
+        ("\udce9 maybe\nno\n", 3, 0),
+        ("\x04", 130, 0),
+    ],
 )
 def test_answers(stage: Stage, answer: str, status: int, alive: int) -> None:
     """Only a yes changes anything."""

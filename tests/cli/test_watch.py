@@ -172,6 +172,30 @@ def test_what_cannot_be_replaced_is_kept_alive(stage: Stage) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
+def test_what_was_given_up_stays_so(stage: Stage) -> None:
+    """The upkeep of what could not be replaced brings nothing back that was to be retired."""
+
+    async def refuse(call: Call, carry_out: CarryOut) -> Response:
+        if call.operation == "create" or gone in call.path:
+            return JSONResponse({"error": {"code": 400, "message": "not now"}}, 400)
+        return await carry_out()
+
+    stage.write(A, B, a=LONG, b=LONG + "b")
+    stage.apply()
+    gone, kept = (stage.state()["caches"][name]["id"] for name in "ba")
+    for id_ in (gone, kept):
+        shorten(id_)
+    stage.write(A, a=LONG * 2)
+    stage.around = refuse
+
+    watched_once(stage)
+
+    assert list(stage.handles()) == ["a"]
+    assert lasts(stage, kept)
+    assert not lasts(stage, gone)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
 def test_a_plan_that_is_away_lets_nothing_go_cold(stage: Stage) -> None:
     """While the approved plan cannot be read, what is recorded is kept alive."""
     stage.write(A, a=LONG)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -79,3 +79,20 @@ def test_what_was_touched_since_is_believed() -> None:
     assert told.caches["a"] == anew
     assert "b" not in told.caches
     assert list(told.retiring) == ["cachedContents/a"]
+
+
+def test_the_end_of_time() -> None:
+    """What never ends is compared like anything else."""
+    end = datetime.max.replace(tzinfo=UTC)
+    never = recorded(A, "cachedContents/a", expires_at=end)
+    own = live(A, "cachedContents/a", expires_at=end)
+
+    assert [*unsaved(state(never), [own])] == []
+
+
+def test_another_name_is_no_other_life() -> None:
+    """What goes on under another name, and was seen to be gone, is gone under that name too."""
+    moved = replace(ON_RECORD.caches["a"], name="c")
+    told = believable(state(moved), ON_RECORD, [])
+
+    assert not told.caches

@@ -57,12 +57,12 @@ def test_golden_result() -> None:
 
 
 def test_a_row_per_edit_and_a_fold_per_cause() -> None:
-    """Edits and refusals are one table; drift and lifecycle are folded, each with its count."""
+    """What a fingerprint covers is one table; other drift and lifecycle are folded and counted."""
     text = plan_markdown(view(PLAN))
     edits, drift, lifecycle = tables(text)
 
-    assert (len(edits), len(drift), len(lifecycle)) == (11, 4, 2)
-    assert "<summary>Drift: the live side changed (4)</summary>" in text
+    assert (len(edits), len(drift), len(lifecycle)) == (12, 3, 2)
+    assert "<summary>Drift: the live side changed (3)</summary>" in text
     assert "<summary>Lifecycle: time passed (2)</summary>" in text
     assert all(len(cells) == 7 for table in (edits, drift, lifecycle) for cells in table)
 

@@ -12,16 +12,22 @@ from provisioner.model import (
     Annotate,
     Change,
     Create,
+    Desired,
     Keep,
     Leave,
+    LiveCache,
     Move,
     Reason,
+    Recorded,
     Refresh,
     Replace,
     Retire,
     Ttl,
     Until,
 )
+from provisioner.planner import plan
+from provisioner.reading import plan_views_from_json
+from provisioner.render.document import plan_json
 from provisioner.render.wording import (
     HEADINGS,
     PAST,
@@ -33,8 +39,20 @@ from provisioner.render.wording import (
     tone,
     why,
 )
-from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring
-from tests.render.scene import AT, PLAN
+from tests.builders import (
+    HOUR,
+    NOW,
+    STACK,
+    annotation,
+    desired,
+    live,
+    noted,
+    recorded,
+    retiring,
+    state,
+)
+from tests.planner.test_table import DECLARED, FORCED
+from tests.render.scene import AT, PLAN, view
 
 A = desired("a")
 ONE_DAY = desired("a", life=Ttl(24 * HOUR))
@@ -47,7 +65,10 @@ SENTENCES: list[tuple[Change, str]] = [
     (Create(A, recorded(A, expires_at=AT - HOUR), Reason.EXPIRED), "expired 1h ago"),
     (Create(A, recorded(A, expires_at=AT + HOUR), Reason.MISSING), "gone 1h before its time"),
     (Create(A, recorded(A), Reason.REQUESTED), "asked for by --replace"),
-    (Create(A, noted(annotation("a")), Reason.PROVIDER), "provider claude → gemini"),
+    (
+        Create(A, noted(annotation("a")), Reason.PROVIDER),
+        "provider claude → gemini, model claude-sonnet-5-5 → gemini-3.8-flash, ttl 1h → 6h",
+    ),
     (
         Replace(OTHER_MODEL, live(A), recorded(A), Reason.MODEL),
         "model gemini-3.8-flash → gemini-4-pro",
@@ -88,6 +109,20 @@ SENTENCES: list[tuple[Change, str]] = [
 def test_why(change: Change, sentence: str) -> None:
     """Why a change was chosen is said with its numbers, as seen from the plan's moment."""
     assert why(change, AT) == sentence
+
+
+@pytest.mark.parametrize(
+    ("want", "known", "seen"),
+    [pytest.param(*row[:3], id=name) for name, *row in (*DECLARED, *FORCED)],
+)
+def test_every_decision_has_a_sentence(
+    want: Desired, known: list[Recorded], seen: list[LiveCache]
+) -> None:
+    """Whatever the planner decides is told, and reads back from JSON."""
+    told = view(plan([want], state(*known), seen, stack=STACK, now=NOW))
+
+    assert all(row.why for row in told.rows)
+    assert plan_views_from_json(plan_json(told).encode(), where="plan.json") == (told,)
 
 
 def test_settings_are_told_one_by_one() -> None:
