@@ -156,6 +156,8 @@ class Cost(Struct, frozen=True, kw_only=True):
     """The rent of the next 30 days, in which a cache that is kept warm lives on."""
     ends_on: date | None
     """The last day, UTC, on which it lives; None if it lives on after these 30 days."""
+    old_ends_on: date | None
+    """The same of what is there before, if nothing took its place."""
     steps: tuple[Step, ...]
     """The changes of price in these 30 days, by day."""
     use: Use | None
@@ -176,9 +178,15 @@ class Cost(Struct, frozen=True, kw_only=True):
         """What holds on *day*; no rent if it is dead by then."""
         past = [step.figures for step in self.steps if step.on <= day]
         held = past[-1] if past else self.figures
-        if self.ends_on is None or day <= self.ends_on:
-            return held
-        return Figures.of(held.once, NOTHING, NOTHING)
+        return Figures.of(
+            held.once,
+            held.before if _lasts(day, self.old_ends_on) else NOTHING,
+            held.after if _lasts(day, self.ends_on) else NOTHING,
+        )
+
+
+def _lasts(day: date, end: date | None) -> bool:
+    return end is None or day <= end
 
 
 class Totals(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ figures from that day on are told beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -129,10 +129,15 @@ def _priced(name: str, done: Effect, at: datetime, implicit_hits: Decimal) -> Co
         figures=_figures(done, today),
         overlap=done.fading.held.rent_over(at, done.fading.span) if done.fading else NOTHING,
         month=done.after.rent_over(at, done.lasts) if done.after else NOTHING,
-        ends_on=last_day(at, done.lasts) if done.lasts < MONTH else None,
+        ends_on=_end(at, done.lasts),
+        old_ends_on=_end(at, done.lasts if done.stays is None else done.stays),
         steps=_steps(done, at, implicit_hits),
         use=_use(done, today, implicit_hits),
     )
+
+
+def _end(at: datetime, span: timedelta) -> date | None:
+    return last_day(at, span) if span < MONTH else None
 
 
 def _figures(done: Effect, day: date) -> Figures:

@@ -57,6 +57,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     after: Held | None = None
     lasts: timedelta = MONTH
     """How long of a month this concerns: what is kept warm lives on, the rest dies."""
+    stays: timedelta | None = None
+    """How long of it the old cache would have lived on; None if that is no shorter or longer."""
     fading: Fading | None = None
     want: Desired | None = None
     """What is declared, and there."""
@@ -120,7 +122,12 @@ def _with_old(
         return rest
     held = alive(old, record, tariffs)
     span = max(_NOW, min(record.retire_after, old.expires_at - at))
-    return replace(rest, before=(*rest.before, held), fading=Fading(held=held, span=span))
+    return replace(
+        rest,
+        before=(*rest.before, held),
+        stays=left(old, record, at),
+        fading=Fading(held=held, span=span),
+    )
 
 
 def held_by(cache: LiveCache | RecordedCache, tariffs: Tariffs) -> Held:

@@ -99,6 +99,7 @@ def _sum_of_costs(costs: Sequence[Cost]) -> Cost | None:
         overlap=total(cost.overlap for cost in costs),
         month=total(cost.month for cost in costs),
         ends_on=None,
+        old_ends_on=None,
         steps=(),
         use=replace(use, write=total(writes)) if isinstance(use, AnnotationUse) else None,
     )

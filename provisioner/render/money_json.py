@@ -45,7 +45,8 @@ def cost_json(cost: Cost) -> dict[str, Json]:
         **_figures_json(cost.figures),
         "overlap": money_json(cost.overlap),
         "rent_30_days": money_json(cost.month),
-        "ends_on": cost.ends_on.isoformat() if cost.ends_on else None,
+        "ends_on": _day(cost.ends_on),
+        "old_ends_on": _day(cost.old_ends_on),
         "use": _use_json(cost.use),
         "steps": [_step_json(step) for step in cost.steps],
     }
@@ -70,6 +71,10 @@ def _figures_json(figures: Figures) -> dict[str, Json]:
         "rent_per_hour_after": money_json(figures.after),
         "rent_per_hour_change": money_json(figures.delta),
     }
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def _step_json(step: Step) -> dict[str, Json]:
@@ -112,7 +117,8 @@ def parse_cost(name: str, json: Shaped) -> Cost:
         figures=_parse_figures(json),
         overlap=parse_money(json["overlap"]),
         month=parse_money(json["rent_30_days"]),
-        ends_on=date.fromisoformat(end) if (end := json.get("ends_on")) else None,
+        ends_on=_parse_day(json.get("ends_on")),
+        old_ends_on=_parse_day(json.get("old_ends_on")),
         steps=tuple(map(_parse_step, json["steps"])),
         use=_parse_use(json["use"]),
     )
@@ -149,6 +155,10 @@ def _parse_figures(json: Shaped) -> Figures:
         after=parse_money(json["rent_per_hour_after"]),
         delta=parse_money(json["rent_per_hour_change"]),
     )
+
+
+def _parse_day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def _parse_step(json: Shaped) -> Step:

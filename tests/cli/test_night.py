@@ -165,7 +165,7 @@ def test_a_handle_that_is_dead(stage: Stage) -> None:
 
 
 def test_a_refused_run_writes_nothing(stage: Stage) -> None:
-    """A run that nobody allowed leaves the state as it is, also where it knows less than was seen."""
+    """A run that nobody allowed leaves the state as it is, though it knows less than was seen."""
     stage.write(A, a=LONG)
     stage.apply()
     stage.ahead = 9 * HOURS

@@ -204,6 +204,22 @@ def test_the_last_day(change: Change, expected: date | None) -> None:
     assert of(change).ends_on == expected
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Replace(ONCE, live(WANT), recorded(WANT), Reason.LIFE), figures("2", "1", "0")),
+        (Replace(WANT, live(ONCE), recorded(ONCE), Reason.LIFE), figures("2", "0", "1")),
+        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), figures("0", "1", "0")),
+        (Retire(live(ONCE), recorded(ONCE), Reason.UNDECLARED), FREE),
+        (Keep(ONCE, live(ONCE), recorded(ONCE), Reason.CURRENT), FREE),
+        (Keep(WANT, live(WANT), recorded(WANT), Reason.CURRENT), figures("0", "1", "1")),
+    ],
+)
+def test_old_and_new_end_by_themselves(change: Change, expected: Figures) -> None:
+    """Later the rent of what would have lived is compared with that of what does."""
+    assert of(change).on(TODAY + timedelta(days=9)) == expected
+
+
 @given(st.timedeltas(timedelta(0), 2 * MONTH), st.integers(0, MONTH.days))
 def test_the_dead_cost_no_rent(span: timedelta, days: int) -> None:
     """Rent is told of just those days on which a cache lives, and what it costs once of all."""

@@ -53,7 +53,14 @@ NOTE = AnnotationUse(write=dollars("0.25"), pays_after=Decimal("1.2778"), net_pe
 CREATE = Figures.of(dollars("4.1"), NOTHING, dollars("0.14"))
 DOUBLE = Figures.of(dollars("8.2"), NOTHING, dollars("0.28"))
 COST = Cost(
-    name="a", figures=CREATE, overlap=NOTHING, month=NOTHING, ends_on=None, steps=(), use=USE
+    name="a",
+    figures=CREATE,
+    overlap=NOTHING,
+    month=NOTHING,
+    ends_on=None,
+    old_ends_on=None,
+    steps=(),
+    use=USE,
 )
 TOTALS = Totals(
     lines=3,

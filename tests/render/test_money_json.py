@@ -38,6 +38,7 @@ def test_lines_come_back() -> None:
         replace(UNKNOWN, use=NOTE),
         replace(COST, use=None, steps=(STEP,)),
         replace(COST, ends_on=NEW_YEAR),
+        replace(COST, old_ends_on=NEW_YEAR),
     ):
         assert parse_cost("a", json.loads(json.dumps(cost_json(cost)))) == cost
 
