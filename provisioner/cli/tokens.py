@@ -15,7 +15,7 @@ import orjson
 from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, Json
-from provisioner.errors import StateError
+from provisioner.errors import CacheError, StateError
 from provisioner.homes import Found, Home
 from provisioner.model import Desired, DesiredCache, RecordedCache, State
 from provisioner.providers.gemini import GeminiContextCache
@@ -85,14 +85,15 @@ async def count(
     """
     Let the provider count exactly what a create would send, a few at a time.
 
-    A count far below the estimate is not taken, and *doubt* is told of it.
+    A count far below the estimate is not taken, and *doubt* is told of it.  Raises CacheError
+    with the name of the cache that cannot be counted.
     """
     queue = iter(wants)
     found: dict[str, int] = {}
 
     async def serve() -> None:
         for want in queue:
-            tokens = await clients[want.provider].count_tokens(read(want), model=want.model)
+            tokens = await _ask(clients[want.provider], want, read(want))
             if tokens * _IMPLAUSIBLE < want.measure.tokens:
                 doubt(want, tokens)
             else:
@@ -100,6 +101,18 @@ async def count(
 
     await asyncio.gather(*(serve() for _ in range(_AT_ONCE)))
     return found
+
+
+async def _ask(client: GeminiContextCache, want: DesiredCache, content: CacheContent) -> int:
+    try:
+        return await client.count_tokens(content, model=want.model)
+    except CacheError as error:
+        raise CacheError(
+            f"The tokens of {want.name} cannot be counted: {error}",
+            status=error.status,
+            words=error.words,
+            retryable=error.retryable,
+        ) from error
 
 
 def _counted(want: Desired, counts: Mapping[str, int]) -> Desired:

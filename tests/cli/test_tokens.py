@@ -41,6 +41,26 @@ def test_the_count_is_of_what_is_sent(stage: Stage) -> None:
     assert stage.state()["caches"]["a"]["tokens"] == counted
 
 
+def test_a_system_instruction_alone(stage: Stage) -> None:
+    """A cache that holds nothing but a system instruction is counted like any other."""
+    stage.write(f"a: {{{GEMINI}, system_instruction: a.md}}", a=LONG)
+    counted, is_estimate = tokens(stage, "--count-tokens")
+    stage.apply()
+
+    assert not is_estimate
+    assert stage.state()["caches"]["a"]["tokens"] == counted
+
+
+def test_a_count_that_is_refused(stage: Stage) -> None:
+    """A count that the provider refuses is told with the cache that it was for."""
+    gone = "{uri: 'https://generativelanguage.googleapis.com/v1beta/files/x', mime_type: a/b}"
+    stage.write(A, f"b: {{{GEMINI}, keep: once, content: [{gone}]}}", a=LONG)
+    told = stage.run("plan", ".", "--count-tokens")
+
+    assert told.status == 1
+    assert "Error: The tokens of b cannot be counted: " in told.err
+
+
 @pytest.mark.parametrize("memory", ["", "[]", '{"x": "many"}', "\0"])
 def test_a_memory_that_makes_no_sense(stage: Stage, memory: str) -> None:
     """A broken memory is an empty one."""

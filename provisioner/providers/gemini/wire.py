@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -91,8 +92,19 @@ def creation(content: CacheContent, model: str, label: str, life: Life) -> bytes
 
 
 def counting(content: CacheContent, model: str) -> bytes:
-    """The body that counts the tokens of what `creation` sends."""
-    return json_bytes({"generateContentRequest": _held(content, model)})
+    """
+    The body that counts the tokens of what `creation` sends.
+
+    A count needs a turn, as a create does not: without parts, the system instruction is it.
+    """
+    return json_bytes({"generateContentRequest": _held(_with_a_turn(content), model)})
+
+
+def _with_a_turn(content: CacheContent) -> CacheContent:
+    if content.parts or not content.system_instruction:
+        return content
+    turn = TextPart(content.system_instruction)
+    return replace(content, parts=(turn,), system_instruction=None)
 
 
 class _Usage(Struct, frozen=True, rename="camel"):

@@ -124,6 +124,17 @@ def test_counting(world: World, content: str | CacheContent) -> None:
     assert count.url.path == "/v1beta/models/gemini-3.8-flash:countTokens"
 
 
+def test_counting_a_system_instruction(world: World) -> None:
+    """A cache without parts is counted too, and as what it will have."""
+    content = CacheContent(system_instruction="x" * 400, tools=EVERYTHING.tools)
+
+    async def story(cache: GeminiContextCache) -> None:
+        made = await cache.create(content)
+        assert await cache.count_tokens(content) == made.token_count > 0
+
+    world.run(story)
+
+
 @pytest.mark.parametrize(
     "handle", [GeminiHandle("cachedContents/a/../b?c#d"), GeminiHandle("models/x")]
 )

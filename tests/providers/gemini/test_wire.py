@@ -174,7 +174,6 @@ def test_a_body_in_short() -> None:
     [
         EVERYTHING,
         CacheContent.of("x"),
-        CacheContent(system_instruction="x"),
         CacheContent(parts=(InlinePart("image/png", b"x"), UriPart("a/b", "c"), TextPart("d"))),
     ],
 )
@@ -185,6 +184,19 @@ def test_counting_counts_what_is_created(content: CacheContent) -> None:
 
     del created["displayName"], created["ttl"]
     assert counted == {"generateContentRequest": created}
+
+
+def test_counting_without_parts() -> None:
+    """A system instruction alone is counted as the turn that a count cannot do without."""
+    alone = CacheContent(system_instruction="x", tools=EVERYTHING.tools)
+
+    assert json.loads(wire.counting(alone, "m")) == {
+        "generateContentRequest": {
+            "model": "models/m",
+            "contents": [{"role": "user", "parts": [{"text": "x"}]}],
+            "tools": [*EVERYTHING.tools],
+        }
+    }
 
 
 def test_long_labels() -> None:
