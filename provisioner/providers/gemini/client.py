@@ -48,6 +48,9 @@ class GeminiContextCache:
     `attempts` counts the first try.  `clock` stands in where the server shows no date;
     `sleep` is what waits between two tries.
 
+    May be used in one event loop after another, unless a `transport` is passed in, which
+    belongs to the loop that it is first used in.
+
     Raises MissingKey or InvalidCacheConfiguration for an account that cannot be used.
     """
 
@@ -178,7 +181,7 @@ class GeminiContextCache:
         return await self._line.ask(request, lambda answer: wire.read_count(answer.json))
 
     async def aclose(self) -> None:
-        """Close the connections; a later call opens new ones."""
+        """Close the connections of this event loop; a later call opens new ones."""
         await self._line.close()
 
     async def __aenter__(self) -> Self:

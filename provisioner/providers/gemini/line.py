@@ -134,11 +134,17 @@ class Line:
             raise Failed(senseless, maybe_done=True) from error
 
     async def close(self) -> None:
-        """Let go of every connection.  A later request opens new ones."""
-        if self._open:
-            client, _ = self._open
-            self._open = None
-            await client.aclose()
+        """
+        Let go of every connection.  A later request opens new ones.
+
+        Those of another event loop cannot be closed from here, and are dropped.
+        """
+        match self._open:
+            case client, loop if loop is asyncio.get_running_loop():
+                self._open = None
+                await client.aclose()
+            case _:
+                self._open = None
 
     async def _send(self, request: Request) -> httpx.Response:
         timeout = httpx.Timeout(request.patience, connect=self.connect_timeout, pool=None)

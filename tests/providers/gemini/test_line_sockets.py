@@ -139,6 +139,22 @@ def test_one_client_in_two_event_loops() -> None:
         gc.collect()
 
 
+def test_closing_in_another_event_loop() -> None:
+    """Connections whose event loop has ended are let go of without an error."""
+    clients: list[GeminiContextCache] = []
+
+    async def story() -> None:
+        async with listening(_conversation(_EMPTY)) as address:
+            clients.append(gemini(None, host=f"http://{address}", attempts=1))
+            await clients[0].list()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # nobody can close the first connections
+        asyncio.run(story())
+        asyncio.run(clients[0].aclose())
+        gc.collect()
+
+
 def test_connections_are_few() -> None:
     """However many calls are under way, there are at most eight connections."""
     opened = 0
