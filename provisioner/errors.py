@@ -31,12 +31,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
 
 
 class CtxprovError(Exception):
-    """Base of everything that ends in one paragraph rather than in a traceback."""
+    """
+    Base of everything that ends in one paragraph rather than in a traceback.
+
+    May be pickled and copied, whatever its class is made from.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 class CacheError(CtxprovError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import re
 from dataclasses import replace
 
@@ -26,6 +28,23 @@ from provisioner.errors import (
 )
 
 ABC = GeminiHandle("cachedContents/abc")
+SAID = {
+    "message": "why",
+    "reason": "why",
+    "provider": "gemini",
+    "handle": ABC,
+    "problems": [Problem("a.yaml", 1, 5, "caches.a.ttl", "not a duration")],
+    "content": b"{}",
+    "status": 403,
+    "words": "no",
+    "retryable": True,
+}
+"""What an error is made of, by the name of the parameter."""
+KINDS = [
+    kind
+    for name, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, CtxprovError) and not name.startswith("_")
+]
 
 
 def _tree(kind: type[CtxprovError]) -> set[tuple[str, str]]:
@@ -125,6 +144,25 @@ def test_all_problems_at_once() -> None:
 
 def test_every_error_says_why_it_is_there() -> None:
     """Each class has a docstring of its own."""
-    for name, kind in inspect.getmembers(errors, inspect.isclass):
-        if issubclass(kind, CtxprovError) and not name.startswith("_"):
-            assert kind.__doc__, name
+    for kind in KINDS:
+        assert kind.__doc__, kind.__name__
+
+
+def _raised(kind: type[CtxprovError]) -> CtxprovError:
+    """An error of *kind* in which all is said that can be."""
+    names = inspect.signature(kind.__init__).parameters
+    said = {name: SAID[name] for name in names if name in SAID}
+    return kind(**said) if said else kind("why")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_errors_travel(kind: type[CtxprovError]) -> None:
+    """An error that another process raised, or a copy of one, says and carries the same."""
+    error = _raised(kind)
+    error.add_note("on the way")
+
+    sent = pickle.dumps(error)
+    for other in (pickle.loads(sent), copy.copy(error)):  # noqa: S301 - our own
+        assert type(other) is kind
+        assert (str(other), other.args) == (str(error), error.args)
+        assert vars(other) == vars(error)
