@@ -33,9 +33,9 @@ class Handles:
 
     *path* is a file, or a file in a home such as `s3://bucket/prefix/handles.json`.  It is
     looked at once in *interval* at most, by default a second for a file and fifteen for a
-    home, or when the handle asked for has just run out, and read again only if it has
-    changed.  A file that is missing makes every name cold; one that cannot be read or makes
-    no sense leaves what was known before.
+    home, and read again only if it has changed.  While the handle asked for has run out,
+    a file is looked at each time, and a home once a second.  A file that is missing makes
+    every name cold; one that cannot be read or makes no sense leaves what was known before.
 
     May be shared by threads and tasks.  A look at a home may last as long as its network
     does: one caller waits for it, and the others only if they have no handle that lives.

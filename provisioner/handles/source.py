@@ -31,7 +31,7 @@ class Source(Protocol):
 
     @property
     def pause(self) -> timedelta:
-        """How long to wait at least, even for a handle that has run out."""
+        """What stands in for the interval while the handle asked for has run out."""
         ...
 
     def read(self) -> bytes | None:

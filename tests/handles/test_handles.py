@@ -250,7 +250,7 @@ def test_nobody_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_at_expiry(tmp_path: Path) -> None:
-    """A handle that has run out is looked for at once, and is cold if there is no newer one."""
+    """A handle that has run out is looked for each time, and is cold until there is a newer one."""
     path, clock = tmp_path / "handles.json", Clock()
     written(path, A)
     handles = Handles(path, clock=clock, interval=24 * HOUR)
@@ -260,6 +260,20 @@ def test_at_expiry(tmp_path: Path) -> None:
     assert handles.get("a") is None
     written(path, recorded(desired("a"), expires_at=NOW + 12 * HOUR), now=clock.now)
     assert handles.get("a") == GeminiHandle(A.id)
+
+
+def test_at_expiry_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handle that has run out is looked for once a second, however long the interval is."""
+    clock = Clock()
+    files, handles = far_away(monkeypatch, clock)
+    clock.now += 6 * HOUR
+    files.looks = 0
+
+    assert [handles.get("a"), handles.get("a")] == [None, None]
+    assert files.looks == 1
+    clock.now += timedelta(seconds=1)
+    assert handles.get("a") is None
+    assert files.looks == 2
 
 
 def test_missing_and_broken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
