@@ -257,7 +257,7 @@ class GeminiContextCache:
     def _fate(self, handle: CacheHandle, gone: Gone) -> CacheError:
         """Expired if its holder could have known, else not found."""
         match handle:
-            case GeminiHandle(expires_at=datetime() as end) if end - _TOLERANCE <= self._clock():
+            case GeminiHandle(expires_at=datetime() as end) if end <= self._clock() + _TOLERANCE:
                 return CacheExpired(handle, status=gone.status, words=gone.words)
             case _:
                 return CacheNotFound(handle, status=gone.status, words=gone.words)

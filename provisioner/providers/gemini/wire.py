@@ -39,11 +39,18 @@ _NAME: Final = re.compile(
 )
 _MODEL: Final = re.compile(r"(?:models/)?([A-Za-z0-9][A-Za-z0-9._-]*)", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
+_NAIVE: Final = "expires_at has to say its time zone"
 
 
 def name_in(handle: CacheHandle) -> str:
-    """The name of the cache, safe in a URL.  Raises InvalidCacheConfiguration otherwise."""
+    """
+    The name of the cache, safe in a URL.
+
+    Raises InvalidCacheConfiguration for any other, and for a handle whose end is in no zone.
+    """
     match handle:
+        case GeminiHandle(expires_at=datetime() as end) if end.utcoffset() is None:
+            raise InvalidCacheConfiguration(_NAIVE)
         case GeminiHandle(name) if _NAME.fullmatch(name):
             return name
         case GeminiHandle():
@@ -75,10 +82,8 @@ def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedel
     match ttl, expires_at:
         case timedelta(), datetime():
             raise InvalidCacheConfiguration("a cache has a ttl or an expires_at, not both")
-        case None, datetime(tzinfo=None):
-            raise InvalidCacheConfiguration("expires_at has to say its time zone")
         case None, datetime() as moment:
-            return Life("expireTime", moment_text(moment))
+            return Life("expireTime", _moment(moment))
         case _:
             return Life("ttl", _seconds(default if ttl is None else ttl))
 
@@ -196,6 +201,16 @@ def _part(part: Part) -> Json:
             return {"inlineData": {"mimeType": mime_type, "data": encoded}}
         case UriPart(mime_type, uri):
             return {"fileData": {"mimeType": mime_type, "fileUri": uri}}
+
+
+def _moment(moment: datetime) -> str:
+    if moment.utcoffset() is None:
+        raise InvalidCacheConfiguration(_NAIVE)
+    try:
+        return moment_text(moment)
+    except OverflowError as error:
+        reason = "expires_at lies outside the years 1 to 9999 in UTC"
+        raise InvalidCacheConfiguration(reason) from error
 
 
 def _seconds(ttl: timedelta) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -136,11 +136,16 @@ def test_counting_a_system_instruction(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "handle", [GeminiHandle("cachedContents/a/../b?c#d"), GeminiHandle("models/x")]
+    "handle",
+    [
+        GeminiHandle("cachedContents/a/../b?c#d"),
+        GeminiHandle("models/x"),
+        GeminiHandle("cachedContents/a", datetime(2026, 12, 1)),  # noqa: DTZ001 - the flaw is the point
+    ],
 )
 @pytest.mark.parametrize("verb", ["get_cache", "refresh_cache", "extend", "delete_cache"])
 def test_bad_handles_are_never_sent(world: World, verb: str, handle: GeminiHandle) -> None:
-    """A name that could bend a URL is refused before there is a request."""
+    """A bent name, or a moment that no clock can be held against, is refused unasked."""
     with pytest.raises(InvalidCacheConfiguration):
         world.run(lambda cache: getattr(cache, verb)(handle))
 
@@ -181,6 +186,21 @@ def test_expired_or_not_found(world: World, late: timedelta, fate: type[Exceptio
             await cache.refresh_cache(made.handle)
 
     world.run(story)
+
+
+@pytest.mark.parametrize(
+    ("end", "fate"),
+    [
+        (datetime.min.replace(tzinfo=UTC), CacheExpired),
+        (datetime.max.replace(tzinfo=UTC), CacheNotFound),
+    ],
+)
+def test_the_ends_of_time(world: World, end: datetime, fate: type[Exception]) -> None:
+    """Whatever moment a handle holds, what is gone is told as one or the other."""
+    handle = GeminiHandle("cachedContents/nobody", end)
+
+    with pytest.raises(fate):
+        world.run(lambda cache: cache.extend(handle))
 
 
 def test_gone_on_vertex() -> None:

@@ -124,6 +124,8 @@ def test_moments() -> None:
     [
         (HOUR, datetime(2026, 12, 1, tzinfo=UTC), "not both"),
         (None, datetime(2026, 12, 1), "time zone"),  # noqa: DTZ001 - the flaw is the point
+        (None, datetime.max.replace(tzinfo=timezone(-HOUR)), "years 1 to 9999"),
+        (None, datetime.min.replace(tzinfo=timezone(HOUR)), "years 1 to 9999"),
         (timedelta(), None, "live for a while"),
         (-HOUR, None, "live for a while"),
     ],
