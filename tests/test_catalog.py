@@ -71,6 +71,18 @@ def test_facts() -> None:
     assert flash.prices[0].rates[0].storage_per_hour == Decimal("1.0")
 
 
+@pytest.mark.parametrize(
+    ("model", "day"),
+    [("claude-3-5-haiku-20241022", date(2026, 2, 19)), ("claude-mythos-preview", None)],
+)
+def test_retirement(model: str, day: date | None) -> None:
+    """A model that has retired says since when; one without a settled day says none."""
+    found = load_catalog().find("claude", model)
+
+    assert found is not None
+    assert found.retires_on == day
+
+
 def test_offers() -> None:
     """An annotation's model has its lives, each with the price of a write."""
     terra = load_catalog().find("openai", "gpt-6.1-terra")
