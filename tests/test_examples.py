@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import re
+import runpy
 import shutil
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from google import genai
-from google.genai.types import HttpOptions
+from starlette.responses import Response
 
-from provisioner import Handles, cli
-from provisioner.emulator import Emulator
+from provisioner import cli
+from provisioner.emulator import Call, CarryOut, Emulator
 from provisioner.manifest import environments_of
 from tests.emulator.local import served
 
@@ -50,25 +50,33 @@ def test_every_example(
 def test_the_application(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The application answers through its cache while it is warm, and without it when cold."""
-    spec = importlib.util.spec_from_file_location("app", copy / "examples" / "app.py")
-    assert spec
-    assert spec.loader
-    app = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(app)
-    with closing(Emulator(clock=lambda: datetime.now(UTC))) as emulator, served(emulator) as url:
+    """The application asks with the same prompt through its cache and, when cold, without it."""
+    asked: list[Call] = []
+
+    async def overhear(call: Call, carry_out: CarryOut) -> Response:
+        asked.extend([call] if call.operation == "generateContent" else [])
+        return await carry_out()
+
+    def answer(handles: str) -> list[str]:
+        monkeypatch.setattr("sys.argv", ["app.py", handles, "Hello?"])
+        runpy.run_path(str(copy / "examples" / "app.py"), run_name="__main__")
+        return re.findall(r"\d+", capsys.readouterr().out)
+
+    emulated = Emulator(clock=lambda: datetime.now(UTC), faults=overhear)
+    with closing(emulated) as emulator, served(emulator) as url:
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", url)
         monkeypatch.setenv("GEMINI_API_KEY", "any")
         assert cli.run(["apply", "examples/support-bot", "--auto-approve"]) == 0
         capsys.readouterr()
-        options = HttpOptions(base_url=url)
-        with genai.Client(api_key="any", http_options=options) as client:
-            warm = app.answer(client, Handles("state/support-bot.handles.json"), "Hello?")
-            cold = app.answer(client, Handles("state/nothing.json"), "Hello?")
-        assert emulator.requests["generateContent"] == 2
+        warm, cold = map(answer, ("state/support-bot.handles.json", "state/nothing.json"))
 
-    assert warm
-    assert cold
+    assert warm[0] == cold[0]
+    assert int(warm[1]) > 1024
+    assert cold[1] == "0"
+    assert {call.version for call in asked} == {"v1beta"}
+    system = (copy / "examples" / "support-bot" / "content" / "system.md").read_text()
+    sent = [json.loads(call.body).get("systemInstruction") for call in asked]
+    assert [said and said["parts"] for said in sent] == [None, [{"text": system}]]
 
 
 def test_from_an_empty_folder(
