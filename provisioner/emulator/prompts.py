@@ -26,7 +26,7 @@ _CONTENT: Final = frozenset(
         "toolResponse",
     }
 )
-_FILES_API: Final = re.compile(r"(?:https?://[^/]+/(?:v1\w*/)?)?files/([^/?#]+)")
+_FILES_API: Final = re.compile(r"(?:https?://[^/]+/v1\w*/)?files/([^/?#]+)")
 _PDF_LIMIT: Final = 50 * 1024 * 1024
 
 

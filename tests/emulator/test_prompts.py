@@ -36,6 +36,8 @@ REFUSED_CREATES: list[tuple[Any, int, str]] = [
     (cache(contents={"parts": {"fileData": {
         "fileUri": "https://generativelanguage.googleapis.com/v1beta/files/abc123"}}}), 403,
      "You do not have permission to access the File abc123 or it may not exist."),
+    (cache(contents={"parts": {"fileData": {"fileUri": "files/abc123"}}}), 403,
+     "You do not have permission to access the File abc123 or it may not exist."),
     (cache(systemInstruction={"parts": {"inlineData": BLOB}}), 400, "only text parts"),
     (cache(ttl="253402300800s"), 400, "out of range"),
     (cache(nonsense=1), 400, "Unknown name \"nonsense\" at 'cached_content': Cannot find field."),
@@ -82,7 +84,14 @@ def test_payload_over_its_limit_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("uri", ["gs://bucket/manual.pdf", "https://example.com/manual.pdf?sig=1"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "gs://bucket/manual.pdf",
+        "https://example.com/manual.pdf?sig=1",
+        "https://example.com/files/manual.pdf",
+    ],
+)
 def test_files_elsewhere_are_taken_on_trust(uri: str) -> None:
     """A bucket or a signed URL counts as a document of fixed size."""
     part = {"file_data": {"file_uri": uri, "mime_type": "application/pdf"}}
