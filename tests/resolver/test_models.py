@@ -50,6 +50,15 @@ def test_implicit_only(tmp_path: Path) -> None:
     ]
 
 
+def test_both_names_of_one_model(tmp_path: Path) -> None:
+    """A model that has implicit caching only is known by its name without `preview` too."""
+    cache = "a: {provider: gemini, content: [{text: x}], model: gemini-robotics-er-2, ttl: 1h}"
+    stack(tmp_path, cache)
+
+    (complaint,) = complaints(tmp_path, content=True)
+    assert "gemini-robotics-er-2 has implicit caching only" in complaint
+
+
 def test_other_provider(tmp_path: Path) -> None:
     """A model of another provider is an error."""
     stack(tmp_path, "a: {provider: claude, model: gemini-3.8-flash, content: [{text: x}]}")
