@@ -15,6 +15,9 @@ import click
 
 NARROW = 40
 
+_PULSE = 0.2
+"""Seconds.  A signal that came just before the loop fell asleep is heard when it wakes."""
+
 
 def width() -> int:
     """Columns to write in; 100 where nobody says."""
@@ -38,36 +41,46 @@ async def confirm(question: str) -> bool:
     """
     Ask a person, and go on with everything else meanwhile: a lock has to be kept.
 
-    The thread that asks is left behind if a signal ends the wait, so Ctrl-C is heard at once.
+    Enter is no.  Raises Abort if there will be no answer; a signal is heard at once.
     """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[bool] = loop.create_future()
-
-    def ask() -> None:
-        settle: Callable[[], None]
-        try:
-            settle = partial(answer.set_result, _answer(question))
-        except Exception as error:  # noqa: BLE001  # it is raised where the answer is awaited
-            settle = partial(answer.set_exception, error)
-        with suppress(RuntimeError):  # the loop has ended, and nobody waits for this any more
-            loop.call_soon_threadsafe(lambda: None if answer.done() else settle())
-
-    Thread(target=ask, daemon=True).start()
-    return await answer
-
-
-def _answer(question: str) -> bool:
-    """Ask until there is an answer; Enter is no.  Raises Abort if there will be none."""
     while True:
+        typed = _typed()
         click.echo(f"{question} [y/N]: ", nl=False)
-        # Not by way of a stream, whose lock a thread that is left behind would keep at exit.
-        typed = os.read(sys.stdin.fileno(), 1024)
-        if not typed:
-            raise click.Abort
-        match typed.decode(errors="replace").strip().lower():
+        while not typed.done():
+            await asyncio.wait([typed], timeout=_PULSE)
+        match typed.result().decode(errors="replace").strip().lower():
             case "y" | "yes":
                 return True
             case "" | "n" | "no":
                 return False
             case _:
                 click.echo("Answer y or n.")
+
+
+def _typed() -> asyncio.Future[bytes]:
+    """
+    The next line that is typed, in a thread that is left behind if nobody waits for it any more.
+
+    It is not read by way of a stream, whose lock such a thread would keep at exit.
+    """
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[bytes] = loop.create_future()
+
+    def read() -> None:
+        settle: Callable[[], None]
+        try:
+            settle = partial(line.set_result, _line())
+        except (OSError, click.Abort) as error:
+            settle = partial(line.set_exception, error)
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(lambda: None if line.done() else settle())
+
+    Thread(target=read, daemon=True).start()
+    return line
+
+
+def _line() -> bytes:
+    typed = os.read(sys.stdin.fileno(), 1024)
+    if not typed:
+        raise click.Abort
+    return typed

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 
 import pytest
 
@@ -71,9 +72,12 @@ def seated(*words: str) -> Iterator[Seat]:
         command, stdin=inner, stdout=inner, stderr=inner, start_new_session=True
     ) as program:
         os.close(inner)
+        patience = Timer(60, program.kill)
+        patience.start()
         try:
             yield Seat(screen, program)
         finally:
+            patience.cancel()
             program.kill()
             os.close(screen)
 
