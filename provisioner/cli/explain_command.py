@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from difflib import get_close_matches
@@ -15,9 +14,11 @@ import click
 from provisioner.applier import rehearse
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
+from provisioner.cli.outputs import with_json
 from provisioner.cli.place import Place, place_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.read_stack import read_stack
+from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.survey import survey
 from provisioner.cli.tokens import remembered, with_counts
@@ -40,6 +41,7 @@ from provisioner.render.escape import plain
 from provisioner.render.explain import explain_text
 from provisioner.render.explain_json import explain_json
 from provisioner.render.tenses import want_of
+from provisioner.render.wording import action
 from provisioner.state import read_state
 
 Decide: TypeAlias = Callable[[datetime], Plan]
@@ -51,7 +53,7 @@ _SOME = 10
 
 @click.command("explain")
 @click.argument("name")
-@options.folder_option
+@options.folders_option
 @options.env_option
 @options.emulator_option
 @options.state_option
@@ -63,7 +65,7 @@ _SOME = 10
 @options.log_option
 def command(
     name: str,
-    folder: Path,
+    folders: tuple[Path, ...],
     *,
     environment: str | None,
     emulator: bool,
@@ -87,31 +89,35 @@ def command(
       ctxprov explain product-manual -C examples/support-bot --emulator
       ctxprov explain product-manual --at +6h
       ctxprov explain cachedContents/abc123 --json
+      ctxprov explain product-manual -C 'stacks/*'
     """
     now = at or clock.now()
-    manifest, desired = read_stack(
-        folder, environment=environment, models=models, now=now, allow_empty=True
-    )
-    place = place_of(manifest, address=address, emulator=emulator)
-    decide = asyncio.run(_planner(manifest, desired, place, now, accept_scope=accept_scope))
-    told = decide(now)
-    changes = about(told, name)
-    if not changes:
-        raise click.BadParameter(_unknown(name, told), param_hint="NAME")
     prices = load_catalog(models).find
-    explained = [
-        asyncio.run(_explained(change, told, decide, manifest, prices)) for change in changes
-    ]
-    if as_json:
-        text = explain_json(told.stack, explained)
-    else:
-        wants_colour = terminal.wants_colour(colour)
-        text = explain_text(explained, width=terminal.width(), colour=wants_colour)
-    click.echo(text, nl=False, color=True)
-    return Status.OK
+
+    async def work(stack: Path, run: Run) -> Ended:
+        manifest, desired = read_stack(
+            stack, environment=environment, models=models, now=now, allow_empty=True
+        )
+        place = place_of(manifest, address=address, emulator=emulator)
+        decide = await _planner(run.reach, manifest, desired, place, now, accept_scope=accept_scope)
+        told = decide(now)
+        changes = about(told, name)
+        if not changes:
+            raise click.BadParameter(_unknown(name, told), param_hint="NAME")
+        explained = [await _explained(one, told, decide, manifest, prices) for one in changes]
+        page = explain_json(told.stack, explained)
+        run.pages.append(lambda _: page)
+        if not run.is_quiet:
+            width, coloured = terminal.width(), terminal.wants_colour(colour)
+            text = explain_text(explained, width=width, colour=coloured)
+            click.echo(text, nl=False, color=True)
+        return Ended(status=Status.OK, summary=", ".join(map(action, changes)))
+
+    return over_stacks(folders, work, outs=with_json((), as_json=as_json))
 
 
 async def _planner(
+    reach: Reach,
     manifest: Manifest,
     desired: tuple[Desired, ...],
     place: Place,
@@ -121,8 +127,7 @@ async def _planner(
 ) -> Decide:
     """What plans for any moment, on the live side as it is now."""
     state = read_state(place.home, stack=manifest.stack)
-    async with Reach() as reach:
-        seen = await survey(reach, place, desired, state, now=now, accept_scope=accept_scope)
+    seen = await survey(reach, place, desired, state, now=now, accept_scope=accept_scope)
     wants = with_counts(desired, remembered(place.home, manifest.stack))
     return lambda at: plan(
         wants, state, seen.live, stack=manifest.stack, now=at, renames=manifest.moved

@@ -225,3 +225,20 @@ def test_a_name_is_of_one_stack(stage: Stage) -> None:
 
     assert stage.run("show", "a", "-C", str(pattern)).status == 64
     assert stage.run("output", "a", "-C", str(pattern)).status == 64
+
+
+def test_explain(stage: Stage) -> None:
+    """One name in each stack, by one LIST; a stack that has it not stops no other."""
+    pattern = write(stage, "one", "two")
+
+    told = stage.run("explain", "a", "-C", str(pattern), "--json")
+    assert [one["stack"] for one in told.json["stacks"]] == ["one", "two"]
+    assert [len(one["explanations"]) for one in told.json["stacks"]] == [1, 1]
+    assert stage.count("list") == 1
+
+    manifest = stage.root / "stacks" / "one" / "ctxprov.yaml"
+    manifest.write_text(manifest.read_text().replace("  a: {", "  b: {"))
+    said = stage.run("explain", "a", "-C", str(pattern))
+    assert said.status == 64
+    assert "nothing in one is called 'a'" in said.err
+    assert said.out.count("a: create") == 1
