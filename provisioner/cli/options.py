@@ -35,6 +35,8 @@ folder_option = click.option(
     "-C", "folder", default=".", type=_PATH, metavar="DIR", help="The stack's folder."
 )
 
+_SEVERAL = "The stack's folder, or a pattern of folders; repeatable"
+
 folders_option = click.option(
     "-C",
     "folders",
@@ -42,8 +44,17 @@ folders_option = click.option(
     type=_PATH,
     multiple=True,
     metavar="DIR",
-    help="The stack's folder, or a pattern of folders; repeatable, but a NAME or ID is of one "
-    "stack.",
+    help=f"{_SEVERAL}.",
+)
+
+folders_or_one_option = click.option(
+    "-C",
+    "folders",
+    default=(Path(),),
+    type=_PATH,
+    multiple=True,
+    metavar="DIR",
+    help=f"{_SEVERAL}, but a NAME or ID is of one stack.",
 )
 
 

@@ -26,7 +26,7 @@ from provisioner.state import read_state
 
 @click.command("output")
 @click.argument("name", required=False)
-@options.folders_option
+@options.folders_or_one_option
 @options.env_option
 @options.emulator_option
 @options.state_option

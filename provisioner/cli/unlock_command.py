@@ -21,7 +21,7 @@ from provisioner.state import state_name
 @click.command("unlock")
 @click.argument("lock_id", metavar="[ID]", required=False)
 @click.option("--mine", is_flag=True, help="End the lock of this very CI job, if it has one.")
-@options.folders_option
+@options.folders_or_one_option
 @options.env_option
 @options.emulator_option
 @options.state_option
