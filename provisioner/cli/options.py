@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -36,26 +37,12 @@ folder_option = click.option(
 )
 
 _SEVERAL = "The stack's folder, or a pattern of folders; repeatable"
-
-folders_option = click.option(
-    "-C",
-    "folders",
-    default=(Path(),),
-    type=_PATH,
-    multiple=True,
-    metavar="DIR",
-    help=f"{_SEVERAL}.",
+_folders = partial(
+    click.option, "-C", "folders", default=(Path(),), type=_PATH, multiple=True, metavar="DIR"
 )
 
-folders_or_one_option = click.option(
-    "-C",
-    "folders",
-    default=(Path(),),
-    type=_PATH,
-    multiple=True,
-    metavar="DIR",
-    help=f"{_SEVERAL}, but a NAME or ID is of one stack.",
-)
+folders_option = _folders(help=f"{_SEVERAL}.")
+folders_or_one_option = _folders(help=f"{_SEVERAL}, but a NAME or ID is of one stack.")
 
 
 def the_only(folders: Iterable[Path]) -> Path:
