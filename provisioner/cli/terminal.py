@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Thread
 
 import click
+
+from provisioner.cli.status import Status
 
 NARROW = 40
 
@@ -44,10 +47,13 @@ async def confirm(question: str) -> bool:
     Enter is no.  Raises Abort if there will be no answer; a signal is heard at once.
     """
     while True:
-        typed = _typed()
-        click.echo(f"{question} [y/N]: ", nl=False)
-        while not typed.done():
-            await asyncio.wait([typed], timeout=_PULSE)
+        with _terminable() as check:
+            typed = _typed()
+            click.echo(f"{question} [y/N]: ", nl=False)
+            while not typed.done():
+                await asyncio.wait([typed], timeout=_PULSE)
+                check()
+        check()
         match typed.result().decode(errors="replace").strip().lower():
             case "y" | "yes":
                 return True
@@ -55,6 +61,26 @@ async def confirm(question: str) -> bool:
                 return False
             case _:
                 click.echo("Answer y or n.")
+
+
+@contextmanager
+def _terminable() -> Iterator[Callable[[], None]]:
+    """
+    Hear SIGTERM when asked whether there was one, which ends the program then.
+
+    An exception that is raised wherever the loop happens to be may get lost.
+    """
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+
+    def check() -> None:
+        if heard:
+            raise SystemExit(Status.TERMINATED)
+
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _typed() -> asyncio.Future[bytes]:
