@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import chain, repeat
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -115,13 +115,11 @@ def command(
     async def work(stack: Path, run: Run) -> Ended:
         return await carry_out(_errand(stack, asked), run)
 
-    later = _or_keep(work, asked, forgiving=True)
-    works = (
-        chain([_or_keep(work, asked, forgiving=False)], repeat(later)) if watch else iter([work])
-    )
+    turns = count()
 
     def turn() -> tuple[Row, ...]:
-        rows = rows_over(stacks, next(works), outs=documents)
+        chosen = _or_keep(work, asked, forgiving=next(turns) > 0) if watch else work
+        rows = rows_over(stacks, chosen, outs=documents)
         write_metrics(metrics_file, rows, models=asked.models)
         return rows
 

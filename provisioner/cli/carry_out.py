@@ -50,7 +50,6 @@ from provisioner.model import (
 from provisioner.planner import believable, plan, unsaved
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
-from provisioner.state import known_with
 
 SHARED = (
     "Another checkout with the same stack name in the same project shares these caches: "
@@ -99,14 +98,13 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         seen = await survey(
             run.reach, errand.place, desired, state, now=now, accept_scope=errand.accept_scope
         )
-        unheard = tuple(unsaved(state, seen.live))
-        told = errand.refine(_plan(errand, desired, known_with(state, unheard), seen, now))
+        told = errand.refine(_plan(errand, desired, state, seen, now))
         if not run.is_quiet:
             show_plan(Told(plan=told, prices=errand.prices), colour=errand.colour)
         errand.approve(told)
         if told.pending and not errand.auto_approve:
             await _ask(errand)
-        for fact in unheard:
+        for fact in unsaved(state, seen.live):
             held.ledger.record(fact)
         for provider, scope in seen.scopes.items():
             held.ledger.note_scope(provider, scope)

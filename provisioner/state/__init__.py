@@ -6,7 +6,7 @@ What is remembered of a stack between runs: read, locked, changed by facts, and 
 
 from provisioner.state.chronicle import Chronicle
 from provisioner.state.codec import parse_state, state_bytes
-from provisioner.state.draft import Draft, known_with
+from provisioner.state.draft import Draft
 from provisioner.state.history import PastRun, read_history, read_version, run_words, version_name
 from provisioner.state.ledger import Ledger, next_save, open_ledger
 from provisioner.state.scope import admit
@@ -19,7 +19,6 @@ __all__ = [
     "PastRun",
     "Store",
     "admit",
-    "known_with",
     "next_save",
     "open_ledger",
     "parse_state",

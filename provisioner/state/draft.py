@@ -7,7 +7,6 @@ by a fixed number of steps, however much is remembered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from types import MappingProxyType
 
@@ -27,13 +26,6 @@ from provisioner.model import (
     Scope,
     State,
 )
-
-
-def known_with(state: State, facts: Iterable[Fact]) -> State:
-    """*state* as it would be if *facts* were saved."""
-    draft = Draft(state)
-    news = [draft.fold(fact) for fact in facts]
-    return draft.state() if any(news) else state
 
 
 class Draft:

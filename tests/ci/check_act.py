@@ -20,6 +20,7 @@ from tests.ci.forge import served as forge_served
 from tests.ci.runner import EXAMPLES, SELF, Ran, Runner
 from tests.emulator.local import served
 
+APP = "acme-plans[bot]"
 WORKFLOW = f"""
 on: pull_request
 permissions: {{}}
@@ -30,7 +31,7 @@ jobs:
       - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8
       - id: plan
         uses: {SELF}
-        with: {{stack: caches, args: "--base\\nmain", comment: true}}
+        with: {{stack: caches, args: "--base\\nmain", comment: true, author: "{APP}"}}
       - env:
           CHANGES: ${{{{ steps.plan.outputs.changes }}}}
           FINGERPRINT: ${{{{ steps.plan.outputs.fingerprint }}}}
@@ -41,6 +42,19 @@ jobs:
 @pytest.fixture
 def hub() -> Iterator[GitHub]:
     hub = GitHub()
+    with forge_served(hub):
+        yield hub
+
+
+class App(GitHub):
+    """Where an app comments by its own token, which may not say whose it is."""
+
+    us = APP
+
+
+@pytest.fixture
+def app() -> Iterator[GitHub]:
+    hub = App()
     with forge_served(hub):
         yield hub
 
@@ -72,9 +86,9 @@ def failed(ran: Ran) -> str:
     return ran.log
 
 
-def test_a_pull_request(tmp_path: Path, hub: GitHub) -> None:
-    """One comment, untouched while it tells the same; a broken forge is a warning."""
-    runner = Runner(tmp_path, hub.url)
+def test_a_pull_request(tmp_path: Path, app: GitHub) -> None:
+    """One comment, an app's own, untouched while it tells the same; a broken forge is a warning."""
+    runner = Runner(tmp_path, app.url)
     runner.workflow("plan.yml", WORKFLOW)
     runner.declare("a")
     runner.git("checkout", "-qb", "edit")
@@ -85,15 +99,15 @@ def test_a_pull_request(tmp_path: Path, hub: GitHub) -> None:
     assert "changes=true" in first
     assert "fingerprint=" in first
     assert first.count("Summary - ### ctxprov") == 1
-    assert "`b`" in hub.texts()[0]
+    assert "`b`" in app.texts()[0]
 
     runner.declare("a", "b", "c")
     passed(runner.run("plan.yml", "pull_request", **event))
-    assert len(hub.said) == 1
-    assert len(hub.writes()) == 2
-    assert "`c`" in hub.texts()[0]
+    assert len(app.said) == 1
+    assert len(app.writes()) == 2
+    assert "`c`" in app.texts()[0]
 
-    hub.broken = True
+    app.broken = True
     told = passed(runner.run("plan.yml", "pull_request", **event))
     assert "The comment could not be written" in told
     assert "changes=true" in told
