@@ -68,7 +68,8 @@ def _terminable() -> Iterator[Callable[[], None]]:
     """
     Hear SIGTERM when asked whether there was one, which ends the program then.
 
-    An exception that is raised wherever the loop happens to be may get lost.
+    Python throws an exception away that a handler raises while a weak reference is called back,
+    as those are which asyncio keeps of its tasks.
     """
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
