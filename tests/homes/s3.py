@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import httpx
 from moto.server import ThreadedMotoServer
@@ -51,4 +53,18 @@ def served_s3() -> Iterator[S3]:
 def _started(port: int) -> ThreadedMotoServer:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
+    inner = server._server  # noqa: SLF001  # it has no door for an application
+    assert inner
+    inner.app = _one_at_a_time(inner.app)
     return server
+
+
+def _one_at_a_time(app: WSGIApplication) -> WSGIApplication:
+    """As S3 does with writes of one object; moto may let another in between condition and write."""
+    alone = Lock()
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        with alone:
+            return [*app(environ, start_response)]
+
+    return serve
