@@ -235,15 +235,15 @@ def test_a_lost_state_creates_nothing(
 def test_nothing_is_created_needlessly(
     history: Sequence[Event], manifest: Sequence[Desired]
 ) -> None:
-    """A run creates no cache of which a live one has the label and the model already."""
+    """A run creates no cache of which a live one has the label already."""
     world = lived(history)
-    alive = {(cache.label, cache.model) for cache in world.live()}
+    alive = {cache.label for cache in world.live()}
 
     told = world.plan(manifest)
 
     for change in told.changes:
         if isinstance(change, Create):
-            assert (change.want.label, change.want.model) not in alive
+            assert change.want.label not in alive
 
 
 @given(history=st.lists(_EVENTS, max_size=5), run=_RUNS)

@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, product
+from string import ascii_lowercase
 
 from provisioner.applier import LiveCaches, apply
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle, TextPart
@@ -161,6 +162,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.remote = MemoryCaches(lambda: self.now)
+        self.letters = ("".join(four) for four in product(ascii_lowercase, repeat=4))
 
     def live(self) -> tuple[LiveCache, ...]:
         return tuple(LiveCache.of("gemini", seen) for seen in self.remote.alive().values())
@@ -226,6 +228,7 @@ class World:
                 record,
                 publish,
                 self.results.append,
+                letters=lambda: next(self.letters),
                 parallelism=parallelism,
                 stopping=lambda: False,
             )

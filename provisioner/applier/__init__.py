@@ -57,6 +57,7 @@ async def apply(
     publish: Callable[[], Awaitable[None]],
     report: Callable[[Result], None],
     *,
+    letters: Callable[[], str],
     parallelism: int,
     stopping: Callable[[], bool],
 ) -> None:
@@ -64,12 +65,13 @@ async def apply(
     Perform *plan*, at most *parallelism* changes at a time.
 
     *caches* holds each provider by its name; *read* returns the content of an entry, its
-    digest checked again; *record* is told every fact and *report* how each change ended;
-    *publish* saves the state and writes the handles.  If it raises, nothing is retired
-    and its error is raised here.  Once *stopping* says so nothing new begins.  An error
-    that is not a `CacheError` is a bug: it cancels what is in flight.
+    digest checked again; *letters* returns four random letters, which end the label of one
+    create; *record* receives every fact and *report* how each change ended; *publish* saves
+    the state and writes the handles.  If it raises, nothing is retired and its error is
+    raised here.  Once *stopping* says so nothing new begins.  An error that is not a
+    `CacheError` is a bug: it cancels what is in flight.
     """
-    hand = Hand(plan.at, caches, read, _known(plan))
+    hand = Hand(plan.at, caches, read, _known(plan), letters)
     works = [_Work(change, perform(change, hand)) for change in plan.changes if _works(change)]
     crew = _Crew(record, report, parallelism, stopping)
     half_way = await crew.run((work for work in works if _makes(work.change)), crew.make)

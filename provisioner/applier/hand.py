@@ -79,12 +79,15 @@ class Hand(Struct, frozen=True):
     caches: Mapping[str, LiveCaches]
     read: Callable[[DesiredCache], CacheContent]
     known: Collection[str]
+    letters: Callable[[], str]
+    """Four random letters for the label of one create and its retries."""
 
     async def create(self, want: DesiredCache) -> RecordedCache:
+        label = replace(want.label, letters=self.letters())
         seen = await self.caches[want.provider].create(
             self.read(want),
             model=want.model,
-            label=str(want.label),
+            label=str(label),
             known=self.known,
             **_lifetime(want.life),
         )

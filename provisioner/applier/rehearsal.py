@@ -22,6 +22,7 @@ async def rehearse(change: Change, *, at: datetime) -> tuple[Call, ...]:
         caches=defaultdict(lambda: listener),
         read=lambda _: CacheContent(),
         known=(),
+        letters=str,
     )
     async for _ in perform(change, hand):
         pass

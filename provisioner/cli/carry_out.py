@@ -7,8 +7,10 @@ One run that changes things, from the lock to the last save.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
+from string import ascii_lowercase
 
 import click
 from msgspec import Struct
@@ -161,6 +163,7 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
                     ledger.record,
                     save_and_publish,
                     report,
+                    letters=_letters,
                     parallelism=errand.parallelism,
                     stopping=lambda: interruption.is_asked() or ledger.is_lost,
                 )
@@ -181,6 +184,10 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
         stuck=_stuck(told, results),
         dying=_dying(told),
     )
+
+
+def _letters() -> str:
+    return "".join(secrets.choice(ascii_lowercase) for _ in range(4))
 
 
 def _status(told: Plan, results: Iterable[Result], interruption: Interruption) -> Status:

@@ -18,29 +18,46 @@ TOLERANCE = timedelta(seconds=2)
 
 _WORD = r"[a-z0-9][a-z0-9-]*"
 _LABEL = re.compile(
-    rf"ctxprov:(?P<stack>{_WORD}(?:\.{_WORD})?)/(?P<name>{_WORD})@(?P<mark>[0-9a-f]{{16}})",
+    rf"ctxprov:(?P<stack>{_WORD}(?:\.{_WORD})?)/(?P<name>{_WORD})@(?P<mark>[0-9a-f]{{16}})"
+    r"(?:~(?P<letters>[a-z]{4}))?",
     re.ASCII,
 )
 
 
-class Label(Struct, frozen=True, order=True):
+class Label(Struct, frozen=True):
     """
-    What we write into a live cache: whose it is, and the first 16 digits of its digest.
+    The text in a live cache's display name: its stack, its name, and 16 digits of its digest.
 
-    It lets us recognise a cache that we never got to record.
+    It identifies a cache that no run recorded.  The four letters at its end belong to one
+    create and its retries.  They show which create made a cache, and not what the cache is:
+    two labels that differ in nothing else are equal.
     """
 
     stack: str
     name: str
     mark: str
+    letters: str = ""
+    """Empty on labels of older releases, and on those that no create has sent yet."""
 
     def __str__(self) -> str:
+        return f"{self.identity}~{self.letters}" if self.letters else self.identity
+
+    def __eq__(self, other: object) -> bool:
+        return self.identity == other.identity if isinstance(other, Label) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+    @property
+    def identity(self) -> str:
+        """The text without the letters."""
         return f"ctxprov:{self.stack}/{self.name}@{self.mark}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        found = _LABEL.fullmatch(text)
-        return cls(**found.groupdict()) if found else None
+        """Read a display name; None if it is no label."""
+        match = _LABEL.fullmatch(text)
+        return cls(**match.groupdict(default="")) if match else None
 
 
 class Ttl(Struct, frozen=True):

@@ -7,8 +7,9 @@ only what we recorded; what we merely recognise by its label we adopt or leave. 
 change is chosen from what is alive; its cause from desired and recorded alone.
 
 *Live* means listed and not past its expiry.  `own` is the live cache with the recorded
-id; a `twin` is another live cache with exactly the desired label and model (of several
-the latest expiry, then the id).  Without a record, the live cache that `adopt` names is
+id; a `twin` is another live cache with exactly the desired label (of several the latest
+expiry, then the id).  The digest in it covers the model: what a server reports as the model
+identifies nothing.  Without a record, the live cache that `adopt` names is
 the twin and goes first.  No twin is what another declared entry has on record.
 
     a declared cache: the first that holds                          change

@@ -33,7 +33,7 @@ class Scene:
     former: Mapping[str, Sequence[str]]
     """The names that an entry had before, which live caches may still be labelled with."""
     alive: dict[tuple[str, str], LiveCache] = field(default_factory=dict)
-    twins: dict[tuple[str, Label, str], list[LiveCache]] = field(
+    twins: dict[tuple[str, Label], list[LiveCache]] = field(
         default_factory=lambda: defaultdict(list)
     )
     taken: set[str] = field(default_factory=set)
@@ -43,7 +43,7 @@ class Scene:
             if cache.expires_at > self.now:
                 self.alive[cache.provider, cache.id] = cache
                 if cache.label is not None:
-                    self.twins[cache.provider, cache.label, cache.model].append(cache)
+                    self.twins[cache.provider, cache.label].append(cache)
         self.taken = {
             record.id
             for name, record in self.state.caches.items()
@@ -64,9 +64,7 @@ class Scene:
         free = (
             cache
             for name in names
-            for cache in self.twins.get(
-                (want.provider, replace(want.label, name=name), want.model), ()
-            )
+            for cache in self.twins.get((want.provider, replace(want.label, name=name)), ())
             if cache.id not in self.taken
         )
         return max(free, key=lambda cache: (cache.expires_at, cache.id), default=None)

@@ -192,7 +192,7 @@ def _desired(want: Desired | None) -> Tense | None:
     )
     match want:
         case DesiredCache(settings=settings, label=label):
-            return replace(tense, settings=settings, label=str(label))
+            return replace(tense, settings=settings, label=label.identity)
         case _:
             return tense
 
@@ -241,7 +241,7 @@ def _live(live: LiveCache) -> Tense:
         expires_at=live.expires_at,
         tokens=Tokens(live.tokens, estimated=False),
         id=live.id,
-        label=str(live.label) if live.label else None,
+        label=live.label.identity if live.label else None,
     )
 
 

@@ -19,6 +19,7 @@ from provisioner.model import (
     Done,
     Fact,
     Failed,
+    Label,
     NotAttempted,
     Plan,
     RecordedCache,
@@ -54,6 +55,16 @@ def test_creates() -> None:
     assert record.expires_at == world.remote.caches[record.id].expires_at
     assert record.measure.tokens == world.remote.caches[record.id].token_count
     assert world.events == ["Exists", "published"]
+
+
+def test_letters() -> None:
+    """Each create sends the desired label with four letters of its own."""
+    world = lived([A, B], [EDITED])
+
+    labels = [Label.parse(seen.display_name) for seen in world.remote.caches.values()]
+
+    assert labels == [A.label, B.label, EDITED.label]
+    assert [label.letters for label in labels if label] == ["aaaa", "aaab", "aaac"]
 
 
 def test_replaces() -> None:
@@ -224,6 +235,7 @@ class Desk:
                 self.facts.append,
                 publish,
                 self.results.append,
+                letters=lambda: next(self.world.letters),
                 parallelism=parallelism,
                 stopping=self.stopping,
             )

@@ -250,7 +250,7 @@ def test_the_longest_label_fits(tmp_path: Path) -> None:
     )
     manifest = load_manifest(write(tmp_path, text), environment=name)
 
-    assert len(f"ctxprov:{manifest.stack}/{cached}@{'0' * 16}") <= 128
+    assert len(f"ctxprov:{manifest.stack}/{cached}@{'0' * 16}~abcd") <= 128
 
 
 def test_a_cache_that_is_only_half_said(tmp_path: Path) -> None:

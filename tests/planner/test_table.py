@@ -77,6 +77,7 @@ DEAD = live(A, expires_at=NOW)
 TWIN = live(A, "cachedContents/2")
 NEW_TWIN = live(EDITED, "cachedContents/2")
 LATER_TWIN = live(A, "cachedContents/0", expires_at=NOW + 7 * HOUR)
+ECHOED = live(A, "cachedContents/2", model="gemini-3.8-flash-001")
 HAND = live(A, "cachedContents/hand", label=None)
 WRONG_HAND = live(A, "cachedContents/hand", label=None, model="gemini-2.5-pro")
 OLD = live(EDITED, "cachedContents/old", expires_at=NOW + HOUR)
@@ -117,6 +118,13 @@ DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
         Keep(BRIEF, LOW, recorded(BRIEF, expires_at=LOW.expires_at), Reason.CURRENT),
     ),
     ("found", A, [], [TWIN], Adopt(A, TWIN, None, None, Reason.FOUND)),
+    (
+        "twin-of-another-reported-model",
+        A,
+        [],
+        [ECHOED],
+        Adopt(A, ECHOED, None, None, Reason.FOUND),
+    ),
     ("latest-twin", A, [], [TWIN, LATER_TWIN], Adopt(A, LATER_TWIN, None, None, Reason.FOUND)),
     ("twin-of-the-dead", A, [GONE], [TWIN], Adopt(A, TWIN, None, GONE, Reason.EXPIRED)),
     ("twin-of-the-missing", A, [REC], [TWIN], Adopt(A, TWIN, None, REC, Reason.MISSING)),
