@@ -1,9 +1,31 @@
-"""`python -m provisioner`, and the command `ctxprov`."""
+"""
+`python -m provisioner`, and the command `ctxprov`.
+
+Imports nothing from the working directory: that is a checkout, whose files are data.
+"""
 
 import gc
+import os
 import sys
 
-from provisioner.cli import run
+
+def _distrust_working_directory() -> None:
+    """
+    Take the working directory off the path, however it got there.
+
+    `-m` puts it first, and an empty entry of PYTHONPATH stands for it: a `yaml.py` beside the
+    manifest would run in place of the library.
+    """
+    try:
+        here = os.path.realpath(os.getcwd())  # noqa: PTH109  # pathlib would be imported from there
+    except OSError:  # the folder is gone, and so is all that it held
+        return
+    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or here) != here]
+
+
+_distrust_working_directory()
+
+from provisioner.cli import run  # noqa: E402  # not before the path is safe
 
 
 def main() -> None:
