@@ -20,6 +20,7 @@ from typing import NoReturn
 import click
 
 from provisioner import __version__
+from provisioner.cli.arguments import refuse_empty
 from provisioner.cli.status import Status
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -90,12 +91,17 @@ def run(argv: Sequence[str]) -> int:
     """Run a command line and return its exit status; never raises."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        status = guarded(lambda: group.main(list(argv), "ctxprov", standalone_mode=False))
+        status = guarded(lambda: _main(argv))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Status.FAILED
     return status
+
+
+def _main(argv: Sequence[str]) -> object:
+    refuse_empty(argv)
+    return group.main(list(argv), "ctxprov", standalone_mode=False)
 
 
 def guarded(call: Callable[[], object]) -> int:

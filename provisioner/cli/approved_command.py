@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from provisioner.cli import clock, options
 from provisioner.cli.review import author_option, merged_review
 from provisioner.cli.status import Status
+from provisioner.environment import process_environment
 from provisioner.errors import Refused
 from provisioner.manifest import load_manifest
 from provisioner.model import Plan
@@ -35,7 +35,7 @@ def command(stack: Path, *, environment: str | None, author: str | None) -> Stat
       ctxprov approved stacks/support-bot
     """
     name = load_manifest(stack, environment=environment).stack
-    with merged_review(os.environ, author) as forge:
+    with merged_review(process_environment(), author) as forge:
         marks = [mark for comment in forge.mine() if (mark := mark_in(comment.text))]
     for mark in marks:
         if mark.topic == topic_of([name]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from provisioner.cli.forge import Forge
 from provisioner.cli.plan_file import plan_views
 from provisioner.cli.review import author_option, review_of_job
 from provisioner.cli.status import Status
+from provisioner.environment import process_environment
 from provisioner.render.sticky import comment_text, mark_in
 from provisioner.render.view import PlanView
 
@@ -43,7 +43,7 @@ def command(files: tuple[Path, ...], *, number: int | None, author: str | None) 
       ctxprov comment plan.json --number 12
     """
     views = [view for file in files for view in plan_views(file)]
-    with review_of_job(os.environ, number, author) as forge:
+    with review_of_job(process_environment(), number, author) as forge:
         click.echo(_told(forge, views) if forge else _STALE)
     return Status.OK
 

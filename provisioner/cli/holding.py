@@ -6,7 +6,6 @@ Where the last save fails, what the run knows is left on this machine rather tha
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,6 +17,7 @@ from msgspec import Struct
 from provisioner.cli import clock
 from provisioner.cli.speech import tell
 from provisioner.cli.waiting import waiting
+from provisioner.environment import process_environment
 from provisioner.errors import StateError, Unsaved
 from provisioner.homes import Found, Home
 from provisioner.homes.holder import holder_here
@@ -51,7 +51,7 @@ async def held_state(
 
     Raises StateLocked, or StateError, which names the file that holds what could not be saved.
     """
-    who = holder_here(operation, since=clock.now(), environ=os.environ)
+    who = holder_here(operation, since=clock.now(), environ=process_environment())
     chronicle = Chronicle(home, stack=stack, who=who, warn=tell)
     try:
         async with open_ledger(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -13,6 +12,7 @@ import click
 from provisioner.cli import clock
 from provisioner.cli.expand import expanded
 from provisioner.cli.log import start_log
+from provisioner.environment import process_environment
 from provisioner.model import Desired, Plan
 from provisioner.planner import select, unmatched
 from provisioner.times import duration_text, parse_duration
@@ -203,7 +203,7 @@ class Share(click.ParamType[float]):
 lock_timeout_option = click.option(
     "--lock-timeout",
     type=Duration(),
-    default=lambda: "60s" if os.environ.get("CI") else "0s",
+    default=lambda: "60s" if process_environment().get("CI") else "0s",
     metavar="DURATION",
     help="How long to wait for another run; by default 0s, and 60s when CI is set.",
 )

@@ -7,7 +7,6 @@ which are commands in a log, go beside what people read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +14,7 @@ from typing import TypeAlias
 import click
 from msgspec import Struct
 
+from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError
 from provisioner.files import write_whole
 
@@ -114,7 +114,7 @@ def _write(path: str, text: str) -> None:
 
 def _summarise(pages: Sequence[Page]) -> None:
     """Add the documents to the summary of the workflow's step, where there is one."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    path = process_environment().get("GITHUB_STEP_SUMMARY")
     if not path:
         return
     try:

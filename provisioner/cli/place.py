@@ -9,13 +9,13 @@ applications read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from provisioner.cli import clock
+from provisioner.environment import process_environment
 from provisioner.homes import Home, is_remote, open_home, split_file
 from provisioner.manifest import Frame
 
@@ -79,7 +79,7 @@ def home_of(frame: Frame, address: str | None) -> Home:
 
 
 def _home(address: str, root: Path) -> Home:
-    return open_home(address, root=root, environ=os.environ, clock=clock.now)
+    return open_home(address, root=root, environ=process_environment(), clock=clock.now)
 
 
 def _trial_folder(frame: Frame, address: str | None) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import survey
 from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
+from provisioner.environment import process_environment
 from provisioner.manifest import Manifest
 from provisioner.model import Cause, Desired, DesiredCache, Plan
 from provisioner.planner import moved, plan
@@ -175,7 +175,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     shown = Told(
         plan=told,
         prices=load_catalog(asked.models).find,
-        commit=commit_here(stack, os.environ) if run.outs else None,
+        commit=commit_here(stack, process_environment()) if run.outs else None,
         timeless=asked.base is not None,
         breaches=found,
     )

@@ -7,7 +7,6 @@ way and needs no key.
 
 from __future__ import annotations
 
-import os
 from contextlib import AsyncExitStack
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +18,7 @@ import httpx
 
 from provisioner.cache import CachedContext
 from provisioner.cli.clock import now
+from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, MissingKey
 from provisioner.providers.gemini import GeminiContextCache
 
@@ -93,7 +93,7 @@ def load_emulator() -> ModuleType:
 
 def _endpoint(key_env: str | None) -> GeminiContextCache:
     try:
-        return GeminiContextCache(os.environ.get(key_env, "") if key_env else None)
+        return GeminiContextCache(process_environment().get(key_env, "") if key_env else None)
     except MissingKey as error:
         variable = key_env or "GEMINI_API_KEY (or GOOGLE_API_KEY)"
         raise MissingKey(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
+from provisioner.environment import process_environment
 from provisioner.errors import Problem
 from provisioner.manifest import Manifest
 
@@ -29,5 +30,5 @@ def spots_of(manifest: Manifest) -> Spotter:
 
 def here(spot: Problem) -> Problem:
     """The same place by its path from the top of the checkout."""
-    top = os.environ.get("GITHUB_WORKSPACE") or os.getcwd()  # noqa: PTH109  # a text is wanted
+    top = process_environment().get("GITHUB_WORKSPACE") or os.getcwd()  # noqa: PTH109  # a text is wanted
     return replace(spot, file=os.path.relpath(spot.file, top).replace(os.sep, "/"))

@@ -15,6 +15,7 @@ from threading import Thread
 import click
 
 from provisioner.cli.status import Status
+from provisioner.environment import process_environment
 
 NARROW = 40
 
@@ -31,7 +32,7 @@ def wants_colour(asked: bool | None) -> bool:  # noqa: FBT001  # an option's thr
     """Whether to colour: as *asked*, else on a terminal unless NO_COLOR is set."""
     if asked is not None:
         return asked
-    dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    dull = process_environment().get("NO_COLOR") or process_environment().get("TERM") == "dumb"
     return sys.stdout.isatty() and not dull
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from provisioner.cli import options
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
+from provisioner.environment import process_environment
 from provisioner.homes.holder import mark_of
 from provisioner.homes.home import Home
 from provisioner.manifest import load_frame
@@ -48,7 +48,7 @@ def command(
     """
     if mine == bool(lock_id):
         raise click.UsageError("Give the ID that ctxprov lock status tells, or --mine.")
-    mark = mark_of(os.environ)
+    mark = mark_of(process_environment())
     if mine and mark is None:
         raise click.UsageError("--mine is for CI jobs, and nothing says which this is.")
 

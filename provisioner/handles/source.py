@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from provisioner.environment import process_environment
 from provisioner.errors import PublishError, StateError
 from provisioner.homes import Home, is_remote, open_home, split_file
 
@@ -45,7 +46,9 @@ def source_of(path: str | os.PathLike[str], clock: Callable[[], datetime]) -> So
     if not is_remote(address):
         return FileSource(Path(address))
     place, name = split_file(address)
-    return HomeSource(open_home(place, root=Path(), environ=os.environ, clock=clock), name)
+    return HomeSource(
+        open_home(place, root=Path(), environ=process_environment(), clock=clock), name
+    )
 
 
 class FileSource:

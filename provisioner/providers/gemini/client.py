@@ -9,7 +9,6 @@ Spelling, refusals and the wire have rooms of their own.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -18,6 +17,7 @@ from typing import Final, Literal, Self, TypeAlias
 import httpx
 
 from provisioner.cache import CacheContent, CachedContext, CacheHandle, GeminiHandle
+from provisioner.environment import process_environment
 from provisioner.errors import CacheError, CacheExpired, CacheNotFound, NetworkError, ParseError
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
@@ -76,7 +76,7 @@ class GeminiContextCache:
         self._read_timeout = read_timeout
         self._clock = clock
         self._line = Line(
-            account=Account.find(api_key, base_url, api_version, os.environ),
+            account=Account.find(api_key, base_url, api_version, process_environment()),
             transport=transport,
             connect_timeout=connect_timeout,
             attempts=attempts,
