@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-all check-sdk check-bench check-browser check-homes check-terraform check-ci bench format clean
+.PHONY: demo check check-all check-sdk check-bench check-browser check-homes check-newest check-terraform check-ci bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -21,8 +21,9 @@ check: .venv-check/ready
 	.venv-check/bin/pytest -n 2 --cov
 
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
-# a plan's page in Chromium, the servers that state may live in, and the pieces for CI.
-check-all: check-sdk check-bench check-browser check-homes check-terraform check-ci
+# a plan's page in Chromium, the servers that state may live in, the newest version of every
+# dependency, and the pieces for CI.
+check-all: check-sdk check-bench check-browser check-homes check-newest check-terraform check-ci
 
 check-sdk: .venv-old-sdk/ready
 	.venv-old-sdk/bin/pytest -q tests/emulator/test_sdk.py
@@ -40,6 +41,11 @@ check-homes: .venv-homes/ready
 		&& apt-get install -y -qq --no-install-recommends nodejs npm; }
 	npm install --silent --no-audit --no-fund --prefix .venv-homes azurite@3 s3rver@3
 	.venv-homes/bin/pytest -q tests/homes/check_servers.py
+
+check-newest: .venv-newest/ready
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade \
+		--upgrade-strategy eager --editable '.[newest]'
+	.venv-newest/bin/pytest -q tests/cli/test_warnings.py
 
 check-terraform: .venv-terraform/ready
 	.venv-terraform/bin/pytest -q tests/homes/check_terraform.py
@@ -74,10 +80,11 @@ clean:
 .venv-browser/ready: EXTRA := browser
 .venv-ci/ready: EXTRA := ci
 .venv-homes/ready: EXTRA := homes
+.venv-newest/ready: EXTRA := newest
 .venv-old-sdk/ready: EXTRA := emulator,old-sdk
 .venv-terraform/ready: EXTRA := terraform
 .venv/ready .venv-check/ready .venv-bench/ready .venv-browser/ready \
-.venv-ci/ready .venv-homes/ready .venv-old-sdk/ready \
+.venv-ci/ready .venv-homes/ready .venv-newest/ready .venv-old-sdk/ready \
 .venv-terraform/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }

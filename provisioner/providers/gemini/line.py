@@ -22,7 +22,8 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from provisioner import __version__
@@ -46,7 +47,7 @@ _FOREIGN: Final = (
     httpx.StreamError,
     OSError,  # a TLS error in mid-stream reaches us bare
 )
-_backoff: Final = wait_exponential_jitter(initial=0.5, max=20, jitter=0.5)
+_backoff: Final = wait_exponential(multiplier=0.5, max=20) + wait_random(0, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
