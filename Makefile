@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-all check-sdk check-bench check-browser check-homes check-newest check-terraform check-ci bench format clean
+.PHONY: demo check check-walls check-tests cover check-all check-sdk check-bench check-browser check-homes check-newest check-terraform check-ci bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -16,9 +16,18 @@ demo: .venv/ready
 check: .venv-check/ready
 	.venv-check/bin/ruff format --check .
 	.venv-check/bin/ruff check .
+	$(MAKE) --jobs=2 --output-sync=target check-walls check-tests
+
+check-walls: .venv-check/ready
 	.venv-check/bin/mypy
 	.venv-check/bin/lint-imports
-	.venv-check/bin/pytest -n 2 --cov
+
+check-tests: .venv-check/ready
+	.venv-check/bin/pytest -q -n 2 --dist worksteal -m 'not heavy'
+
+# Every test, the heavy ones too and with four times as many examples, under coverage.
+cover: .venv-check/ready
+	.venv-check/bin/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough --cov
 
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
 # a plan's page in Chromium, the servers that state may live in, the newest version of every

@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
+import pytest
+
 from benchmarks.steps import Step
 
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.heavy
 def test_every_step_is_measured(tmp_path: Path) -> None:
     """From a checkout that nothing has compiled yet, as packages that pip installs are."""
     for folder in ("benchmarks", "provisioner", "schemas"):

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 STACKS, RUNNERS = 20, 8
 
 
+@pytest.mark.heavy
 def test_twenty_stacks_in_eight_processes(stage: Stage) -> None:
     """Stacks applied side by side converge, and none ever touches another's caches."""
     folders = [stage.root / "stacks" / f"bot-{number:02}" for number in range(STACKS)]

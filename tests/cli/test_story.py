@@ -234,6 +234,7 @@ def _user(text: str) -> dict[str, Any]:
     return {"role": "user", "parts": [{"text": text}]}
 
 
+@pytest.mark.heavy
 def test_three_requests_for_2500_caches(stage: Stage) -> None:
     """Seeing the live side of a large project takes a request per thousand caches."""
     body = {"model": "models/gemini-3.8-flash", "contents": [_user("word " * 10)]}

@@ -8,16 +8,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
 
 from tests.emulator.local import ENOUGH, MODEL, START, Api, emulated, served
 
-genai = pytest.importorskip("google.genai")
 pytestmark = pytest.mark.filterwarnings("default")  # the SDK warns of its own dependencies
 
 QUESTION = "Why?"
+
+
+@cache
+def genai() -> Any:  # noqa: ANN401  # whichever version is installed
+    """The SDK, which takes seconds to import: only a worker that runs these tests pays them."""
+    return pytest.importorskip("google.genai")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,7 @@ def url(api: Api) -> Iterator[str]:
 def client_of(url: str, version: str | None = None, key: str = "right") -> Any:  # noqa: ANN401
     """A client; without a version it speaks its own default. It closes when it is let go."""
     options = {"base_url": url} | ({"api_version": version} if version else {})
-    return genai.Client(api_key=key, http_options=genai.types.HttpOptions(**options))
+    return genai().Client(api_key=key, http_options=genai().types.HttpOptions(**options))
 
 
 CONFIG: dict[str, Any] = {
@@ -108,7 +114,7 @@ def test_async_life(api: Api, url: str) -> None:
         )
         assert answer.usage_metadata.cached_content_token_count > 1250
         await caches.delete(name=created.name)
-        with pytest.raises(genai.errors.ClientError):
+        with pytest.raises(genai().errors.ClientError):
             await caches.get(name=created.name)
         await close(client)
 
@@ -161,7 +167,7 @@ def test_errors_are_the_sdks_own(
 ) -> None:
     """A refused call raises the SDK's client error, with code, status and message."""
     client = client_of(url, key=key)
-    with pytest.raises(genai.errors.ClientError) as caught:
+    with pytest.raises(genai().errors.ClientError) as caught:
         client.caches.create(model=MODEL, config=config)
 
     assert (caught.value.code, caught.value.status) == (code, status)
@@ -173,7 +179,7 @@ def test_missing_cache_is_permission_denied(url: str, verb: str) -> None:
     """To the SDK, too, a missing cache is a 403."""
     client = client_of(url)
     config = {"config": {"ttl": "1s"}} if verb == "update" else {}
-    with pytest.raises(genai.errors.ClientError) as caught:
+    with pytest.raises(genai().errors.ClientError) as caught:
         getattr(client.caches, verb)(name="none", **config)
 
     assert (caught.value.code, caught.value.status) == (403, "PERMISSION_DENIED")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.emulator import Refusal
@@ -183,7 +183,6 @@ def test_no_body_is_a_server_error(call: tuple[str, str]) -> None:
     with emulated(min_tokens=0) as api:
         path = path.format(id=api.create()["name"].partition("/")[2])
 
-        @settings(max_examples=50, deadline=None)
         @given(CALLS[call])
         def check(body: object) -> None:
             answer = api(method, path, json.dumps(body).encode())
@@ -192,7 +191,6 @@ def test_no_body_is_a_server_error(call: tuple[str, str]) -> None:
         check()
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=60), st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 def test_no_request_is_a_server_error(body: bytes, name: str, key: str, value: str) -> None:
     """Whatever bytes, paths and queries come in, the answer is the client's fault at worst."""

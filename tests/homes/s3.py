@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
+from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import httpx
-from moto.server import ThreadedMotoServer
+
+if TYPE_CHECKING:
+    from moto.server import ThreadedMotoServer
 
 BUCKET = "states"
 
@@ -51,6 +54,8 @@ def served_s3() -> Iterator[S3]:
 
 
 def _started(port: int) -> ThreadedMotoServer:
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415  # a second, for those who need it
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     inner = server._server  # noqa: SLF001  # it has no door for an application

@@ -79,6 +79,8 @@ def everything(folder: Path) -> dict[str, bytes]:
 class TestConformance(LeaseConformance):
     """What every home promises; each machine has a clone of its own."""
 
+    rounds = 1
+
     @pytest.fixture
     def open_place(self, clone: Callable[..., Path]) -> Open:
         numbers = count()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hypothesis import given, settings
+from hypothesis import given
 from msgspec.structs import replace
 
 from provisioner.errors import NetworkError
@@ -65,7 +65,6 @@ def outputs(text: str) -> Iterator[str]:
     yield from (result_line(result, colour=False) for result in results)
 
 
-@settings(deadline=None)
 @given(NASTY)
 def test_nothing_acts(text: str) -> None:
     """No control character, no bidi mark, no half character and no command gets through."""

@@ -76,7 +76,7 @@ def test_nothing_edited_is_a_headline() -> None:
     assert tables(text) == []
 
 
-@pytest.mark.parametrize("count", [1, 700, 10_000])
+@pytest.mark.parametrize("count", [1, 700, pytest.param(10_000, marks=pytest.mark.heavy)])
 def test_ten_thousand_changes_fit(count: int) -> None:
     """However many changes, a comment stays below its limit, and the count is whole."""
     refreshes = [

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
-from anthropic.types import MessageCreateParams
-from google.genai.types import Content
-from openai.types.chat import CompletionCreateParams
-from openai.types.responses import ResponseCreateParams
-from pydantic import TypeAdapter
 
 from provisioner.cache import (
     CacheContent,
@@ -38,6 +34,19 @@ FULL = CacheContent(
     ),
     system_instruction="Answer from the manual.",
 )
+
+
+def validate(name: str, value: object) -> None:
+    """
+    Hold *value* to the SDK's type of that dotted *name*.
+
+    The SDKs are slow to import, and a worker that runs none of these tests needs none.
+    """
+    pydantic = import_module("pydantic")
+    module, _, kind = name.rpartition(".")
+    pydantic.TypeAdapter(getattr(import_module(module), kind)).validate_python(value)
+
+
 BARE = CacheContent(system_instruction="Sort these.")
 TEXT = CacheContent(parts=(TextPart("a manual"),))
 SHORT, LONG = (
@@ -59,7 +68,7 @@ def words(
 def test_claude(handle: ClaudeHandle, content: CacheContent) -> None:
     """Anthropic's types accept the request; one breakpoint ends the prefix."""
     told = words(handle, content)
-    TypeAdapter(MessageCreateParams).validate_python(told["request"])
+    validate("anthropic.types.MessageCreateParams", told["request"])
 
     blocks = [*told["request"].get("system", []), *told["request"]["messages"][0]["content"]]
     marked = [n for n, block in enumerate(blocks) if "cache_control" in block]
@@ -74,7 +83,7 @@ def test_claude(handle: ClaudeHandle, content: CacheContent) -> None:
 def test_openai_responses(handle: OpenAIHandle, content: CacheContent) -> None:
     """OpenAI's types accept the request; the newest models get one explicit breakpoint."""
     told = words(handle, content)
-    TypeAdapter(ResponseCreateParams).validate_python(told["request"])
+    validate("openai.types.responses.ResponseCreateParams", told["request"])
 
     blocks = [block for turn in told["request"]["input"] for block in turn["content"]]
     marked = [n for n, block in enumerate(blocks) if "prompt_cache_breakpoint" in block]
@@ -88,7 +97,7 @@ def test_openai_responses(handle: OpenAIHandle, content: CacheContent) -> None:
 def test_openai_chat(handle: OpenAIHandle, content: CacheContent) -> None:
     """The Chat API has its own shapes for the same parts."""
     told = words(handle, content, api="chat")
-    TypeAdapter(CompletionCreateParams).validate_python(told["request"])
+    validate("openai.types.chat.CompletionCreateParams", told["request"])
 
     assert "messages" in told["request"]
     assert "model" in told["keep_equal"]
@@ -109,7 +118,7 @@ def test_gemini() -> None:
     """Nothing that is in the cache is in the request, and that is said."""
     told = words(GeminiHandle("cachedContents/a", NOW), FULL)
     (turn,) = told["request"]["contents"]
-    Content.model_validate(turn)
+    validate("google.genai.types.Content", turn)
 
     assert told["request"]["cachedContent"] == "cachedContents/a"
     assert set(told["request"]) == {"cachedContent", "contents"}

@@ -66,7 +66,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, max_size=8), st.lists(PIECES, max_size=8), st.integers(0, 12))
 def test_chunks(tmp_path: Path, start: list[bytes], seam: list[bytes], offset: int) -> None:
     """A large text is the same whether it is read whole or in pieces, wherever they part."""

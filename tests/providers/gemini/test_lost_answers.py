@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
@@ -201,7 +201,6 @@ def test_the_servers_clock_decides(world: World, wrong: timedelta) -> None:
     assert world.labels() == ["mine"]
 
 
-@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(LOSSES)), st.booleans()) | st.none(),
