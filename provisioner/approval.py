@@ -9,15 +9,13 @@ through; anything more whose cause is an edit does not.  Pure; files are read el
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
-import orjson
 from msgspec import Struct
 
-from provisioner.cache import Json
-from provisioner.errors import CtxprovError
+from provisioner.errors import Refused
 from provisioner.model import After, Cause, Plan, Reason, name_of_change
-from provisioner.model.words import parse_after
+from provisioner.render.view import PlanView
 
 
 class Approval(Struct, frozen=True, kw_only=True):
@@ -40,15 +38,20 @@ class Objection(Struct, frozen=True, kw_only=True):
     wanted: After | None
 
 
-def parse_approval(raw: bytes, *, where: str) -> Approval:
-    """Read a plan in JSON.  Raises CtxprovError if *raw* is anything else."""
-    try:
-        return _approval(orjson.loads(raw))
-    except ValueError as error:
-        raise CtxprovError(
-            f"{where} is not a plan of this version ({error}). "
-            "Make one with: ctxprov plan --out json=plan.json"
-        ) from error
+def approval_of(view: PlanView) -> Approval:
+    """What approving *view* approves.  Raises Refused for a part of a plan."""
+    if view.partial:
+        raise Refused(
+            f"The plan of {view.stack} is a part of a plan, selected by name. "
+            "Make a whole one with: ctxprov plan --out json=plan.json"
+        )
+    return Approval(
+        stack=view.stack,
+        fingerprint=view.fingerprint,
+        desired={want.name: want.after for want in view.declared if want.after},
+        removed=frozenset(edit.name for edit in view.edits if edit.after is None),
+        requested=frozenset(row.name for row in view.rows if row.reason is Reason.REQUESTED),
+    )
 
 
 def objections(plan: Plan, approval: Approval) -> tuple[Objection, ...]:
@@ -82,45 +85,3 @@ def _is_approved(
     if name in after and wanted is None:
         return name in approval.removed
     return wanted is None or approval.desired.get(name) == wanted
-
-
-def _approval(document: Json) -> Approval:
-    match document:
-        case {
-            "format_version": 1,
-            "partial": False,
-            "stack": str(stack),
-            "fingerprint": str(fingerprint),
-            "edits": list(edits),
-            "desired": list(desired),
-            "changes": list(changes),
-        }:
-            return Approval(
-                stack=stack,
-                fingerprint=fingerprint,
-                desired={name: parse_after(after) for name, after in _named(desired)},
-                removed=frozenset(name for name, after in _named(edits) if after is None),
-                requested=frozenset(_requested(changes)),
-            )
-        case {"partial": True}:
-            raise ValueError("it is a part of a plan, selected by name")
-        case _:
-            raise ValueError("format_version, stack, edits and desired are not all there")
-
-
-def _named(rows: Iterable[Json]) -> Iterator[tuple[str, Json]]:
-    for row in rows:
-        match row:
-            case {"name": str(name), "after": after}:
-                yield name, after
-            case _:
-                raise ValueError("an edit lacks its name or its after")
-
-
-def _requested(changes: Iterable[Json]) -> Iterator[str]:
-    for change in changes:
-        match change:
-            case {"name": str(name), "reason": "requested"}:
-                yield name
-            case _:
-                pass

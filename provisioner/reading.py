@@ -1,9 +1,10 @@
 """
 A plan in JSON read back as the view that it was made from.
 
-The file may come from somebody who is not trusted, and what is made of it may be published
-by somebody who is: nothing is believed that can be worked out, and whatever is not exactly
-of the schema's shape is refused.
+The one reader of plans, for commands that show a plan and for the one that applies it, so
+that nothing can be approved that is not shown.  The file is untrusted, and a trusted job may
+publish what is made of it: nothing is believed that can be worked out, and what is not
+exactly of the schema's shape is refused.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from types import MappingProxyType
 
 import orjson
-from jsonschema_rs import Draft202012Validator
+from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
 from provisioner.cache import Json
 from provisioner.errors import CtxprovError
-from provisioner.model import Edit, Plan, Reason
+from provisioner.model import After, Edit, Plan, Reason
 from provisioner.model.words import parse_after, parse_life, parse_settings
 from provisioner.pricing import totals
 from provisioner.render.counts import counts
+from provisioner.render.document import FORMAT_VERSION
 from provisioner.render.escape import plain
 from provisioner.render.layout import clip
 from provisioner.render.limits import BrokenLimit
@@ -61,23 +64,41 @@ _REASONS: Mapping[str, Collection[Reason]] = MappingProxyType(
 )
 """What the planner's tables give as reasons for each verb."""
 _WORDS = 200
+_MOST_ERRORS = 100
+
+
+class _Newer(ValueError):
+    """The document has a version or a key that this schema does not have."""
 
 
 def plan_views_from_json(raw: bytes, *, where: str) -> tuple[PlanView, ...]:
-    """Read a plan, or the plans of several stacks.  Raises CtxprovError for anything else."""
+    """
+    Read a plan, or the plans of several stacks, each once.
+
+    Raises CtxprovError for anything else, also for a plan that a newer ctxprov wrote.
+    """
     try:
-        return tuple(map(_plan, _documents(raw)))
+        views = tuple(map(_plan, _documents(raw)))
+        _check_once("stack", (view.stack for view in views))
+    except _Newer as error:
+        raise CtxprovError(
+            f"{where} was written by a newer ctxprov ({clip(plain(str(error)), _WORDS)}): "
+            "upgrade ctxprov to read it."
+        ) from error
     except (ValueError, RecursionError, OverflowError) as error:
         raise CtxprovError(
             f"{where} is not a plan of this version ({clip(plain(str(error)), _WORDS)}). "
             "Make one with: ctxprov plan --out json=plan.json"
         ) from error
+    return views
 
 
 def _documents(raw: bytes) -> list[Json]:
     if len(raw) > LARGEST:
         raise ValueError(f"it is larger than {LARGEST // 2**20} MiB")
     match orjson.loads(raw):
+        case {"format_version": int(version)} if version > FORMAT_VERSION:
+            raise _Newer(f"its format_version is {version}, and this one reads {FORMAT_VERSION}")
         case {"format_version": 1, "stacks": []}:
             raise ValueError("it holds no plan")
         case {"format_version": 1, "stacks": list(several)}:
@@ -115,18 +136,61 @@ def _plan(document: Json) -> PlanView:
         limits=tuple(map(_limit, shaped["limits"])),
         totals=priced,
     )
-    for edit in view.unshown:
-        if edit.after:  # a removal without a row is told by name
-            raise ValueError(f"no change shows the edit of {edit.name}")
+    _check_shown(view)
     return view
 
 
+def _check_shown(view: PlanView) -> None:
+    """Hold edits and declared entries against each other and against the rows."""
+    _check_once("edit", (edit.name for edit in view.edits))
+    _check_once("declared entry", (want.name for want in view.declared))
+    declared = {want.name: want.after for want in view.declared}
+    for edit in view.edits:
+        if declared.get(edit.name) != edit.after:
+            raise ValueError(f"the edit of {edit.name} is not what it declares")
+    for edit in view.unshown:
+        if edit.after:  # a removal without a row is shown by name
+            raise ValueError(f"no change shows the edit of {edit.name}")
+    kept = declared.keys() - {edit.name for edit in view.edits}
+    shown = {row.name for row in view.rows if _shows_as_kept(row, declared.get(row.name))}
+    for name in sorted(kept - shown):
+        raise ValueError(f"no change shows what {name} declares")
+
+
+def _shows_as_kept(row: Row, declared: After | None) -> bool:
+    """Whether *row* shows what is declared both as recorded and as asked for."""
+    sides = (row.before, row.after)
+    return declared is not None and all(side and side.asked == declared for side in sides)
+
+
+def _check_once(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"the {what} {name} is there twice")
+        seen.add(name)
+
+
 def _shaped(document: Json) -> Shaped:
-    for error in _validator().iter_errors(document):
+    errors = list(islice(_validator().iter_errors(document), _MOST_ERRORS))
+    if errors and all(_is_newer(error) for error in errors):
+        raise _Newer(errors[0].message)
+    for error in errors:
         place = ".".join(map(str, error.instance_path))
         raise ValueError(f"{place}: {error.message}" if place else error.message)
     assert isinstance(document, Mapping)  # noqa: S101  # so says the schema
     return document
+
+
+def _is_newer(error: ValidationError) -> bool:
+    """Whether nothing is wrong but a key more, here or in one of the shapes allowed here."""
+    match error.kind:
+        case ValidationErrorKind.AdditionalProperties():
+            return True
+        case ValidationErrorKind.OneOfNotValid(context=shapes):
+            return any(shape and all(map(_is_newer, shape)) for shape in shapes)
+        case _:
+            return False
 
 
 @cache

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.approval import Approval, is_expected, objections, parse_approval
-from provisioner.errors import CtxprovError
+from provisioner.approval import Approval, approval_of, is_expected, objections
+from provisioner.errors import Refused
 from provisioner.model import Desired, LiveCache, Plan, Recorded, Ttl
 from provisioner.planner import plan, select
-from provisioner.render.document import plan_json
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
 from tests.render.scene import view
 
@@ -35,7 +34,7 @@ def planned(
 
 
 def approved(told: Plan) -> Approval:
-    return parse_approval(plan_json(view(told)).encode(), where="plan.json")
+    return approval_of(view(told))
 
 
 def refused(told: Plan, then: Plan) -> list[str]:
@@ -109,22 +108,10 @@ def test_expected() -> None:
     assert not is_expected(planned([A3, B]), THEN.fingerprint)
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b'{"format_version": 2}',
-        plan_json(view(THEN)).replace(STACK, "x").encode()[:-20],
-        plan_json(view(THEN)).replace('"gemini"', "7").encode(),
-        plan_json(view(select(THEN, targets=["a"], excludes=[]))).encode(),
-    ],
-)
-def test_no_plan(raw: bytes) -> None:
-    """Whatever is not a whole plan approves nothing and says how to make one."""
-    with pytest.raises(CtxprovError, match="ctxprov plan --out"):
-        parse_approval(raw, where="plan.json")
+def test_a_part_of_a_plan() -> None:
+    """A part of a plan, selected by name, approves nothing and says how to make a whole one."""
+    with pytest.raises(Refused, match="ctxprov plan --out"):
+        approved(select(THEN, targets=["a"], excludes=[]))
 
 
 _WANTS = st.lists(

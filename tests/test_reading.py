@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
 from provisioner.errors import CtxprovError
-from provisioner.model import Blocked, Create, Edit, Keep, Measure, Reason, Replace
+from provisioner.model import (
+    Blocked,
+    Create,
+    DesiredCache,
+    Edit,
+    Keep,
+    Measure,
+    Reason,
+    RecordedCache,
+    Replace,
+)
 from provisioner.planner import plan
 from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
@@ -25,6 +35,10 @@ from tests.render.test_limits import ALL
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 WHOLE = view(PLAN, valid_until=AT + HOUR, next_refresh=AT + HOUR, commit=COMMIT, breaches=ALL)
+
+
+T = TypeVar("T", DesiredCache, RecordedCache)
+OTHER = replace(plan_of(), stack="other")
 
 
 def reread(raw: str) -> Any:  # noqa: ANN401  # one view or several
@@ -47,17 +61,17 @@ def test_a_plan_comes_back() -> None:
 @given(NASTY)
 def test_foreign_text_comes_back(text: str) -> None:
     """Names, models, paths, pieces and ids are what they were, as far as they are text at all."""
-    known = text.encode("utf-8", "replace").decode()[:512]
+    known = text.encode("utf-8", "replace").decode()[:511]
     measure = Measure(paths=(known,), pieces={known: "0123"}, size=1, tokens=1)
     want = replace(desired(measure=measure), name=known, model=known)
     old = recorded(want, known, model="another")
     seen = live(want, known, model=known, label=None)
-    note = replace(annotation(), name=known, model=known)
+    note = replace(annotation(), name=f"d{known}", model=known)
     told = replace(
         plan_of(
             Create(want, None, Reason.NEW),
-            Replace(want, seen, old, Reason.MODEL),
-            Blocked(known, want, seen, old, Reason.MODEL, known),
+            Replace(renamed("b", want), seen, renamed("b", old), Reason.MODEL),
+            Blocked(f"c{known}", renamed("c", want), seen, old, Reason.MODEL, known),
             Keep(note, None, noted(note), Reason.CURRENT),
         ),
         stack=known,
@@ -66,12 +80,28 @@ def test_foreign_text_comes_back(text: str) -> None:
     assert reread(plan_json(view(told))) == view(told)
 
 
+def renamed(letter: str, entry: T) -> T:
+    """*entry* under a name that begins with *letter*."""
+    return replace(entry, name=f"{letter}{entry.name}")
+
+
 def test_several_stacks() -> None:
     """The document of several stacks is a view of each."""
     one, other = json.loads(plan_json(WHOLE)), json.loads(plan_json(view(plan_of())))
+    other["stack"] = "other"
+    other["fingerprint"] = OTHER.fingerprint
     raw = json.dumps({"format_version": 1, "stacks": [one, other]}).encode()
 
-    assert plan_views_from_json(raw, where="plan.json") == (WHOLE, view(plan_of()))
+    assert plan_views_from_json(raw, where="plan.json") == (WHOLE, view(OTHER))
+
+
+def test_a_stack_is_there_once() -> None:
+    """Of two plans of one stack nobody could say which one is meant."""
+    one = json.loads(plan_json(WHOLE))
+    raw = json.dumps({"format_version": 1, "stacks": [one, one]}).encode()
+
+    with pytest.raises(CtxprovError, match="the stack demo is there twice"):
+        plan_views_from_json(raw, where="plan.json")
 
 
 def test_a_plan_of_before() -> None:
@@ -162,6 +192,27 @@ def empty(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
     document.update(format_version=1, stacks=[])
 
 
+def emptied(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Say that nothing is edited, with the fingerprint of that."""
+    document.update(edits=[], fingerprint=plan_of().fingerprint)
+
+
+def unlike_its_row(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Declare of an entry that stays as it is something else than its row shows."""
+    next(one for one in document["desired"] if one["name"] == "steady")["after"]["model"] = "other"
+
+
+def unlike_its_record(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Show an entry as it stays, and as another than what is on record."""
+    steady = next(one for one in document["changes"] if one["name"] == "steady")
+    steady["before"]["digest"] = "0" * 64
+
+
+def removed_and_declared(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
+    """Declare an entry that is removed."""
+    document["desired"].append({**document["desired"][0], "name": "old-faq"})
+
+
 def in_first(key: str, value: object) -> Callable[[Any], None]:
     return lambda document: document["changes"][0].__setitem__(key, value)
 
@@ -180,9 +231,15 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
     ("spoil", "said"),
     [
         (lambda d: d.pop("totals"), "totals"),
-        (lambda d: d.update(more=1), "more"),
-        (lambda d: d.update(format_version=2), "format_version"),
+        (lambda d: d.update(format_version=0), "format_version"),
         (lambda d: d.update(fingerprint="0" * 64), "its fingerprint is not that of its edits"),
+        (emptied, "no change shows what brand-new declares"),
+        (unlike_its_row, "no change shows what steady declares"),
+        (unlike_its_record, "no change shows what steady declares"),
+        (removed_and_declared, "the edit of old-faq is not what it declares"),
+        (lambda d: d["desired"].clear(), "is not what it declares"),
+        (lambda d: d["desired"].append(d["desired"][0]), "is there twice"),
+        (lambda d: d["edits"].append(d["edits"][0]), "is there twice"),
         (lambda d: d["edits"].pop(), "its fingerprint is not that of its edits"),
         (lambda d: d["summary"].update(delete=0), "its summary does not count its changes"),
         (lambda d: d["changes"].pop(0), "its summary does not count its changes"),
@@ -228,6 +285,28 @@ def test_what_is_not_a_plan_is_refused(spoil: Callable[[Any], None], said: str) 
     assert said in str(told.value)
     assert len(str(told.value)) < 400
     assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda d: d.update(more=1),
+        lambda d: d.update(format_version=2),
+        lambda d: d.update(format_version=2, more=1),
+        lambda d: d["changes"][0]["after"].update(more=1),
+        lambda d: d["edits"][0].update(more=1),
+        lambda d: d["totals"].update(more=1),
+    ],
+)
+def test_a_plan_of_a_newer_version(add: Callable[[Any], None]) -> None:
+    """A key more, wherever it is, and a higher version ask for an upgrade and for nothing else."""
+    document = json.loads(plan_json(WHOLE))
+    add(document)
+
+    with pytest.raises(CtxprovError, match=r"written by a newer ctxprov .*: upgrade") as told:
+        reread(json.dumps(document))
+
+    assert "Make one" not in str(told.value)
 
 
 @pytest.mark.parametrize(

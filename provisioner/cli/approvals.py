@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from provisioner.approval import is_expected, objections, parse_approval
-from provisioner.errors import CtxprovError, Refused
+from provisioner.approval import approval_of, is_expected, objections
+from provisioner.cli.plan_file import plan_views
+from provisioner.errors import Refused
 from provisioner.model import Plan
 from provisioner.render.objections import objection_lines
 
@@ -60,12 +61,12 @@ def approval_by(
 
 
 def _by_plan(file: Path, stack: str) -> Callable[[Plan], None]:
-    try:
-        approval = parse_approval(file.read_bytes(), where=str(file))
-    except OSError as error:
-        raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error
-    if approval.stack != stack:
-        raise Refused(f"{file} is a plan of the stack {approval.stack}, not of {stack}.")
+    views = plan_views(file)
+    view = next((one for one in views if one.stack == stack), None)
+    if view is None:
+        others = ", ".join(sorted(one.stack for one in views))
+        raise Refused(f"{file} is a plan of the stack {others}, not of {stack}.")
+    approval = approval_of(view)
 
     def approve(told: Plan) -> None:
         found = objections(told, approval)

@@ -23,6 +23,7 @@ from provisioner.model.changes import (
     Refresh,
     Replace,
     Retire,
+    fingerprint_of,
     is_pending,
     name_of_change,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "State",
     "Ttl",
     "Until",
+    "fingerprint_of",
     "is_pending",
     "name_of_change",
 ]

@@ -8,7 +8,7 @@ when the plan was made; `want`, `own`, `twin` and `old` are spelled as in the pl
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum, auto
 from hashlib import sha256
@@ -249,10 +249,24 @@ def is_pending(change: Change) -> bool:
 
 
 class Edit(Struct, frozen=True):
-    """Somebody changed what the repository says of a name; `after` is None if it removed it."""
+    """The repository says something else of a name; `after` is None if it removed the name."""
 
     name: str
     after: After | None
+
+    def digest(self, stack: str) -> str:
+        """
+        SHA-256 over stack and environment, name and after.
+
+        The same wherever and whenever it is computed; an approval names edits by it.
+        """
+        after = after_words(self.after) if self.after else None
+        return sha256(json.dumps([stack, self.name, after], sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint_of(stack: str, digests: Iterable[str]) -> str:
+    """SHA-256 over the name of the stack and the sorted digests of its edits."""
+    return sha256(json.dumps([stack, sorted(digests)]).encode()).hexdigest()
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -278,14 +292,15 @@ class Plan(Struct, frozen=True, kw_only=True):
         return tuple(change for change in self.changes if isinstance(change, Blocked))
 
     @property
+    def digests(self) -> frozenset[str]:
+        """Of each of its edits."""
+        return frozenset(edit.digest(self.stack) for edit in self.edits)
+
+    @property
     def fingerprint(self) -> str:
         """
-        SHA-256 over the stack's name and the sorted edits.
+        Of its edits: the same wherever and whenever it is computed.
 
-        The same wherever and whenever it is computed; what is approved for one environment is
-        not for another.
+        What is approved for one environment is not for another.
         """
-        words = sorted(
-            [edit.name, after_words(edit.after) if edit.after else None] for edit in self.edits
-        )
-        return sha256(json.dumps([self.stack, words], sort_keys=True).encode()).hexdigest()
+        return fingerprint_of(self.stack, self.digests)

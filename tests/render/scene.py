@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from provisioner.model import (
     Adopt,
     Annotate,
     Blocked,
+    Cause,
     Change,
     Create,
     Delete,
@@ -37,6 +38,7 @@ from provisioner.model import (
     Settings,
     Ttl,
     Until,
+    name_of_change,
 )
 from provisioner.model.limits import Breach
 from provisioner.pricing import costs, totals
@@ -97,8 +99,19 @@ def view(
     )
 
 
-def plan_of(*changes: Change, edits: frozenset[Edit] = frozenset()) -> Plan:
-    return Plan(stack=STACK, at=AT, changes=changes, edits=edits)
+def plan_of(*changes: Change, edits: frozenset[Edit] | None = None) -> Plan:
+    """A plan of *changes*, with the edits that they are made for unless those are given."""
+    made_for = frozenset(_edits(changes)) if edits is None else edits
+    return Plan(stack=STACK, at=AT, changes=changes, edits=made_for)
+
+
+def _edits(changes: Iterable[Change]) -> Iterator[Edit]:
+    for change in changes:
+        want = getattr(change, "want", None)
+        if want and getattr(change, "record", None) is None:
+            yield Edit(want.name, want.after)
+        elif change.reason.cause is Cause.EDIT:
+            yield Edit(name_of_change(change), want.after if want else None)
 
 
 MANUAL = cache("product-manual")
@@ -146,7 +159,6 @@ PLAN = plan_of(
     Leave(live(cache("stray")), None, Reason.STRAY),
     Leave(live(MANUAL, expires_at=AT + HOUR / 2), retiring(MANUAL), Reason.RETIRING),
     Forget(retiring(FAQ), Reason.RETIRED),
-    edits=frozenset({Edit("product-manual", MANUAL_EDITED.after), Edit("old-faq", None)}),
 )
 
 RESULTS = (

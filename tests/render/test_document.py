@@ -95,10 +95,11 @@ def test_edits_and_desired_are_sorted_by_name() -> None:
     document = read(PLAN)
     declared = [entry["name"] for entry in document["desired"]]
 
-    assert [(edit["name"], edit["after"] is None) for edit in document["edits"]] == [
-        ("old-faq", True),
-        ("product-manual", False),
-    ]
+    edits = {edit["name"]: edit["after"] is None for edit in document["edits"]}
+
+    assert [*edits] == sorted(edits)
+    assert edits["old-faq"]
+    assert not edits["product-manual"]
     assert declared == sorted(declared)
     assert {"steady", "refunds", "product-manual"} <= set(declared)
     assert not {"old-faq", "stray", "guarded"} & set(declared)

@@ -98,7 +98,7 @@ def test_a_cut_comment_is_no_approval() -> None:
 
     assert "cut" not in whole
     assert "**This comment is cut**, so it is no approval" in cut
-    assert f"`{plan_of().fingerprint}`.\n" in cut
+    assert f"`{plan_of(*created(500)).fingerprint}`.\n" in cut
 
 
 def test_several_comments_are_one() -> None:

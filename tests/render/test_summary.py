@@ -68,7 +68,7 @@ def test_when_it_is_next_time() -> None:
 
 def test_fingerprint_says_how_many_edits() -> None:
     """The short fingerprint is the beginning of the long one."""
-    assert fingerprint_line(view(PLAN)) == f"Fingerprint {PLAN.fingerprint[:12]} (2 edits)."
+    assert fingerprint_line(view(PLAN)) == f"Fingerprint {PLAN.fingerprint[:12]} (12 edits)."
     assert fingerprint_line(view(plan_of(KEEP))).endswith("(no edits).")
 
 
