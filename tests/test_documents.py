@@ -39,10 +39,9 @@ def test_noise(raw: bytes) -> None:
     """Any bytes become other bytes or a ValueError, and UTF-8 stays as it is."""
     try:
         read = utf8(raw)
-    except ValueError as error:
-        assert "save it as UTF-8" in str(error)
-    else:
-        assert read == raw or raw[:4] != read[:4]
+    except ValueError:
+        return
+    assert read == raw or raw[:4] != read[:4]
 
 
 def test_what_breaks_off() -> None:
