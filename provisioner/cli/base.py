@@ -5,8 +5,7 @@ What a branch edits, from git alone: no key, no state, no network.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
@@ -16,16 +15,8 @@ from provisioner.errors import CtxprovError, ManifestError
 from provisioner.manifest import Manifest, environments_of
 from provisioner.model import Change, Desired, Plan, Recorded
 from provisioner.planner import as_if_applied, plan
+from provisioner.render.patch import Patch, patches
 from provisioner.resolver import load_and_resolve
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """A file of content before and after; None is where it is missing."""
-
-    path: str
-    before: bytes | None = field(repr=False)
-    after: bytes | None = field(repr=False)
 
 
 def plan_against(
@@ -58,8 +49,8 @@ def plan_for_review(
         if old and old.stack != manifest.stack:
             base = ()  # another stack: nothing of it is on record or labelled as of this one
         told = plan_against(manifest, desired, base, now=now)
-        patches = _patches(told, old.root if old else None, manifest.root) if with_patches else ()
-        return told, tuple(patches)
+        texts = _patches(told, old.root if old else None, manifest.root) if with_patches else ()
+        return told, tuple(texts)
 
 
 def declared(folder: Path) -> tuple[str | None, ...]:
@@ -108,10 +99,10 @@ def _inside(folder: Path, root: Path) -> Path:
 
 
 def _patches(told: Plan, there: Path | None, here: Path) -> Iterator[Patch]:
-    """The files of every edited entry, on both sides."""
+    """The files of every edited entry, on both sides, where they differ."""
     pairs = ((_paths(c, "record"), _paths(c, "want")) for c in told.pending)
-    for path in dict.fromkeys(p for old, new in pairs for p in (*old, *new)):
-        yield Patch(path, _read(there, path), _read(here, path))
+    paths = tuple(dict.fromkeys(path for old, new in pairs for path in (*old, *new)))
+    return patches(_contents(there, paths), _contents(here, paths))
 
 
 def _paths(change: Change, side: str) -> tuple[str, ...]:
@@ -119,9 +110,12 @@ def _paths(change: Change, side: str) -> tuple[str, ...]:
     return noun.measure.paths if isinstance(noun, Desired | Recorded) else ()
 
 
-def _read(root: Path | None, path: str) -> bytes | None:
-    """The file, whose path was found to be inside the folder; None if it is not there."""
-    try:
-        return (root / path).read_bytes() if root else None
-    except OSError:
-        return None
+def _contents(root: Path | None, paths: tuple[str, ...]) -> dict[str, bytes]:
+    """The files, whose paths were found to be inside the folder; but for those not there."""
+    contents: dict[str, bytes] = {}
+    if root is None:
+        return contents
+    for path in paths:
+        with suppress(OSError):
+            contents[path] = (root / path).read_bytes()
+    return contents

@@ -242,6 +242,5 @@ def _review(
         with_patches=asked.verbose and not run.is_quiet,
     )
     for patch in patches:
-        text = patch_text(patch.path, patch.before, patch.after, colour=asked.colour)
-        click.echo(text, color=True)
+        click.echo(patch_text(patch, colour=asked.colour), color=True)
     return told

@@ -20,8 +20,8 @@ from provisioner.render.row import Row
 
 _GAP = "  "
 _SYMBOL = len("  + ")
-_NAME_SHARE = 0.35
-"""How much of the line a name may take."""
+_NAME_SHARE, _WORD_SHARE = 0.35, 0.2
+"""How much of the line a name may take, and how much a provider or a verb."""
 
 
 class Grid(Struct, frozen=True, kw_only=True):
@@ -35,13 +35,13 @@ class Grid(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, rows: Sequence[Row], *, width: int, palette: Palette) -> Self:
-        most = int(width * _NAME_SHARE)
+        name, short = int(width * _NAME_SHARE), int(width * _WORD_SHARE)
         return cls(
             width=width,
             palette=palette,
-            name=_widest((row.name for row in rows), most),
-            provider=_widest((row.provider for row in rows), most),
-            action=_widest((row.action for row in rows), most),
+            name=_widest((row.name for row in rows), name),
+            provider=_widest((row.provider for row in rows), short),
+            action=_widest((row.action for row in rows), short),
         )
 
     def section(self, heading: str, rows: Sequence[Row], *, verbose: bool) -> list[str]:
@@ -103,7 +103,7 @@ class Grid(Struct, frozen=True, kw_only=True):
         cells = (
             pad(clip(plain(row.name), self.name), self.name),
             pad(clip(plain(row.provider), self.provider), self.provider),
-            self.palette.paint(pad(row.action, self.action), row.tone),
+            self.palette.paint(pad(clip(plain(row.action), self.action), self.action), row.tone),
         )
         symbol = self.palette.paint(row.symbol, row.tone)
         return f"  {symbol} {_GAP.join(cells)}{_GAP}"
@@ -111,7 +111,7 @@ class Grid(Struct, frozen=True, kw_only=True):
     def _differences(self, row: Row) -> list[str]:
         found = differences(row.before, row.after) if row.after else ()
         margin = " " * _SYMBOL + _GAP
-        key = max((columns(plain(one.where)) for one in found), default=0)
+        key = _widest((one.where for one in found), int(self.width * _NAME_SHARE))
         indent = len(margin) + key + len(_GAP)
         lines = []
         for one in found:

@@ -1,10 +1,15 @@
 """
-What changed inside a text, as a unified diff: the one place where content is shown.
+What changed inside files, as unified diffs: the one place where content is shown.
+
+A file that moved is one patch from its old path to its new one, whole or with edits; what did
+not change is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import unified_diff
 
 from provisioner.render.escape import plain
@@ -13,27 +18,89 @@ from provisioner.render.palette import Palette, Tone
 _TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "quiet"}
 _MOST = 400
 """Lines of one file; a longer difference is cut, with a count."""
+_ALIKE = 0.5
+"""Files that share so much of their lines are one file under two names, as git has it."""
+_PAIRS = 10_000
+"""Of so many pairs of an old and a new file the likeness is worked out; of more, none."""
 
 
-def patch_text(path: str, before: bytes | None, after: bytes | None, *, colour: bool) -> str:
-    """The difference of one file; None is where there is no such file.  Empty if there is none."""
-    if before == after:
-        return ""
-    try:
-        old, new = ((side or b"").decode().splitlines() for side in (before, after))
-    except UnicodeDecodeError:
-        return f"{plain(path)}: {len(before or b'')} → {len(after or b'')} bytes, not text\n"
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A file before and after; None is where there is no such file."""
+
+    old: str | None
+    new: str | None
+    before: bytes = field(repr=False, default=b"")
+    after: bytes = field(repr=False, default=b"")
+
+
+def patches(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[Patch]:
+    """The files of which *before* and *after*, contents by path, differ, in their order."""
+    olds = _renames(
+        {path: before[path] for path in before if path not in after},
+        {path: after[path] for path in after if path not in before},
+    )
+    gone = set(olds.values())
+    for path in dict.fromkeys((*before, *after)):
+        if path in after:
+            old = path if path in before else olds.get(path)
+            if old != path or before[path] != after[path]:
+                yield Patch(old, path, before[old] if old else b"", after[path])
+        elif path not in gone:
+            yield Patch(path, None, before[path])
+
+
+def patch_text(patch: Patch, *, colour: bool) -> str:
+    """What *patch* changes, with a line for a new name."""
     palette = Palette(colour)
-    names = ("/dev/null" if before is None else path, "/dev/null" if after is None else path)
+    moved = patch.old and patch.new and patch.old != patch.new
+    lines = [palette.paint(plain(f"renamed: {patch.old} → {patch.new}"), "strong")] if moved else []
+    return "\n".join([*lines, *_lines(patch, palette)]) + "\n"
+
+
+def _lines(patch: Patch, palette: Palette) -> Iterator[str]:
+    if patch.old and patch.new and patch.before == patch.after:
+        return
+    try:
+        old, new = (side.decode().splitlines() for side in (patch.before, patch.after))
+    except UnicodeDecodeError:
+        path = plain(patch.new or patch.old or "")
+        yield f"{path}: {len(patch.before)} → {len(patch.after)} bytes, not text"
+        return
+    names = (patch.old or "/dev/null", patch.new or "/dev/null")
     lines = list(unified_diff(old, new, *names, lineterm="", n=2))
-    shown = [palette.paint(plain(line), _tone(line)) for line in lines[:_MOST]]
-    return "\n".join([*shown, *_more(len(lines) - _MOST)]) + "\n"
+    yield from (palette.paint(plain(line), _TONES.get(line[:1])) for line in lines[:_MOST])
+    if len(lines) > _MOST:
+        yield f"… and {len(lines) - _MOST:,} more lines."
 
 
-def _tone(line: str) -> Tone | None:
-    return _TONES.get(line[:1])
+def _renames(gone: Mapping[str, bytes], new: Mapping[str, bytes]) -> Mapping[str, str]:
+    """The old path of each new one that has one: equal bytes first, then the most alike."""
+    olds: dict[str, str] = {}
+    by_content = {content: path for path, content in gone.items() if content}
+    for path, content in new.items():
+        if old := by_content.pop(content, None):
+            olds[path] = old
+    left = {path: _by_line(gone[path]) for path in gone if path not in olds.values()}
+    added = {path: _by_line(new[path]) for path in new if path not in olds}
+    if len(left) * len(added) > _PAIRS:
+        return olds
+    for path, lines in added.items():
+        share, old = max(((_likeness(left[one], lines), one) for one in left), default=(0.0, ""))
+        if share >= _ALIKE:
+            olds[path] = old
+            del left[old]
+    return olds
 
 
-def _more(count: int) -> Iterator[str]:
-    if count > 0:
-        yield f"… and {count:,} more lines."
+def _by_line(content: bytes) -> Counter[bytes]:
+    """How many bytes each line has in all, with its end."""
+    found: Counter[bytes] = Counter()
+    for line in content.splitlines(keepends=True):
+        found[line] += len(line)
+    return found
+
+
+def _likeness(one: Counter[bytes], other: Counter[bytes]) -> float:
+    longer = max(one.total(), other.total())
+    return (one & other).total() / longer if longer else 0.0

@@ -40,7 +40,7 @@ from provisioner.model import (
 )
 from provisioner.model.words import life_words, settings_words
 from provisioner.render.escape import plain
-from provisioner.render.layout import columns, pad, wrap
+from provisioner.render.layout import columns, fit, pad, wrap
 from provisioner.render.palette import Palette
 from provisioner.render.side import Tokens
 from provisioner.render.sizes import moment_short
@@ -174,10 +174,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
     """As wide as the widest cell; what does not fit is taken from the widest column."""
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    while sum(widths) > room:
-        widths[widths.index(max(widths))] -= 1
-    return widths
+    return fit([max(map(columns, column)) for column in zip(*rows, strict=True)], room)
 
 
 def _desired(want: Desired | None) -> Tense | None:

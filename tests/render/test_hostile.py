@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hypothesis import given
+from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.errors import NetworkError
-from provisioner.model import Blocked, Create, Failed, Keep, NotAttempted, Reason, Replace, Result
+from provisioner.model import (
+    Blocked,
+    Create,
+    DesiredCache,
+    Failed,
+    Keep,
+    LiveCache,
+    NotAttempted,
+    Plan,
+    Reason,
+    RecordedCache,
+    Replace,
+    Result,
+)
 from provisioner.model.money import NO_RENT
 from provisioner.pricing import cost
 from provisioner.render.document import plan_json
+from provisioner.render.explain import explain_text
 from provisioner.render.html import html_document, plan_article, result_article
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.render.markdown import plan_markdown, result_markdown
@@ -22,41 +37,77 @@ from tests.builders import annotation, desired, live, noted, recorded, retiring,
 from tests.pricing.prices import lookup
 from tests.render.scene import AT, plan_of, view
 from tests.render.test_escape import COMMAND, NASTY
+from tests.render.test_explain import explained
+
+
+class Nasty(Struct, frozen=True):
+    """A world with *text* wherever anything foreign can be."""
+
+    text: str
+
+    @property
+    def want(self) -> DesiredCache:
+        measure = replace(
+            desired().measure, paths=(self.text, self.text), pieces={self.text: "a" * 12}
+        )
+        return replace(desired(measure=measure), name=self.text, model=self.text)
+
+    @property
+    def old(self) -> RecordedCache:
+        measure = replace(self.want.measure, pieces={self.text: "b" * 12})
+        return recorded(replace(self.want, measure=measure), self.text, model="another")
+
+    @property
+    def live(self) -> LiveCache:
+        return live(self.want, self.text, model=self.text, label=None)
+
+    @property
+    def plan(self) -> Plan:
+        note = replace(annotation(), name=self.text, model=self.text)
+        changes = (
+            Create(self.want, None, Reason.NEW),
+            Replace(self.want, self.live, self.old, Reason.MODEL),
+            Blocked(self.text, self.want, self.live, self.old, Reason.MODEL, self.text),
+            Keep(note, None, noted(note), Reason.CURRENT),
+        )
+        return replace(plan_of(*changes), stack=self.text)
+
+    @property
+    def results(self) -> list[Result]:
+        one, other, *_ = self.plan.changes
+        return [
+            Result(one, Failed(NetworkError(self.text))),
+            Result(other, NotAttempted(self.text)),
+        ]
+
+    @property
+    def listed(self) -> list[Listed]:
+        return [Listed(live=self.live, display_name=self.text, rent=NO_RENT)]
+
+
+def terminal_texts(world: Nasty, widths: Iterable[int]) -> Iterator[str]:
+    """Every renderer that lays out lines, in each of *widths*."""
+    shown = view(world.plan)
+    known = [replace(explained(one), declared=world.text) for one in world.plan.changes]
+    memory = replace(
+        state(world.old, retiring=[retiring(world.want, world.text)]), stack=world.text
+    )
+    seen, old, results, listed = world.live, world.old, world.results, world.listed
+    for width in widths:
+        yield plan_text(shown, width=width, colour=False, verbose=True, hints=[world.text])
+        yield explain_text(known, width=width, colour=False)
+        yield result_text(results, width=width, colour=False)
+        yield list_text(listed, known={}, now=AT, width=width, colour=False)
+        yield show_text(memory, {world.text: seen}, rents={}, now=AT, width=width, colour=False)
+        yield show_one(old, None, rent=NO_RENT, now=AT, width=width, colour=False)
 
 
 def outputs(text: str) -> Iterator[str]:
-    """Every renderer, with *text* wherever anything foreign can be."""
-    measure = replace(desired().measure, paths=(text, text))
-    want = replace(desired(measure=measure), name=text, model=text)
-    old = recorded(want, text, model="another")
-    note = replace(annotation(), name=text, model=text)
-    seen = live(want, text, model=text, label=None)
-    changes = (
-        Create(want, None, Reason.NEW),
-        Replace(want, seen, old, Reason.MODEL),
-        Blocked(text, want, seen, old, Reason.MODEL, text),
-        Keep(note, None, noted(note), Reason.CURRENT),
-    )
-    plan = replace(plan_of(*changes), stack=text)
-    results = [
-        Result(changes[0], Failed(NetworkError(text))),
-        Result(changes[1], NotAttempted(text)),
-    ]
-    for width in (80, 200):
-        yield plan_text(
-            view(plan),
-            width=width,
-            colour=False,
-            verbose=True,
-            hints=[text],
-        )
-        yield result_text(results, width=width, colour=False)
-        listed = [Listed(live=seen, display_name=text, rent=NO_RENT)]
-        yield list_text(listed, known={}, now=AT, width=width, colour=False)
-        memory = replace(state(old, retiring=[retiring(want, text)]), stack=text)
-        yield show_text(memory, {text: seen}, rents={}, now=AT, width=width, colour=False)
-        yield show_one(old, None, rent=NO_RENT, now=AT, width=width, colour=False)
-    yield list_json(listed, known={}, now=AT)
+    """Every renderer."""
+    world = Nasty(text)
+    plan, results = world.plan, world.results
+    yield from terminal_texts(world, (80, 200))
+    yield list_json(world.listed, known={}, now=AT)
     yield plan_json(view(plan))
     yield result_json(plan, results, [cost(one.change, lookup, at=AT) for one in results])
     yield plan_markdown(view(plan))

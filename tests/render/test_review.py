@@ -1,56 +1,16 @@
-"""Patches, objections, gaps and outlooks: what a review and a schedule read."""
+"""Objections, gaps and outlooks: what a review and a schedule read."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from provisioner.model import Create, Edit, Reason, Ttl
 from provisioner.render.objections import objection_lines
 from provisioner.render.outlook import schedule_sentence
-from provisioner.render.patch import patch_text
 from provisioner.render.upkeep import gap_line, waiting_lines
 from tests.builders import HOUR, desired, recorded
 
 A = desired("a")
-
-
-def test_patch() -> None:
-    """A patch shows what went and what came, with both names."""
-    text = patch_text("faq.md", b"one\ntwo\n", b"one\nthree\n", colour=False)
-
-    assert text == "--- faq.md\n+++ faq.md\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
-
-
-def test_patch_of_new_and_removed_files() -> None:
-    """A side without the file is /dev/null."""
-    assert patch_text("a.md", None, b"x\n", colour=False).startswith("--- /dev/null\n+++ a.md\n")
-    assert patch_text("a.md", b"x\n", None, colour=False).startswith("--- a.md\n+++ /dev/null\n")
-
-
-def test_patch_of_nothing() -> None:
-    """Equal sides have no patch, and bytes that are no text are counted only."""
-    assert patch_text("a.md", b"x", b"x", colour=False) == ""
-    assert (
-        patch_text("a.pdf", b"\xff", b"\xff\xfe", colour=False) == "a.pdf: 1 → 2 bytes, not text\n"
-    )
-
-
-def test_patch_is_cut() -> None:
-    """A huge difference is cut, and says by how much."""
-    after = "\n".join(map(str, range(1000))).encode()
-
-    assert patch_text("a.md", b"", after, colour=False).endswith("… and 603 more lines.\n")
-
-
-@given(before=st.binary(max_size=60), after=st.binary(max_size=60), name=st.text(max_size=12))
-def test_patches_are_harmless(before: bytes, after: bytes, name: str) -> None:
-    """No control character of a file or of its name reaches the terminal."""
-    text = patch_text(name, before, after, colour=False)
-
-    assert all(char.isprintable() or char == "\n" for char in text)
 
 
 def test_objections() -> None:
