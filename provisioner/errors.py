@@ -21,6 +21,8 @@ Every expected failure, as one tree:
     - Unsaved                the last save of a run failed
     - ScopeRefused           the state belongs to another project
   + PublishError             the handles cannot be written or read
+  + GitFailed                git refuses, or cannot be asked; the message says why
+    - GitTimeout             git gave no answer in time
   + Refused                  we will not do this without being told to
 
 Anything else that escapes is a bug and keeps its traceback.  Messages may hold a
@@ -233,6 +235,14 @@ class ScopeRefused(StateError):
 
 class PublishError(CtxprovError):
     """The published handles cannot be written or read."""
+
+
+class GitFailed(CtxprovError):
+    """Git refuses, or cannot be asked."""
+
+
+class GitTimeout(GitFailed):
+    """Git gave no answer in time."""
 
 
 class Refused(CtxprovError):

@@ -12,6 +12,7 @@ A branch that ctxprov has not begun, which is known by its marker file, is never
 
 from __future__ import annotations
 
+import logging
 import random
 import secrets
 import threading
@@ -29,6 +30,7 @@ from provisioner.homes.repository import Pushed, Repository
 TERM = timedelta(minutes=5)
 """Of a lock.  Each renewal is a commit, so there should be few."""
 
+_LOG = logging.getLogger("ctxprov.git")
 _SCHEME = "git+branch:"
 _TRIES = 30
 _PAUSES = (0.2, 1.0)
@@ -47,7 +49,7 @@ def home_at(
     branch = address[len(_SCHEME) :]
     if not branch or branch.startswith("/"):
         raise StateError(f"{address!r} names no branch: it is git+branch:NAME.")
-    repository = Repository(folder=root, branch=branch, environ=environ)
+    repository = Repository(folder=root, branch=branch, environ=environ, warn=_LOG.warning)
     return Leased(GitFiles(repository), now=clock, term=TERM)
 
 

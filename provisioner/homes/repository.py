@@ -1,10 +1,12 @@
 """
 One branch of a remote, by way of a private repository.
 
-The user's repository is asked for its configuration (the remote's address, credentials, proxies,
-an identity) and left alone: its working tree, index, HEAD, refs and objects are never touched,
-its hooks never run, and a full clone does not become a shallow one.  Commits are fetched one
-deep into a temporary repository and pushed from there.  What is in them is the caller's business.
+The user's repository is asked for its configuration and left alone: its working tree, index,
+HEAD, refs and objects are never touched, its hooks never run, and a full clone does not become a
+shallow one.  Of its own configuration the private repository gets the remote's URL, what
+authenticates there, headers and an identity (`_BORROWED`), and nothing else that names a program.
+Commits are fetched one deep into the private repository and pushed from there.  What is in them
+is the caller's business.
 """
 
 from __future__ import annotations
@@ -13,49 +15,45 @@ import re
 import secrets
 import shutil
 import weakref
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from os import devnull
 from pathlib import Path
 from tempfile import mkdtemp
 
 from msgspec import Struct
 
-from provisioner.errors import HomeUnreachable, StateError
-from provisioner.homes.git_command import Said, run_git
+from provisioner.errors import GitFailed, GitTimeout, HomeUnreachable, StateError
+from provisioner.git import Answer, Git, git_at, hardened
 
-PATIENCE = 60.0
-"""Seconds that one git call may take."""
+TIMEOUT = 60.0
+"""Seconds that one call of git may take."""
 
 _BORROWED = re.compile(
-    r"(?:http|credential|url|protocol|ssh|user|author|committer)\."
-    r"|core\.(?:sshcommand|gitproxy|askpass)$"
-    r"|remote\.(?s:.*)\.(?:url|pushurl|proxy|proxyauthmethod|uploadpack|receivepack|vcs)$"
+    r"(?:http|credential|url|user|author|committer)\."
+    r"|core\.(?:sshcommand|askpass)$"
+    r"|remote\.(?s:.*)\.(?:url|pushurl)$"
 )
-_ELSEWHERE = frozenset(
-    {
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_NAMESPACE",
-        "GIT_PREFIX",
-        "GIT_QUARANTINE_PATH",
-    }
-)
-"""What git tells its hooks, and what would lead us to another repository."""
+"""
+URL, credentials, headers, identity.
 
-_OURS = (("core.hookspath", devnull), ("gc.auto", "0"), ("maintenance.auto", "false"))
+An ssh command is a credential: with its input `ssh-key`, actions/checkout writes the key into
+`core.sshCommand` of the checkout.  What only names a program (`remote.NAME.uploadpack` and
+`vcs`, `core.gitProxy`) and what permits a protocol is left behind.
+"""
+_OWN = frozenset({"local", "worktree"})
 _NOBODY: Mapping[str, str] = {
     "GIT_AUTHOR_NAME": "ctxprov",
     "GIT_AUTHOR_EMAIL": "ctxprov@localhost",
     "GIT_COMMITTER_NAME": "ctxprov",
     "GIT_COMMITTER_EMAIL": "ctxprov@localhost",
 }
+_REFUSED = re.compile(
+    r"permission|denied|authenti|could not read (?:username|password)|not found|forbidden"
+    r"|unauthori[sz]ed|not appear to be a git repository|does not exist|dubious ownership"
+    r"|returned error: 40[134]|transport '.*' not allowed",
+    re.IGNORECASE,
+)
 _OVERTAKEN = re.compile(
     r"stale info|fetch first|non-fast-forward|cannot lock|failed to (?:update|lock)|old value"
     r"|reference already exists"
@@ -71,12 +69,17 @@ class Pushed(Enum):
     """The answer was lost."""
 
 
+class _Setting(Struct, frozen=True):
+    scope: str
+    key: str
+    value: str
+
+
 class _Private(Struct, frozen=True, kw_only=True):
-    place: Path
-    top: Path
-    """Of the user's working tree: what a remote's path is relative to."""
+    git: Git
+    """In the user's top folder, which a remote's path is relative to; its git dir is ours."""
+    folder: Path
     remote: str
-    environ: Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True, weakref_slot=True)
@@ -84,13 +87,15 @@ class Repository:
     """
     The branch *branch* of the remote of the repository around *folder*.  Not for two threads.
 
-    Raises StateError for what needs a person, HomeUnreachable for what may pass.
+    `warn` receives what git warns of.  Raises StateError for what needs a person,
+    HomeUnreachable for what may pass.
     """
 
     folder: Path
     branch: str
     environ: Mapping[str, str] = field(repr=False)
-    patience: float = PATIENCE
+    warn: Callable[[str], None] = field(repr=False)
+    timeout: float = TIMEOUT
     _private: _Private | None = field(default=None, repr=False)
 
     def tip(self) -> str | None:
@@ -119,7 +124,7 @@ class Repository:
 
     def commit(self, parent: str | None, files: Mapping[str, bytes | None], message: str) -> str:
         """Make a commit of *files* on top of *parent*; None as content removes the file."""
-        index = self._opened().place / f"index-{secrets.token_hex(8)}"
+        index = self._opened().folder / f"index-{secrets.token_hex(8)}"
         if parent:
             self._done("read-tree", parent, index=index)
         entries = "".join(self._entry(name, content) for name, content in files.items())
@@ -167,36 +172,18 @@ class Repository:
         said = self._git("rev-parse", "--verify", "--quiet", self._ref)
         return said.line if said.status == 0 else None
 
-    def _asked(self, *words: str) -> Said:
-        said = self._git(*words)
-        if said.status != 0:
-            raise said.failure()
-        return said
+    def _asked(self, *words: str) -> Answer:
+        answer = self._git(*words)
+        if answer.status != 0:
+            raise _failure(answer)
+        return answer
 
-    def _done(self, *words: str, content: bytes | None = None, index: Path | None = None) -> Said:
+    def _done(self, *words: str, content: bytes | None = None, index: Path | None = None) -> Answer:
         return _well(self._git(*words, content=content, index=index), words)
 
-    def _git(self, *words: str, content: bytes | None = None, index: Path | None = None) -> Said:
-        private = self._opened()
-        environ = {**private.environ, "GIT_DIR": str(private.place)}
-        if index:
-            environ["GIT_INDEX_FILE"] = str(index)
-        return self._run(*words, environ=environ, folder=private.top, content=content)
-
-    def _run(
-        self,
-        *words: str,
-        environ: Mapping[str, str],
-        folder: Path | None = None,
-        content: bytes | None = None,
-    ) -> Said:
-        return run_git(
-            *words,
-            folder=folder or self.folder,
-            environ=environ,
-            patience=self.patience,
-            content=content,
-        )
+    def _git(self, *words: str, content: bytes | None = None, index: Path | None = None) -> Answer:
+        variables = {"GIT_INDEX_FILE": str(index)} if index else {}
+        return _run(self._opened().git, *words, content=content, variables=variables)
 
     def _opened(self) -> _Private:
         if self._private is None:
@@ -205,45 +192,39 @@ class Repository:
 
     def _open(self) -> _Private:
         """Make the private repository, with what the user's knows of the remote."""
-        environ = {key: value for key, value in self.environ.items() if key not in _ELSEWHERE}
-        top = _well(self._run("rev-parse", "--show-toplevel", environ=environ), ("rev-parse",)).line
-        self._check_name(environ)
-        form = self._run("rev-parse", "--show-object-format", environ=environ).line
-        theirs = self._settings(environ)
-        remote = self._remote_of(theirs)
-        place = mkdtemp(prefix="ctxprov-git-")
-        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
-        init = ("init", "--quiet", "--bare", "--template=", f"--object-format={form}", place)
-        _well(self._run(*init, environ=environ), init)
-        known = Counter(self._settings({**environ, "GIT_DIR": place}))
-        return _Private(
-            place=Path(place),
-            top=Path(top),
-            remote=remote,
-            environ=_configured(environ, [*_missing(theirs, known), *_OURS], _identity(theirs)),
-        )
+        try:
+            theirs = git_at(self.folder, environ=self.environ, warn=self.warn, timeout=self.timeout)
+        except GitFailed as error:
+            raise StateError(f"git+branch:{self.branch} cannot be used: {error}") from error
+        self._check_name(theirs)
+        form = _run(theirs, "rev-parse", "--show-object-format").line
+        settings = _settings(theirs)
+        remote = self._remote_of(settings)
+        folder = mkdtemp(prefix="ctxprov-git-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        init = ("init", "--quiet", "--bare", "--template=", f"--object-format={form}", folder)
+        _well(_run(theirs, *init), init)
+        borrowed = ((one.key, one.value) for one in settings if _is_borrowed(one))
+        environ = {
+            **_identity(settings),
+            **hardened(self.environ, borrowed),
+            "GIT_DIR": folder,
+        }
+        return _Private(git=replace(theirs, environ=environ), folder=Path(folder), remote=remote)
 
-    def _check_name(self, environ: Mapping[str, str]) -> None:
+    def _check_name(self, git: Git) -> None:
         misread = self.branch.startswith("-")  # git itself makes no such branch any more
-        if misread or self._run("check-ref-format", self._ref, environ=environ).status != 0:
+        if misread or _run(git, "check-ref-format", self._ref).status != 0:
             raise StateError(f"git+branch:{self.branch}: git takes no branch of that name.")
-        if self._run("symbolic-ref", "--quiet", "HEAD", environ=environ).line == self._ref:
+        if _run(git, "symbolic-ref", "--quiet", "HEAD").line == self._ref:
             raise StateError(
                 f"{self.branch} is the branch that is checked out.  State needs a branch of its "
                 "own: take another name."
             )
 
-    def _settings(self, environ: Mapping[str, str]) -> list[tuple[str, str]]:
-        listed = _well(self._run("config", "--list", "-z", environ=environ), ("config",))
-        pairs = (
-            one.partition("\n") for one in listed.out.decode(errors="surrogateescape").split("\0")
-        )
-        return [(key, value) for key, _, value in pairs if key]
-
-    def _remote_of(self, settings: Iterable[tuple[str, str]]) -> str:
-        names = {
-            key[7:-4] for key, _ in settings if key.startswith("remote.") and key.endswith(".url")
-        }
+    def _remote_of(self, settings: Iterable[_Setting]) -> str:
+        keys = (one.key for one in settings)
+        names = {key[7:-4] for key in keys if key.startswith("remote.") and key.endswith(".url")}
         if "origin" in names:
             return "origin"
         if len(names) == 1:
@@ -255,47 +236,63 @@ class Repository:
         )
 
 
-def _rows(said: Said) -> list[tuple[str, str]]:
-    cut = (line.partition("\t") for line in said.line.splitlines())
+def _run(
+    git: Git,
+    *words: str,
+    content: bytes | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Answer:
+    try:
+        return git.run(*words, content=content, variables=variables)
+    except GitTimeout as error:
+        raise HomeUnreachable(f"the repository's remote cannot be reached: {error}") from error
+    except GitFailed as error:
+        raise StateError(f"a git+branch: home cannot be used: {error}") from error
+
+
+def _rows(answer: Answer) -> list[tuple[str, str]]:
+    cut = (line.partition("\t") for line in answer.line.splitlines())
     return [(value, name) for value, _, name in cut]
 
 
-def _well(said: Said, words: tuple[str, ...]) -> Said:
-    if said.status != 0:
-        raise StateError(f"git {words[0]} failed: {said.err}.")
-    return said
+def _well(answer: Answer, words: tuple[str, ...]) -> Answer:
+    if answer.status != 0:
+        raise StateError(f"git {words[0]} failed: {answer.err}.")
+    return answer
 
 
-def _unanswered(said: Said) -> Pushed:
-    match said.failure():
+def _failure(answer: Answer) -> StateError:
+    """What a remote's refusal means: to come back later, or to ask a person."""
+    if _REFUSED.search(answer.err):
+        return StateError(
+            f"the repository's remote refuses: {answer.err}.  Look at its address (git remote -v) "
+            "and at the credentials that git has here."
+        )
+    return HomeUnreachable(f"the repository's remote cannot be reached: {answer.err}.")
+
+
+def _unanswered(answer: Answer) -> Pushed:
+    match _failure(answer):
         case HomeUnreachable():
             return Pushed.UNKNOWN
         case error:
             raise error
 
 
-def _missing(
-    theirs: Iterable[tuple[str, str]], known: Counter[tuple[str, str]]
-) -> Iterator[tuple[str, str]]:
-    """What the user's repository says of reaching remotes and the machine's settings do not."""
-    for setting in theirs:
-        if known[setting]:
-            known[setting] -= 1
-        elif _BORROWED.match(setting[0]):
-            yield setting
+def _settings(git: Git) -> list[_Setting]:
+    """Every setting that git reads in the user's repository, with its scope, in order."""
+    words = ("config", "--list", "--show-scope", "-z")
+    fields = _well(_run(git, *words), words).text.split("\0")
+    pairs = zip(fields[::2], fields[1::2], strict=False)
+    cut = ((scope, *pair.partition("\n")) for scope, pair in pairs)
+    return [_Setting(scope, key, value) for scope, key, _, value in cut]
 
 
-def _identity(settings: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    keys = {key for key, _ in settings}
+def _is_borrowed(setting: _Setting) -> bool:
+    """Whether it is of the user's repository alone, and about how to reach its remote."""
+    return setting.scope in _OWN and _BORROWED.match(setting.key) is not None
+
+
+def _identity(settings: Iterable[_Setting]) -> Mapping[str, str]:
+    keys = {one.key for one in settings}
     return {} if {"user.name", "user.email"} <= keys else _NOBODY
-
-
-def _configured(
-    environ: Mapping[str, str], settings: Iterable[tuple[str, str]], identity: Mapping[str, str]
-) -> Mapping[str, str]:
-    begun = int(environ.get("GIT_CONFIG_COUNT") or 0)
-    numbered = list(enumerate(settings, begun))
-    keys = {f"GIT_CONFIG_KEY_{at}": key for at, (key, _) in numbered}
-    values = {f"GIT_CONFIG_VALUE_{at}": value for at, (_, value) in numbered}
-    count = {"GIT_CONFIG_COUNT": str(begun + len(numbered))}
-    return {**identity, **environ, **keys, **values, **count}

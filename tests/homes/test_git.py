@@ -66,7 +66,8 @@ def clone(tmp_path: Path, remote: Path) -> Callable[[str], Path]:
 
 
 def files(folder: Path, branch: str = "live", **changes: str) -> GitFiles:
-    repository = Repository(folder=folder, branch=branch, environ={**ENVIRON, **changes})
+    environ = {**ENVIRON, **changes}
+    repository = Repository(folder=folder, branch=branch, environ=environ, warn=print)
     return GitFiles(repository)
 
 
@@ -285,8 +286,8 @@ def test_no_remote(tmp_path: Path) -> None:
 
 
 def test_no_repository(tmp_path: Path) -> None:
-    """Outside a repository git's own words say so."""
-    with pytest.raises(StateError, match="not a git repository"):
+    """Outside a repository the answer says so, and git is not asked."""
+    with pytest.raises(StateError, match="not in a git repository"):
         files(tmp_path).read("a.json")
 
 
@@ -317,9 +318,9 @@ def test_a_remote_that_is_silent(clone: Callable[..., Path]) -> None:
     folder = clone("here")
     git(folder, "remote", "set-url", "origin", "ssh://silent.invalid/x.git")
     git(folder, "config", "core.sshCommand", "sleep 60; :")
-    repository = Repository(folder=folder, branch="live", environ=ENVIRON, patience=1.0)
+    repository = Repository(folder=folder, branch="live", environ=ENVIRON, warn=print, timeout=1.0)
 
-    with pytest.raises(HomeUnreachable, match="no answer to git ls-remote within 1 s"):
+    with pytest.raises(HomeUnreachable, match="git ls-remote gave no answer within 1 s"):
         GitFiles(repository).read("a.json")
 
 
