@@ -24,7 +24,7 @@ def outputs(document: Any) -> Iterator[tuple[str, object]]:  # noqa: ANN401  # J
     moments = [stack["valid_until"] for stack in stacks if stack.get("valid_until")]
     yield "changes", "true" if pending + done else "false"
     yield "pending", pending
-    yield "edits", sum(len(stack.get("edits", ())) for stack in stacks)
+    yield "edits", sum(len(stack.get(key, ())) for stack in stacks for key in ("edits", "settings"))
     yield "fingerprint", stacks[0]["fingerprint"] if len(stacks) == 1 else ""
     yield "valid-until", min(moments, default="")
 

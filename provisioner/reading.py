@@ -21,8 +21,9 @@ import orjson
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
 from provisioner.cache import Json
+from provisioner.documents import newer, utf8
 from provisioner.errors import CtxprovError
-from provisioner.model import After, Edit, Plan, Reason
+from provisioner.model import After, Edit, Plan, Reason, SettingEdit
 from provisioner.model.words import parse_after, parse_life, parse_settings
 from provisioner.pricing import totals
 from provisioner.render.counts import counts
@@ -81,10 +82,7 @@ def plan_views_from_json(raw: bytes, *, where: str) -> tuple[PlanView, ...]:
         views = tuple(map(_plan, _documents(raw)))
         _check_once("stack", (view.stack for view in views))
     except _Newer as error:
-        raise CtxprovError(
-            f"{where} was written by a newer ctxprov ({clip(plain(str(error)), _WORDS)}): "
-            "upgrade ctxprov to read it."
-        ) from error
+        raise CtxprovError(newer(where, clip(plain(str(error)), _WORDS))) from error
     except (ValueError, RecursionError, OverflowError) as error:
         raise CtxprovError(
             f"{where} is not a plan of this version ({clip(plain(str(error)), _WORDS)}). "
@@ -96,9 +94,9 @@ def plan_views_from_json(raw: bytes, *, where: str) -> tuple[PlanView, ...]:
 def _documents(raw: bytes) -> list[Json]:
     if len(raw) > LARGEST:
         raise ValueError(f"it is larger than {LARGEST // 2**20} MiB")
-    match orjson.loads(raw):
+    match orjson.loads(utf8(raw)):
         case {"format_version": int(version)} if version > FORMAT_VERSION:
-            raise _Newer(f"its format_version is {version}, and this one reads {FORMAT_VERSION}")
+            raise _Newer(f"its format_version is {version}, not {FORMAT_VERSION}")
         case {"format_version": 1, "stacks": []}:
             raise ValueError("it holds no plan")
         case {"format_version": 1, "stacks": list(several)}:
@@ -112,7 +110,8 @@ def _plan(document: Json) -> PlanView:
     edits, found = _edits(shaped["edits"]), tuple(map(_row, shaped["changes"]))
     at = parse_moment(shaped["at"])
     number = counts((row.action, row.reason) for row in found)
-    plan = Plan(stack=shaped["stack"], at=at, changes=(), edits=frozenset(edits))
+    settings = tuple(map(_setting, shaped.get("settings", ())))
+    plan = Plan(stack=shaped["stack"], at=at, changes=(), edits=frozenset(edits), settings=settings)
     priced = totals(row.cost for row in found if row.cost)
     if shaped["summary"] != number:
         raise ValueError("its summary does not count its changes")
@@ -131,6 +130,7 @@ def _plan(document: Json) -> PlanView:
         commit=shaped["commit"],
         counts=number,
         edits=edits,
+        settings=settings,
         declared=_edits(shaped["desired"]),
         rows=found,
         limits=tuple(map(_limit, shaped["limits"])),
@@ -143,6 +143,7 @@ def _plan(document: Json) -> PlanView:
 def _check_shown(view: PlanView) -> None:
     """Hold edits and declared entries against each other and against the rows."""
     _check_once("edit", (edit.name for edit in view.edits))
+    _check_once("setting", (edit.key for edit in view.settings))
     _check_once("declared entry", (want.name for want in view.declared))
     declared = {want.name: want.after for want in view.declared}
     for edit in view.edits:
@@ -213,6 +214,10 @@ def _edits(shaped: Iterable[Shaped]) -> tuple[Edit, ...]:
         Edit(one["name"], None if one["after"] is None else parse_after(one["after"]))
         for one in shaped
     )
+
+
+def _setting(shaped: Shaped) -> SettingEdit:
+    return SettingEdit(key=shaped["key"], before=shaped["before"], after=shaped["after"])
 
 
 def _row(shaped: Shaped) -> Row:

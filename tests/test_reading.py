@@ -303,10 +303,18 @@ def test_a_plan_of_a_newer_version(add: Callable[[Any], None]) -> None:
     document = json.loads(plan_json(WHOLE))
     add(document)
 
-    with pytest.raises(CtxprovError, match=r"written by a newer ctxprov .*: upgrade") as told:
+    with pytest.raises(CtxprovError, match=r"written by a newer ctxprov: .*Upgrade") as told:
         reread(json.dumps(document))
 
     assert "Make one" not in str(told.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_plan_that_a_shell_wrote_again(encoding: str) -> None:
+    """A redirect of PowerShell, with its byte order mark, is the plan that it redirects."""
+    raw = plan_json(WHOLE).encode(encoding)
+
+    assert plan_views_from_json(raw, where="plan.json") == (WHOLE,)
 
 
 @pytest.mark.parametrize(

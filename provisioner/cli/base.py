@@ -9,11 +9,13 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from msgspec.structs import replace
+
 from provisioner.catalog import load_catalog
 from provisioner.cli.git import exported, merge_base, root_of
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.manifest import Manifest, environments_of
-from provisioner.model import Change, Desired, Plan, Recorded
+from provisioner.model import Change, Desired, Plan, Recorded, StackSettings, setting_edits
 from provisioner.planner import as_if_applied, plan
 from provisioner.render.patch import Patch, patches
 from provisioner.resolver import load_and_resolve
@@ -24,12 +26,18 @@ def plan_against(
     desired: tuple[Desired, ...],
     base: tuple[Desired, ...],
     *,
+    settings: StackSettings | None,
     now: datetime,
 ) -> Plan:
-    """The edits that lead from *base* to *desired*, as a plan without time or drift."""
+    """
+    The edits that lead from *base* to *desired*, as a plan without time or drift.
+
+    *settings* are those of the stack at the base, if it was there.
+    """
     stack = manifest.stack
     state, live = as_if_applied(base, stack=stack, now=now)
-    return plan(desired, state, live, stack=stack, now=now, renames=manifest.moved)
+    found = plan(desired, state, live, stack=stack, now=now, renames=manifest.moved)
+    return replace(found, settings=setting_edits(settings, manifest.settings))
 
 
 def plan_for_review(
@@ -46,9 +54,10 @@ def plan_for_review(
     """What the working tree edits since its merge base with *ref*, and where texts differ."""
     with stack_at_base(folder, ref, environment=environment, models=models, now=now) as before:
         old, base = before or (None, ())
+        settings = old.settings if old else None
         if old and old.stack != manifest.stack:
-            base = ()  # another stack: nothing of it is on record or labelled as of this one
-        told = plan_against(manifest, desired, base, now=now)
+            settings, base = None, ()  # another stack: nothing of it is on record for this one
+        told = plan_against(manifest, desired, base, settings=settings, now=now)
         texts = _patches(told, old.root if old else None, manifest.root) if with_patches else ()
         return told, tuple(texts)
 

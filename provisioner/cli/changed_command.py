@@ -74,5 +74,5 @@ def _differs(
         )
     except CtxprovError:
         return True
-    told = plan_against(new, after.desired, before.desired, now=now)
-    return bool(told.edits) or old.stack != new.stack
+    told = plan_against(new, after.desired, before.desired, settings=old.settings, now=now)
+    return bool(told.digests) or old.stack != new.stack

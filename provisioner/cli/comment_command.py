@@ -59,7 +59,7 @@ def _told(forge: Forge, views: Sequence[PlanView]) -> str:
             return "The comment tells the same already."
         forge.edit(comment, text)
         return "Comment edited."
-    if not any(view.edits for view in views):
+    if not any(view.has_edits for view in views):
         return "There are no edits to comment on."
     forge.add(text)
     return "Comment written."

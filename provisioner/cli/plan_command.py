@@ -184,7 +184,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     if not run.is_quiet:
         show_plan(shown, colour=asked.colour, verbose=asked.verbose)
     refused = told.blocked or any(breach.refuses for breach in found)
-    pending = {change.reason.cause for change in told.pending} & asked.exit_on
+    pending = told.causes & asked.exit_on
     status = first_of(
         Status.REFUSED if refused else Status.OK,
         Status.PENDING if pending else Status.OK,

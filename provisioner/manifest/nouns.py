@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -17,8 +18,11 @@ from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.manifest.document import Place
-from provisioner.model import Life, Settings
+from provisioner.model import Life, Settings, StackSettings
 from provisioner.model.limits import Limits
+
+DEFAULT_STATE = "state"
+"""The address of the state where the manifest names none: a folder beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +131,13 @@ class Manifest(Frame, frozen=True, kw_only=True):
     """Old names of caches, each with its new one."""
     caches: Mapping[str, Entry]
     """By name, in the order of the files."""
+
+    @property
+    def settings(self) -> StackSettings:
+        """What it says of the whole stack."""
+        return StackSettings(
+            limits=self.limits,
+            key_envs=self.providers,
+            publish=self.publish,
+            state=sha256((self.state or DEFAULT_STATE).encode()).hexdigest(),
+        )

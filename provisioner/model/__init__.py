@@ -39,6 +39,12 @@ from provisioner.model.facts import (
     State,
 )
 from provisioner.model.results import Done, Failed, NotAttempted, Outcome, Result
+from provisioner.model.stack_settings import (
+    SettingEdit,
+    StackSettings,
+    setting_edits,
+    with_settings,
+)
 from provisioner.model.tenses import (
     Desired,
     DesiredAnnotation,
@@ -105,11 +111,15 @@ __all__ = [
     "Retired",
     "RetiringCache",
     "Scope",
+    "SettingEdit",
     "Settings",
+    "StackSettings",
     "State",
     "Ttl",
     "Until",
     "fingerprint_of",
     "is_pending",
     "name_of_change",
+    "setting_edits",
+    "with_settings",
 ]

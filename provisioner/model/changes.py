@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from provisioner.model.stack_settings import SettingEdit
 from provisioner.model.tenses import (
     Desired,
     DesiredAnnotation,
@@ -276,6 +277,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     at: datetime
     changes: tuple[Change, ...]
     edits: frozenset[Edit]
+    settings: tuple[SettingEdit, ...] = ()
+    """Edits of the settings of the stack, by key."""
     left_out: tuple[Change, ...] = ()
     """What selecting names took from it: all that stays as it is."""
 
@@ -288,13 +291,21 @@ class Plan(Struct, frozen=True, kw_only=True):
         return tuple(filter(is_pending, self.changes))
 
     @property
+    def causes(self) -> frozenset[Cause]:
+        """Of all that is pending."""
+        edited = {Cause.EDIT} if self.settings else set()
+        causes = {change.reason.cause for change in self.pending}
+        return frozenset(cause for cause in (*causes, *edited) if cause)
+
+    @property
     def blocked(self) -> tuple[Blocked, ...]:
         return tuple(change for change in self.changes if isinstance(change, Blocked))
 
     @property
     def digests(self) -> frozenset[str]:
         """Of each of its edits."""
-        return frozenset(edit.digest(self.stack) for edit in self.edits)
+        edits: tuple[Edit | SettingEdit, ...] = (*self.edits, *self.settings)
+        return frozenset(edit.digest(self.stack) for edit in edits)
 
     @property
     def fingerprint(self) -> str:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
+from provisioner.model.stack_settings import StackSettings
 from provisioner.model.tenses import Recorded, RecordedCache, RetiringCache
 
 
@@ -79,3 +80,5 @@ class State(Struct, frozen=True, kw_only=True):
     """By name."""
     retiring: Mapping[str, RetiringCache] = field(default_factory=lambda: MappingProxyType({}))
     """By id."""
+    stack_settings: StackSettings | None = None
+    """Those of the last apply; None in a state of an earlier ctxprov."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from provisioner.cache import Json
-from provisioner.model import Edit
+from provisioner.model import Edit, SettingEdit
 from provisioner.model.words import after_words, life_words, settings_words
 from provisioner.render.escape import json_text
 from provisioner.render.limits import BrokenLimit
@@ -43,6 +43,7 @@ def plan_json(plan: PlanView) -> str:
             "changes": [row_words(row) for row in plan.rows],
             "edits": [_named(edit) for edit in plan.edits],
             "desired": [_named(want) for want in plan.declared],
+            "settings": [_setting(edit) for edit in plan.settings],
         }
     )
 
@@ -98,6 +99,10 @@ def _limit(limit: BrokenLimit) -> dict[str, Json]:
 
 def _named(edit: Edit) -> dict[str, Json]:
     return {"name": edit.name, "after": after_words(edit.after) if edit.after else None}
+
+
+def _setting(edit: SettingEdit) -> dict[str, Json]:
+    return {"key": edit.key, "before": edit.before, "after": edit.after}
 
 
 def _moment(moment: datetime | None) -> str | None:

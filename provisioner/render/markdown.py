@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from provisioner.model import Plan, Result
+from provisioner.model import Plan, Result, SettingEdit
 from provisioner.render.escape import markdown, plain, prose
 from provisioner.render.groups import Group, grouped
 from provisioner.render.layout import clip
@@ -22,7 +22,7 @@ from provisioner.render.money import cost_text, rent_text, totals_text, unpriced
 from provisioner.render.result import Ending, ending, tally, tally_line
 from provisioner.render.row import Row, by_heading
 from provisioner.render.sizes import moment_short
-from provisioner.render.summary import SHORT, done_words, validity
+from provisioner.render.summary import SHORT, done_words, migration_line, setting_cells, validity
 from provisioner.render.view import PlanView
 from provisioner.render.wording import DRIFT, LIFECYCLE, PAST_WORDS
 
@@ -37,6 +37,7 @@ _CUT = (
     "which the job keeps as an artifact.\n"
 )
 _PLAN = ("Change", "Cache", "Provider and model", "Why", "Bytes", "Tokens", "Money")
+_SETTINGS = ("Setting of the stack", "Before", "After")
 _RESULT = ("Change", "Cache", "Outcome")
 
 
@@ -48,9 +49,11 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     removed = [_Line(_removed_cells(edit.name)) for edit in plan.unshown]
     tables = [
         _plan_table(None, [row for rows in edited.values() for row in rows], removed),
+        _Table(None, _SETTINGS, [_Line(_setting_cells(edit)) for edit in plan.settings]),
         *(_plan_table(heading, groups.get(heading, ())) for heading in (DRIFT, LIFECYCLE)),
     ]
-    limits = "".join(f"\n{_sentence(one)}\n" for one in limit_sentences(plan.limits))
+    sentences = (*limit_sentences(plan.limits), migration_line(plan))
+    limits = "".join(f"\n{_sentence(one)}\n" for one in filter(None, sentences))
     head = f"### ctxprov: {markdown(plan.stack)}: {_headline(plan)}\n{limits}"
     return _page(head, tables, f"\n{' '.join(_foot(plan))}\n", limit)
 
@@ -192,6 +195,10 @@ def _plan_table(title: str | None, rows: Sequence[Row], more: Iterable[_Line] = 
 def _removed_cells(name: str) -> tuple[str, ...]:
     """For an entry that is gone while no change says so."""
     return "- removed", _span(name), "", "no change of its own", "", "", ""
+
+
+def _setting_cells(edit: SettingEdit) -> tuple[str, ...]:
+    return tuple(_span(cell) for cell in setting_cells(edit))
 
 
 def _row_cells(group: Group) -> tuple[str, ...]:

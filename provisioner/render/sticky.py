@@ -84,6 +84,7 @@ def _told(views: Iterable[PlanView]) -> Iterable[str]:
         figures = view.totals.figures
         yield f"{figures.once.nano} {figures.delta.nano}"
         yield from (f"{limit.refused} {limit.why}" for limit in view.limits)
+        yield from (f"{edit.key} {edit.before}" for edit in view.settings)
         rows = (row for row in view.rows if row.is_edit)
         yield from (f"{row.action} {row.reason} {row.name}" for row in rows)
 

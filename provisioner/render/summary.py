@@ -4,6 +4,7 @@ A plan counted: the stable line that scripts look for, and how long it is true.
 
 from __future__ import annotations
 
+from provisioner.model import SettingEdit
 from provisioner.render.counts import VERBS
 from provisioner.render.money import rent_text, totals_text, unpriced_text
 from provisioner.render.sizes import when
@@ -25,6 +26,7 @@ def plan_line(plan: PlanView) -> str:
 def headline(plan: PlanView) -> str:
     """The same without what there is none of; `no changes` if that is nothing."""
     doing = [_counted(verb, number) for verb, number in plan.counts.items() if number]
+    doing += [settings_count(plan)] if plan.settings else []
     return ", ".join(doing) if not changes_nothing(plan) else "no changes"
 
 
@@ -32,6 +34,7 @@ def done_words(plan: PlanView) -> str:
     """`2 replaced, 1 created`: what a review is about, replacements first."""
     verbs = sorted(plan.counts, key=lambda verb: verb != "replace")
     done = [f"{plan.counts[verb]:,} {PAST_WORDS[verb]}" for verb in verbs if _is_done(plan, verb)]
+    done += [settings_count(plan)] if plan.settings else []
     return ", ".join(done) or "no changes"
 
 
@@ -41,7 +44,8 @@ def _is_done(plan: PlanView, verb: str) -> bool:
 
 def changes_nothing(plan: PlanView) -> bool:
     """Whether there is nothing to do and nothing refused."""
-    return not any(number for verb, number in plan.counts.items() if verb != "unchanged")
+    changes = any(number for verb, number in plan.counts.items() if verb != "unchanged")
+    return not changes and not plan.settings
 
 
 def no_changes(plan: PlanView) -> str:
@@ -67,8 +71,35 @@ def money_line(plan: PlanView) -> str:
 
 
 def fingerprint_line(plan: PlanView) -> str:
-    edits = f"{len(plan.edits)} edit{'' if len(plan.edits) == 1 else 's'}"
-    return f"Fingerprint {plan.fingerprint[:SHORT]} ({edits if plan.edits else 'no edits'})."
+    number = len(plan.edits) + len(plan.settings)
+    edits = f"{number} edit{'' if number == 1 else 's'}" if number else "no edits"
+    return f"Fingerprint {plan.fingerprint[:SHORT]} ({edits})."
+
+
+def settings_count(plan: PlanView) -> str:
+    number = len(plan.settings)
+    return f"{number:,} setting{'' if number == 1 else 's'} changed"
+
+
+def setting_cells(edit: SettingEdit) -> tuple[str, str, str]:
+    """Its key, and what it was and is: a digest is cut as a fingerprint is."""
+    return edit.key, _setting_text(edit.before), _setting_text(edit.after)
+
+
+def migration_line(plan: PlanView) -> str:
+    """Say what another address of the state takes; empty if it stays where it is."""
+    if not any(edit.key == "state" for edit in plan.settings):
+        return ""
+    return (
+        "The address of the state changes: move the state there with `ctxprov state migrate` "
+        "before the next apply, which would begin with an empty state."
+    )
+
+
+def _setting_text(value: str | None) -> str:
+    if value is None:
+        return "none"
+    return value[: len("sha256:") + SHORT] if value.startswith("sha256:") else value
 
 
 def removals_line(plan: PlanView) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from provisioner.render.escape import plain
 from provisioner.render.grid import Grid
-from provisioner.render.layout import NARROWEST, wrap
+from provisioner.render.layout import NARROWEST, hang, wrap
 from provisioner.render.limits import limit_sentences
 from provisioner.render.palette import Palette
 from provisioner.render.row import by_heading
@@ -19,10 +19,12 @@ from provisioner.render.sizes import span_text
 from provisioner.render.summary import (
     changes_nothing,
     fingerprint_line,
+    migration_line,
     money_line,
     no_changes,
     plan_line,
     removals_line,
+    setting_cells,
     validity,
 )
 from provisioner.render.view import PlanView
@@ -45,6 +47,9 @@ def plan_text(
     grid = Grid.of(told, width=width, palette=palette)
     blocks = [
         *(grid.section(name, group, verbose=verbose) for name, group in by_heading(told).items()),
+        [palette.paint("Settings of the stack", "strong"), *_settings(plan, width)]
+        if plan.settings
+        else [],
         [] if verbose else wrap(_retiring(plan), width),
         wrap(no_changes(plan), width) if changes_nothing(plan) else [],
         [
@@ -59,6 +64,12 @@ def plan_text(
         ),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _settings(plan: PlanView, width: int) -> Iterator[str]:
+    for edit in plan.settings:
+        key, before, after = setting_cells(edit)
+        yield from hang("  ~ ", plain(f"{key}: {before} → {after}"), width=width, indent=4)
 
 
 def _retiring(plan: PlanView) -> str:
@@ -78,3 +89,5 @@ def _caveats(plan: PlanView) -> Iterator[str]:
         yield "This is a part of the plan, selected by name; the rest stays as it is."
     if removals := removals_line(plan):
         yield removals
+    if migration := migration_line(plan):
+        yield migration

@@ -24,6 +24,7 @@ from provisioner.model import (
     Plan,
     Retire,
     RetiringCache,
+    SettingEdit,
 )
 from provisioner.model.limits import Breach
 from provisioner.model.money import Cost, Totals
@@ -51,6 +52,8 @@ class PlanView(Struct, frozen=True, kw_only=True):
     counts: Mapping[str, int]
     edits: tuple[Edit, ...]
     """By name."""
+    settings: tuple[SettingEdit, ...]
+    """Edits of the settings of the stack, by key."""
     declared: tuple[Edit, ...]
     """What the repository asks for, by name; empty in a view for a terminal."""
     rows: tuple[Row, ...]
@@ -58,6 +61,10 @@ class PlanView(Struct, frozen=True, kw_only=True):
     limits: tuple[BrokenLimit, ...]
     totals: Totals
     """Of every change, with a row or without."""
+
+    @property
+    def has_edits(self) -> bool:
+        return bool(self.edits or self.settings)
 
     @property
     def unshown(self) -> tuple[Edit, ...]:
@@ -99,6 +106,7 @@ def plan_view(
         commit=commit,
         counts=counts((action(change), change.reason) for change in plan.changes),
         edits=tuple(sorted(plan.edits, key=lambda edit: edit.name)),
+        settings=plan.settings,
         declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
         rows=rows(plan, changes, costs),
         limits=broken_limits(breaches),

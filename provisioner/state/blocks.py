@@ -55,6 +55,14 @@ def each(block: Block, key: str, read: Callable[[str, Json], T]) -> dict[str, T]
     return found
 
 
+def maybe(block: Block, key: str, read: Callable[[Json], T]) -> T | None:
+    """Read the value under *key*, unless it is null."""
+    try:
+        return None if block[key] is None else read(block[key])
+    except Misshapen as wrong:
+        raise wrong.under(key) from wrong
+
+
 def text(block: Block, key: str) -> str:
     value = block[key]
     if isinstance(value, str) and value:

@@ -35,12 +35,14 @@ from provisioner.state.blocks import (
     block,
     count,
     each,
+    maybe,
     moment,
     span,
     text,
     text_like,
     texts,
 )
+from provisioner.state.stack_settings import parse_stack_settings, stack_settings_words
 from provisioner.times import duration_text, moment_text
 
 VERSION = 1
@@ -56,6 +58,8 @@ _CACHE = frozenset(_ENTRY | {"id", "settings", "created_at", "expires_at"})
 _ANNOTATION = frozenset(_ENTRY | {"handle"})
 _RETIRING = frozenset({"name", "provider", "model", "retire_after", "until", "expires_at"})
 _STATE = frozenset({"version", "stack", "serial", "run", "providers", "caches", "retiring"})
+_ABSENT: dict[str, Json] = {"run": None, "stack_settings": None}
+"""What the states of an earlier ctxprov do not have."""
 
 _REMEDY = (
     "Restore it from version control or a backup: ctxprov state push FILE --force puts that in its "
@@ -65,7 +69,7 @@ _REMEDY = (
 
 
 def state_bytes(state: State) -> bytes:
-    document = {
+    document: dict[str, Json] = {
         "version": VERSION,
         "stack": state.stack,
         "serial": state.serial,
@@ -74,6 +78,8 @@ def state_bytes(state: State) -> bytes:
         "caches": {name: _record_words(record) for name, record in state.caches.items()},
         "retiring": {id_: _retiring_words(cache) for id_, cache in state.retiring.items()},
     }
+    if state.stack_settings:
+        document["stack_settings"] = stack_settings_words(state.stack_settings)
     return orjson.dumps(document, option=_FORM)
 
 
@@ -163,8 +169,8 @@ def _ailment(raw: bytes, error: orjson.JSONDecodeError) -> str:
 
 def _state(document: Json) -> State:
     if isinstance(document, dict):
-        document = {"run": None, **document}  # which states of an earlier ctxprov have not
-    fields = block(document, _STATE)
+        document = {**_ABSENT, **document}
+    fields = block(document, _STATE | _ABSENT.keys())
     if fields["version"] is True or fields["version"] != VERSION:
         raise Misshapen("version", f"this must be {VERSION}")
     state = State(
@@ -174,6 +180,7 @@ def _state(document: Json) -> State:
         providers=MappingProxyType(each(fields, "providers", _scope)),
         caches=MappingProxyType(each(fields, "caches", _record)),
         retiring=MappingProxyType(each(fields, "retiring", _retiring)),
+        stack_settings=maybe(fields, "stack_settings", parse_stack_settings),
     )
     _refuse_double_ids(state)
     return state

@@ -24,6 +24,7 @@ from provisioner.model import (
     Retired,
     RetiringCache,
     Scope,
+    StackSettings,
     State,
 )
 
@@ -33,6 +34,7 @@ class Draft:
 
     def __init__(self, state: State) -> None:
         self._before = state
+        self._stack_settings = state.stack_settings
         self._providers = dict(state.providers)
         self._caches = dict(state.caches)
         self._retiring = dict(state.retiring)
@@ -49,12 +51,19 @@ class Draft:
             providers=MappingProxyType(dict(self._providers)),
             caches=MappingProxyType(dict(self._caches)),
             retiring=MappingProxyType(dict(self._retiring)),
+            stack_settings=self._stack_settings,
         )
 
     def note_scope(self, provider: str, scope: Scope) -> bool:
         """Remember *scope*, and say whether that is news."""
         news = self._providers.get(provider) != scope
         self._providers[provider] = scope
+        return news
+
+    def note_settings(self, settings: StackSettings) -> bool:
+        """Remember *settings* of the stack, and say whether that is news."""
+        news = self._stack_settings != settings
+        self._stack_settings = settings
         return news
 
     def fold(self, fact: Fact) -> bool:

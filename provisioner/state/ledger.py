@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from provisioner.errors import StateError, StateTaken, Unsaved
 from provisioner.homes import Found, Home, OnWait
 from provisioner.homes.holder import Holder
-from provisioner.model import Fact, Scope, State
+from provisioner.model import Fact, Scope, StackSettings, State
 from provisioner.state.codec import state_bytes
 from provisioner.state.draft import Draft
 from provisioner.state.store import HeldFile, Store, state_name, state_of
@@ -150,6 +150,10 @@ class Ledger:
     def note_scope(self, provider: str, scope: Scope) -> None:
         """Remember where the caches of *provider* live."""
         self._stir(news=self._draft.note_scope(provider, scope))
+
+    def note_settings(self, settings: StackSettings) -> None:
+        """Remember the settings of the stack."""
+        self._stir(news=self._draft.note_settings(settings))
 
     def _stir(self, *, news: bool) -> None:
         if news:

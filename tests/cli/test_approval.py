@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.stage import GEMINI, LONG, Stage
+from tests.repository import git
 
 A, B, C = (f"{name}: {{{GEMINI}, content: {name}.md}}" for name in "abc")
 
@@ -72,3 +73,34 @@ def test_a_plan_of_several_stacks(stage: Stage) -> None:
     refused = stage.run("apply", str(folders[2]), "--plan", str(file))
     assert refused.status == 3
     assert "is a plan of the stack one, two, not of three" in refused.err
+
+
+MORE = "version: 1\nstack: demo\n"
+PUBLISH = "publish: handles.json\n"
+SETTINGS = {
+    "publish": "publish: other.json\n",
+    "limits": f"{PUBLISH}limits: {{delete: {{count: 9}}}}\n",
+    "key_env": f"{PUBLISH}providers: {{eu: {{type: gemini, key_env: GEMINI_API_KEY_EU}}}}\n",
+    "state": f"{PUBLISH}state: elsewhere\n",
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_settings_are_edits(stage: Stage, setting: str) -> None:
+    """A request that changes the settings of the stack is listed and planned as an edit."""
+    stage.write(A, head=MORE + PUBLISH, a=LONG)
+    git(stage.root, "init", "--quiet", "--initial-branch=main")
+    git(stage.root, "add", ".")
+    git(stage.root, "commit", "--quiet", "--message", "base")
+    before = stage.plan("--base", "main")
+    assert before["settings"] == []
+    assert stage.run("changed", ".", "--base", "main").out == ""
+
+    stage.write(A, head=MORE + SETTINGS[setting])
+
+    after = stage.plan("--base", "main")
+    assert len(after["settings"]) == 1
+    assert after["edits"] == []
+    assert after["fingerprint"] != before["fingerprint"]
+    assert stage.run("changed", ".", "--base", "main").out == ".\n"
+    assert stage.run("plan", ".", "--base", "main", "--detailed-exitcode").status == 2

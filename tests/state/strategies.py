@@ -17,10 +17,12 @@ from provisioner.model import (
     RetiringCache,
     Scope,
     Settings,
+    StackSettings,
     State,
     Ttl,
     Until,
 )
+from provisioner.model.limits import HALF, Allowance, Bound, Limits
 
 names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,47}", fullmatch=True)
 ids = st.integers(1, 10**6).map("cachedContents/{}".format)
@@ -109,6 +111,26 @@ scopes = st.builds(
 )
 
 
+amounts = st.decimals(0, 10**6, places=2, allow_nan=False)
+bounds = st.builds(Bound, amounts, st.just("the state"))
+allowances = st.just(HALF) | st.builds(
+    Allowance, count=st.none() | bounds, percent=st.none() | bounds
+)
+stack_settings = st.builds(
+    StackSettings,
+    limits=st.builds(
+        Limits,
+        delete=allowances,
+        replace=allowances,
+        rent_per_hour=st.none() | bounds,
+        rent_total=st.none() | bounds,
+    ),
+    key_envs=st.dictionaries(names, st.none() | words, max_size=3),
+    publish=st.none() | words,
+    state=digests,
+)
+
+
 @st.composite
 def states(draw: st.DrawFn) -> State:
     known = draw(st.lists(ids, unique=True, max_size=8))
@@ -130,4 +152,5 @@ def states(draw: st.DrawFn) -> State:
         providers=draw(st.dictionaries(words, scopes, max_size=2)),
         caches=recorded,
         retiring=leaving,
+        stack_settings=draw(st.none() | stack_settings),
     )

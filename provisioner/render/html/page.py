@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from provisioner.model import SettingEdit
 from provisioner.model.money import Cost
 from provisioner.render.difference import differences
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
@@ -28,14 +29,17 @@ from provisioner.render.sizes import moment_short
 from provisioner.render.summary import (
     changes_nothing,
     headline,
+    migration_line,
     no_changes,
     removals_line,
+    setting_cells,
     validity,
 )
 from provisioner.render.view import PlanView
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _COLUMNS = ("Change", "Cache", "Provider and model", "Why", "Size", "Tokens", "Money")
+_SETTINGS = ("Setting", "Before", "After")
 MOST = 2_000
 """So many rows fit into a page that a browser likes; the rest is counted."""
 
@@ -49,6 +53,7 @@ def plan_article(view: PlanView) -> str:
             "article",
             _head(view),
             *(_section(heading, rows) for heading, rows in by_heading(shown).items()),
+            _settings(view.settings),
             tag("p", f"… and {len(told) - MOST:,} more rows.") if len(told) > MOST else None,
             _figure("Lives around now", timeline(view.rows, view.at)),
             _figure("Rent per hour", rent_chart(view.rows)),
@@ -86,6 +91,7 @@ def _head(view: PlanView) -> Markup:
         tag("p", " · ".join(facts), class_="quiet"),
         tag("p", "A part of the plan, selected by name.", class_="bad") if view.partial else None,
         tag("p", removals) if (removals := removals_line(view)) else None,
+        tag("p", migration) if (migration := migration_line(view)) else None,
         *(tag("p", sentence, class_="bad") for sentence in limit_sentences(view.limits)),
     )
 
@@ -104,6 +110,21 @@ def _section(heading: str, rows: Sequence[Row]) -> Markup:
             tag("tbody", *map(_row, rows)),
         ),
     )
+
+
+def _settings(edits: Sequence[SettingEdit]) -> Markup | None:
+    if not edits:
+        return None
+    rows = [
+        tag(
+            "tr",
+            *(tag("td", text, data_is=name) for name, text in zip(_SETTINGS, cells, strict=True)),
+        )
+        for cells in map(setting_cells, edits)
+    ]
+    head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in _SETTINGS)))
+    title = tag("h2", f"Settings of the stack ({len(edits):,})")
+    return tag("section", title, tag("table", head, tag("tbody", *rows)))
 
 
 def _row(row: Row) -> Markup:

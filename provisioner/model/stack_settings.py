@@ -1,0 +1,118 @@
+"""
+The settings of a stack that are no cache's: limits, keys, and where things are kept.
+
+The state records those of the last apply, so that a change of them is an edit like any
+other: shown, approved and then recorded.  A schedule uses the recorded ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
+from hashlib import sha256
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.model.limits import Allowance, Bound, Limits
+
+
+class StackSettings(Struct, frozen=True, kw_only=True):
+    """What a manifest says of a whole stack, in one of its environments if it has any."""
+
+    limits: Limits
+    key_envs: Mapping[str, str | None]
+    """For each provider that keeps caches, the variable that holds its key, if it names one."""
+    publish: str | None
+    state: str
+    """SHA-256 of the state's address, as hexadecimal digits."""
+
+    def texts(self) -> dict[str, str]:
+        """Every setting by its dotted key, as text that is equal only for equal settings."""
+        return dict(_texts(self))
+
+
+class SettingEdit(Struct, frozen=True, kw_only=True):
+    """The repository says something else of one setting; None is a setting that is not there."""
+
+    key: str
+    before: str | None
+    after: str | None
+
+    def digest(self, stack: str) -> str:
+        """SHA-256 over stack and environment, key and after, unlike that of any cache's edit."""
+        words = [stack, "setting", self.key, self.after]
+        return sha256(json.dumps(words).encode()).hexdigest()
+
+
+def setting_edits(recorded: StackSettings | None, wanted: StackSettings) -> tuple[SettingEdit, ...]:
+    """What *wanted* changes of *recorded*, by key; nothing if nothing is recorded."""
+    if recorded is None:
+        return ()
+    old, new = recorded.texts(), wanted.texts()
+    return tuple(
+        SettingEdit(key=key, before=old.get(key), after=new.get(key))
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    )
+
+
+def with_settings(
+    recorded: StackSettings | None, wanted: StackSettings, keys: Collection[str]
+) -> StackSettings:
+    """*recorded* with the settings under *keys* as *wanted* has them."""
+    if recorded is None:
+        return wanted
+    providers = {
+        name: source.key_envs[name]
+        for name in sorted(wanted.key_envs.keys() | recorded.key_envs.keys())
+        for source in (wanted if f"providers.{name}" in keys else recorded,)
+        if name in source.key_envs
+    }
+    limits = {field: getattr(wanted.limits, field) for key, field in _LIMITS.items() if key in keys}
+    return StackSettings(
+        limits=replace(recorded.limits, **limits),
+        key_envs=providers,
+        publish=(wanted if "publish" in keys else recorded).publish,
+        state=(wanted if "state" in keys else recorded).state,
+    )
+
+
+_LIMITS: Mapping[str, str] = {
+    "limits.delete": "delete",
+    "limits.replace": "replace",
+    "limits.rent_per_hour": "rent_per_hour",
+    "limits.rent_total_per_30_days": "rent_total",
+}
+
+
+def _texts(settings: StackSettings) -> Iterator[tuple[str, str]]:
+    for key, field in _LIMITS.items():
+        match getattr(settings.limits, field):
+            case Allowance() as allowance:
+                yield key, _allowance(allowance)
+            case Bound(most):
+                yield key, f"{decimal_text(most)} USD"
+            case _:
+                pass
+    for name, variable in settings.key_envs.items():
+        yield f"providers.{name}", f"gemini, key_env {variable}" if variable else "gemini"
+    if settings.publish is not None:
+        yield "publish", settings.publish
+    yield "state", f"sha256:{settings.state}"
+
+
+def _allowance(allowance: Allowance) -> str:
+    said = [
+        f"{decimal_text(bound.most)}{unit}"
+        for bound, unit in ((allowance.count, " caches"), (allowance.percent, "%"))
+        if bound
+    ]
+    from_ = f" of {allowance.of_at_least} or more" if allowance.of_at_least else ""
+    return (" and ".join(said) or "any") + from_
+
+
+def decimal_text(amount: Decimal) -> str:
+    """*amount* without trailing zeros or an exponent: equal amounts read the same."""
+    return format(amount.normalize(), "f")
