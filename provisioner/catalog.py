@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from provisioner.errors import ManifestError, Problem
+from provisioner.files import read_whole
 from provisioner.model.known import Model, Offer, Period, Rate
 from provisioner.shapes import schema_bytes
 from provisioner.times import parse_duration
@@ -27,6 +28,8 @@ from provisioner.times import parse_duration
 Row: TypeAlias = Mapping[str, Any]
 """A piece of the file, of the shape that its schema gives."""
 
+_LARGEST = 16 * 1024 * 1024
+"""Bytes of a user's file: some ten thousand models."""
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -84,7 +87,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
 def _theirs(path: Path) -> Row:
     try:
-        raw = path.read_bytes()
+        raw = read_whole(path, most=_LARGEST, follow=True)
         problems = [Problem(str(path), 1, 1, where, message) for where, message in _misshapen(raw)]
         if problems:
             raise ManifestError(problems)

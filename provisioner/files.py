@@ -1,8 +1,8 @@
 """
 Whole files: read one at once, replace one in one step.
 
-Only regular files are touched, never what a link or a device leads to.  This module
-knows nothing of what is in them.
+Only regular files are touched, and none is read beyond its limit: a device may never end, a FIFO
+may never begin, a sparse file may have terabytes.  This module knows nothing of what is in them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,73 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+LARGEST = 256 * 1024 * 1024
+"""Bytes of the largest document of ours: a state, a plan, published handles."""
 
-def read_whole(path: Path) -> bytes:
-    """Read a regular file.  Raises OSError, also for a link, a folder or a device."""
-    _mode_of_regular(path)
-    return path.read_bytes()
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CHUNK = 64 * 1024
+_KINDS = (
+    (stat.S_ISLNK, errno.ELOOP, "a symbolic link"),
+    (stat.S_ISDIR, errno.EISDIR, "a folder"),
+    (stat.S_ISFIFO, errno.EINVAL, "a FIFO"),
+    (stat.S_ISSOCK, errno.EINVAL, "a socket"),
+    (stat.S_ISCHR, errno.EINVAL, "a device"),
+    (stat.S_ISBLK, errno.EINVAL, "a device"),
+)
+
+
+def read_whole(path: Path, *, most: int = LARGEST, follow: bool = False) -> bytes:
+    """
+    Read a regular file of at most *most* bytes; *follow* a symbolic link to one.
+
+    Never waits and never holds more than *most* bytes.  Raises OSError, whose `strerror` names
+    the kind, the size and the limit.
+    """
+    descriptor = open_regular(path, follow=follow)
+    try:
+        return read_open(descriptor, most=most)
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: str | os.PathLike[str], *, follow: bool) -> int:
+    """
+    Open a regular file for reading; the caller closes it.
+
+    Raises OSError for anything else, at once: what it is decides before and after it is opened,
+    since to open a device may do something.
+    """
+    _check_kind(os.stat(path, follow_symlinks=follow).st_mode, path)  # noqa: PTH116  # a hot path
+    descriptor = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
+    try:
+        _check_kind(os.fstat(descriptor).st_mode, path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_open(descriptor: int, *, most: int) -> bytes:
+    """Read an open file from here to its end.  Raises OSError beyond *most* bytes."""
+    size = os.fstat(descriptor).st_size
+    if size > most:
+        raise _too_large(f"it has {size:,} bytes", most)
+    content = bytearray()
+    while chunk := os.read(descriptor, max(size + 1 - len(content), _CHUNK)):
+        content += chunk
+        if len(content) > most:
+            raise _too_large("it grows while it is read", most)
+    return bytes(content)
+
+
+def _too_large(what: str, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"{what}, and at most {most:,} are read")
+
+
+def _check_kind(mode: int, path: str | os.PathLike[str]) -> None:
+    for is_kind, number, noun in _KINDS:
+        if is_kind(mode):
+            raise OSError(number, f"it is {noun}, not a regular file", os.fspath(path))
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -38,12 +100,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _mode_of_regular(path: Path) -> int:
     mode = path.lstat().st_mode
-    if stat.S_ISLNK(mode):
-        raise OSError(errno.ELOOP, "a symbolic link is in its place", str(path))
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "a folder is in its place", str(path))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "something that is no regular file is in its place", str(path))
+    _check_kind(mode, path)
     return stat.S_IMODE(mode)
 
 

@@ -23,6 +23,7 @@ from jsonschema_rs import Draft202012Validator, ValidationError, ValidationError
 from provisioner.cache import Json
 from provisioner.documents import newer, utf8
 from provisioner.errors import CtxprovError
+from provisioner.files import LARGEST
 from provisioner.model import After, Edit, Plan, Reason, SettingEdit
 from provisioner.model.words import parse_after, parse_life, parse_settings
 from provisioner.pricing import totals
@@ -38,9 +39,6 @@ from provisioner.render.view import PlanView
 from provisioner.render.wording import EDITS, SECTIONS, heading_of
 from provisioner.shapes import schema_bytes
 from provisioner.times import parse_moment
-
-LARGEST = 256 * 2**20
-"""Bytes; some hundred thousand caches."""
 
 _HEADINGS: Mapping[str, str] = MappingProxyType({word: name for name, word in SECTIONS.items()})
 _IDLE = frozenset({"keep", "leave", "blocked"})

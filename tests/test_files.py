@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,9 +114,9 @@ def test_folder_and_fifo(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "pipe"):
-        with pytest.raises(OSError, match="in its place"):
+        with pytest.raises(OSError, match="not a regular file"):
             write_whole(tmp_path / name, NEW)
-        with pytest.raises(OSError, match="in its place"):
+        with pytest.raises(OSError, match="not a regular file"):
             read_whole(tmp_path / name)
     assert names(tmp_path) == ["folder", "pipe"]
 
@@ -125,3 +126,58 @@ def test_long_name(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)
     write_whole(path, NEW)
     assert path.read_bytes() == NEW
+
+
+def make_sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(3 * 2**30)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(path.parent)  # an address of a socket is short
+        try:
+            server.bind(path.name)
+        finally:
+            os.chdir(here)
+
+
+KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "fifo": (os.mkfifo, "it is a FIFO, not a regular file"),
+    "folder": (Path.mkdir, "it is a folder, not a regular file"),
+    "socket": (make_socket, "it is a socket, not a regular file"),
+    "sparse": (make_sparse, "it has 3,221,225,472 bytes, and at most 268,435,456 are read"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a regular file"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds(tmp_path: Path, kind: str) -> None:
+    """What is no file, or too large a one, is refused at once by its kind, size and limit."""
+    make, why = KINDS[kind]
+    make(tmp_path / "f")
+    with pytest.raises(OSError) as caught:  # noqa: PT011  # its words follow
+        read_whole(tmp_path / "f", follow=True)
+    assert caught.value.strerror == why
+
+
+def test_a_link_is_followed_where_it_may_be(tmp_path: Path) -> None:
+    """A path that a person names may be a link, as what Kubernetes mounts is."""
+    (tmp_path / "target").write_bytes(OLD)
+    (tmp_path / "link").symlink_to("target")
+    assert read_whole(tmp_path / "link", follow=True) == OLD
+
+
+def test_limit(tmp_path: Path) -> None:
+    """A file of exactly its limit is read, one byte more is refused."""
+    (tmp_path / "f").write_bytes(OLD)
+    assert read_whole(tmp_path / "f", most=4) == OLD
+    with pytest.raises(OSError, match="it has 4 bytes, and at most 3 are read"):
+        read_whole(tmp_path / "f", most=3)
+
+
+def test_a_file_that_denies_its_size() -> None:
+    """A file whose size is unknown until it is read is held to its limit all the same."""
+    with pytest.raises(OSError, match="it grows while it is read, and at most 10 are read"):
+        read_whole(Path("/proc/self/status"), most=10)

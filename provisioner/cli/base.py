@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from provisioner.catalog import load_catalog
 from provisioner.cli.git import exported, merge_base, root_of
 from provisioner.errors import CtxprovError, ManifestError
-from provisioner.manifest import Manifest, environments_of
+from provisioner.manifest import Folder, Manifest, Unreadable, environments_of
 from provisioner.model import Change, Desired, Plan, Recorded, StackSettings, setting_edits
 from provisioner.planner import as_if_applied, plan
 from provisioner.render.patch import Patch, patches
 from provisioner.resolver import load_and_resolve
+from provisioner.resolver.reading import read_bytes
 
 
 def plan_against(
@@ -120,11 +121,16 @@ def _paths(change: Change, side: str) -> tuple[str, ...]:
 
 
 def _contents(root: Path | None, paths: tuple[str, ...]) -> dict[str, bytes]:
-    """The files, whose paths were found to be inside the folder; but for those not there."""
+    """
+    The files that are there and inside of the folder.
+
+    A path that one side names may be a link out of the folder on the other.
+    """
     contents: dict[str, bytes] = {}
     if root is None:
         return contents
+    folder = Folder(root)
     for path in paths:
-        with suppress(OSError):
-            contents[path] = (root / path).read_bytes()
+        with suppress(Unreadable):
+            contents[path] = read_bytes(folder, path)
     return contents

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from provisioner.cli.forge import Api, Comment, Denied, Shaped, needed, only
 from provisioner.errors import CtxprovError
+from provisioner.files import read_whole
 
 _TOKEN = "Give the step `GITHUB_TOKEN: ${{ github.token }}` and the job `pull-requests: write`."  # noqa: S105  # a hint
 
@@ -80,7 +81,7 @@ def merged_pull_request(api: Api, environ: Mapping[str, str], author: str | None
 def _event(environ: Mapping[str, str]) -> Shaped:
     path = Path(needed(environ, "GITHUB_EVENT_PATH"))
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_whole(path, follow=True))
     except (OSError, ValueError) as error:
         raise CtxprovError(f"The event of this job cannot be read: {error}") from error
 

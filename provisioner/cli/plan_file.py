@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from provisioner.errors import CtxprovError
-from provisioner.reading import LARGEST, plan_views_from_json
+from provisioner.files import read_whole
+from provisioner.reading import plan_views_from_json
 from provisioner.render.view import PlanView
 
 
 def plan_views(file: Path) -> tuple[PlanView, ...]:
     """The plan in *file*, or those of several stacks.  Raises CtxprovError for anything else."""
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(LARGEST + 1)
+        raw = read_whole(file, follow=True)
     except OSError as error:
         raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error
     return plan_views_from_json(raw, where=str(file))

@@ -170,7 +170,7 @@ def push(file: Path, *, force: bool, **said: object) -> Status:
       ctxprov state push earlier.json --force --dry-run
     """
     try:
-        raw = read_whole(file)
+        raw = read_whole(file, follow=True)
     except OSError as error:
         raise StateError(f"{file} cannot be read: {error.strerror}.") from error
 

@@ -13,11 +13,13 @@ from types import FrameType
 
 from starlette.types import ASGIApp
 
+from provisioner.emulator.loopback import LoopbackOnly
+
 
 async def serve(
     app: ASGIApp, *, port: int, on_ready: Callable[[str], None], host: str = "127.0.0.1"
 ) -> None:
-    """Serve *app* until SIGINT, SIGTERM or cancellation.
+    """Serve *app* to this machine until SIGINT, SIGTERM or cancellation.
 
     Port 0 takes a free one; *on_ready* gets the URL as soon as connections are accepted. Raises
     OSError when the address is taken and ImportError without uvicorn. A second signal does not
@@ -41,7 +43,11 @@ async def serve(
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         server = Server(
             uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="off", log_level="error"
+                LoopbackOnly(app),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                log_level="error",
             )
         )
         try:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from provisioner.environment import process_environment
 from provisioner.errors import PublishError, StateError
+from provisioner.files import LARGEST, open_regular, read_open
 from provisioner.homes import Home, is_remote, open_home, split_file
 
 
@@ -63,17 +64,22 @@ class FileSource:
 
     def read(self) -> bytes | None:
         try:
-            with self._path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                seen = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
-                if seen == self._seen:
-                    return None
-                raw = file.read()
+            return self._new_content(open_regular(self._path, follow=True))
         except FileNotFoundError as error:
             self._seen = ()
             raise Missing from error
         except OSError as error:
             raise PublishError(f"it cannot be read: {error.strerror}") from error
+
+    def _new_content(self, descriptor: int) -> bytes | None:
+        try:
+            status = os.fstat(descriptor)
+            seen = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+            if seen == self._seen:
+                return None
+            raw = read_open(descriptor, most=LARGEST)
+        finally:
+            os.close(descriptor)
         self._seen = seen
         return raw
 

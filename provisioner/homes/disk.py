@@ -31,6 +31,8 @@ from provisioner.homes.home import Found, OnWait
 
 _POLL = 0.25
 _TEXT = 4096
+_BEGINNING = b'{"id":'
+"""Of every lock that a run has written into, be it half."""
 
 
 def home_at(
@@ -197,7 +199,8 @@ def _try(lock: Path, who: Holder) -> int | None:
 
 def _open(lock: Path) -> int:
     # Never truncated here: until it is locked, the text in it is somebody else's.
-    opened = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    opened = os.open(lock, flags, 0o666)
     if not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
         raise OSError(errno.EINVAL, "it is no regular file")
@@ -225,14 +228,23 @@ def _is_at(opened: int, lock: Path) -> bool:
 
 
 def _sign(opened: int, who: Holder) -> int:
+    _check_ours(opened)
     os.ftruncate(opened, 0)
     os.write(opened, holder_bytes(who))
     return opened
 
 
+def _check_ours(opened: int) -> None:
+    """Refuse what stands where the lock should be: the `uv.lock` of a project, perhaps."""
+    text = os.pread(opened, _TEXT + 1, 0)
+    is_ours = text.startswith(_BEGINNING) or not text.strip(b"\0")  # all zeros: a power cut
+    if not is_ours or len(text) > _TEXT:
+        raise OSError(errno.EEXIST, "it holds something that ctxprov did not write")
+
+
 def _text(lock: Path) -> Holder | None:
-    with suppress(OSError), lock.open("rb") as file:
-        return parse_holder(file.read(_TEXT))
+    with suppress(OSError):
+        return parse_holder(read_whole(lock, most=_TEXT))
     return None
 
 

@@ -26,8 +26,9 @@ import orjson
 from msgspec import Struct
 
 from provisioner.errors import HomeUnreachable, StateError, StateTaken
+from provisioner.files import LARGEST
 from provisioner.homes.careful import Careful
-from provisioner.homes.home import Found, Home
+from provisioner.homes.home import Found, Home, oversize
 from provisioner.homes.lease import Leased
 
 _ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
@@ -37,6 +38,8 @@ _TIMEOUT = httpx.Timeout(20, connect=5)
 _BOUNDARY = f"ctxprov-{secrets.token_hex(16)}"
 _NO_BUCKET = "The specified bucket"
 """How the answer begins if there is no bucket; where a file is absent, it begins otherwise."""
+_CHUNK = 64 * 1024
+_OF_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
 
 
@@ -63,7 +66,9 @@ def home_at(
 class Bucket:
     """Files in a bucket."""
 
-    def __init__(self, address: str, *, server: str, authority: Authority) -> None:
+    def __init__(
+        self, address: str, *, server: str, authority: Authority, largest: int = LARGEST
+    ) -> None:
         found = _ADDRESS.fullmatch(address)
         if not found:
             raise StateError(f"{address!r} is no address of a bucket: it is gs://BUCKET/PREFIX.")
@@ -71,6 +76,7 @@ class Bucket:
         self._prefix = f"{prefix}/" if prefix else ""
         self._server = server.rstrip("/")
         self._authority = authority
+        self._largest = largest
         # No connection is kept, for nobody closes a home.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._client = httpx.Client(timeout=_TIMEOUT, limits=limits)
@@ -113,7 +119,20 @@ class Bucket:
             headers = self._authority(self._client)
             if content:
                 headers["content-type"] = f"multipart/related; boundary={_BOUNDARY}"
-            return self._client.request(verb, url, params=wanted, content=content, headers=headers)
+            with self._client.stream(
+                verb, url, params=wanted, content=content, headers=headers
+            ) as answer:
+                return self._whole(name, answer)
+
+    def _whole(self, name: str, answer: httpx.Response) -> httpx.Response:
+        """Read *answer* to its end, and no further than a state may be long."""
+        content = bytearray()
+        for chunk in answer.iter_bytes(_CHUNK):
+            content += chunk
+            if len(content) > self._largest:
+                raise oversize(self.where(name), None, self._largest)
+        headers = {key: value for key, value in answer.headers.items() if key not in _OF_TRANSFER}
+        return httpx.Response(answer.status_code, headers=headers, content=bytes(content))
 
     @contextmanager
     def _translated(self, name: str) -> Iterator[None]:

@@ -14,7 +14,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
+from provisioner.errors import StateError
 from provisioner.homes.holder import Holder
+
+
+def oversize(where: str, size: int | None, most: int) -> StateError:
+    """Refuse the file at *where*: *size* bytes, as far as that is known, are over the limit."""
+    has = f"has {size:,} bytes" if size is not None else "has too many bytes"
+    return StateError(
+        f"{where} {has}, and at most {most:,} are read.  No state is so large: give ctxprov an "
+        "address of its own, or restore an earlier version.  Nothing was changed."
+    )
+
 
 OnWait: TypeAlias = Callable[[Holder | None, timedelta], None]
 """Told who holds the lock, where that is known, and how much longer we wait."""

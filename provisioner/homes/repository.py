@@ -24,7 +24,9 @@ from tempfile import mkdtemp
 from msgspec import Struct
 
 from provisioner.errors import GitFailed, GitTimeout, HomeUnreachable, StateError
+from provisioner.files import LARGEST
 from provisioner.git import Answer, Git, git_at, hardened
+from provisioner.homes.home import oversize
 
 TIMEOUT = 60.0
 """Seconds that one call of git may take."""
@@ -96,6 +98,8 @@ class Repository:
     environ: Mapping[str, str] = field(repr=False)
     warn: Callable[[str], None] = field(repr=False)
     timeout: float = TIMEOUT
+    largest: int = LARGEST
+    """Bytes of a file that is read."""
     _private: _Private | None = field(default=None, repr=False)
 
     def tip(self) -> str | None:
@@ -119,7 +123,10 @@ class Repository:
         return said.line if said.status == 0 else None
 
     def content(self, blob: str) -> bytes:
-        """What is in the file *blob*."""
+        """What is in the file *blob*.  Raises StateError if that is larger than a state can be."""
+        size = int(self._done("cat-file", "-s", blob).line)
+        if size > self.largest:
+            raise oversize(f"{self.branch}, blob {blob[:12]},", size, self.largest)
         return self._done("cat-file", "blob", blob).out
 
     def commit(self, parent: str | None, files: Mapping[str, bytes | None], message: str) -> str:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from provisioner.errors import HomeUnreachable, StateError, StateTaken
+from provisioner.files import LARGEST
 from provisioner.homes.careful import Careful
-from provisioner.homes.home import Found, Home
+from provisioner.homes.home import Found, Home, oversize
 from provisioner.homes.lease import Leased
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def home_at(
 class ObjectStore:
     """Files in a bucket or a container."""
 
-    def __init__(self, address: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, address: str, environ: Mapping[str, str], *, largest: int = LARGEST) -> None:
         found = _ADDRESS.fullmatch(address)
         if not found:
             raise StateError(
@@ -91,6 +92,7 @@ class ObjectStore:
                 "az://CONTAINER/PREFIX."
             )
         scheme, bucket, prefix = found[1].lower(), found[2], (found[3] or "").strip("/")
+        self._largest = largest
         self._address = f"{scheme}://{bucket}"
         self._prefix = f"{prefix}/" if prefix else ""
         with self._translated(""):
@@ -109,6 +111,8 @@ class ObjectStore:
         with self._translated(name):
             try:
                 answer = obstore.get(self._store, self._prefix + name)
+                if (size := answer.meta["size"]) > self._largest:
+                    raise oversize(self.where(name), size, self._largest)
                 return Found(content=bytes(answer.bytes()), version=answer.meta["e_tag"] or "")
             except FileNotFoundError as error:
                 if _lacks_bucket(str(error)):

@@ -21,9 +21,8 @@ from msgspec import Struct
 
 from provisioner import __version__
 from provisioner.errors import HomeUnreachable, StateError
-
-LARGEST = 256 * 1024 * 1024
-"""Bytes of an answer."""
+from provisioner.files import LARGEST
+from provisioner.homes.home import oversize
 
 _PATIENCE = httpx.Timeout(60.0, connect=10.0)
 _WORDS = 200
@@ -81,6 +80,7 @@ class Wire:
     credential: Credential | None
     retries: Retries = field(default_factory=Retries)
     largest: int = LARGEST
+    """Bytes of an answer."""
     sleep: Callable[[float], None] = time.sleep
     _client: httpx.Client | None = field(default=None, repr=False)
 
@@ -121,9 +121,7 @@ class Wire:
         for chunk in response.iter_raw():
             whole += chunk
             if len(whole) > self.largest:
-                raise StateError(
-                    f"{self.host} sent more than {self.largest} bytes: no state is so long."
-                )
+                raise oversize(f"an answer of {self.host}", None, self.largest)
         return bytes(whole)
 
     def _judge(self, answer: Answer, headers: httpx.Headers) -> None:

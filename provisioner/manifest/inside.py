@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from pathlib import Path
 
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+from provisioner.files import open_regular
 
 
 class Unreadable(Exception):
@@ -38,11 +37,7 @@ class Folder:
         folder, _, name = path.rpartition("/")
         real = self._real.get(folder) or self._enter(folder)
         descriptor = self._descriptor(f"{real}/{name}")
-        try:
-            return descriptor, _regular_size(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
+        return descriptor, os.fstat(descriptor).st_size
 
     def listed(self, folder: str) -> list[os.DirEntry[str]]:
         """
@@ -80,25 +75,16 @@ class Folder:
 
     def _descriptor(self, real: str) -> int:
         try:
-            return os.open(real, _FLAGS)
+            return open_regular(real, follow=False)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise Unreadable(_reason(error)) from error
         target = os.path.realpath(real)
         self._check(target)
         try:
-            return os.open(target, _FLAGS)
+            return open_regular(target, follow=False)
         except OSError as error:
             raise Unreadable(_reason(error)) from error
-
-
-def _regular_size(descriptor: int) -> int:
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode):
-        return status.st_size
-    if stat.S_ISDIR(status.st_mode):
-        raise Unreadable("is a folder: name a file")
-    raise Unreadable("is not a regular file")
 
 
 def _reason(error: OSError) -> str:
@@ -107,8 +93,10 @@ def _reason(error: OSError) -> str:
             return "does not exist"
         case PermissionError():
             return "cannot be read: permission denied"
-        case _ if error.errno in {errno.ENXIO, errno.EOPNOTSUPP}:
-            return "is not a regular file"
+        case IsADirectoryError():
+            return "is a folder: name a file"
+        case _ if error.errno == errno.EINVAL:
+            return str(error.strerror).removeprefix("it ")
         case _ if error.errno == errno.ELOOP:
             return "is a symlink that leads in a circle"
         case _:

@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from provisioner.errors import ManifestError, Problem
+from provisioner.files import read_open
 from provisioner.manifest.declared import Entries, declared, elsewhere, names_of
 from provisioner.manifest.document import Document, Place
 from provisioner.manifest.environments import names_in, overlay_of, published, shared_files
@@ -148,10 +149,14 @@ def _documents(root: Path, files: Iterable[str], problems: list[Problem]) -> Ite
 
 def _bytes(folder: Folder, name: str) -> bytes:
     descriptor, size = folder.open(name)
-    with open(descriptor, "rb") as file:  # noqa: PTH123  # it is open already
+    try:
         if size > _MAX_SIZE:
             raise Unreadable(f"is {size:,} bytes long; a manifest has at most {_MAX_SIZE:,}")
-        return file.read(_MAX_SIZE)
+        return read_open(descriptor, most=_MAX_SIZE)
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 def _silence(documents: Sequence[Document]) -> Iterator[Problem]:

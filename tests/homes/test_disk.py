@@ -267,3 +267,20 @@ def test_nothing_is_lost_between_writers(tmp_path: Path) -> None:
         assert process.wait(60) == 0
 
     assert (tmp_path / "count").read_bytes() == b"60"
+
+
+@pytest.mark.parametrize("text", ['version = 1\n[[package]]\nname = "click"\n', "{}", "\0" * 5000])
+def test_a_foreign_file_where_the_lock_should_be(tmp_path: Path, text: str) -> None:
+    """A file with the lock's name that ctxprov did not write is refused, and stays as it is."""
+    lock = tmp_path / "uv.lock"
+    lock.write_text(text)
+    with pytest.raises(StateError, match="ctxprov did not write"):
+        take(tmp_path, "uv.json")
+    assert lock.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", '{"id":"ab', "\0" * 200])
+def test_what_a_power_cut_left_of_a_lock(tmp_path: Path, text: str) -> None:
+    """Half of a lock, or zeros in its place, keep no run out."""
+    (tmp_path / "uv.lock").write_text(text)
+    assert take(tmp_path, "uv.json") == []

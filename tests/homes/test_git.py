@@ -107,6 +107,15 @@ def test_the_address(clone: Callable[..., Path]) -> None:
     assert not home.keeps_history
 
 
+def test_oversize(clone: Callable[..., Path]) -> None:
+    """A file larger than a state can be is not read."""
+    home = files(clone("here"))
+    home.write("a.json", b"four", expected=None)
+    home.repository.largest = 3
+    with pytest.raises(StateError, match="has 4 bytes, and at most 3 are read"):
+        home.read("a.json")
+
+
 def test_another_clone_reads_what_was_written(clone: Callable[..., Path]) -> None:
     """What one clone writes another reads, with its version; deleted, it is gone for both."""
     here, there = files(clone("here")), files(clone("there"))

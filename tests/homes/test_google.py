@@ -45,3 +45,12 @@ def test_no_bucket(server: States, body: bytes) -> None:
 
     with pytest.raises(StateError, match="gs://my-bucket is not there"):
         bucket(server, "gs://my-bucket/x").read(NAME)
+
+
+def test_oversize(server: States) -> None:
+    """An answer is read no further than a state may be long."""
+    server.before = lambda _: (200, b"four", {"x-goog-generation": "1"})
+    place = Bucket("gs://states/x", server=server.url, authority=lambda _: {}, largest=3)
+
+    with pytest.raises(StateError, match="has too many bytes, and at most 3 are read"):
+        place.read(NAME)

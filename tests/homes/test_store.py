@@ -53,6 +53,14 @@ def test_no_bucket(environ: Mapping[str, str]) -> None:
         home.write(NAME, b"one", expected=None)
 
 
+def test_oversize(environ: Mapping[str, str]) -> None:
+    """A file larger than a state can be is refused before it is fetched."""
+    store = ObjectStore(f"s3://{BUCKET}/{uuid4().hex}", environ, largest=3)
+    store.write(NAME, b"four", expected=None)
+    with pytest.raises(StateError, match="has 4 bytes, and at most 3 are read"):
+        store.read(NAME)
+
+
 def test_server_gone() -> None:
     """A server that is gone is unreachable, and nobody waits for minutes to learn it."""
     with socket.socket() as taken:

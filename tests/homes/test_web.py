@@ -206,7 +206,7 @@ def test_a_huge_answer(server: States) -> None:
     home = at(server.url + "/states")
     assert isinstance(home, WebHome)
 
-    with pytest.raises(StateError, match="more than 4000 bytes"):
+    with pytest.raises(StateError, match="at most 4,000 are read"):
         replace(home, wire=replace(home.wire, largest=4000)).read(NAME)
 
 

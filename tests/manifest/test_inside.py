@@ -108,8 +108,8 @@ def test_absolute(root: Path) -> None:
         (".", "is a folder: name a file"),
         ("dangling.md", "does not exist"),
         ("circle.md", "is a symlink that leads in a circle"),
-        ("fifo.md", "is not a regular file"),
-        ("socket.md", "is not a regular file"),
+        ("fifo.md", "is a FIFO, not a regular file"),
+        ("socket.md", "is a socket, not a regular file"),
         ("a" * 300, "cannot be read: File name too long"),
     ],
 )
@@ -135,7 +135,7 @@ def test_device(root: Path) -> None:
     except PermissionError:
         pytest.skip("only root may make a device")
 
-    assert complaint(root, "zero.md") == "is not a regular file"
+    assert complaint(root, "zero.md") == "is a device, not a regular file"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
