@@ -84,18 +84,30 @@ def _check_kind(mode: int, path: str | os.PathLike[str]) -> None:
             raise OSError(number, f"it is {noun}, not a regular file", os.fspath(path))
 
 
-def write_whole(path: Path, content: bytes) -> None:
+DRAFT = ".ctxprov.tmp"
+"""The draft of a writer that has its folder to itself."""
+
+
+def write_whole(path: Path, content: bytes, *, alone: bool = False) -> None:
     """
     Replace the file at *path* in one step, or leave everything as it was.
 
     A reader sees the old content or the new, never half of it, and once this returns the
     new one survives a power cut.  The file keeps its permissions; missing folders are
     made.  Raises OSError, also if something other than a regular file is in its place.
+
+    *alone*: no other process writes into the folder.  The draft then has one name, so that the
+    next writer clears away what a killed one left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    name = DRAFT if alone else f".ctxprov-{secrets.token_hex(8)}.tmp"
+    draft = path.with_name(name)
     with suppress(FileNotFoundError):
-        return _replace(path, content, _mode_of_regular(path))
-    return _replace(path, content, None)
+        if alone:
+            draft.unlink()
+    with suppress(FileNotFoundError):
+        return _replace(path, draft, content, _mode_of_regular(path))
+    return _replace(path, draft, content, None)
 
 
 def _mode_of_regular(path: Path) -> int:
@@ -104,8 +116,7 @@ def _mode_of_regular(path: Path) -> int:
     return stat.S_IMODE(mode)
 
 
-def _replace(path: Path, content: bytes, mode: int | None) -> None:
-    draft = path.with_name(f".ctxprov-{secrets.token_hex(8)}.tmp")
+def _replace(path: Path, draft: Path, content: bytes, mode: int | None) -> None:
     try:
         with draft.open("xb") as file:
             if mode is not None:

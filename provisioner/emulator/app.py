@@ -14,7 +14,7 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -67,7 +67,10 @@ class Emulator:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"this application speaks HTTP, not {scope['type']}")
-        response = await self._respond(Request(scope, receive))
+        try:
+            response = await self._respond(Request(scope, receive))
+        except ClientDisconnect:
+            return  # a client that broke off in the middle of its request waits for no answer
         await response(scope, receive, send)
 
     def close(self) -> None:

@@ -19,13 +19,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
 from msgspec import Struct
 
 from provisioner.errors import StateError, StateLocked, StateTaken
-from provisioner.files import read_whole, write_whole
+from provisioner.files import DRAFT, read_whole, write_whole
 from provisioner.homes.holder import Holder, holder_bytes, parse_holder
 from provisioner.homes.home import Found, OnWait
 
@@ -74,9 +75,9 @@ class DiskHome(Struct, frozen=True):
         path = self.folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(path.parent):
+            with _alone(path.parent) as alone:
                 self._expect(name, expected)
-                write_whole(path, content)
+                write_whole(path, content, alone=alone)
         except OSError as error:
             raise StateError(
                 f"{path} cannot be written: {error.strerror}.  The file is as it was before.  "
@@ -119,6 +120,7 @@ class DiskHome(Struct, frozen=True):
             on_wait(holder, timedelta(seconds=remaining))
             await self.sleep(min(_POLL, remaining))
         try:
+            self._clear_drafts(lock.stem)
             yield DiskHold(self)
         finally:
             _release(opened)
@@ -134,6 +136,13 @@ class DiskHome(Struct, frozen=True):
             f"the lock of {self.where(name)} ends with the run that holds it, however that ends, "
             "and cannot be ended otherwise.  If the run hangs, end its process."
         )
+
+    def _clear_drafts(self, stem: str) -> None:
+        """Remove what a killed run left beside the locked file and in the folders it names."""
+        for folder in (self.folder, *self.folder.glob(f"{escape(stem)}.*/")):
+            with suppress(OSError), _alone(folder) as alone:
+                if alone:
+                    (folder / DRAFT).unlink(missing_ok=True)
 
     def _lock_of(self, name: str) -> Path:
         return (self.folder / name).with_suffix(".lock")
@@ -161,17 +170,14 @@ def _version(content: bytes) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other writers out of *folder*, where the system can lock a folder at all."""
+def _alone(folder: Path) -> Iterator[bool]:
+    """Keep other writers out of *folder*; False where the system cannot lock a folder."""
     if sys.platform == "win32":
-        yield
+        yield False
         return
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # Some network mounts lock no folders; there the lock that guards the name must do.
-        with suppress(OSError):
-            _seize(opened, wait=True)
-        yield
+        yield _is_seized(opened)
     finally:
         os.close(opened)
 
@@ -218,6 +224,14 @@ def _seize(opened: int, *, wait: bool = False) -> bool:
     except portalocker.LockException as error:
         raise OSError(errno.ENOLCK, str(error)) from error
     return True
+
+
+def _is_seized(folder: int) -> bool:
+    """Some network mounts lock no folders; there the lock that guards the name must do."""
+    try:
+        return _seize(folder, wait=True)
+    except OSError:
+        return False
 
 
 def _is_at(opened: int, lock: Path) -> bool:

@@ -64,3 +64,16 @@ def test_taken_port_is_an_error() -> None:
         serving = serve(emulator, port=taken.getsockname()[1], on_ready=lambda _: None)
         with pytest.raises(OSError, match="in use"):
             asyncio.run(serving)
+
+
+def test_half_a_request(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that breaks off in the middle of a request is no failure of the server."""
+    head = b"POST /v1beta/cachedContents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+    with emulated() as api, served(api.emulator) as url:
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head)
+        answer = httpx.get(f"{url}/v1beta/cachedContents", headers={"x-goog-api-key": "k"})
+
+    assert answer.json() == {}
+    assert caplog.records == []

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import StateError, StateLocked
+from provisioner.files import DRAFT
 from provisioner.homes.disk import DiskHome
 from provisioner.homes.holder import Holder, holder_bytes, holder_here, parse_holder
 from tests.builders import NOW
@@ -284,3 +285,37 @@ def test_what_a_power_cut_left_of_a_lock(tmp_path: Path, text: str) -> None:
     """Half of a lock, or zeros in its place, keep no run out."""
     (tmp_path / "uv.lock").write_text(text)
     assert take(tmp_path, "uv.json") == []
+
+
+def test_the_draft_of_a_killed_writer(tmp_path: Path) -> None:
+    """The next write into a folder clears away the draft of a writer that was killed."""
+    home = DiskHome(tmp_path)
+    (tmp_path / DRAFT).write_bytes(b"half a docu")
+
+    home.write("demo.json", b"whole", expected=None)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
+
+
+def test_a_draft_that_is_a_link(tmp_path: Path) -> None:
+    """A link in the draft's place is cleared away, and what it leads to is not written."""
+    (tmp_path / "target").write_bytes(b"foreign")
+    (tmp_path / DRAFT).symlink_to("target")
+
+    DiskHome(tmp_path).write("demo.json", b"whole", expected=None)
+
+    assert (tmp_path / "target").read_bytes() == b"foreign"
+    assert (tmp_path / "demo.json").read_bytes() == b"whole"
+    assert not (tmp_path / DRAFT).is_symlink()
+
+
+def test_drafts_are_cleared_with_the_lock(tmp_path: Path) -> None:
+    """Who takes the lock clears away a killed run's drafts, its history's too, and no other's."""
+    for folder in ("demo.history", "demo.more", "other.history"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / DRAFT).write_bytes(b"half")
+    (tmp_path / DRAFT).write_bytes(b"half")
+
+    take(tmp_path)
+
+    assert [path.parent.name for path in tmp_path.rglob(DRAFT)] == ["other.history"]
