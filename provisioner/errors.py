@@ -18,6 +18,7 @@ Every expected failure, as one tree:
     - StateLocked            another run holds it
     - StateTaken             another run has written it or taken its lock meanwhile
     - HomeUnreachable        the place it lives in cannot be reached now
+    - StateUnreadable        whether there is one cannot be told
     - Unsaved                the last save of a run failed
     - ScopeRefused           the state belongs to another project
   + PublishError             the handles cannot be written or read
@@ -219,6 +220,14 @@ class StateTaken(StateError):
 
 class HomeUnreachable(StateError):
     """The place that the state lives in cannot be reached now."""
+
+
+class StateUnreadable(StateError):
+    """
+    Whether there is a state cannot be told: access was refused, or "not found" may mean that.
+
+    Nothing may take it for a state that is absent.
+    """
 
 
 class Unsaved(StateError):

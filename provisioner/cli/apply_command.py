@@ -26,6 +26,7 @@ from provisioner.cli.spots import spots_of
 from provisioner.cli.stacks import Ended, Row, Run, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.tokens import remembered, with_counts
+from provisioner.cli.unrecorded import warn_of_folder
 from provisioner.cli.watch import HOURLY, every_option, watch_option, watched
 from provisioner.errors import CacheError, CtxprovError, StateError
 from provisioner.model import Plan
@@ -201,6 +202,7 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         hold(beyond(told, manifest, models=asked.models, overrides=overrides))
 
     place = place_of(manifest, address=asked.address, emulator=asked.emulator)
+    warn_of_folder(place, manifest.stack)
     return Errand(
         operation="apply",
         stack=manifest.stack,

@@ -27,6 +27,7 @@ from provisioner.cli.spots import Spotter, nowhere
 from provisioner.cli.stacks import Ended, Run
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import Survey, survey
+from provisioner.cli.unrecorded import labelled
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
 from provisioner.model import (
@@ -82,6 +83,8 @@ class Errand(Struct, frozen=True, kw_only=True):
     replace: tuple[str, ...] = ()
     hidden: Collection[str] = ()
     """Names that applications are not told of, whatever the plan is."""
+    recorded: bool = False
+    """Whether what is on record is compared, and no manifest."""
     renames: tuple[tuple[str, str], ...] = ()
     refine: Callable[[Plan], Plan] = lambda told: told
     """Makes the finished plan smaller."""
@@ -102,7 +105,11 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         )
         told = errand.refine(_plan(errand, desired, state, seen, now))
         if not run.is_quiet:
-            show_plan(Told(plan=told, prices=errand.prices), colour=errand.colour)
+            show_plan(
+                Told(plan=told, prices=errand.prices),
+                colour=errand.colour,
+                recorded=errand.recorded,
+            )
         errand.approve(told)
         if told.pending and not errand.auto_approve:
             await _ask(errand)
@@ -183,6 +190,7 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
         state=ledger.state,
         stuck=_stuck(told, results),
         dying=_dying(told),
+        labelled=labelled(seen.live, errand.stack),
     )
 
 

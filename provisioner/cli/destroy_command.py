@@ -83,6 +83,7 @@ def command(
             lock_timeout=lock_timeout,
             colour=terminal.wants_colour(colour),
             destroy=True,
+            recorded=True,
             prune=prune,
             refine=lambda told: options.choose(told, targets, excludes),
         )

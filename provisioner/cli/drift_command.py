@@ -16,7 +16,7 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.survey import survey
 from provisioner.manifest import load_frame
-from provisioner.model import Cause, Plan
+from provisioner.model import Cause, Plan, State
 from provisioner.planner import plan, recorded_as_desired
 from provisioner.pricing import Lookup
 from provisioner.state import read_state
@@ -66,7 +66,8 @@ def command(
         seen = await survey(run.reach, place, (), state, now=now, accept_scope=accept_scope)
         told = plan(recorded_as_desired(state), state, seen.live, stack=frame.stack, now=now)
         prices = load_catalog(models).find
-        return _tell(_drifted(told), prices, run, colour=terminal.wants_colour(colour))
+        calm = _calm(frame.stack, state)
+        return _tell(_drifted(told), prices, calm, run, colour=terminal.wants_colour(colour))
 
     return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
 
@@ -76,14 +77,20 @@ def _drifted(told: Plan) -> Plan:
     return replace(told, changes=changes)
 
 
-def _tell(told: Plan, prices: Lookup, run: Run, *, colour: bool) -> Ended:
+def _calm(stack: str, state: State) -> str:
+    """What to say without drift: nothing is as recorded where there is no record."""
+    if state.caches or state.retiring:
+        return f"No drift: the live side of {stack} is as recorded."
+    return f"Nothing is on record of {stack}, and no live cache carries its label."
+
+
+def _tell(told: Plan, prices: Lookup, calm: str, run: Run, *, colour: bool) -> Ended:
     shown = Told(plan=told, prices=prices)
     run.pages.append(plan_page(lambda: shown.whole))
     if told.changes and not run.is_quiet:
         show_plan(shown, colour=colour)
     if told.changes:
         return Ended(status=Status.PENDING, summary=f"{len(told.changes)} drifted")
-    sentence = f"No drift: the live side of {told.stack} is as recorded."
     if not run.is_quiet:
-        click.echo(sentence)
-    return Ended(status=Status.OK, summary=sentence)
+        click.echo(calm)
+    return Ended(status=Status.OK, summary=calm)

@@ -19,6 +19,7 @@ from provisioner.cli.place import place_of
 from provisioner.cli.prices import prices_or_ours
 from provisioner.cli.stacks import Ended, Run, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
+from provisioner.cli.unrecorded import Finding, finding, is_unrecorded
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
 from provisioner.manifest import Manifest
@@ -31,6 +32,7 @@ from provisioner.planner import (
     recorded_as_desired,
     without_content,
 )
+from provisioner.render.escape import plain
 from provisioner.render.sizes import when
 from provisioner.render.upkeep import gap_line, waiting_lines
 from provisioner.state import read_state
@@ -70,7 +72,9 @@ def command(
 
     For schedules. Refreshes what is about to expire, makes anew what has died if the working
     tree still has exactly its content, finishes retirements and publishes handles. It asks
-    nobody, replaces nothing and makes no new content. Exits 1 if a cache could not be kept.
+    nobody, replaces nothing and makes no new content. Exits 1 if a cache could not be kept, or
+    if nothing is on record although caches of the stack are alive or CI keeps its state in a
+    folder.
 
     \b
     Examples:
@@ -130,12 +134,21 @@ def keeping(
             lock_timeout=lock_timeout,
             colour=colour,
             hidden=hidden,
+            recorded=True,
         )
         ended = await carry_out(errand, run)
+        state = ended.state or read_state(place.home, stack=errand.stack)
+        cold = None
+        if is_unrecorded(tree.manifest, state):
+            cold = finding(place, errand.stack, labelled=ended.labelled)
         if not run.is_quiet:
-            _tell(upkeep, read_state(place.home, stack=errand.stack), clock.now())
-        status = first_of(ended.status, Status.FAILED if upkeep.gaps else Status.OK)
-        return replace(ended, status=status)
+            _tell(upkeep, state, cold, clock.now())
+        status = first_of(
+            ended.status,
+            Status.FAILED if upkeep.gaps else Status.OK,
+            cold.status if cold else Status.OK,
+        )
+        return replace(ended, status=status, summary=cold.sentence if cold else ended.summary)
 
     return work
 
@@ -160,8 +173,9 @@ def _warn(told: Plan, manifest: Manifest, models: Path | None) -> None:
         hold(beyond(told, manifest, models=models, overrides=()))
 
 
-def _tell(upkeep: _Upkeep, state: State, now: datetime) -> None:
-    lines: list[str] = [gap_line(gap) for gap in upkeep.gaps]
+def _tell(upkeep: _Upkeep, state: State, cold: Finding | None, now: datetime) -> None:
+    lines: list[str] = [cold.sentence] if cold else []
+    lines += [gap_line(gap) for gap in upkeep.gaps]
     if upkeep.tree.desired is None:
         lines.append("The working tree has errors; ctxprov validate lists them.")
     else:
@@ -170,4 +184,4 @@ def _tell(upkeep: _Upkeep, state: State, now: datetime) -> None:
     if end is not None:
         lines.append(f"Covered until {when(end, at=now)}.")
     for line in lines:
-        click.echo(line)
+        click.echo(plain(line))

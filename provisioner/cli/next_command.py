@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from provisioner.cli import clock, options
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error
 from provisioner.cli.place import place_of
+from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status, first_of
+from provisioner.cli.survey import survey
+from provisioner.cli.unrecorded import Finding, finding, is_unrecorded, labelled
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_frame
 from provisioner.planner import covered_until, next_run
@@ -30,6 +34,8 @@ class _Due(Struct, frozen=True, kw_only=True):
     stack: str
     due: datetime | None
     end: datetime | None
+    cold: Finding | None
+    """What it means that nothing is on record, if that is so."""
 
 
 @click.command("next")
@@ -50,7 +56,9 @@ def command(
     Say when to run again, by the state alone.
 
     Prints the moment at which the first refresh falls due, and until when everything that
-    is kept warm stays warm if nobody runs at all. Needs no key.
+    is kept warm stays warm without a run. Needs a key only if nothing is on record: then it
+    looks for live caches of the stack, and exits 1 if there are any, or if CI keeps its state in
+    a folder.
 
     \b
     Examples:
@@ -59,32 +67,60 @@ def command(
       ctxprov next stacks/*
     """
     now = clock.now()
-    found: list[_Due] = []
-    statuses = [Status.OK]
-    for stack in expanded(stacks):
-        try:
-            found.append(_due(stack, environment, address, now, emulator=emulator))
-        except CtxprovError as error:
-            statuses.append(tell_error(error))
+    located = (environment, address)
+    found, statuses = asyncio.run(_dues(expanded(stacks), located, now, emulator=emulator))
     if as_json:
         click.echo(json_text(_json(found, now)), nl=False)
     else:
         for one in found:
             name = f"{plain(one.stack)}: " if len(found) > 1 else ""
-            click.echo(f"{name}{_sentence(one, now)}")
-    return first_of(*statuses)
+            click.echo(plain(f"{name}{_sentence(one, now)}"))
+    return first_of(*statuses, *(one.cold.status for one in found if one.cold))
 
 
-def _due(
-    stack: Path, environment: str | None, address: str | None, now: datetime, *, emulator: bool
+async def _dues(
+    stacks: Iterable[Path],
+    located: tuple[str | None, str | None],
+    now: datetime,
+    *,
+    emulator: bool,
+) -> tuple[Sequence[_Due], Sequence[Status]]:
+    """When each stack wants a run, and the statuses of those that cannot tell."""
+    found: list[_Due] = []
+    failures: list[Status] = []
+    async with Reach() as reach:
+        for stack in stacks:
+            try:
+                found.append(await _due(reach, stack, located, now, emulator=emulator))
+            except CtxprovError as error:
+                failures.append(tell_error(error))
+    return found, failures
+
+
+async def _due(
+    reach: Reach,
+    stack: Path,
+    located: tuple[str | None, str | None],
+    now: datetime,
+    *,
+    emulator: bool,
 ) -> _Due:
+    environment, address = located
     frame = load_frame(stack, environment=environment)
     place = place_of(frame, address=address, emulator=emulator)
     state = read_state(place.home, stack=frame.stack)
-    return _Due(stack=frame.stack, due=next_run(state, now), end=covered_until(state, now))
+    cold = None
+    if is_unrecorded(frame, state):
+        seen = await survey(reach, place, (), state, now=now, accept_scope=False)
+        cold = finding(place, frame.stack, labelled=labelled(seen.live, frame.stack))
+    return _Due(
+        stack=frame.stack, due=next_run(state, now), end=covered_until(state, now), cold=cold
+    )
 
 
 def _sentence(one: _Due, now: datetime) -> str:
+    if one.cold:
+        return one.cold.sentence
     if one.due is None:
         return "Time brings nothing to do."
     run = "Run now." if one.due <= now else f"Run at {when(one.due, at=now)}."
@@ -97,7 +133,10 @@ def _json(found: Sequence[_Due], now: datetime) -> dict[str, Json]:
     ends = [one.end for one in found if one.end]
     return {
         **_moments(min(dues, default=None), min(ends, default=None), now),
-        "stacks": [{"stack": one.stack, **_moments(one.due, one.end, now)} for one in found],
+        "stacks": [
+            {"stack": one.stack, "recorded": one.cold is None, **_moments(one.due, one.end, now)}
+            for one in found
+        ],
     }
 
 

@@ -39,6 +39,10 @@ class Place(Struct, frozen=True, kw_only=True):
     store: Path | None
     key_envs: Mapping[str, str | None]
     """For each provider that keeps caches, the variable its key is in, if it has one."""
+    used: frozenset[str]
+    """Providers whose projects have to be looked at, whatever is on record."""
+    is_folder: bool
+    """Whether the state is on this machine, which may be a runner that vanishes."""
 
 
 def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
@@ -53,6 +57,8 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
         publish=_publish(frame, folder),
         store=folder / _STORE if folder else None,
         key_envs=frame.providers,
+        used=frame.used,
+        is_folder=not (emulator or is_remote(address or frame.state or _FOLDER)),
     )
 
 

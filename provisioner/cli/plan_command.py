@@ -12,10 +12,11 @@ from msgspec import Struct
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.base import plan_for_review
+from provisioner.cli.failure import tell_error
 from provisioner.cli.git import commit_here
 from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import place_of
+from provisioner.cli.place import Place, place_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.show_plan import Told, plan_page, show_plan
 from provisioner.cli.speech import tell
@@ -25,8 +26,9 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import survey
 from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.environment import process_environment
+from provisioner.errors import StateUnreadable
 from provisioner.manifest import Manifest
-from provisioner.model import Cause, Desired, DesiredCache, Plan
+from provisioner.model import Cause, Desired, DesiredCache, Plan, State
 from provisioner.planner import moved, plan
 from provisioner.render.patch import patch_text
 from provisioner.render.summary import headline
@@ -166,10 +168,13 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         allow_empty=asked.allow_empty,
     )
     options.check_names(asked.replace, desired)
+    unreadable = None
     if asked.base:
         told = _review(stack, manifest, desired, asked, run, now)
     else:
-        told = await _compare(manifest, desired, asked, run, now)
+        place = place_of(manifest, address=asked.address, emulator=asked.emulator)
+        state, unreadable = _recorded(place, manifest.stack)
+        told = await _compare(manifest, desired, place, state, asked, run, now)
     told = options.choose(told, asked.targets, asked.excludes)
     found = beyond(told, manifest, models=asked.models, overrides=asked.overrides)
     shown = Told(
@@ -185,18 +190,33 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         show_plan(shown, colour=asked.colour, verbose=asked.verbose)
     refused = told.blocked or any(breach.refuses for breach in found)
     pending = told.causes & asked.exit_on
+    if unreadable:
+        run.failures.append(unreadable)
     status = first_of(
+        tell_error(unreadable) if unreadable else Status.OK,
         Status.REFUSED if refused else Status.OK,
         Status.PENDING if pending else Status.OK,
     )
     return Ended(status=status, summary=headline(shown.short))
 
 
+def _recorded(place: Place, stack: str) -> tuple[State, StateUnreadable | None]:
+    """What is on record; of a state that may be out of reach nothing, and why."""
+    try:
+        return read_state(place.home, stack=stack), None
+    except StateUnreadable as error:
+        return State(stack=stack), error
+
+
 async def _compare(
-    manifest: Manifest, desired: tuple[Desired, ...], asked: Asked, run: Run, now: datetime
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    place: Place,
+    state: State,
+    asked: Asked,
+    run: Run,
+    now: datetime,
 ) -> Plan:
-    place = place_of(manifest, address=asked.address, emulator=asked.emulator)
-    state = read_state(place.home, stack=manifest.stack)
     seen = await survey(run.reach, place, desired, state, now=now, accept_scope=asked.accept_scope)
     counts = remembered(place.home, manifest.stack)
     if asked.count_tokens:

@@ -73,9 +73,11 @@ def plan_page(
     return page
 
 
-def show_plan(told: Told, *, colour: bool, verbose: bool = False) -> None:
+def show_plan(told: Told, *, colour: bool, verbose: bool = False, recorded: bool = False) -> None:
     view = told.whole if verbose else told.short
-    text = plan_text(view, width=terminal.width(), colour=colour, verbose=verbose)
+    text = plan_text(
+        view, width=terminal.width(), colour=colour, verbose=verbose, recorded=recorded
+    )
     click.echo(text, nl=False, color=True)
 
 

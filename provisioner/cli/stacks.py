@@ -37,6 +37,8 @@ class Ended(Struct, frozen=True, kw_only=True):
     """Names whose old cache has to be kept alive, since the new one could not be made."""
     dying: frozenset[str] = frozenset()
     """Names that were to be given up, whether that went well or not."""
+    labelled: int = 0
+    """How many live caches carried the stack's label before."""
 
 
 class Run(Struct, kw_only=True):

@@ -14,6 +14,8 @@ from msgspec import Struct, field
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.cli.place import Place, project_in
 from provisioner.cli.reach import Reach
+from provisioner.cli.speech import tell
+from provisioner.environment import process_environment
 from provisioner.errors import Refused
 from provisioner.model import Desired, DesiredCache, LiveCache, RecordedCache, Scope, State
 from provisioner.providers.gemini import GeminiContextCache
@@ -40,13 +42,15 @@ async def survey(
     accept_scope: bool,
 ) -> Survey:
     """
-    Ask every provider that this stack declares or remembers caches of, and no other.
+    Ask for every project that this stack declares or remembers, also with nothing on record.
+
+    Only one that no entry uses is left out if its key is not at hand, with a warning.
 
     Raises `CacheError`, and `ScopeRefused` if what is recorded is in another project.
     """
     live: list[LiveCache] = []
     scopes, clients = {}, {}
-    for name in sorted(_concerned(desired, state)):
+    for name in sorted(_concerned(desired, state, place)):
         client = await reach.client(project_in(place.store, name), _key_env(place, name))
         listed = await reach.listed(client)
         shown = frozenset(seen.handle.cache_name for seen in listed)
@@ -85,11 +89,28 @@ async def _ask(client: GeminiContextCache, handles: Iterable[GeminiHandle]) -> l
     return [seen for answer in answers for seen in answer if seen is not None]
 
 
-def _concerned(desired: Iterable[Desired], state: State) -> set[str]:
+def _concerned(desired: Iterable[Desired], state: State, place: Place) -> set[str]:
     """Providers that keep caches which this stack declares or remembers."""
     wants = {want.provider for want in desired if isinstance(want, DesiredCache)}
     retiring = {retiring.provider for retiring in state.retiring.values()}
-    return wants | retiring | {record.provider for record in _records(state)}
+    records = {record.provider for record in _records(state)}
+    remembered = state.providers.keys() & place.key_envs.keys()
+    needed = {*place.used, *wants, *retiring, *records, *remembered}
+    return needed | {name for name in place.key_envs.keys() - needed if _is_open(place, name)}
+
+
+def _is_open(place: Place, provider: str) -> bool:
+    """Whether a project that no entry uses can be looked at; a warning if not."""
+    variable = place.key_envs[provider]
+    if variable is None:
+        return False  # gemini, which every manifest knows
+    if place.store is None and not process_environment().get(variable):
+        tell(
+            f"warning: {variable} is not set: whether the project of {provider}, which no entry "
+            "uses, has caches of this stack was not looked at."
+        )
+        return False
+    return True
 
 
 def _expected(state: State, provider: str, now: datetime) -> Iterable[GeminiHandle]:

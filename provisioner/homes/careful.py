@@ -46,6 +46,9 @@ class Careful:
     def read(self, name: str) -> Found | None:
         return self._patiently(lambda _: self._files.read(name))
 
+    def confirm(self, name: str) -> None:
+        self._patiently(lambda _: self._files.confirm(name))
+
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         self._probe()
         return self._write(name, content, expected)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from provisioner.errors import StateError, StateLocked, StateTaken
+from provisioner.errors import StateError, StateLocked, StateTaken, StateUnreadable
 from provisioner.files import DRAFT, read_whole, write_whole
 from provisioner.homes.holder import Holder, holder_bytes, parse_holder
 from provisioner.homes.home import Found, OnWait
@@ -70,6 +70,17 @@ class DiskHome(Struct, frozen=True):
                 "read and write; nothing has been changed."
             ) from error
         return Found(content=content, version=_version(content))
+
+    def confirm(self, name: str) -> None:
+        """Look for a link on the way that leads nowhere, as to a disk that is not mounted."""
+        for path in (self.folder / name, *(self.folder / name).parents):
+            if os.path.exists(path):  # noqa: PTH110  # a folder that may not be searched counts
+                return
+            if path.is_symlink():
+                raise StateUnreadable(
+                    f"{self.where(name)} cannot be read: {path} is a link to {os.readlink(path)}, "  # noqa: PTH115  # a text is wanted
+                    "which is not there. Mount or make that, or name another place for the state."
+                )
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         path = self.folder / name

@@ -76,6 +76,9 @@ class GitFiles:
                 return None
             return Found(content=self.repository.content(blob), version=blob)
 
+    def confirm(self, name: str) -> None:
+        """The remote itself has said which branches it has: `read` asked it."""
+
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         commit = self._change(name, content, expected=expected)
         blob = self.repository.blob(commit, name)

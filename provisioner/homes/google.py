@@ -25,7 +25,7 @@ import httpx
 import orjson
 from msgspec import Struct
 
-from provisioner.errors import HomeUnreachable, StateError, StateTaken
+from provisioner.errors import HomeUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.homes.careful import Careful
 from provisioner.homes.home import Found, Home, oversize
@@ -96,6 +96,12 @@ class Bucket:
         self._check(name, answer)
         return Found(content=answer.content, version=answer.headers.get("x-goog-generation", ""))
 
+    def confirm(self, name: str) -> None:
+        """List what begins like the name, which a bucket that is not there cannot."""
+        url = f"{self._server}/storage/v1/b/{self._bucket}/o"
+        wanted = {"prefix": self._prefix + name, "maxResults": "1"}
+        self._check(name, self._ask("GET", name, url, wanted))
+
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         url = f"{self._server}/upload/storage/v1/b/{self._bucket}/o"
         wanted = {"uploadType": "multipart", "ifGenerationMatch": expected or "0"}
@@ -159,8 +165,8 @@ class Bucket:
                     "meanwhile.  Run again."
                 )
             case 401 | 403:
-                raise StateError(
-                    f"{place}: access was refused ({said}).  Give credentials that may get, "
+                raise StateUnreadable(
+                    f"{place}: access was refused ({said}).  Give credentials that may get, list, "
                     "create and delete objects there, such as the role Storage Object User."
                 )
             case 404:

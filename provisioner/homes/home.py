@@ -45,8 +45,8 @@ class Files(Protocol):
     A place for small files, known by names such as `support-bot.json` or `a/b.json`.
 
     Raises nothing but StateError: `StateTaken` if a condition did not hold,
-    `HomeUnreachable` if the answer cannot be had now, StateError itself for what needs a
-    person (credentials, permissions, a store that does not keep conditions).
+    `HomeUnreachable` if the answer cannot be had now, `StateUnreadable` if access is refused,
+    StateError itself for what else needs a person (a store that does not keep conditions).
     """
 
     @property
@@ -64,6 +64,15 @@ class Files(Protocol):
 
     def read(self, name: str) -> Found | None:
         """The file as it is now; None if there is none.  Sees every write that has returned."""
+        ...
+
+    def confirm(self, name: str) -> None:
+        """
+        Show by another call that the place of *name*, which `read` does not find, is there.
+
+        Then the file is absent rather than out of reach.  The lock that guards *name* shows the
+        same.  Raises `StateUnreadable` where the server's answer may mean either.
+        """
         ...
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:

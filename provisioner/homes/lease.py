@@ -69,6 +69,9 @@ class Leased:
     def read(self, name: str) -> Found | None:
         return self._files.read(name)
 
+    def confirm(self, name: str) -> None:
+        self._files.confirm(name)
+
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         return self._files.write(name, content, expected=expected)
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from provisioner.errors import HomeUnreachable, StateError, StateTaken
+from provisioner.errors import HomeUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.homes.careful import Careful
 from provisioner.homes.home import Found, Home, oversize
@@ -119,6 +119,13 @@ class ObjectStore:
                     raise
                 return None
 
+    def confirm(self, name: str) -> None:
+        """List what begins like the name, which a bucket that is not there cannot."""
+        import obstore  # noqa: PLC0415  # an extra
+
+        with self._translated(name):
+            next(iter(obstore.list(self._store, self._prefix + name, chunk_size=1)), None)
+
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         import obstore  # noqa: PLC0415  # an extra
 
@@ -157,7 +164,7 @@ class ObjectStore:
         except (told.PreconditionError, told.AlreadyExistsError, told.NotModifiedError):
             raise StateTaken(self._taken(name)) from None
         except (told.PermissionDeniedError, told.UnauthenticatedError) as error:
-            raise StateError(
+            raise StateUnreadable(
                 f"{self.where(name)}: access was refused ({_words(error)}).  Give credentials in "
                 "the environment that may read, write, list and delete there."
             ) from None

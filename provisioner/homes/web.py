@@ -23,7 +23,13 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
+from provisioner.errors import (
+    HomeUnreachable,
+    StateError,
+    StateLocked,
+    StateTaken,
+    StateUnreadable,
+)
 from provisioner.homes.endpoint import Endpoint, endpoint_at
 from provisioner.homes.holder import Holder, holder_here
 from provisioner.homes.home import Found, Hold, OnWait
@@ -76,6 +82,17 @@ class WebHome:
     def read(self, name: str) -> Found | None:
         now = self._now(name)
         return Found(content=now.content, version=now.version) if now else None
+
+    def confirm(self, name: str) -> None:
+        """A 404 also answers who may not see the state, so it alone shows nothing."""
+        answer = self.wire.ask("GET", self.where(name))
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise StateUnreadable(
+                f"{self.where(name)} cannot be read: the server answered {answer}, which it may "
+                "also say to a wrong address or to a credential without permission. If nothing was "
+                "applied yet, apply: its lock shows that the address is right."
+            )
+        self._check(answer, name)
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         """Take the lock, look whether the version is *expected*, and write."""

@@ -20,7 +20,7 @@ import httpx
 from msgspec import Struct
 
 from provisioner import __version__
-from provisioner.errors import HomeUnreachable, StateError
+from provisioner.errors import HomeUnreachable, StateError, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.homes.home import oversize
 
@@ -129,9 +129,9 @@ class Wire:
         told = f"{self.host} answered {answer}"
         match answer.status:
             case HTTPStatus.UNAUTHORIZED:
-                raise StateError(f"{told}.  {_ASK[self.credential is None]}")
+                raise StateUnreadable(f"{told}.  {_ASK[self.credential is None]}")
             case HTTPStatus.FORBIDDEN:
-                raise StateError(f"{told}.  {_MAY}")
+                raise StateUnreadable(f"{told}.  {_MAY}")
             case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.REQUEST_TIMEOUT:
                 raise HomeUnreachable(f"{told}.  Try again later.")
             case HTTPStatus.NOT_IMPLEMENTED:

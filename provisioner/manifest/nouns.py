@@ -121,6 +121,10 @@ class Frame(Struct, frozen=True, kw_only=True):
     publish: str | None
     providers: Mapping[str, str | None]
     """Those that keep caches: by name, the variable that is said to hold the key."""
+    used: frozenset[str]
+    """Those of them that entries use; gemini also if there is no entry, or one that is wrong."""
+    is_warm: bool
+    """Whether an entry asks for a cache that is kept warm, or might: one that is wrong."""
 
 
 class Manifest(Frame, frozen=True, kw_only=True):

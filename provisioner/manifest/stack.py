@@ -8,7 +8,7 @@ left out would read as an order to remove its caches.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,10 +24,11 @@ from provisioner.manifest.inside import Folder, Unreadable
 from provisioner.manifest.layers import said
 from provisioner.manifest.limits import limits_of
 from provisioner.manifest.moves import moves_of
-from provisioner.manifest.nouns import Frame, Manifest
+from provisioner.manifest.nouns import CacheEntry, Entry, Frame, Manifest
 from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.reader import read_document
 from provisioner.manifest.shape import Shape, shape_of
+from provisioner.model import Settings, Ttl
 
 NAME = "ctxprov.yaml"
 _FRAGMENT = f".{NAME}"
@@ -213,9 +214,25 @@ def _drafted(
         limits=limits_of(said(above, "limits")),
         moved=moves_of(main, entries.made, elsewhere(documents, shapes, folder), inside),
         providers=providers,
+        used=_used(entries.made.values(), is_whole=not inside),
+        is_warm=bool(inside) or any(map(_is_warm, entries.made.values())),
         caches=MappingProxyType(entries.made),
     )
     return Draft(manifest, (*problems, *inside), is_framed=not problems)
+
+
+def _used(entries: Collection[Entry], *, is_whole: bool) -> frozenset[str]:
+    """The projects that a run has to look at; what no entry tells may be in the usual one."""
+    unclear = {"gemini"} if not (entries and is_whole) else set[str]()
+    return frozenset(unclear | {one.provider for one in entries if isinstance(one, CacheEntry)})
+
+
+def _is_warm(entry: Entry) -> bool:
+    match entry:
+        case CacheEntry(life=Ttl(), settings=Settings(keep="warm")):
+            return True
+        case _:
+            return False
 
 
 def _main(documents: Sequence[Document]) -> Document | None:

@@ -48,12 +48,20 @@ def changes_nothing(plan: PlanView) -> bool:
     return not changes and not plan.settings
 
 
-def no_changes(plan: PlanView) -> str:
-    """Say that all is well, and when something is next to be done."""
+def no_changes(plan: PlanView, *, recorded: bool = False) -> str:
+    """
+    Say of what was compared that it is well, and when something is next to be done.
+
+    That is the manifest, or what is *recorded* alone.
+    """
+    if plan.partial or not plan.counts["unchanged"]:
+        return "No changes."
+    compared = "No changes. Every " + (
+        "recorded cache is alive" if recorded else "cache is as declared"
+    )
     if plan.next_refresh is None:
-        return "No changes. Every cache is as declared; none is to be refreshed."
-    due = when(plan.next_refresh, at=plan.at)
-    return f"No changes. Every cache is as declared; the next refresh is due at {due}."
+        return f"{compared}; none is to be refreshed."
+    return f"{compared}; the next refresh is due at {when(plan.next_refresh, at=plan.at)}."
 
 
 def validity(plan: PlanView) -> str:

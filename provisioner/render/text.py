@@ -39,9 +39,14 @@ def plan_text(
     width: int,
     colour: bool,
     verbose: bool = False,
+    recorded: bool = False,
     hints: Iterable[str] = (),
 ) -> str:
-    """Show *plan* in *width* columns; `hints` are sentences for the end."""
+    """
+    Show *plan* in *width* columns; `hints` are sentences for the end.
+
+    *recorded* says that no manifest was compared, but what is on record.
+    """
     width, palette = max(width, NARROWEST), Palette(colour)
     told = tuple(row for row in plan.rows if verbose or row.is_told)
     grid = Grid.of(told, width=width, palette=palette)
@@ -51,7 +56,7 @@ def plan_text(
         if plan.settings
         else [],
         [] if verbose else wrap(_retiring(plan), width),
-        wrap(no_changes(plan), width) if changes_nothing(plan) else [],
+        wrap(no_changes(plan, recorded=recorded), width) if changes_nothing(plan) else [],
         [
             palette.paint(plan_line(plan), "strong"),
             *wrap(money_line(plan), width),

@@ -27,9 +27,16 @@ def state_name(stack: str) -> str:
 
 
 def read_state(home: Home, *, stack: str) -> State:
-    """What is remembered of *stack*; nothing, if there is no file.  Needs no lock."""
+    """
+    What is remembered of *stack*; nothing, if its file is absent.  Needs no lock.
+
+    Raises `StateUnreadable` if the file may be out of reach rather than absent.
+    """
     name = state_name(stack)
-    return state_of(home.read(name), where=home.where(name), stack=stack)
+    found = home.read(name)
+    if found is None:
+        home.confirm(name)
+    return state_of(found, where=home.where(name), stack=stack)
 
 
 def state_of(found: Found | None, *, where: str, stack: str) -> State:

@@ -53,7 +53,9 @@ class FilesConformance:
         return open_place(lambda: NOW)
 
     def test_absent(self, home: Home) -> None:
+        """A file that is not there is absent, and its place says so."""
         assert home.read("never.json") is None
+        home.confirm("never.json")
         home.delete("never.json", expected="0")
 
     def test_reads_what_was_written(self, home: Home, open_place: Open) -> None:

@@ -33,6 +33,10 @@ class MemoryFiles:
             content = self.files.get(name)
         return None if content is None else Found(content=content, version=_version(content))
 
+    def confirm(self, name: str) -> None:
+        del name
+        self._answer()
+
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         self._answer()
         self.before_write()

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.errors import StateError, StateLocked
+from provisioner.errors import StateError, StateLocked, StateUnreadable
 from provisioner.files import DRAFT
 from provisioner.homes.disk import DiskHome
 from provisioner.homes.holder import Holder, holder_bytes, holder_here, parse_holder
@@ -209,6 +209,15 @@ def test_something_else_in_its_place(tmp_path: Path) -> None:
         with pytest.raises(StateError):
             home.write(name, b"{}", expected=None)
     assert target.read_bytes() == SOUND
+
+
+def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    """A folder that is yet to be made is absent; one behind a broken link is out of reach."""
+    (tmp_path / "mounted").symlink_to(tmp_path / "away")
+
+    DiskHome(tmp_path / "new" / "state").confirm("demo.json")
+    with pytest.raises(StateUnreadable, match=r"mounted is a link to .*away"):
+        DiskHome(tmp_path / "mounted" / "state").confirm("demo.json")
 
 
 FULL = """

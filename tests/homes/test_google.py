@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from provisioner.errors import StateError
+from provisioner.errors import StateError, StateUnreadable
 from provisioner.homes.google import Bucket
 from tests.homes.conformance import NAME
 from tests.homes.terraform_server import States, terraform_server
@@ -32,6 +32,20 @@ def test_an_absent_file(server: States, address: str) -> None:
     server.before = lambda _: (404, words.encode(), {"content-type": "text/html; charset=UTF-8"})
 
     assert place.read("bucket.json") is None
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_what_may_not_be_listed_is_out_of_reach(server: States, status: int) -> None:
+    """A 404 counts as an absent file only while the bucket itself can be listed."""
+    place = bucket(server, "gs://my-bucket/x")
+    server.before = lambda request: (
+        (200, b'{"kind": "storage#objects"}', {}) if "prefix=" in request.path else None
+    )
+    place.confirm(NAME)
+
+    server.before = lambda _: (status, b"no", {})
+    with pytest.raises(StateUnreadable, match="access was refused"):
+        place.confirm(NAME)
 
 
 @pytest.mark.parametrize(

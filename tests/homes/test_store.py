@@ -12,7 +12,7 @@ import httpx
 import pytest
 from obstore import exceptions
 
-from provisioner.errors import HomeUnreachable, StateError, StateTaken
+from provisioner.errors import HomeUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.homes.home import Home
 from provisioner.homes.store import ObjectStore, home_at
 from tests.builders import NOW
@@ -49,6 +49,8 @@ def test_no_bucket(environ: Mapping[str, str]) -> None:
     home = at("s3://nowhere/x", environ)
     with pytest.raises(StateError, match=r"s3://nowhere is not there .*NoSuchBucket"):
         home.read(NAME)
+    with pytest.raises(StateError, match="s3://nowhere is not there"):
+        home.confirm(NAME)
     with pytest.raises(StateError, match="s3://nowhere is not there"):
         home.write(NAME, b"one", expected=None)
 
@@ -139,6 +141,6 @@ def test_refused() -> None:
     """Credentials that are refused are a person's business."""
     store = ObjectStore("az://states/x", {"AZURE_STORAGE_ACCOUNT_NAME": "x"})
     refusal = r"az://states/x/demo\.json: access was refused"
-    with pytest.raises(StateError, match=refusal) as told, store._translated(NAME):  # noqa: SLF001
+    with pytest.raises(StateUnreadable, match=refusal) as told, store._translated(NAME):  # noqa: SLF001
         raise exceptions.PermissionDeniedError("status code: 403")
     assert not isinstance(told.value, (StateTaken, HomeUnreachable))

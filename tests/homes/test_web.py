@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
+from provisioner.errors import (
+    HomeUnreachable,
+    StateError,
+    StateLocked,
+    StateTaken,
+    StateUnreadable,
+)
 from provisioner.homes import Home, open_home
 from provisioner.homes.home import Hold
 from provisioner.homes.web import WebHome
@@ -45,6 +51,13 @@ class TestConformance(FilesConformance):
 
         return open_
 
+    def test_absent(self, home: Home) -> None:
+        """A 404 alone may mean a wrong address or no permission."""
+        assert home.read("never.json") is None
+        home.delete("never.json", expected="0")
+        with pytest.raises(StateUnreadable, match="404"):
+            home.confirm("never.json")
+
     @pytest.mark.parametrize("name", ["a/b.json", "a/b/c-d_e.1.json"])
     def test_folders(self, home: Home, name: str) -> None:
         """A state is known by its name without the suffix."""
@@ -52,6 +65,15 @@ class TestConformance(FilesConformance):
         assert home.read(name)
         assert home.read(name.rpartition("/")[2]) is None
         assert home.where(name).endswith(name.removesuffix(".json"))
+
+
+async def test_an_empty_answer_is_an_absent_state(server: States, base: str) -> None:
+    """A server that answers 204 has said that there is no state."""
+    server.before = lambda request: (204, b"", {}) if request.method == "GET" else None
+    home = at(server.url + base)
+
+    assert home.read(NAME) is None
+    home.confirm(NAME)
 
 
 async def test_one_holds_it(server: States, base: str) -> None:
@@ -163,7 +185,7 @@ def test_credentials(server: States, base: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "error", "why"),
     [
-        ((403, b"may not", {}), StateError, "give it the permission"),
+        ((403, b"may not", {}), StateUnreadable, "give it the permission"),
         ((200, b"<html>sign in", {"content-type": "text/html"}), StateError, "page for people"),
         ((302, b"", {"location": "https://else.example/"}), StateError, r"else\.example"),
         ((418, b"tea\npot", {}), StateError, "418: tea pot"),

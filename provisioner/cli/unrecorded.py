@@ -1,0 +1,73 @@
+"""
+What it means that nothing is on record: nothing was applied yet, or the state was lost.
+
+Decides what is said of it and with which status.  An absent state is never health: a runner
+that vanished may have taken the state along, and then every cache goes cold in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from provisioner.cli.place import Place
+from provisioner.cli.speech import tell
+from provisioner.cli.status import Status
+from provisioner.environment import process_environment
+from provisioner.manifest import Frame
+from provisioner.model import LiveCache, RecordedCache, State
+from provisioner.state import state_name
+
+_COLD = "Nothing is on record: nothing is kept warm."
+_ELSEWHERE = (
+    "give the state a place that outlasts the run, such as --state git+branch:ctxprov-state"
+)
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What is to be said of a stack with nothing on record, and the status that goes with it."""
+
+    sentence: str
+    status: Status
+
+
+def is_unrecorded(frame: Frame, state: State) -> bool:
+    """Whether the stack declares caches to be kept warm, and none is on record."""
+    records = any(isinstance(record, RecordedCache) for record in state.caches.values())
+    return frame.is_warm and not records and not state.retiring
+
+
+def finding(place: Place, stack: str, *, labelled: int) -> Finding:
+    """Judge a stack that `is_unrecorded` and has so many live caches with its label."""
+    if labelled:
+        carry = "1 live cache carries" if labelled == 1 else f"{labelled} live caches carry"
+        sentence = (
+            f"{_COLD} Yet {carry} the label of {stack}: a run was cut off before it saved, or the "
+            "state is elsewhere. Run ctxprov apply, which adopts what is declared, or name the "
+            "state's place with --state."
+        )
+        return Finding(sentence=sentence, status=Status.FAILED)
+    if place.is_folder and process_environment().get("CI"):
+        where = place.home.where(state_name(stack))
+        sentence = (
+            f"{_COLD} CI is set and the state would be the file {where}, which a runner takes "
+            f"along when it ends: {_ELSEWHERE}, and run ctxprov apply."
+        )
+        return Finding(sentence=sentence, status=Status.FAILED)
+    return Finding(sentence=f"{_COLD} Run ctxprov apply first.", status=Status.OK)
+
+
+def labelled(live: Iterable[LiveCache], stack: str) -> int:
+    """How many of the *live* caches carry the label of *stack*."""
+    return sum(cache.label is not None and cache.label.stack == stack for cache in live)
+
+
+def warn_of_folder(place: Place, stack: str) -> None:
+    """Warn where what a run remembers may end with its machine."""
+    if place.is_folder and process_environment().get("CI"):
+        tell(
+            f"warning: CI is set and the state is the file {place.home.where(state_name(stack))}: "
+            "unless something keeps that file, the next runner knows nothing of these caches. "
+            f"Else {_ELSEWHERE}."
+        )
