@@ -66,6 +66,7 @@ _SETTINGS = {
     ),
 }
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT")
+_REFUSED = frozenset({401, 403, 404})
 _PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
 # Tries are counted by Careful, which must know of each; a dead endpoint is given up soon.
 _ONCE: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=20)}
@@ -179,6 +180,8 @@ class ObjectStore:
 
     def _generic(self, name: str, error: Exception) -> StateError:
         status = _status(error)
+        if status in _REFUSED:  # as a listing says it; other calls have types for it
+            return StateUnreadable(f"{self.where(name)} cannot be read: {_words(error)}.")
         if not (status in _PASSING or (status is None and "HTTP error" in str(error))):
             return StateError(f"{self.where(name)} cannot be used: {_words(error)}.")
         return HomeUnreachable(

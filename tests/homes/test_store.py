@@ -49,7 +49,7 @@ def test_no_bucket(environ: Mapping[str, str]) -> None:
     home = at("s3://nowhere/x", environ)
     with pytest.raises(StateError, match=r"s3://nowhere is not there .*NoSuchBucket"):
         home.read(NAME)
-    with pytest.raises(StateError, match="s3://nowhere is not there"):
+    with pytest.raises(StateUnreadable, match=r"s3://nowhere/x/demo\.json .*NoSuchBucket"):
         home.confirm(NAME)
     with pytest.raises(StateError, match="s3://nowhere is not there"):
         home.write(NAME, b"one", expected=None)
