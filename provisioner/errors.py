@@ -12,6 +12,7 @@ Every expected failure, as one tree:
     - ProviderNotSupported   the provider has no such verb
     - NetworkError           the answer is unknown or cannot be had now
       · RequestRefused       … because of the key, a permission or a quota
+      · Interrupted          … because the run ends before the request went out
     - ParseError             the answer makes no sense
   + ManifestError            the manifest is wrong; carries every problem
   + StateError               the state cannot be trusted, read or written
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
@@ -46,6 +48,11 @@ class CtxprovError(Exception):
     May be pickled and copied, whatever its class is made from.
     """
 
+    @property
+    def message(self) -> str:
+        """What failed, why, and what to do."""
+        return str(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).__new__, (type(self), *self.args), vars(self)
 
@@ -55,7 +62,8 @@ class CacheError(CtxprovError):
     A provider said no.
 
     `status` is the HTTP status and `words` the server's own message, where there are
-    any; `retryable` says whether the same call may succeed later.
+    any; `retryable` says whether the same call may succeed later, and `retry_after` how
+    much later, where the server or the learned quota says so.
     """
 
     def __init__(
@@ -65,11 +73,13 @@ class CacheError(CtxprovError):
         status: int | None = None,
         words: str | None = None,
         retryable: bool = False,
+        retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.words = words
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class CacheCreationFailed(CacheError):
@@ -83,12 +93,14 @@ class CacheCreationFailed(CacheError):
         status: int | None = None,
         words: str | None = None,
         retryable: bool = False,
+        retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(
             f"{provider} did not create the cache: {reason}",
             status=status,
             words=words,
             retryable=retryable,
+            retry_after=retry_after,
         )
         self.provider = provider
         self.reason = reason
@@ -146,6 +158,10 @@ class NetworkError(CacheError):
 
 class RequestRefused(NetworkError):
     """A bad key, a missing permission or an exhausted quota."""
+
+
+class Interrupted(NetworkError):
+    """The run ends; the request was not sent."""
 
 
 class ParseError(CacheError):

@@ -1,9 +1,9 @@
 """
 Gemini's explicit context caches behind the four verbs.
 
-Decides when a create may be sent again: never blindly, because the server makes a second
-cache of a second request.  An answer that was lost is looked for by its label first.
-Spelling, refusals and the wire have rooms of their own.
+Decides what each verb sends, and what a missing cache means to its caller.  When a create
+may be sent again is decided by `creations`; spelling, refusals, pace and the wire have
+modules of their own.
 """
 
 from __future__ import annotations
@@ -12,26 +12,28 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Literal, NoReturn, Self, SupportsIndex
 
 import httpx
 
 from provisioner.cache import CacheContent, CachedContext, CacheHandle, GeminiHandle
 from provisioner.environment import process_environment
-from provisioner.errors import CacheError, CacheExpired, CacheNotFound, NetworkError, ParseError
+from provisioner.errors import CacheError, CacheExpired, CacheNotFound, InvalidCacheConfiguration
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
-from provisioner.providers.gemini.line import Answer, Failed, Line, Request
-from provisioner.providers.gemini.lost import Acquaintances, Sent
-from provisioner.providers.gemini.refusals import Gone, of_creation
+from provisioner.providers.gemini.creations import Creations
+from provisioner.providers.gemini.governor import Verb
+from provisioner.providers.gemini.line import Answer, Line, Request
+from provisioner.providers.gemini.listing import Listing
+from provisioner.providers.gemini.lost import Acquaintances, label_of_its_own
+from provisioner.providers.gemini.refusals import Gone
 
 DEFAULT_MODEL: Final = "gemini-3.8-flash"
 
 _COLLECTION: Final = "cachedContents"
-_PAGE: Final = "1000"
 _TOLERANCE: Final = timedelta(seconds=2)
 
-Caches: TypeAlias = list[CachedContext]
+_VERBS: Final = {"GET": Verb.GET, "PATCH": Verb.PATCH, "DELETE": Verb.DELETE}
 
 
 def _wall_clock() -> datetime:
@@ -45,8 +47,10 @@ class GeminiContextCache:
 
     The key is `api_key`, else `GOOGLE_API_KEY`, else `GEMINI_API_KEY`; the host is
     `base_url`, else `GOOGLE_GEMINI_BASE_URL`, else Google's.  Timeouts are in seconds;
-    `attempts` counts the first try.  `clock` stands in where the server shows no date;
-    `sleep` is what waits between two tries.
+    `attempts` counts the first try, and refusals by a quota do not count: those are waited
+    for until nothing got through for `max_wait`.  All clients of one endpoint and key share
+    what is learned of its quotas.  `clock` stands in where the server shows no date;
+    `sleep` is what waits between two requests.
 
     May be used in one event loop after another, unless a `transport` is passed in, which
     belongs to the loop that it is first used in.
@@ -67,6 +71,7 @@ class GeminiContextCache:
         create_timeout: float = 120.0,
         read_timeout: float = 30.0,
         attempts: int = 4,
+        max_wait: timedelta = timedelta(minutes=15),
         clock: Callable[[], datetime] = _wall_clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -80,10 +85,13 @@ class GeminiContextCache:
             transport=transport,
             connect_timeout=connect_timeout,
             attempts=attempts,
+            max_wait=max_wait,
             clock=clock,
             sleep=sleep,
         )
         self._acquaintances = Acquaintances()
+        self._listing = Listing(line=self._line, patience=read_timeout)
+        self._creations = Creations(self._line, self._listing, self._acquaintances, clock)
 
     def __repr__(self) -> str:
         return f"GeminiContextCache(endpoint={self.endpoint!r}, model={self.model!r})"
@@ -98,10 +106,29 @@ class GeminiContextCache:
         """What the key can be recognised by and not be found out from."""
         return self._line.account.fingerprint
 
-    async def create_cache(self, content: str | CacheContent, ttl: timedelta) -> CacheHandle:
-        return (await self.create(content, ttl=ttl)).handle
+    @property
+    def uncertain_labels(self) -> frozenset[str]:
+        """Labels of this client's creates that the server may still make a second cache for."""
+        return self._creations.uncertain_labels
+
+    def stop_waiting(self) -> None:
+        """
+        End every wait of this project's clients in the running loop, now and later.
+
+        Requests under way go on to their end; calls that waited raise Interrupted.
+        """
+        self._line.governor.stop()
+
+    async def create_cache(self, content: str | CacheContent, ttl: timedelta) -> GeminiHandle:
+        """
+        Make a cache of *content* that lives for *ttl*.
+
+        It gets a label of its own, by which a lost answer is looked for.
+        """
+        return (await self.create(content, label=label_of_its_own(), ttl=ttl)).handle
 
     async def get_cache(self, handle: CacheHandle) -> CachedContext | None:
+        """Ask for a cache; None if it does not exist (any more)."""
         try:
             cache = await self._line.ask(self._about(handle, "GET"), _context)
         except Gone:
@@ -110,10 +137,16 @@ class GeminiContextCache:
 
     async def refresh_cache(
         self, handle: CacheHandle, ttl: timedelta | None = None
-    ) -> CachedContext | None:
+    ) -> CachedContext:
+        """
+        Let the cache live *ttl* from now; without one, for `default_ttl`.
+
+        Raises CacheExpired if the handle says that its time had passed, else CacheNotFound.
+        """
         return await self.extend(handle, ttl=ttl)
 
     async def delete_cache(self, handle: CacheHandle) -> None:
+        """Make sure that the cache does not exist."""
         try:
             await self._line.ask(self._about(handle, "DELETE"), lambda _: None)
         except Gone:
@@ -132,26 +165,38 @@ class GeminiContextCache:
         """
         Make a cache.  With neither `ttl` nor `expires_at` it lives for `default_ttl`.
 
-        *label* is what a lost answer is found again by: an unexpired cache of this label
-        and model that is not named in *known* nor older than this call is the one we made.
-        Without a label, an unknown outcome is a NetworkError.
+        *label* is what a lost answer is looked for by: a cache of exactly this label that
+        is not named in *known*.  Where the label does not end in `~` and four letters of
+        this create's own, it must not be older than this call either.  Without a label, an
+        unknown outcome is a NetworkError.
         """
-        model = wire.bare_model(model or self.model)
-        life = wire.life_of(ttl, expires_at, self.default_ttl)
-        request = Request(
-            method="POST",
-            path=_COLLECTION,
-            body=wire.creation(CacheContent.of(content), model, label, life),
-            patience=self._create_timeout,
-        )
-        met = len(self._acquaintances)
-        sent = Sent(label=label, model=model, known=known, at=self._clock(), met=met)
-        made = await self._line.persist(lambda: self._create_once(request, sent))
-        return self._acquaintances.claim(made)
+        request = self._creation(content, model, label, ttl, expires_at)
+        return await self._creations.make(request, label=label, known=known)
 
-    async def list(self) -> Caches:
+    async def ensure(
+        self,
+        content: str | CacheContent,
+        *,
+        label: str,
+        model: str | None = None,
+        ttl: timedelta | None = None,
+        expires_at: datetime | None = None,
+    ) -> CachedContext:
+        """
+        Take the live cache of exactly this *label*, or make it as `create` does.
+
+        The label stands for content, model and life: those of a cache that is taken are not
+        compared.  Calls for one label share one create, which goes on if its callers are
+        cancelled; the next call takes what comes of it.
+        """
+        if not label:
+            raise InvalidCacheConfiguration("ensure needs a label to recognise the cache by")
+        request = self._creation(content, model, label, ttl, expires_at)
+        return await self._creations.ensure(request, label=label)
+
+    async def list(self) -> list[CachedContext]:
         """Every cache that the key may see, whoever made it."""
-        caches, _ = await self._drain()
+        caches, _ = await self._listing.drain()
         return [self._acquaintances.meet(cache) for cache in caches]
 
     async def extend(
@@ -173,6 +218,7 @@ class GeminiContextCache:
         """Let the server count exactly what `create` would send."""
         model = wire.bare_model(model or self.model)
         request = Request(
+            verb=Verb.COUNT,
             method="POST",
             path=f"models/{model}:countTokens",
             body=wire.counting(CacheContent.of(content), model),
@@ -181,7 +227,12 @@ class GeminiContextCache:
         return await self._line.ask(request, lambda answer: wire.read_count(answer.json))
 
     async def aclose(self) -> None:
-        """Close the connections of this event loop; a later call opens new ones."""
+        """
+        Close the connections of this event loop; a later call opens new ones.
+
+        Waits a while for creates of `ensure` whose callers were cancelled.
+        """
+        await self._creations.settle()
         await self._line.close()
 
     async def __aenter__(self) -> Self:
@@ -195,48 +246,28 @@ class GeminiContextCache:
     ) -> None:
         await self.aclose()
 
-    async def _create_once(self, request: Request, sent: Sent) -> CachedContext:
-        """One try.  Raises a Failed only where another try makes no second cache."""
-        try:
-            return await self._line.once(request, _context)
-        except Failed as failed:
-            if failed.maybe_done and (made := await self._search(sent, failed)):
-                return made
-            refused = of_creation(failed.error)
-            raise Failed(refused, maybe_done=False, wait=failed.wait) from failed.__cause__
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} holds a key and connections and cannot be pickled or"
+            " copied: make one where it is used"
+        )
 
-    async def _search(self, sent: Sent, failed: Failed) -> CachedContext | None:
-        """Look whether a create without an answer has made a cache all the same."""
-        if not sent.label:
-            raise _unknown(failed.error, "and without a label there is nothing to look for")
-        try:
-            caches, server_now = await self._drain()
-        except CacheError as error:
-            raise _unknown(failed.error, f"and the caches cannot be listed: {error}") from error
-        now = self._clock()
-        return sent.found_in(caches, self._acquaintances, now=now, server_now=server_now or now)
-
-    async def _drain(self) -> tuple[Caches, datetime | None]:
-        """Every page, and the server's clock at the last of them."""
-        caches: dict[str, CachedContext] = {}
-        tokens = {""}
-        token = ""
-        while True:
-            (page, token), at = await self._line.ask(self._page(token), _page)
-            caches.update((cache.handle.cache_name, cache) for cache in page)
-            if not token:
-                return [*caches.values()], at
-            if token in tokens:
-                raise ParseError(f"{self.endpoint} lists its caches in a circle")
-            tokens.add(token)
-
-    def _page(self, token: str) -> Request:
-        onward = {"pageToken": token} if token else {}
+    def _creation(
+        self,
+        content: str | CacheContent,
+        model: str | None,
+        label: str,
+        ttl: timedelta | None,
+        expires_at: datetime | None,
+    ) -> Request:
+        life = wire.life_of(ttl, expires_at, self.default_ttl)
+        model = wire.bare_model(model or self.model)
         return Request(
-            method="GET",
+            verb=Verb.CREATE,
+            method="POST",
             path=_COLLECTION,
-            query={"pageSize": _PAGE, **onward},
-            patience=self._read_timeout,
+            body=wire.creation(CacheContent.of(content), model, label, life),
+            patience=self._create_timeout,
         )
 
     def _about(
@@ -246,6 +277,7 @@ class GeminiContextCache:
         life: wire.Life | None = None,
     ) -> Request:
         return Request(
+            verb=_VERBS[method],
             method=method,
             path=wire.name_in(handle),
             query={"updateMask": life.field} if life else {},
@@ -265,16 +297,3 @@ class GeminiContextCache:
 
 def _context(answer: Answer) -> CachedContext:
     return wire.read_context(answer.json)
-
-
-def _page(answer: Answer) -> tuple[tuple[Caches, str], datetime | None]:
-    return wire.read_page(answer.json), answer.at
-
-
-def _unknown(error: CacheError, why: str) -> Failed:
-    told = NetworkError(
-        f"it is unknown whether the cache was made: {error}; {why}",
-        status=error.status,
-        words=error.words,
-    )
-    return Failed(told, maybe_done=True)

@@ -1,44 +1,59 @@
 """
 The one HTTP path: a request goes out, a value or a `CacheError` comes back.
 
-Decides what a broken wire means, which failures are worth another try and how long to
-wait for it.  Every foreign exception ends here.  Knows no cache: it is handed requests,
-and functions that read the answers.
+Decides what a broken wire means and which failures are worth another try; when that try
+may go out is the governor's.  Every request has a deadline as a whole.  Every foreign
+exception ends here.  Knows no cache: callers pass requests, and functions that read the
+answers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from time import perf_counter
 from typing import Final, Literal, TypeVar
 
 import httpx
 import orjson
 from msgspec import Struct
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
 
 from provisioner import __version__
 from provisioner.cache import Json
-from provisioner.errors import CacheError, InvalidCacheConfiguration, NetworkError, ParseError
+from provisioner.errors import (
+    CacheError,
+    Interrupted,
+    InvalidCacheConfiguration,
+    NetworkError,
+    ParseError,
+)
 from provisioner.providers.gemini.account import Account
+from provisioner.providers.gemini.governor import (
+    Governor,
+    OutOfPatience,
+    Permit,
+    Stopped,
+    Verb,
+    governor_of,
+)
 from provisioner.providers.gemini.refusals import error_of, read_http_date, read_refusal
+from provisioner.times import duration_text
 
 T = TypeVar("T")
 
-LONGEST_WAIT: Final = timedelta(seconds=60)
-"""Whoever asks for more patience than this is not asked again: the caller decides."""
+_log: Final = logging.getLogger("provisioner.http")
 
-_CONNECTIONS: Final = 8
-"""httpx scans its whole pool for every request; beyond eight it gets slower, not faster."""
+_IDLE_CONNECTIONS: Final = 64
+"""As many as one verb may have under way; the governor bounds how many are in use."""
+_UPLOAD: Final = 250_000
+"""Bytes a second: what the deadline of a request expects of the slowest connection."""
+_SLOWEST_BACKOFF: Final = 20.0
 
 _FOREIGN: Final = (
     httpx.HTTPError,
@@ -47,20 +62,25 @@ _FOREIGN: Final = (
     httpx.StreamError,
     OSError,  # a TLS error in mid-stream reaches us bare
 )
-_backoff: Final = wait_exponential(multiplier=0.5, max=20) + wait_random(0, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What to ask, below the endpoint."""
 
+    verb: Verb
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     patience: float
-    """Seconds that the answer may take."""
+    """Seconds that the answer may take, once the request is sent."""
     names_cache: bool = False
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that sending and answering may take together."""
+        return self.patience + len(self.body or b"") / _UPLOAD
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -75,12 +95,20 @@ class Failed(Exception):
     """One try that failed; `error` is what the caller is told if there is no other."""
 
     def __init__(
-        self, error: CacheError, *, maybe_done: bool, wait: timedelta | None = None
+        self,
+        error: CacheError,
+        *,
+        maybe_done: bool,
+        is_quota: bool = False,
+        least_pause: float = 0.0,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.maybe_done = maybe_done
-        self.wait = wait
+        self.is_quota = is_quota
+        """Whether the governor holds back the next try until the quota allows it."""
+        self.least_pause = least_pause
+        """Seconds to wait at least before the next try."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,39 +119,91 @@ class Line:
     transport: httpx.AsyncBaseTransport | None
     connect_timeout: float
     attempts: int
+    """How often one request is tried at most; refusals by a quota do not count."""
+    max_wait: timedelta
+    """How long a quota may let nothing through."""
     clock: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]]
     _open: tuple[httpx.AsyncClient, asyncio.AbstractEventLoop] | None = field(
         default=None, repr=False
     )
 
+    @property
+    def governor(self) -> Governor:
+        """The one of this account in the running loop."""
+        return governor_of(self.account.endpoint, self.account.fingerprint, self.sleep)
+
     async def ask(self, request: Request, read: Callable[[Answer], T]) -> T:
         """Send what may be sent again, until it is answered or hopeless."""
-        return await self.persist(lambda: self.once(request, read))
+
+        async def attempt() -> T:
+            async with self.permit(request.verb) as permit:
+                return await self.once(request, read, permit)
+
+        return await self.persist(attempt)
 
     async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Repeat *attempt* while it raises a `Failed` that may pass; raise its error."""
-        patient = AsyncRetrying(
-            stop=stop_after_attempt(self.attempts),
-            retry=retry_if_exception(_may_pass),
-            wait=_pause,
-            sleep=self.sleep,
-            reraise=True,
-        )
-        try:
-            async for one in patient:
-                with one:
-                    return await attempt()
-        except Failed as failed:
-            raise failed.error from failed.__cause__
-        raise AssertionError("the last try returns or raises")
+        tries = 0
+        while True:
+            try:
+                return await attempt()
+            except Failed as failed:
+                tries += not failed.is_quota
+                if not failed.error.retryable or tries >= self.attempts:
+                    raise failed.error from failed.__cause__
+                if not failed.is_quota:
+                    await self.pause(tries, failed)
 
-    async def once(self, request: Request, read: Callable[[Answer], T]) -> T:
-        """Send *request* once.  Raises Failed."""
+    @asynccontextmanager
+    async def permit(self, verb: Verb) -> AsyncIterator[Permit]:
+        """
+        Wait until a request of *verb* may go out; one is sent under it with `once`.
+
+        Raises Interrupted, and NetworkError where a quota let nothing through for `max_wait`.
+        """
+        try:
+            async with self.governor.permit(verb, patience=self.max_wait) as permit:
+                yield permit
+        except Stopped as stopped:
+            raise Interrupted("the run is ending; this was not sent") from stopped
+        except OutOfPatience as waited:
+            refusal = waited.refusal
+            raise NetworkError(
+                f"nothing got through for {duration_text(self.max_wait)}: {refusal}",
+                status=refusal.status,
+                words=refusal.words,
+                retryable=True,
+                retry_after=waited.retry_after or refusal.retry_after,
+            ) from waited
+
+    async def pause(self, tries: int, failed: Failed) -> None:
+        """Wait before the next of several *tries*, as long as the server asked for."""
+        hint = failed.error.retry_after
+        if hint is not None and hint > self.max_wait:
+            raise failed.error from failed.__cause__
+        backoff = min(0.5 * 2.0 ** (tries - 1), _SLOWEST_BACKOFF)
+        jitter = random.uniform(0, 0.5)  # noqa: S311  # spreads tries, hides nothing
+        pause = backoff + jitter if hint is None else hint.total_seconds()
+        try:
+            await self.governor.pause(max(pause, failed.least_pause))
+        except Stopped as stopped:
+            raise failed.error from stopped
+
+    async def rest(self, seconds: float) -> None:
+        """Wait that long.  Raises Interrupted."""
+        try:
+            await self.governor.pause(seconds)
+        except Stopped as stopped:
+            raise Interrupted("the run is ending; this was not sent") from stopped
+
+    async def once(self, request: Request, read: Callable[[Answer], T], permit: Permit) -> T:
+        """Send *request* once, under its *permit*.  Raises Failed."""
         response = await self._send(request)
         now = read_http_date(response.headers.get("date", ""))
         if not response.is_success:
-            raise self._refused(request, response, now or self.clock())
+            raise self._refused(request, response, now or self.clock(), permit)
+        permit.succeed()
         try:
             return read(Answer(json=orjson.loads(response.content or b"{}"), at=now))
         except ValueError as error:
@@ -148,17 +228,30 @@ class Line:
                 self._open = None
 
     async def _send(self, request: Request) -> httpx.Response:
-        timeout = httpx.Timeout(request.patience, connect=self.connect_timeout, pool=None)
+        """Send it, and log it: never with its query, its headers or its body."""
+        began = perf_counter()
+        status: object = "no answer"
         try:
-            return await self._client().request(
+            response = await self._answered(request)
+            status = response.status_code
+        except _FOREIGN as error:
+            raise _broken(error, self.account, request) from error
+        finally:
+            ms = (perf_counter() - began) * 1000
+            _log.info("%s /%s %s %.0f ms", request.method, request.path, status, ms)
+        return response
+
+    async def _answered(self, request: Request) -> httpx.Response:
+        client = self._client()
+        timeout = httpx.Timeout(request.patience, connect=self.connect_timeout, pool=None)
+        async with asyncio.timeout(self.connect_timeout + request.deadline):
+            return await client.request(
                 request.method,
                 f"{self.account.endpoint}/{request.path}",
                 params=request.query or None,
                 content=request.body,
                 timeout=timeout,
             )
-        except _FOREIGN as error:
-            raise _broken(error, self.account, request) from error
 
     def _client(self) -> httpx.AsyncClient:
         """Connections belong to the event loop that opened them."""
@@ -168,7 +261,7 @@ class Line:
         return self._open[0]
 
     def _connect(self) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        limits = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
         headers = {
             "x-goog-api-key": self.account.key,
             "content-type": "application/json",
@@ -184,7 +277,9 @@ class Line:
                 )
             ) from error
 
-    def _refused(self, request: Request, response: httpx.Response, now: datetime) -> Failed:
+    def _refused(
+        self, request: Request, response: httpx.Response, now: datetime, permit: Permit
+    ) -> Failed:
         refusal = read_refusal(
             response.status_code,
             response.headers,
@@ -193,23 +288,10 @@ class Line:
             redact=self.account.redact,
         )
         error = error_of(refusal, endpoint=self.account.endpoint, names_cache=request.names_cache)
-        return Failed(error, maybe_done=refusal.maybe_done, wait=refusal.wait)
-
-
-def _may_pass(error: BaseException) -> bool:
-    match error:
-        case Failed(error=CacheError(retryable=True), wait=wait):
-            return wait is None or wait <= LONGEST_WAIT
-        case _:
-            return False
-
-
-def _pause(state: RetryCallState) -> float:
-    match state.outcome and state.outcome.exception():
-        case Failed(wait=timedelta() as wait):
-            return wait.total_seconds()
-        case _:
-            return _backoff(state)
+        is_quota = error.retryable and refusal.status == HTTPStatus.TOO_MANY_REQUESTS
+        if is_quota:
+            permit.refuse(error)
+        return Failed(error, maybe_done=refusal.maybe_done, is_quota=is_quota)
 
 
 def _broken(error: Exception, account: Account, request: Request) -> Failed:
@@ -232,6 +314,8 @@ def _broken(error: Exception, account: Account, request: Request) -> Failed:
             return Failed(senseless, maybe_done=True)
         case httpx.TimeoutException():
             why = f"no answer within {request.patience:g} s"
+        case TimeoutError():
+            why = f"no whole answer within {request.deadline:g} s"
         case _:
             pass
     lost = NetworkError(f"the connection to {where} broke: {why}", retryable=True)

@@ -8,7 +8,7 @@ It refuses to know who asked: only `names_cache` tells a missing cache from a wr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -30,12 +30,19 @@ LONGEST_WORDS: Final = 2_000
 
 _DELAY: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?s", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,9}", re.ASCII)
-_NO_QUOTA: Final = re.compile(r"limit\s*[=:]\s*0\b|free_?tier", re.ASCII | re.IGNORECASE)
+_HOPELESS: Final = re.compile(
+    r"limit\s*[=:]\s*0\b|free_?tier|stor(?:age|ed)\W*tokens|per_?\W?day", re.ASCII | re.IGNORECASE
+)
+"""Quotas that minutes do not refill: none at all, of what is stored, of a day."""
 _MISSING: Final = re.compile(r"cached ?content\b.*\bnot found", re.ASCII | re.IGNORECASE)
 _BAD_KEY: Final = re.compile(r"API key (?:not valid|expired|not found)", re.ASCII | re.IGNORECASE)
 _COUNTS: Final = re.compile(
     r"total_token_count=(\d+), (min|max)_total_token_count=(\d+)", re.ASCII | re.IGNORECASE
 )
+
+_CLIENT_CLOSED: Final = 499
+_MAYBE_DONE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, _CLIENT_CLOSED})
+"""Below 500, what may be answered although the work was carried out."""
 
 
 class _About(TypedDict):
@@ -58,13 +65,13 @@ class Refusal(Struct, frozen=True, kw_only=True):
     words: str = ""
     wait: timedelta | None = None
     """How long to leave the server alone, if it said so."""
+    quota: str = ""
+    """What the envelope's details say of the quota that was exceeded."""
 
     @property
     def maybe_done(self) -> bool:
         """Whether the server may have done what it was asked for all the same."""
-        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status == (
-            HTTPStatus.REQUEST_TIMEOUT
-        )
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in _MAYBE_DONE
 
 
 def read_refusal(
@@ -87,6 +94,7 @@ def read_refusal(
                 reason=next(filter(None, (_text(one.get("reason")) for one in details)), ""),
                 words=_cut(redact(_text(error.get("message")))),
                 wait=max((one for one in hints if one is not None), default=None),
+                quota=" ".join(_violations(details)),
             )
         case _:
             return Refusal(status=status, words=_cut(redact(_prose(body))), wait=hint)
@@ -113,6 +121,7 @@ def error_of(refusal: Refusal, *, endpoint: str, names_cache: bool) -> CacheErro
     """What a caller is told.  *names_cache*: the request was about one cache."""
     said = _sentence(refusal)
     about = _About(status=refusal.status, words=refusal.words or None)
+    later = refusal.wait
     match refusal.status:
         case 403 | 404 if names_cache and _is_missing(refusal):
             return Gone(f"there is no such cache: {said}", **about)
@@ -126,18 +135,24 @@ def error_of(refusal: Refusal, *, endpoint: str, names_cache: bool) -> CacheErro
             return RequestRefused(f"gemini does not accept the API key: {said}", **about)
         case 400 | 413 | 422 if refusal.code != "FAILED_PRECONDITION":
             return InvalidCacheConfiguration(_explained(refusal, said), **about)
-        case 429 if _NO_QUOTA.search(refusal.words):
-            return RequestRefused(f"this project has no quota for that: {said}", **about)
-        case 408 | 429 | 500 | 502 | 503 | 504:
-            return NetworkError(f"gemini cannot answer now: {said}", **about, retryable=True)
+        case 429 if _HOPELESS.search(f"{refusal.words} {refusal.quota}"):
+            return RequestRefused(
+                f"this project's quota does not allow it, and waiting does not help: {said}",
+                **about,
+                retry_after=later,
+            )
+        case 408 | 409 | 429 | 499 | 500 | 502 | 503 | 504:
+            return NetworkError(
+                f"gemini cannot answer now: {said}", **about, retryable=True, retry_after=later
+            )
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return NetworkError(f"gemini cannot answer: {said}", **about)
+            return NetworkError(f"gemini cannot answer: {said}", **about, retry_after=later)
         case status if status < HTTPStatus.BAD_REQUEST:
             return NetworkError(
                 f"{endpoint} points elsewhere, and is not followed: {said}", **about
             )
         case _:
-            return RequestRefused(f"gemini refused: {said}", **about)
+            return RequestRefused(f"gemini refused: {said}", **about, retry_after=later)
 
 
 def of_creation(error: CacheError) -> CacheError:
@@ -145,7 +160,12 @@ def of_creation(error: CacheError) -> CacheError:
     if not isinstance(error, NetworkError) or error.status is None:
         return error
     return CacheCreationFailed(
-        "gemini", str(error), status=error.status, words=error.words, retryable=error.retryable
+        "gemini",
+        str(error),
+        status=error.status,
+        words=error.words,
+        retryable=error.retryable,
+        retry_after=error.retry_after,
     )
 
 
@@ -195,6 +215,16 @@ def _delay(text: Json) -> timedelta | None:
         return None
     whole, fraction = found.groups()
     return timedelta(seconds=int(whole), microseconds=int((fraction or "0")[:6].ljust(6, "0")))
+
+
+def _violations(details: Iterable[Mapping[str, Json]]) -> Iterator[str]:
+    """The ids of the exceeded quotas; one of zero is spelled like the server's own sentence."""
+    for detail in details:
+        for violation in _list(detail.get("violations")):
+            if isinstance(violation, Mapping):
+                value = violation.get("quotaValue")
+                yield _text(violation.get("quotaId"))
+                yield f"limit={value}" if value == "0" else ""
 
 
 def _text(json: Json) -> str:

@@ -12,7 +12,7 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct, ValidationError, convert
 
@@ -32,6 +32,8 @@ from provisioner.providers.encoding import json_bytes
 from provisioner.times import moment_text, parse_moment
 
 LONGEST_LABEL: Final = 128
+OURS: Final = "ctxprov:"
+"""How the label of every stack's cache begins."""
 
 _NAME: Final = re.compile(
     r"(?:projects/[A-Za-z0-9][A-Za-z0-9.:_-]*/locations/[a-z0-9-]+/)?cachedContents/[A-Za-z0-9_-]+",
@@ -128,9 +130,19 @@ class _Cached(Struct, frozen=True, rename="camel"):
     usage_metadata: _Usage | None = None
 
 
-class _Page(Struct, frozen=True, rename="camel"):
-    cached_contents: list[_Cached] | None = None
+class _RawPage(Struct, frozen=True, rename="camel"):
+    cached_contents: list[Any] | None = None
     next_page_token: str | None = None
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A page of a list, as far as it can be read."""
+
+    caches: list[CachedContext]
+    next_token: str = ""
+    """Empty: it was the last."""
+    skipped: tuple[str, ...] = ()
+    """Why each entry that is not ours and cannot be read is left out."""
 
 
 def read_context(json: Json) -> CachedContext:
@@ -141,13 +153,34 @@ def read_context(json: Json) -> CachedContext:
         raise ValueError(f"this is not a cached content: {error}") from error
 
 
-def read_page(json: Json) -> tuple[list[CachedContext], str]:
-    """Read one page of a list, and the token of the next (empty: it was the last)."""
+def read_page(json: Json) -> Page:
+    """
+    Read one page of a list.
+
+    Raises ValueError if it is none, or if an entry under a label of ours cannot be read.
+    """
     try:
-        page = convert(json, _Page)
+        raw = convert(json, _RawPage)
     except ValidationError as error:
         raise ValueError(f"this is not a list of cached contents: {error}") from error
-    return [_context(found) for found in page.cached_contents or ()], page.next_page_token or ""
+    caches: list[CachedContext] = []
+    skipped: list[str] = []
+    for number, entry in enumerate(raw.cached_contents or ()):
+        try:
+            caches.append(read_context(entry))
+        except ValueError as error:
+            if _is_ours(entry):
+                raise ValueError(f"entry {number} of the list is ours, and {error}") from error
+            skipped.append(str(error))
+    return Page(caches=caches, next_token=raw.next_page_token or "", skipped=tuple(skipped))
+
+
+def _is_ours(entry: object) -> bool:
+    match entry:
+        case {"displayName": str(label)}:
+            return label.startswith(OURS)
+        case _:
+            return False
 
 
 def _context(found: _Cached) -> CachedContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from provisioner.errors import ParseError
 from provisioner.providers.gemini import GeminiContextCache
+from provisioner.providers.gemini.listing import MOST_PAGES
 from tests.providers.gemini.world import Wire, World, gemini, told
 
 
@@ -76,6 +78,32 @@ def test_pages_in_a_circle(tokens: list[str]) -> None:
     """A server that repeats a page token is not followed forever."""
     with pytest.raises(ParseError, match="circle"):
         listed(*(_page(token=token) for token in tokens))
+
+
+def test_pages_without_an_end() -> None:
+    """A server that always has another page is not followed for ever."""
+    numbers = count()
+    wire = Wire(lambda _: httpx.Response(200, json=_page(token=str(next(numbers)))))
+
+    with pytest.raises(ParseError, match="without an end"):
+        told(gemini(wire), lambda cache: cache.list())
+
+    assert len(wire.sent) == MOST_PAGES
+
+
+def test_odd_entries_are_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Entries of others that cannot be read are told of in one warning for all pages."""
+    odd = {"name": "cachedContents/\x1b[31m"}
+    first, second = _page("a", token="1"), _page("b")
+    first["cachedContents"].append(odd)
+    second["cachedContents"] += [odd, odd]
+
+    names, _ = listed(first, second)
+
+    assert names == ["a", "b"]
+    [record] = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert "3 caches that cannot be read" in record.getMessage()
+    assert "\x1b" not in record.getMessage()
 
 
 def test_the_emulators_pages(world: World) -> None:

@@ -6,6 +6,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -160,7 +161,8 @@ def test_a_server_says_how_long(refusal: httpx.Response, wait: float) -> None:
         lambda cache: cache.list(),
     )
 
-    assert (caches, waits) == ([], [wait])
+    assert caches == []
+    assert sum(waits) == pytest.approx(wait, abs=0.1)
 
 
 def test_nobody_waits_for_an_hour() -> None:
@@ -286,7 +288,7 @@ def test_any_answer(status: int, body: bytes, headers: dict[str, str]) -> None:
             with suppress(CacheError):
                 await call
 
-    told(gemini(wire, attempts=2), story)
+    told(gemini(wire, attempts=2, max_wait=timedelta(seconds=20)), story)
 
 
 def _every_call(cache: GeminiContextCache) -> Iterable[Awaitable[object]]:

@@ -9,11 +9,17 @@ import pytest
 from msgspec import structs
 
 from provisioner.cache import CachedContext, GeminiHandle
-from provisioner.providers.gemini.lost import Acquaintances, Sent
+from provisioner.model.terms import Label
+from provisioner.providers.gemini.lost import (
+    Acquaintances,
+    Sent,
+    is_of_one_create,
+    label_of_its_own,
+)
 from tests.providers.gemini.world import HOUR, START
 
 SECOND = timedelta(seconds=1)
-SENT = Sent(label="mine", model="m", known=("cachedContents/known",), at=START, met=0)
+SENT = Sent(label="mine", known=("cachedContents/known",), at=START, met=0)
 OURS = CachedContext(
     handle=GeminiHandle("cachedContents/ours"),
     model="m",
@@ -32,23 +38,42 @@ def found(*caches: CachedContext, sent: Sent = SENT, late: timedelta = 2 * SECON
 
 
 def test_ours() -> None:
-    """A cache with our label and model, made since we asked, is of our making."""
+    """A cache with our label, made since we asked, is of our making, whatever model it reports."""
     assert found(OURS) == "cachedContents/ours"
+    assert found(replace(OURS, model="another")) == "cachedContents/ours"
+
+
+def test_letters_are_proof() -> None:
+    """A label with letters of one create's own needs no clock: nothing under it is too old."""
+    label = "ctxprov:demo/manual@0123456789abcdef~qxyz"
+    old = replace(OURS, display_name=label, created_at=START - HOUR, expires_at=START)
+
+    assert found(old, sent=structs.replace(SENT, label=label)) == "cachedContents/ours"
+    assert found(replace(old, display_name=f"{label[:-4]}abcd"), sent=SENT) is None
+
+
+def test_a_librarys_label() -> None:
+    """A label of the library's own is of one create, and of no stack."""
+    label = label_of_its_own()
+
+    assert is_of_one_create(label)
+    assert Label.parse(label) is None
+    assert not label.startswith("ctxprov:")
+    assert label_of_its_own() != label
 
 
 @pytest.mark.parametrize(
     "other",
     [
         replace(OURS, display_name="other"),
-        replace(OURS, model="other"),
         replace(OURS, expires_at=START + 2 * SECOND),
         replace(OURS, created_at=START - 31 * SECOND),
         replace(OURS, handle=GeminiHandle("cachedContents/known")),
     ],
-    ids=["label", "model", "expired", "older", "known"],
+    ids=["label", "expired", "older", "known"],
 )
 def test_not_ours(other: CachedContext) -> None:
-    """Another label or model, an expired, an older or a known cache is not."""
+    """Another label, an expired, an older or a known cache is not."""
     assert found(other) is None
 
 

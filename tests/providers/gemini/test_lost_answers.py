@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
@@ -16,7 +17,17 @@ from provisioner.cache import CachedContext
 from provisioner.emulator import CarryOut, Operation, Refusal
 from provisioner.errors import CacheCreationFailed, CacheError, NetworkError
 from provisioner.providers.gemini import GeminiContextCache
-from tests.providers.gemini.world import HOUR, START, Clock, World, emulated, gemini, told
+from tests.providers.gemini.world import (
+    HOST,
+    HOUR,
+    KEY,
+    START,
+    Clock,
+    World,
+    emulated,
+    gemini,
+    told,
+)
 
 Trouble = Callable[[CarryOut], Awaitable[Response]]
 
@@ -91,7 +102,7 @@ def test_it_is_looked_for_after_every_try(world: World) -> None:
     world.run(create)
 
     assert world.labels() == ["mine"]
-    assert len(world.waits) == 3
+    assert len(world.waits) == 4
 
 
 @pytest.mark.parametrize(
@@ -199,6 +210,130 @@ def test_the_servers_clock_decides(world: World, wrong: timedelta) -> None:
     told(gemini(world.wire, clock=Clock(START + wrong)), create)
 
     assert world.labels() == ["mine"]
+
+
+LABEL = "ctxprov:demo/manual@0123456789abcdef~qxyz"
+
+
+def test_a_server_that_finishes_late(world: World) -> None:
+    """A create that is carried out a moment after its answer was given up is found, not doubled."""
+    working: list[asyncio.Task[Response]] = []
+
+    async def late(carry_out: CarryOut) -> Response:
+        async def work() -> Response:
+            await asyncio.sleep(0.05)
+            return await carry_out()
+
+        working.append(asyncio.ensure_future(work()))
+        raise httpx.ReadTimeout("")
+
+    world.befall(Operation.CREATE, late)
+    told(
+        GeminiContextCache(KEY, HOST, transport=world.wire, clock=world.clock),
+        lambda cache: cache.create("x", label=LABEL, ttl=HOUR),
+    )
+
+    assert world.labels() == [LABEL]
+    assert [request.method for request in world.wire.sent] == ["POST", "GET"]
+
+
+def test_list_and_post_are_one_unit(world: World) -> None:
+    """After a lost answer nothing lies between the list and the second request but the network."""
+    world.befall(Operation.CREATE, lost("reset", done=False), lost("reset", done=False))
+
+    world.run(create)
+
+    assert [request.method for request in world.wire.sent] == ["POST", "GET"] * 2 + ["POST"]
+    assert all(wait > 0.99 for wait in world.waits)
+    assert len(world.waits) == 2
+
+
+@pytest.mark.parametrize("status", [409, 499])
+def test_what_may_have_been_carried_out(world: World, status: int) -> None:
+    """A conflict or a cancellation says nothing about whether there is a cache."""
+
+    async def refused(carry_out: CarryOut) -> Response:
+        await carry_out()
+        return Response("{}", status)
+
+    world.befall(Operation.CREATE, refused)
+    world.run(create)
+
+    assert world.labels() == ["mine"]
+
+
+def test_another_model_echoed(world: World) -> None:
+    """A server that reports another model than the one asked for makes no second cache."""
+
+    async def renamed(carry_out: CarryOut) -> Response:
+        answer = await carry_out()
+        return Response(bytes(answer.body).replace(b"3.7-flash", b"3.8-flash"), 200)
+
+    world.befall(Operation.CREATE, lost("timeout", done=True))
+    world.befall(Operation.LIST, renamed)
+
+    made = world.run(lambda cache: cache.create("x", label="mine", model="gemini-3.7-flash"))
+
+    assert made.model == "gemini-3.8-flash"
+    assert world.labels() == ["mine"]
+
+
+def test_create_cache_is_made_once(world: World) -> None:
+    """The verb that takes no label gives one of its own, so that a lost answer is found."""
+    world.befall(Operation.CREATE, lost("timeout", done=True))
+
+    world.run(lambda cache: cache.create_cache("x", HOUR))
+
+    [label] = world.labels()
+    assert label.startswith("library:")
+
+
+@pytest.mark.parametrize(
+    ("histories", "expected"),
+    [
+        ([], frozenset()),
+        ([("timeout", True)], frozenset()),
+        ([("timeout", False)], frozenset({"mine"})),
+        ([("timeout", False), ("reset", True)], frozenset({"mine"})),
+        ([("timeout", False)] * 4, frozenset({"mine"})),
+    ],
+)
+def test_what_stays_uncertain(
+    world: World, histories: list[tuple[str, bool]], expected: frozenset[str]
+) -> None:
+    """A label is uncertain while more requests went out under it than were accounted for."""
+
+    async def story(cache: GeminiContextCache) -> frozenset[str]:
+        with suppress(CacheError):
+            await create(cache)
+        return cache.uncertain_labels
+
+    world.befall(Operation.CREATE, *(lost(how, done=done) for how, done in histories))
+
+    assert world.run(story) == expected
+
+
+def test_a_cancelled_create_stays_uncertain(world: World) -> None:
+    """Who cancels a create cannot know what the server makes of it."""
+
+    async def story(cache: GeminiContextCache) -> frozenset[str]:
+        task = asyncio.ensure_future(create(cache))
+        await sent.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        return cache.uncertain_labels
+
+    sent = asyncio.Event()
+
+    async def slow(carry_out: CarryOut) -> Response:
+        sent.set()
+        await asyncio.sleep(1)
+        return await carry_out()
+
+    world.befall(Operation.CREATE, slow)
+
+    assert world.run(story) == {"mine"}
 
 
 @given(

@@ -37,6 +37,15 @@ NO_QUOTA = (
     " limit=0, requested=5120"
 )
 MISSING = "CachedContent not found (or permission denied)"
+STORED, NOTHING, DAILY, PER_MINUTE = (
+    {"violations": [violation]}
+    for violation in (
+        {"quotaId": "TotalCachedContentStorageTokensPerModelPaidTier"},
+        {"quotaId": "CreateRequestsPerMinute", "quotaValue": "0"},
+        {"quotaId": "CreateRequestsPerDayPerProject", "quotaValue": "50"},
+        {"quotaId": "CreateRequestsPerMinutePerProject", "quotaValue": "10"},
+    )
+)
 HTML = b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>"
 
 
@@ -70,12 +79,18 @@ def judged(status: int, body: bytes, *, names_cache: bool = False) -> CacheError
         (404, envelope("model?", "NOT_FOUND"), InvalidCacheConfiguration, False),
         (404, HTML, InvalidCacheConfiguration, False),
         (413, b"too large", InvalidCacheConfiguration, False),
-        (409, envelope("again", "ABORTED"), RequestRefused, False),
+        (409, envelope("again", "ABORTED"), NetworkError, True),
+        (499, envelope("cancelled", "CANCELLED"), NetworkError, True),
         (408, b"", NetworkError, True),
         (429, envelope("slow down", "RESOURCE_EXHAUSTED"), NetworkError, True),
         (429, envelope(NO_QUOTA, "RESOURCE_EXHAUSTED"), RequestRefused, False),
         (429, envelope("quota exceeded, limit: 0"), RequestRefused, False),
         (429, envelope("quota exceeded, limit: 05"), NetworkError, True),
+        (429, envelope("TotalCachedContentStorageTokensPerModel exceeded"), RequestRefused, False),
+        (429, envelope("slow down", "", STORED), RequestRefused, False),
+        (429, envelope("slow down", "", NOTHING), RequestRefused, False),
+        (429, envelope("slow down", "", DAILY), RequestRefused, False),
+        (429, envelope("slow down", "", PER_MINUTE), NetworkError, True),
         (500, b"", NetworkError, True),
         (502, HTML, NetworkError, True),
         (503, envelope("overloaded", "UNAVAILABLE"), NetworkError, True),
