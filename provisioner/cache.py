@@ -11,13 +11,20 @@ I/O, reads a clock or knows a wire format.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias, TypedDict
+from typing import Final, Literal, Protocol, Self, TypeAlias, TypedDict
 
 from provisioner.times import moment_text, parse_moment
+
+CACHE_NAME: Final = re.compile(
+    r"(?:projects/[A-Za-z0-9][A-Za-z0-9.:_-]*/locations/[a-z0-9-]+/)?cachedContents/[A-Za-z0-9_-]+",
+    re.ASCII,
+)
+"""How a live cache is named: on the Developer API, or in full on Vertex AI."""
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 

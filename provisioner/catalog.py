@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from provisioner.documents import newer, utf8
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_whole
 from provisioner.model.known import Model, Offer, Period, Rate
@@ -30,6 +31,9 @@ Row: TypeAlias = Mapping[str, Any]
 
 _LARGEST = 16 * 1024 * 1024
 """Bytes of a user's file: some ten thousand models."""
+VERSION = 1
+
+_UNKNOWN = ": correct the key, or, if it was written for a newer ctxprov, upgrade"
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -87,7 +91,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
 def _theirs(path: Path) -> Row:
     try:
-        raw = read_whole(path, most=_LARGEST, follow=True)
+        raw = utf8(read_whole(path, most=_LARGEST, follow=True))
         problems = [Problem(str(path), 1, 1, where, message) for where, message in _misshapen(raw)]
         if problems:
             raise ManifestError(problems)
@@ -106,10 +110,18 @@ def _theirs(path: Path) -> Row:
 def _misshapen(raw: bytes) -> Iterator[tuple[str, str]]:
     """Where a user's file differs from the schema; of its frame, it needs only the version."""
     from jsonschema_rs import Draft202012Validator  # noqa: PLC0415  # our own file needs no check
+    from jsonschema_rs import ValidationErrorKind as Kind  # noqa: PLC0415
 
     shape = {**json.loads(schema_bytes("models")), "required": ["version", "models"]}
-    for error in Draft202012Validator(shape).iter_errors(json.loads(raw)):
-        yield ".".join(map(str, error.instance_path)), error.message
+    document = json.loads(raw)
+    match document:
+        case {"version": int(version)} if version > VERSION:
+            why = f"its version is {version}, and {VERSION} is the latest that can be read"
+            yield "version", newer("the file", why)
+            return
+    for error in Draft202012Validator(shape).iter_errors(document):
+        hint = _UNKNOWN if isinstance(error.kind, Kind.AdditionalProperties) else ""
+        yield ".".join(map(str, error.instance_path)), f"{error.message}{hint}"
 
 
 def _wrong(path: Path, message: str, line: int = 1, column: int = 1) -> ManifestError:

@@ -17,6 +17,7 @@ Every expected failure, as one tree:
   + ManifestError            the manifest is wrong; carries every problem
   + StateError               the state cannot be trusted, read or written
     - StateLocked            another run holds it
+    - StateNewer             a newer ctxprov wrote it
     - StateTaken             another run has written it or taken its lock meanwhile
     - HomeUnreachable        the place it lives in cannot be reached now
     - StateUnreadable        whether there is one cannot be told
@@ -228,6 +229,10 @@ class StateError(CtxprovError):
 
 class StateLocked(StateError):
     """Another run holds the state."""
+
+
+class StateNewer(StateError):
+    """A newer ctxprov wrote a document of this stack: only an upgrade can read it."""
 
 
 class StateTaken(StateError):

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from provisioner.cache import Json
 from provisioner.cli.holding import held_state
-from provisioner.errors import Refused, StateError
+from provisioner.errors import Refused, StateError, StateNewer
 from provisioner.homes import Found, Home
 from provisioner.model import RecordedCache, State
 from provisioner.planner import moved
@@ -103,6 +103,8 @@ class _Reader:
     def read(self, found: Found | None) -> State:
         try:
             return state_of(found, where=self._where, stack=self._stack)
+        except StateNewer:
+            raise  # force cannot know what it would forget
         except StateError:
             remains = remains_of(found, stack=self._stack) if self._mends else None
             if remains is None:

@@ -14,6 +14,7 @@ from datetime import datetime
 import orjson
 
 from provisioner.cache import CacheHandle, Json, handle_from_json
+from provisioner.documents import newer, utf8
 from provisioner.errors import PublishError, StateError
 from provisioner.homes import Home
 from provisioner.model import Recorded, RecordedAnnotation, RecordedCache, RetiringCache, State
@@ -82,11 +83,11 @@ def publish(home: Home, name: str, content: bytes) -> bool:
 
     A file that differs only in when it was generated is left alone, so that whoever
     watches it, or keeps it in git, sees no change where there is none.  Raises
-    PublishError.
+    PublishError, also if a newer ctxprov has published there.
     """
     try:
         found = home.read(name)
-        if found and _says_the_same(found.content, content):
+        if found and _says_the_same(found.content, content, where=home.where(name)):
             return False
         home.write(name, content, expected=found.version if found else None)
     except StateError as error:
@@ -97,15 +98,23 @@ def publish(home: Home, name: str, content: bytes) -> bool:
     return True
 
 
-def _says_the_same(old: bytes, new: bytes) -> bool:
+def _says_the_same(old: bytes, new: bytes, *, where: str) -> bool:
     try:
-        return _timeless(old) == _timeless(new)
-    except orjson.JSONDecodeError:
+        published = orjson.loads(utf8(old))
+    except ValueError:
         return False
+    _refuse_newer(published, where)
+    return _timeless(published) == _timeless(orjson.loads(new))
 
 
-def _timeless(raw: bytes) -> Json:
-    document: Json = orjson.loads(raw)
+def _refuse_newer(document: Json, where: str) -> None:
+    match document:
+        case {"version": int(version)} if version > VERSION:
+            why = f"its version is {version}, and {VERSION} is the latest that can be read"
+            raise PublishError(newer(where, why))
+
+
+def _timeless(document: Json) -> Json:
     if not isinstance(document, Mapping):
         return None
     return {key: value for key, value in document.items() if key != "generated_at"}
@@ -121,20 +130,21 @@ class Published:
 
 def parse_handles(raw: bytes, *, where: str) -> dict[str, Published | None]:
     """
-    Read a published document.
+    Read a published document; keys that only a newer ctxprov knows are passed over.
 
     An entry that makes no sense, such as one for a provider yet unknown here, is None and
     spoils no other.  Raises PublishError if the document as a whole makes none.
     """
     try:
-        document: Json = orjson.loads(raw)
+        document: Json = orjson.loads(utf8(raw))
     except orjson.JSONDecodeError as error:
         raise PublishError(f"{where} is not JSON") from error
+    except ValueError as error:
+        raise PublishError(f"{where} {error}") from error
+    _refuse_newer(document, where)
     match document:
         case {"version": 1, "caches": dict(caches)}:
             return {name: _published(entry) for name, entry in caches.items()}
-        case {"version": int(version)} if version > VERSION:
-            raise PublishError(f"{where} was published by a newer ctxprov; upgrade this one")
         case _:
             raise PublishError(f"{where} holds no handles that ctxprov published")
 

@@ -20,6 +20,7 @@ import orjson
 from msgspec import Struct
 
 from provisioner.cache import Json
+from provisioner.documents import utf8
 from provisioner.times import moment_text, parse_moment
 
 _JOB_URLS = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
@@ -144,9 +145,13 @@ def holder_bytes(holder: Holder) -> bytes:
 
 
 def parse_holder(raw: bytes) -> Holder | None:
-    """Read what `holder_bytes` wrote; None if it is anything else."""
+    """
+    Read what `holder_bytes` wrote, also with more keys; None if it is anything else.
+
+    What a newer ctxprov writes beside them decides nothing here.
+    """
     try:
-        match orjson.loads(raw):
+        match orjson.loads(utf8(raw)):
             case {
                 "id": str(lock_id),
                 "who": str(who),

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import orjson
 
+from provisioner.documents import utf8
 from provisioner.times import moment_text
 
 
@@ -46,6 +47,6 @@ def was_let_go(content: bytes) -> bool:
 
 def _words(content: bytes) -> object:
     try:
-        return orjson.loads(content)
+        return orjson.loads(utf8(content))
     except ValueError:
         return None

@@ -28,6 +28,7 @@ from yaml.events import (
 )
 from yaml.reader import ReaderError
 
+from provisioner.documents import utf8
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.document import MAX_DEPTH, Document, Mark, Step, Value, shown, where
 from provisioner.manifest.syntax import plain_words
@@ -64,7 +65,10 @@ def read_document(file: str, raw: bytes) -> Document:
 
     Raises ManifestError with everything that YAML alone can tell.
     """
-    text = raw.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = utf8(raw)
+    except ValueError as error:
+        raise ManifestError([Problem(file, 1, 1, "", str(error))]) from error
     try:
         text.decode()
         return _Reader(file, text).document()

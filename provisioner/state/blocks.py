@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from re import Pattern
-from typing import TypeAlias, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 from provisioner.cache import Json
 from provisioner.times import parse_duration, parse_moment
 
 Block: TypeAlias = Mapping[str, Json]
 T = TypeVar("T")
+
+_LARGEST = 2**53
+"""Beyond it not every reader of JSON keeps a whole number as it is."""
 
 
 class Misshapen(ValueError):
@@ -26,8 +29,12 @@ class Misshapen(ValueError):
         self.where = where
         self.why = why
 
-    def under(self, key: str) -> Misshapen:
-        return Misshapen(f"{key}.{self.where}" if self.where else key, self.why)
+    def under(self, key: str) -> Self:
+        return type(self)(f"{key}.{self.where}" if self.where else key, self.why)
+
+
+class UnknownKey(Misshapen):
+    """A key that this version does not know, so that a newer one has written it."""
 
 
 def block(json: Json, keys: frozenset[str]) -> Block:
@@ -37,8 +44,20 @@ def block(json: Json, keys: frozenset[str]) -> Block:
     if json.keys() != keys:
         for key in sorted(keys - json.keys()):
             raise Misshapen(key, "this is missing")
-        raise Misshapen(min(json.keys() - keys), "this key is unknown")
+        raise UnknownKey(min(json.keys() - keys), "this key is unknown")
     return json
+
+
+def no_more(json: Json, read: Json) -> None:
+    """Raise UnknownKey if *json* has a key, at any depth, that what was *read* of it has not."""
+    if isinstance(json, dict) and isinstance(read, Mapping):
+        for key, value in json.items():
+            if key not in read:
+                raise UnknownKey(key, "this key is unknown")
+            try:
+                no_more(value, read[key])
+            except UnknownKey as wrong:
+                raise wrong.under(key) from wrong
 
 
 def each(block: Block, key: str, read: Callable[[str, Json], T]) -> dict[str, T]:
@@ -86,9 +105,9 @@ def texts(block: Block, key: str) -> tuple[str, ...]:
 
 def count(block: Block, key: str) -> int:
     value = block[key]
-    if type(value) is int and value >= 0:  # True is an int, but no count
+    if type(value) is int and 0 <= value <= _LARGEST:  # True is an int, but no count
         return value
-    raise Misshapen(key, "this must be a whole number, 0 or more")
+    raise Misshapen(key, "this must be a whole number from 0 to 2^53")
 
 
 def moment(block: Block, key: str) -> datetime:

@@ -9,13 +9,16 @@ live is somebody else's business.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
 import orjson
 
-from provisioner.cache import Json, handle_from_json
-from provisioner.errors import StateError
+from provisioner import __version__
+from provisioner.cache import CACHE_NAME, Json, handle_from_json
+from provisioner.documents import newer, utf8
+from provisioner.errors import StateError, StateNewer
 from provisioner.model import (
     Life,
     Measure,
@@ -32,11 +35,13 @@ from provisioner.model.words import life_words, parse_life, parse_settings, sett
 from provisioner.state.blocks import (
     Block,
     Misshapen,
+    UnknownKey,
     block,
     count,
     each,
     maybe,
     moment,
+    no_more,
     span,
     text,
     text_like,
@@ -52,14 +57,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PIECE = re.compile(r"[0-9a-f]{12}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
+_VERSION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6}){0,3})[0-9A-Za-z.+-]{0,40}", re.ASCII)
 
 _ENTRY = {"provider", "model", "digest", "life", "updated_at", "paths", "pieces", "size", "tokens"}
 _CACHE = frozenset(_ENTRY | {"id", "settings", "created_at", "expires_at"})
 _ANNOTATION = frozenset(_ENTRY | {"handle"})
 _RETIRING = frozenset({"name", "provider", "model", "retire_after", "until", "expires_at"})
 _STATE = frozenset({"version", "stack", "serial", "run", "providers", "caches", "retiring"})
-_ABSENT: dict[str, Json] = {"run": None, "stack_settings": None}
+_ABSENT: dict[str, Json] = {"run": None, "ctxprov_version": None, "stack_settings": None}
 """What the states of an earlier ctxprov do not have."""
+_ANNOTATED = frozenset({"claude", "openai"})
 
 _REMEDY = (
     "Restore it from version control or a backup: ctxprov state push FILE --force puts that in its "
@@ -71,6 +78,7 @@ _REMEDY = (
 def state_bytes(state: State) -> bytes:
     document: dict[str, Json] = {
         "version": VERSION,
+        "ctxprov_version": __version__,
         "stack": state.stack,
         "serial": state.serial,
         "run": state.run,
@@ -135,23 +143,41 @@ def parse_state(raw: bytes, *, where: str, stack: str, remedy: str = _REMEDY) ->
                 "share one state: give each its own `state`, or rename the stack back."
             )
         case {"version": int(version)} if version > VERSION:
-            raise StateError(
-                f"{where} was written by a newer ctxprov: its version is {version}, and this one "
-                f"knows {VERSION}.  Upgrade ctxprov; nothing has been changed."
-            )
+            why = f"its version is {version}, and {VERSION} is the latest that can be read"
+            raise StateNewer(newer(where, why, by=_newer_writer(document)))
     try:
         return _state(document)
     except Misshapen as wrong:
+        by = _newer_writer(document)
+        if by or isinstance(wrong, UnknownKey):
+            raise StateNewer(newer(where, str(wrong), by=by)) from wrong
         raise StateError(
             f"{where} is not a state that ctxprov wrote: {wrong}.  {remedy}"
         ) from wrong
 
 
+def _newer_writer(document: Json) -> str | None:
+    """The version of the ctxprov that wrote *document*, if it says so and that is a newer one."""
+    match document:
+        case {"ctxprov_version": str(version)} if _VERSION.fullmatch(version):
+            return version if _numbers(version) > _numbers(__version__) else None
+        case _:
+            return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, _VERSION.findall(version)[0].split(".")))
+
+
 def _loads(raw: bytes, where: str, remedy: str) -> Json:
     try:
-        document: Json = orjson.loads(raw)
+        text = utf8(raw)
+    except ValueError as error:
+        raise StateError(f"{where} {error}.  {remedy}") from error
+    try:
+        document: Json = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise StateError(f"{where} {_ailment(raw, error)}.  {remedy}") from error
+        raise StateError(f"{where} {_ailment(text, error)}.  {remedy}") from error
     return document
 
 
@@ -173,6 +199,8 @@ def _state(document: Json) -> State:
     fields = block(document, _STATE | _ABSENT.keys())
     if fields["version"] is True or fields["version"] != VERSION:
         raise Misshapen("version", f"this must be {VERSION}")
+    if fields["ctxprov_version"] is not None:
+        text(fields, "ctxprov_version")
     state = State(
         stack=text(fields, "stack"),
         serial=count(fields, "serial"),
@@ -187,12 +215,13 @@ def _state(document: Json) -> State:
 
 
 def _refuse_double_ids(state: State) -> None:
-    known = set(state.retiring)
+    owners = {id_: f"retiring.{id_}" for id_ in state.retiring}
     for name, record in state.caches.items():
         if isinstance(record, RecordedCache):
-            if record.id in known:
-                raise Misshapen(f"caches.{name}.id", f"{record.id} is on record twice")
-            known.add(record.id)
+            if other := owners.get(record.id):
+                why = f"{record.id} is on record twice, also at {other}"
+                raise Misshapen(f"caches.{name}.id", why)
+            owners[record.id] = f"caches.{name}"
 
 
 def _scope(_: str, json: Json) -> Scope:
@@ -212,6 +241,8 @@ def _record(name: str, json: Json) -> Recorded:
 
 
 def _cache(name: str, fields: Block) -> RecordedCache:
+    if fields["provider"] in _ANNOTATED:
+        raise Misshapen("provider", f"{fields['provider']} keeps no caches")
     return RecordedCache(
         name=name,
         provider=text(fields, "provider"),
@@ -219,7 +250,7 @@ def _cache(name: str, fields: Block) -> RecordedCache:
         digest=text_like(fields, "digest", _DIGEST),
         life=_life(fields),
         settings=_settings(fields),
-        id=text(fields, "id"),
+        id=text_like(fields, "id", CACHE_NAME),
         created_at=moment(fields, "created_at"),
         updated_at=moment(fields, "updated_at"),
         expires_at=moment(fields, "expires_at"),
@@ -235,6 +266,7 @@ def _annotation(name: str, fields: Block) -> RecordedAnnotation:
         handle = handle_from_json(fields["handle"])
     except ValueError as error:
         raise Misshapen("handle", str(error)) from error
+    _check_handle(fields, handle.as_json())
     return RecordedAnnotation(
         name=name,
         provider=text(fields, "provider"),
@@ -247,7 +279,18 @@ def _annotation(name: str, fields: Block) -> RecordedAnnotation:
     )
 
 
+def _check_handle(fields: Block, read: Mapping[str, Json]) -> None:
+    try:
+        no_more(fields["handle"], read)
+    except UnknownKey as wrong:
+        raise wrong.under("handle") from wrong
+    if fields["provider"] not in _ANNOTATED or read["provider"] != fields["provider"]:
+        raise Misshapen("handle", f"this is no handle of {text(fields, 'provider')}")
+
+
 def _retiring(id_: str, json: Json) -> RetiringCache:
+    if not CACHE_NAME.fullmatch(id_):
+        raise Misshapen("", f"this must look like {CACHE_NAME.pattern}")
     fields = block(json, _RETIRING)
     return RetiringCache(
         name=text_like(fields, "name", _NAME),
@@ -279,6 +322,8 @@ def _piece(_: str, json: Json) -> str:
 def _life(fields: Block) -> Life:
     try:
         return _life_spelled(orjson.dumps(fields["life"]))
+    except UnknownKey as wrong:
+        raise wrong.under("life") from wrong
     except (TypeError, ValueError) as error:  # TypeError: nested too deeply to be spelled
         raise Misshapen("life", str(error)) from error
 
@@ -286,6 +331,8 @@ def _life(fields: Block) -> Life:
 def _settings(fields: Block) -> Settings:
     try:
         return _settings_spelled(orjson.dumps(fields["settings"]))
+    except UnknownKey as wrong:
+        raise wrong.under("settings") from wrong
     except (TypeError, ValueError) as error:
         raise Misshapen("settings", str(error)) from error
 
@@ -298,9 +345,15 @@ _settings_words = lru_cache(maxsize=256)(settings_words)
 
 @lru_cache(maxsize=256)
 def _life_spelled(json: bytes) -> Life:
-    return parse_life(orjson.loads(json))
+    words = orjson.loads(json)
+    life = parse_life(words)
+    no_more(words, life_words(life))
+    return life
 
 
 @lru_cache(maxsize=256)
 def _settings_spelled(json: bytes) -> Settings:
-    return parse_settings(orjson.loads(json))
+    words = orjson.loads(json)
+    settings = parse_settings(words)
+    no_more(words, settings_words(settings))
+    return settings

@@ -16,9 +16,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.cache import Json
-from provisioner.errors import StateError
+from provisioner.documents import newer, utf8
+from provisioner.errors import StateError, StateNewer
 from provisioner.homes import Found, Home
-from provisioner.state.blocks import Block, Misshapen, block, count, moment, text
+from provisioner.state.blocks import Block, Misshapen, UnknownKey, block, count, moment, text
 from provisioner.times import moment_text
 
 VERSION = 1
@@ -101,8 +102,16 @@ def run_words(run: PastRun) -> dict[str, Json]:
 def parse_history(raw: bytes, *, where: str) -> tuple[PastRun, ...]:
     """Read what `history_bytes` wrote.  Raises StateError for anything else."""
     try:
-        return tuple(map(_run, _runs(block(orjson.loads(raw), _DOCUMENT))))
-    except (orjson.JSONDecodeError, Misshapen) as error:
+        document = orjson.loads(utf8(raw))
+        match document:
+            case {"version": int(version)} if version > VERSION:
+                why = f"its version is {version}, and {VERSION} is the latest that can be read"
+                raise StateNewer(newer(where, why))
+        runs = _runs(block(document, _DOCUMENT))
+        return tuple(_run(f"runs.{at}", run) for at, run in enumerate(runs))
+    except UnknownKey as wrong:
+        raise StateNewer(newer(where, str(wrong))) from wrong
+    except ValueError as error:
         raise StateError(
             f"{where} is not a history that ctxprov wrote: {error}.  Nothing depends on it: move "
             "it away, and the next run begins a new one."
@@ -139,8 +148,14 @@ def _runs(fields: Block) -> list[Json]:
     return runs
 
 
-def _run(json: Json) -> PastRun:
-    fields = block(json, _RUN)
+def _run(where: str, json: Json) -> PastRun:
+    try:
+        return _run_of(block(json, _RUN))
+    except Misshapen as wrong:
+        raise wrong.under(where) from wrong
+
+
+def _run_of(fields: Block) -> PastRun:
     return PastRun(
         run=text(fields, "run"),
         who=text(fields, "who"),

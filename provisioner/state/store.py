@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from typing import Protocol
 
 import orjson
 
+from provisioner.documents import utf8
 from provisioner.errors import StateError, StateTaken
 from provisioner.homes import Found, Hold, Home
 from provisioner.model import State
@@ -52,7 +54,7 @@ def remains_of(found: Found | None, *, stack: str) -> State | None:
 
     None if it names another stack than *stack*.
     """
-    content = found.content if found else b""
+    content = _text(found.content) if found else b""
     if set(_STACK.findall(content)) - {stack.encode()}:
         return None
     return State(stack=stack, serial=max(map(int, _SERIAL.findall(content)), default=0))
@@ -63,13 +65,19 @@ def serial_of(found: Found | None) -> int | None:
     if found is None:
         return None
     try:
-        match orjson.loads(found.content):
+        match orjson.loads(_text(found.content)):
             case {"serial": int(serial)}:
                 return serial
             case _:
                 return None
     except orjson.JSONDecodeError:
         return None
+
+
+def _text(raw: bytes) -> bytes:
+    with suppress(ValueError):
+        return utf8(raw)
+    return raw
 
 
 class Store(Protocol):

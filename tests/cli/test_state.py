@@ -104,18 +104,12 @@ def halved(raw: bytes) -> bytes:
     return raw[: len(raw) // 2]
 
 
-def of_a_newer_ctxprov(raw: bytes) -> bytes:
-    return raw.replace(b'"version": 1', b'"version": 2').replace(b'"serial": 1', b'"serial": 41')
-
-
 def unmerged(raw: bytes) -> bytes:
     theirs = raw.replace(b'"serial": 1', b'"serial": 41')
     return b"<<<<<<< ours\n" + raw + b"=======\n" + theirs + b"\n>>>>>>> theirs\n"
 
 
-@pytest.mark.parametrize(
-    ("damage", "serial"), [(halved, 1), (of_a_newer_ctxprov, 42), (unmerged, 42), (emptied, 1)]
-)
+@pytest.mark.parametrize(("damage", "serial"), [(halved, 1), (unmerged, 42), (emptied, 1)])
 def test_push_over_what_cannot_be_read(
     stage: Stage, tmp_path: Path, damage: Callable[[bytes], bytes], serial: int
 ) -> None:
@@ -129,7 +123,7 @@ def test_push_over_what_cannot_be_read(
 
     status, said = state(stage, "push", str(backup))
     assert status == 1
-    assert "newer ctxprov" in said or "ctxprov state push FILE --force" in said
+    assert "ctxprov state push FILE --force" in said
     status, said = state(stage, "push", str(backup), "--force", "--dry-run")
     assert status == 0
     assert "what was there cannot be read" in said
@@ -160,7 +154,7 @@ def test_push_over_another_stack(stage: Stage, tmp_path: Path) -> None:
     backup.write_bytes(stage.state_file.read_bytes())
     other = backup.read_bytes().replace(b'"stack": "demo"', b'"stack": "other"')
 
-    for there in (other, of_a_newer_ctxprov(other)):
+    for there in (other, other.replace(b'"version": 1', b'"version": 2')):
         stage.state_file.write_bytes(there)
         assert state(stage, "push", str(backup), "--force")[0] == 1
         assert stage.state_file.read_bytes() == there

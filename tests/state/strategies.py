@@ -53,11 +53,11 @@ settings = st.builds(
     keep=st.sampled_from(["warm", "once"]),
     protect=st.booleans(),
 )
-handles: st.SearchStrategy[CacheHandle] = st.one_of(
-    st.sampled_from([ClaudeHandle({"type": "ephemeral", "ttl": "5m"})]),
-    st.builds(OpenAIHandle, words, st.just({"ttl": "30m"})),
-    st.builds(OpenAIHandle, words, st.none(), st.sampled_from(["in_memory", "24h"])),
-)
+handles: dict[str, st.SearchStrategy[CacheHandle]] = {
+    "claude": st.sampled_from([ClaudeHandle({"type": "ephemeral", "ttl": "5m"})]),
+    "openai": st.builds(OpenAIHandle, words, st.just({"ttl": "30m"}))
+    | st.builds(OpenAIHandle, words, st.none(), st.sampled_from(["in_memory", "24h"])),
+}
 
 
 def caches(name: str, id_: str) -> st.SearchStrategy[RecordedCache]:
@@ -77,15 +77,15 @@ def caches(name: str, id_: str) -> st.SearchStrategy[RecordedCache]:
     )
 
 
-def noted(name: str) -> st.SearchStrategy[RecordedAnnotation]:
+def noted(name: str, provider: str) -> st.SearchStrategy[RecordedAnnotation]:
     return st.builds(
         RecordedAnnotation,
         name=st.just(name),
-        provider=st.sampled_from(["claude", "openai"]),
+        provider=st.just(provider),
         model=words,
         digest=digests,
         life=ttls,
-        handle=handles,
+        handle=handles[provider],
         updated_at=moments,
         measure=measures(counted=False),
     )
@@ -142,7 +142,7 @@ def states(draw: st.DrawFn) -> State:
             case "cache":
                 recorded[name] = draw(caches(name, id_))
             case "annotation":
-                recorded[name] = draw(noted(name))
+                recorded[name] = draw(noted(name, draw(st.sampled_from(["claude", "openai"]))))
             case _:
                 leaving[id_] = draw(retiring(name, id_))
     return State(

@@ -65,6 +65,7 @@ def test_form() -> None:
     assert lines[-4:] == ['  "serial": 7,', '  "stack": "demo",', '  "version": 1', "}"]
     assert [line.split('"')[1] for line in lines if line.startswith('  "')] == [
         "caches",
+        "ctxprov_version",
         "providers",
         "retiring",
         "run",
@@ -77,7 +78,7 @@ def test_form() -> None:
 
 def test_order_is_not_history() -> None:
     """The same records in another order are the same bytes."""
-    a, b = recorded(desired("a"), "i1"), recorded(desired("b"), "i2")
+    a, b = recorded(desired("a"), "cachedContents/1"), recorded(desired("b"), "cachedContents/2")
     assert state_bytes(state(a, b)) == state_bytes(state(b, a))
 
 
@@ -98,7 +99,8 @@ def test_diff() -> None:
         (bytes(4096), "nothing but zeros"),
         (state_bytes(FULL)[:700], "ends in the middle, after 700 bytes"),
         (b"version: 1\n", "is not JSON: line 1, column 1"),
-        (b"\xff\xfe{\x00}\x00", "is not JSON"),
+        (b"\xff\xfe{\x00}\x00", "caches: this is missing"),
+        (b"\xff\xfe{\x00}", "begins as UTF-16 and breaks off: save it as UTF-8"),
         (b'{\n<<<<<<< HEAD\n"a": 1\n=======\n>>>>>>> x\n}', "a merge that nobody resolved"),
         (b"[]", "must be an object"),
         (b"null", "must be an object"),
@@ -122,8 +124,25 @@ def test_cut(length: int) -> None:
 
 def test_newer_version() -> None:
     """A state from the future asks for an upgrade, whatever else is in it."""
-    message = refusal(b'{"version": 2, "stack": "demo", "new": []}')
-    assert "newer ctxprov: its version is 2, and this one knows 1" in message
+    message = refusal(b'{"version": 2, "stack": "demo", "new": [], "ctxprov_version": "9.1"}')
+    assert "newer ctxprov 9.1: its version is 2, and 1 is the latest that can be read" in message
+
+
+def test_wrong_in_a_newer_state() -> None:
+    """What cannot be read in a state that a newer ctxprov wrote asks for an upgrade as well."""
+    message = refusal(changed("caches/manual/life", {"ttl": "soon"}, by="0.1.1"))
+    assert "was written by a newer ctxprov 0.1.1: caches.manual.life: a duration" in message
+    assert "move it away" not in message
+
+
+ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_another_encoding(encoding: str) -> None:
+    """A state that a shell or an editor encoded again is the same state."""
+    raw = state_bytes(FULL).decode().replace("\n", "\r\n").encode(encoding)
+    assert parsed(raw) == FULL
 
 
 def test_another_stack() -> None:
@@ -132,14 +151,14 @@ def test_another_stack() -> None:
     assert "is the state of the stack demo, not of other" in message
 
 
-def changed(path: str, value: Json) -> bytes:
-    """FULL with one value replaced."""
-    document = json.loads(state_bytes(FULL))
+def changed(path: str, value: Json, *, by: str = "0.1.0") -> bytes:
+    """FULL with one value replaced, as the ctxprov *by* would have written it."""
+    document = json.loads(state_bytes(FULL)) | {"ctxprov_version": by}
     *way, last = path.split("/")
     for key in way:
         document = document[key]
     document[last] = value
-    root = json.loads(state_bytes(FULL))
+    root = json.loads(state_bytes(FULL)) | {"ctxprov_version": by}
     at = root
     for key in way[:-1]:
         at = at[key]
@@ -158,11 +177,9 @@ WRONG: list[tuple[str, Json, str]] = [
     ("serial", -1, "serial: this must be a whole number"),
     ("serial", True, "serial: this must be a whole number"),
     ("serial", 1.5, "serial: this must be a whole number"),
-    ("extra", 1, "extra: this key is unknown"),
     ("caches", [], "caches: this must be an object"),
     ("caches/Manual", {}, "caches.Manual: this is not the name of a cache"),
     ("caches/manual", None, "caches.manual: this must be an object"),
-    ("caches/manual/content", "x", "caches.manual.content: this key is unknown"),
     ("caches/manual/model", "", "caches.manual.model: this must be text"),
     ("caches/manual/digest", "abc", "caches.manual.digest: this must look like [0-9a-f]{64}"),
     ("caches/manual/life", {"ttl": "soon"}, "caches.manual.life: a duration is"),
@@ -173,10 +190,19 @@ WRONG: list[tuple[str, Json, str]] = [
     ("caches/manual/expires_at", "0001-01-01T00:00:00+10:00", "outside the years"),
     ("caches/manual/paths", ["a", 1], "caches.manual.paths: this must be a list of texts"),
     ("caches/manual/tokens", None, "caches.manual.tokens: this must be a whole number"),
-    ("caches/manual/id", "cachedContents/old", "cachedContents/old is on record twice"),
+    (
+        "caches/manual/id",
+        "cachedContents/old",
+        "is on record twice, also at retiring.cachedContents/old",
+    ),
     ("caches/policy/handle", {"provider": "x"}, "caches.policy.handle: this is not a handle"),
     ("caches/policy/life", {"expires_at": "2026-01-01T00:00:00Z"}, "policy.life: an annotation"),
-    ("retiring/cachedContents~old", {}, "retiring.cachedContents~old.expires_at: this is missing"),
+    ("caches/manual/id", "../caches", "caches.manual.id: this must look like (?:projects/"),
+    ("caches/manual/provider", "claude", "caches.manual.provider: claude keeps no caches"),
+    ("caches/policy/provider", "openai", "caches.policy.handle: this is no handle of openai"),
+    ("caches/policy/provider", "gemini", "caches.policy.handle: this is no handle of gemini"),
+    ("retiring/cachedContents~old", {}, "retiring.cachedContents~old: this must look like"),
+    ("serial", 2**53 + 1, "serial: this must be a whole number from 0 to 2^53"),
     ("providers/gemini/keys", ["AIzaSecret"], "providers.gemini.keys: these must be fingerprints"),
 ]
 
@@ -228,7 +254,11 @@ def test_hostile_settings(value: Json) -> None:
 def test_size_is_linear() -> None:
     """Each cache adds as many bytes as the one before."""
     sizes = [
-        len(state_bytes(state(*(recorded(desired(f"c-{i:04}"), f"i{i:04}") for i in range(n)))))
+        len(
+            state_bytes(
+                state(*(recorded(desired(f"c-{i:04}"), f"cachedContents/{i:04}") for i in range(n)))
+            )
+        )
         for n in (100, 200, 300)
     ]
     assert sizes[2] - sizes[1] == sizes[1] - sizes[0]

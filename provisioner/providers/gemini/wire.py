@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct, ValidationError, convert
 
 from provisioner.cache import (
+    CACHE_NAME,
     CacheContent,
     CachedContext,
     CacheHandle,
@@ -35,10 +36,6 @@ LONGEST_LABEL: Final = 128
 OURS: Final = "ctxprov:"
 """How the label of every stack's cache begins."""
 
-_NAME: Final = re.compile(
-    r"(?:projects/[A-Za-z0-9][A-Za-z0-9.:_-]*/locations/[a-z0-9-]+/)?cachedContents/[A-Za-z0-9_-]+",
-    re.ASCII,
-)
 _MODEL: Final = re.compile(r"(?:models/)?([A-Za-z0-9][A-Za-z0-9._-]*)", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
 _NAIVE: Final = "expires_at has to say its time zone"
@@ -53,7 +50,7 @@ def name_in(handle: CacheHandle) -> str:
     match handle:
         case GeminiHandle(expires_at=datetime() as end) if end.utcoffset() is None:
             raise InvalidCacheConfiguration(_NAIVE)
-        case GeminiHandle(name) if _NAME.fullmatch(name):
+        case GeminiHandle(name) if CACHE_NAME.fullmatch(name):
             return name
         case GeminiHandle():
             raise InvalidCacheConfiguration("a Gemini cache is named like cachedContents/abc123")
@@ -184,7 +181,7 @@ def _is_ours(entry: object) -> bool:
 
 
 def _context(found: _Cached) -> CachedContext:
-    if not _NAME.fullmatch(found.name):
+    if not CACHE_NAME.fullmatch(found.name):
         raise ValueError("this is not a cached content")
     end = parse_moment(found.expire_time)
     usage = found.usage_metadata
