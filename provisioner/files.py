@@ -44,7 +44,7 @@ def read_whole(path: Path, *, most: int = LARGEST, follow: bool = False) -> byte
         os.close(descriptor)
 
 
-def open_regular(path: str | os.PathLike[str], *, follow: bool) -> int:
+def open_regular(path: str | bytes | os.PathLike[str], *, follow: bool) -> int:
     """
     Open a regular file for reading; the caller closes it.
 
@@ -78,7 +78,7 @@ def _too_large(what: str, most: int) -> OSError:
     return OSError(errno.EFBIG, f"{what}, and at most {most:,} are read")
 
 
-def _check_kind(mode: int, path: str | os.PathLike[str]) -> None:
+def _check_kind(mode: int, path: str | bytes | os.PathLike[str]) -> None:
     for is_kind, number, noun in _KINDS:
         if is_kind(mode):
             raise OSError(number, f"it is {noun}, not a regular file", os.fspath(path))

@@ -161,6 +161,14 @@ class Git:
         """The same git under more *settings*, which win over every configuration file."""
         return replace(self, environ=_appended(self.environ, settings))
 
+    def below(self, top: Path) -> Git:
+        """
+        The same git in another checkout, such as a submodule, whose top is *top*.
+
+        Raises GitFailed if git refuses it, such as one of another owner.
+        """
+        return _confirmed(replace(self, top=top))
+
 
 def top_of(folder: Path) -> Path | None:
     """The nearest folder above *folder*, or itself, that has a `.git` entry; links are followed."""
@@ -185,16 +193,7 @@ def git_at(
         raise GitFailed(
             f"{folder} is not in a git repository: neither it nor a folder above it has a .git."
         )
-    git = Git(top=top, environ=hardened(environ), warn=warn, timeout=timeout)
-    answer = git.run("rev-parse", "--show-toplevel")
-    if answer.status != 0:
-        raise GitFailed(f"git refuses the repository {top}: {answer.err}.")
-    if not _is_same(answer.text.removesuffix("\n"), top):
-        raise GitFailed(
-            f"git refuses the repository {top}: rev-parse --show-toplevel answers {answer.line!r}. "
-            f"Repair {top / '.git'}, or unset its core.worktree."
-        )
-    return git
+    return _confirmed(Git(top=top, environ=hardened(environ), warn=warn, timeout=timeout))
 
 
 def hardened(
@@ -214,12 +213,22 @@ def hardened(
 def commit_of(git: Git, name: str) -> str | None:
     """The id of the commit that *name* means here; None if there is none of that name."""
     answer = git.run("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
-    return answer.line if answer.status == 0 and _COMMIT.fullmatch(answer.line) else None
+    return answer.line if answer.status == 0 and is_commit(answer.line) else None
+
+
+def is_commit(text: str) -> bool:
+    """Whether *text* is the whole id of an object."""
+    return _COMMIT.fullmatch(text) is not None
 
 
 def path_from(text: str) -> Path:
     """The path that git writes as *text*, whatever this machine's encoding of names is."""
     return Path(os.fsdecode(text.encode(errors="surrogateescape")))
+
+
+def text_from(path: Path) -> str:
+    """*path* as git writes it: UTF-8, with slashes; the inverse of `path_from`."""
+    return os.fsencode(path).decode(errors="surrogateescape").replace(os.sep, "/")
 
 
 def _appended(environ: Mapping[str, str], settings: Iterable[tuple[str, str]]) -> Mapping[str, str]:
@@ -231,6 +240,19 @@ def _appended(environ: Mapping[str, str], settings: Iterable[tuple[str, str]]) -
         **{f"GIT_CONFIG_VALUE_{at}": value for at, (_, value) in numbered},
         "GIT_CONFIG_COUNT": str(numbered[-1][0] + 1) if numbered else count or "0",
     }
+
+
+def _confirmed(git: Git) -> Git:
+    """*git*, if it agrees with us about the top of the checkout."""
+    answer = git.run("rev-parse", "--show-toplevel")
+    if answer.status != 0:
+        raise GitFailed(f"git refuses the repository {git.top}: {answer.err}.")
+    if not _is_same(answer.text.removesuffix("\n"), git.top):
+        raise GitFailed(
+            f"git refuses the repository {git.top}: rev-parse --show-toplevel answers "
+            f"{answer.line!r}. Repair {git.top / '.git'}, or unset its core.worktree."
+        )
+    return git
 
 
 def _is_same(answer: str, top: Path) -> bool:

@@ -1,5 +1,8 @@
 """
 What a branch edits, from git alone: no key, no state, no network.
+
+A stack is compared with the one of its own name, since that is what its state goes by: a folder
+that was renamed is no edit.
 """
 
 from __future__ import annotations
@@ -9,17 +12,28 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
-from provisioner.cli.git import exported, merge_base, root_of
+from provisioner.cli.checkout import git_for_review
 from provisioner.errors import CtxprovError, ManifestError
-from provisioner.manifest import Folder, Manifest, Unreadable, environments_of
+from provisioner.git import text_from
+from provisioner.manifest import Folder, Manifest, Unreadable, environments_of, stack_in
 from provisioner.model import Change, Desired, Plan, Recorded, StackSettings, setting_edits
 from provisioner.planner import as_if_applied, plan
 from provisioner.render.patch import Patch, patches
 from provisioner.resolver import load_and_resolve
 from provisioner.resolver.reading import read_bytes
+from provisioner.revision import Revision, merge_base
+
+
+class Before(Struct, frozen=True, kw_only=True):
+    """A stack as it was in another revision, while its files can be read."""
+
+    manifest: Manifest
+    desired: tuple[Desired, ...]
+    files: Folder
 
 
 def plan_against(
@@ -53,13 +67,15 @@ def plan_for_review(
     with_patches: bool,
 ) -> tuple[Plan, tuple[Patch, ...]]:
     """What the working tree edits since its merge base with *ref*, and where texts differ."""
-    with stack_at_base(folder, ref, environment=environment, models=models, now=now) as before:
-        old, base = before or (None, ())
-        settings = old.settings if old else None
-        if old and old.stack != manifest.stack:
-            settings, base = None, ()  # another stack: nothing of it is on record for this one
+    with _stack_before(
+        folder, manifest.stack, ref, environment=environment, models=models, now=now
+    ) as before:
+        base = before.desired if before else ()
+        settings = before.manifest.settings if before else None
         told = plan_against(manifest, desired, base, settings=settings, now=now)
-        texts = _patches(told, old.root if old else None, manifest.root) if with_patches else ()
+        texts: Iterator[Patch] = iter(())
+        if with_patches:
+            texts = _patches(told, before.files if before else None, Folder(manifest.root))
         return told, tuple(texts)
 
 
@@ -74,41 +90,69 @@ def declared(folder: Path) -> tuple[str | None, ...]:
     return environments_of(folder) or (None,)
 
 
-@contextmanager
-def stack_at_base(
-    folder: Path, ref: str, *, environment: str | None, models: Path | None, now: datetime
-) -> Iterator[tuple[Manifest, tuple[Desired, ...]] | None]:
+def folder_before(base: Revision, folder: PurePosixPath, stack: str) -> PurePosixPath:
     """
-    The stack of *folder* at the merge base with *ref*; None if it or its environment was not.
+    Where *base* has the stack named *stack* that is in *folder* now; *folder* if nowhere.
 
-    Its files can be read for as long as the block lasts.  Raises CtxprovError if git cannot
-    tell, or if the manifest was in error there.
+    Of several folders that name it, the one that is gone by now.
     """
-    root = root_of(folder)
-    place = PurePosixPath(_inside(folder, root).as_posix())
-    commit = merge_base(root, ref)
-    with exported(root, commit, place) as there:
-        if there is None or environment not in declared(there):
+    likely = [one for one, raw in base.manifests.items() if stack.encode() in raw]
+    if folder in likely and stack_in(base.manifests[folder]) == stack:
+        return folder
+    named = [one for one in likely if stack_in(base.manifests[one]) == stack]
+    gone = [one for one in named if not (base.git.top / one / "ctxprov.yaml").exists()]
+    return next((found[0] for found in (named, gone) if len(found) == 1), folder)
+
+
+@contextmanager
+def _stack_before(
+    folder: Path,
+    stack: str,
+    ref: str,
+    *,
+    environment: str | None,
+    models: Path | None,
+    now: datetime,
+) -> Iterator[Before | None]:
+    """
+    The *stack* of *folder* at the merge base with *ref*; None if it or its environment was not.
+
+    Raises CtxprovError if git cannot tell, or if the manifest was in error there.
+    """
+    git = git_for_review(folder)
+    base = merge_base(git, ref)
+    place = PurePosixPath(text_from(_inside(folder, git.top)))
+    name = stack.removesuffix(f".{environment}") if environment else stack
+    with base.files(folder_before(base, place, name)) as export:
+        if export is None or environment not in declared(export.folder):
             yield None
             return
         try:
             manifest, resolution = load_and_resolve(
-                there, load_catalog(models), environment=environment, now=now
+                export.folder,
+                load_catalog(models),
+                environment=environment,
+                checkout=export,
+                now=now,
             )
         except ManifestError as error:
             raise CtxprovError(
-                f"At the merge base with {ref} ({commit[:12]}) the stack has errors, so nothing "
-                f"can be compared with it: {error.problems[0].sentence}"
+                f"At the merge base with {ref} ({base.commit[:12]}) the stack has errors, so "
+                f"nothing can be compared with it: {error.problems[0].sentence}"
             ) from error
-        yield manifest, resolution.desired
+        if manifest.stack != stack:
+            yield None  # another stack: nothing of it is on record or labelled as of this one
+            return
+        files = Folder(export.folder, export)
+        yield Before(manifest=manifest, desired=resolution.desired, files=files)
 
 
-def _inside(folder: Path, root: Path) -> Path:
+def _inside(folder: Path, top: Path) -> Path:
     place = folder if folder.is_dir() else folder.parent
-    return place.resolve().relative_to(root.resolve())
+    return place.resolve().relative_to(top)
 
 
-def _patches(told: Plan, there: Path | None, here: Path) -> Iterator[Patch]:
+def _patches(told: Plan, there: Folder | None, here: Folder) -> Iterator[Patch]:
     """The files of every edited entry, on both sides, where they differ."""
     pairs = ((_paths(c, "record"), _paths(c, "want")) for c in told.pending)
     paths = tuple(dict.fromkeys(path for old, new in pairs for path in (*old, *new)))
@@ -120,16 +164,15 @@ def _paths(change: Change, side: str) -> tuple[str, ...]:
     return noun.measure.paths if isinstance(noun, Desired | Recorded) else ()
 
 
-def _contents(root: Path | None, paths: tuple[str, ...]) -> dict[str, bytes]:
+def _contents(folder: Folder | None, paths: tuple[str, ...]) -> dict[str, bytes]:
     """
     The files that are there and inside of the folder.
 
     A path that one side names may be a link out of the folder on the other.
     """
     contents: dict[str, bytes] = {}
-    if root is None:
+    if folder is None:
         return contents
-    folder = Folder(root)
     for path in paths:
         with suppress(Unreadable):
             contents[path] = read_bytes(folder, path)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import click
 
 from provisioner.catalog import Catalog, load_catalog
+from provisioner.checkout import stacks_in
 from provisioner.cli import clock, options
-from provisioner.cli.base import declared, plan_against
-from provisioner.cli.git import exported, merge_base, root_of, stacks_at, stacks_here
+from provisioner.cli.base import declared, folder_before, plan_against
+from provisioner.cli.checkout import checkout_around, git_around, warn
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
+from provisioner.git import Git, path_from
+from provisioner.manifest import stack_at
 from provisioner.render.escape import json_text, plain
 from provisioner.resolver import load_and_resolve
+from provisioner.revision import Export, is_same_tree, merge_base
 
 
 @click.command("changed")
@@ -36,14 +41,11 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
       ctxprov changed --base origin/main
       ctxprov changed --base origin/main --json
     """
-    root = root_of(folder)
-    now = clock.now()
-    catalog = load_catalog(models)
-    commit = merge_base(root, base)
+    changes = _Changes(git_around(folder), base, load_catalog(models), clock.now())
     edited = [
-        (str(one), environment)
-        for one in sorted({*stacks_here(root), *stacks_at(root, commit)})
-        for environment in _edited(root, one, commit, catalog, now)
+        (str(stack), environment)
+        for stack, environments in sorted(changes.edited())
+        for environment in environments
     ]
     if as_json:
         rows = [{"stack": stack, "env": environment or ""} for stack, environment in edited]
@@ -54,25 +56,56 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
     return Status.OK
 
 
-def _edited(
-    root: Path, stack: PurePosixPath, commit: str, catalog: Catalog, now: datetime
-) -> list[str | None]:
-    """Which environments of *stack* are another here than in *commit*; None if it has none."""
-    here = root / stack
-    with exported(root, commit, stack) as there:
-        known = dict.fromkeys((*declared(here), *(declared(there) if there else ())))
-        return [one for one in known if there is None or _differs(here, there, one, catalog, now)]
+class _Changes:
+    """The working tree around *git* against the merge base with *ref*."""
 
+    def __init__(self, git: Git, ref: str, catalog: Catalog, now: datetime) -> None:
+        self._top = git.top
+        self._base = merge_base(git, ref)
+        self._here = stacks_in(git)
+        self._catalog = catalog
+        self._now = now
+        for reason in dict.fromkeys((*self._here.unseen, *self._base.unseen())):
+            warn(f"{reason}. The stacks in it are not compared.")
 
-def _differs(
-    here: Path, there: Path, environment: str | None, catalog: Catalog, now: datetime
-) -> bool:
-    try:
-        (new, after), (old, before) = (
-            load_and_resolve(place, catalog, environment=environment, now=now)
-            for place in (here, there)
+    def edited(self) -> Iterator[tuple[PurePosixPath, Sequence[str | None]]]:
+        """Each stack whose files are others, with the environments that are another stack."""
+        moved = {stack: self._before(stack) for stack in self._here.here}
+        for stack, before in moved.items():
+            yield stack, self._edited(stack, before)
+        for stack in self._base.stacks() - set(moved) - self._here.left_out - set(moved.values()):
+            yield stack, self._edited(stack, stack)
+        for stack in self._here.left_out:
+            if not is_same_tree(self._base.git, self._base.commit, "HEAD", stack):
+                yield stack, self._edited(stack, stack) or (None,)
+
+    def _before(self, stack: PurePosixPath) -> PurePosixPath:
+        name = stack_at(self._folder(stack))
+        return folder_before(self._base, stack, name) if name else stack
+
+    def _folder(self, stack: PurePosixPath) -> Path:
+        return self._top / path_from(str(stack))
+
+    def _edited(self, stack: PurePosixPath, before: PurePosixPath) -> list[str | None]:
+        """Which environments are another than in the folder *before*; None if there are none."""
+        here = self._folder(stack)
+        with self._base.files(before) as there:
+            old = declared(there.folder) if there else ()
+            known = dict.fromkeys((*declared(here), *old))
+            return [one for one in known if there is None or self._differs(here, there, one)]
+
+    def _differs(self, here: Path, there: Export, environment: str | None) -> bool:
+        checkouts = ((here, checkout_around(here)), (there.folder, there))
+        try:
+            (new, after), (old, before) = (
+                load_and_resolve(
+                    place, self._catalog, environment=environment, checkout=checkout, now=self._now
+                )
+                for place, checkout in checkouts
+            )
+        except CtxprovError:
+            return True
+        told = plan_against(
+            new, after.desired, before.desired, settings=old.settings, now=self._now
         )
-    except CtxprovError:
-        return True
-    told = plan_against(new, after.desired, before.desired, settings=old.settings, now=now)
-    return bool(told.digests) or old.stack != new.stack
+        return bool(told.digests) or old.stack != new.stack

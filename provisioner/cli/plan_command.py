@@ -12,8 +12,8 @@ from msgspec import Struct
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.base import plan_for_review
+from provisioner.cli.checkout import commit_here
 from provisioner.cli.failure import tell_error
-from provisioner.cli.git import commit_here
 from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import Place, place_of

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from provisioner.catalog import load_catalog
+from provisioner.cli.checkout import checkout_around
 from provisioner.cli.speech import tell_warnings
 from provisioner.errors import Refused
 from provisioner.manifest import Manifest
@@ -32,7 +33,11 @@ def read_stack(
     Raises `ManifestError` with every problem, and `Refused`.
     """
     manifest, resolution = load_and_resolve(
-        path, load_catalog(models), environment=environment, now=now
+        path,
+        load_catalog(models),
+        environment=environment,
+        checkout=checkout_around(path),
+        now=now,
     )
     tell_warnings(resolution.warnings, most=_MOST)
     if not manifest.caches and not allow_empty:

@@ -10,13 +10,15 @@ from pathlib import Path
 import click
 
 from provisioner.catalog import load_catalog
+from provisioner.checkout import bare_repositories
 from provisioner.cli import clock, options
+from provisioner.cli.checkout import checkout_around
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error, tell_problems
 from provisioner.cli.schedule import schedule_of
 from provisioner.cli.speech import tell_warnings
 from provisioner.cli.status import Status, first_of
-from provisioner.errors import CtxprovError, ManifestError, Problem
+from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
 from provisioner.manifest import Manifest, environments_of
 from provisioner.model import Desired
 from provisioner.render.escape import plain
@@ -74,18 +76,34 @@ def _validated(
         return tell_error(error)
     warnings, problems, now = _Found(environments), _Found(environments), clock.now()
     sound: list[tuple[str | None, Manifest, Sequence[Desired]]] = []
+    checkout, exposed = checkout_around(stack), _exposed(stack)
     for one in environments:
+        problems.add(one, exposed)
         try:
-            manifest, resolution = load_and_resolve(stack, catalog, environment=one, now=now)
+            manifest, resolution = load_and_resolve(
+                stack, catalog, environment=one, checkout=checkout, now=now
+            )
+        except GitFailed as error:
+            return tell_error(error)
         except ManifestError as error:
             problems.add(one, error.problems)
         else:
             warnings.add(one, resolution.warnings)
-            sound.append((one, manifest, resolution.desired))
+            sound += [] if exposed else [(one, manifest, resolution.desired)]
     tell_warnings(warnings.told(), most=None)
     for one, manifest, desired in sound:
         _tell(one, manifest, desired, every)
     return tell_problems(told) if (told := problems.told()) else Status.OK
+
+
+def _exposed(stack: Path) -> Sequence[Problem]:
+    """Bare repositories below *stack*: ctxprov starts git in none, other programs may."""
+    folder = stack if stack.is_dir() else stack.parent
+    message = (
+        "is a bare git repository: git that is started here runs what its configuration names; "
+        "remove it"
+    )
+    return [Problem(str(one), 1, 1, "", message) for one in bare_repositories(folder)]
 
 
 class _Found:

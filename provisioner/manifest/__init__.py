@@ -29,6 +29,8 @@ from provisioner.manifest.stack import (
     load_frame,
     load_manifest,
     read_manifest,
+    stack_at,
+    stack_in,
 )
 
 __all__ = [
@@ -52,4 +54,6 @@ __all__ = [
     "load_manifest",
     "read_manifest",
     "shown",
+    "stack_at",
+    "stack_in",
 ]

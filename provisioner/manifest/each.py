@@ -7,14 +7,12 @@ has steps, never leaves the manifest's folder, and does not see hidden names.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
 from provisioner.manifest.document import shown
-from provisioner.manifest.inside import Folder, Unreadable
+from provisioner.manifest.inside import Folder, Listed, Unreadable, alike
 
 SLOT = "{each}"
 
@@ -40,6 +38,8 @@ def matches(folder: Folder, pattern: str) -> tuple[Match, ...]:
     if any("**" in step for step in steps):
         raise Unreadable("has a '**': write a step for each folder on the way, such as */*")
     found = tuple(_walk(folder, "", steps, folders_only=pattern.endswith("/")) if steps else ())
+    for absent in folder.lacks(steps, [match.path for match in found]):
+        raise Unreadable(f"may name {shown(absent.path)}, which {absent.reason}")
     if not found:
         raise Unreadable("names nothing that is there")
     return found
@@ -50,7 +50,7 @@ def _walk(
 ) -> Iterator[Match]:
     step, *rest = steps
     for one in folder.listed(above):
-        if not fnmatchcase(one.name, step):
+        if not alike(one.name, step):
             continue
         path = f"{above}/{one.name}".removeprefix("/")
         is_folder = _is_folder(folder, one, path)
@@ -61,7 +61,7 @@ def _walk(
             yield Match(path, stem or one.name)
 
 
-def _is_folder(folder: Folder, one: os.DirEntry[str], path: str) -> bool:
+def _is_folder(folder: Folder, one: Listed, path: str) -> bool:
     try:
         return folder.is_folder(one)
     except Unreadable as error:

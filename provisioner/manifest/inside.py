@@ -2,29 +2,57 @@
 Opening files by the paths of a manifest, and none that lies outside of its folder.
 
 Symlinks are followed, and what counts is where they lead.  Anything but a regular file
-is refused before it is read: a device may never end, a FIFO may never begin.
+is refused before it is read: a device may never end, a FIFO may never begin.  So is a pointer
+of git LFS, unless the checkout has the file that it stands for.
+
+A path is UTF-8, whatever this machine's encoding of names is; bytes that are not UTF-8 are
+surrogates.  It matches a name of another Unicode form (NFC, NFD) if no file has its own.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import posixpath
+import unicodedata
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from msgspec import Struct
+
+from provisioner.checkout import Absent, Checkout, Whole
 from provisioner.files import open_regular
+from provisioner.lfs import LONGEST, pointer_in
 
 
 class Unreadable(Exception):
     """This path cannot be read; the message says why, without naming the path."""
 
 
-class Folder:
-    """The folder of a manifest.  It remembers the folders below, not the files."""
+class _Missing(Unreadable):
+    """There is nothing at this path."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = os.path.realpath(root)
-        self._above = self._root.rstrip("/") + "/"
-        self._real: dict[str, str] = {}
+
+class Listed(Struct, frozen=True):
+    """A name in a folder."""
+
+    name: str
+    entry: os.DirEntry[bytes]
+
+
+class Folder:
+    """
+    The folder of a manifest.  It remembers the folders below, not the files.
+
+    What is missing is looked up in *checkout*.
+    """
+
+    def __init__(self, root: Path, checkout: Checkout | None = None) -> None:
+        self._root = os.path.realpath(os.fsencode(root))
+        self._above = self._root.rstrip(b"/") + b"/"
+        self._real: dict[str, bytes] = {}
+        self._checkout = checkout or Whole()
 
     def open(self, path: str) -> tuple[int, int]:
         """
@@ -34,12 +62,22 @@ class Folder:
         """
         if path.startswith("/"):
             raise Unreadable("is absolute: write it relative to the manifest's folder")
-        folder, _, name = path.rpartition("/")
-        real = self._real.get(folder) or self._enter(folder)
-        descriptor = self._descriptor(f"{real}/{name}")
-        return descriptor, os.fstat(descriptor).st_size
+        try:
+            descriptor = self._found(path)
+        except _Missing as error:
+            raise self._missing(path) or error from error
+        try:
+            size = os.fstat(descriptor).st_size
+            stored = self._stored(path, descriptor, size)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if stored is None:
+            return descriptor, size
+        os.close(descriptor)
+        return _opened(stored)
 
-    def listed(self, folder: str) -> list[os.DirEntry[str]]:
+    def listed(self, folder: str) -> list[Listed]:
         """
         What is in a folder, in the order of names; hidden names are left out.
 
@@ -48,56 +86,151 @@ class Folder:
         real = self._real.get(folder) or self._enter(folder)
         try:
             with os.scandir(real) as found:
-                shown = [one for one in found if not one.name.startswith(".")]
+                shown = [Listed(_text(one.name), one) for one in found if one.name[:1] != b"."]
         except OSError as error:
-            raise Unreadable(_reason(error)) from error
+            raise _refusal(error) from error
         return sorted(shown, key=lambda one: one.name)
 
-    def is_folder(self, one: os.DirEntry[str]) -> bool:
+    def is_folder(self, one: Listed) -> bool:
         """Whether it is a folder rather than a file.  Raises `Unreadable` if it is neither."""
-        if one.is_symlink():
-            self._check(os.path.realpath(one.path))
-        if one.is_dir():
+        entry = one.entry
+        if entry.is_symlink():
+            self._check(os.path.realpath(entry.path))
+        if entry.is_dir():
             return True
-        if one.is_file():
+        if entry.is_file():
             return False
         raise Unreadable("is neither a file nor a folder")
 
-    def _enter(self, folder: str) -> str:
-        real = os.path.realpath(f"{self._root}/{folder}")
-        self._check(f"{real}/")
+    def lacks(self, steps: list[str], found: list[str]) -> Iterator[Absent]:
+        """
+        What is not checked out and may be, or be below, something that *steps* name.
+
+        Each step is a pattern of one name.  What was *found* is there.
+        """
+        for absent in self._checkout.absent():
+            names = absent.path.split("/")
+            named = zip(names, steps, strict=False)
+            whole = len(names) >= len(steps)
+            if all(alike(name, step) for name, step in named) and (
+                "/".join(names[: len(steps)]) not in found if whole else absent.is_tree
+            ):
+                yield absent
+
+    def _found(self, path: str) -> int:
+        """The descriptor of *path* as it is spelled, else in another Unicode form."""
+        folder, _, name = path.rpartition("/")
+        real = self._real.get(folder) or self._enter(folder)
+        try:
+            return self._descriptor(real + b"/" + _raw(name))
+        except _Missing:
+            spelled = None if path.isascii() else self._spelled(path)
+            if spelled is None or spelled == path:
+                raise
+            return self._found(spelled)
+
+    def _spelled(self, path: str) -> str | None:
+        """*path* as the names on the disk are spelled; None unless exactly one path is meant."""
+        steps: list[str] = []
+        for step in path.split("/"):
+            there = _names(b"/".join((self._root, *map(_raw, steps))))
+            forms = [name for name in there if _form(name) == _form(step)]
+            if step in {"", ".", ".."} or step in forms:
+                steps.append(step or ".")
+            elif len(forms) == 1:
+                steps.append(forms[0])
+            else:
+                return None
+        return "/".join(steps)
+
+    def _stored(self, path: str, descriptor: int, size: int) -> Path | None:
+        """The file that a pointer stands for; None if this is no pointer."""
+        pointer = pointer_in(os.pread(descriptor, LONGEST, 0)) if size < LONGEST else None
+        if pointer is None:
+            return None
+        stored = self._checkout.stored(path, pointer)
+        if stored is None:
+            raise Unreadable(f"is a git LFS pointer, not the file itself: {self._checkout.fetch}")
+        return stored
+
+    def _missing(self, path: str) -> Unreadable | None:
+        """Why the checkout has nothing at *path*, if it knows."""
+        plain = _form(posixpath.normpath(path))
+        for absent in self._checkout.absent():
+            if plain == _form(absent.path) or plain.startswith(f"{_form(absent.path)}/"):
+                return Unreadable(absent.reason)
+        return None
+
+    def _enter(self, folder: str) -> bytes:
+        real = os.path.realpath(self._root + b"/" + _raw(folder))
+        self._check(real + b"/")
         self._real[folder] = real
         return real
 
-    def _check(self, real: str) -> None:
+    def _check(self, real: bytes) -> None:
         if not real.startswith(self._above):
             raise Unreadable("lies outside of the manifest's folder")
 
-    def _descriptor(self, real: str) -> int:
+    def _descriptor(self, real: bytes) -> int:
         try:
             return open_regular(real, follow=False)
         except OSError as error:
             if error.errno != errno.ELOOP:
-                raise Unreadable(_reason(error)) from error
+                raise _refusal(error) from error
         target = os.path.realpath(real)
         self._check(target)
         try:
             return open_regular(target, follow=False)
         except OSError as error:
-            raise Unreadable(_reason(error)) from error
+            raise _refusal(error) from error
 
 
-def _reason(error: OSError) -> str:
+def alike(name: str, pattern: str) -> bool:
+    """Whether *name* matches *pattern*, in whichever Unicode form either is."""
+    return fnmatchcase(_form(name), _form(pattern))
+
+
+def _form(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _raw(name: str) -> bytes:
+    try:
+        return name.encode(errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise _Missing("does not exist") from error
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")
+
+
+def _names(folder: bytes) -> list[str]:
+    try:
+        return [_text(name) for name in os.listdir(folder)]  # noqa: PTH208  # names are wanted, not paths
+    except OSError:
+        return []
+
+
+def _opened(path: Path) -> tuple[int, int]:
+    try:
+        descriptor = open_regular(path, follow=False)
+    except OSError as error:
+        raise _refusal(error) from error
+    return descriptor, os.fstat(descriptor).st_size
+
+
+def _refusal(error: OSError) -> Unreadable:
     match error:
         case FileNotFoundError() | NotADirectoryError():
-            return "does not exist"
+            return _Missing("does not exist")
         case PermissionError():
-            return "cannot be read: permission denied"
+            return Unreadable("cannot be read: permission denied")
         case IsADirectoryError():
-            return "is a folder: name a file"
+            return Unreadable("is a folder: name a file")
         case _ if error.errno == errno.EINVAL:
-            return str(error.strerror).removeprefix("it ")
+            return Unreadable(str(error.strerror).removeprefix("it "))
         case _ if error.errno == errno.ELOOP:
-            return "is a symlink that leads in a circle"
+            return Unreadable("is a symlink that leads in a circle")
         case _:
-            return f"cannot be read: {error.strerror}"
+            return Unreadable(f"cannot be read: {error.strerror}")

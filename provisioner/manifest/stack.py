@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_open
 from provisioner.manifest.declared import Entries, declared, elsewhere, names_of
@@ -79,6 +80,23 @@ def load_frame(place: Path, *, environment: str | None = None) -> Frame:
     return draft.manifest
 
 
+def stack_in(raw: bytes) -> str | None:
+    """The stack that a `ctxprov.yaml` names, environments aside; None if it cannot be read."""
+    try:
+        name = read_document(NAME, raw).root.get("stack")
+    except ManifestError:
+        return None
+    return name if isinstance(name, str) else None
+
+
+def stack_at(place: Path) -> str | None:
+    """The stack that the `ctxprov.yaml` in the folder *place* names; None likewise."""
+    try:
+        return stack_in(_bytes(Folder(place), NAME))
+    except Unreadable:
+        return None
+
+
 def environments_of(place: Path) -> tuple[str, ...]:
     """The environments that the stack at *place* declares; none if that cannot be read."""
     try:
@@ -91,15 +109,24 @@ def environments_of(place: Path) -> tuple[str, ...]:
         return ()
 
 
-def read_manifest(place: Path, *, environment: str | None = None) -> Draft:
-    """Read what can be read of the stack at *place*, for callers with more to check."""
+def read_manifest(
+    place: Path, *, environment: str | None = None, checkout: Checkout | None = None
+) -> Draft:
+    """
+    Read what can be read of the stack at *place*, for callers with more to check.
+
+    What *checkout* leaves out and the stack may need is a problem; without one all is there.
+    Raises GitFailed if the checkout is not whole and git cannot tell.
+    """
     try:
         root = _folder(place)
-        files = _files(root)
+        folder = Folder(root, checkout)
+        left_out = _left_out(root, checkout) if checkout else []
+        files = _files(root, folder)
     except ManifestError as error:
         return Draft(None, error.problems)
-    problems: list[Problem] = []
-    documents = list(_documents(root, files, problems))
+    problems: list[Problem] = left_out
+    documents = list(_documents(root, folder, files, problems))
     shapes = [
         shape_of(document, "manifest" if _is_main(document) else "fragment")
         for document in documents
@@ -108,7 +135,7 @@ def read_manifest(place: Path, *, environment: str | None = None) -> Draft:
     inside = list(_twice(documents))
     for shape in shapes:
         (inside if shape.framed else problems).extend(shape.problems)
-    return _drafted(root, documents, shapes, problems, inside, environment)
+    return _drafted(folder, root, documents, shapes, problems, inside, environment)
 
 
 def _folder(place: Path) -> Path:
@@ -121,12 +148,12 @@ def _folder(place: Path) -> Path:
     raise _of_file(place, "does not exist")
 
 
-def _files(root: Path) -> list[str]:
+def _files(root: Path, folder: Folder) -> list[str]:
     """The names of the files that make the stack, `ctxprov.yaml` first."""
     try:
-        names = sorted(name for name in os.listdir(root) if not name.startswith("."))  # noqa: PTH208  # names are wanted, not paths
-    except OSError as error:
-        raise _of_file(root, f"cannot be read: {error.strerror}") from error
+        names = [one.name for one in folder.listed("")]
+    except Unreadable as error:
+        raise _of_file(root, str(error)) from error
     misnamed = [name for name in names if f".{name}".endswith(_FRAGMENT.replace("yaml", "yml"))]
     if misnamed:
         raise _of_file(root / misnamed[0], f"would not be read: its name must end in {NAME}")
@@ -135,9 +162,19 @@ def _files(root: Path) -> list[str]:
     return [NAME, *(name for name in names if name.endswith(_FRAGMENT))]
 
 
-def _documents(root: Path, files: Iterable[str], problems: list[Problem]) -> Iterator[Document]:
+def _left_out(root: Path, checkout: Checkout) -> list[Problem]:
+    """Files of the manifest that a sparse checkout leaves out: their caches would look removed."""
+    absent = [one for one in checkout.left_out() if f".{one.path}".endswith(_FRAGMENT)]
+    problems = [_problem(root / one.path, one.reason) for one in absent if "/" not in one.path]
+    if any(one.path == NAME for one in absent):
+        raise ManifestError(problems)
+    return problems
+
+
+def _documents(
+    root: Path, folder: Folder, files: Iterable[str], problems: list[Problem]
+) -> Iterator[Document]:
     """Read those that are YAML; what is wrong with others goes to *problems*."""
-    folder = Folder(root)
     for name in files:
         path = root / name
         try:
@@ -180,6 +217,7 @@ def _twice(documents: Iterable[Document]) -> Iterator[Problem]:
 
 
 def _drafted(
+    folder: Folder,
     root: Path,
     documents: list[Document],
     shapes: list[Shape],
@@ -199,7 +237,6 @@ def _drafted(
     above = [*([overlay.place] if overlay else []), Place(main, ())]
     providers = key_envs(said(above, "providers"), problems)
     problems += unknown_sections(said(above, "defaults"), providers)
-    folder = Folder(root)
     entries = Entries(folder, above, providers, inside)
     for name, layers in declared(documents, shapes, overlay, inside):
         entries.make(name, layers)

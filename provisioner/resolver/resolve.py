@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from provisioner.catalog import Catalog
+from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem, told_once
 from provisioner.manifest import AnnotationEntry, CacheEntry, Folder, Manifest, read_manifest
 from provisioner.model import Desired
@@ -27,18 +28,24 @@ class Resolution(Struct, frozen=True):
 
 
 def load_and_resolve(
-    place: Path, catalog: Catalog, *, environment: str | None = None, now: datetime
+    place: Path,
+    catalog: Catalog,
+    *,
+    environment: str | None = None,
+    checkout: Checkout | None = None,
+    now: datetime,
 ) -> tuple[Manifest, Resolution]:
     """
-    Read the stack at *place* and resolve it.
+    Read the stack at *place* and resolve it; what is missing is looked up in *checkout*.
 
-    Raises ManifestError with every problem of both steps at once.
+    Raises ManifestError with every problem of both steps at once, and GitFailed if the
+    checkout is not whole and git cannot tell what is missing.
     """
-    draft = read_manifest(place, environment=environment)
+    draft = read_manifest(place, environment=environment, checkout=checkout)
     if draft.manifest is None:
         raise ManifestError(draft.problems)
     try:
-        resolution = resolve(draft.manifest, catalog, now=now)
+        resolution = resolve(draft.manifest, catalog, checkout=checkout, now=now)
     except ManifestError as error:
         raise ManifestError((*draft.problems, *error.problems)) from error
     if draft.problems:
@@ -46,14 +53,16 @@ def load_and_resolve(
     return draft.manifest, resolution
 
 
-def resolve(manifest: Manifest, catalog: Catalog, *, now: datetime) -> Resolution:
+def resolve(
+    manifest: Manifest, catalog: Catalog, *, checkout: Checkout | None = None, now: datetime
+) -> Resolution:
     """
     Look at every file of *manifest* and say what should exist.
 
-    Raises ManifestError with everything that is wrong.
+    Raises ManifestError with everything that is wrong, and GitFailed as `load_and_resolve` does.
     """
     problems: list[Problem] = []
-    counter = Counter(Folder(manifest.root), problems)
+    counter = Counter(Folder(manifest.root, checkout), problems)
     warnings: list[Problem] = []
     desired: list[Desired] = []
     for entry in manifest.caches.values():

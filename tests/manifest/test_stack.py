@@ -82,7 +82,7 @@ def test_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "empty/x.ctxprov.yaml",
             "empty/ctxprov.yaml:1:1: does not exist; a stack begins with this file",
         ),
-        ("gone/ctxprov.yaml", "gone:1:1: cannot be read: No such file or directory"),
+        ("gone/ctxprov.yaml", "gone:1:1: does not exist"),
     ],
 )
 def test_no_stack(tmp_path: Path, name: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -208,8 +209,10 @@ def reads_of(name: str, run: Callable[[], object]) -> list[str]:
     watching = True
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
-        if watching and event == "open" and str(arguments[0]).endswith(f"/{name}"):
-            seen.append(name)
+        if watching and event == "open":
+            path = arguments[0]
+            opened = os.fsdecode(path) if isinstance(path, str | bytes) else ""
+            seen.extend([name] if opened.endswith(f"/{name}") else [])
 
     sys.addaudithook(watch)
     run()

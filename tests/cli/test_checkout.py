@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
-from provisioner.cli.git import commit_here, exported
-from tests.repository import git
+from provisioner.cli.checkout import commit_here
 
 SHA = "0123456789abcdef" * 2 + "01234567"
 
@@ -42,37 +41,6 @@ def test_without_git(
     tmp_path: Path, environ: dict[str, str], commit: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outside of a repository, or without git at all, CI is believed if it names a commit."""
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert commit_here(tmp_path, environ) == commit
     monkeypatch.setenv("PATH", "")
     assert commit_here(tmp_path, environ) == commit
-
-
-def test_what_is_not_for_archives(tmp_path: Path) -> None:
-    """Files that are left out of archives, or filled in for them, are as a checkout has them."""
-    files = {
-        ".gitattributes": "*.md export-ignore\n*.txt export-subst\n",
-        "a.md": "a",
-        "b.txt": "$Format:%H$",
-    }
-    folder = tmp_path / "repository" / "stack"
-    folder.mkdir(parents=True)
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    (folder / "away").symlink_to("/nowhere")
-    root = folder.parent
-    git(root, "init", "--quiet")
-    git(root, "add", ".")
-    git(root, "commit", "--quiet", "--message", "all")
-    hook = root / ".git" / "hooks" / "post-index-change"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
-    hook.chmod(0o755)
-
-    with exported(root, "HEAD", PurePosixPath("stack")) as there:
-        assert there
-        assert {name: (there / name).read_text() for name in files} == files
-        assert (there / "away").is_symlink()
-    with exported(root, "HEAD", PurePosixPath("elsewhere")) as there:
-        assert there is None
-    assert not (tmp_path / "hooked").exists()

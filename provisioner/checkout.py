@@ -1,0 +1,234 @@
+"""
+What of a stack's folder a checkout leaves out, and where the rest of it is.
+
+A sparse checkout, a submodule that is not checked out and a pointer of git LFS all look like
+an edit by their author: a file that is gone, or another content.  Git knows better and is
+asked, but only where a file of its own says that there is something to know, since most
+checkouts are whole.  What a manifest makes of it is its readers' business.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from msgspec import Struct
+
+from provisioner.errors import GitFailed
+from provisioner.git import Git, git_at, path_from, top_of
+from provisioner.lfs import Pointer
+
+STACK = "ctxprov.yaml"
+GITLINK = "160000"
+"""The mode of a submodule in a tree and in the index."""
+
+
+class Absent(Struct, frozen=True):
+    """A file or a submodule that belongs into a folder and is not there."""
+
+    path: str
+    """From that folder, with slashes."""
+    reason: str
+    """Why it is not there and what to do, to follow the path in a sentence."""
+    is_tree: bool
+    """Whether it is a submodule, so that any path below it may be missing."""
+
+
+class Checkout(Protocol):
+    """Where the files of one folder come from."""
+
+    def left_out(self) -> tuple[Absent, ...]:
+        """Files that a sparse checkout leaves out.  Raises GitFailed if git cannot answer."""
+        ...
+
+    def absent(self) -> tuple[Absent, ...]:
+        """Those, and submodules that are not checked out.  Raises GitFailed likewise."""
+        ...
+
+    def stored(self, path: str, pointer: Pointer) -> Path | None:
+        """The file that the *pointer* at *path* stands for; None if a pointer is an error here."""
+        ...
+
+    @property
+    def fetch(self) -> str:
+        """What to do about a pointer that stands for nothing here, in the imperative."""
+        ...
+
+
+class Whole:
+    """A folder of which nothing is missing."""
+
+    fetch = "run git lfs pull (with actions/checkout, set lfs: true)"
+
+    def left_out(self) -> tuple[Absent, ...]:
+        return ()
+
+    def absent(self) -> tuple[Absent, ...]:
+        return ()
+
+    def stored(self, path: str, pointer: Pointer) -> Path | None:
+        del path, pointer
+        return None
+
+
+class WorkingTree(Whole):
+    """The checkout around *folder*, which git is asked about at most once."""
+
+    def __init__(
+        self, folder: Path, *, environ: Mapping[str, str], warn: Callable[[str], None]
+    ) -> None:
+        self._folder = folder.resolve()
+        self._environ = environ
+        self._warn = warn
+
+    def left_out(self) -> tuple[Absent, ...]:
+        return tuple(one for one in self._all if not one.is_tree) if self._is_sparse else ()
+
+    def absent(self) -> tuple[Absent, ...]:
+        return self._all
+
+    @cached_property
+    def _top(self) -> Path | None:
+        return top_of(self._folder)
+
+    @cached_property
+    def _is_sparse(self) -> bool:
+        return bool(self._top and os.path.lexists(_git_dir(self._top) / "info/sparse-checkout"))
+
+    @cached_property
+    def _all(self) -> tuple[Absent, ...]:
+        if self._top is None:
+            return ()
+        if not self._is_sparse and not os.path.lexists(self._top / ".gitmodules"):
+            return ()
+        git = git_at(self._folder, environ=self._environ, warn=self._warn)
+        return tuple(_absent_in(git, self._folder.relative_to(git.top).as_posix()))
+
+
+def _absent_in(git: Git, folder: str) -> Iterator[Absent]:
+    """What is not there of *folder*, a path from the top; submodules are looked into."""
+    above = "" if folder == "." else f"{folder}/"
+    for tag, mode, path in _index(git, above or "."):
+        inside = path.removeprefix(above)
+        if mode != GITLINK:
+            if tag == "S" and not os.path.lexists(git.top / path_from(path)):
+                yield Absent(inside, _left_out(path), is_tree=False)
+        elif below := submodule_at(git, path):
+            for one in _absent_in(below, "."):
+                yield Absent(f"{inside}/{one.path}", one.reason, one.is_tree)
+        else:
+            yield Absent(inside, not_checked_out(path), is_tree=True)
+
+
+def is_submodule(git: Git, path: str) -> bool:
+    """Whether the index has a submodule at *path*, a path from the top."""
+    return any(mode == GITLINK and name == path for _, mode, name in _index(git, path))
+
+
+def submodule_at(git: Git, path: str) -> Git | None:
+    """
+    Git in the submodule at *path*, a path from the top; None if it is not checked out.
+
+    Raises GitFailed if git refuses it.
+    """
+    folder = git.top / path_from(path)
+    if not os.path.lexists(folder / ".git") or folder.resolve() != folder:
+        return None
+    return git.below(folder)
+
+
+def _index(git: Git, folder: str) -> Iterator[tuple[str, str, str]]:
+    """Tag, mode and path of each entry of the index."""
+    rows = git.output("--literal-pathspecs", "ls-files", "-z", "-t", "--stage", "--", folder)
+    for row in rows.split("\0"):
+        head, _, path = row.partition("\t")
+        if path:
+            tag, mode, *_ = head.split(" ")
+            yield tag, mode, path
+
+
+class Stacks(Struct, frozen=True, kw_only=True):
+    """The folders that hold a stack, from the top of a checkout."""
+
+    here: frozenset[PurePosixPath]
+    left_out: frozenset[PurePosixPath]
+    """Those of which a sparse checkout leaves out the `ctxprov.yaml`."""
+    unseen: tuple[str, ...]
+    """The submodules that cannot be looked into, each with its reason in one sentence."""
+
+
+def stacks_in(git: Git) -> Stacks:
+    """The stacks of a working tree, ignored files left out, submodules looked into."""
+    rows = list(_index(git, "."))
+    others = git.output("ls-files", "-z", "--others", "--exclude-standard").split("\0")
+    files = [path for _, mode, path in rows if mode != GITLINK]
+    here = {one for one in stacks_among([*files, *others]) if _is_there(git, one)}
+    left_out = stacks_among(path for tag, _, path in rows if tag == "S") - here
+    unseen: list[str] = []
+    for link in dict.fromkeys(path for _, mode, path in rows if mode == GITLINK):
+        try:
+            below = submodule_at(git, link)
+        except GitFailed as error:
+            unseen.append(f"{link} is a submodule: {error}")
+            continue
+        if below is None:
+            unseen.append(f"{link} {not_checked_out(link)}")
+            continue
+        found = stacks_in(below)
+        here |= {link / one for one in found.here}
+        left_out |= {link / one for one in found.left_out}
+        unseen += [f"{link}/{one}" for one in found.unseen]
+    return Stacks(here=frozenset(here), left_out=frozenset(left_out), unseen=tuple(unseen))
+
+
+def stacks_among(paths: Iterable[str]) -> frozenset[PurePosixPath]:
+    """The folders whose `ctxprov.yaml` is among *paths*."""
+    found = (PurePosixPath(path) for path in paths if path.endswith(STACK))
+    return frozenset(path.parent for path in found if path.name == STACK)
+
+
+def _is_there(git: Git, stack: PurePosixPath) -> bool:
+    return (git.top / path_from(str(stack)) / STACK).exists()
+
+
+def not_checked_out(path: str) -> str:
+    """Why the files of the submodule at *path* are not there, and what to do."""
+    return (
+        f"lies in the submodule {path}, which is not checked out: run git submodule update --init "
+        f"{shlex.quote(path)}"
+    )
+
+
+def _left_out(path: str) -> str:
+    folder = posixpath.dirname(path) or path
+    return f"is left out by the sparse checkout: run git sparse-checkout add {shlex.quote(folder)}"
+
+
+def _git_dir(top: Path) -> Path:
+    """The folder that the `.git` of *top* is, or names, as in a worktree and a submodule."""
+    entry = top / ".git"
+    try:
+        first = entry.read_bytes()[:4096] if entry.is_file() else b""
+    except OSError:
+        return entry
+    name = first.removeprefix(b"gitdir:").strip() if first.startswith(b"gitdir:") else b""
+    return top / os.fsdecode(name) if name else entry
+
+
+def bare_repositories(folder: Path) -> Iterator[Path]:
+    """
+    Folders below *folder*, and itself, that git takes for a bare repository.
+
+    Git that is started there, by whichever program, runs what their configuration names.  A
+    `.git` is none: no commit can contain it.  Links are not followed.
+    """
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name.casefold() != ".git"]
+        names = {name.casefold() for name in (*folders, *files)}
+        if "head" in names and ("commondir" in names or {"objects", "refs"} <= names):
+            yield Path(place)

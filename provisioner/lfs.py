@@ -1,0 +1,38 @@
+"""
+Pointers of git LFS: the small text that stands in a repository for a large file.
+
+Decides what is a pointer, by its whole text, so that a page about git LFS is none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+LONGEST = 1024
+"""Bytes; git LFS takes nothing as long for a pointer."""
+
+_POINTER = re.compile(
+    rb"version https?://(?:git-lfs\.github\.com/spec/v1|hawser\.github\.com/spec/v1)\r?\n"
+    rb"(?:ext-\d-[!-~]+ [!-~]+\r?\n)*"
+    rb"oid sha256:(?P<oid>[0-9a-f]{64})\r?\n"
+    rb"size (?P<size>\d{1,18})(?:\r?\n)?"
+)
+
+
+class Pointer(Struct, frozen=True):
+    """Which file a pointer stands for."""
+
+    oid: str
+    """SHA-256 of the file, in hex."""
+    size: int
+    """Bytes."""
+
+
+def pointer_in(content: bytes) -> Pointer | None:
+    """The pointer that *content* is; None if it is anything else."""
+    if len(content) >= LONGEST or not content.startswith(b"version "):
+        return None
+    found = _POINTER.fullmatch(content)
+    return Pointer(found["oid"].decode(), int(found["size"])) if found else None
