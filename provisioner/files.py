@@ -19,6 +19,7 @@ LARGEST = 256 * 1024 * 1024
 """Bytes of the largest document of ours: a state, a plan, published handles."""
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_GIT = ".git"
 _CHUNK = 64 * 1024
 _KINDS = (
     (stat.S_ISLNK, errno.ELOOP, "a symbolic link"),
@@ -86,6 +87,21 @@ def _check_kind(mode: int, path: str | bytes | os.PathLike[str]) -> None:
 
 DRAFT = ".ctxprov.tmp"
 """The draft of a writer that has its folder to itself."""
+
+
+def leads_out(path: Path, top: Path) -> str | None:
+    """
+    Say why nothing may be written at *path*: it is not below the folder *top*, or in a `.git`.
+
+    Links are followed.  None if it may.
+    """
+    real = Path(os.path.realpath(path))
+    top = Path(os.path.realpath(top))
+    if not real.is_relative_to(top):
+        return f"leads out of {top}, to {real}"
+    if any(part.lower() == _GIT for part in real.relative_to(top).parts):
+        return f"leads into a {_GIT} folder"
+    return None
 
 
 def write_whole(path: Path, content: bytes, *, alone: bool = False) -> None:

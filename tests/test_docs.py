@@ -28,6 +28,7 @@ from provisioner.emulator import Emulator
 from provisioner.render.reference import manifest_page
 from provisioner.shapes import schema_bytes
 from tests.emulator.local import served
+from tests.repository import git
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 96
@@ -111,6 +112,7 @@ def test_session_in_readme(
 ) -> None:
     """README's session is what these commands print."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    git(tmp_path, "init", "-q")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     monkeypatch.setenv("CTXPROV_MODELS", str(unchanging_prices(tmp_path / "models.json")))

@@ -17,6 +17,7 @@ from provisioner import cli
 from provisioner.emulator import Call, CarryOut, Emulator
 from provisioner.manifest import environments_of
 from tests.emulator.local import served
+from tests.repository import git
 
 ROOT = Path(__file__).parents[1]
 MANIFESTS = sorted(path.relative_to(ROOT) for path in ROOT.glob("examples/**/ctxprov.yaml"))
@@ -29,6 +30,7 @@ STACKS = [
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the examples, with the state that belongs to it."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    git(tmp_path, "init", "-q")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

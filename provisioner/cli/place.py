@@ -15,11 +15,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from provisioner.cli import clock
+from provisioner.cli.destinations import boundary_of, check_destinations
 from provisioner.environment import process_environment
+from provisioner.errors import StateError
+from provisioner.files import leads_out
+from provisioner.git import top_of
 from provisioner.homes import Home, is_remote, open_home, split_file
-from provisioner.manifest import Frame
+from provisioner.manifest import DEFAULT_STATE, Frame
 
-_FOLDER = "state"
 _STORE = "gemini.sqlite3"
 
 
@@ -49,24 +52,28 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
     """
     The place of a stack whose state is at *address*, or where its manifest says.
 
-    Raises StateError if an address makes no sense.
+    Raises StateError if an address makes no sense, ManifestError for a place that a manifest
+    may not name.
     """
+    check_destinations(frame, with_state=address is None)
     folder = _trial_folder(frame, address) if emulator else None
+    top = _trial_top(frame, address) if emulator else None
     return Place(
-        home=_home(str(folder), Path()) if folder else home_of(frame, address),
-        publish=_publish(frame, folder),
-        store=folder / _STORE if folder else None,
+        home=_home(str(folder), Path(), top=top) if folder else home_of(frame, address),
+        publish=_publish(frame, folder, top),
+        store=_trial_store(folder, top) if folder else None,
         key_envs=frame.providers,
         used=frame.used,
-        is_folder=not (emulator or is_remote(address or frame.state or _FOLDER)),
+        is_folder=not (emulator or is_remote(address or frame.state or DEFAULT_STATE)),
     )
 
 
 def store_of(folder: Path, frame: Frame | None) -> Path:
     """The emulator's store for a folder, which need not have a manifest."""
     if frame:
-        return _trial_folder(frame, None) / _STORE
-    return (folder if folder.is_dir() else folder.parent) / _FOLDER / "emulator" / _STORE
+        return _trial_store(_trial_folder(frame, None), boundary_of(frame))
+    root = folder if folder.is_dir() else folder.parent
+    return _trial_store(root / DEFAULT_STATE / "emulator", top_of(root) or root)
 
 
 def project_in(store: Path | None, provider: str) -> Path | None:
@@ -80,24 +87,44 @@ def home_of(frame: Frame, address: str | None) -> Home:
 
     A path is relative to whoever says it; a branch is the stack's repository's.
     """
-    root = Path() if address and not is_remote(address) else frame.root
-    return _home(address or frame.state or _FOLDER, root)
+    if address:
+        return _home(address, frame.root if is_remote(address) else Path(), top=None)
+    return _home(frame.state or DEFAULT_STATE, frame.root, top=boundary_of(frame))
 
 
-def _home(address: str, root: Path) -> Home:
+def _home(address: str, root: Path, *, top: Path | None) -> Home:
+    """The home at *address*; a folder is written to inside of *top* alone, if that is given."""
+    if top and not is_remote(address):
+        from provisioner.homes.disk import DiskHome  # noqa: PLC0415  # asyncio, for those who write
+
+        return DiskHome(root / address, top=top)
     return open_home(address, root=root, environ=process_environment(), clock=clock.now)
 
 
 def _trial_folder(frame: Frame, address: str | None) -> Path:
-    spoken = address or frame.state or _FOLDER
+    spoken = address or frame.state or DEFAULT_STATE
     if is_remote(spoken):
-        return frame.root / _FOLDER / "emulator"
+        return frame.root / DEFAULT_STATE / "emulator"
     return (Path() if address else frame.root) / spoken / "emulator"
 
 
-def _publish(frame: Frame, trial: Path | None) -> Spot | None:
+def _trial_top(frame: Frame, address: str | None) -> Path | None:
+    """What the trial's folder has to be in, unless the command line or the environment names it."""
+    return None if address and not is_remote(address) else boundary_of(frame)
+
+
+def _trial_store(folder: Path, top: Path | None) -> Path:
+    """The emulator's store in *folder*.  Raises StateError if that leads out of *top*."""
+    store = folder / _STORE
+    if top and (reason := leads_out(store, top)):
+        raise StateError(f"{store} {reason}: nothing is written there.")
+    return store
+
+
+def _publish(frame: Frame, trial: Path | None, trial_top: Path | None) -> Spot | None:
     if frame.publish is None:
         return None
     place, name = split_file(frame.publish)
-    home = _home(str(trial), Path()) if trial else _home(place, frame.root)
-    return Spot(home=home, name=name)
+    if trial:
+        return Spot(home=_home(str(trial), Path(), top=trial_top), name=name)
+    return Spot(home=_home(place, frame.root, top=boundary_of(frame)), name=name)

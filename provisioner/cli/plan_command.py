@@ -13,6 +13,7 @@ from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.base import plan_for_review
 from provisioner.cli.checkout import commit_here
+from provisioner.cli.destinations import check_destinations
 from provisioner.cli.failure import tell_error
 from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
@@ -170,6 +171,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     options.check_names(asked.replace, desired)
     unreadable = None
     if asked.base:
+        check_destinations(manifest, with_state=asked.address is None)
         told = _review(stack, manifest, desired, asked, run, now)
     else:
         place = place_of(manifest, address=asked.address, emulator=asked.emulator)

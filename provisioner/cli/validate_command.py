@@ -13,13 +13,14 @@ from provisioner.catalog import load_catalog
 from provisioner.checkout import bare_repositories
 from provisioner.cli import clock, options
 from provisioner.cli.checkout import checkout_around
+from provisioner.cli.destinations import destination_problems
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error, tell_problems
 from provisioner.cli.schedule import schedule_of
 from provisioner.cli.speech import tell_warnings
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
-from provisioner.manifest import Manifest, environments_of
+from provisioner.manifest import Manifest, environments_of, read_manifest
 from provisioner.model import Desired
 from provisioner.render.escape import plain
 from provisioner.resolver import load_and_resolve
@@ -87,7 +88,10 @@ def _validated(
             return tell_error(error)
         except ManifestError as error:
             problems.add(one, error.problems)
+            if draft := read_manifest(stack, environment=one).manifest:
+                problems.add(one, destination_problems(draft, with_state=True))
         else:
+            problems.add(one, destination_problems(manifest, with_state=True))
             warnings.add(one, resolution.warnings)
             sound += [] if exposed else [(one, manifest, resolution.desired)]
     tell_warnings(warnings.told(), most=None)

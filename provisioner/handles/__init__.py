@@ -8,6 +8,7 @@ from provisioner.handles.document import (
     Published,
     handles_bytes,
     handles_words,
+    is_published,
     parse_handles,
     publish,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Published",
     "handles_bytes",
     "handles_words",
+    "is_published",
     "parse_handles",
     "publish",
 ]

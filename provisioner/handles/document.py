@@ -87,6 +87,12 @@ def publish(home: Home, name: str, content: bytes) -> bool:
     """
     try:
         found = home.read(name)
+        if found and not is_published(found.content):
+            raise PublishError(
+                f"the handles cannot be published: {home.where(name)} is a file that ctxprov did "
+                "not write.  Name another file in publish:, or move that one away, and run again.  "
+                "Nothing that applications may be using has been retired."
+            )
         if found and _says_the_same(found.content, content, where=home.where(name)):
             return False
         home.write(name, content, expected=found.version if found else None)
@@ -96,6 +102,18 @@ def publish(home: Home, name: str, content: bytes) -> bool:
             "published before, and nothing that they may be using has been retired."
         ) from error
     return True
+
+
+def is_published(raw: bytes) -> bool:
+    """Whether *raw* has the shape of a published document, or is empty: nothing is lost by it."""
+    try:
+        match orjson.loads(utf8(raw)):
+            case {"version": int(), "stack": str(), "generated_at": str(), "caches": dict()}:
+                return True
+            case _:
+                return False
+    except ValueError:
+        return not raw
 
 
 def _says_the_same(old: bytes, new: bytes, *, where: str) -> bool:

@@ -26,7 +26,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from provisioner.errors import StateError, StateLocked, StateTaken, StateUnreadable
-from provisioner.files import DRAFT, read_whole, write_whole
+from provisioner.files import DRAFT, leads_out, read_whole, write_whole
 from provisioner.homes.holder import Holder, holder_bytes, parse_holder
 from provisioner.homes.home import Found, OnWait
 
@@ -48,6 +48,8 @@ class DiskHome(Struct, frozen=True):
     """A folder on this machine."""
 
     folder: Path
+    top: Path | None = None
+    """Nothing is written outside of this folder; None where the caller trusts the address."""
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -85,6 +87,7 @@ class DiskHome(Struct, frozen=True):
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         path = self.folder / name
         try:
+            self._check(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(path.parent) as alone:
                 self._expect(name, expected)
@@ -100,6 +103,7 @@ class DiskHome(Struct, frozen=True):
     def delete(self, name: str, *, expected: str) -> None:
         path = self.folder / name
         try:
+            self._check(path)
             with _alone(path.parent):
                 if path.exists():
                     self._expect(name, expected)
@@ -108,6 +112,10 @@ class DiskHome(Struct, frozen=True):
             return
         except OSError as error:
             raise StateError(f"{path} cannot be deleted: {error.strerror}.") from error
+
+    def _check(self, path: Path) -> None:
+        if self.top and (reason := leads_out(path, self.top)):
+            raise PermissionError(errno.EPERM, f"it {reason}", str(path))
 
     def _expect(self, name: str, version: str | None) -> None:
         found = self.read(name)
@@ -123,7 +131,7 @@ class DiskHome(Struct, frozen=True):
     ) -> AsyncIterator[DiskHold]:
         lock = self._lock_of(name)
         deadline = self.monotonic() + timeout.total_seconds()
-        while (opened := _try(lock, who)) is None:
+        while (opened := self._try(lock, who)) is None:
             holder = _text(lock)
             remaining = deadline - self.monotonic()
             if remaining <= 0:
@@ -154,6 +162,18 @@ class DiskHome(Struct, frozen=True):
             with suppress(OSError), _alone(folder) as alone:
                 if alone:
                     (folder / DRAFT).unlink(missing_ok=True)
+
+    def _try(self, lock: Path, who: Holder) -> int | None:
+        """Lock the file and write into it; None if another run has it."""
+        try:
+            self._check(lock)
+            return _take(lock, who)
+        except OSError as error:
+            raise StateError(
+                f"{lock} cannot be locked: {error.strerror}.  Two runs must not change one state "
+                "at a time, so nothing has been changed.  The state needs a folder that you may "
+                "write to, on a file system that has locks."
+            ) from error
 
     def _lock_of(self, name: str) -> Path:
         return (self.folder / name).with_suffix(".lock")
@@ -193,24 +213,16 @@ def _alone(folder: Path) -> Iterator[bool]:
         os.close(opened)
 
 
-def _try(lock: Path, who: Holder) -> int | None:
-    """Lock the file and write into it; None if somebody else has it."""
+def _take(lock: Path, who: Holder) -> int | None:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    opened = _open(lock)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        opened = _open(lock)
-        try:
-            if _seize(opened) and _is_at(opened, lock):
-                return _sign(opened, who)
-        except BaseException:
-            os.close(opened)
-            raise
+        if _seize(opened) and _is_at(opened, lock):
+            return _sign(opened, who)
+    except BaseException:
         os.close(opened)
-    except OSError as error:
-        raise StateError(
-            f"{lock} cannot be locked: {error.strerror}.  Two runs must not change one state at "
-            "a time, so nothing has been changed.  The state needs a folder that you may write "
-            "to, on a file system that has locks."
-        ) from error
+        raise
+    os.close(opened)
     return None
 
 

@@ -12,6 +12,7 @@ the keys mean, `stack` which files belong together.
 from provisioner.manifest.document import MAX_DEPTH, Place, shown
 from provisioner.manifest.inside import Folder, Unreadable
 from provisioner.manifest.nouns import (
+    DEFAULT_STATE,
     AnnotationEntry,
     CacheEntry,
     Entry,
@@ -34,6 +35,7 @@ from provisioner.manifest.stack import (
 )
 
 __all__ = [
+    "DEFAULT_STATE",
     "MAX_DEPTH",
     "AnnotationEntry",
     "CacheEntry",

@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from provisioner.cache import Json
+from provisioner.errors import Problem
 from provisioner.manifest.document import Place
 from provisioner.model import Life, Settings, StackSettings
 from provisioner.model.limits import Limits
@@ -119,12 +120,20 @@ class Frame(Struct, frozen=True, kw_only=True):
     path: Path
     state: str | None
     publish: str | None
+    places: Mapping[str, Place]
+    """Where the keys of the stack stand, as far as they do."""
     providers: Mapping[str, str | None]
     """Those that keep caches: by name, the variable that is said to hold the key."""
     used: frozenset[str]
     """Those of them that entries use; gemini also if there is no entry, or one that is wrong."""
     is_warm: bool
     """Whether an entry asks for a cache that is kept warm, or might: one that is wrong."""
+
+    def problem(self, key: str, message: str) -> Problem:
+        """Complain of a key of the stack, at its place, or of the file if it is left out."""
+        if place := self.places.get(key):
+            return place.problem(message)
+        return Problem(str(self.path), 1, 1, key, message)
 
 
 class Manifest(Frame, frozen=True, kw_only=True):

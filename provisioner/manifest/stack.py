@@ -8,7 +8,7 @@ left out would read as an order to remove its caches.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +22,7 @@ from provisioner.manifest.declared import Entries, declared, elsewhere, names_of
 from provisioner.manifest.document import Document, Place
 from provisioner.manifest.environments import names_in, overlay_of, published, shared_files
 from provisioner.manifest.inside import Folder, Unreadable
-from provisioner.manifest.layers import said
+from provisioner.manifest.layers import Layer, said
 from provisioner.manifest.limits import limits_of
 from provisioner.manifest.moves import moves_of
 from provisioner.manifest.nouns import CacheEntry, Entry, Frame, Manifest
@@ -248,6 +248,7 @@ def _drafted(
         path=root / NAME,
         state=changed.get("state") or words.get("state"),
         publish=published(words, environment),
+        places=_places(main, overlay),
         limits=limits_of(said(above, "limits")),
         moved=moves_of(main, entries.made, elsewhere(documents, shapes, folder), inside),
         providers=providers,
@@ -270,6 +271,13 @@ def _is_warm(entry: Entry) -> bool:
             return True
         case _:
             return False
+
+
+def _places(main: Document, overlay: Layer | None) -> Mapping[str, Place]:
+    """Where the keys stand that say where things are written; an environment's win."""
+    above = [*([overlay.place] if overlay else []), Place(main, ())]
+    found = {key: next((at for at in above if at.has(key)), None) for key in ("state", "publish")}
+    return MappingProxyType({key: at / key for key, at in found.items() if at})
 
 
 def _main(documents: Sequence[Document]) -> Document | None:
