@@ -27,6 +27,7 @@ Every expected failure, as one tree:
   + GitFailed                git refuses, or cannot be asked; the message says why
     - GitTimeout             git gave no answer in time
   + Refused                  we will not do this without being told to
+    - StackMoved             … because the stack has another name now
 
 Anything else that escapes is a bug and keeps its traceback.  Messages may hold a
 server's or a file's own words: whoever prints them escapes them.
@@ -277,6 +278,10 @@ class GitTimeout(GitFailed):
 
 class Refused(CtxprovError):
     """We will not do this without being told to."""
+
+
+class StackMoved(Refused):
+    """The stack has another name now, and so has its state."""
 
 
 def name_of(handle: CacheHandle) -> str:

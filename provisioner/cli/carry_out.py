@@ -190,7 +190,7 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
         state=ledger.state,
         stuck=_stuck(told, results),
         dying=_dying(told),
-        labelled=labelled(seen.live, errand.stack),
+        labelled=labelled(seen.live, ledger.state),
     )
 
 

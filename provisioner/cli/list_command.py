@@ -17,7 +17,7 @@ from provisioner.cli.failure import tell_error
 from provisioner.cli.place import place_of, project_in, store_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.status import Status, first_of
-from provisioner.errors import CtxprovError, StateError
+from provisioner.errors import CtxprovError, StackMoved, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model import LiveCache, RecordedCache, State
 from provisioner.pricing import upkeep
@@ -156,10 +156,10 @@ def _known(
         try:
             home = place_of(manifest, address=address, emulator=emulator).home
             state = read_state(home, stack=manifest.stack)
-        except StateError:
+        except (StateError, StackMoved):
             continue
         if state != State(stack=manifest.stack):
             records = state.caches.values()
             ids = {record.id for record in records if isinstance(record, RecordedCache)}
-            known[manifest.stack] = ids | set(state.retiring)
+            known[manifest.stack] = {*ids, *state.retiring, *state.given}
     return known

@@ -112,7 +112,7 @@ async def _due(
     cold = None
     if is_unrecorded(frame, state):
         seen = await survey(reach, place, (), state, now=now, accept_scope=False)
-        cold = finding(place, frame.stack, labelled=labelled(seen.live, frame.stack))
+        cold = finding(place, frame.stack, labelled=labelled(seen.live, state))
     return _Due(
         stack=frame.stack, due=next_run(state, now), end=covered_until(state, now), cold=cold
     )

@@ -101,6 +101,11 @@ def _home(address: str, root: Path, *, top: Path | None) -> Home:
     return open_home(address, root=root, environ=process_environment(), clock=clock.now)
 
 
+def home_at(address: str) -> Home:
+    """The home at *address*, for a stack without a manifest."""
+    return _home(address, Path())
+
+
 def _trial_folder(frame: Frame, address: str | None) -> Path:
     spoken = address or frame.state or DEFAULT_STATE
     if is_remote(spoken):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -14,14 +16,20 @@ from provisioner.cli.place import Place, place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.state_tables import tell_records, tell_runs
 from provisioner.cli.status import Status
-from provisioner.errors import StateError
+from provisioner.cli.transfers import Side, transferred
+from provisioner.cli.undeclared import homes_of
+from provisioner.errors import Refused, StateError
 from provisioner.files import read_whole
-from provisioner.manifest import load_frame
+from provisioner.manifest import environments_of, load_frame
+from provisioner.model import RecordedCache, State
 from provisioner.render.escape import json_text, plain
 from provisioner.state import (
+    Transfer,
+    given_cache,
     read_history,
     read_state,
     read_version,
+    renamed_stack,
     run_words,
     serial_of,
     state_name,
@@ -182,20 +190,131 @@ def push(file: Path, *, force: bool, **said: object) -> Status:
 
 @command.command("mv")
 @click.argument("old")
-@click.argument("new")
+@click.argument("new", required=False)
+@click.option(
+    "--to-stack", type=click.Path(path_type=Path), metavar="DIR", help="Give it to this stack."
+)
+@click.option(
+    "--to-env", metavar="NAME", help="Which environment of that; by default that of --env."
+)
+@options.accept_scope_option
 @dry_run_option
 @options.lock_timeout_option
 @_placed
-def mv(old: str, new: str, **said: object) -> Status:
+def mv(
+    old: str,
+    new: str | None,
+    *,
+    to_stack: Path | None,
+    to_env: str | None,
+    accept_scope: bool,
+    **said: object,
+) -> Status:
     """
-    Rename a record; nothing is created, and the live cache's label keeps the old name.
+    Rename a record, or give it to another stack, whose folder --to-stack names.
+
+    Nothing is created, and the live cache's label keeps the old name. A stack that gave a cache
+    away never takes it for a stray. Declare the cache there, and no longer here, before the next
+    apply.
 
     \b
     Examples:
       ctxprov state mv old-name new-name
       ctxprov state mv old-name new-name --dry-run
+      ctxprov state mv product-manual --to-stack ../support
     """
+    if to_stack is not None:
+        return _give(old, new or old, to_stack, to_env, said, accept=accept_scope)
+    if new is None:
+        raise click.UsageError("Give the new name, or --to-stack DIR.")
     return _edit("mv", lambda at: state_edits.renamed(at, old, new), said)
+
+
+def _give(
+    old: str, new: str, folder: Path, env: str | None, said: dict[str, object], *, accept: bool
+) -> Status:
+    dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
+    at = _located(**said)  # type: ignore[arg-type]  # click checked them
+    there = _located(
+        **{**said, "folder": folder, "environment": env or _known_env(folder, said["environment"])}  # type: ignore[arg-type]  # click checked them
+    )
+    state_edits.check_name(new)
+
+    def decide(source: State, target: State) -> Transfer | None:
+        record = source.caches.get(old)
+        if isinstance(record, RecordedCache) and record.provider not in there.place.key_envs:
+            raise Refused(
+                f"{there.stack} knows no provider {record.provider}: declare it there first. "
+                "Nothing was changed."
+            )
+        return given_cache(source, target, old, new, accept=accept)
+
+    sentence = asyncio.run(
+        transferred(
+            Side(stack=at.stack, home=at.place.home),
+            Side(stack=there.stack, home=there.place.home),
+            decide,
+            operation="state mv",
+            sentence=f"{old} of {at.stack} is {new} of {there.stack}; a live cache keeps its "
+            f"label. Declare it there, and no longer in {at.stack}, before the next apply.",
+            timeout=timeout,  # type: ignore[arg-type]  # click checked it
+            dry_run=bool(dry_run),
+        )
+    )
+    click.echo(plain(sentence))
+    return Status.OK
+
+
+def _known_env(folder: Path, environment: object) -> str | None:
+    """The same environment of another stack, if that has it."""
+    return str(environment) if environment in environments_of(folder) else None
+
+
+@command.command("rename-stack")
+@click.argument("old", metavar="OLD[.ENV]")
+@click.argument("new", metavar="NEW[.ENV]")
+@dry_run_option
+@options.lock_timeout_option
+@options.folder_option
+@options.state_option
+@options.emulator_option
+def rename_stack(
+    old: str,
+    new: str,
+    *,
+    folder: Path,
+    address: str | None,
+    emulator: bool,
+    lock_timeout: timedelta,
+    dry_run: bool,
+) -> Status:
+    """
+    Give everything on record in a stack, or in one environment of it, another stack's name.
+
+    Nothing is created, and live caches keep their labels. Runs under the old name are refused
+    from then on. The manifest may have either name; with --state none is needed.
+
+    \b
+    Examples:
+      ctxprov state rename-stack support-bot helpdesk
+      ctxprov state rename-stack shop.staging shop.preview --dry-run
+      ctxprov state rename-stack support-bot helpdesk --state s3://bucket/prefix
+    """
+    here, there = homes_of((old, new), folder, address, emulator=emulator)
+    sentence = asyncio.run(
+        transferred(
+            Side(stack=old, home=here),
+            Side(stack=new, home=there),
+            renamed_stack,
+            operation="state rename-stack",
+            sentence=f"{old} is {new} now; live caches keep their labels. Write the new name into "
+            "the manifest before the next run.",
+            timeout=lock_timeout,
+            dry_run=dry_run,
+        )
+    )
+    click.echo(plain(sentence))
+    return Status.OK
 
 
 @command.command("rm")

@@ -126,12 +126,16 @@ def record_of(home: Home, stack: str, name: str) -> Json:
 
 def renamed(at: Current, old: str, new: str) -> Edit:
     _known(at.state, old)
-    if not re.fullmatch(_NAME, new):
-        raise Refused(f"{new!r} is no name of a cache: at most 48 out of a-z, 0-9 and -.")
+    check_name(new)
     if new in at.state.caches:
         raise Refused(f"{new} is on record already; nothing was changed.")
     sentence = f"{old} is {new} now; a live cache keeps the label of its old name."
     return Edit(state=moved(at.state, [(old, new)]), sentence=sentence)
+
+
+def check_name(name: str) -> None:
+    if not re.fullmatch(_NAME, name):
+        raise Refused(f"{name!r} is no name of a cache: at most 48 out of a-z, 0-9 and -.")
 
 
 def forgotten(at: Current, name: str) -> Edit:

@@ -58,9 +58,12 @@ def finding(place: Place, stack: str, *, labelled: int) -> Finding:
     return Finding(sentence=f"{_COLD} Run ctxprov apply first.", status=Status.OK)
 
 
-def labelled(live: Iterable[LiveCache], stack: str) -> int:
-    """How many of the *live* caches carry the label of *stack*."""
-    return sum(cache.label is not None and cache.label.stack == stack for cache in live)
+def labelled(live: Iterable[LiveCache], state: State) -> int:
+    """How many of the *live* caches carry the stack's label and were not given to another."""
+    return sum(
+        cache.label is not None and cache.label.stack == state.stack and cache.id not in state.given
+        for cache in live
+    )
 
 
 def warn_of_folder(place: Place, stack: str) -> None:

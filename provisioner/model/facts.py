@@ -82,3 +82,9 @@ class State(Struct, frozen=True, kw_only=True):
     """By id."""
     stack_settings: StackSettings | None = None
     """Those of the last apply; None in a state of an earlier ctxprov."""
+    given: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Ids of caches that another stack has now, and which: neither strays nor twins here."""
+    moved_to: str | None = None
+    """The stack that has all of this now; runs under the old name are refused."""
+    moved_from: str | None = None
+    """The stack whose records these were."""

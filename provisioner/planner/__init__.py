@@ -227,6 +227,8 @@ def _reason(
 def _not_adoptable(want: DesiredCache, named: LiveCache, scene: Scene) -> str | None:
     if named.model != want.model:
         return f"{named.id} is a cache of {named.model}, not of {want.model}"
+    if owner := scene.state.given.get(named.id):
+        return f"{named.id} was given to the stack {owner}"
     if named.id in scene.taken:
         return f"{named.id} belongs to another entry of this stack"
     return None

@@ -49,6 +49,7 @@ class Scene:
             for name, record in self.state.caches.items()
             if name in self.declared and isinstance(record, RecordedCache)
         }
+        self.taken.update(self.state.given)
 
     def own(self, record: Recorded | RetiringCache | None) -> LiveCache | None:
         match record:

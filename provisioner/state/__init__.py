@@ -11,6 +11,7 @@ from provisioner.state.history import PastRun, read_history, read_version, run_w
 from provisioner.state.ledger import Ledger, next_save, open_ledger
 from provisioner.state.scope import admit
 from provisioner.state.store import Store, read_state, remains_of, serial_of, state_name, state_of
+from provisioner.state.transfer import Transfer, given_cache, renamed_stack
 
 __all__ = [
     "Chronicle",
@@ -18,7 +19,9 @@ __all__ = [
     "Ledger",
     "PastRun",
     "Store",
+    "Transfer",
     "admit",
+    "given_cache",
     "next_save",
     "open_ledger",
     "parse_state",
@@ -26,6 +29,7 @@ __all__ = [
     "read_state",
     "read_version",
     "remains_of",
+    "renamed_stack",
     "run_words",
     "serial_of",
     "state_bytes",

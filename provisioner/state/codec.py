@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 import orjson
@@ -54,6 +54,7 @@ VERSION = 1
 
 _FORM = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+_STACK = re.compile(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PIECE = re.compile(r"[0-9a-f]{12}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
@@ -64,7 +65,14 @@ _CACHE = frozenset(_ENTRY | {"id", "settings", "created_at", "expires_at"})
 _ANNOTATION = frozenset(_ENTRY | {"handle"})
 _RETIRING = frozenset({"name", "provider", "model", "retire_after", "until", "expires_at"})
 _STATE = frozenset({"version", "stack", "serial", "run", "providers", "caches", "retiring"})
-_ABSENT: dict[str, Json] = {"run": None, "ctxprov_version": None, "stack_settings": None}
+_ABSENT: dict[str, Json] = {
+    "run": None,
+    "ctxprov_version": None,
+    "stack_settings": None,
+    "given": {},
+    "moved_to": None,
+    "moved_from": None,
+}
 """What the states of an earlier ctxprov do not have."""
 _ANNOTATED = frozenset({"claude", "openai"})
 
@@ -88,6 +96,12 @@ def state_bytes(state: State) -> bytes:
     }
     if state.stack_settings:
         document["stack_settings"] = stack_settings_words(state.stack_settings)
+    if state.given:
+        document["given"] = dict(state.given)
+    if state.moved_to:
+        document["moved_to"] = state.moved_to
+    if state.moved_from:
+        document["moved_from"] = state.moved_from
     return orjson.dumps(document, option=_FORM)
 
 
@@ -209,13 +223,27 @@ def _state(document: Json) -> State:
         caches=MappingProxyType(each(fields, "caches", _record)),
         retiring=MappingProxyType(each(fields, "retiring", _retiring)),
         stack_settings=maybe(fields, "stack_settings", parse_stack_settings),
+        given=MappingProxyType(each(fields, "given", _stack_name)),
+        moved_to=maybe(fields, "moved_to", partial(_stack_name, "")),
+        moved_from=maybe(fields, "moved_from", partial(_stack_name, "")),
     )
     _refuse_double_ids(state)
     return state
 
 
+def _stack_name(_: str, json: Json) -> str:
+    if isinstance(json, str) and _STACK.fullmatch(json):
+        return json
+    raise Misshapen("", "this must be the name of a stack")
+
+
 def _refuse_double_ids(state: State) -> None:
-    owners = {id_: f"retiring.{id_}" for id_ in state.retiring}
+    owners = {
+        **{id_: f"retiring.{id_}" for id_ in state.retiring},
+        **{id_: f"given.{id_}" for id_ in state.given},
+    }
+    if len(owners) < len(state.retiring) + len(state.given):
+        raise Misshapen("given", "what was given away is retiring here")
     for name, record in state.caches.items():
         if isinstance(record, RecordedCache):
             if other := owners.get(record.id):

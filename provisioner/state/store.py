@@ -19,6 +19,7 @@ from provisioner.errors import StateError, StateTaken
 from provisioner.homes import Found, Hold, Home
 from provisioner.model import State
 from provisioner.state.codec import parse_state
+from provisioner.state.transfer import moved_away
 
 _STACK = re.compile(rb'"stack"\s*:\s*"([^"]*)"')
 _SERIAL = re.compile(rb'"serial"\s*:\s*([0-9]{1,15})\b')
@@ -41,11 +42,18 @@ def read_state(home: Home, *, stack: str) -> State:
     return state_of(found, where=home.where(name), stack=stack)
 
 
-def state_of(found: Found | None, *, where: str, stack: str) -> State:
-    """What was *found*, as a state of *stack*."""
+def state_of(found: Found | None, *, where: str, stack: str, moved: bool = False) -> State:
+    """
+    What was *found*, as a state of *stack*.
+
+    Raises StackMoved if that has another name now, unless *moved* says that this is meant.
+    """
     if found is None:
         return State(stack=stack)
-    return parse_state(found.content, where=where, stack=stack)
+    state = parse_state(found.content, where=where, stack=stack)
+    if state.moved_to and not moved:
+        raise moved_away(state)
+    return state
 
 
 def remains_of(found: Found | None, *, stack: str) -> State | None:

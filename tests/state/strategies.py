@@ -131,18 +131,24 @@ stack_settings = st.builds(
 )
 
 
+stacks = st.from_regex(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?", fullmatch=True)
+
+
 @st.composite
 def states(draw: st.DrawFn) -> State:
     known = draw(st.lists(ids, unique=True, max_size=8))
     recorded: dict[str, Recorded] = {}
     leaving: dict[str, RetiringCache] = {}
+    given: dict[str, str] = {}
     for id_ in known:
         name = draw(names)
-        match draw(st.sampled_from(["cache", "annotation", "retiring"])):
+        match draw(st.sampled_from(["cache", "annotation", "retiring", "given"])):
             case "cache":
                 recorded[name] = draw(caches(name, id_))
             case "annotation":
                 recorded[name] = draw(noted(name, draw(st.sampled_from(["claude", "openai"]))))
+            case "given":
+                given[id_] = draw(stacks)
             case _:
                 leaving[id_] = draw(retiring(name, id_))
     return State(
@@ -153,4 +159,7 @@ def states(draw: st.DrawFn) -> State:
         caches=recorded,
         retiring=leaving,
         stack_settings=draw(st.none() | stack_settings),
+        given=given,
+        moved_to=draw(st.none() | stacks),
+        moved_from=draw(st.none() | stacks),
     )

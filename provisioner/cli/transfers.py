@@ -1,0 +1,80 @@
+"""
+Moves between two stacks, under both locks: the receiving state is saved before the giving one.
+
+A run that is cut off between the two is finished by the same command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import timedelta
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from provisioner.cli.holding import Held, held_state
+from provisioner.errors import Refused
+from provisioner.homes import Found, Home
+from provisioner.model import State
+from provisioner.state import Transfer, state_name, state_of
+
+Decide: TypeAlias = Callable[[State, State], Transfer | None]
+"""Given the giving state and the receiving one."""
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """One of the two stacks, and the home of its state."""
+
+    stack: str
+    home: Home
+
+    @property
+    def where(self) -> str:
+        return self.home.where(state_name(self.stack))
+
+    def parse(self, found: Found | None) -> State:
+        """What was found, also if that stack has another name now."""
+        return state_of(found, where=self.where, stack=self.stack, moved=True)
+
+
+async def transferred(
+    giving: Side,
+    receiving: Side,
+    decide: Decide,
+    *,
+    operation: str,
+    sentence: str,
+    timeout: timedelta,
+    dry_run: bool,
+) -> str:
+    """Carry out what *decide* says, which *sentence* tells."""
+    if giving.where == receiving.where:
+        raise Refused(f"{giving.stack} is that stack already; nothing was changed.")
+    done = f"It is so already: {sentence}"
+    if dry_run:
+        transfer = decide(*(s.parse(s.home.read(state_name(s.stack))) for s in (giving, receiving)))
+        return f"It would be so: {sentence} Nothing was written." if transfer else done
+    async with AsyncExitStack() as stack:
+        held = {
+            side.where: await stack.enter_async_context(_held(side, operation, timeout))
+            for side in sorted((giving, receiving), key=lambda side: side.where)
+        }
+        old, new = held[giving.where], held[receiving.where]
+        transfer = decide(old.ledger.state, new.ledger.state)
+        if transfer is None:
+            return done
+        await _save(new, transfer.receiving, f"{operation}: from {giving.stack}")
+        await _save(old, transfer.giving, f"{operation}: to {receiving.stack}")
+    return sentence
+
+
+def _held(side: Side, operation: str, timeout: timedelta) -> AbstractAsyncContextManager[Held]:
+    return held_state(
+        side.home, stack=side.stack, operation=operation, timeout=timeout, read=side.parse
+    )
+
+
+async def _save(held: Held, state: State, outcome: str) -> None:
+    held.ledger.put(state)
+    await held.end(outcome)

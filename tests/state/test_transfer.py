@@ -1,0 +1,140 @@
+"""What is remembered goes from one stack to another whole, whenever a run was cut off."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from provisioner.errors import Refused, StackMoved, StateError
+from provisioner.model import RecordedCache, Scope, State
+from provisioner.state import given_cache, renamed_stack
+from tests.builders import annotation, desired, noted, recorded, retiring, state
+from tests.state.strategies import states
+
+OLD = state(recorded(desired("a")), noted(annotation("n")), retiring=[retiring(desired("r"))])
+HERE = Scope(endpoint="https://here", keys=("ab" * 8,))
+
+
+def ids(*several: State) -> set[str]:
+    """Every id that one of the states remembers as its own."""
+    records = (record for one in several for record in one.caches.values())
+    own = {record.id for record in records if isinstance(record, RecordedCache)}
+    return own.union(*(one.retiring for one in several))
+
+
+def test_renamed() -> None:
+    """All of it has the new name, and what stays behind says so."""
+    move = renamed_stack(OLD, State(stack="new", serial=3))
+
+    assert move
+    assert (move.receiving.caches, move.receiving.retiring) == (OLD.caches, OLD.retiring)
+    assert (move.receiving.stack, move.receiving.moved_from) == ("new", "demo")
+    assert move.giving == State(stack="demo", serial=OLD.serial, moved_to="new")
+    assert renamed_stack(move.giving, move.receiving) is None
+
+
+def test_renamed_to_a_stack_with_records() -> None:
+    """Two stacks do not become one, and nothing becomes something."""
+    with pytest.raises(Refused, match="records of its own"):
+        renamed_stack(OLD, replace(state(recorded(desired("b"))), stack="new"))
+    with pytest.raises(StateError, match="nothing is on record"):
+        renamed_stack(State(stack="old"), State(stack="new"))
+    with pytest.raises(StackMoved, match="it is elsewhere now"):
+        renamed_stack(State(stack="old", moved_to="elsewhere"), State(stack="new"))
+
+
+def test_there_and_back() -> None:
+    """A stack takes its old name back."""
+    there = renamed_stack(OLD, State(stack="new"))
+    assert there
+    back = renamed_stack(there.receiving, there.giving)
+    assert back
+    assert back.receiving.caches == OLD.caches
+    assert back.receiving.moved_to is None
+    assert back.giving.moved_to == "demo"
+
+
+@given(states(), st.data())
+def test_renamed_after_a_kill_and_more_runs(before: State, data: st.DataObject) -> None:
+    """Whatever both names did between the two halves, each id is in one place, and none is lost."""
+    old = replace(before, moved_to=None)
+    if not (old.caches or old.retiring or old.given):
+        return
+    first = renamed_stack(old, State(stack="new"))
+    assert first
+    later = data.draw(
+        st.sets(st.sampled_from(sorted(old.caches))) if old.caches else st.just(set())
+    )
+    fresh = {
+        name: replace(record, id=f"{record.id}x", updated_at=record.updated_at + timedelta(1))
+        if isinstance(record, RecordedCache) and name in later
+        else record
+        for name, record in old.caches.items()
+    }
+    new = replace(first.receiving, caches=MappingProxyType(fresh))
+
+    again = renamed_stack(old, new)
+
+    assert again
+    assert ids(again.receiving) == ids(old, new)
+    records = [r for r in again.receiving.caches.values() if isinstance(r, RecordedCache)]
+    assert not {record.id for record in records} & set(again.receiving.retiring)
+    assert not ids(again.receiving) & set(again.receiving.given)
+
+
+def test_given() -> None:
+    """The record goes, and the id that went is remembered."""
+    source = replace(OLD, providers={"gemini": HERE})
+    target = State(stack="new")
+    move = given_cache(source, target, "a", "b", accept=False)
+    record = OLD.caches["a"]
+    assert move
+    assert isinstance(record, RecordedCache)
+
+    assert move.receiving.caches == {"b": replace(record, name="b")}
+    assert move.receiving.providers == {"gemini": HERE}
+    assert "a" not in move.giving.caches
+    assert move.giving.given == {record.id: "new"}
+    assert given_cache(move.giving, move.receiving, "a", "b", accept=False) is None
+    assert given_cache(source, move.receiving, "a", "b", accept=False) == move
+
+
+def test_given_back() -> None:
+    """What comes back is no longer given away."""
+    there = given_cache(OLD, State(stack="new"), "a", "a", accept=False)
+    assert there
+    back = given_cache(there.receiving, there.giving, "a", "a", accept=False)
+    assert back
+    assert back.receiving.given == {}
+    assert back.receiving.caches == OLD.caches
+
+
+def test_an_annotation_leaves_nothing_behind() -> None:
+    """An annotation has no live cache, so nothing is remembered of it."""
+    move = given_cache(OLD, State(stack="new"), "n", "n", accept=False)
+    assert move
+    assert move.giving.given == {}
+    assert move.receiving.caches == {"n": OLD.caches["n"]}
+
+
+def test_given_to_another_project() -> None:
+    """A cache does not leave its project, unless the keys are meant to be those of one."""
+    source = replace(OLD, providers={"gemini": HERE})
+    target = State(stack="new", providers={"gemini": replace(HERE, keys=("cd" * 8,))})
+
+    with pytest.raises(Refused, match="--accept-scope"):
+        given_cache(source, target, "a", "a", accept=False)
+    assert given_cache(source, target, "a", "a", accept=True)
+    with pytest.raises(Refused, match="on record in new already"):
+        given_cache(
+            source,
+            state(recorded(desired("a"), id="cachedContents/other"), stack="new"),
+            "a",
+            "a",
+            accept=False,
+        )
