@@ -103,7 +103,7 @@ def _home(address: str, root: Path, *, top: Path | None) -> Home:
 
 def home_at(address: str) -> Home:
     """The home at *address*, for a stack without a manifest."""
-    return _home(address, Path())
+    return _home(address, Path(), top=None)
 
 
 def _trial_folder(frame: Frame, address: str | None) -> Path:
