@@ -24,8 +24,8 @@ _CAREFUL, _CAREFUL_GAP, _GAP = 10, 0.1, 0.05
 """Up to so many at a time, one more is tried at the longer gap (seconds), then at the shorter."""
 _QUICK_GROWTH: Final = 8
 _PROBE_GAP: Final = 0.25
-_LONG_HINT: Final = 10.0
-"""A server that asks for fewer seconds than this speaks of no quota of a minute."""
+_SHORT_HINT: Final = 10.0
+"""Up to so many seconds, a server speaks of the next request, not of the next minute."""
 _LONGEST_BACKOFF: Final = 30.0
 
 
@@ -51,10 +51,14 @@ class Pace(Struct, kw_only=True):
     _learned_at: float = -inf
     _is_firm: bool = False
     """Whether our own requests of a whole minute stand behind the limit."""
+    _gap: float = 0.0
+    """Seconds between two starts, where the server said how many."""
     _accepted: int = 0
     """Successes of requests that started after the limit was learned."""
     _refusals: int = 0
     """In a row."""
+    _price: int = 0
+    """How many refusals learning the limit took."""
 
     @property
     def under_way(self) -> int:
@@ -107,12 +111,25 @@ class Pace(Struct, kw_only=True):
         """Learn from a 429; *hint* is how many seconds the server asked for."""
         self._take_back(self._under_way.pop(ticket))
         self._refusals += 1
-        accepted = sum(start > now - MINUTE for start in self._starts)
-        if accepted and (hint is None or hint >= _LONG_HINT):
+        self._price = self._price + 1 if self._accepted == 0 else 1
+        accepted = self.started_since(now - MINUTE)
+        if hint is not None and self._believes(hint, accepted):
+            self._learn(int(MINUTE / hint), now, gap=hint)
+        elif accepted:
             self._learn(accepted, now)
-        elif hint is not None:
-            self._window = max(1, self._window // 2)
         self._held_until = max(self._held_until, now + self._hold(hint))
+
+    def _believes(self, hint: float, accepted: int) -> bool:
+        """
+        Whether *hint* may be the time from one request to the next.
+
+        It is tried if that is faster than what counting teaches, and given up once a request
+        is refused that kept to it.
+        """
+        if not 1 <= hint < _SHORT_HINT or accepted * hint >= MINUTE:
+            return False
+        kept = bool(self._starts) and self._starts[-1] > self._learned_at
+        return self.limit is None or (self._gap == hint and kept)
 
     def _hold(self, hint: float | None) -> float:
         """Seconds; a server that is wrong about its hint is not asked ever faster."""
@@ -121,26 +138,37 @@ class Pace(Struct, kw_only=True):
         backoff = min(2.0 ** min(self._refusals - 1, 9), _LONGEST_BACKOFF)
         return max(hint or 0.0, backoff)
 
-    def _learn(self, accepted: int, now: float) -> None:
+    def _learn(self, limit: int, now: float, *, gap: float = 0.0) -> None:
         self._is_firm = now - self._began >= MINUTE
-        self.limit, self._learned_at, self._accepted = accepted, now, 0
+        self.limit, self._gap, self._learned_at, self._accepted = limit, gap, now, 0
 
-    def _is_doubtful(self, now: float) -> bool:
-        """One refusal in forty is what finding out may cost, in twenty where little is known."""
-        enough, age = (40, 15 * MINUTE) if self._is_firm else (20, 3 * MINUTE)
-        return self._accepted >= enough or now - self._learned_at >= age
+    def started_since(self, moment: float) -> int:
+        """How many requests that were not refused started after *moment*, in the last minute."""
+        return sum(start > moment for start in self._starts)
+
+    def is_doubtful(self, now: float) -> bool:
+        """Finding out may cost one refusal in forty, or in twenty where little is sure."""
+        accepted, age = self._accepted, now - self._learned_at
+        if self._is_firm:
+            return accepted >= 40 * self._price or (
+                accepted >= 20 * self._price and age >= 15 * MINUTE
+            )
+        return accepted >= 20 * self._price or age >= 4 * MINUTE
 
     def _probe(self, limit: int, now: float) -> None:
         """Note a request beyond *limit*; once there are twice as many, there is no such limit."""
         self._probed_at = now
         if len(self._starts) >= 2 * limit:
-            self.limit, self._window = None, max(1, self.under_way)
+            self.limit, self._gap, self._window = None, 0.0, max(1, self.under_way)
 
     def _until_rate(self, now: float) -> float:
-        if self.limit is None or len(self._starts) < self.limit:
+        if self.limit is None:
             return 0.0
-        free = self._starts[-self.limit] + MINUTE + MARGIN - now
-        return min(free, self._probed_at + _PROBE_GAP - now) if self._is_doubtful(now) else free
+        full = len(self._starts) >= self.limit
+        free = self._starts[-self.limit] + MINUTE + MARGIN - now if full else 0.0
+        if self._starts:
+            free = max(free, self._starts[-1] + self._gap - now)
+        return min(free, self._probed_at + _PROBE_GAP - now) if self.is_doubtful(now) else free
 
     def _until_room(self, now: float) -> float:
         if self.under_way < self._window:
