@@ -131,7 +131,8 @@ class _World:
         self.grants = {name: [_grant(record)] for name, record in _records(state)}
 
     def run(self, desired: tuple[Desired, ...], now: datetime) -> None:
-        told = plan(desired, self.state, self.live.values(), stack=self.stack, now=now)
+        listed = [cache for cache in self.live.values() if cache.expires_at > now]
+        told = plan(desired, self.state, listed, stack=self.stack, now=now)
         self._obey(told)
 
     def pass_until(self, end: datetime) -> None:

@@ -58,7 +58,7 @@ _REASONS: Mapping[str, Collection[Reason]] = MappingProxyType(
         "delete": {Reason.UNDECLARED, Reason.STRAY},
         "forget": {Reason.UNDECLARED, Reason.RETIRED},
         "leave": {Reason.RETIRING, Reason.STRAY},
-        "blocked": {*_EDITED, Reason.IMPORTED, Reason.UNDECLARED},
+        "blocked": {*_EDITED, Reason.IMPORTED, Reason.MISSING, Reason.UNDECLARED},
     }
 )
 """What the planner's tables give as reasons for each verb."""

@@ -247,6 +247,21 @@ def test_nothing_is_created_needlessly(
             assert change.want.label not in alive
 
 
+@given(history=st.lists(_EVENTS, max_size=7), manifest=_MANIFESTS)
+@MANY
+def test_a_list_that_shows_the_dead(history: Sequence[Event], manifest: Sequence[Desired]) -> None:
+    """Where a LIST still shows what has expired, one run makes it again, and makes it once."""
+    world = lived(history)
+    world.lists_the_dead = True
+    before = len(world.remote.created)
+
+    world.run(manifest)
+
+    records = [r for r in world.saved.caches.values() if isinstance(r, RecordedCache)]
+    assert {record.id for record in records} <= set(world.remote.alive())
+    assert len(world.remote.created) - before <= len(manifest)
+
+
 @given(history=st.lists(_EVENTS, max_size=5), run=_RUNS)
 @MANY
 def test_partial_application_only_shrinks_the_edits(history: Sequence[Event], run: Run) -> None:

@@ -95,6 +95,9 @@ class MemoryCaches:
         self.caches[handle.cache_name] = after
         return after
 
+    async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
+        return self.alive().get(handle.cache_name)
+
     async def delete_cache(self, handle: GeminiHandle) -> None:
         self.harmed.add(handle.cache_name)
         self.caches.pop(handle.cache_name, None)
@@ -139,6 +142,9 @@ class Cut:
     ) -> CachedContext:
         return self._answer(await self.inner.extend(handle, ttl=ttl, expires_at=expires_at))
 
+    async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
+        return await self.inner.get_cache(handle)
+
     async def delete_cache(self, handle: GeminiHandle) -> None:
         await self.inner.delete_cache(handle)
         self.calls_left -= 1
@@ -159,13 +165,16 @@ class World:
     published: Mapping[str, object] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    lists_the_dead: bool = False
+    """Whether a LIST still shows what has expired."""
 
     def __post_init__(self) -> None:
         self.remote = MemoryCaches(lambda: self.now)
         self.letters = ("".join(four) for four in product(ascii_lowercase, repeat=4))
 
     def live(self) -> tuple[LiveCache, ...]:
-        return tuple(LiveCache.of("gemini", seen) for seen in self.remote.alive().values())
+        listed = self.remote.caches if self.lists_the_dead else self.remote.alive()
+        return tuple(LiveCache.of("gemini", seen) for seen in listed.values())
 
     def plan(
         self,

@@ -71,7 +71,7 @@ async def apply(
     raised here.  Once *stopping* says so nothing new begins.  An error that is not a
     `CacheError` is a bug: it cancels what is in flight.
     """
-    hand = Hand(plan.at, caches, read, _known(plan), letters)
+    hand = Hand(plan, caches, read, _known(plan), letters)
     works = [_Work(change, perform(change, hand)) for change in plan.changes if _works(change)]
     crew = _Crew(record, report, parallelism, stopping)
     half_way = await crew.run((work for work in works if _makes(work.change)), crew.make)

@@ -33,6 +33,7 @@ from provisioner.model import (
     Move,
     Note,
     Noted,
+    Plan,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
@@ -69,13 +70,15 @@ class LiveCaches(Protocol):
         expires_at: datetime | None = None,
     ) -> CachedContext: ...
 
+    async def get_cache(self, handle: GeminiHandle) -> CachedContext | None: ...
+
     async def delete_cache(self, handle: GeminiHandle) -> None: ...
 
 
 class Hand(Struct, frozen=True):
     """What is within reach while changing the world."""
 
-    at: datetime
+    plan: Plan
     caches: Mapping[str, LiveCaches]
     read: Callable[[DesiredCache], CacheContent]
     known: Collection[str]
@@ -97,11 +100,25 @@ class Hand(Struct, frozen=True):
         seen = await self.caches[want.provider].extend(live.handle, **_lifetime(want.life))
         return RecordedCache.of(want, LiveCache.of(want.provider, seen), counted=True)
 
+    async def renew(self, want: DesiredCache, live: LiveCache) -> RecordedCache:
+        """
+        Extend *live*, or create *want* if *live* is gone: only its provider decides that.
+
+        A provider that refuses the PATCH as if the cache were gone, and still shows it to a
+        GET, makes this fail: a second cache would not help.
+        """
+        try:
+            return await self.extend(want, live)
+        except (CacheNotFound, CacheExpired):
+            if await self.caches[live.provider].get_cache(live.handle) is not None:
+                raise
+        return await self.create(want)
+
     async def retire(self, live: LiveCache, after: timedelta) -> Retired | Gone:
         """Shorten its life to *after*; one that dies sooner by itself needs no call."""
         if after == timedelta():
             return await self.delete(live)
-        if live.expires_at - self.at <= after:
+        if live.expires_at - self.plan.now_of(live.provider) <= after:
             return Retired(live.id, live.expires_at)
         try:
             seen = await self.caches[live.provider].extend(live.handle, ttl=after)
@@ -124,7 +141,7 @@ class Hand(Struct, frozen=True):
             model=record.model,
             id=old.id,
             retire_after=after,
-            until=min(old.expires_at, self.at + after),
+            until=min(old.expires_at, self.plan.now_of(record.provider) + after),
         )
 
 
@@ -142,17 +159,17 @@ async def perform(change: Change, hand: Hand) -> AsyncGenerator[Fact, None]:
             yield await hand.retire(old, record.retire_after)
         case Adopt(want, twin, old, record):
             leaving = hand.retiring(old, record)
-            yield Exists(await hand.extend(want, twin), leaving)
+            yield Exists(await hand.renew(want, twin), leaving)
             if old and leaving:
                 yield await hand.retire(old, leaving.retire_after)
         case Refresh(want, own):
-            yield Exists(await hand.extend(want, own))
+            yield Exists(await hand.renew(want, own))
         case Note(want, _, record):
             measure = replace(want.measure, tokens=record.measure.tokens, counted=True)
             yield Noted(replace(record, settings=want.settings, measure=measure))
         case Annotate(want, old, record):
             leaving = hand.retiring(old, record)
-            yield Noted(RecordedAnnotation.of(want, hand.at), leaving)
+            yield Noted(RecordedAnnotation.of(want, hand.plan.at), leaving)
             if old and leaving:
                 yield await hand.retire(old, leaving.retire_after)
         case Move(name, record):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from provisioner.applier.hand import Hand, perform
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
-from provisioner.model import Change, Life, Ttl, Until
+from provisioner.model import Change, Life, Plan, Ttl, Until
 from provisioner.model.explanation import Call
 
 
@@ -18,7 +18,7 @@ async def rehearse(change: Change, *, at: datetime) -> tuple[Call, ...]:
     """The calls that *change*, planned for the moment *at*, would make if all of them succeed."""
     listener = _Listener(at)
     hand = Hand(
-        at=at,
+        plan=Plan(stack="", at=at, changes=(change,), edits=frozenset()),
         caches=defaultdict(lambda: listener),
         read=lambda _: CacheContent(),
         known=(),
@@ -61,6 +61,9 @@ class _Listener:
         life = _life(ttl, expires_at)
         self.calls.append(Call(method="PATCH", path=handle.cache_name, life=life))
         return self._granted(handle.cache_name, life, model="", label="")
+
+    async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
+        raise AssertionError(f"{handle.cache_name} was extended")
 
     async def delete_cache(self, handle: GeminiHandle) -> None:
         self.calls.append(Call(method="DELETE", path=handle.cache_name))

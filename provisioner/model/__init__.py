@@ -26,6 +26,7 @@ from provisioner.model.changes import (
     fingerprint_of,
     is_pending,
     name_of_change,
+    provider_of_change,
 )
 from provisioner.model.facts import (
     Dropped,
@@ -57,6 +58,7 @@ from provisioner.model.tenses import (
 )
 from provisioner.model.terms import (
     TOLERANCE,
+    Adoption,
     After,
     Label,
     Life,
@@ -69,6 +71,7 @@ from provisioner.model.terms import (
 __all__ = [
     "TOLERANCE",
     "Adopt",
+    "Adoption",
     "After",
     "Annotate",
     "Blocked",
@@ -120,6 +123,7 @@ __all__ = [
     "fingerprint_of",
     "is_pending",
     "name_of_change",
+    "provider_of_change",
     "setting_edits",
     "with_settings",
 ]

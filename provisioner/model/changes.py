@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from provisioner.model.stack_settings import SettingEdit
 from provisioner.model.tenses import (
+    CACHING,
     Desired,
     DesiredAnnotation,
     DesiredCache,
@@ -204,7 +205,8 @@ class Blocked(Struct, frozen=True):
 
     name: str
     want: Desired | None
-    live: LiveCache
+    live: LiveCache | None
+    """None where the creation of a cache that has disappeared is held back."""
     record: Recorded | None
     reason: Reason
     why: str
@@ -240,6 +242,19 @@ def name_of_change(change: Change) -> str:
             return change.want.name
 
 
+def provider_of_change(change: Change) -> str:
+    """The provider whose clock decides about *change*."""
+    match change:
+        case Retire(live=live) | Delete(live=live) | Leave(live=live):
+            return live.provider
+        case Forget(record=record) | Move(record=record):
+            return record.provider
+        case Blocked(want=None, record=record):
+            return record.provider if record else CACHING
+        case _:
+            return change.want.provider if change.want else CACHING
+
+
 def is_pending(change: Change) -> bool:
     """Whether *change* changes something; forgetting what has retired is housekeeping."""
     match change:
@@ -271,16 +286,28 @@ def fingerprint_of(stack: str, digests: Iterable[str]) -> str:
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What to do, decided at one moment (aware UTC)."""
+    """What to do, decided at one moment."""
 
     stack: str
     at: datetime
+    """By the local clock, aware UTC."""
     changes: tuple[Change, ...]
     edits: frozenset[Edit]
     settings: tuple[SettingEdit, ...] = ()
     """Edits of the settings of the stack, by key."""
+    ahead: Mapping[str, timedelta] = field(default_factory=lambda: MappingProxyType({}))
+    """How far each provider's clock is ahead of the local one; a missing one agrees."""
     left_out: tuple[Change, ...] = ()
     """What selecting names took from it: all that stays as it is."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment by the clocks of the providers, which are the ones to show."""
+        return self.at + max(self.ahead.values(), default=timedelta())
+
+    def now_of(self, provider: str) -> datetime:
+        """The moment by the clock of one provider."""
+        return self.at + self.ahead.get(provider, timedelta())
 
     @property
     def is_partial(self) -> bool:

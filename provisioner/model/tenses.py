@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.cache import CachedContext, CacheHandle, GeminiHandle
-from provisioner.model.terms import After, Label, Life, Measure, Settings, Ttl
+from provisioner.model.terms import Adoption, After, Label, Life, Measure, Settings, Ttl
 
 CACHING = "gemini"
 """The one kind of provider that keeps caches, whatever name the manifest gives to a project.
@@ -34,8 +34,8 @@ class DesiredCache(Struct, frozen=True, kw_only=True):
     settings: Settings
     label: Label
     measure: Measure
-    adopt: str | None = None
-    """The id of a live cache to take over while nothing is on record."""
+    adopt: Adoption | None = None
+    """A live cache to take over while nothing is on record and none has the label."""
     calls_per_hour: float | None = None
 
     @property

@@ -60,6 +60,26 @@ class Label(Struct, frozen=True):
         return cls(**match.groupdict(default="")) if match else None
 
 
+class Adoption(Struct, frozen=True):
+    """What `adopt:` names: a live cache, and the one content that this claim vouches for."""
+
+    id: str
+    mark: str | None = None
+    """The first 16 digits of the content's digest; None vouches for any content."""
+
+    def __str__(self) -> str:
+        return f"{self.id}@{self.mark}" if self.mark else self.id
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `ID` or `ID@DIGEST16`, whose form the manifest's schema has checked."""
+        id_, _, mark = text.partition("@")
+        return cls(id_, mark or None)
+
+    def vouches_for(self, label: Label) -> bool:
+        return self.mark in {None, label.mark}
+
+
 class Ttl(Struct, frozen=True):
     """A life that begins anew with every refresh."""
 

@@ -6,19 +6,25 @@ believed about *existence and time*, which no file can know.  Without `prune` we
 only what we recorded; what we merely recognise by its label we adopt or leave.  The
 change is chosen from what is alive; its cause from desired and recorded alone.
 
-*Live* means listed and not past its expiry.  `own` is the live cache with the recorded
-id; a `twin` is another live cache with exactly the desired label (of several the latest
-expiry, then the id).  The digest in it covers the model: what a server reports as the model
-identifies nothing.  Without a record, the live cache that `adopt` names is
-the twin and goes first.  No twin is what another declared entry has on record.
+*Live* means listed, though its expiry seems to have passed: only a provider decides that a
+cache is dead.  `own` is the live cache with the recorded id; a `twin` is another live cache
+with exactly the desired label (of several the latest expiry, then the id).  The digest in a
+label covers the model: what a server reports as the model identifies nothing.  A label is
+proof, `adopt` is a claim: without a record and without a twin, the live cache that `adopt`
+names is the twin, if the claim vouches for this content.  No twin is what another declared
+entry has on record.
+
+A cache belongs to the stack that has it on record, else to the stack whose label it carries.
+No change adopts, retires or deletes what belongs to another stack.
 
     a declared cache: the first that holds                          change
     --------------------------------------------------------------  -----------------
     own lives, same digest; life differs, or SHORTENED or EXPIRING  Refresh
     own lives, same digest; only settings differ                    Note
     own lives, same digest                                          Keep
-    `adopt` names a cache of another model, or of another entry     Blocked
     twin                                                            Adopt
+    `adopt` names a cache of another stack, of another entry, or
+      of other content by its label or by the server's count        Blocked
     own lives                                                       Replace
     `expires_at` has passed; or `keep: once`, same digest, not
       requested, and the recorded one has run out                   Keep ENDED
@@ -30,7 +36,7 @@ digest and of twins.
 
     its reason: the first that holds                  reason               cause
     ------------------------------------------------  -------------------  -----
-    no record, `adopt` / a twin / neither             IMPORTED FOUND NEW   edit; FOUND drift
+    no record, a twin / `adopt`'s / neither           FOUND IMPORTED NEW   edit; FOUND drift
     record differs in …                               PROVIDER MODEL
                                                       CONTENT LIFE SETTINGS  edit
     its name is in `replace`                          REQUESTED            edit
@@ -60,8 +66,9 @@ digest and of twins.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from provisioner.model import (
     TOLERANCE,
@@ -89,8 +96,9 @@ from provisioner.model import (
     Retire,
     State,
 )
+from provisioner.planner.adoption import not_adoptable, remarks
 from provisioner.planner.base import as_if_applied
-from provisioner.planner.following import about, flips
+from provisioner.planner.following import about, flips, surviving
 from provisioner.planner.moves import former_names, moved, moves
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.rows import row
@@ -114,13 +122,18 @@ __all__ = [
     "plan",
     "recorded_as_desired",
     "refresh_due",
+    "remarks",
     "row",
     "select",
+    "surviving",
     "unmatched",
     "unsaved",
     "valid_until",
     "without_content",
 ]
+
+_AGREED: Mapping[str, timedelta] = MappingProxyType({})
+_NO_OWNERS: Mapping[str, str] = MappingProxyType({})
 
 
 def plan(
@@ -130,14 +143,18 @@ def plan(
     *,
     stack: str,
     now: datetime,
+    ahead: Mapping[str, timedelta] = _AGREED,
     destroy: bool = False,
     prune: bool = False,
     replace: Collection[str] = (),
     renames: Collection[tuple[str, str]] = (),
+    owners: Mapping[str, str] = _NO_OWNERS,
 ) -> Plan:
     """
-    Compare the three tenses at *now* (aware UTC).
+    Compare the three tenses at *now* (aware UTC, by the local clock).
 
+    *ahead* is how far each provider's clock is ahead of that; what expires, does so by the
+    provider's.  *owners* names the other stacks that have a live cache on record, by its id.
     *stack* is the namespace of our labels.  `destroy` says that nothing is desired on
     purpose, `prune` that strays may go, `replace` which caches to make anew,
     `renames` which old names have which new ones.
@@ -147,10 +164,12 @@ def plan(
     state = moved(state, renames)
     scene = Scene(
         now=now,
+        ahead=ahead,
         state=state,
         declared=frozenset(want.name for want in wanted),
         replace=replace,
         former=former_names(renames),
+        owners={**state.given, **owners},
     )
     scene.show(live)
     changes = (
@@ -162,7 +181,7 @@ def plan(
     )
     names = {move.name for move in renamed}
     edited = (*edits(wanted, state), *(Edit(w.name, w.after) for w in wanted if w.name in names))
-    return Plan(stack=stack, at=now, changes=changes, edits=frozenset(edited))
+    return Plan(stack=stack, at=now, changes=changes, edits=frozenset(edited), ahead=ahead)
 
 
 def _declared(want: Desired, scene: Scene) -> Change:
@@ -175,22 +194,21 @@ def _declared(want: Desired, scene: Scene) -> Change:
 
 
 def _cache(want: DesiredCache, record: Recorded | None, scene: Scene) -> Change:
-    own = scene.own(record)
+    own, now = scene.own(record), scene.now_of(want.provider)
     forced = want.name in scene.replace
     if own and isinstance(record, RecordedCache) and not forced and alike(want, record):
-        return _same(want, own, record, scene.now)
-    imported = want.adopt if record is None and not forced else None
-    named = scene.alive.get((want.provider, imported)) if imported else None
-    if named and (why := _not_adoptable(want, named, scene)):
+        return _same(want, own, record, now)
+    twin = None if forced else scene.twin(want)
+    named = scene.named(want) if record is None and not forced and twin is None else None
+    if named and (why := not_adoptable(want, named, scene)):
         return Blocked(want.name, want, named, record, Reason.IMPORTED, why)
-    twin = None if forced else named or scene.twin(want)
-    reason = _reason(want, record, own, twin, scene)
-    if twin:
-        scene.taken.add(twin.id)
-        return Adopt(want, twin, own, record, reason)
+    reason = Reason.IMPORTED if named else _reason(want, record, own, twin, scene)
+    if chosen := twin or named:
+        scene.taken.add(chosen.id)
+        return Adopt(want, chosen, own, record, reason)
     if own and isinstance(record, RecordedCache):
         return Replace(want, own, record, reason)
-    if ended(want, record, scene.now, forced=forced):
+    if ended(want, record, now, forced=forced):
         return Keep(want, None, record, Reason.ENDED)
     return Create(want, record, reason)
 
@@ -220,18 +238,9 @@ def _reason(
     if want.name in scene.replace:
         return Reason.REQUESTED
     if own is None and isinstance(record, RecordedCache):
-        return Reason.EXPIRED if ran_out(record, scene.now) else Reason.MISSING
+        now = scene.now_of(record.provider)
+        return Reason.EXPIRED if ran_out(record, now) else Reason.MISSING
     return Reason.CURRENT
-
-
-def _not_adoptable(want: DesiredCache, named: LiveCache, scene: Scene) -> str | None:
-    if named.model != want.model:
-        return f"{named.id} is a cache of {named.model}, not of {want.model}"
-    if owner := scene.state.given.get(named.id):
-        return f"{named.id} was given to the stack {owner}"
-    if named.id in scene.taken:
-        return f"{named.id} belongs to another entry of this stack"
-    return None
 
 
 def _annotation(want: DesiredAnnotation, record: Recorded | None, scene: Scene) -> Change:
@@ -279,12 +288,14 @@ def _retiring(scene: Scene, *, destroy: bool) -> Iterator[Change]:
 
 
 def _strays(scene: Scene, *, stack: str, prune: bool) -> Iterator[Change]:
-    """Each once, though its project may have two names."""
+    """Each once, though its project may have two names; none that another stack owns."""
     known = {
         record.id for record in scene.state.caches.values() if isinstance(record, RecordedCache)
     }
     known.update(scene.state.retiring, scene.taken)
     for cache in scene.alive.values():
-        if cache.label is not None and cache.label.stack == stack and cache.id not in known:
+        if cache.label is None or cache.label.stack != stack or cache.id in scene.owners:
+            continue
+        if cache.id not in known:
             known.add(cache.id)
             yield Delete(cache, None, Reason.STRAY) if prune else Leave(cache, None, Reason.STRAY)

@@ -6,8 +6,8 @@ Time alone passes between the plans; what is desired, on record and live stays a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -45,6 +45,26 @@ def flips(decide: Callable[[datetime], Plan], told: Plan, change: Change) -> Ite
         if then is None:
             return
         at, now = end, then
+
+
+def surviving(
+    live: Iterable[LiveCache],
+    *,
+    since: datetime,
+    at: datetime,
+    ahead: Mapping[str, timedelta],
+) -> tuple[LiveCache, ...]:
+    """
+    Those of *live*, listed at *since*, that are still listed at *at* if only time passes.
+
+    Both moments are by the local clock, and each provider's clock is *ahead* of it.
+    """
+
+    def dies_until_then(cache: LiveCache) -> bool:
+        shift = ahead.get(cache.provider, timedelta())
+        return since + shift < cache.expires_at <= at + shift
+
+    return tuple(cache for cache in live if not dies_until_then(cache))
 
 
 def _key(change: Change) -> str:

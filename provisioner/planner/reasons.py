@@ -36,8 +36,7 @@ def edits(desired: Iterable[Desired], state: State) -> frozenset[Edit]:
 def edited(want: Desired, record: Recorded | None) -> Reason | None:
     """How the repository differs from the record, if it does."""
     if record is None:
-        imported = isinstance(want, DesiredCache) and want.adopt is not None
-        return Reason.IMPORTED if imported else Reason.NEW
+        return Reason.NEW
     if record.provider != want.provider:
         return Reason.PROVIDER
     if record.model != want.model:

@@ -63,8 +63,13 @@ def row(change: Change) -> str:
 
 def _blocked(change: Blocked) -> str:
     match change.want:
+        case DesiredCache() if change.live is None:
+            return "nothing; and the recorded caches of its project have disappeared together"
         case DesiredCache():
-            return "`adopt` names a cache of another model, or of another entry"
+            return (
+                "`adopt` names a cache of another stack, of another entry, or of other content "
+                "by its label or by the server's count"
+            )
         case DesiredAnnotation():
             return "annotation, differs: own lives and is protected"
         case None:

@@ -24,14 +24,19 @@ from provisioner.model import (
     Replace,
     Retire,
     Until,
+    provider_of_change,
 )
 from provisioner.planner.reasons import alike, refresh_due
 
 
 def valid_until(plan: Plan) -> datetime | None:
-    """The earliest moment at which a change of *plan* would be of another type."""
-    moments = (at for at in map(_flips, plan.changes) if at is not None)
-    return min((at for at in moments if at > plan.at), default=None)
+    """
+    The earliest moment at which a change of *plan* would be of another type.
+
+    By the clock of the provider that decides it.
+    """
+    moments = ((_flips(change), plan.now_of(provider_of_change(change))) for change in plan.changes)
+    return min((at for at, now in moments if at is not None and at > now), default=None)
 
 
 def next_refresh(plan: Plan) -> datetime | None:
@@ -51,10 +56,12 @@ def _flips(change: Change) -> datetime | None:
             | Replace(old=cache)
             | Retire(live=cache)
             | Delete(live=cache)
-            | Blocked(live=cache)
+            | Blocked(live=LiveCache() as cache)
             | Leave(live=cache)
         ):
             return cache.expires_at
+        case Blocked(record=RecordedCache() as record):
+            return record.expires_at - TOLERANCE
         case Create(DesiredCache(life=Until(moment))):
             return moment
         case Create(want, RecordedCache() as record) if want.settings.keep == "once":

@@ -101,9 +101,17 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
         case Delete(live, record):
             held = alive(live, record, tariffs)
             return Effect(before=(held,), lasts=left(live, record, at))
-        case Leave(live, record) | Blocked(live=live, record=record):
-            held = alive(live, record, tariffs)
-            return Effect(before=(held,), after=held, lasts=left(live, record, at))
+        case Leave(live, record):
+            return _unchanged(live, record, tariffs, at)
+        case Blocked(live=live, record=record):
+            return _unchanged(live, record, tariffs, at) if live else Effect()
+
+
+def _unchanged(
+    live: LiveCache, record: Recorded | RetiringCache | None, tariffs: Tariffs, at: datetime
+) -> Effect:
+    held = alive(live, record, tariffs)
+    return Effect(before=(held,), after=held, lasts=left(live, record, at))
 
 
 def _made(want: DesiredCache, made: Held, at: datetime) -> Effect:

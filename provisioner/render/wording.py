@@ -8,7 +8,7 @@ Everything a person reads about a change is chosen here.  Sentences may hold for
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ from provisioner.model import (
     Change,
     Create,
     Delete,
+    DesiredCache,
     Forget,
     Keep,
     Leave,
@@ -220,12 +221,18 @@ def why(change: Change, at: datetime) -> str:
             return f"called {record.name} until now; nothing is made or deleted for that"
         case Delete() | Forget():
             return _SENTENCES[change.reason]
-        case Adopt(twin=twin, reason=Reason.IMPORTED):
-            return f"takes over {twin.id}"
+        case Adopt(want, twin, reason=Reason.IMPORTED):
+            pin = f"; write adopt: {twin.id}@{want.label.mark}" if _is_bare(want) else ""
+            return f"takes over {twin.id}{pin}"
         case Adopt(record=RecordedCache() | RecordedAnnotation()):
             return f"{_wish(change, at)}; one that fits is alive"
         case _:
             return _wish(change, at)
+
+
+def _is_bare(want: DesiredCache) -> bool:
+    """Whether `adopt` vouches for any content."""
+    return want.adopt is not None and want.adopt.mark is None
 
 
 def _wish(change: Wish, at: datetime) -> str:
@@ -235,9 +242,10 @@ def _wish(change: Wish, at: datetime) -> str:
         case Refresh(own=own, record=record, reason=Reason.SHORTENED):
             return f"cut short by {span_text(record.expires_at - own.expires_at)}"
         case Refresh(own=own, reason=Reason.EXPIRING):
-            return f"expires in {span_text(own.expires_at - at)}"
-        case Create(want, reason=Reason.IMPORTED):
-            return f"to take over {want.adopt}, or made if that is gone"
+            left = own.expires_at - at
+            return f"expires in {span_text(left)}" if left > timedelta() else "its time has passed"
+        case Create(want, reason=Reason.NEW) if want.adopt and want.adopt.vouches_for(want.label):
+            return f"to take over {want.adopt.id}, or made if that is gone"
         case (
             Create(record=RecordedCache() as record, reason=Reason.EXPIRED)
             | Adopt(record=RecordedCache() as record, reason=Reason.EXPIRED)

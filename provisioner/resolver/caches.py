@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from provisioner.errors import Problem
 from provisioner.manifest import CacheEntry, UriSpec
-from provisioner.model import DesiredCache, Label, Measure, Ttl
+from provisioner.model import Adoption, DesiredCache, Label, Measure, Ttl
 from provisioner.resolver.parts import is_of_files_api
 from provisioner.times import duration_text
 
@@ -33,7 +33,7 @@ def cache_of(stack: str, entry: CacheEntry, digest: str, measure: Measure) -> De
         settings=entry.settings,
         label=Label(stack, entry.name, digest[:16]),
         measure=measure,
-        adopt=entry.adopt,
+        adopt=Adoption.parse(entry.adopt) if entry.adopt else None,
         calls_per_hour=entry.calls_per_hour,
     )
 

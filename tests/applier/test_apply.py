@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from provisioner.applier import apply
-from provisioner.cache import CacheContent, CachedContext
-from provisioner.errors import ContentChanged, StateError
+from provisioner.cache import CacheContent, CachedContext, GeminiHandle
+from provisioner.errors import CacheNotFound, ContentChanged, StateError
 from provisioner.model import (
     Change,
     Desired,
@@ -25,6 +25,7 @@ from provisioner.model import (
     RecordedCache,
     Result,
     Settings,
+    State,
     Ttl,
 )
 from tests.builders import HOUR, NOW, STACK, annotation, desired
@@ -92,6 +93,32 @@ def test_reverts() -> None:
     assert isinstance(record, RecordedCache)
     assert record.id == world.remote.created[0]
     assert set(world.saved.retiring) == {world.remote.created[1]}
+
+
+@pytest.mark.parametrize("lost", ["record", "nothing"])
+def test_makes_what_a_list_showed_dead(lost: str) -> None:
+    """A cache that is listed and gone when it is refreshed or adopted is made by that change."""
+    world = lived([A], hours=7)
+    if lost == "record":
+        world.saved = State(stack=STACK)
+    world.lists_the_dead = True
+
+    world.run([A])
+
+    record = world.saved.caches["a"]
+    assert isinstance(record, RecordedCache)
+    assert [record.id] == [*world.remote.alive()]
+    assert outcomes(world) == [("Adopt" if lost == "record" else "Refresh", Done)]
+
+
+def test_a_refusal_to_refresh_what_is_there() -> None:
+    """A provider that calls a cache gone and still shows it to a GET gets no second one."""
+    world = lived([A], hours=5.5)
+
+    world.run([A], wrap=Unextendable)
+
+    assert len(world.remote.created) == 1
+    assert outcomes(world) == [("Refresh", Failed)]
 
 
 def test_retires_at_once() -> None:
@@ -289,6 +316,24 @@ def test_stopping_half_way() -> None:
 
     assert [type(result.outcome) for result in desk.results] == [NotAttempted]
     assert world.remote.caches[old].expires_at == NOW + 6 * HOUR
+
+
+@dataclass
+class Unextendable(Cut):
+    """Says of every cache that it is gone, but only to a PATCH."""
+
+    def __init__(self, inner: MemoryCaches) -> None:
+        super().__init__(inner, calls_left=-1, loss=lost_answer)
+
+    async def extend(
+        self,
+        handle: GeminiHandle,
+        *,
+        ttl: timedelta | None = None,
+        expires_at: datetime | None = None,
+    ) -> CachedContext:
+        del ttl, expires_at
+        raise CacheNotFound(handle)
 
 
 @dataclass

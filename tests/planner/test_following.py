@@ -22,7 +22,7 @@ from provisioner.model import (
     Until,
     name_of_change,
 )
-from provisioner.planner import about, flips, plan
+from provisioner.planner import about, flips, plan, surviving
 from tests.builders import (
     HOUR,
     NOW,
@@ -76,7 +76,8 @@ def _plan(
     seen: Sequence[LiveCache],
     now: datetime,
 ) -> Plan:
-    return plan(want, state(*known, retiring=leaving), seen, stack=STACK, now=now)
+    listed = surviving(seen, since=NOW, at=now, ahead={})
+    return plan(want, state(*known, retiring=leaving), listed, stack=STACK, now=now)
 
 
 @pytest.mark.parametrize(

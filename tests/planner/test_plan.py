@@ -24,7 +24,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
-from provisioner.planner import edits, plan, valid_until
+from provisioner.planner import edits, plan, surviving, valid_until
 from tests.builders import (
     HOUR,
     NOW,
@@ -167,7 +167,8 @@ def again(told: Plan, now: datetime) -> Plan:
     wants = [noun for noun in nouns if isinstance(noun, DesiredCache | DesiredAnnotation)]
     records = [noun for noun in nouns if isinstance(noun, RecordedCache | RecordedAnnotation)]
     seen = [noun for noun in nouns if isinstance(noun, LiveCache)]
-    return plan(wants, state(*records), seen, stack=STACK, now=now)
+    listed = surviving(seen, since=told.at, at=now, ahead={})
+    return plan(wants, state(*records), listed, stack=STACK, now=now)
 
 
 @pytest.mark.parametrize(

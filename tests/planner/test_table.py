@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.cache import ClaudeHandle
 from provisioner.model import (
     Adopt,
+    Adoption,
     Annotate,
     Blocked,
     Cause,
@@ -17,10 +19,13 @@ from provisioner.model import (
     Create,
     Delete,
     Desired,
+    DesiredCache,
     Forget,
     Keep,
+    Label,
     Leave,
     LiveCache,
+    Measure,
     Note,
     Reason,
     Recorded,
@@ -61,7 +66,11 @@ FIXED = desired("a", life=Until(NOW + 6 * HOUR))
 OVER = desired("a", life=Until(NOW))
 SETTINGS = desired("a", settings=AT_ONCE)
 BRIEF = desired("a", settings=ONCE)
-ADOPTING = desired("a", adopt="cachedContents/hand")
+ADOPTING = desired("a", adopt=Adoption("cachedContents/hand"))
+VOUCHED = desired("a", adopt=Adoption("cachedContents/hand", A.label.mark))
+STALE = desired("a", adopt=Adoption("cachedContents/hand", "0" * 16))
+COUNTED = desired("a", adopt=ADOPTING.adopt, measure=Measure(tokens=5_051, counted=True))
+NEARLY = desired("a", adopt=ADOPTING.adopt, measure=Measure(tokens=5_050, counted=True))
 NOTE = annotation("a")
 OTHER_NOTE = annotation("a", "y")
 LONG_NOTE = annotation(
@@ -78,8 +87,11 @@ TWIN = live(A, "cachedContents/2")
 NEW_TWIN = live(EDITED, "cachedContents/2")
 LATER_TWIN = live(A, "cachedContents/0", expires_at=NOW + 7 * HOUR)
 ECHOED = live(A, "cachedContents/2", model="gemini-3.8-flash-001")
-HAND = live(A, "cachedContents/hand", label=None)
+HAND = live(A, "cachedContents/hand", label=None, tokens=5_000)
 WRONG_HAND = live(A, "cachedContents/hand", label=None, model="gemini-2.5-pro")
+THEIRS = live(A, "cachedContents/hand", label=Label("other", "a", A.label.mark))
+NEIGHBOURS = live(A, "cachedContents/hand", label=Label(STACK, "b", A.label.mark))
+RELABELLED = live(A, "cachedContents/hand", label=Label(STACK, "a", "0" * 16))
 OLD = live(EDITED, "cachedContents/old", expires_at=NOW + HOUR)
 
 REC = recorded(A)
@@ -87,6 +99,14 @@ GONE = recorded(A, expires_at=NOW)
 GUARDED = recorded(A, settings=PROTECTED)
 LEAVING = retiring(EDITED)
 UNRETIRED = retiring(EDITED, expires_at=None)
+
+
+def blocked_import(
+    name: str, want: DesiredCache, named: LiveCache, why: str
+) -> tuple[str, Desired, list[Recorded], list[LiveCache], Change]:
+    change = Blocked("a", want, named, None, Reason.IMPORTED, f"{named.id} {why}")
+    return f"import-blocked-by-{name}", want, [], [named], change
+
 
 DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
     ("life", LONGER, [REC], [OWN], Refresh(LONGER, OWN, REC, Reason.LIFE)),
@@ -135,23 +155,42 @@ DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
         [OWN, NEW_TWIN],
         Adopt(EDITED, NEW_TWIN, OWN, REC, Reason.CONTENT),
     ),
-    ("imported", ADOPTING, [], [HAND, TWIN], Adopt(ADOPTING, HAND, None, None, Reason.IMPORTED)),
-    ("import-gone", ADOPTING, [], [TWIN], Adopt(ADOPTING, TWIN, None, None, Reason.IMPORTED)),
-    ("import-nothing", ADOPTING, [], [], Create(ADOPTING, None, Reason.IMPORTED)),
+    ("imported", ADOPTING, [], [HAND], Adopt(ADOPTING, HAND, None, None, Reason.IMPORTED)),
+    (
+        "twin-before-import",
+        ADOPTING,
+        [],
+        [HAND, TWIN],
+        Adopt(ADOPTING, TWIN, None, None, Reason.FOUND),
+    ),
+    ("import-gone", ADOPTING, [], [], Create(ADOPTING, None, Reason.NEW)),
+    ("import-vouched", VOUCHED, [], [HAND], Adopt(VOUCHED, HAND, None, None, Reason.IMPORTED)),
+    ("import-of-other-content", STALE, [], [HAND], Create(STALE, None, Reason.NEW)),
     ("import-done", ADOPTING, [REC], [OWN, HAND], Keep(ADOPTING, OWN, REC, Reason.CURRENT)),
     (
-        "import-model",
+        "import-of-another-reported-model",
         ADOPTING,
         [],
         [WRONG_HAND],
-        Blocked(
-            "a",
-            ADOPTING,
-            WRONG_HAND,
-            None,
-            Reason.IMPORTED,
-            "cachedContents/hand is a cache of gemini-2.5-pro, not of gemini-3.8-flash",
-        ),
+        Adopt(ADOPTING, WRONG_HAND, None, None, Reason.IMPORTED),
+    ),
+    blocked_import("stack", ADOPTING, THEIRS, "belongs to the stack other"),
+    blocked_import("entry", ADOPTING, NEIGHBOURS, "belongs to another entry of this stack"),
+    blocked_import(
+        "label", ADOPTING, RELABELLED, f"has other content: its label ends in @{'0' * 16}"
+    ),
+    blocked_import(
+        "count",
+        COUNTED,
+        HAND,
+        "has other content: the provider counts 5,000 tokens in it, and 5,051 in what is declared",
+    ),
+    (
+        "import-within-one-percent",
+        NEARLY,
+        [],
+        [HAND],
+        Adopt(NEARLY, HAND, None, None, Reason.IMPORTED),
     ),
     ("model", MODEL, [REC], [OWN], Replace(MODEL, OWN, REC, Reason.MODEL)),
     ("content", EDITED, [REC], [OWN], Replace(EDITED, OWN, REC, Reason.CONTENT)),
@@ -173,7 +212,15 @@ DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
     ),
     ("new", A, [], [], Create(A, None, Reason.NEW)),
     ("expired", A, [GONE], [], Create(A, GONE, Reason.EXPIRED)),
-    ("listed-past-expiry", A, [GONE], [DEAD], Create(A, GONE, Reason.EXPIRED)),
+    ("listed-past-expiry", A, [GONE], [DEAD], Refresh(A, DEAD, GONE, Reason.EXPIRING)),
+    ("twin-past-expiry", A, [], [DEAD], Adopt(A, DEAD, None, None, Reason.FOUND)),
+    (
+        "once-listed-past-expiry",
+        BRIEF,
+        [recorded(BRIEF, expires_at=NOW)],
+        [DEAD],
+        Keep(BRIEF, DEAD, recorded(BRIEF, expires_at=NOW), Reason.CURRENT),
+    ),
     ("missing", A, [REC], [], Create(A, REC, Reason.MISSING)),
     ("edit-of-the-dead", EDITED, [GONE], [], Create(EDITED, GONE, Reason.CONTENT)),
     ("life-of-the-dead", LONGER, [GONE], [], Create(LONGER, GONE, Reason.LIFE)),
@@ -227,7 +274,9 @@ def test_declared(
     want: Desired, known: list[Recorded], seen: list[LiveCache], change: Change
 ) -> None:
     """Every declared entry gets exactly the change of its row, first of all."""
-    assert plan([want], state(*known), seen, stack=STACK, now=NOW).changes[0] == change
+    wants = [want, desired("b", "z")]
+
+    assert plan(wants, state(*known), seen, stack=STACK, now=NOW).changes[0] == change
 
 
 FORCED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
@@ -361,7 +410,7 @@ def test_revert_adopts_the_retiring() -> None:
 
 def test_rename_by_adopting() -> None:
     """A cache recorded under a removed name can be adopted under a new one, and is not retired."""
-    renamed = desired("b", adopt="cachedContents/1")
+    renamed = desired("b", adopt=Adoption("cachedContents/1"))
 
     assert changes_of([renamed], [REC], [OWN]) == (
         Adopt(renamed, OWN, None, None, Reason.IMPORTED),
@@ -370,7 +419,7 @@ def test_rename_by_adopting() -> None:
 
 def test_adopting_from_a_neighbour() -> None:
     """What another declared entry has on record is not adopted away from it."""
-    thief = desired("b", adopt="cachedContents/1")
+    thief = desired("b", adopt=Adoption("cachedContents/1"))
 
     keep, blocked = changes_of([A, thief], [REC], [OWN])
 
@@ -379,15 +428,65 @@ def test_adopting_from_a_neighbour() -> None:
 
 
 def test_one_twin_for_one_entry() -> None:
-    """A cache that one entry adopts by id is no twin for another."""
-    b = desired("b")
-    cache = live(b)
-    first = desired("a", adopt=cache.id)
+    """A cache that one entry adopts by id is not adopted by another."""
+    first, second = (desired(name, adopt=Adoption(HAND.id)) for name in "ab")
 
-    adopt, create = changes_of([first, b], [], [cache])
+    adopt, blocked = changes_of([first, second], [], [HAND])
 
     assert isinstance(adopt, Adopt)
-    assert create == Create(b, None, Reason.NEW)
+    assert isinstance(blocked, Blocked)
+
+
+def test_the_record_of_another_stack() -> None:
+    """What another stack has on record is neither adopted by id or label, nor a stray to prune."""
+    owners = {HAND.id: "demo.prod", TWIN.id: "demo.prod"}
+
+    blocked, *strays = plan(
+        [ADOPTING], state(), [HAND, TWIN], stack=STACK, now=NOW, owners=owners, prune=True
+    ).changes
+
+    assert blocked == Blocked(
+        "a", ADOPTING, HAND, None, Reason.IMPORTED, f"{HAND.id} belongs to the stack demo.prod"
+    )
+    assert strays == []
+
+
+def test_a_record_of_ours_suffices() -> None:
+    """What this stack has on record it refreshes and deletes, whoever else records or labels it."""
+    labelled = live(A, label=Label("other", "a", A.label.mark))
+    low = replace(labelled, updated_at=NOW - 5 * HOUR, expires_at=NOW + HOUR / 2)
+    record = recorded(A, expires_at=low.expires_at)
+    owners = {OWN.id: "demo.prod"}
+
+    (refresh,) = plan([A], state(record), [low], stack=STACK, now=NOW, owners=owners).changes
+    (delete,) = plan(
+        [], state(REC), [labelled], stack=STACK, now=NOW, owners=owners, destroy=True
+    ).changes
+
+    assert isinstance(refresh, Refresh)
+    assert isinstance(delete, Delete)
+
+
+def test_the_clock_of_each_provider() -> None:
+    """Each provider's own clock opens the window and decides what has run out."""
+    second = desired("b", provider="gemini-b")
+    records = [recorded(A), replace(recorded(second), expires_at=NOW + HOUR)]
+
+    keep, create = plan(
+        [A, second],
+        state(*records),
+        [OWN],
+        stack=STACK,
+        now=NOW,
+        ahead={"gemini": -3 * HOUR, "gemini-b": 3 * HOUR},
+    ).changes
+    (refresh,) = plan(
+        [A], state(REC), [OWN], stack=STACK, now=NOW, ahead={"gemini": 6 * HOUR}
+    ).changes
+
+    assert keep == Keep(A, OWN, REC, Reason.CURRENT)
+    assert create == Create(second, records[1], Reason.EXPIRED)
+    assert refresh == Refresh(A, OWN, REC, Reason.EXPIRING)
 
 
 def test_another_provider() -> None:

@@ -13,6 +13,7 @@ from provisioner.catalog import load_catalog
 from provisioner.errors import NetworkError
 from provisioner.model import (
     Adopt,
+    Adoption,
     Annotate,
     Blocked,
     Cause,
@@ -131,7 +132,7 @@ PLAN = plan_of(
     Refresh(LONGER, live(cache("longer")), recorded(cache("longer")), Reason.LIFE),
     Note(TUNED, live(TUNED), recorded(cache("tuned")), Reason.SETTINGS),
     Adopt(
-        cache("by-hand", adopt="cachedContents/abc123"),
+        cache("by-hand", adopt=Adoption("cachedContents/abc123", cache("by-hand").label.mark)),
         live(id="cachedContents/abc123", label=None, tokens=201_000),
         None,
         None,

@@ -13,7 +13,7 @@ import pytest
 from provisioner.cache import ClaudeHandle, OpenAIHandle
 from provisioner.errors import ManifestError
 from provisioner.manifest import load_manifest
-from provisioner.model import DesiredAnnotation, DesiredCache, Label, Settings, Ttl
+from provisioner.model import Adoption, DesiredAnnotation, DesiredCache, Label, Settings, Ttl
 from provisioner.resolver import load_and_resolve, resolve
 from tests.builders import NOW
 from tests.stacks import CATALOG, FLASH, HEAD, complaints, resolved, stack, write
@@ -32,7 +32,7 @@ def test_cache(tmp_path: Path) -> None:
     assert want.life == Ttl(timedelta(hours=12))
     assert want.settings == Settings(refresh_before=Fraction(1, 5))
     assert want.label == Label("demo", "manual", want.digest[:16])
-    assert (want.adopt, want.calls_per_hour) == ("cachedContents/abc", 40)
+    assert (want.adopt, want.calls_per_hour) == (Adoption("cachedContents/abc"), 40)
 
 
 def test_annotations(tmp_path: Path) -> None:
