@@ -140,7 +140,7 @@ def _above(
 def _costs(told: Plan, changes: Iterable[Change], lookup: Lookup) -> tuple[Cost, ...]:
     """Of what does not die by itself."""
     staying = (c for c in changes if not (isinstance(c, Leave) and c.record))
-    return costs(replace(told, changes=tuple(staying)), lookup, at=told.at)
+    return costs(replace(told, changes=tuple(staying)), lookup, at=told.now)
 
 
 def _unchanged(cost: Cost, limit: Limit) -> Money:
@@ -164,7 +164,9 @@ def _unedited(told: Plan, edited: Iterable[Change]) -> tuple[Change, ...]:
         caches={c.record.name: c.record for c in touched if isinstance(c.record, Recorded)},
     )
     seen = (live for change in touched if (live := _own(change)))
-    return plan(recorded_as_desired(state), state, seen, stack=told.stack, now=told.at).changes
+    return plan(
+        recorded_as_desired(state), state, seen, stack=told.stack, now=told.at, ahead=told.ahead
+    ).changes
 
 
 def _own(change: Change) -> LiveCache | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from string import ascii_lowercase
 
 import click
@@ -98,12 +98,12 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         operation=errand.operation,
         timeout=errand.lock_timeout,
     ) as held:
-        now, state = clock.now(), held.ledger.state
+        state = held.ledger.state
         desired = await asyncio.to_thread(errand.wishes, state)
         seen = await survey(
-            run.reach, errand.place, desired, state, now=now, accept_scope=errand.accept_scope
+            run.reach, errand.place, desired, state, accept_scope=errand.accept_scope
         )
-        told = errand.refine(_plan(errand, desired, state, seen, now))
+        told = errand.refine(_plan(errand, desired, state, seen))
         if not run.is_quiet:
             show_plan(
                 Told(plan=told, prices=errand.prices),
@@ -120,15 +120,14 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         return await _perform(errand, told, held, seen, run)
 
 
-def _plan(
-    errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey, now: datetime
-) -> Plan:
+def _plan(errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey) -> Plan:
     return plan(
         desired,
         state,
         seen.live,
         stack=errand.stack,
-        now=now,
+        now=seen.at,
+        ahead=seen.ahead,
         destroy=errand.destroy,
         prune=errand.prune,
         replace=errand.replace,
@@ -156,7 +155,7 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
         await ledger.save()
         if spot := errand.place.publish:
             known = believable(ledger.state, before, seen.live)
-            document = handles_bytes(known, hidden=hidden, now=clock.now())
+            document = handles_bytes(known, hidden=hidden, now=seen.present())
             await asyncio.to_thread(publish, spot.home, spot.name, document)
 
     results: list[Result] = []
@@ -191,6 +190,7 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
         stuck=_stuck(told, results),
         dying=_dying(told),
         labelled=labelled(seen.live, ledger.state),
+        ahead=seen.present() - clock.now(),
     )
 
 

@@ -17,27 +17,41 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Moment(click.ParamType[datetime]):
-    """`+6h` from now, or an RFC 3339 moment."""
+class Moment(click.ParamType[datetime | timedelta]):
+    """`+6h` from a provider's now, as a span; or an RFC 3339 moment."""
 
     name = "moment"
 
     def convert(
-        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
+        self,
+        value: str | datetime | timedelta,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> datetime | timedelta:
+        if not isinstance(value, str):
             return value
-        here = now()
         try:
-            ahead = _ahead(value, here)
+            when = _read(value)
         except ValueError:
             self.fail(f"{value!r} is neither +6h nor 2026-12-24T18:00:00Z", param, ctx)
+        ahead = when if isinstance(when, timedelta) else when - now()
         if ahead > HORIZON:
             self.fail(f"{value!r} is more than {duration_text(HORIZON)} ahead", param, ctx)
-        return here + ahead
+        return when
 
 
-def _ahead(text: str, here: datetime) -> timedelta:
+def _read(text: str) -> datetime | timedelta:
     if text.startswith("+"):
         return parse_duration(text.removeprefix("+"))
-    return parse_moment(text) - here
+    return parse_moment(text)
+
+
+def locally(when: datetime | timedelta | None) -> datetime:
+    """The moment of an `--at` by the local clock, for what no provider is asked about."""
+    match when:
+        case None:
+            return now()
+        case timedelta():
+            return now() + when
+        case _:
+            return when

@@ -8,7 +8,7 @@ import click
 from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, options, terminal
+from provisioner.cli import options, terminal
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.show_plan import Told, plan_page, show_plan
@@ -62,9 +62,15 @@ def command(
         frame = load_frame(stack, environment=environment)
         place = place_of(frame, address=address, emulator=emulator)
         state = read_state(place.home, stack=frame.stack)
-        now = clock.now()
-        seen = await survey(run.reach, place, (), state, now=now, accept_scope=accept_scope)
-        told = plan(recorded_as_desired(state), state, seen.live, stack=frame.stack, now=now)
+        seen = await survey(run.reach, place, (), state, accept_scope=accept_scope)
+        told = plan(
+            recorded_as_desired(state),
+            state,
+            seen.live,
+            stack=frame.stack,
+            now=seen.at,
+            ahead=seen.ahead,
+        )
         prices = load_catalog(models).find
         calm = _calm(frame.stack, state)
         return _tell(_drifted(told), prices, calm, run, colour=terminal.wants_colour(colour))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -33,6 +33,7 @@ from provisioner.model import (
     Plan,
     Refresh,
     name_of_change,
+    provider_of_change,
 )
 from provisioner.model.explanation import Explanation
 from provisioner.planner import about, flips, plan, refresh_due, row
@@ -70,7 +71,7 @@ def command(
     environment: str | None,
     emulator: bool,
     address: str | None,
-    at: datetime | None,
+    at: datetime | timedelta | None,
     accept_scope: bool,
     models: Path | None,
     as_json: bool,
@@ -91,15 +92,20 @@ def command(
       ctxprov explain cachedContents/abc123 --json
       ctxprov explain product-manual -C 'stacks/*'
     """
-    now = at or clock.now()
     prices = load_catalog(models).find
 
     async def work(stack: Path, run: Run) -> Ended:
         manifest, desired = read_stack(
-            stack, environment=environment, models=models, now=now, allow_empty=True
+            stack,
+            environment=environment,
+            models=models,
+            now=clock.locally(at),
+            allow_empty=True,
         )
         place = place_of(manifest, address=address, emulator=emulator)
-        decide = await _planner(run.reach, manifest, desired, place, now, accept_scope=accept_scope)
+        decide, now = await _planner(
+            run.reach, manifest, desired, place, at, accept_scope=accept_scope
+        )
         told = decide(now)
         changes = about(told, name)
         if not changes:
@@ -121,33 +127,45 @@ async def _planner(
     manifest: Manifest,
     desired: tuple[Desired, ...],
     place: Place,
-    now: datetime,
+    when: datetime | timedelta | None,
     *,
     accept_scope: bool,
-) -> Decide:
-    """What plans for any moment, on the live side as it is now."""
+) -> tuple[Decide, datetime]:
+    """What plans for any moment by the local clock, and the moment that is asked for."""
     state = read_state(place.home, stack=manifest.stack)
-    seen = await survey(reach, place, desired, state, now=now, accept_scope=accept_scope)
+    seen = await survey(reach, place, desired, state, accept_scope=accept_scope)
     wants = with_counts(desired, remembered(place.home, manifest.stack))
-    return lambda at: plan(
-        wants, state, seen.live, stack=manifest.stack, now=at, renames=manifest.moved
-    )
+
+    def decide(at: datetime) -> Plan:
+        then = seen.at_local(at)
+        return plan(
+            wants,
+            state,
+            then.live,
+            stack=manifest.stack,
+            now=at,
+            ahead=then.ahead,
+            renames=manifest.moved,
+        )
+
+    return decide, seen.later(when).at
 
 
 async def _explained(
     change: Change, told: Plan, decide: Decide, manifest: Manifest, prices: Lookup
 ) -> Explanation:
     entry = manifest.caches.get(name_of_change(change))
+    now = told.now_of(provider_of_change(change))
     return Explanation(
         change=change,
-        at=told.at,
+        at=now,
         row=row(change),
         declared=entry.places[0].address if entry and want_of(change) else None,
         window=_window(change),
-        calls=await rehearse(change, at=told.at),
+        calls=await rehearse(change, at=now),
         flips=tuple(islice(flips(decide, told, change), _FLIPS)),
-        cost=cost(change, prices, at=told.at),
-        prices=price_list(change, prices, at=told.at),
+        cost=cost(change, prices, at=now),
+        prices=price_list(change, prices, at=now),
     )
 
 

@@ -142,7 +142,7 @@ def keeping(
         if is_unrecorded(tree.manifest, state):
             cold = finding(place, errand.stack, labelled=ended.labelled)
         if not run.is_quiet:
-            _tell(upkeep, state, cold, clock.now())
+            _tell(upkeep, state, cold, clock.now() + ended.ahead)
         status = first_of(
             ended.status,
             Status.FAILED if upkeep.gaps else Status.OK,

@@ -111,7 +111,7 @@ async def _due(
     state = read_state(place.home, stack=frame.stack)
     cold = None
     if is_unrecorded(frame, state):
-        seen = await survey(reach, place, (), state, now=now, accept_scope=False)
+        seen = await survey(reach, place, (), state, accept_scope=False)
         cold = finding(place, frame.stack, labelled=labelled(seen.live, state))
     return _Due(
         stack=frame.stack, due=next_run(state, now), end=covered_until(state, now), cold=cold

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     address: str | None
     verbose: bool
     base: str | None
-    at: datetime | None
+    at: datetime | timedelta | None
     exit_on: frozenset[Cause]
     count_tokens: bool
     prune: bool
@@ -160,7 +160,7 @@ def command(
 
 
 async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
-    now = asked.at or clock.now()
+    now = clock.locally(asked.at)
     manifest, desired = read_stack(
         stack,
         environment=asked.environment,
@@ -176,7 +176,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     else:
         place = place_of(manifest, address=asked.address, emulator=asked.emulator)
         state, unreadable = _recorded(place, manifest.stack)
-        told = await _compare(manifest, desired, place, state, asked, run, now)
+        told = await _compare(manifest, desired, place, state, asked, run)
     told = options.choose(told, asked.targets, asked.excludes)
     found = beyond(told, manifest, models=asked.models, overrides=asked.overrides)
     shown = Told(
@@ -217,9 +217,9 @@ async def _compare(
     state: State,
     asked: Asked,
     run: Run,
-    now: datetime,
 ) -> Plan:
-    seen = await survey(run.reach, place, desired, state, now=now, accept_scope=asked.accept_scope)
+    seen = await survey(run.reach, place, desired, state, accept_scope=asked.accept_scope)
+    seen = seen.later(asked.at)
     counts = remembered(place.home, manifest.stack)
     if asked.count_tokens:
         wants = uncounted(desired, moved(state, manifest.moved), counts)
@@ -230,7 +230,8 @@ async def _compare(
         state,
         seen.live,
         stack=manifest.stack,
-        now=now,
+        now=seen.at,
+        ahead=seen.ahead,
         prune=asked.prune,
         replace=asked.replace,
         renames=manifest.moved,

@@ -18,6 +18,7 @@ import httpx
 
 from provisioner.cache import CachedContext
 from provisioner.cli.clock import now
+from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, MissingKey
 from provisioner.providers.gemini import GeminiContextCache
@@ -31,6 +32,7 @@ class Reach:
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
         self._clients: dict[tuple[Path | None, str | None], GeminiContextCache] = {}
+        self._warned: set[str] = set()
         self._lists: dict[GeminiContextCache, tuple[CachedContext, ...]] = {}
 
     async def client(self, store: Path | None, key_env: str | None) -> GeminiContextCache:
@@ -51,6 +53,12 @@ class Reach:
         if client not in self._lists:
             self._lists[client] = tuple(await client.list())
         return self._lists[client]
+
+    def warn(self, of: str, warning: str) -> None:
+        """Print a *warning* of one kind, what it is *of*, once in a run."""
+        if of not in self._warned:
+            self._warned.add(of)
+            tell(f"warning: {warning}")
 
     def look_again(self) -> None:
         """Let the next LIST be a new one, after something was changed."""

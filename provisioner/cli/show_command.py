@@ -61,8 +61,7 @@ def command(
         frame = load_frame(stack, environment=environment)
         place = place_of(frame, address=address, emulator=emulator)
         state = read_state(place.home, stack=frame.stack)
-        now = clock.now()
-        seen = await _live(state, place, run, now) if live else None
+        seen, now = await _live(state, place, run) if live else (None, clock.now())
         text = _text(state, name, seen, prices, now, colour=coloured)
         click.echo(text, nl=False, color=True)
         return Ended(status=Status.OK, summary=f"{len(state.caches)} on record")
@@ -93,6 +92,7 @@ def _text(
     return show_one(record, seen, rent=rent, now=now, width=width, colour=colour)
 
 
-async def _live(state: State, place: Place, run: Run, now: datetime) -> Mapping[str, LiveCache]:
-    seen = await survey(run.reach, place, (), state, now=now, accept_scope=False)
-    return {cache.id: cache for cache in seen.live}
+async def _live(state: State, place: Place, run: Run) -> tuple[Mapping[str, LiveCache], datetime]:
+    """The live caches by id, and the moment by the clocks of their providers."""
+    seen = await survey(run.reach, place, (), state, accept_scope=False)
+    return {cache.id: cache for cache in seen.live}, seen.now

@@ -45,13 +45,13 @@ class Told:
 
     def _view(self, changes: tuple[Change, ...]) -> PlanView:
         plan, prices = self.plan, self.prices
-        paid = costs(replace(plan, changes=changes), prices, at=plan.at)
+        paid = costs(replace(plan, changes=changes), prices, at=plan.now)
         is_all = len(changes) == len(plan.changes)
         return plan_view(
             plan,
             changes,
             costs=paid,
-            totals=totals(paid) if is_all else totals_of(plan, prices, at=plan.at),
+            totals=totals(paid) if is_all else totals_of(plan, prices, at=plan.now),
             valid_until=None if self.timeless else valid_until(self.plan),
             next_refresh=None if self.timeless else next_refresh(self.plan),
             timeless=self.timeless,
@@ -88,7 +88,7 @@ def result_page(
 
     def paid() -> Iterable[Cost]:
         done = replace(told, changes=tuple(result.change for result in results))
-        return costs(done, prices, at=told.at)
+        return costs(done, prices, at=told.now)
 
     def page(form: str) -> str:
         from provisioner.cli.documents import result_document  # noqa: PLC0415  # for those who ask

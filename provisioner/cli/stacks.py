@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,6 +40,8 @@ class Ended(Struct, frozen=True, kw_only=True):
     """Names that were to be given up, whether that went well or not."""
     labelled: int = 0
     """How many live caches carried the stack's label before."""
+    ahead: timedelta = timedelta()
+    """How far the clocks of the providers were ahead of this machine's."""
 
 
 class Run(Struct, kw_only=True):

@@ -6,18 +6,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from provisioner.boot_time import boot_seconds
 from provisioner.cache import CachedContext, GeminiHandle
+from provisioner.cli import clock
 from provisioner.cli.place import Place, project_in
+from provisioner.cli.provider_clock import ProviderClock, clock_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
 from provisioner.errors import Refused
 from provisioner.model import Desired, DesiredCache, LiveCache, RecordedCache, Scope, State
+from provisioner.planner import surviving
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.state import admit
 
@@ -27,9 +32,40 @@ _AT_ONCE = 8
 class Survey(Struct, frozen=True, kw_only=True):
     """What is live; and the scope it was seen in and the way there, by provider."""
 
+    at: datetime
+    """When it was seen, by the local clock."""
+    boot: float
+    """The same in seconds since boot."""
+    ahead: Mapping[str, timedelta] = field(default_factory=lambda: MappingProxyType({}))
+    """How far each provider's clock is ahead of the local one."""
     live: tuple[LiveCache, ...] = ()
     scopes: Mapping[str, Scope] = field(default_factory=lambda: MappingProxyType({}))
     clients: Mapping[str, GeminiContextCache] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def now(self) -> datetime:
+        """The moment by the clocks of the providers."""
+        return self.at + max(self.ahead.values(), default=timedelta())
+
+    def present(self) -> datetime:
+        """This moment by the clocks of the providers, whatever the local clock says by now."""
+        return self.now + timedelta(seconds=boot_seconds() - self.boot)
+
+    def later(self, when: datetime | timedelta | None) -> Survey:
+        """What is to be seen after a time, or at a moment by the providers' clocks."""
+        match when:
+            case None:
+                return self
+            case timedelta():
+                at = self.at + when
+            case datetime():
+                at = when - max(self.ahead.values(), default=timedelta())
+        return self.at_local(at)
+
+    def at_local(self, at: datetime) -> Survey:
+        """What is to be seen at a moment by the local clock, if only time passes."""
+        live = surviving(self.live, since=self.at, at=at, ahead=self.ahead)
+        return replace(self, at=at, live=live)
 
 
 async def survey(
@@ -38,13 +74,13 @@ async def survey(
     desired: Iterable[Desired],
     state: State,
     *,
-    now: datetime,
     accept_scope: bool,
 ) -> Survey:
     """
     Ask for every project that this stack declares or remembers, also with nothing on record.
 
-    Only one that no entry uses is left out if its key is not at hand, with a warning.
+    Only one that no entry uses is left out if its key is not at hand, with a warning.  Warns
+    where a provider's clock and this machine's differ.
 
     Raises `CacheError`, and `ScopeRefused` if what is recorded is in another project.
     """
@@ -54,6 +90,7 @@ async def survey(
         client = await reach.client(project_in(place.store, name), _key_env(place, name))
         listed = await reach.listed(client)
         shown = frozenset(seen.handle.cache_name for seen in listed)
+        now = clock.now() + _clock(client, listed).ahead
         expected = {handle.cache_name: handle for handle in _expected(state, name, now)}
         scopes[name] = admit(
             state.providers.get(name),
@@ -66,7 +103,23 @@ async def survey(
         found = (*listed, *await _ask(client, hidden))
         live += (LiveCache.of(name, seen) for seen in found)
         clients[name] = client
-    return Survey(live=tuple(live), scopes=scopes, clients=clients)
+        if warning := _clock(client, listed).warning:
+            reach.warn(f"the clock of {client.endpoint}", warning)
+    clocks = {name: _clock(client, await reach.listed(client)) for name, client in clients.items()}
+    return Survey(
+        at=clock.now(),
+        boot=boot_seconds(),
+        ahead={name: one.ahead for name, one in clocks.items() if one.ahead},
+        live=tuple(live),
+        scopes=scopes,
+        clients=clients,
+    )
+
+
+def _clock(client: GeminiContextCache, listed: Iterable[CachedContext]) -> ProviderClock:
+    return clock_of(
+        client.dated, listed, where=client.endpoint, local=clock.now(), boot=boot_seconds()
+    )
 
 
 def _key_env(place: Place, provider: str) -> str | None:

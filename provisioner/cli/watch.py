@@ -80,9 +80,15 @@ def next_wait(
     """How long to sleep after *rows*: until something is due, or until a failure's next try."""
     if retry is not None:
         return min(next(retry), every)
-    dues = (next_run(ended.state, now) for _, ended in rows if ended.state)
-    due = min((at for at in dues if at is not None), default=now + every)
-    return max(SOONEST, min(due - now, every))
+    waits = (_until_due(ended, now) for _, ended in rows)
+    return max(SOONEST, min([every, *(wait for wait in waits if wait is not None)]))
+
+
+def _until_due(ended: Ended, now: datetime) -> timedelta | None:
+    """How long until a stack wants a run, by the clocks of its providers."""
+    there = now + ended.ahead
+    due = next_run(ended.state, there) if ended.state else None
+    return None if due is None else due - there
 
 
 def _again(turn: Callable[[], Sequence[Row]]) -> Sequence[Row]:

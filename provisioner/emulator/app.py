@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from email.utils import format_datetime
 from hmac import compare_digest
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -44,6 +45,8 @@ class Emulator:
     other exception leaves the application as it is, so that over an in-process transport a test
     raises its client's own error for a lost answer.
 
+    Every answer has a Date by *clock*, unless it brings its own.
+
     `requests` counts the calls that arrived, by operation.
     """
 
@@ -58,6 +61,7 @@ class Emulator:
     ) -> None:
         """Raises StoreUnusable."""
         self.requests: Counter[str] = Counter()
+        self._clock = clock
         self._store = Store(store)
         self._caches = Caches(self._store, clock=clock, min_tokens=min_tokens)
         self._generation = Generation(self._caches)
@@ -71,6 +75,7 @@ class Emulator:
             response = await self._respond(Request(scope, receive))
         except ClientDisconnect:
             return  # a client that broke off in the middle of its request waits for no answer
+        response.headers.setdefault("date", format_datetime(self._clock(), usegmt=True))
         await response(scope, receive, send)
 
     def close(self) -> None:

@@ -303,7 +303,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     @property
     def now(self) -> datetime:
         """The moment by the clocks of the providers, which are the ones to show."""
-        return self.at + max(self.ahead.values(), default=timedelta())
+        return self.at + self.furthest
+
+    @property
+    def furthest(self) -> timedelta:
+        """How far the foremost of the providers' clocks is ahead of the local one."""
+        return max(self.ahead.values(), default=timedelta())
 
     def now_of(self, provider: str) -> datetime:
         """The moment by the clock of one provider."""

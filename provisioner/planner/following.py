@@ -20,6 +20,7 @@ from provisioner.model import (
     RecordedCache,
     RetiringCache,
     name_of_change,
+    provider_of_change,
 )
 from provisioner.model.explanation import Flip
 from provisioner.planner.validity import valid_until
@@ -35,11 +36,12 @@ def flips(decide: Callable[[datetime], Plan], told: Plan, change: Change) -> Ite
     """
     When *change* of *told* becomes another one, and what comes after that.
 
-    *decide* makes the plan of a moment.
+    *decide* makes the plan of a moment by the local clock.
     """
-    at, now = told.at, change
+    at, now = told.now_of(provider_of_change(change)), change
+    shift = at - told.at
     while (end := valid_until(replace(told, changes=(now,)))) and end > at:
-        then = next((c for c in decide(end).changes if _key(c) == _key(now)), None)
+        then = next((c for c in decide(end - shift).changes if _key(c) == _key(now)), None)
         if then is None or (type(then), then.reason) != (type(now), now.reason):
             yield Flip(at=end, change=then)
         if then is None:

@@ -94,7 +94,7 @@ def result_json(plan: Plan, results: Sequence[Result], costs: Iterable[Cost]) ->
         {
             "format_version": FORMAT_VERSION,
             "stack": plan.stack,
-            "at": moment_text(plan.at),
+            "at": moment_text(plan.now),
             "fingerprint": plan.fingerprint,
             "summary": {fate.replace(" ", "_"): number for fate, number in tally(ends).items()},
             "results": [

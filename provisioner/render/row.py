@@ -26,6 +26,7 @@ from provisioner.model import (
     Retire,
     is_pending,
     name_of_change,
+    provider_of_change,
 )
 from provisioner.model.money import Cost
 from provisioner.render.palette import Tone
@@ -131,7 +132,8 @@ def rows(
     chosen = plan.changes if changes is None else tuple(changes)
     priced = repeat(None, len(chosen)) if costs is None else costs
     return tuple(
-        _row(change, plan.at, removed, cost) for change, cost in zip(chosen, priced, strict=True)
+        _row(change, plan.now_of(provider_of_change(change)), removed, cost)
+        for change, cost in zip(chosen, priced, strict=True)
     )
 
 

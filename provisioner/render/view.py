@@ -97,7 +97,7 @@ def plan_view(
     """View *plan* with a row for each of *changes*, whose *costs* are in the same order."""
     return PlanView(
         stack=plan.stack,
-        at=plan.at,
+        at=plan.now,
         valid_until=valid_until,
         next_refresh=next_refresh,
         fingerprint=plan.fingerprint,

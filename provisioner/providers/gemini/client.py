@@ -22,6 +22,7 @@ from provisioner.errors import CacheError, CacheExpired, CacheNotFound, InvalidC
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.creations import Creations
+from provisioner.providers.gemini.dates import Dated
 from provisioner.providers.gemini.governor import Verb
 from provisioner.providers.gemini.line import Answer, Line, Request
 from provisioner.providers.gemini.listing import Listing
@@ -105,6 +106,11 @@ class GeminiContextCache:
     def key_fingerprint(self) -> str:
         """What the key can be recognised by and not be found out from."""
         return self._line.account.fingerprint
+
+    @property
+    def dated(self) -> Dated | None:
+        """What the provider's answers say of the time; None before the first, and without any."""
+        return self._line.dated
 
     @property
     def uncertain_labels(self) -> frozenset[str]:

@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from time import perf_counter
 from typing import Final, Literal, TypeVar
 
 import httpx
@@ -25,6 +24,7 @@ import orjson
 from msgspec import Struct
 
 from provisioner import __version__
+from provisioner.boot_time import boot_seconds
 from provisioner.cache import Json
 from provisioner.errors import (
     CacheError,
@@ -34,6 +34,7 @@ from provisioner.errors import (
     ParseError,
 )
 from provisioner.providers.gemini.account import Account
+from provisioner.providers.gemini.dates import Dated, better, read_dated
 from provisioner.providers.gemini.governor import (
     Governor,
     OutOfPatience,
@@ -127,6 +128,8 @@ class Line:
     _open: tuple[httpx.AsyncClient, asyncio.AbstractEventLoop] | None = field(
         default=None, repr=False
     )
+    dated: Dated | None = field(default=None, repr=False)
+    """What the answers say of the time."""
 
     @property
     def governor(self) -> Governor:
@@ -229,15 +232,17 @@ class Line:
 
     async def _send(self, request: Request) -> httpx.Response:
         """Send it, and log it: never with its query, its headers or its body."""
-        began = perf_counter()
+        began = boot_seconds()
         status: object = "no answer"
         try:
             response = await self._answered(request)
             status = response.status_code
+            dated = read_dated(response.headers, sent=began, received=boot_seconds())
+            self.dated = better(self.dated, dated)
         except _FOREIGN as error:
             raise _broken(error, self.account, request) from error
         finally:
-            ms = (perf_counter() - began) * 1000
+            ms = (boot_seconds() - began) * 1000
             _log.info("%s /%s %s %.0f ms", request.method, request.path, status, ms)
         return response
 
@@ -266,6 +271,7 @@ class Line:
             "x-goog-api-key": self.account.key,
             "content-type": "application/json",
             "user-agent": f"ctxprov/{__version__}",
+            "cache-control": "no-store",
         }
         try:
             return httpx.AsyncClient(headers=headers, limits=limits, transport=self.transport)
