@@ -27,9 +27,10 @@ _SENTENCE = "The quick brown fox jumps over the lazy dog. "
 def ctxprov(root: Path, count: int) -> Iterator[tuple[Step, Cost]]:
     write_stack(root, count)
     with emulator(root.with_suffix(".sqlite3")) as environ:
-        plan = [*CTXPROV, "plan", str(root)]
-        apply = [*CTXPROV, "apply", str(root), "--auto-approve"]
-        yield Step.VALIDATE, run([*CTXPROV, "validate", str(root)])
+        most = ["--max-caches", str(max(count, 1))]
+        plan = [*CTXPROV, "plan", str(root), *most]
+        apply = [*CTXPROV, "apply", str(root), "--auto-approve", *most]
+        yield Step.VALIDATE, run([*CTXPROV, "validate", str(root), *most])
         yield Step.APPLY_ALL, run(apply, environ)
         yield Step.PLAN_SAME, run(plan, environ)
         edit_tenth(root)

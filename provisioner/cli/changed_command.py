@@ -25,6 +25,7 @@ from provisioner.revision import Export, is_same_tree, merge_base
 @click.command("changed")
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
 @click.option("--base", required=True, metavar="REF", help="Compare with the merge base of REF.")
+@options.max_caches_option
 @options.models_option
 @options.json_option
 def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> Status:

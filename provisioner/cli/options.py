@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -13,11 +14,13 @@ from provisioner.cli import clock
 from provisioner.cli.expand import expanded
 from provisioner.cli.log import start_log
 from provisioner.environment import process_environment
+from provisioner.manifest import USUAL_CACHES, at_most
 from provisioner.model import Desired, Plan
 from provisioner.planner import select, unmatched
 from provisioner.times import duration_text, parse_duration
 
 _PATH = click.Path(path_type=Path)
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 def _here(ctx: click.Context, param: click.Parameter, stacks: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -53,7 +56,7 @@ def the_only(folders: Iterable[Path]) -> Path:
     return found[0]
 
 
-env_option = click.option(
+_env_option = click.option(
     "--env",
     "environment",
     envvar="CTXPROV_ENV",
@@ -61,6 +64,29 @@ env_option = click.option(
     metavar="NAME",
     help="Which of the manifest's environments, if it has any.",
 )
+
+
+def _raise_limit(ctx: click.Context, param: click.Parameter, count: int) -> None:
+    del param
+    ctx.with_resource(at_most(count))
+
+
+max_caches_option = click.option(
+    "--max-caches",
+    type=click.IntRange(min=1),
+    default=USUAL_CACHES,
+    show_default=True,
+    expose_value=False,
+    callback=_raise_limit,
+    metavar="N",
+    help="How many caches one stack may declare.",
+)
+
+
+def env_option(command: _Command) -> _Command:
+    """What every command that reads a manifest takes: which environment, and how many caches."""
+    return _env_option(max_caches_option(command))
+
 
 emulator_option = click.option(
     "--emulator",

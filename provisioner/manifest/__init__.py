@@ -9,6 +9,8 @@ package nothing is YAML, a dict or optional because a key was left out.
 the keys mean, `stack` which files belong together.
 """
 
+from provisioner.manifest.cap import USUAL as USUAL_CACHES
+from provisioner.manifest.cap import at_most
 from provisioner.manifest.document import MAX_DEPTH, Place, shown
 from provisioner.manifest.inside import Folder, Unreadable
 from provisioner.manifest.nouns import (
@@ -37,6 +39,7 @@ from provisioner.manifest.stack import (
 __all__ = [
     "DEFAULT_STATE",
     "MAX_DEPTH",
+    "USUAL_CACHES",
     "AnnotationEntry",
     "CacheEntry",
     "Draft",
@@ -51,6 +54,7 @@ __all__ = [
     "TextSpec",
     "Unreadable",
     "UriSpec",
+    "at_most",
     "environments_of",
     "load_frame",
     "load_manifest",

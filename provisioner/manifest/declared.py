@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 
 from provisioner.errors import ManifestError, Problem
+from provisioner.manifest.cap import most_caches
 from provisioner.manifest.document import Document, Place, shown
 from provisioner.manifest.each import SLOT, Match, matches
 from provisioner.manifest.entries import entry_of
@@ -31,6 +32,11 @@ Said: TypeAlias = tuple[Layer, ...]
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}", re.ASCII)
 _BAD_NAME = "which is not a name of at most 48 characters out of a-z, 0-9 and -"
 _TOGETHER = f"goes together with {SLOT} in the cache's name: give both or neither"
+
+_TOO_MANY = (
+    "makes more caches than the {:,} that a stack may have: split the stack, or raise the limit "
+    "on the command line with --max-caches N"
+)
 
 
 def declared(
@@ -74,19 +80,21 @@ def elsewhere(
     """Every name that anything declares, in whichever environment; what is wrong is left out."""
     for document in documents:
         yield from names_of(document)
-    main = documents[0]
+    main, found = documents[0], cache(lambda pattern: _words(folder, pattern))
     for overlay in (None, *(overlay_of(main, name) for name in names_in(main))):
         for name, layers in declared(documents, shapes, overlay, []):
             for suffix, own in _by_provider(layers):
-                yield from _each_name(f"{name}{suffix}", merged(own).get("each"), folder)
+                pattern = merged(own).get("each")
+                words = found(pattern) if pattern else (SLOT,)
+                yield from (f"{name}{suffix}".replace(SLOT, word) for word in words)
 
 
-def _each_name(name: str, pattern: str | None, folder: Folder) -> Iterable[str]:
+def _words(folder: Folder, pattern: str) -> tuple[str, ...]:
+    """What stands for each file or folder of *pattern*, up to the limit of a stack."""
     try:
-        found = matches(folder, pattern) if pattern else ()
+        return tuple(match.word for match in matches(folder, pattern)[: most_caches()])
     except Unreadable:
         return ()
-    return [name.replace(SLOT, match.word) for match in found] or (name,)
 
 
 class Entries:
@@ -104,11 +112,15 @@ class Entries:
         self._matches = cache(lambda pattern: matches(folder, pattern))
         self._said = cache(lambda section: said(above, "defaults", section))
         self._places: dict[str, Place] = {}
+        self._most = most_caches()
+        self._tried = 0
         self.made: dict[str, Entry] = {}
 
     def make(self, name: str, layers: Said) -> None:
-        """Make the entries of one cache that is declared as *name*."""
+        """Make the entries of one cache that is declared as *name*, as far as there is room."""
         for suffix, own in _by_provider(layers):
+            if not self._has_room(own):
+                return
             if not _is_checked(own) and (wrong := misfits(own)):
                 self._problems += wrong
                 continue
@@ -116,9 +128,18 @@ class Entries:
             if message := unknown(keys["provider"], self._providers):
                 self._problems.append(place_in(own, ("provider",)).problem(message))
                 continue
-            for match in self._matched(name, own, keys.get("each")):
+            for number, match in enumerate(self._matched(name, own, keys.get("each"))):
+                if number and not self._has_room(own):
+                    return
                 if not self._make(f"{name}{suffix}", own, match):
                     break
+
+    def _has_room(self, own: Said) -> bool:
+        """Whether one cache more may be tried, sound or not; the first too many is a problem."""
+        self._tried += 1
+        if self._tried == self._most + 1:
+            self._problems.append(own[-1].place.problem(_TOO_MANY.format(self._most)))
+        return self._tried <= self._most
 
     def _make(self, name: str, own: Said, match: Match | None) -> bool:
         """Make one entry; whether it is sound, but for its name."""

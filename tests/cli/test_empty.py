@@ -114,4 +114,4 @@ def test_one_reader_of_the_environment() -> None:
             for node in ast.walk(ast.parse(path.read_text()))
         )
     }
-    assert readers == {"environment.py", "cli/git.py"}
+    assert readers == {"environment.py"}

@@ -1,0 +1,105 @@
+"""However much a checkout declares, and however wrong, what comes of it is bounded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from provisioner.cli import group
+from provisioner.errors import ManifestError
+from provisioner.manifest import at_most, load_manifest
+from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.test_empty import commands
+
+EACH = f"'c-{{each}}': {{{GEMINI}, each: 'texts/*', content: 'texts/{{each}}.md'}}"
+
+
+def texts(root: Path, count: int) -> None:
+    (root / "texts").mkdir()
+    for number in range(count):
+        (root / "texts" / f"{number:04}.md").write_text(f"{LONG}{number}")
+
+
+def test_each_beyond_the_limit(stage: Stage) -> None:
+    """An `each` that makes more caches than a stack may have is an error with its place."""
+    texts(stage.root, 1_001)
+    stage.write(EACH)
+    for words in (("validate", "."), ("plan", "."), ("apply", ".", "--auto-approve")):
+        told = stage.run(*words)
+        assert told.status == 1
+        assert "ctxprov.yaml:5:" in told.err
+        assert "more caches than the 1,000 that a stack may have" in told.err
+        assert "1 problem; nothing was changed." in told.err
+    assert stage.live() == {}
+    assert stage.run("validate", ".", "--max-caches", "1001").status == 0
+
+
+def test_the_limit_itself(stage: Stage) -> None:
+    """Exactly as many caches as the limit says are a stack; the next command forgets a limit."""
+    texts(stage.root, 3)
+    stage.write(EACH)
+    assert stage.run("validate", ".", "--max-caches", "3").status == 0
+    assert stage.run("validate", ".", "--max-caches", "2").status == 1
+    assert stage.run("validate", ".").status == 0
+
+
+@pytest.mark.parametrize("key", ["max_caches", "max-caches"])
+def test_no_manifest_raises_the_limit(stage: Stage, key: str) -> None:
+    """The limit is the command line's alone."""
+    stage.write("a: {provider: claude, content: a.md}", a=LONG)
+    manifest = stage.root / "ctxprov.yaml"
+    manifest.write_text(f"{key}: 5000\n{manifest.read_text()}")
+    told = stage.run("validate", ".")
+    assert (told.status, key in told.err) == (1, True)
+
+
+def test_what_counts(tmp_path: Path) -> None:
+    """Each provider of a list counts, and so do fragments and caches that are wrong."""
+    (tmp_path / "one.md").write_text(LONG)
+    (tmp_path / "ctxprov.yaml").write_text(
+        "version: 1\nstack: demo\ndefaults: {claude: {model: m}, openai: {model: m}}\n"
+        "caches:\n  a: {provider: [claude, openai], content: one.md}\n"
+    )
+    (tmp_path / "b.ctxprov.yaml").write_text(
+        "version: 1\ncaches:\n"
+        "  'b-{each}': {provider: [claude, openai], each: '*.md', content: one.md}\n"
+    )
+    with at_most(4):
+        assert len(load_manifest(tmp_path).caches) == 4
+    with at_most(3), pytest.raises(ManifestError, match="more caches than the 3 "):
+        load_manifest(tmp_path)
+    (tmp_path / "B_AD.md").write_text(LONG)
+    with at_most(5), pytest.raises(ManifestError, match="more caches than the 5 "):
+        load_manifest(tmp_path)
+
+
+def test_many_patterns_end_soon(stage: Stage) -> None:
+    """Thousands of entries with patterns of their own are given up at the limit."""
+    texts(stage.root, 300)
+    lines = [
+        f"'c{n}-{{each}}': {{{GEMINI}, each: 'texts/*{n}*', content: a.md}}" for n in range(3000)
+    ]
+    stage.write(*lines, a=LONG)
+    begun = time.process_time()
+    told = stage.run("validate", ".")
+    assert (told.status, "more caches than" in told.err) == (1, True)
+    assert time.process_time() - begun < 20
+
+
+def readers() -> Iterator[tuple[str, click.Command]]:
+    """The commands that read manifests, as far as their options show."""
+    for words, command in commands(group):
+        if any(param.name in {"environment", "base"} for param in command.params):
+            yield " ".join(words), command
+
+
+def test_every_command_that_reads_a_manifest() -> None:
+    """Each of them takes the limit."""
+    found = dict(readers())
+    assert len(found) > 15
+    for name, command in found.items():
+        assert any("--max-caches" in param.opts for param in command.params), name
