@@ -15,6 +15,7 @@ from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.checkout import commit_here
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.keepalive_command import keeping
 from provisioner.cli.limits import EVERY, beyond, hold, override_option
@@ -206,6 +207,7 @@ def _errand(stack: Path, asked: Asked) -> Errand:
     return Errand(
         operation="apply",
         stack=manifest.stack,
+        commit=commit_here(stack),
         place=place,
         wishes=lambda _: with_counts(desired, remembered(place.home, manifest.stack)),
         read=content_reader(manifest),

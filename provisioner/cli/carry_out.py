@@ -65,6 +65,8 @@ class Errand(Struct, frozen=True, kw_only=True):
 
     operation: str
     stack: str
+    commit: str | None
+    """What is checked out, for the history."""
     place: Place
     wishes: Callable[[State], tuple[Desired, ...]]
     """What is desired, given what is recorded."""
@@ -97,6 +99,7 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         stack=errand.stack,
         operation=errand.operation,
         timeout=errand.lock_timeout,
+        commit=errand.commit,
     ) as held:
         state = held.ledger.state
         desired = await asyncio.to_thread(errand.wishes, state)

@@ -6,7 +6,6 @@ Here the environment and standard error come in: git gets the one and warns on t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from provisioner.checkout import WorkingTree, is_submodule
@@ -51,14 +50,15 @@ def checkout_around(path: Path) -> WorkingTree:
     return WorkingTree(_folder(path), environ=process_environment(), warn=warn)
 
 
-def commit_here(path: Path, environ: Mapping[str, str]) -> str | None:
+def commit_here(path: Path) -> str | None:
     """The commit that is checked out around *path*, or that CI says it is about."""
     head = None
     if top_of(_folder(path)):
         try:
             head = commit_of(git_around(path), "HEAD")
         except GitFailed as error:
-            warn(f"{error} So the commit is the one that CI names, if any.")
+            warn(f"{error} The commit is therefore the one that CI names, or unknown.")
+    environ = process_environment()
     named = (environ.get(key, "") for key in _CI)
     return head or next(filter(is_commit, named), None)
 

@@ -11,6 +11,7 @@ import click
 from provisioner.catalog import load_catalog
 from provisioner.cli import options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.checkout import commit_here
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
@@ -73,6 +74,7 @@ def command(
         errand = Errand(
             operation="destroy",
             stack=frame.stack,
+            commit=commit_here(stack),
             place=place_of(frame, address=address, emulator=emulator),
             wishes=lambda _: (),
             read=_nothing_to_read,

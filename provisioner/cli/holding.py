@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cli import clock
 from provisioner.cli.speech import tell
@@ -44,14 +45,18 @@ async def held_state(
     stack: str,
     operation: str,
     timeout: timedelta,
+    commit: str | None = None,
     read: Callable[[Found | None], State] | None = None,
 ) -> AsyncIterator[Held]:
     """
     Hold the state of *stack* for as long as the block lasts; *read* is as in `open_ledger`.
 
+    The history names *commit*, else the one that CI names.
+
     Raises StateLocked, or StateError, which names the file that holds what could not be saved.
     """
     who = holder_here(operation, since=clock.now(), environ=process_environment())
+    who = replace(who, commit=commit or who.commit)
     chronicle = Chronicle(home, stack=stack, who=who, warn=tell)
     try:
         async with open_ledger(

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.checkout import commit_here
 from provisioner.cli.limits import beyond, hold
 from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
@@ -122,6 +123,7 @@ def keeping(
         errand = Errand(
             operation="keepalive",
             stack=tree.manifest.stack,
+            commit=commit_here(stack),
             place=place,
             wishes=recorded_as_desired,
             read=tree.read,

@@ -26,7 +26,6 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import survey
 from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
-from provisioner.environment import process_environment
 from provisioner.errors import StateUnreadable
 from provisioner.manifest import Manifest
 from provisioner.model import Cause, Desired, DesiredCache, Plan, State
@@ -182,7 +181,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     shown = Told(
         plan=told,
         prices=load_catalog(asked.models).find,
-        commit=commit_here(stack, process_environment()) if run.outs else None,
+        commit=commit_here(stack) if run.outs else None,
         timeless=asked.base is not None,
         breaches=found,
     )

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from provisioner.cli.checkout import commit_here
+from tests.cli.stage import GEMINI, LONG, Stage
+from tests.repository import git
 
 SHA = "0123456789abcdef" * 2 + "01234567"
 
 
-def test_the_commit_that_is_checked_out(tmp_path: Path) -> None:
+def test_the_commit_that_is_checked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What git says goes before what CI says."""
     who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
@@ -23,8 +25,9 @@ def test_the_commit_that_is_checked_out(tmp_path: Path) -> None:
         ["git", "-C", tmp_path, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     ).stdout.strip()
 
-    assert commit_here(tmp_path, {"GITHUB_SHA": SHA}) == head
-    assert commit_here(tmp_path / "ctxprov.yaml", {}) == head
+    monkeypatch.setenv("GITHUB_SHA", SHA)
+    assert commit_here(tmp_path) == head
+    assert commit_here(tmp_path / "ctxprov.yaml") == head
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,27 @@ def test_without_git(
     tmp_path: Path, environ: dict[str, str], commit: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outside of a repository, or without git at all, CI is believed if it names a commit."""
-    assert commit_here(tmp_path, environ) == commit
+    for name in ("GITHUB_SHA", "CI_COMMIT_SHA"):
+        monkeypatch.setenv(name, environ.get(name, ""))
+    assert commit_here(tmp_path) == commit
     monkeypatch.setenv("PATH", "")
-    assert commit_here(tmp_path, environ) == commit
+    assert commit_here(tmp_path) == commit
+
+
+def test_the_commit_of_the_history(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The history names the commit that is checked out; if git refuses, its remedy is shown."""
+    stage.write(f"a: {{{GEMINI}, content: a.md}}", a=LONG)
+    git(stage.root, "init", "--quiet")
+    git(stage.root, "commit", "--quiet", "--allow-empty", "--message", "first")
+    stage.apply()
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    refused = stage.run("keepalive", ".")
+
+    runs = stage.run("state", "history", "-C", ".", "--json").json["runs"]
+
+    commits = {run["operation"]: run["commit"] for run in runs}
+    monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
+    assert commits["apply"] == commit_here(stage.root)
+    assert commits.get("keepalive") is None
+    assert refused.status == 0
+    assert "git config --global --add safe.directory" in refused.err
