@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -13,11 +14,14 @@ from provisioner.cli import options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.checkout import commit_here
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import place_of
+from provisioner.cli.place import Place, place_at, place_of
+from provisioner.cli.speech import tell
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
+from provisioner.cli.undeclared import check_stack, key_env, keys_of
 from provisioner.manifest import load_frame
 from provisioner.model import DesiredCache
+from provisioner.state import read_state
 
 
 @click.command("destroy")
@@ -25,6 +29,20 @@ from provisioner.model import DesiredCache
 @options.env_option
 @options.emulator_option
 @options.state_option
+@click.option(
+    "--stack",
+    "name",
+    metavar="NAME[.ENV]",
+    help="End a stack that no manifest names any more; needs --state.",
+)
+@click.option(
+    "--key-env",
+    "key_envs",
+    multiple=True,
+    callback=key_env,
+    metavar="PROVIDER=VARIABLE",
+    help="With --stack: the variable with the key of a named provider; repeatable.",
+)
 @options.auto_approve_option
 @options.prune_option
 @options.accept_scope_option
@@ -43,6 +61,8 @@ def command(
     environment: str | None,
     emulator: bool,
     address: str | None,
+    name: str | None,
+    key_envs: Mapping[str, str],
     auto_approve: bool,
     prune: bool,
     accept_scope: bool,
@@ -63,19 +83,32 @@ def command(
     lose their caches at once; to let caches run out instead, remove them from the manifest
     and apply.
 
+    A stack or environment that no manifest names any more is ended by its name and the place
+    of its state; the key comes from the environment.
+
     \b
     Examples:
       ctxprov destroy examples/support-bot --emulator
       ctxprov destroy --prune --auto-approve
+      ctxprov destroy --stack support-bot.staging --state s3://bucket/prefix
     """
 
-    async def work(stack: Path, run: Run) -> Ended:
+    if name:
+        _check(name, stacks, environment, address)
+
+    def located(stack: Path) -> tuple[str, Place]:
+        if name and address:
+            return name, _without_manifest(name, address, key_envs, emulator=emulator)
         frame = load_frame(stack, environment=environment)
+        return frame.stack, place_of(frame, address=address, emulator=emulator)
+
+    async def work(stack: Path, run: Run) -> Ended:
+        whose, place = located(stack)
         errand = Errand(
             operation="destroy",
-            stack=frame.stack,
-            commit=commit_here(stack),
-            place=place_of(frame, address=address, emulator=emulator),
+            stack=whose,
+            commit=None if name else commit_here(stack),
+            place=place,
             wishes=lambda _: (),
             read=_nothing_to_read,
             prices=load_catalog(models).find,
@@ -91,7 +124,31 @@ def command(
         )
         return await carry_out(errand, run)
 
-    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
+    chosen = (Path(name),) if name else stacks
+    return over_stacks(chosen, work, outs=with_json(outs, as_json=as_json))
+
+
+def _check(
+    name: str, stacks: tuple[Path, ...], environment: str | None, address: str | None
+) -> None:
+    check_stack(name)
+    if stacks != (Path(),) or environment:
+        raise click.UsageError("--stack names the stack and its environment: give neither besides.")
+    if not address:
+        raise click.UsageError("--stack needs the place of the state: --state ADDRESS.")
+
+
+def _without_manifest(
+    name: str, address: str, key_envs: Mapping[str, str], *, emulator: bool
+) -> Place:
+    home = place_at(address, {}, emulator=emulator).home
+    state = read_state(home, stack=name)
+    published = state.stack_settings.publish if state.stack_settings else None
+    tell(
+        f"The handles that {name} published{f' in {published}' if published else ''} are not "
+        "rewritten: delete that file once no program reads it."
+    )
+    return place_at(address, keys_of(state, key_envs), emulator=emulator)
 
 
 def _nothing_to_read(want: DesiredCache) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error
-from provisioner.cli.place import place_of, project_in, store_of
+from provisioner.cli.place import address_of, place_of, project_in, store_of
 from provisioner.cli.reach import Reach
+from provisioner.cli.speech import tell
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError, StackMoved, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
-from provisioner.model import LiveCache, RecordedCache, State
+from provisioner.model import Label, LiveCache, RecordedCache, State
 from provisioner.pricing import upkeep
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.state import read_state
@@ -58,7 +60,8 @@ def command(
     Needs an API key, but neither manifest nor state. Where manifests name several projects,
     those that their caches use are listed, each once. Caches that ctxprov labelled are
     grouped by stack; of every stack whose manifest is at hand the strays are marked, in all
-    environments unless one is chosen. Changes nothing.
+    environments unless one is chosen, and caches of environments that it no longer declares.
+    Changes nothing.
 
     \b
     Examples:
@@ -81,6 +84,7 @@ def command(
     if failures and not seen:
         return status
     known = _known((one for _, manifests in found for one in manifests), address, emulator=emulator)
+    undeclared = _undeclared(found, {live for _, listed in seen for live in _stacks(listed)})
     prices = load_catalog(models).find
     caches = [
         Listed(live=live, display_name=one.display_name, rent=upkeep(live, prices, at=now))
@@ -89,16 +93,19 @@ def command(
         for live in (LiveCache.of(provider, one),)
     ]
     if as_json:
-        text = list_json(caches, known=known, now=now)
+        text = list_json(caches, known=known, undeclared=undeclared, now=now)
     else:
         text = list_text(
             caches,
             known=known,
+            undeclared=undeclared,
             now=now,
             width=terminal.width(),
             colour=terminal.wants_colour(colour),
         )
     click.echo(text, nl=False, color=True)
+    for name, frame in undeclared.items():
+        tell(_ending(name, address_of(frame, address), emulator=emulator))
     return status
 
 
@@ -147,6 +154,39 @@ async def _list(
     return list(seen.values()), failures
 
 
+def _stacks(listed: Iterable[CachedContext]) -> Iterable[str]:
+    labels = (Label.parse(one.display_name) for one in listed)
+    return (label.stack for label in labels if label)
+
+
+def _undeclared(
+    found: Iterable[tuple[Path, Sequence[Manifest]]], alive: Collection[str]
+) -> Mapping[str, Manifest]:
+    """
+    Stacks with live caches that a manifest at hand named once and names no more.
+
+    That can be told of its environments; a stack of another name may be another repository's.
+    """
+    gone: dict[str, Manifest] = {}
+    for path, manifests in found:
+        if not manifests:
+            continue
+        base = manifests[0].stack.partition(".")[0]
+        names = {f"{base}.{one}" for one in environments_of(path)} or {base}
+        for stack in sorted(alive):
+            if stack.partition(".")[0] == base and stack not in names:
+                gone[stack] = manifests[0]
+    return gone
+
+
+def _ending(stack: str, address: str, *, emulator: bool) -> str:
+    words = ["ctxprov", "destroy", "--stack", stack, "--state", address]
+    return (
+        f"{stack} has live caches and is declared no longer. What is on record of it ends with: "
+        f"{shlex.join([*words, *(['--emulator'] if emulator else [])])}"
+    )
+
+
 def _known(
     manifests: Iterable[Manifest], address: str | None, *, emulator: bool
 ) -> Mapping[str, Collection[str]]:
@@ -156,7 +196,8 @@ def _known(
         try:
             home = place_of(manifest, address=address, emulator=emulator).home
             state = read_state(home, stack=manifest.stack)
-        except (StateError, StackMoved):
+        except (StateError, StackMoved) as error:
+            tell(f"warning: strays of {manifest.stack} are not marked: {error}")
             continue
         if state != State(stack=manifest.stack):
             records = state.caches.values()

@@ -106,6 +106,25 @@ def home_at(address: str) -> Home:
     return _home(address, Path(), top=None)
 
 
+def place_at(address: str, key_envs: Mapping[str, str | None], *, emulator: bool) -> Place:
+    """The place of a stack without a manifest, whose handles nothing leads to."""
+    trial = Path(address) / "emulator"
+    return Place(
+        home=home_at(str(trial) if emulator else address),
+        publish=None,
+        store=trial / _STORE if emulator else None,
+        key_envs=key_envs,
+        used=frozenset({"gemini"}),
+        is_folder=not (emulator or is_remote(address)),
+    )
+
+
+def address_of(frame: Frame, address: str | None) -> str:
+    """What `--state` takes to lead to a stack's state without its manifest."""
+    chosen = address or frame.state or DEFAULT_STATE
+    return chosen if address or is_remote(chosen) else str(frame.root / chosen)
+
+
 def _trial_folder(frame: Frame, address: str | None) -> Path:
     spoken = address or frame.state or DEFAULT_STATE
     if is_remote(spoken):

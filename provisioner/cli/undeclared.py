@@ -8,7 +8,7 @@ address must be given.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -17,8 +17,12 @@ from provisioner.cli.place import home_at, place_of
 from provisioner.errors import ManifestError, Refused
 from provisioner.homes import Home
 from provisioner.manifest import Frame, load_frame
+from provisioner.model import RecordedCache, RetiringCache, State
 
 _STACK = re.compile(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?")
+
+_VARIABLE = re.compile(r"([A-Z_][A-Z0-9_]*)?(GEMINI|GOOGLE)[A-Z0-9_]*")
+"""What a manifest may name."""
 
 
 def check_stack(name: str) -> str:
@@ -49,6 +53,43 @@ def homes_of(
             "or the place of the state with --state."
         )
     return [place_of(one or known[0], address=address, emulator=emulator).home for one in frames]
+
+
+def keys_of(state: State, given: Mapping[str, str]) -> Mapping[str, str | None]:
+    """
+    The variable with the key of each provider that *state* remembers, as *given* or recorded.
+
+    A recorded name is taken only if a manifest could have it, so that a state from elsewhere
+    leads to no other secret.  Raises Refused with what to give for the others.
+    """
+    settings = state.stack_settings.key_envs if state.stack_settings else {}
+    recorded = {
+        name: variable
+        for name, variable in settings.items()
+        if variable is None or _VARIABLE.fullmatch(variable)
+    }
+    found = {"gemini": None, **recorded, **given}
+    records = (*state.caches.values(), *state.retiring.values())
+    needed = {one.provider for one in records if isinstance(one, RecordedCache | RetiringCache)}
+    if missing := sorted(needed - found.keys()):
+        options = " ".join(f"--key-env {name}=VARIABLE" for name in missing)
+        raise Refused(
+            f"The state of {state.stack} has caches of {', '.join(missing)}: say which variable "
+            f"has the key of that project with {options}. Nothing was changed."
+        )
+    return found
+
+
+def key_env(
+    ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]
+) -> Mapping[str, str]:
+    """Read `PROVIDER=VARIABLE`, as often as it is given."""
+    del ctx
+    cut = [pair.partition("=") for pair in pairs]
+    for name, equals, variable in cut:
+        if not (name and equals and variable):
+            raise click.BadParameter("give PROVIDER=VARIABLE", param=param)
+    return {name: variable for name, _, variable in cut}
 
 
 def _frame(folder: Path, stack: str) -> Frame | None:

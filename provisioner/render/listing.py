@@ -65,37 +65,62 @@ def list_text(
     now: datetime,
     width: int,
     colour: bool,
+    undeclared: Collection[str] = (),
+    ids: bool = False,
 ) -> str:
-    """A table with a line per cache, stack by stack, then the others; totals at the end."""
+    """
+    A table with a line per cache, stack by stack, then the others; totals at the end.
+
+    *undeclared* are stacks that no manifest names any more; *ids* shows those however narrow it is.
+    """
     groups = _groups(caches)
     if not groups:
         return "This project has no live caches.\n"
     palette = Palette(colour)
     shown = [one for group in groups.values() for one in group]
-    header, *lines = _aligned([_cells(one, known, now) for one in shown], max(width, NARROWEST))
+    header, *lines = _aligned(
+        [_cells(one, known, now) for one in shown], max(width, NARROWEST), ids=ids
+    )
     parts, rest = [palette.paint(header, "quiet")], iter(lines)
     for stack, group in groups.items():
-        parts += ["", palette.paint(_title(stack, group), "strong"), *islice(rest, len(group))]
+        parts += [
+            "",
+            palette.paint(_title(stack, group, undeclared), "strong"),
+            *islice(rest, len(group)),
+        ]
     return "\n".join([*parts, "", *wrap(_totals(groups, known), max(width, NARROWEST))]) + "\n"
 
 
 def list_json(
-    caches: Iterable[Listed], *, known: Mapping[str, Collection[str]], now: datetime
+    caches: Iterable[Listed],
+    *,
+    known: Mapping[str, Collection[str]],
+    now: datetime,
+    undeclared: Collection[str] = (),
 ) -> str:
     """The same for machines, in the same order."""
+    return json_text(list_document(caches, known=known, now=now, undeclared=undeclared))
+
+
+def list_document(
+    caches: Iterable[Listed],
+    *,
+    known: Mapping[str, Collection[str]],
+    now: datetime,
+    undeclared: Collection[str] = (),
+) -> dict[str, Json]:
+    """What `list_json` spells."""
     shown = [one for group in _groups(caches).values() for one in group]
-    return json_text(
-        {
-            "format_version": FORMAT_VERSION,
-            "at": moment_text(now),
-            "totals": {
-                "caches": len(shown),
-                "tokens": _tokens(shown),
-                **_rent_words(_rent(shown)),
-            },
-            "caches": [_words(one, known) for one in shown],
-        }
-    )
+    return {
+        "format_version": FORMAT_VERSION,
+        "at": moment_text(now),
+        "totals": {
+            "caches": len(shown),
+            "tokens": _tokens(shown),
+            **_rent_words(_rent(shown)),
+        },
+        "caches": [{**_words(one, known), "undeclared": one.stack in undeclared} for one in shown],
+    }
 
 
 def _groups(caches: Iterable[Listed]) -> Mapping[str | None, Sequence[Listed]]:
@@ -122,9 +147,9 @@ def _cells(one: Listed, known: Mapping[str, Collection[str]], now: datetime) -> 
     )
 
 
-def _aligned(cells: Sequence[Sequence[str]], width: int) -> list[str]:
+def _aligned(cells: Sequence[Sequence[str]], width: int, *, ids: bool) -> list[str]:
     """Columns that fit: the name gives way, and ids are shown if there is room for them."""
-    shown = [row if width >= _WITH_ID else row[:-1] for row in (_HEADER, *cells)]
+    shown = [row if ids or width >= _WITH_ID else row[:-1] for row in (_HEADER, *cells)]
     others = [max(map(columns, column)) for column in list(zip(*shown, strict=True))]
     others[_NAME] = 0
     room = max(width - sum(others) - len(_GAP) * len(others), _SHORTEST)
@@ -132,8 +157,9 @@ def _aligned(cells: Sequence[Sequence[str]], width: int) -> list[str]:
     return [f"  {line}" for line in table(fitted, right=_RIGHT)]
 
 
-def _title(stack: str | None, group: Sequence[Listed]) -> str:
-    return f"{stack or 'Everybody else'} ({_caches(group)})"
+def _title(stack: str | None, group: Sequence[Listed], undeclared: Collection[str]) -> str:
+    note = ", declared no longer" if stack in undeclared else ""
+    return f"{stack or 'Everybody else'} ({_caches(group)}{note})"
 
 
 def _totals(

@@ -1,0 +1,220 @@
+"""`ctxprov gc`: what carries our label in a project, though no state knows its stack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from msgspec import Struct
+
+from provisioner.catalog import load_catalog
+from provisioner.cli import clock, options, terminal
+from provisioner.cli.ownership import Owners, locked, owners_of
+from provisioner.cli.place import home_at
+from provisioner.cli.reach import Reach
+from provisioner.cli.speech import tell
+from provisioner.cli.status import Status
+from provisioner.cli.undeclared import check_stack
+from provisioner.environment import process_environment
+from provisioner.errors import Refused, StateError
+from provisioner.homes import Home
+from provisioner.model import LiveCache
+from provisioner.pricing import Lookup, upkeep
+from provisioner.providers.gemini import GeminiContextCache
+from provisioner.render.escape import json_text, plain
+from provisioner.render.listing import Listed, list_document, list_text
+from provisioner.state import state_name
+
+
+class _Asked(Struct, frozen=True, kw_only=True):
+    """What was asked of a collection."""
+
+    homes: tuple[Home, ...]
+    ids: frozenset[str]
+    stacks: frozenset[str]
+    auto_approve: bool
+    lock_timeout: timedelta
+    prices: Lookup
+    as_json: bool
+    colour: bool
+
+
+@click.command("gc")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option(
+    "--state",
+    "addresses",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Where states are: every place that stacks of this project use; or CTXPROV_STATE.",
+)
+@click.option(
+    "--stack", "stacks", multiple=True, metavar="NAME[.ENV]", help="Delete all of it; repeatable."
+)
+@click.option(
+    "--key-env", metavar="VARIABLE", help="The variable with the project's key, if not the usual."
+)
+@options.auto_approve_option
+@options.lock_timeout_option
+@options.models_option
+@options.json_option
+@options.colour_option
+@options.log_option
+def command(
+    ids: tuple[str, ...],
+    *,
+    addresses: tuple[str, ...],
+    stacks: tuple[str, ...],
+    key_env: str | None,
+    auto_approve: bool,
+    lock_timeout: timedelta,
+    models: Path | None,
+    as_json: bool,
+    colour: bool | None,
+) -> Status:
+    """
+    List live caches whose label names a stack without a state, and delete those that are named.
+
+    Looks at a whole project. A stack counts as gone only if its state is absent at every
+    ADDRESS; one that cannot be read, or that a run holds, is left alone and exits 1. Deletes
+    nothing unless a --stack or an ID is given, and asks first.
+
+    \b
+    Examples:
+      ctxprov gc --state s3://bucket/prefix
+      ctxprov gc --state s3://bucket/prefix --stack support-bot.staging
+      ctxprov gc --state state --state git+branch:ctxprov-state cachedContents/abc123
+    """
+    for stack in stacks:
+        check_stack(stack)
+    usual = process_environment().get("CTXPROV_STATE")
+    places = addresses or ((usual,) if usual else ())
+    if not places:
+        raise click.UsageError("Say where states are: --state ADDRESS, as often as needed.")
+    asked = _Asked(
+        homes=tuple(map(home_at, places)),
+        ids=frozenset(ids),
+        stacks=frozenset(stacks),
+        auto_approve=auto_approve,
+        lock_timeout=lock_timeout,
+        prices=load_catalog(models).find,
+        as_json=as_json,
+        colour=terminal.wants_colour(colour),
+    )
+    return asyncio.run(_collect(asked, key_env))
+
+
+async def _collect(asked: _Asked, key_env: str | None) -> Status:
+    async with Reach() as reach:
+        client = await reach.client(None, key_env)
+        found, owners = await _ownerless(reach, client, asked)
+        chosen = _chosen(found, owners, asked)
+        if not asked.as_json:
+            _show(chosen or found, asked)
+        deleted: Sequence[str] = ()
+        if chosen:
+            await _ask(len(chosen), asked)
+            deleted = await _delete(reach, client, [one.live for one in chosen], asked)
+    _report(found, owners, deleted, asked)
+    return Status.FAILED if owners.unclear else Status.OK
+
+
+async def _ownerless(
+    reach: Reach, client: GeminiContextCache, asked: _Asked
+) -> tuple[Sequence[Listed], Owners]:
+    """The live caches whose stack has no state, and what the states said."""
+    seen = [(one, LiveCache.of("gemini", one)) for one in await reach.listed(client)]
+    owners = await owners_of(_stacks(live for _, live in seen), asked.homes)
+    return [
+        Listed(
+            live=live,
+            display_name=one.display_name,
+            rent=upkeep(live, asked.prices, at=clock.now()),
+        )
+        for one, live in seen
+        if owners.lacks(live)
+    ], owners
+
+
+def _stacks(caches: Iterable[LiveCache]) -> frozenset[str]:
+    return frozenset(cache.label.stack for cache in caches if cache.label)
+
+
+def _chosen(found: Sequence[Listed], owners: Owners, asked: _Asked) -> Sequence[Listed]:
+    """What is named of what was found.  Raises if a name means anything else."""
+    for stack in sorted(asked.stacks):
+        if stack in owners.unclear:
+            raise StateError(f"{stack} is not deleted: {owners.unclear[stack]}")
+        if stack in owners.stacks:
+            raise Refused(f"{stack} has a state: ctxprov destroy --stack {stack} ends it.")
+    names = {one.stack for one in found} | {one.live.id for one in found}
+    if unknown := sorted((asked.stacks | asked.ids) - names):
+        raise click.UsageError(
+            f"nothing without a state is called {', '.join(unknown)}; ctxprov gc without names "
+            "lists what there is."
+        )
+    return [one for one in found if one.stack in asked.stacks or one.live.id in asked.ids]
+
+
+async def _ask(count: int, asked: _Asked) -> None:
+    if asked.auto_approve:
+        return
+    if not terminal.is_interactive():
+        raise Refused(
+            "gc deletes caches and there is no terminal to ask on: read the list above and add "
+            "--auto-approve. Nothing was changed."
+        )
+    if not await terminal.confirm(f"Delete {count} cache{'s' * (count != 1)} for good?"):
+        raise Refused("Declined; nothing was changed.")
+
+
+async def _delete(
+    reach: Reach, client: GeminiContextCache, chosen: Sequence[LiveCache], asked: _Asked
+) -> Sequence[str]:
+    """Delete what still has no owner, while no run can make itself one."""
+    stacks = _stacks(chosen)
+    async with AsyncExitStack() as stack:
+        for home in asked.homes:
+            for name in map(state_name, sorted(stacks)):
+                await stack.enter_async_context(locked(home, name, timeout=asked.lock_timeout))
+        reach.look_again()
+        alive = {one.handle.cache_name for one in await reach.listed(client)}
+        owners = await owners_of(stacks, asked.homes, held=stacks)
+        gone = [cache for cache in chosen if cache.id in alive and owners.lacks(cache)]
+        for cache in gone:
+            await client.delete_cache(cache.handle)
+    return [cache.id for cache in gone]
+
+
+def _show(caches: Sequence[Listed], asked: _Asked) -> None:
+    if not caches:
+        click.echo("No live cache of this project carries the label of a stack without a state.")
+        return
+    text = list_text(
+        caches,
+        known={},
+        now=clock.now(),
+        width=terminal.width(),
+        colour=asked.colour,
+        ids=True,
+    )
+    click.echo(text, nl=False, color=True)
+
+
+def _report(found: Sequence[Listed], owners: Owners, deleted: Sequence[str], asked: _Asked) -> None:
+    """Say what became of it, and of what nothing can be said."""
+    for stack, why in sorted(owners.unclear.items()):
+        tell(f"Error: whether {stack} has a state cannot be told, so its caches stay: {why}")
+    if asked.as_json:
+        document = list_document(found, known={}, now=clock.now())
+        document["unreadable"] = dict(owners.unclear)
+        document["deleted"] = list(deleted)
+        click.echo(json_text(document), nl=False)
+    elif deleted:
+        click.echo(plain(f"Deleted: {', '.join(deleted)}."))
+    elif found and not (asked.stacks or asked.ids):
+        click.echo("Delete with ctxprov gc and --stack NAME or an ID, beside the same --state.")

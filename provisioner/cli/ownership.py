@@ -1,0 +1,116 @@
+"""
+Which labels of a project have an owner: a stack whose state is at one of several places.
+
+A state that cannot be read, or that a run holds, is never taken for an absent one.  A stack that
+was renamed owns what its new name has on record, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+
+from msgspec import Struct
+
+from provisioner.cli import clock
+from provisioner.cli.waiting import waiting
+from provisioner.environment import process_environment
+from provisioner.errors import StateError, StateUnreadable
+from provisioner.homes import Found, Hold, Home
+from provisioner.homes.holder import holder_here
+from provisioner.model import LiveCache, RecordedCache, State
+from provisioner.state import state_name, state_of
+
+
+class Owners(Struct, frozen=True, kw_only=True):
+    """What the states at the given places say."""
+
+    stacks: frozenset[str]
+    """That have a state under this very name."""
+    ids: frozenset[str]
+    """On record or retiring in any of them."""
+    unclear: dict[str, str]
+    """Stacks of which it cannot be told whether they have a state, and why."""
+
+    def lacks(self, cache: LiveCache) -> bool:
+        """Whether *cache* carries the label of a stack that has no state, and no other owner."""
+        label = cache.label
+        return (
+            label is not None
+            and label.stack not in self.stacks
+            and label.stack not in self.unclear
+            and cache.id not in self.ids
+        )
+
+
+async def owners_of(
+    stacks: Iterable[str], homes: Sequence[Home], *, held: Collection[str] = ()
+) -> Owners:
+    """
+    Look for the states of *stacks*, and of those that have got something from them.
+
+    Of those that are *held*, this very run has the locks.
+    """
+    found: list[State] = []
+    unclear: dict[str, str] = {}
+    waiting, seen = sorted(set(stacks)), set[str]()
+    while waiting:
+        stack = waiting.pop()
+        if stack in seen:
+            continue
+        seen.add(stack)
+        try:
+            answers = [await _state(home, stack, is_held=stack in held) for home in homes]
+        except StateError as error:
+            unclear[stack] = str(error)
+            continue
+        states = [state for state in answers if state]
+        found += states
+        waiting += (
+            other for state in states for other in (state.moved_to, *state.given.values()) if other
+        )
+    return Owners(
+        stacks=frozenset(state.stack for state in found if not state.moved_to),
+        ids=frozenset(id_ for state in found for id_ in _ids(state)),
+        unclear=unclear,
+    )
+
+
+async def _state(home: Home, stack: str, *, is_held: bool) -> State | None:
+    """
+    The state of *stack* at *home*; None if it is absent and no run is about to write it.
+
+    Raises StateError if that cannot be told.
+    """
+    name = state_name(stack)
+    found = await asyncio.to_thread(home.read, name)
+    if found is None and not is_held:
+        found = await _absence(home, name)
+    if found is None:
+        return None
+    return state_of(found, where=home.where(name), stack=stack, moved=True)
+
+
+async def _absence(home: Home, name: str) -> Found | None:
+    """Make sure that *name* is absent: by asking, or where that tells nothing by its lock."""
+    try:
+        await asyncio.to_thread(home.confirm, name)
+    except StateUnreadable:
+        async with locked(home, name, timeout=timedelta()):
+            return await asyncio.to_thread(home.read, name)
+    if holder := await asyncio.to_thread(home.holder, name):
+        raise StateError(f"{home.where(name)} is absent, but {holder} holds it.")
+    return None
+
+
+def locked(home: Home, name: str, *, timeout: timedelta) -> AbstractAsyncContextManager[Hold]:
+    """Hold the lock of a state that need not be there."""
+    who = holder_here("gc", since=clock.now(), environ=process_environment())
+    return home.lock(name, who, timeout=timeout, on_wait=waiting())
+
+
+def _ids(state: State) -> Iterable[str]:
+    records = state.caches.values()
+    return (*(one.id for one in records if isinstance(one, RecordedCache)), *state.retiring)

@@ -1,0 +1,183 @@
+"""Stacks that no manifest names any more: shown, and ended by name; gc for whole projects."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from tests.cli.stage import GEMINI, LONG, Stage
+from tests.homes.terraform_server import terraform_server
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+PROTECTED = f"b: {{{GEMINI}, protect: true, content: a.md}}"
+ENVIRONMENTS = "version: 1\nstack: demo\nenvironments: {blue: {}, green: {}}\n"
+
+
+def test_an_environment_that_is_gone(stage: Stage) -> None:
+    """list flags it and prints the command that ends it, which does."""
+    stage.write(A, a=LONG, head=ENVIRONMENTS)
+    for environment in ("blue", "green"):
+        assert stage.apply("--env", environment).status == 0
+    stage.write(A, a=LONG, head=ENVIRONMENTS.replace("blue: {}, ", ""))
+
+    listed = stage.run("list", ".")
+    assert "demo.blue (1 cache" in listed.out
+    assert listed.out.count("declared no longer") == 1
+    marks = {
+        one["stack"]: one["undeclared"] for one in stage.run("list", ".", "--json").json["caches"]
+    }
+    assert marks == {"demo.blue": True, "demo.green": False}
+    command = shlex.split(listed.err.strip().rpartition(": ")[2])
+    assert command[:4] == ["ctxprov", "destroy", "--stack", "demo.blue"]
+
+    refused = stage.run(*command[1:])
+    assert refused.status == 3
+    assert "--auto-approve" in refused.err
+    ended = stage.run(*command[1:], "--auto-approve")
+    assert ended.status == 0
+    assert [one["display_name"][:18] for one in stage.live().values()] == ["ctxprov:demo.green"]
+
+
+def test_a_stack_is_destroyed_without_its_manifest(stage: Stage) -> None:
+    """Protected caches stay, strays go with --prune, and the handles' file is named."""
+    stage.write(A, PROTECTED, a=LONG)
+    stage.apply()
+    (stage.root / "ctxprov.yaml").unlink()
+    words = ["destroy", "--stack", "demo", "--state", str(stage.root / "state"), "--auto-approve"]
+
+    told = stage.run(*words)
+
+    assert told.status == 3
+    assert "The handles that demo published" in told.err
+    assert [one["name"] for one in stage.live().values()] == ["b"]
+    stage.state_file.unlink()
+    assert stage.run(*words, "--prune").status == 0
+    assert stage.live() == {}
+
+
+def test_named_projects_need_their_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing says which variable has a project's key, the refusal says what to give."""
+    monkeypatch.setenv("GEMINI_API_KEY_EU", "AIza-made-up-key-of-europe")
+    head = "version: 1\nstack: demo\nproviders: {eu: {type: gemini, key_env: GEMINI_API_KEY_EU}}\n"
+    stage.write(A.replace("gemini,", "eu,", 1), head=head, a=LONG)
+    stage.apply()
+    raw = stage.state()
+    raw.pop("stack_settings", None)
+    stage.state_file.write_text(json.dumps(raw))
+    words = ["destroy", "--stack", "demo", "--state", str(stage.root / "state"), "--auto-approve"]
+
+    refused = stage.run(*words)
+    assert refused.status == 3
+    assert "--key-env eu=VARIABLE" in refused.err
+    assert stage.run(*words, "--key-env", "eu=GEMINI_API_KEY_EU").status == 0
+    assert stage.state()["caches"] == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--stack", "demo"],
+        ["--stack", "../demo", "--state", "state"],
+        ["--stack", "demo", "--state", "state", "--env", "blue"],
+        [".", "--stack", "demo", "--state", "state"],
+        ["--stack", "demo", "--state", "state", "--key-env", "eu"],
+    ],
+)
+def test_wrong_usage(stage: Stage, words: list[str]) -> None:
+    """A name goes with an address, and with nothing that names a stack besides."""
+    assert stage.run("destroy", *words).status == 64
+
+
+@pytest.fixture
+def three(stage: Stage) -> str:
+    """Three stacks in one project, of which `two` has lost its state; the others' address."""
+    for stack in ("one", "two", "three"):
+        folder = stage.root / stack
+        folder.mkdir()
+        (folder / "a.md").write_text(LONG)
+        (folder / "ctxprov.yaml").write_text(
+            f"version: 1\nstack: {stack}\nstate: ../state\ncaches:\n  {A}\n"
+        )
+    words = [str(stage.root / stack) for stack in ("one", "two", "three")]
+    assert (
+        stage.run("apply", *words, "--auto-approve", "--state", str(stage.root / "state")).status
+        == 0
+    )
+    (stage.root / "state" / "two.json").unlink()
+    return str(stage.root / "state")
+
+
+def stacks_alive(stage: Stage) -> list[str]:
+    return sorted(one["stack"] for one in stage.live().values())
+
+
+def test_what_no_state_knows(stage: Stage, three: str) -> None:
+    """gc lists it with age and rent, and deletes it once it is named and approved."""
+    told = stage.run("gc", "--state", three)
+    assert told.status == 0
+    assert "two (1 cache" in told.out
+    assert "one (" not in told.out
+    document = stage.run("gc", "--state", three, "--json").json
+    (cache,) = document["caches"]
+    assert (cache["stack"], cache["id"] in told.out) == ("two", True)
+    assert document["unreadable"] == {}
+
+    assert stage.run("gc", "--state", three, "--stack", "two").status == 3
+    assert stage.run("gc", "--state", three, "--stack", "one", "--auto-approve").status == 3
+    assert stage.run("gc", "--state", three, "--stack", "nobody").status == 64
+    assert stacks_alive(stage) == ["one", "three", "two"]
+    done = stage.run("gc", "--state", three, cache["id"], "--auto-approve", "--json")
+    assert (done.status, done.json["deleted"]) == (0, [cache["id"]])
+    assert stacks_alive(stage) == ["one", "three"]
+
+
+def test_a_state_that_cannot_be_read(stage: Stage, three: str) -> None:
+    """An unreadable state is not absent: its caches stay, and the exit status is 1."""
+    (stage.root / "state" / "three.json").write_text("{")
+
+    told = stage.run("gc", "--state", three, "--json")
+
+    assert told.status == 1
+    assert [one["stack"] for one in told.json["caches"]] == ["two"]
+    assert list(told.json["unreadable"]) == ["three"]
+    assert stage.run("gc", "--state", three, "--stack", "three", "--auto-approve").status == 1
+    assert stage.count("delete") == 0
+
+
+def test_every_address_counts(stage: Stage, three: str) -> None:
+    """A stack has a state if one of the addresses has it; without an address nothing is judged."""
+    elsewhere = str(stage.root / "elsewhere")
+    both = stage.run("gc", "--state", elsewhere, "--state", three, "--json").json
+    assert [one["stack"] for one in both["caches"]] == ["two"]
+    assert len(stage.run("gc", "--state", elsewhere, "--json").json["caches"]) == 3
+    assert stage.run("gc").status == 64
+
+
+def test_what_was_renamed_has_an_owner(stage: Stage, three: str) -> None:
+    """The label of an old name is no reason: the new name's state has the cache on record."""
+    assert stage.run("state", "rename-stack", "one", "uno", "--state", three).status == 0
+
+    document = stage.run("gc", "--state", three, "--json").json
+
+    assert [one["stack"] for one in document["caches"]] == ["two"]
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_absent_by_its_lock(stage: Stage, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """Behind HTTP the lock shows that a state is absent; a refusal shows nothing."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    with terraform_server() as states:
+        monkeypatch.setenv("CTXPROV_STATE", f"{states.url}/states")
+        monkeypatch.setenv("TF_HTTP_RETRY_MAX", "0")
+        if status == 403:
+            states.before = lambda _: (403, b"", {})
+        told = stage.run("gc", "--json")
+        assert told.status == (1 if status == 403 else 0)
+        assert len(told.json["caches"]) == (0 if status == 403 else 1)
+        assert states.locks == {}
+        if status == 404:
+            assert stage.run("gc", "--stack", "demo", "--auto-approve").status == 0
+            assert stage.live() == {}
