@@ -8,7 +8,7 @@ promises as the real one; `Cut` stands between and loses answers or kills the ru
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count, product
@@ -24,6 +24,7 @@ from provisioner.model import (
     LiveCache,
     Plan,
     RecordedCache,
+    Refresh,
     Result,
     State,
 )
@@ -62,7 +63,10 @@ class MemoryCaches:
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> CachedContext:
+        if before:
+            await before()
         del content, known
         handle = GeminiHandle(f"cachedContents/{next(self._ids)}")
         seen = CachedContext(
@@ -126,10 +130,17 @@ class Cut:
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> CachedContext:
         return self._answer(
             await self.inner.create(
-                content, model=model, label=label, ttl=ttl, expires_at=expires_at, known=known
+                content,
+                model=model,
+                label=label,
+                ttl=ttl,
+                expires_at=expires_at,
+                known=known,
+                before=before,
             )
         )
 
@@ -150,6 +161,10 @@ class Cut:
         self.calls_left -= 1
         if self.calls_left == 0:
             raise self.loss()
+
+
+async def nothing_due() -> Iterable[Refresh]:
+    return ()
 
 
 def lost_answer() -> NetworkError:
@@ -238,6 +253,7 @@ class World:
                 publish,
                 self.results.append,
                 letters=lambda: next(self.letters),
+                due=nothing_due,
                 parallelism=parallelism,
                 stopping=lambda: False,
             )

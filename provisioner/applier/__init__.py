@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from provisioner.applier.hand import Hand, LiveCaches, perform
 from provisioner.applier.rehearsal import rehearse
 from provisioner.cache import CacheContent
-from provisioner.errors import CacheError, CtxprovError
+from provisioner.errors import CacheError, CtxprovError, Interrupted
 from provisioner.model import (
     Adopt,
     Annotate,
@@ -47,6 +48,7 @@ __all__ = ["LiveCaches", "apply", "rehearse"]
 
 INTERRUPTED = "interrupted before its turn"
 HALF_WAY = "made and recorded; the next run retires the old cache"
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 async def apply(
@@ -58,6 +60,7 @@ async def apply(
     report: Callable[[Result], None],
     *,
     letters: Callable[[], str],
+    due: Callable[[], Awaitable[Iterable[Refresh]]],
     parallelism: int,
     stopping: Callable[[], bool],
 ) -> None:
@@ -68,13 +71,22 @@ async def apply(
     digest checked again; *letters* returns four random letters, which end the label of one
     create; *record* receives every fact and *report* how each change ended; *publish* saves
     the state and writes the handles.  If it raises, nothing is retired and its error is
-    raised here.  Once *stopping* says so nothing new begins.  An error that is not a
-    `CacheError` is a bug: it cancels what is in flight.
+    raised here.  *due* is asked before each create, and returns the refreshes that came due
+    since the plan was made: they are performed first.  Once *stopping* says so nothing new
+    begins.  An error that is not a `CacheError` is a bug: it cancels what is in flight.
     """
-    hand = Hand(plan, caches, read, _known(plan), letters)
-    works = [_Work(change, perform(change, hand)) for change in plan.changes if _works(change)]
     crew = _Crew(record, report, parallelism, stopping)
-    half_way = await crew.run((work for work in works if _makes(work.change)), crew.make)
+    turn = asyncio.Lock()
+
+    async def before_create() -> None:
+        async with turn:
+            refreshes = [_Work(change, perform(change, hand)) for change in await due()]
+            await crew.run(sorted(refreshes, key=_urgency), crew.make)
+
+    hand = Hand(plan, caches, read, _known(plan), letters, before_create)
+    works = [_Work(change, perform(change, hand)) for change in plan.changes if _works(change)]
+    makes = sorted((work for work in works if _makes(work.change)), key=_urgency)
+    half_way = await crew.run(makes, crew.make)
     rest = [*half_way, *(work for work in works if not _makes(work.change))]
     try:
         await publish()
@@ -120,6 +132,8 @@ class _Crew(Struct, frozen=True):
             return self._end(work, NotAttempted(INTERRUPTED))
         try:
             self.record(await anext(work.facts))
+        except Interrupted:
+            return self._end(work, NotAttempted(INTERRUPTED))
         except CacheError as error:
             return self._end(work, Failed(error))
         return _old_of(work.change) is not None or self._end(work, Done())
@@ -133,6 +147,8 @@ class _Crew(Struct, frozen=True):
                     return self._end(work, NotAttempted(why))
                 async for fact in work.facts:
                     self.record(fact)
+        except Interrupted:
+            return self._end(work, NotAttempted(HALF_WAY if _makes(work.change) else INTERRUPTED))
         except CacheError as error:
             return self._end(work, Failed(error))
         return self._end(work, Done())
@@ -144,6 +160,17 @@ class _Crew(Struct, frozen=True):
 
 def _works(change: Change) -> bool:
     return not isinstance(change, Keep | Leave | Blocked)
+
+
+def _urgency(work: _Work) -> tuple[int, datetime]:
+    """After names, what keeps a live cache from dying, the nearest expiry first."""
+    match work.change:
+        case Move():
+            return 0, _NEVER
+        case Refresh(own=cache) | Adopt(twin=cache):
+            return 1, cache.expires_at
+        case _:
+            return 2, _NEVER
 
 
 def _makes(change: Change) -> bool:

@@ -4,7 +4,7 @@ What each change does to the world, one call at a time, as a stream of facts.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol, TypedDict, assert_never
 
@@ -60,6 +60,7 @@ class LiveCaches(Protocol):
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> CachedContext: ...
 
     async def extend(
@@ -84,6 +85,8 @@ class Hand(Struct, frozen=True):
     known: Collection[str]
     letters: Callable[[], str]
     """Four random letters for the label of one create and its retries."""
+    before_create: Callable[[], Awaitable[None]] | None = None
+    """What each create waits for, once its quota lets it out."""
 
     async def create(self, want: DesiredCache) -> RecordedCache:
         label = replace(want.label, letters=self.letters())
@@ -92,6 +95,7 @@ class Hand(Struct, frozen=True):
             model=want.model,
             label=str(label),
             known=self.known,
+            before=self.before_create,
             **_lifetime(want.life),
         )
         return RecordedCache.of(want, LiveCache.of(want.provider, seen), counted=True)

@@ -5,7 +5,7 @@ What applying a change would ask of its provider, found by applying it to one th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 
 from provisioner.applier.hand import Hand, perform
@@ -45,8 +45,9 @@ class _Listener:
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> CachedContext:
-        del content, known
+        del content, known, before
         life = _life(ttl, expires_at)
         self.calls.append(Call(method="POST", path="cachedContents", life=life))
         return self._granted("cachedContents/new", life, model=model, label=label)

@@ -44,15 +44,17 @@ from provisioner.model import (
     Plan,
     RecordedAnnotation,
     RecordedCache,
+    Refresh,
     Replace,
     Result,
     Retire,
     State,
     name_of_change,
 )
-from provisioner.planner import believable, plan, unsaved
+from provisioner.planner import believable, plan, unsaved, valid_until
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
+from provisioner.state import Ledger
 
 SHARED = (
     "Another checkout with the same stack name in the same project shares these caches: "
@@ -120,7 +122,7 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
             held.ledger.record(fact)
         for provider, scope in seen.scopes.items():
             held.ledger.note_scope(provider, scope)
-        return await _perform(errand, told, held, seen, run)
+        return await _perform(errand, told, desired, held, seen, run)
 
 
 def _plan(errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey) -> Plan:
@@ -150,7 +152,14 @@ async def _ask(errand: Errand) -> None:
         raise Refused("Declined; nothing was changed.")
 
 
-async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Run) -> Ended:
+async def _perform(
+    errand: Errand,
+    told: Plan,
+    desired: tuple[Desired, ...],
+    held: Held,
+    seen: Survey,
+    run: Run,
+) -> Ended:
     ledger = held.ledger
     before, hidden = ledger.state, {*errand.hidden, *_dying(told)}
 
@@ -161,8 +170,13 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
             document = handles_bytes(known, hidden=hidden, now=seen.present())
             await asyncio.to_thread(publish, spot.home, spot.name, document)
 
+    def stop_waiting() -> None:
+        for client in seen.clients.values():
+            client.stop_waiting()
+
     results: list[Result] = []
-    with listening() as interruption:
+    due = _Due(errand, run, ledger, desired, told, results)
+    with listening(stop_waiting) as interruption:
         try:
             with progress(told, results, colour=errand.colour, quiet=run.is_quiet) as report:
                 await apply(
@@ -173,6 +187,7 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
                     save_and_publish,
                     report,
                     letters=_letters,
+                    due=due.refreshes,
                     parallelism=errand.parallelism,
                     stopping=lambda: interruption.is_asked() or ledger.is_lost,
                 )
@@ -195,6 +210,52 @@ async def _perform(errand: Errand, told: Plan, held: Held, seen: Survey, run: Ru
         labelled=labelled(seen.live, ledger.state),
         ahead=seen.present() - clock.now(),
     )
+
+
+class _Due:
+    """What comes due while a plan is carried out that takes longer than it is valid."""
+
+    def __init__(
+        self,
+        errand: Errand,
+        run: Run,
+        ledger: Ledger,
+        desired: tuple[Desired, ...],
+        told: Plan,
+        results: list[Result],
+    ) -> None:
+        self._errand, self._run, self._ledger = errand, run, ledger
+        self._desired, self._told, self._results = desired, told, results
+        self._valid_until = valid_until(told)
+
+    async def refreshes(self) -> tuple[Refresh, ...]:
+        """Once the plan is no longer valid: LIST and plan again, and refresh what is due."""
+        now = clock.now()
+        if self._valid_until is None or now < self._valid_until:
+            return ()
+        self._run.reach.look_again()
+        errand, state = self._errand, self._ledger.state
+        seen = await survey(
+            self._run.reach,
+            errand.place,
+            self._desired,
+            state,
+            now=now,
+            accept_scope=errand.accept_scope,
+        )
+        fresh = errand.refine(_plan(errand, self._desired, state, seen, now))
+        self._valid_until = valid_until(fresh)
+        under_way = self._under_way()
+        return tuple(
+            change
+            for change in fresh.changes
+            if isinstance(change, Refresh) and change.want.name not in under_way
+        )
+
+    def _under_way(self) -> set[str]:
+        """Names whose turn in this run is still to come."""
+        done = {name_of_change(result.change) for result in self._results}
+        return {name_of_change(change) for change in self._told.pending} - done
 
 
 def _letters() -> str:

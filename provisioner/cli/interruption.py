@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -26,6 +26,7 @@ class Interruption:
     """Whether, and by which signal, this run was asked to end."""
 
     status: Status | None = None
+    on_first: Callable[[], None] = lambda: None
 
     def is_asked(self) -> bool:
         return self.status is not None
@@ -33,17 +34,22 @@ class Interruption:
     def note(self, number: signal.Signals, task: asyncio.Task[object]) -> None:
         if self.status is None:
             self.status = _SIGNALS[number]
+            self.on_first()
             tell("Interrupted: finishing what is in flight. Once more leaves at once.")
         else:
             task.cancel()
 
 
 @contextmanager
-def listening() -> Iterator[Interruption]:
-    """Take signals as requests to the current task, for as long as the block lasts."""
+def listening(on_first: Callable[[], None]) -> Iterator[Interruption]:
+    """
+    Take signals as requests to the current task, for as long as the block lasts.
+
+    The first one calls *on_first*, which ends what only waits.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # noqa: S101  # we are in a coroutine
-    interruption = Interruption()
+    interruption = Interruption(on_first=on_first)
 
     def notice(number: int, frame: FrameType | None) -> None:
         del frame

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from provisioner.applier import apply
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
-from provisioner.errors import CacheNotFound, ContentChanged, StateError
+from provisioner.errors import CacheNotFound, ContentChanged, Interrupted, StateError
 from provisioner.model import (
     Change,
+    Create,
     Desired,
     DesiredCache,
     Done,
@@ -23,13 +25,15 @@ from provisioner.model import (
     NotAttempted,
     Plan,
     RecordedCache,
+    Refresh,
     Result,
     Settings,
     State,
     Ttl,
+    name_of_change,
 )
 from tests.builders import HOUR, NOW, STACK, annotation, desired
-from tests.world import Cut, MemoryCaches, World, lost_answer
+from tests.world import Cut, MemoryCaches, World, lost_answer, nothing_due
 
 A, B = desired("a"), desired("b")
 EDITED = desired("a", "y")
@@ -245,6 +249,7 @@ class Desk:
     world: World = field(default_factory=World)
     read: Callable[[DesiredCache], CacheContent] = lambda _: CacheContent()
     stopping: Callable[[], bool] = lambda: False
+    due: Callable[[], Awaitable[Iterable[Refresh]]] = nothing_due
     facts: list[Fact] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
@@ -263,6 +268,7 @@ class Desk:
                 publish,
                 self.results.append,
                 letters=lambda: next(self.world.letters),
+                due=self.due,
                 parallelism=parallelism,
                 stopping=self.stopping,
             )
@@ -281,6 +287,54 @@ def test_content_that_changed_meanwhile() -> None:
     desk.apply(*desk.world.plan([A, B]).changes)
 
     assert [type(result.outcome) for result in desk.results] == [Failed, Done]
+
+
+def test_what_dies_first_is_refreshed_first() -> None:
+    """Refreshes and adoptions go first, the nearest expiry before all, and then creates."""
+    early = Settings(refresh_before=3 * HOUR)
+    manifest: list[Desired] = [
+        desired("a", life=Ttl(7 * HOUR), settings=early),
+        desired("b", settings=early),
+    ]
+    world = lived(manifest, hours=4)
+
+    world.run([desired("0", "new"), *manifest])
+
+    names = [name_of_change(result.change) for result in world.results]
+    assert names == ["b", "a", "0"]
+
+
+def test_what_came_due_meanwhile_goes_before_a_create() -> None:
+    """When the plan is no longer valid, what came due is refreshed before the next create."""
+    world = lived([A])
+    desk = Desk(world=world)
+    world.now += 5.5 * HOUR
+    [refresh] = [change for change in world.plan([A]).changes if isinstance(change, Refresh)]
+    pending = [(refresh,), ()]
+
+    async def due() -> Iterable[Refresh]:
+        return pending.pop(0)
+
+    desk.due = due
+    desk.apply(*(change for change in world.plan([A, B]).changes if change != refresh))
+
+    assert [type(result.change) for result in desk.results] == [Refresh, Create]
+    assert [type(result.outcome) for result in desk.results] == [Done, Done]
+
+
+def test_a_wait_that_an_interruption_ends() -> None:
+    """What waited for a quota when the run was interrupted was not attempted."""
+
+    class Waiting(MemoryCaches):
+        async def create(self, content: CacheContent, **rest: Any) -> CachedContext:  # noqa: ANN401
+            del content, rest
+            raise Interrupted("the run is ending; this was not sent")
+
+    desk = Desk()
+    desk.world.remote = Waiting(lambda: NOW)
+    desk.apply(*desk.world.plan([A]).changes)
+
+    assert [type(result.outcome) for result in desk.results] == [NotAttempted]
 
 
 def test_a_bug_is_no_failure() -> None:
@@ -358,11 +412,18 @@ class Counting(MemoryCaches):
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> CachedContext:
         await asyncio.sleep(0)
         self.held -= 1
         return await super().create(
-            content, model=model, label=label, ttl=ttl, expires_at=expires_at, known=known
+            content,
+            model=model,
+            label=label,
+            ttl=ttl,
+            expires_at=expires_at,
+            known=known,
+            before=before,
         )
 
 

@@ -167,6 +167,7 @@ class GeminiContextCache:
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> CachedContext:
         """
         Make a cache.  With neither `ttl` nor `expires_at` it lives for `default_ttl`.
@@ -175,9 +176,11 @@ class GeminiContextCache:
         is not named in *known*.  Where the label does not end in `~` and four letters of
         this create's own, it must not be older than this call either.  Without a label, an
         unknown outcome is a NetworkError.
+
+        *before* is awaited each time that the quota would let a request out, just before it.
         """
         request = self._creation(content, model, label, ttl, expires_at)
-        return await self._creations.make(request, label=label, known=known)
+        return await self._creations.make(request, label=label, known=known, before=before)
 
     async def ensure(
         self,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -56,15 +56,24 @@ class Creations:
         """Labels under which a request went out that may make a cache besides ours."""
         return frozenset(self._unanswered)
 
-    async def make(self, request: Request, *, label: str, known: Collection[str]) -> CachedContext:
-        """Make one cache.  Raises CacheError."""
+    async def make(
+        self,
+        request: Request,
+        *,
+        label: str,
+        known: Collection[str],
+        before: Callable[[], Awaitable[None]] | None,
+    ) -> CachedContext:
+        """Make one cache; *before* is awaited under each permit.  Raises CacheError."""
         sent = Sent(label=label, known=known, at=self._clock(), met=len(self._acquaintances))
 
         def search(caches: list[CachedContext], server: datetime | None) -> CachedContext | None:
             here = self._clock()
             return sent.found_in(caches, self._acquaintances, now=here, server_now=server or here)
 
-        return await self._make(_Creation(request=request, label=label, search=search))
+        return await self._make(
+            _Creation(request=request, label=label, search=search, before=before)
+        )
 
     async def ensure(self, request: Request, *, label: str) -> CachedContext:
         """
@@ -111,6 +120,9 @@ class Creations:
     async def _attempt(self, creation: _Creation) -> CachedContext:
         """One try.  Raises a Failed only where another try makes no second cache."""
         async with self._line.permit(Verb.CREATE) as permit:
+            if creation.before:
+                await creation.before()
+                permit.begin()
             if creation.lost or creation.looks_first:
                 if found := await self._look(creation):
                     permit.unused()
@@ -178,6 +190,7 @@ class _Creation:
     request: Request
     label: str
     search: _Search
+    before: Callable[[], Awaitable[None]] | None = None
     looks_first: bool = False
     lost: Failed | None = None
     """The last try whose outcome is unknown."""
