@@ -16,6 +16,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.applier.hand import Hand, LiveCaches, perform
 from provisioner.applier.rehearsal import rehearse
@@ -80,7 +81,8 @@ async def apply(
 
     async def before_create() -> None:
         async with turn:
-            refreshes = [_Work(change, perform(change, hand)) for change in await due()]
+            alone = replace(hand, before_create=None)
+            refreshes = [_Work(change, perform(change, alone)) for change in await due()]
             await crew.run(sorted(refreshes, key=_urgency), crew.make)
 
     hand = Hand(plan, caches, read, _known(plan), letters, before_create)

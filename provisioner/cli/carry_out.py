@@ -175,7 +175,7 @@ async def _perform(
             client.stop_waiting()
 
     results: list[Result] = []
-    due = _Due(errand, run, ledger, desired, told, results)
+    due = _Due(errand, run, ledger, desired, told, seen, results)
     with listening(stop_waiting) as interruption:
         try:
             with progress(told, results, colour=errand.colour, quiet=run.is_quiet) as report:
@@ -222,28 +222,23 @@ class _Due:
         ledger: Ledger,
         desired: tuple[Desired, ...],
         told: Plan,
+        seen: Survey,
         results: list[Result],
     ) -> None:
         self._errand, self._run, self._ledger = errand, run, ledger
-        self._desired, self._told, self._results = desired, told, results
+        self._desired, self._told, self._seen, self._results = desired, told, seen, results
         self._valid_until = valid_until(told)
 
     async def refreshes(self) -> tuple[Refresh, ...]:
         """Once the plan is no longer valid: LIST and plan again, and refresh what is due."""
-        now = clock.now()
-        if self._valid_until is None or now < self._valid_until:
+        if self._valid_until is None or self._seen.present() < self._valid_until:
             return ()
         self._run.reach.look_again()
         errand, state = self._errand, self._ledger.state
-        seen = await survey(
-            self._run.reach,
-            errand.place,
-            self._desired,
-            state,
-            now=now,
-            accept_scope=errand.accept_scope,
+        self._seen = await survey(
+            self._run.reach, errand.place, self._desired, state, accept_scope=errand.accept_scope
         )
-        fresh = errand.refine(_plan(errand, self._desired, state, seen, now))
+        fresh = errand.refine(_plan(errand, self._desired, state, self._seen))
         self._valid_until = valid_until(fresh)
         under_way = self._under_way()
         return tuple(
