@@ -42,6 +42,11 @@ from typing import Any
 
 from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
 
+MOST_PROBLEMS = 50
+"""So many problems of a manifest are shown; the rest is counted."""
+LONGEST = 500
+"""Characters of a problem's sentence, or of its key, that are shown."""
+
 
 class CtxprovError(Exception):
     """
@@ -185,12 +190,17 @@ class Problem:
 
     @property
     def sentence(self) -> str:
-        """The message with its note."""
-        return f"{self.message} ({self.note})" if self.note else self.message
+        """The message with its note, cut where it is longer than anyone reads."""
+        return clipped(f"{self.message} ({self.note})" if self.note else self.message)
 
     def __str__(self) -> str:
-        key = f"{self.where}: " if self.where else ""
+        key = f"{clipped(self.where)}: " if self.where else ""
         return f"{self.file}:{self.line}:{self.column}: {key}{self.sentence}"
+
+
+def clipped(text: str, most: int = LONGEST) -> str:
+    """*text*, or as much of it as *most* characters hold, with a mark."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def told_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -221,7 +231,9 @@ class ManifestError(CtxprovError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = told_once(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        rest = len(self.problems) - MOST_PROBLEMS
+        more = [f"… and {rest:,} more problems"] if rest > 0 else []
+        super().__init__("\n".join([*map(str, self.problems[:MOST_PROBLEMS]), *more]))
 
 
 class StateError(CtxprovError):

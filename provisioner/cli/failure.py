@@ -11,14 +11,19 @@ import click
 
 from provisioner.cli.status import Status
 from provisioner.errors import (
+    MOST_PROBLEMS,
     CtxprovError,
     ManifestError,
     Problem,
     Refused,
     ScopeRefused,
     StateLocked,
+    clipped,
 )
 from provisioner.render.escape import plain
+
+_LONGEST = 4_000
+"""Characters of one failure; what a server or a file contributes to it is cut much earlier."""
 
 
 def explain(error: Exception) -> Status:
@@ -34,7 +39,7 @@ def tell_error(error: CtxprovError) -> Status:
     """Print an expected failure, made harmless."""
     if isinstance(error, ManifestError):
         return tell_problems(error.problems)
-    click.echo(f"Error: {plain(str(error))}", err=True)
+    click.echo(f"Error: {plain(clipped(str(error), _LONGEST))}", err=True)
     return _status_of(error)
 
 
@@ -46,11 +51,13 @@ def tell_usage(error: click.UsageError) -> Status:
 
 
 def tell_problems(problems: Sequence[Problem]) -> Status:
-    """Print what is wrong with a manifest, a line each."""
-    for problem in problems:
+    """Print what is wrong with a manifest: a line each of the first, and how many there are."""
+    for problem in problems[:MOST_PROBLEMS]:
         click.echo(plain(str(problem)), err=True)
     count = len(problems)
-    click.echo(f"{count} problem{'s' * (count != 1)}; nothing was changed.", err=True)
+    if count > MOST_PROBLEMS:
+        click.echo(f"… and {count - MOST_PROBLEMS:,} more.", err=True)
+    click.echo(f"{count:,} problem{'s' * (count != 1)}; nothing was changed.", err=True)
     return Status.FAILED
 
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import click
 
-from provisioner.errors import Problem
+from provisioner.errors import MOST_PROBLEMS, Problem
 from provisioner.render.escape import plain
 
 
-def tell_warnings(warnings: Sequence[Problem], *, most: int | None) -> None:
-    """Tell the first *most* of them; the rest is counted."""
+def tell_warnings(warnings: Sequence[Problem], *, most: int = MOST_PROBLEMS) -> None:
+    """Print the first *most* of them; the rest is counted."""
     for warning in warnings[:most]:
         tell(f"warning: {warning}")
-    rest = 0 if most is None else len(warnings) - most
-    if rest > 0:
-        tell(f"… and {rest:,} more warnings; ctxprov validate tells all of them.")
+    if (rest := len(warnings) - most) > 0:
+        hint = "; ctxprov validate shows more of them" if most < MOST_PROBLEMS else ""
+        tell(f"… and {rest:,} more warnings{hint}.")
 
 
 def tell(sentence: str) -> None:

@@ -94,7 +94,7 @@ def _validated(
             problems.add(one, destination_problems(manifest, with_state=True))
             warnings.add(one, resolution.warnings)
             sound += [] if exposed else [(one, manifest, resolution.desired)]
-    tell_warnings(warnings.told(), most=None)
+    tell_warnings(warnings.told())
     for one, manifest, desired in sound:
         _tell(one, manifest, desired, every)
     return tell_problems(told) if (told := problems.told()) else Status.OK

@@ -23,6 +23,9 @@ from provisioner.shapes import schema_bytes
 Kind: TypeAlias = Literal["manifest", "fragment"]
 """`ctxprov.yaml` has the shape of a manifest, the files beside it that of a fragment."""
 
+_EXPLAINED = 100
+"""So many caches of one file are explained; each takes a millisecond, and a file has thousands."""
+
 
 class Shape(Struct, frozen=True):
     """What is wrong with the shape of a document, and what is right."""
@@ -46,9 +49,22 @@ def shape_of(document: Document, kind: Kind) -> Shape:
         return Shape(explain(document, root, schema(kind)), {}, framed=False)
     fits = validator(kind, "caches").is_valid
     right = {name: keys for name, keys in caches.items() if fits({name: keys})}
-    wrong = {name: keys for name, keys in caches.items() if name not in right}
-    problems = explain(document, {**root, "caches": wrong}, schema(kind))
+    wrong = [name for name in caches if name not in right]
+    told = {name: caches[name] for name in wrong[:_EXPLAINED]}
+    problems = explain(document, {**root, "caches": told}, schema(kind))
+    problems += _rest(document, wrong[_EXPLAINED:])
     return Shape(problems, right, validator(kind).is_valid({**root, "caches": {}}))
+
+
+def _rest(document: Document, names: Sequence[str]) -> list[Problem]:
+    """One problem for all caches whose own are not explained."""
+    if not names:
+        return []
+    message = (
+        f"is wrong as well, and so are {len(names) - 1:,} more of this file: repair the others "
+        "first, and their problems are shown"
+    )
+    return [document.problem(("caches", names[0]), message)]
 
 
 def misfits(layers: Sequence[Layer]) -> list[Problem]:

@@ -103,3 +103,48 @@ def test_every_command_that_reads_a_manifest() -> None:
     assert len(found) > 15
     for name, command in found.items():
         assert any("--max-caches" in param.opts for param in command.params), name
+
+
+FLOODS = {
+    "malformed names": [f"N{n}: {{}}" for n in range(20_000)],
+    "unknown keys": [f"a{n}: {{provider: claude, nonsense{n}: 1}}" for n in range(5_000)],
+    "unknown keys of one cache": [
+        f"a: {{provider: claude, {', '.join(f'nonsense{n}: 1' for n in range(5_000))}}}"
+    ],
+    "duplicate keys": ["a: {provider: claude}" for _ in range(5_000)],
+    "one long key": [f"'{'n' * 1_000_000}': {{}}"],
+    "one long value": [f"a: {{provider: '{'n' * 1_000_000}'}}"],
+    "files that are missing": [
+        f"a{n}: {{provider: claude, model: m, content: '{'d/' * 100}{n}.md'}}" for n in range(900)
+    ],
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_floods_of_problems(stage: Stage, flood: str) -> None:
+    """However much is wrong, a screen or two says what, and how much more there is."""
+    stage.write(*FLOODS[flood])
+    for words in (("validate", "."), ("plan", "."), ("plan", ".", "--out", "github=-")):
+        told = stage.run(*words)
+        assert told.status == 1
+        assert len(told.out) + len(told.err) < 60_000
+        assert "more" in told.err or flood.startswith("one")
+
+
+def test_the_rest_is_counted(stage: Stage) -> None:
+    """Fifty problems are shown, and the rest is counted."""
+    stage.write(*(f"N{n}: {{}}" for n in range(70)))
+    lines = stage.run("validate", ".").err.splitlines()
+    assert lines[-2:] == ["… and 90 more.", "140 problems; nothing was changed."]
+    assert len(lines) == 52
+
+
+def test_floods_of_warnings(stage: Stage) -> None:
+    """Warnings are counted likewise, also by validate."""
+    stage.write(
+        *(f"a{n}: {{{GEMINI}, content: a.md}}" for n in range(90)),
+        a="less than the minimum",
+    )
+    told = stage.run("validate", ".")
+    assert told.status == 0
+    assert "… and 40 more warnings." in told.err
