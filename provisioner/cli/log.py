@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from provisioner.cli.speech import tell
 from provisioner.render.escape import plain
+
+_OURS = logging.getLogger("provisioner")
 
 
 class _Harmless(logging.Formatter):
@@ -19,3 +22,17 @@ def start_log(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    _OURS.handlers.clear()
+
+
+class _Warnings(logging.Handler):
+    """Shows what our own library warns of, such as git's words about a remote."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(f"warning: {record.getMessage()}")
+
+
+def show_warnings() -> None:
+    """Show warnings without a log; nothing is shown twice."""
+    if not _OURS.handlers:
+        _OURS.addHandler(_Warnings(logging.WARNING))

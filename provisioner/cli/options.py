@@ -12,7 +12,7 @@ import click
 
 from provisioner.cli import clock
 from provisioner.cli.expand import expanded
-from provisioner.cli.log import start_log
+from provisioner.cli.log import show_warnings, start_log
 from provisioner.environment import process_environment
 from provisioner.manifest import USUAL_CACHES, at_most
 from provisioner.model import Desired, Plan
@@ -177,6 +177,8 @@ def _start_log(ctx: click.Context, param: click.Parameter, level: str | None) ->
     del ctx, param
     if level:
         start_log(level)
+    else:
+        show_warnings()
 
 
 log_option = click.option(

@@ -30,7 +30,7 @@ from provisioner.homes.repository import Pushed, Repository
 TERM = timedelta(minutes=5)
 """Of a lock.  Each renewal is a commit, so there should be few."""
 
-_LOG = logging.getLogger("ctxprov.git")
+_LOG = logging.getLogger("provisioner.git")
 _SCHEME = "git+branch:"
 _TRIES = 30
 _PAUSES = (0.2, 1.0)
@@ -49,8 +49,12 @@ def home_at(
     branch = address[len(_SCHEME) :]
     if not branch or branch.startswith("/"):
         raise StateError(f"{address!r} names no branch: it is git+branch:NAME.")
-    repository = Repository(folder=root, branch=branch, environ=environ, warn=_LOG.warning)
+    repository = Repository(folder=root, branch=branch, environ=environ, warn=_warn)
     return Leased(GitFiles(repository), now=clock, term=TERM)
+
+
+def _warn(warning: str) -> None:
+    _LOG.warning("git: %s", warning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,12 @@ TIMEOUT = 60.0
 """Seconds that one call of git may take."""
 
 _BORROWED = re.compile(
-    r"(?:http|credential|url|user|author|committer)\."
+    r"(?:http|credential|ssh|url|user|author|committer)\."
     r"|core\.(?:sshcommand|askpass)$"
-    r"|remote\.(?s:.*)\.(?:url|pushurl)$"
+    r"|remote\.(?s:.*)\.(?:url|pushurl|proxy|proxyauthmethod)$"
 )
 """
-URL, credentials, headers, identity.
+URL and proxy, credentials, headers, identity.
 
 An ssh command is a credential: with its input `ssh-key`, actions/checkout writes the key into
 `core.sshCommand` of the checkout.  What only names a program (`remote.NAME.uploadpack` and

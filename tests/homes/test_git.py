@@ -370,3 +370,43 @@ def test_a_wire_that_breaks(clone: Callable[..., Path], remote: Path, tmp_path: 
     assert not broken.exists()
     assert home.read("a.json") == Found(content=b"two", version=second)
     assert git(remote, "rev-list", "--count", "live") == "2"
+
+
+def test_what_the_checkout_may_name(
+    clone: Callable[..., Path], remote: Path, tmp_path: Path
+) -> None:
+    """Of a clone's own configuration the remote's URL and what authenticates there are taken."""
+    folder, ran = clone("here"), tmp_path / "ran"
+    for key in ("core.fsmonitor", "core.gitProxy", "remote.origin.uploadpack"):
+        git(folder, "config", key, f"touch {ran}; false")
+    git(folder, "config", "remote.origin.receivepack", f"touch {ran}; false")
+    git(folder, "config", "core.hooksPath", str(tmp_path / "hooks"))
+    hook = tmp_path / "hooks" / "pre-push"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\ntouch {ran}\nexit 1\n")
+    hook.chmod(0o755)
+    files(folder).write("a.json", b"one", expected=None)
+    assert git(remote, "show", "live:a.json") == "one"
+
+    git(folder, "config", "protocol.ext.allow", "always")
+    git(folder, "remote", "set-url", "origin", f"ext::sh -c touch% {ran}")
+    with pytest.raises(StateError, match="transport 'ext' not allowed"):
+        files(folder).read("a.json")
+
+    assert not ran.exists()
+
+
+def test_what_a_remote_warns_of(clone: Callable[..., Path], remote: Path, tmp_path: Path) -> None:
+    """What git warns of beside an answer of the remote is passed on."""
+    folder, wire = clone("here"), tmp_path / "wire"
+    wire.write_text('#!/bin/sh\necho "warning: moved" >&2; shift; exec sh -c "$1"\n')
+    wire.chmod(0o755)
+    git(folder, "config", "core.sshCommand", str(wire))
+    git(folder, "config", "ssh.variant", "simple")
+    git(folder, "remote", "set-url", "origin", f"ssh://nowhere{remote}")
+    warnings: list[str] = []
+    repository = Repository(folder=folder, branch="live", environ=ENVIRON, warn=warnings.append)
+
+    assert repository.tip() is None
+
+    assert warnings == ["moved"]
