@@ -94,11 +94,12 @@ def home_of(frame: Frame, address: str | None) -> Home:
 
 def _home(address: str, root: Path, *, top: Path | None) -> Home:
     """The home at *address*; a folder is written to inside of *top* alone, if that is given."""
+    environ = process_environment()
     if top and not is_remote(address):
-        from provisioner.homes.disk import DiskHome  # noqa: PLC0415  # asyncio, for those who write
+        from provisioner.homes import disk  # noqa: PLC0415  # asyncio, for those who write
 
-        return DiskHome(root / address, top=top)
-    return open_home(address, root=root, environ=process_environment(), clock=clock.now)
+        return disk.home_at(address, root=root, environ=environ, clock=clock.now, top=top)
+    return open_home(address, root=root, environ=environ, clock=clock.now)
 
 
 def home_at(address: str) -> Home:

@@ -37,11 +37,16 @@ _BEGINNING = b'{"id":'
 
 
 def home_at(
-    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+    address: str,
+    *,
+    root: Path,
+    environ: Mapping[str, str],
+    clock: Callable[[], datetime],
+    top: Path | None = None,
 ) -> DiskHome:
-    """The folder *address*, relative to *root*; it need not be there yet."""
+    """The folder *address*, relative to *root*; it need not be there yet.  *top* bounds it."""
     del environ, clock
-    return DiskHome(root / address)
+    return DiskHome(root / address, top=top)
 
 
 class DiskHome(Struct, frozen=True):
