@@ -11,7 +11,7 @@ one that runs things side by side.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -30,6 +30,7 @@ from provisioner.model import (
     Create,
     DesiredCache,
     Done,
+    Exists,
     Fact,
     Failed,
     Keep,
@@ -40,14 +41,18 @@ from provisioner.model import (
     Note,
     Outcome,
     Plan,
+    RecordedCache,
     Refresh,
     Replace,
     Result,
+    name_of_change,
+    provider_of_change,
 )
 
 __all__ = ["LiveCaches", "apply", "rehearse"]
 
 INTERRUPTED = "interrupted before its turn"
+UNSHOWN = "the cache of this project that was made first does not show: check key and project"
 HALF_WAY = "made and recorded; the next run retires the old cache"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -64,6 +69,8 @@ async def apply(
     due: Callable[[], Awaitable[Iterable[Refresh]]],
     parallelism: int,
     stopping: Callable[[], bool],
+    probing: Collection[str] = (),
+    probed: Callable[[str, bool], None] = lambda _provider, _shown: None,
 ) -> None:
     """
     Perform *plan*, at most *parallelism* changes at a time.
@@ -75,8 +82,18 @@ async def apply(
     raised here.  *due* is asked before each create, and returns the refreshes that came due
     since the plan was made: they are performed first.  Once *stopping* says so nothing new
     begins.  An error that is not a `CacheError` is a bug: it cancels what is in flight.
+
+    Of the names in *probing* one of each provider is made first; the others wait until a GET
+    shows that cache, and are not attempted if it does not.  *probed* receives the answer.
     """
-    crew = _Crew(record, report, parallelism, stopping)
+    made: dict[str, RecordedCache] = {}
+
+    def note(fact: Fact) -> None:
+        if isinstance(fact, Exists):
+            made[fact.record.name] = fact.record
+        record(fact)
+
+    crew = _Crew(note, report, parallelism, stopping)
     turn = asyncio.Lock()
 
     async def before_create() -> None:
@@ -88,7 +105,11 @@ async def apply(
     hand = Hand(plan, caches, read, _known(plan), letters, before_create)
     works = [_Work(change, perform(change, hand)) for change in plan.changes if _works(change)]
     makes = sorted((work for work in works if _makes(work.change)), key=_urgency)
-    half_way = await crew.run(makes, crew.make)
+    first, waiting = _apart(makes, probing)
+    half_way = await crew.run(first, crew.make)
+    if waiting:
+        shown = await _shown(waiting, probing, made, hand, probed)
+        half_way += await crew.run(waiting, lambda work: crew.make_after(work, shown))
     rest = [*half_way, *(work for work in works if not _makes(work.change))]
     try:
         await publish()
@@ -140,6 +161,13 @@ class _Crew(Struct, frozen=True):
             return self._end(work, Failed(error))
         return _old_of(work.change) is not None or self._end(work, Done())
 
+    async def make_after(self, work: _Work, shown: Collection[str]) -> bool:
+        """The same, if the probe of its provider is *shown*."""
+        if provider_of_change(work.change) in shown:
+            return await self.make(work)
+        await work.facts.aclose()
+        return self._end(work, NotAttempted(UNSHOWN, refused=True))
+
     async def finish(self, work: _Work) -> bool:
         """Go on to the end."""
         try:
@@ -158,6 +186,44 @@ class _Crew(Struct, frozen=True):
     def _end(self, work: _Work, outcome: Outcome) -> bool:
         self.report(Result(work.change, outcome))
         return False
+
+
+def _apart(works: Iterable[_Work], probing: Collection[str]) -> tuple[list[_Work], list[_Work]]:
+    """What begins at once, the first of *probing* in each provider included, and what waits."""
+    first: list[_Work] = []
+    waiting: list[_Work] = []
+    probed: set[str] = set()
+    for work in works:
+        name, provider = name_of_change(work.change), provider_of_change(work.change)
+        waits = name in probing and provider in probed
+        if name in probing:
+            probed.add(provider)
+        (waiting if waits else first).append(work)
+    return first, waiting
+
+
+async def _shown(
+    waiting: Iterable[_Work],
+    probing: Collection[str],
+    made: Mapping[str, RecordedCache],
+    hand: Hand,
+    probed: Callable[[str, bool], None],
+) -> frozenset[str]:
+    """The providers that show what was made first in them."""
+    shown = set()
+    for provider in sorted({provider_of_change(work.change) for work in waiting}):
+        probes = [
+            made[name] for name in probing if name in made and made[name].provider == provider
+        ]
+        try:
+            is_shown = bool(probes) and await hand.shows(probes[0])
+        except CacheError:
+            continue  # nothing is proven; the next run looks again
+        if probes:
+            probed(provider, is_shown)
+        if is_shown:
+            shown.add(provider)
+    return frozenset(shown)
 
 
 def _works(change: Change) -> bool:

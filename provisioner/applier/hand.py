@@ -118,6 +118,10 @@ class Hand(Struct, frozen=True):
                 raise
         return await self.create(want)
 
+    async def shows(self, record: RecordedCache) -> bool:
+        """Whether the provider shows to a GET what it has just answered for."""
+        return await self.caches[record.provider].get_cache(record.handle) is not None
+
     async def retire(self, live: LiveCache, after: timedelta) -> Retired | Gone:
         """Shorten its life to *after*; one that dies sooner by itself needs no call."""
         if after == timedelta():

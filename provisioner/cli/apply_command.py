@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
+from provisioner.cli.brake import accept_missing_option
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.checkout import commit_here
 from provisioner.cli.failure import tell_error, tell_usage
@@ -47,6 +48,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     replace: tuple[str, ...]
     allow_empty: bool
     accept_scope: bool
+    accept_missing: bool
     parallelism: int
     lock_timeout: timedelta
     targets: tuple[str, ...]
@@ -68,6 +70,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 @options.replace_option
 @options.allow_empty_option
 @options.accept_scope_option
+@accept_missing_option
 @options.parallelism_option
 @options.lock_timeout_option
 @options.target_option
@@ -176,6 +179,7 @@ def _keeping(asked: Asked, ended: Ended | None) -> Work:
         emulator=asked.emulator,
         address=asked.address,
         accept_scope=asked.accept_scope,
+        accept_missing=asked.accept_missing,
         parallelism=asked.parallelism,
         lock_timeout=asked.lock_timeout,
         models=asked.models,
@@ -216,6 +220,7 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         approve=approve,
         auto_approve=asked.auto_approve or approved is not None,
         accept_scope=asked.accept_scope,
+        accept_missing=asked.accept_missing,
         parallelism=asked.parallelism,
         lock_timeout=asked.lock_timeout,
         colour=asked.colour,

@@ -18,6 +18,7 @@ from msgspec import Struct
 from provisioner.applier import apply
 from provisioner.cache import CacheContent
 from provisioner.cli import clock, terminal
+from provisioner.cli.brake import Notes, braked
 from provisioner.cli.holding import Held, held_state
 from provisioner.cli.interruption import Interruption, listening
 from provisioner.cli.place import Place
@@ -38,9 +39,11 @@ from provisioner.model import (
     Delete,
     Desired,
     DesiredCache,
+    Done,
     Failed,
     Forget,
     NotAttempted,
+    Outcome,
     Plan,
     RecordedAnnotation,
     RecordedCache,
@@ -79,6 +82,7 @@ class Errand(Struct, frozen=True, kw_only=True):
     """Raises Refused if the plan does more than was approved elsewhere, or than limits allow."""
     auto_approve: bool
     accept_scope: bool
+    accept_missing: bool = False
     parallelism: int
     lock_timeout: timedelta
     colour: bool
@@ -108,7 +112,14 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         seen = await survey(
             run.reach, errand.place, desired, state, accept_scope=errand.accept_scope
         )
-        told = errand.refine(_plan(errand, desired, state, seen))
+        told, found = braked(
+            _plan(errand, desired, state, seen),
+            state,
+            seen,
+            accept_missing=errand.accept_missing or errand.destroy,
+            accept_scope=errand.accept_scope,
+        )
+        told = errand.refine(told)
         if not run.is_quiet:
             show_plan(
                 Told(plan=told, prices=errand.prices),
@@ -122,7 +133,8 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
             held.ledger.record(fact)
         for provider, scope in seen.scopes.items():
             held.ledger.note_scope(provider, scope)
-        return await _perform(errand, told, desired, held, seen, run)
+        notes = Notes(held.ledger, state, found)
+        return await _perform(errand, told, desired, held, seen, notes, run)
 
 
 def _plan(errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey) -> Plan:
@@ -158,6 +170,7 @@ async def _perform(
     desired: tuple[Desired, ...],
     held: Held,
     seen: Survey,
+    notes: Notes,
     run: Run,
 ) -> Ended:
     ledger = held.ledger
@@ -183,13 +196,15 @@ async def _perform(
                     told,
                     seen.clients,
                     errand.read,
-                    ledger.record,
+                    notes.record,
                     save_and_publish,
                     report,
                     letters=_letters,
                     due=due.refreshes,
                     parallelism=errand.parallelism,
                     stopping=lambda: interruption.is_asked() or ledger.is_lost,
+                    probing=notes.probing,
+                    probed=notes.probed,
                 )
         except asyncio.CancelledError:
             if not interruption.is_asked():
@@ -258,12 +273,21 @@ def _letters() -> str:
 
 
 def _status(told: Plan, results: Iterable[Result], interruption: Interruption) -> Status:
-    failed = any(isinstance(result.outcome, Failed | NotAttempted) for result in results)
     return first_of(
         interruption.status or Status.OK,
-        Status.FAILED if failed else Status.OK,
+        *(_status_of(result.outcome) for result in results),
         Status.REFUSED if told.blocked else Status.OK,
     )
+
+
+def _status_of(outcome: Outcome) -> Status:
+    match outcome:
+        case NotAttempted(refused=True):
+            return Status.REFUSED
+        case Failed() | NotAttempted():
+            return Status.FAILED
+        case Done():
+            return Status.OK
 
 
 def _stuck(told: Plan, results: Iterable[Result]) -> frozenset[str]:

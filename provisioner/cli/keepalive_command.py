@@ -11,6 +11,7 @@ import click
 from msgspec.structs import replace
 
 from provisioner.cli import clock, options, terminal
+from provisioner.cli.brake import accept_missing_option
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.checkout import commit_here
 from provisioner.cli.limits import beyond, hold
@@ -45,6 +46,7 @@ from provisioner.state import read_state
 @options.emulator_option
 @options.state_option
 @options.accept_scope_option
+@accept_missing_option
 @options.parallelism_option
 @options.lock_timeout_option
 @options.models_option
@@ -60,6 +62,7 @@ def command(
     emulator: bool,
     address: str | None,
     accept_scope: bool,
+    accept_missing: bool,
     parallelism: int,
     lock_timeout: timedelta,
     models: Path | None,
@@ -87,6 +90,7 @@ def command(
         emulator=emulator,
         address=address,
         accept_scope=accept_scope,
+        accept_missing=accept_missing,
         parallelism=parallelism,
         lock_timeout=lock_timeout,
         models=models,
@@ -103,6 +107,7 @@ def keeping(
     emulator: bool,
     address: str | None,
     accept_scope: bool,
+    accept_missing: bool,
     parallelism: int,
     lock_timeout: timedelta,
     models: Path | None,
@@ -132,6 +137,7 @@ def keeping(
             refine=upkeep.refine,
             auto_approve=True,
             accept_scope=accept_scope,
+            accept_missing=accept_missing,
             parallelism=parallelism,
             lock_timeout=lock_timeout,
             colour=colour,

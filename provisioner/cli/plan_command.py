@@ -12,6 +12,7 @@ from msgspec import Struct
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.base import plan_for_review
+from provisioner.cli.brake import accept_missing_option, braked
 from provisioner.cli.checkout import commit_here
 from provisioner.cli.destinations import check_destinations
 from provisioner.cli.failure import tell_error
@@ -51,6 +52,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     replace: tuple[str, ...]
     allow_empty: bool
     accept_scope: bool
+    accept_missing: bool
     models: Path | None
     targets: tuple[str, ...]
     excludes: tuple[str, ...]
@@ -108,6 +110,7 @@ class _Causes(click.ParamType[frozenset[Cause]]):
 @options.replace_option
 @options.allow_empty_option
 @options.accept_scope_option
+@accept_missing_option
 @options.models_option
 @options.target_option
 @options.exclude_option
@@ -224,7 +227,7 @@ async def _compare(
         wants = uncounted(desired, moved(state, manifest.moved), counts)
         fresh = await count(wants, seen.clients, content_reader(manifest), _doubt)
         remember(place.home, manifest.stack, counts := {**counts, **fresh})
-    return plan(
+    whole = plan(
         with_counts(desired, counts),
         state,
         seen.live,
@@ -235,6 +238,14 @@ async def _compare(
         replace=asked.replace,
         renames=manifest.moved,
     )
+    rest, _ = braked(
+        whole,
+        state,
+        seen,
+        accept_missing=asked.accept_missing,
+        accept_scope=asked.accept_scope,
+    )
+    return rest
 
 
 def _doubt(want: DesiredCache, tokens: int) -> None:

@@ -1,11 +1,16 @@
 """
-See what is live: one LIST, then a GET for each recorded, unexpired cache it did not show.
+See what is live: one LIST, then a GET for recorded, unexpired caches that it did not show.
+
+Up to 20 are asked for one by one, of more than that 20 at random: if one of those answers,
+the LIST is not whole, and the others count as alive by their records.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -27,6 +32,8 @@ from provisioner.providers.gemini import GeminiContextCache
 from provisioner.state import admit
 
 _AT_ONCE = 8
+_ASKED = 20
+"""So many recorded caches that a LIST does not show are asked for by GET."""
 
 
 class Survey(Struct, frozen=True, kw_only=True):
@@ -100,8 +107,11 @@ async def survey(
             accept=accept_scope,
         )
         hidden = [handle for id_, handle in expected.items() if id_ not in shown]
-        found = (*listed, *await _ask(client, hidden))
-        live += (LiveCache.of(name, seen) for seen in found)
+        asked = await _ask(client, _sample(hidden))
+        live += (LiveCache.of(name, seen) for seen in (*listed, *asked))
+        if asked and len(hidden) > _ASKED:
+            reach.warn(f"the list of {client.endpoint}", _lies(client.endpoint, len(hidden)))
+            live += _believed(state, name, {id_ for id_ in expected if id_ not in shown}, asked)
         clients[name] = client
         if warning := _clock(client, listed).warning:
             reach.warn(f"the clock of {client.endpoint}", warning)
@@ -130,6 +140,31 @@ def _key_env(place: Place, provider: str) -> str | None:
             f"The state has caches of the provider {provider}, which the manifest does not "
             "declare any more: declare it until they are gone, so that we know which key to use."
         ) from error
+
+
+def _sample(hidden: Sequence[GeminiHandle]) -> Sequence[GeminiHandle]:
+    """All of a few; of many a few at random."""
+    return hidden if len(hidden) <= _ASKED else random.sample(hidden, _ASKED)
+
+
+def _lies(where: str, count: int) -> str:
+    return (
+        f"{where} lists {count} recorded caches no more, and still shows one of them when it is "
+        "asked for by name: its list is not whole, so none of them counts as missing."
+    )
+
+
+def _believed(
+    state: State, provider: str, ids: AbstractSet[str], asked: Iterable[CachedContext]
+) -> Iterator[LiveCache]:
+    """The recorded caches of *ids* as their records say, but for those that were *asked* for."""
+    answered = {seen.handle.cache_name for seen in asked}
+    for record in _records(state):
+        if record.provider == provider and record.id in ids - answered:
+            yield LiveCache.recorded(record)
+    for retiring in state.retiring.values():
+        if retiring.provider == provider and retiring.id in ids - answered:
+            yield LiveCache.retiring(retiring)
 
 
 async def _ask(client: GeminiContextCache, handles: Iterable[GeminiHandle]) -> list[CachedContext]:

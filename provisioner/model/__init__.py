@@ -29,6 +29,7 @@ from provisioner.model.changes import (
     provider_of_change,
 )
 from provisioner.model.facts import (
+    Disappearance,
     Dropped,
     Exists,
     Fact,
@@ -82,6 +83,7 @@ __all__ = [
     "Desired",
     "DesiredAnnotation",
     "DesiredCache",
+    "Disappearance",
     "Done",
     "Dropped",
     "Edit",

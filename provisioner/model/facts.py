@@ -68,6 +68,17 @@ class Scope(Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ()
 
 
+class Disappearance(Struct, frozen=True, kw_only=True):
+    """The recorded caches of a project that went missing together, and what was done then."""
+
+    since: datetime | None = None
+    """When a run first saw it, by the clock of the project; None once they show again."""
+    failed: bool = False
+    """Whether a cache that was made as a probe did not show."""
+    remade: tuple[str, ...] = ()
+    """Ids of the caches that were made again since."""
+
+
 class State(Struct, frozen=True, kw_only=True):
     """What is remembered of a stack between runs."""
 
@@ -84,6 +95,8 @@ class State(Struct, frozen=True, kw_only=True):
     """Those of the last apply; None in a state of an earlier ctxprov."""
     given: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Ids of caches that another stack has now, and which: neither strays nor twins here."""
+    disappeared: Mapping[str, Disappearance] = field(default_factory=lambda: MappingProxyType({}))
+    """By provider."""
     moved_to: str | None = None
     """The stack that has all of this now; runs under the old name are refused."""
     moved_from: str | None = None

@@ -26,6 +26,8 @@ class NotAttempted(Struct, frozen=True):
     """It was never begun, or not carried to its end, for a reason that lies elsewhere."""
 
     why: str
+    refused: bool = False
+    """Whether a safeguard held it back, so that nothing failed."""
 
 
 Outcome: TypeAlias = Done | Failed | NotAttempted

@@ -96,6 +96,34 @@ class LiveCache(Struct, frozen=True, kw_only=True):
             tokens=seen.token_count,
         )
 
+    @classmethod
+    def recorded(cls, record: RecordedCache) -> Self:
+        """What a provider would report of a cache that is as its record says."""
+        return cls(
+            provider=record.provider,
+            id=record.id,
+            label=None,
+            model=record.model,
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            expires_at=record.expires_at,
+            tokens=record.measure.tokens,
+        )
+
+    @classmethod
+    def retiring(cls, retiring: RetiringCache) -> Self:
+        """The same of one that is retiring; when it was made is on record no more."""
+        return cls(
+            provider=retiring.provider,
+            id=retiring.id,
+            label=None,
+            model=retiring.model,
+            created_at=retiring.until - retiring.retire_after,
+            updated_at=retiring.until - retiring.retire_after,
+            expires_at=retiring.until,
+            tokens=0,
+        )
+
     @property
     def kind(self) -> str:
         return CACHING

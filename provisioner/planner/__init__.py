@@ -98,6 +98,7 @@ from provisioner.model import (
 )
 from provisioner.planner.adoption import not_adoptable, remarks
 from provisioner.planner.base import as_if_applied
+from provisioner.planner.brake import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
 from provisioner.planner.following import about, flips, surviving
 from provisioner.planner.moves import former_names, moved, moves
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
@@ -109,17 +110,24 @@ from provisioner.planner.upkeep import covered_until, next_run, recorded_as_desi
 from provisioner.planner.validity import next_refresh, valid_until
 
 __all__ = [
+    "SECOND_LOOK",
+    "Brake",
+    "Look",
     "about",
     "as_if_applied",
     "believable",
+    "brakes",
     "covered_until",
     "edits",
     "flips",
+    "held_back",
     "moved",
     "next_refresh",
     "next_run",
+    "noted",
     "part_of",
     "plan",
+    "probing",
     "recorded_as_desired",
     "refresh_due",
     "remarks",

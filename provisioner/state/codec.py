@@ -20,6 +20,7 @@ from provisioner.cache import CACHE_NAME, Json, handle_from_json
 from provisioner.documents import newer, utf8
 from provisioner.errors import StateError, StateNewer
 from provisioner.model import (
+    Disappearance,
     Life,
     Measure,
     Recorded,
@@ -70,6 +71,7 @@ _ABSENT: dict[str, Json] = {
     "ctxprov_version": None,
     "stack_settings": None,
     "given": {},
+    "disappeared": {},
     "moved_to": None,
     "moved_from": None,
 }
@@ -98,6 +100,10 @@ def state_bytes(state: State) -> bytes:
         document["stack_settings"] = stack_settings_words(state.stack_settings)
     if state.given:
         document["given"] = dict(state.given)
+    if state.disappeared:
+        document["disappeared"] = {
+            provider: _disappearance_words(note) for provider, note in state.disappeared.items()
+        }
     if state.moved_to:
         document["moved_to"] = state.moved_to
     if state.moved_from:
@@ -107,6 +113,14 @@ def state_bytes(state: State) -> bytes:
 
 def _scope_words(scope: Scope) -> dict[str, Json]:
     return {"endpoint": scope.endpoint, "keys": scope.keys}
+
+
+def _disappearance_words(note: Disappearance) -> dict[str, Json]:
+    return {
+        "since": moment_text(note.since) if note.since else None,
+        "failed": note.failed,
+        "remade": note.remade,
+    }
 
 
 def _record_words(record: Recorded) -> dict[str, Json]:
@@ -223,6 +237,7 @@ def _state(document: Json) -> State:
         caches=MappingProxyType(each(fields, "caches", _record)),
         retiring=MappingProxyType(each(fields, "retiring", _retiring)),
         stack_settings=maybe(fields, "stack_settings", parse_stack_settings),
+        disappeared=MappingProxyType(each(fields, "disappeared", _disappearance)),
         given=MappingProxyType(each(fields, "given", _stack_name)),
         moved_to=maybe(fields, "moved_to", partial(_stack_name, "")),
         moved_from=maybe(fields, "moved_from", partial(_stack_name, "")),
@@ -250,6 +265,17 @@ def _refuse_double_ids(state: State) -> None:
                 why = f"{record.id} is on record twice, also at {other}"
                 raise Misshapen(f"caches.{name}.id", why)
             owners[record.id] = f"caches.{name}"
+
+
+def _disappearance(_: str, json: Json) -> Disappearance:
+    fields = block(json, frozenset({"since", "failed", "remade"}))
+    if not isinstance(fields["failed"], bool):
+        raise Misshapen("failed", "this must be true or false")
+    return Disappearance(
+        since=None if fields["since"] is None else moment(fields, "since"),
+        failed=fields["failed"],
+        remade=texts(fields, "remade"),
+    )
 
 
 def _scope(_: str, json: Json) -> Scope:

@@ -7,12 +7,14 @@ by a fixed number of steps, however much is remembered.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from provisioner.model import (
+    Disappearance,
     Dropped,
     Exists,
     Fact,
@@ -64,6 +66,12 @@ class Draft:
         """Remember *settings* of the stack, and say whether that is news."""
         news = self._stack_settings != settings
         self._stack_settings = settings
+        return news
+
+    def note_disappearances(self, notes: Mapping[str, Disappearance]) -> bool:
+        """Remember which projects lost many caches at once, and say whether that is news."""
+        news = self._before.disappeared != notes
+        self._before = replace(self._before, disappeared=MappingProxyType(dict(notes)))
         return news
 
     def fold(self, fact: Fact) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from threading import Lock
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from provisioner.errors import StateError, StateTaken, Unsaved
 from provisioner.homes import Found, Home, OnWait
 from provisioner.homes.holder import Holder
-from provisioner.model import Fact, Scope, StackSettings, State
+from provisioner.model import Disappearance, Fact, Scope, StackSettings, State
 from provisioner.state.codec import state_bytes
 from provisioner.state.draft import Draft
 from provisioner.state.store import HeldFile, Store, state_name, state_of
@@ -154,6 +154,10 @@ class Ledger:
     def note_settings(self, settings: StackSettings) -> None:
         """Remember the settings of the stack."""
         self._stir(news=self._draft.note_settings(settings))
+
+    def note_disappearances(self, notes: Mapping[str, Disappearance]) -> None:
+        """Remember which projects lost many caches at once."""
+        self._stir(news=self._draft.note_disappearances(notes))
 
     def _stir(self, *, news: bool) -> None:
         if news:

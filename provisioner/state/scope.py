@@ -12,9 +12,6 @@ from collections.abc import Collection
 from provisioner.errors import ScopeRefused
 from provisioner.model import Scope
 
-_SUSPICIOUS = 2
-"""One cache may have been deleted behind our back; all of several probably were not."""
-
 
 def admit(
     known: Scope | None,
@@ -29,12 +26,11 @@ def admit(
 
     *expected* are the ids that should be alive by the record, *shown* those that the LIST
     shows.  A key or endpoint seen for the first time is welcome if one of them is shown.
-    Raises ScopeRefused if two or more are expected and none is shown, unless told to
-    *accept* it.
+    Raises ScopeRefused if any is expected and none is shown, unless *accept* is set.
     """
     if known and known.endpoint == seen.endpoint and set(seen.keys) <= set(known.keys):
         return known
-    if not accept and len(expected) >= _SUSPICIOUS and set(shown).isdisjoint(expected):
+    if not accept and expected and set(shown).isdisjoint(expected):
         raise ScopeRefused(_refusal(known, seen, len(expected)))
     if known is None or known.endpoint != seen.endpoint:
         return seen
@@ -47,8 +43,13 @@ def _refusal(known: Scope | None, seen: Scope, expected: int) -> str:
         if known and known.endpoint != seen.endpoint
         else "under this API key, which the state has not seen before"
     )
+    count = (
+        f"none of the {expected} caches that should be alive is"
+        if expected > 1
+        else "the one cache that should be alive is not"
+    )
     return (
-        f"none of the {expected} caches that should be alive is to be found {news}: this is "
+        f"{count} to be found {news}: this is "
         "probably another project.  Nothing has been changed.  Use the key and the endpoint of "
         "the project that the caches are in; or give --accept-scope to go on without them, "
         "which makes every cache anew here and leaves the old ones to expire."

@@ -132,11 +132,10 @@ def test_a_lost_state(stage: Stage) -> None:
 
 
 def test_deleted_behind_our_back(stage: Stage) -> None:
-    """A cache that somebody deleted is missing, and is made again."""
-    stage.write(A, a=LONG)
+    """A cache that was deleted outside of ctxprov is missing, and is made again."""
+    stage.write(A, B, a=LONG, b=LONG + "b")
     stage.apply()
-    (id_,) = stage.live()
-    stage.delete(id_)
+    stage.delete(stage.state()["caches"]["a"]["id"])
 
     assert stage.changes()["a"] == ("create", "missing")
     assert stage.run("drift", ".").status == 2

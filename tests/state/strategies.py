@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from provisioner.cache import CacheHandle, ClaudeHandle, OpenAIHandle
 from provisioner.model import (
+    Disappearance,
     Life,
     Measure,
     Recorded,
@@ -134,6 +135,14 @@ stack_settings = st.builds(
 stacks = st.from_regex(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?", fullmatch=True)
 
 
+disappearances = st.builds(
+    Disappearance,
+    since=st.none() | moments,
+    failed=st.booleans(),
+    remade=st.lists(ids, max_size=3).map(tuple),
+)
+
+
 @st.composite
 def states(draw: st.DrawFn) -> State:
     known = draw(st.lists(ids, unique=True, max_size=8))
@@ -160,6 +169,7 @@ def states(draw: st.DrawFn) -> State:
         retiring=leaving,
         stack_settings=draw(st.none() | stack_settings),
         given=given,
+        disappeared=draw(st.dictionaries(words, disappearances, max_size=2)),
         moved_to=draw(st.none() | stacks),
         moved_from=draw(st.none() | stacks),
     )

@@ -1,0 +1,85 @@
+"""
+What a run does about a project that shows none, or only some, of its recorded caches.
+
+The planner decides what is held back; here a person's acceptance is read, the sentence is
+written, and what became of it goes into the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import click
+from msgspec.structs import replace
+
+from provisioner.cli.survey import Survey
+from provisioner.environment import process_environment
+from provisioner.model import Disappearance, Exists, Fact, Plan, State
+from provisioner.planner import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
+from provisioner.render.sizes import moment_short
+from provisioner.state import Ledger
+
+_VARIABLE = "CTXPROV_ACCEPT_MISSING"
+
+accept_missing_option = click.option(
+    "--accept-missing",
+    is_flag=True,
+    help="Make again at once what is missing of a project, though much of it is; or set "
+    f"{_VARIABLE} to the project's fingerprint.",
+)
+
+
+def braked(
+    plan: Plan, state: State, seen: Survey, *, accept_missing: bool, accept_scope: bool
+) -> tuple[Plan, tuple[Brake, ...]]:
+    """The whole *plan* without what is held back, and what is held back in which project."""
+    accepted = (
+        name
+        for name, client in seen.clients.items()
+        if accept_missing
+        or process_environment().get(_VARIABLE) == client.key_fingerprint
+        or (accept_scope and state.providers.get(name) != seen.scopes[name])
+    )
+    found = brakes(plan, state, seen.live, accepted=frozenset(accepted))
+    return held_back(plan, found, lambda brake: _why(brake, seen)), found
+
+
+def _why(brake: Brake, seen: Survey) -> str:
+    client = seen.clients[brake.provider]
+    lost = f"{brake.missing} of {brake.expected} recorded caches at {client.endpoint} are missing"
+    by_hand = f"--accept-missing, or {_VARIABLE}={client.key_fingerprint}, makes them again"
+    if brake.look is Look.PERSON:
+        return f"{lost}, and one that was made again did not show: check key and project; {by_hand}"
+    since = moment_short(brake.since, at=seen.now)
+    next_look = moment_short(brake.since + SECOND_LOOK, at=seen.now)
+    return f"{lost} since {since}: a run from {next_look} on makes one to try; {by_hand} at once"
+
+
+class Notes:
+    """What is remembered of the projects in a run, as it happens."""
+
+    def __init__(self, ledger: Ledger, state: State, found: Iterable[Brake]) -> None:
+        self._ledger = ledger
+        self._found = tuple(found)
+        self._notes = dict(noted(state, self._found))
+        ledger.note_disappearances(self._notes)
+        self.probing = probing(self._found)
+
+    def record(self, fact: Fact) -> None:
+        """Record *fact*; a cache that is made again is remembered as such."""
+        self._ledger.record(fact)
+        match fact:
+            case Exists(record) if record.name in self.probing:
+                note = self._notes[record.provider]
+                self._note(record.provider, replace(note, remade=(*note.remade, record.id)))
+            case _:
+                pass
+
+    def probed(self, provider: str, shown: bool) -> None:  # noqa: FBT001  # as apply calls it
+        """Remember whether the cache that was made first in *provider* shows."""
+        self._note(provider, replace(self._notes[provider], failed=not shown))
+
+    def _note(self, provider: str, note: Disappearance) -> None:
+        self._notes[provider] = note
+        notes: Mapping[str, Disappearance] = dict(self._notes)
+        self._ledger.note_disappearances(notes)

@@ -1,0 +1,162 @@
+"""
+When many caches disappear at once: hold back, look again, try with one.
+
+Decides, for each project, whether what is missing may be made again.  A project that shows
+none of its caches may have lost them, or may be another one, or blind for an hour; made
+again in every run, the caches would be paid for as often.  So the first sight is noted, a
+later look makes one cache as a probe, and where that does not show a person decides.  It
+holds back creations whose reason is MISSING and nothing else.  Pure: it neither asks nor
+notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.model import (
+    TOLERANCE,
+    Blocked,
+    Change,
+    Create,
+    Disappearance,
+    LiveCache,
+    Plan,
+    Reason,
+    RecordedCache,
+    State,
+)
+
+SECOND_LOOK = timedelta(minutes=10)
+"""So long after the first sight a run makes one cache as a probe."""
+_FEW = 5
+"""From so many recorded caches on, half of them missing is suspicious."""
+
+
+class Look(Enum):
+    """Which look at a project this is."""
+
+    FIRST = auto()
+    AGAIN = auto()
+    """Too soon after the first."""
+    PROBE = auto()
+    """One cache is made, and the rest if that shows."""
+    PERSON = auto()
+    """A cache that was made again did not show: only a person may go on."""
+
+
+class Brake(Struct, frozen=True, kw_only=True):
+    """A project of whose recorded, unexpired caches suspiciously many are missing."""
+
+    provider: str
+    look: Look
+    missing: int
+    expected: int
+    since: datetime
+    """When a run first saw it, by the clock of the project."""
+    names: frozenset[str]
+    """What would be made again."""
+
+
+def brakes(
+    plan: Plan, state: State, live: Iterable[LiveCache], *, accepted: Collection[str]
+) -> tuple[Brake, ...]:
+    """
+    What has to be held back of the whole *plan*, by project.
+
+    In the projects that are *accepted* a person knows that the caches are gone.
+    """
+    alive = {(cache.provider, cache.id) for cache in live}
+    found = (_brake(provider, plan, state, alive) for provider in _projects(state))
+    return tuple(brake for brake in found if brake and brake.provider not in accepted)
+
+
+def _projects(state: State) -> list[str]:
+    return sorted({record.provider for record in _records(state)})
+
+
+def _records(state: State) -> Iterable[RecordedCache]:
+    return (record for record in state.caches.values() if isinstance(record, RecordedCache))
+
+
+def _brake(
+    provider: str, plan: Plan, state: State, alive: Collection[tuple[str, str]]
+) -> Brake | None:
+    now = plan.now_of(provider)
+    expected = [
+        record
+        for record in _records(state)
+        if record.provider == provider and record.expires_at - now > TOLERANCE
+    ]
+    missing = {record.id for record in expected if (provider, record.id) not in alive}
+    if not _is_suspicious(len(missing), len(expected)):
+        return None
+    note = state.disappeared.get(provider)
+    return Brake(
+        provider=provider,
+        look=_look(note, missing, now),
+        missing=len(missing),
+        expected=len(expected),
+        since=(note.since if note else None) or now,
+        names=frozenset(_remade(plan, provider)),
+    )
+
+
+def _is_suspicious(missing: int, expected: int) -> bool:
+    return missing > 0 and (missing == expected or (expected >= _FEW and 2 * missing >= expected))
+
+
+def _remade(plan: Plan, provider: str) -> Iterator[str]:
+    for change in plan.changes:
+        match change:
+            case Create(want, _, Reason.MISSING) if want.provider == provider:
+                yield want.name
+            case _:
+                pass
+
+
+def _look(note: Disappearance | None, missing: Collection[str], now: datetime) -> Look:
+    if note and (note.failed or not set(note.remade).isdisjoint(missing)):
+        return Look.PERSON
+    if note is None or note.since is None:
+        return Look.FIRST
+    return Look.PROBE if now - note.since >= SECOND_LOOK else Look.AGAIN
+
+
+def held_back(plan: Plan, found: Iterable[Brake], why: Callable[[Brake], str]) -> Plan:
+    """*plan* without what the brakes hold back now; *why* is the sentence for people."""
+    holding = {brake.provider: brake for brake in found if brake.look is not Look.PROBE}
+    return replace(plan, changes=tuple(_held(change, holding, why) for change in plan.changes))
+
+
+def _held(change: Change, holding: Mapping[str, Brake], why: Callable[[Brake], str]) -> Change:
+    match change:
+        case Create(want, record, Reason.MISSING) if brake := holding.get(want.provider):
+            return Blocked(want.name, want, None, record, Reason.MISSING, why(brake))
+        case _:
+            return change
+
+
+def probing(found: Iterable[Brake]) -> frozenset[str]:
+    """The names of which one is made as a probe in each project, and the rest if that shows."""
+    names = (brake.names for brake in found if brake.look is Look.PROBE)
+    return frozenset().union(*names)
+
+
+def noted(state: State, found: Iterable[Brake]) -> Mapping[str, Disappearance]:
+    """What to remember of the projects after this look: none where nothing is suspicious."""
+    sights = {brake.provider: brake.since for brake in found}
+    ids = {record.id for record in _records(state)}
+    notes = {}
+    for provider in {*sights, *state.disappeared}:
+        before = state.disappeared.get(provider, Disappearance())
+        since = sights.get(provider)
+        remade = tuple(id_ for id_ in before.remade if id_ in ids)
+        note = Disappearance(since=since, failed=before.failed and since is not None, remade=remade)
+        if note != Disappearance():
+            notes[provider] = note
+    return notes

@@ -1,0 +1,144 @@
+"""When many caches of a project disappear at once: what is held back, and what lifts it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from provisioner.model import (
+    Blocked,
+    Create,
+    Disappearance,
+    LiveCache,
+    Plan,
+    Reason,
+    State,
+)
+from provisioner.planner import Look, brakes, held_back, noted, plan, probing, valid_until
+from tests.builders import HOUR, NOW, STACK, desired, live, recorded
+
+MINUTE = timedelta(minutes=1)
+WANTS = [desired(name) for name in "abcdefgh"]
+
+
+def world(
+    expected: int, missing: int, **notes: Disappearance
+) -> tuple[Plan, State, list[LiveCache]]:
+    """A plan for so many recorded caches, of which the first ones are missing."""
+    wants = WANTS[:expected]
+    caches = [live(want, f"cachedContents/{want.name}") for want in wants]
+    records = {w.name: recorded(w, c.id) for w, c in zip(wants, caches, strict=True)}
+    state = State(stack=STACK, caches=records, disappeared=notes)
+    shown = caches[missing:]
+    return plan(wants, state, shown, stack=STACK, now=NOW), state, shown
+
+
+@pytest.mark.parametrize(
+    ("expected", "missing", "suspicious"),
+    [
+        (1, 1, True),
+        (1, 0, False),
+        (2, 1, False),
+        (2, 2, True),
+        (4, 3, False),
+        (4, 4, True),
+        (5, 2, False),
+        (5, 3, True),
+        (6, 3, True),
+        (8, 3, False),
+    ],
+)
+def test_what_is_suspicious(expected: int, missing: int, *, suspicious: bool) -> None:
+    """All recorded caches of a project missing, or half of five or more, is held back."""
+    told, state, shown = world(expected, missing)
+
+    found = brakes(told, state, shown, accepted=())
+    rest = held_back(told, found, lambda brake: f"{brake.missing} of {brake.expected}")
+
+    assert bool(found) is suspicious
+    held = [change for change in rest.changes if isinstance(change, Blocked)]
+    assert len(held) == (missing if suspicious else 0)
+    assert {change.why for change in held} <= {f"{missing} of {expected}"}
+    assert brakes(told, state, shown, accepted={"gemini"}) == ()
+
+
+def test_missing_alone() -> None:
+    """What is edited, requested or has run out is made; only what is MISSING is held back."""
+    wants = [desired("a"), desired("b", "edited"), desired("c"), desired("d")]
+    records = {
+        name: recorded(desired(name), f"cachedContents/{name}", expires_at=NOW + hours * HOUR)
+        for name, hours in (("a", 6), ("b", 6), ("c", 0), ("d", 6))
+    }
+    state = State(stack=STACK, caches=records)
+    told = plan(wants, state, [], stack=STACK, now=NOW, replace={"d"})
+
+    rest = held_back(told, brakes(told, state, [], accepted=()), lambda _: "held")
+
+    assert [(type(change), change.reason) for change in rest.changes] == [
+        (Blocked, Reason.MISSING),
+        (Create, Reason.CONTENT),
+        (Create, Reason.EXPIRED),
+        (Create, Reason.REQUESTED),
+    ]
+    assert rest.edits == told.edits
+    assert valid_until(rest) == records["a"].expires_at - timedelta(seconds=2)
+
+
+def test_each_project() -> None:
+    """A project that shows all of its caches is not held back for another."""
+    here, there = desired("a"), desired("b", provider="gemini-b")
+    records = {want.name: recorded(want, f"cachedContents/{want.name}") for want in (here, there)}
+    state = State(stack=STACK, caches=records)
+    shown = [live(here, "cachedContents/a")]
+    told = plan([here, there], state, shown, stack=STACK, now=NOW)
+
+    (brake,) = brakes(told, state, shown, accepted=())
+
+    assert (brake.provider, *brake.names) == ("gemini-b", "b")
+
+
+@pytest.mark.parametrize(
+    ("note", "look"),
+    [
+        (None, Look.FIRST),
+        (Disappearance(), Look.FIRST),
+        (Disappearance(since=NOW - 9 * MINUTE), Look.AGAIN),
+        (Disappearance(since=NOW + HOUR), Look.AGAIN),
+        (Disappearance(since=NOW - 10 * MINUTE), Look.PROBE),
+        (Disappearance(since=NOW - HOUR, failed=True), Look.PERSON),
+        (Disappearance(remade=("cachedContents/a",)), Look.PERSON),
+        (Disappearance(since=NOW - HOUR, remade=("cachedContents/old",)), Look.PROBE),
+    ],
+)
+def test_looks(note: Disappearance | None, look: Look) -> None:
+    """A second look ten minutes later tries one; one that was tried and is gone ends that."""
+    told, state, shown = world(3, 3, **({"gemini": note} if note else {}))
+
+    found = brakes(told, state, shown, accepted=())
+
+    assert [brake.look for brake in found] == [look]
+    assert probing(found) == ({"a", "b", "c"} if look is Look.PROBE else set())
+    held = [c for c in held_back(told, found, lambda _: "").changes if isinstance(c, Blocked)]
+    assert len(held) == (0 if look is Look.PROBE else 3)
+
+
+def test_notes() -> None:
+    """The first sight is kept until the caches show; what was made again, while on record."""
+    told, state, shown = world(3, 3)
+    first = noted(state, brakes(told, state, shown, accepted=()))
+    assert first == {"gemini": Disappearance(since=NOW)}
+
+    since = Disappearance(since=NOW - HOUR, failed=True, remade=("cachedContents/a", "gone"))
+    told, state, shown = world(3, 3, gemini=since)
+    again = noted(state, brakes(told, state, shown, accepted=()))
+    assert again == {
+        "gemini": Disappearance(since=NOW - HOUR, failed=True, remade=("cachedContents/a",))
+    }
+
+    told, state, shown = world(3, 0, gemini=since)
+    calm = noted(state, brakes(told, state, shown, accepted=()))
+    assert calm == {"gemini": Disappearance(remade=("cachedContents/a",))}
+
+    told, state, shown = world(3, 0, gemini=Disappearance(since=NOW))
+    assert noted(state, ()) == {}
