@@ -24,7 +24,7 @@ from provisioner.cache import Json
 from provisioner.documents import newer, utf8
 from provisioner.errors import CtxprovError
 from provisioner.files import LARGEST
-from provisioner.model import After, Edit, Plan, Reason, SettingEdit
+from provisioner.model import After, Edit, Leftover, Plan, Reason, SettingEdit
 from provisioner.model.words import parse_after, parse_life, parse_settings
 from provisioner.pricing import totals
 from provisioner.render.counts import counts
@@ -35,6 +35,7 @@ from provisioner.render.limits import BrokenLimit
 from provisioner.render.money_json import Shaped, parse_cost, parse_totals
 from provisioner.render.row import Row
 from provisioner.render.side import Side, Tokens
+from provisioner.render.summary import leftover_command
 from provisioner.render.view import PlanView
 from provisioner.render.wording import EDITS, SECTIONS, heading_of
 from provisioner.shapes import schema_bytes
@@ -129,6 +130,7 @@ def _plan(document: Json) -> PlanView:
         counts=number,
         edits=edits,
         settings=settings,
+        leftover=_leftover(shaped.get("leftover")),
         declared=_edits(shaped["desired"]),
         rows=found,
         limits=tuple(map(_limit, shaped["limits"])),
@@ -212,6 +214,22 @@ def _edits(shaped: Iterable[Shaped]) -> tuple[Edit, ...]:
         Edit(one["name"], None if one["after"] is None else parse_after(one["after"]))
         for one in shaped
     )
+
+
+def _leftover(shaped: Shaped | None) -> Leftover | None:
+    if shaped is None:
+        return None
+    leftover = Leftover(
+        stack=shaped["stack"],
+        successor=shaped["successor"],
+        caches=tuple(shaped["caches"]),
+        state=shaped["state"],
+        usual=shaped["usual"],
+        key_envs=shaped["key_envs"],
+    )
+    if shaped["command"] != leftover_command(leftover):
+        raise ValueError("the command of its leftover is another than its parts make")
+    return leftover
 
 
 def _setting(shaped: Shaped) -> SettingEdit:

@@ -17,15 +17,16 @@ from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.cli.checkout import git_for_review
+from provisioner.cli.removal import declared, folder_before, leftover_at
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import text_from
-from provisioner.manifest import Folder, Manifest, Unreadable, environments_of, stack_in
+from provisioner.manifest import Folder, Manifest, Unreadable
 from provisioner.model import Change, Desired, Plan, Recorded, StackSettings, setting_edits
 from provisioner.planner import as_if_applied, plan
 from provisioner.render.patch import Patch, patches
 from provisioner.resolver import load_and_resolve
 from provisioner.resolver.reading import read_bytes
-from provisioner.revision import Revision, merge_base
+from provisioner.revision import merge_base
 
 
 class Before(Struct, frozen=True, kw_only=True):
@@ -62,46 +63,31 @@ def plan_for_review(
     ref: str,
     *,
     environment: str | None,
+    address: str | None,
     models: Path | None,
     now: datetime,
     with_patches: bool,
 ) -> tuple[Plan, tuple[Patch, ...]]:
-    """What the working tree edits since its merge base with *ref*, and where texts differ."""
+    """
+    What the working tree edits since its merge base with *ref*, and where texts differ.
+
+    *address* is that of the state, if it is not the manifest's business.
+    """
     with _stack_before(
         folder, manifest.stack, ref, environment=environment, models=models, now=now
     ) as before:
         base = before.desired if before else ()
         settings = before.manifest.settings if before else None
         told = plan_against(manifest, desired, base, settings=settings, now=now)
+        if before is None:
+            left = leftover_at(
+                folder, ref, environment=environment, address=address, successor=manifest.stack
+            )
+            told = replace(told, leftover=left)
         texts: Iterator[Patch] = iter(())
         if with_patches:
             texts = _patches(told, before.files if before else None, Folder(manifest.root))
         return told, tuple(texts)
-
-
-def declared(folder: Path) -> tuple[str | None, ...]:
-    """
-    The environments of the stack in *folder*, however wrong they may be.
-
-    None alone if it has none, and nothing if no stack is there.
-    """
-    if not (folder / "ctxprov.yaml").is_file():
-        return ()
-    return environments_of(folder) or (None,)
-
-
-def folder_before(base: Revision, folder: PurePosixPath, stack: str) -> PurePosixPath:
-    """
-    Where *base* has the stack named *stack* that is in *folder* now; *folder* if nowhere.
-
-    Of several folders that name it, the one that is gone by now.
-    """
-    likely = [one for one, raw in base.manifests.items() if stack.encode() in raw]
-    if folder in likely and stack_in(base.manifests[folder]) == stack:
-        return folder
-    named = [one for one in likely if stack_in(base.manifests[one]) == stack]
-    gone = [one for one in named if not (base.git.top / one / "ctxprov.yaml").exists()]
-    return next((found[0] for found in (named, gone) if len(found) == 1), folder)
 
 
 @contextmanager

@@ -8,11 +8,13 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from provisioner.cache import Json
 from provisioner.catalog import Catalog, load_catalog
 from provisioner.checkout import stacks_in
 from provisioner.cli import clock, options
-from provisioner.cli.base import declared, folder_before, plan_against
+from provisioner.cli.base import plan_against
 from provisioner.cli.checkout import checkout_around, git_around, warn
+from provisioner.cli.removal import declared, folder_before, is_undeclared
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.git import Git, path_from
@@ -34,8 +36,9 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
 
     Looks at the whole repository around FOLDER; paths count from its top. With --json the
     list is a matrix for CI jobs, one job per stack and environment; env is empty where there
-    are none. What cannot be read or is not declared any more counts as edited, so that its job
-    says what is wrong. Needs no key and no state.
+    are none; removed is true for what the branch declares no longer, which plan --base shows and
+    apply cannot do anything about. What cannot be read counts as edited, so that its job says
+    what is wrong. Needs no key and no state.
 
     \b
     Examples:
@@ -44,16 +47,23 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
     """
     changes = _Changes(git_around(folder), base, load_catalog(models), clock.now())
     edited = [
-        (str(stack), environment)
+        (stack, environment)
         for stack, environments in sorted(changes.edited())
         for environment in environments
     ]
     if as_json:
-        rows = [{"stack": stack, "env": environment or ""} for stack, environment in edited]
+        rows: list[Json] = [
+            {
+                "stack": str(stack),
+                "env": environment or "",
+                "removed": is_undeclared(changes.folder(stack), environment),
+            }
+            for stack, environment in edited
+        ]
         click.echo(json_text({"include": rows}), nl=False)
     else:
         for stack, environment in edited:
-            click.echo(plain(f"{stack} --env {environment}" if environment else stack))
+            click.echo(plain(f"{stack} --env {environment}" if environment else str(stack)))
     return Status.OK
 
 
@@ -81,15 +91,15 @@ class _Changes:
                 yield stack, self._edited(stack, stack) or (None,)
 
     def _before(self, stack: PurePosixPath) -> PurePosixPath:
-        name = stack_at(self._folder(stack))
+        name = stack_at(self.folder(stack))
         return folder_before(self._base, stack, name) if name else stack
 
-    def _folder(self, stack: PurePosixPath) -> Path:
+    def folder(self, stack: PurePosixPath) -> Path:
         return self._top / path_from(str(stack))
 
     def _edited(self, stack: PurePosixPath, before: PurePosixPath) -> list[str | None]:
         """Which environments are another than in the folder *before*; None if there are none."""
-        here = self._folder(stack)
+        here = self.folder(stack)
         with self._base.files(before) as there:
             old = declared(there.folder) if there else ()
             known = dict.fromkeys((*declared(here), *old))

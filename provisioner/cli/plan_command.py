@@ -20,6 +20,7 @@ from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import Place, place_of
 from provisioner.cli.read_stack import read_stack
+from provisioner.cli.removal import is_undeclared, leftover_at
 from provisioner.cli.show_plan import Told, plan_page, show_plan
 from provisioner.cli.speech import tell
 from provisioner.cli.spots import spots_of
@@ -29,7 +30,7 @@ from provisioner.cli.survey import survey
 from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.errors import StateUnreadable
 from provisioner.manifest import Manifest
-from provisioner.model import Cause, Desired, DesiredCache, Plan, State
+from provisioner.model import Cause, Desired, DesiredCache, Leftover, Plan, State
 from provisioner.planner import moved, plan
 from provisioner.render.patch import patch_text
 from provisioner.render.summary import headline
@@ -132,7 +133,8 @@ def command(
     Show what apply would do.
 
     Compares the manifest and its content with the recorded state and with what is live,
-    and changes nothing. It takes no lock.
+    and changes nothing. It takes no lock. With --base, of a stack or environment that the branch
+    removes it says what stays alive and which command ends that.
 
     \b
     Examples:
@@ -163,6 +165,8 @@ def command(
 
 async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     now = clock.locally(asked.at)
+    if asked.base and is_undeclared(stack, asked.environment) and (left := _left(stack, asked)):
+        return _without_stack(left, asked, run, now)
     manifest, desired = read_stack(
         stack,
         environment=asked.environment,
@@ -202,6 +206,25 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         Status.PENDING if pending else Status.OK,
     )
     return Ended(status=status, summary=headline(shown.short))
+
+
+def _left(stack: Path, asked: Asked) -> Leftover | None:
+    return leftover_at(
+        stack, asked.base or "", environment=asked.environment, address=asked.address
+    )
+
+
+def _without_stack(left: Leftover, asked: Asked, run: Run, now: datetime) -> Ended:
+    """The plan of a stack that the branch removes: apply cannot do anything about it."""
+    shown = Told(
+        plan=Plan(stack=left.stack, at=now, changes=(), edits=frozenset(), leftover=left),
+        prices=load_catalog(asked.models).find,
+        timeless=True,
+    )
+    run.pages.append(plan_page(lambda: shown.whole))
+    if not run.is_quiet:
+        show_plan(shown, colour=asked.colour)
+    return Ended(status=Status.OK, summary="declared no longer")
 
 
 def _recorded(place: Place, stack: str) -> tuple[State, StateUnreadable | None]:
@@ -270,6 +293,7 @@ def _review(
         desired,
         asked.base or "",
         environment=asked.environment,
+        address=asked.address,
         models=asked.models,
         now=now,
         with_patches=asked.verbose and not run.is_quiet,

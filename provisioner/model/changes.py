@@ -285,6 +285,21 @@ def fingerprint_of(stack: str, digests: Iterable[str]) -> str:
     return sha256(json.dumps([stack, sorted(digests)]).encode()).hexdigest()
 
 
+class Leftover(Struct, frozen=True, kw_only=True):
+    """What a branch leaves alive, since it declares a stack no longer."""
+
+    stack: str
+    successor: str | None
+    """The name that the stack has from now on, if it has another one."""
+    caches: tuple[str, ...]
+    state: str
+    """Where its state is, as `--state` takes it."""
+    usual: bool
+    """Whether that is only where a state is if neither apply nor the manifest said a place."""
+    key_envs: Mapping[str, str]
+    """By provider, the variable with the key of each project that has a name."""
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """What to do, decided at one moment."""
 
@@ -295,6 +310,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     edits: frozenset[Edit]
     settings: tuple[SettingEdit, ...] = ()
     """Edits of the settings of the stack, by key."""
+    leftover: Leftover | None = None
+    """Of a stack that was declared where this one, or nothing, is now."""
     ahead: Mapping[str, timedelta] = field(default_factory=lambda: MappingProxyType({}))
     """How far each provider's clock is ahead of the local one; a missing one agrees."""
     left_out: tuple[Change, ...] = ()

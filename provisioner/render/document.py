@@ -10,13 +10,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from provisioner.cache import Json
-from provisioner.model import Edit, SettingEdit
+from provisioner.model import Edit, Leftover, SettingEdit
 from provisioner.model.words import after_words, life_words, settings_words
 from provisioner.render.escape import json_text
 from provisioner.render.limits import BrokenLimit
 from provisioner.render.money_json import cost_json, totals_json
 from provisioner.render.row import Row
 from provisioner.render.side import Side
+from provisioner.render.summary import leftover_command
 from provisioner.render.view import PlanView
 from provisioner.render.wording import SECTIONS
 from provisioner.times import moment_text
@@ -44,6 +45,7 @@ def plan_json(plan: PlanView) -> str:
             "edits": [_named(edit) for edit in plan.edits],
             "desired": [_named(want) for want in plan.declared],
             "settings": [_setting(edit) for edit in plan.settings],
+            "leftover": _leftover(plan.leftover) if plan.leftover else None,
         }
     )
 
@@ -99,6 +101,18 @@ def _limit(limit: BrokenLimit) -> dict[str, Json]:
 
 def _named(edit: Edit) -> dict[str, Json]:
     return {"name": edit.name, "after": after_words(edit.after) if edit.after else None}
+
+
+def _leftover(leftover: Leftover) -> dict[str, Json]:
+    return {
+        "stack": leftover.stack,
+        "successor": leftover.successor,
+        "caches": list(leftover.caches),
+        "state": leftover.state,
+        "usual": leftover.usual,
+        "key_envs": dict(leftover.key_envs),
+        "command": leftover_command(leftover),
+    }
 
 
 def _setting(edit: SettingEdit) -> dict[str, Json]:

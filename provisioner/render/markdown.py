@@ -22,7 +22,14 @@ from provisioner.render.money import cost_text, rent_text, totals_text, unpriced
 from provisioner.render.result import Ending, ending, tally, tally_line
 from provisioner.render.row import Row, by_heading
 from provisioner.render.sizes import moment_short
-from provisioner.render.summary import SHORT, done_words, migration_line, setting_cells, validity
+from provisioner.render.summary import (
+    SHORT,
+    done_words,
+    leftover_lines,
+    migration_line,
+    setting_cells,
+    validity,
+)
 from provisioner.render.view import PlanView
 from provisioner.render.wording import DRIFT, LIFECYCLE, PAST_WORDS
 
@@ -54,6 +61,7 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     ]
     sentences = (*limit_sentences(plan.limits), migration_line(plan))
     limits = "".join(f"\n{_sentence(one)}\n" for one in filter(None, sentences))
+    limits += "".join(f"\n{markdown(one)}\n" for one in leftover_lines(plan))
     head = f"### ctxprov: {markdown(plan.stack)}: {_headline(plan)}\n{limits}"
     return _page(head, tables, f"\n{' '.join(_foot(plan))}\n", limit)
 

@@ -16,6 +16,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from provisioner.render.markdown import LIMIT, headlines, is_cut, plan_markdown
+from provisioner.render.summary import leftover_lines
 from provisioner.render.view import PlanView
 
 _LINE = re.compile(r"<!-- ctxprov ([0-9a-f]{16}) ([0-9a-f]{64}) ([0-9a-f]{16})( cut)? -->\n")
@@ -85,6 +86,7 @@ def _told(views: Iterable[PlanView]) -> Iterable[str]:
         yield f"{figures.once.nano} {figures.delta.nano}"
         yield from (f"{limit.refused} {limit.why}" for limit in view.limits)
         yield from (f"{edit.key} {edit.before}" for edit in view.settings)
+        yield from leftover_lines(view)
         rows = (row for row in view.rows if row.is_edit)
         yield from (f"{row.action} {row.reason} {row.name}" for row in rows)
 

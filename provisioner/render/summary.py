@@ -4,7 +4,9 @@ A plan counted: the stable line that scripts look for, and how long it is true.
 
 from __future__ import annotations
 
-from provisioner.model import SettingEdit
+from shlex import quote
+
+from provisioner.model import Leftover, SettingEdit
 from provisioner.render.counts import VERBS
 from provisioner.render.money import rent_text, totals_text, unpriced_text
 from provisioner.render.sizes import when
@@ -12,6 +14,7 @@ from provisioner.render.view import PlanView
 from provisioner.render.wording import PAST_WORDS
 
 _ALWAYS = ("create", "replace", "refresh", "delete", "unchanged")
+_NAMED = 10
 SHORT = 12
 """As many digits of a digest tell two apart for people."""
 
@@ -54,7 +57,7 @@ def no_changes(plan: PlanView, *, recorded: bool = False) -> str:
 
     That is the manifest, or what is *recorded* alone.
     """
-    if plan.partial or not plan.counts["unchanged"]:
+    if plan.partial or plan.leftover or not plan.counts["unchanged"]:
         return "No changes."
     compared = "No changes. Every " + (
         "recorded cache is alive" if recorded else "cache is as declared"
@@ -92,6 +95,48 @@ def settings_count(plan: PlanView) -> str:
 def setting_cells(edit: SettingEdit) -> tuple[str, str, str]:
     """Its key, and what it was and is: a digest is cut as a fingerprint is."""
     return edit.key, _setting_text(edit.before), _setting_text(edit.after)
+
+
+def leftover_lines(plan: PlanView) -> tuple[str, ...]:
+    """Say what the branch leaves alive, and by which command that ends; the command is last."""
+    match plan.leftover:
+        case None:
+            return ()
+        case Leftover(caches=()) as left:
+            return (f"{left.stack} is declared no longer. It kept no caches alive.",)
+        case Leftover(successor=None) as left:
+            sentence = (
+                f"{left.stack} is declared no longer. {_live(left)}, paid for until they expire; "
+                "nothing refreshes or ends them. After the merge, end them with:"
+            )
+        case left:
+            sentence = (
+                f"{left.stack} is called {left.successor} now. {_live(left)}, and "
+                f"{left.successor} makes its own, unless this comes before its apply:"
+            )
+    return sentence, leftover_command(left)
+
+
+def leftover_command(left: Leftover) -> str:
+    """
+    What takes the caches along, or ends them, as typed into a shell.
+
+    It is made of quoted parts, since a plan may come from a job that is not trusted.
+    """
+    state = quote(left.state)
+    if left.usual and state == left.state:  # apply may have had the variable
+        state = f'"${{CTXPROV_STATE:-{state}}}"'
+    if left.successor:
+        names = f"{quote(left.stack)} {quote(left.successor)}"
+        return f"ctxprov state rename-stack {names} --state {state}"
+    keys = "".join(f" --key-env {quote(f'{name}={key}')}" for name, key in left.key_envs.items())
+    return f"ctxprov destroy --stack {quote(left.stack)} --state {state}{keys}"
+
+
+def _live(left: Leftover) -> str:
+    names = ", ".join(left.caches[:_NAMED])
+    more = f" and {len(left.caches) - _NAMED:,} more" if len(left.caches) > _NAMED else ""
+    return f"Its caches stay alive where they were applied ({names}{more})"
 
 
 def migration_line(plan: PlanView) -> str:

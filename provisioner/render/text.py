@@ -19,6 +19,7 @@ from provisioner.render.sizes import span_text
 from provisioner.render.summary import (
     changes_nothing,
     fingerprint_line,
+    leftover_lines,
     migration_line,
     money_line,
     no_changes,
@@ -68,6 +69,7 @@ def plan_text(
             for hint in (*limit_sentences(plan.limits), *_caveats(plan), *hints)
         ),
     ]
+    blocks.append(list(_leftover(plan, width)))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
@@ -87,6 +89,13 @@ def _retiring(plan: PlanView) -> str:
         return ""
     more = [f"{len(dying) - _NAMED} more"] if len(dying) > _NAMED else []
     return plain(f"Retiring by themselves: {', '.join([*dying[:_NAMED], *more])}.")
+
+
+def _leftover(plan: PlanView, width: int) -> Iterator[str]:
+    """The command stays on one line, to be copied."""
+    sentence, *command = leftover_lines(plan) or ("",)
+    yield from wrap(plain(sentence), width)
+    yield from (f"  {plain(line)}" for line in command)
 
 
 def _caveats(plan: PlanView) -> Iterator[str]:

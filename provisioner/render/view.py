@@ -20,6 +20,7 @@ from provisioner.model import (
     Edit,
     Forget,
     Leave,
+    Leftover,
     Move,
     Plan,
     Retire,
@@ -54,6 +55,7 @@ class PlanView(Struct, frozen=True, kw_only=True):
     """By name."""
     settings: tuple[SettingEdit, ...]
     """Edits of the settings of the stack, by key."""
+    leftover: Leftover | None
     declared: tuple[Edit, ...]
     """What the repository asks for, by name; empty in a view for a terminal."""
     rows: tuple[Row, ...]
@@ -107,6 +109,7 @@ def plan_view(
         counts=counts((action(change), change.reason) for change in plan.changes),
         edits=tuple(sorted(plan.edits, key=lambda edit: edit.name)),
         settings=plan.settings,
+        leftover=plan.leftover,
         declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
         rows=rows(plan, changes, costs),
         limits=broken_limits(breaches),

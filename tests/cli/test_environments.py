@@ -134,7 +134,10 @@ def test_what_a_branch_changes(stage: Stage) -> None:
     changed = ["changed", ".", "--base", "HEAD"]
 
     assert stage.run(*changed, "--json").json == {
-        "include": [{"stack": ".", "env": "dev"}, {"stack": ".", "env": "qa"}]
+        "include": [
+            {"stack": ".", "env": "dev", "removed": False},
+            {"stack": ".", "env": "qa", "removed": False},
+        ]
     }
     assert stage.run(*changed).out == ". --env dev\n. --env qa\n"
     assert stage.changes("--env", "dev", "--base", "HEAD") == {"a": ("refresh", "life")}
@@ -143,16 +146,16 @@ def test_what_a_branch_changes(stage: Stage) -> None:
 
 
 def test_what_a_branch_gives_up(stage: Stage) -> None:
-    """An environment, or a stack, that is declared no more is a row, whose job says so."""
+    """An environment, or a stack, that is declared no longer is a row, whose plan says so."""
     stage.write(A, head=TWO, a=LONG)
     committed(stage.root)
     changed = ["changed", ".", "--base", "HEAD"]
 
     stage.write(A, head=TWO.partition("  prod:")[0], a=LONG)
     assert stage.run(*changed).out == ". --env prod\n"
-    refused = stage.run("plan", ".", "--env", "prod", "--base", "HEAD")
-    assert refused.status == 1
-    assert "has no 'prod'; there are dev" in refused.err
+    told = stage.run("plan", ".", "--env", "prod", "--base", "HEAD")
+    assert told.status == 0
+    assert "demo.prod is declared no longer" in told.out
 
     (stage.root / "ctxprov.yaml").unlink()
     assert stage.run(*changed).out == ". --env dev\n. --env prod\n"

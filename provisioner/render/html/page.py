@@ -29,6 +29,7 @@ from provisioner.render.sizes import moment_short
 from provisioner.render.summary import (
     changes_nothing,
     headline,
+    leftover_lines,
     migration_line,
     no_changes,
     removals_line,
@@ -91,6 +92,7 @@ def _head(view: PlanView) -> Markup:
         tag("p", " · ".join(facts), class_="quiet"),
         tag("p", "A part of the plan, selected by name.", class_="bad") if view.partial else None,
         tag("p", removals) if (removals := removals_line(view)) else None,
+        *(tag("p", line) for line in leftover_lines(view)),
         tag("p", migration) if (migration := migration_line(view)) else None,
         *(tag("p", sentence, class_="bad") for sentence in limit_sentences(view.limits)),
     )
