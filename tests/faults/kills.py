@@ -27,6 +27,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,47 +49,48 @@ LATER = timedelta(minutes=100)
 """After the first apply: by then a refresh is due, and a cache has run out."""
 
 _WORDS = "Beans are roasted at 200 degrees for a while, and then cooled down. "
-_GEMINI = "provider: gemini, content: {}.md"
-_FIRST = """
-  kept: {GEMINI}
-  edited: {GEMINI}
-  lengthened: {GEMINI}
-  due: {GEMINI, ttl: 2h}
-  removed: {GEMINI}
-  dropped: {GEMINI, retire_after: 0s}
-  settled: {GEMINI}
-  former: {GEMINI}
-  noted: {provider: claude, model: claude-sonnet-5-5, content: noted.md}
-  switched: {GEMINI}
-  missing: {GEMINI}
-  expired: {GEMINI, ttl: 1h}
-  forgotten: {GEMINI}
-  stray: {GEMINI}
-"""
-_SECOND = """
-  kept: {GEMINI}
-  edited: {GEMINI}
-  lengthened: {GEMINI, ttl: 20h}
-  due: {GEMINI, ttl: 2h}
-  settled: {GEMINI, retire_after: 2h}
-  named: {provider: gemini, content: former.md}
-  noted: {provider: claude, model: claude-sonnet-5-5, content: noted.md}
-  switched: {provider: claude, model: claude-sonnet-5-5, content: switched.md}
-  missing: {GEMINI}
-  expired: {GEMINI, ttl: 1h}
-  forgotten: {GEMINI}
-  imported: {GEMINI, adopt: ADOPTED}
-  created: {GEMINI}
-"""
+_COPIES = 6
+"""Of each entry, so that a run works on several things at once."""
+_GEMINI = "provider: gemini"
+_CLAUDE = "provider: claude, model: claude-sonnet-5-5"
+_FIRST = {
+    "kept": _GEMINI,
+    "edited": _GEMINI,
+    "lengthened": _GEMINI,
+    "due": f"{_GEMINI}, ttl: 2h",
+    "removed": _GEMINI,
+    "dropped": f"{_GEMINI}, retire_after: 0s",
+    "settled": _GEMINI,
+    "former": _GEMINI,
+    "noted": _CLAUDE,
+    "switched": _GEMINI,
+    "missing": _GEMINI,
+    "expired": f"{_GEMINI}, ttl: 1h",
+    "forgotten": _GEMINI,
+    "stray": _GEMINI,
+}
+_SECOND = {
+    "kept": _GEMINI,
+    "edited": _GEMINI,
+    "lengthened": f"{_GEMINI}, ttl: 20h",
+    "due": f"{_GEMINI}, ttl: 2h",
+    "settled": f"{_GEMINI}, retire_after: 2h",
+    "named": _GEMINI,
+    "noted": _CLAUDE,
+    "switched": _CLAUDE,
+    "missing": _GEMINI,
+    "expired": f"{_GEMINI}, ttl: 1h",
+    "forgotten": _GEMINI,
+    "imported": _GEMINI,
+    "created": _GEMINI,
+}
 _HEAD = """version: 1
 stack: demo
 publish: handles.json
 defaults:
   gemini: {model: gemini-3.8-flash, ttl: 12h}
 """
-_MOVED = "moved: [{from: former, to: named}]\n"
 _LETTERS = re.compile(r"~[a-z0-9]{4}$")
-_MINE = re.compile(r"ctxprov:demo/")
 
 
 class Project:
@@ -193,8 +196,8 @@ class World:
     def clean(self, *words: str) -> str:
         ended = self.run(*words)
         if ended.status != 0:
-            raise AssertionError(f"ctxprov {' '.join(words)}: {ended.status}\n{ended.text}")
-        return ended.text
+            raise AssertionError(f"ctxprov {' '.join(words)}: {ended.status}\n{ended.errors}")
+        return ended.output
 
     def prepare(self) -> None:
         """Make the world with an entry for every kind of change, and keep it."""
@@ -206,20 +209,24 @@ class World:
         self._bucket()
         start = datetime.now(UTC)
         self.project.empty(start)
-        self._write(_FIRST, extra="x")
+        self._write(_FIRST)
         self.clean("apply", "--auto-approve")
-        self._hand_made()
+        adopted = [self._hand_made(at) for at in range(_COPIES)]
         # What is on the retiring list when the run begins, and has run out by then.
-        (self.stack / "edited.md").write_text(_text("edited", "second"))
+        self._write(_FIRST, edit="second")
         self.clean("apply", "--auto-approve")
-        for name in ("forgotten", "stray"):
-            self.clean("state", "rm", name)
-        self._delete("missing")
-        self._write(_SECOND, extra="third", moved=True)
+        records = self.state()["caches"]
+        for at in range(_COPIES):
+            self._delete(records[f"missing-{at}"]["id"])
+            for name in ("forgotten", "stray"):
+                self.clean("state", "rm", f"{name}-{at}")
+        self._write(_SECOND, edit="third", adopted=adopted)
         self.project.keep(self.root / "template.sqlite3")
         self.at = start + LATER
         shutil.rmtree(self.template, ignore_errors=True)
-        self._objects(self.place, self.template)
+        shutil.copytree(self.place, self.template, symlinks=True)
+        if self.s3:
+            self._download()
 
     def reset(self) -> None:
         """Put the world back to where the run begins."""
@@ -265,67 +272,73 @@ class World:
         names = {name for name in names if not name.startswith(".git/")}
         return {re.sub(r"\b\d+\b", "N", name) for name in names}
 
-    def _write(self, caches: str, *, extra: str, moved: bool = False) -> None:
-        lines = [
-            re.sub(r"^  (\w+): \{GEMINI", r"  \1: {provider: gemini, content: \1.md", line)
-            for line in caches.strip("\n").splitlines()
-        ]
-        text = "\n".join(lines).replace("ADOPTED", getattr(self, "adopted", ""))
-        head = _HEAD + (_MOVED if moved else "")
-        (self.stack / "ctxprov.yaml").write_text(f"{head}caches:\n{text}\n")
-        for name in re.findall(r"content: (\w+)\.md", text):
-            edit = extra if name in {"edited", "noted", "settled"} and moved else "x"
-            edit = "x" if name == "settled" else edit
-            (self.stack / f"{name}.md").write_text(_text(name, edit))
+    def _write(
+        self, entries: dict[str, str], *, edit: str = "", adopted: Sequence[str] = ()
+    ) -> None:
+        moved = "named" in entries
+        moves = [f"{{from: former-{at}, to: named-{at}}}" for at in range(_COPIES)]
+        lines = [_HEAD, *([f"moved: [{', '.join(moves)}]\n"] if moved else []), "caches:\n"]
+        for name, more in entries.items():
+            for at in range(_COPIES):
+                adopt = f", adopt: {adopted[at]}" if name == "imported" else ""
+                file = f"{'former' if name == 'named' else name}-{at}.md"
+                lines.append(f"  {name}-{at}: {{{more}, content: {file}{adopt}}}\n")
+                text = _text(file, edit if name in {"edited", "noted"} else "")
+                (self.stack / file).write_text(text)
+        (self.stack / "ctxprov.yaml").write_text("".join(lines))
 
-    def _hand_made(self) -> None:
+    def _hand_made(self, at: int) -> str:
         body = {
             "model": "models/gemini-3.8-flash",
             "displayName": "made by hand",
             "ttl": "86400s",
-            "contents": [{"role": "user", "parts": [{"text": _text("imported", "x")}]}],
+            "contents": [{"role": "user", "parts": [{"text": _text(f"imported-{at}.md", "")}]}],
         }
         made = httpx.post(
             f"{self.url}/v1beta/cachedContents", json=body, headers={"x-goog-api-key": "k1"}
         )
-        self.adopted = made.raise_for_status().json()["name"]
+        return str(made.raise_for_status().json()["name"])
 
-    def _delete(self, name: str) -> None:
-        id_ = self.state()["caches"][name]["id"]
+    def _delete(self, id_: str) -> None:
         httpx.delete(
             f"{self.url}/v1beta/{id_}", headers={"x-goog-api-key": "k1"}
         ).raise_for_status()
 
-    def _objects(self, place: Path, template: Path) -> None:
-        shutil.copytree(place, template, symlinks=True)
-        if self.s3:
-            for key in self._keys():
-                target = self.root / "objects" / key.partition("/")[2]
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(httpx.get(f"{self._endpoint}/{key}").content)
+    def _download(self) -> None:
+        for key in self._keys():
+            target = self.root / "objects" / key.partition("/")[2]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(bytes(self._store.get(key).bytes()))
 
     def _upload(self) -> None:
-        for path in (self.root / "objects").rglob("*"):
+        folder = self.root / "objects"
+        for path in folder.rglob("*"):
             if path.is_file():
-                key = f"{self.bucket}/{path.relative_to(self.root / 'objects')}"
-                httpx.put(f"{self._endpoint}/{key}", content=path.read_bytes()).raise_for_status()
+                self._store.put(f"{self.bucket}/{path.relative_to(folder)}", path.read_bytes())
 
     def _keys(self) -> list[str]:
-        found = httpx.get(self._endpoint, params={"list-type": "2", "prefix": self.bucket}).text
-        return re.findall(r"<Key>([^<]+)</Key>", found)
+        return [one["path"] for page in self._store.list(self.bucket) for one in page]
+
+    @cached_property
+    def _store(self) -> Any:  # noqa: ANN401  # an S3Store, imported by those who need one
+        assert self.s3
+        environ = self.s3.environ
+        return import_module("obstore.store").S3Store(
+            BUCKET,
+            endpoint=environ["AWS_ENDPOINT_URL"],
+            access_key_id=environ["AWS_ACCESS_KEY_ID"],
+            secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+            region=environ["AWS_REGION"],
+            client_options={"allow_http": True},
+        )
 
     def _bucket(self) -> None:
         """A prefix that no run has used."""
         if self.s3:
-            for key in self._keys() if self.bucket else ():
-                httpx.delete(f"{self._endpoint}/{key}")
+            if self.bucket and (keys := self._keys()):
+                self._store.delete(keys)
             self.numbers += 1
             self.bucket = f"w{os.getpid()}-{self.numbers}"
-
-    @property
-    def _endpoint(self) -> str:
-        assert self.s3
-        return f"{self.s3.environ['AWS_ENDPOINT_URL']}/{BUCKET}"
 
 
 @dataclass(frozen=True)
@@ -334,7 +347,8 @@ class Ended:
 
     status: int
     events: int
-    text: str
+    output: str
+    errors: str
 
 
 @dataclass
@@ -342,7 +356,7 @@ class Zygote:
     """The process that commands are forked from."""
 
     process: subprocess.Popen[str]
-    output: Path
+    folder: Path
 
     def run(
         self,
@@ -353,21 +367,22 @@ class Zygote:
         target: int,
         after: bool,
     ) -> Ended:
-        self.output.unlink(missing_ok=True)
         request = {
             "words": [*words],
             "cwd": str(cwd),
             "environ": environ,
             "target": target,
             "after": after,
-            "output": str(self.output),
+            "output": str(self.folder / "output"),
+            "errors": str(self.folder / "errors"),
         }
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
-        return Ended(answer["status"], answer["events"], self.output.read_text())
+        output, errors = (self.folder / name for name in ("output", "errors"))
+        return Ended(answer["status"], answer["events"], output.read_text(), errors.read_text())
 
 
 @dataclass(frozen=True)
@@ -431,7 +446,7 @@ def reference(world: World, command: str) -> tuple[Outcome, int]:
     world.reset()
     before = world.live()
     ended = world.run(*_words(command))
-    assert ended.status == 0, ended.text
+    assert ended.status == 0, ended.errors
     return outcome(world, before, declared=command != "destroy"), ended.events
 
 
@@ -444,7 +459,7 @@ def kill(world: World, command: str, target: int, *, after: bool) -> tuple[Outco
     if world.backend != "folder":
         world.unlock()
     again = world.run(*_words(command))
-    assert again.status == 0, f"the clean run after the kill: {again.status}\n{again.text}"
+    assert again.status == 0, f"the clean run after the kill: {again.status}\n{again.errors}"
     return outcome(world, before, declared=command != "destroy"), ended.status == KILLED
 
 
@@ -510,7 +525,7 @@ def _zygote(root: Path) -> Iterator[Zygote]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Zygote(process, root / "output")
+        yield Zygote(process, root)
         assert process.stdin
         process.stdin.close()
 

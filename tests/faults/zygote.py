@@ -46,9 +46,9 @@ def _become(request: dict[str, Any], page: Page) -> None:
     os.setsid()
     os.chdir(request["cwd"])
     os.environ.update(request["environ"])
-    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
-        place = request["output"] if mode else os.devnull
-        os.dup2(os.open(place, mode | (os.O_CREAT | os.O_APPEND if mode else 0), 0o600), descriptor)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for descriptor, place in ((1, request["output"]), (2, request["errors"])):
+        os.dup2(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
     sys.argv = ["ctxprov", *request["words"]]
     from provisioner.__main__ import main as command  # noqa: PLC0415  # loaded by now
 
