@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.applier.hand import Hand, LiveCaches, perform
+from provisioner.applier.hand import MOST_CONTENT, Hand, LiveCaches, Room, perform
 from provisioner.applier.rehearsal import rehearse
 from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
@@ -98,7 +98,7 @@ async def apply(
 
     async def before_create() -> None:
         async with turn:
-            alone = replace(hand, before_create=None)
+            alone = replace(hand, before_create=None, room=Room(MOST_CONTENT))
             refreshes = [_Work(change, perform(change, alone)) for change in await due()]
             await crew.run(sorted(refreshes, key=_urgency), crew.make)
 

@@ -4,11 +4,13 @@ What each change does to the world, one call at a time, as a stream of facts.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Protocol, TypedDict, assert_never
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
@@ -47,6 +49,9 @@ from provisioner.model import (
     Until,
 )
 
+MOST_CONTENT = 64 * 1024 * 1024
+"""Bytes of content that creates hold at a time, as long as there are several."""
+
 
 class LiveCaches(Protocol):
     """What applying needs of a provider.  Raises nothing but `CacheError`."""
@@ -76,6 +81,28 @@ class LiveCaches(Protocol):
     async def delete_cache(self, handle: GeminiHandle) -> None: ...
 
 
+class Room:
+    """Bounds how many bytes of content are in memory at a time; one content always fits."""
+
+    def __init__(self, most: int) -> None:
+        self._most = self._free = most
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def take(self, size: int) -> AsyncIterator[None]:
+        """Wait until there is room for *size* bytes, and hold it for as long as the block lasts."""
+        size = min(size, self._most)
+        async with self._changed:
+            await self._changed.wait_for(lambda: size <= self._free)
+            self._free -= size
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._free += size
+                self._changed.notify_all()
+
+
 class Hand(Struct, frozen=True):
     """What is within reach while changing the world."""
 
@@ -87,17 +114,19 @@ class Hand(Struct, frozen=True):
     """Four random letters for the label of one create and its retries."""
     before_create: Callable[[], Awaitable[None]] | None = None
     """What each create waits for, once its quota lets it out."""
+    room: Room = field(default_factory=lambda: Room(MOST_CONTENT))
 
     async def create(self, want: DesiredCache) -> RecordedCache:
         label = replace(want.label, letters=self.letters())
-        seen = await self.caches[want.provider].create(
-            self.read(want),
-            model=want.model,
-            label=str(label),
-            known=self.known,
-            before=self.before_create,
-            **_lifetime(want.life),
-        )
+        async with self.room.take(want.measure.size):
+            seen = await self.caches[want.provider].create(
+                self.read(want),
+                model=want.model,
+                label=str(label),
+                known=self.known,
+                before=self.before_create,
+                **_lifetime(want.life),
+            )
         return RecordedCache.of(want, LiveCache.of(want.provider, seen), counted=True)
 
     async def extend(self, want: DesiredCache, live: LiveCache) -> RecordedCache:

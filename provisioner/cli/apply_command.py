@@ -73,6 +73,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 @accept_missing_option
 @options.parallelism_option
 @options.lock_timeout_option
+@options.max_wait_option
 @options.target_option
 @options.exclude_option
 @override_option
@@ -93,6 +94,7 @@ def command(
     watch: bool,
     every: timedelta | None,
     metrics_file: Path | None,
+    max_wait: timedelta,
     **said: Any,  # noqa: ANN401  # click checked them; Asked names them
 ) -> Status:
     """
@@ -124,7 +126,7 @@ def command(
 
     def turn() -> tuple[Row, ...]:
         chosen = _or_keep(work, asked, forgiving=next(turns) > 0) if watch else work
-        rows = rows_over(stacks, chosen, outs=documents)
+        rows = rows_over(stacks, chosen, outs=documents, max_wait=max_wait)
         write_metrics(metrics_file, rows, models=asked.models)
         return rows
 

@@ -11,6 +11,11 @@ from provisioner.times import duration_text, parse_duration, parse_moment
 HORIZON = timedelta(days=3650)
 """No command looks farther ahead, and none waits longer."""
 
+BRIEF = timedelta(minutes=2)
+"""How long a command that only looks waits for a quota that lets nothing through."""
+PATIENT = timedelta(minutes=15)
+"""And one that changes something."""
+
 
 def now() -> datetime:
     """This moment, aware UTC."""

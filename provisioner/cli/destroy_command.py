@@ -48,6 +48,7 @@ from provisioner.state import read_state
 @options.accept_scope_option
 @options.parallelism_option
 @options.lock_timeout_option
+@options.max_wait_option
 @options.models_option
 @options.target_option
 @options.exclude_option
@@ -68,6 +69,7 @@ def command(
     accept_scope: bool,
     parallelism: int,
     lock_timeout: timedelta,
+    max_wait: timedelta,
     models: Path | None,
     targets: tuple[str, ...],
     excludes: tuple[str, ...],
@@ -125,7 +127,7 @@ def command(
         return await carry_out(errand, run)
 
     chosen = (Path(name),) if name else stacks
-    return over_stacks(chosen, work, outs=with_json(outs, as_json=as_json))
+    return over_stacks(chosen, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
 
 
 def _check(

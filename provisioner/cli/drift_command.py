@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -28,6 +29,7 @@ from provisioner.state import read_state
 @options.emulator_option
 @options.state_option
 @options.accept_scope_option
+@options.brief_max_wait_option
 @options.models_option
 @options.json_option
 @out_option
@@ -40,6 +42,7 @@ def command(
     emulator: bool,
     address: str | None,
     accept_scope: bool,
+    max_wait: timedelta,
     models: Path | None,
     as_json: bool,
     outs: tuple[Out, ...],
@@ -75,7 +78,7 @@ def command(
         calm = _calm(frame.stack, state)
         return _tell(_drifted(told), prices, calm, run, colour=terminal.wants_colour(colour))
 
-    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
+    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
 
 
 def _drifted(told: Plan) -> Plan:

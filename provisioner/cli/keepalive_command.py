@@ -49,6 +49,7 @@ from provisioner.state import read_state
 @accept_missing_option
 @options.parallelism_option
 @options.lock_timeout_option
+@options.max_wait_option
 @options.models_option
 @metrics_option
 @options.json_option
@@ -65,6 +66,7 @@ def command(
     accept_missing: bool,
     parallelism: int,
     lock_timeout: timedelta,
+    max_wait: timedelta,
     models: Path | None,
     metrics_file: Path | None,
     as_json: bool,
@@ -96,7 +98,7 @@ def command(
         models=models,
         colour=terminal.wants_colour(colour),
     )
-    rows = rows_over(stacks, work, outs=with_json(outs, as_json=as_json))
+    rows = rows_over(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
     write_metrics(metrics_file, rows, models=models)
     return status_of(rows)
 

@@ -150,9 +150,9 @@ auto_approve_option = click.option(
 parallelism_option = click.option(
     "--parallelism",
     type=click.IntRange(1, 64),
-    default=8,
+    default=64,
     show_default=True,
-    help="How many changes to make at a time.",
+    help="How many changes to make at a time, at most.",
 )
 
 
@@ -227,6 +227,18 @@ class Share(click.ParamType[float]):
             self.fail(f"{value!r} is no percentage from 0% to 100%", param, ctx)
         return int(number) / 100
 
+
+max_wait_option, brief_max_wait_option = (
+    click.option(
+        "--max-wait",
+        type=Duration(),
+        default=duration_text(span),
+        show_default=True,
+        metavar="DURATION",
+        help="Give up when a quota lets nothing through for this long.",
+    )
+    for span in (clock.PATIENT, clock.BRIEF)
+)
 
 lock_timeout_option = click.option(
     "--lock-timeout",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
@@ -18,7 +21,7 @@ from provisioner.cli.destinations import check_destinations
 from provisioner.cli.failure import tell_error
 from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import Place, place_of
+from provisioner.cli.place import Place, place_of, project_in
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.removal import is_undeclared, leftover_at
 from provisioner.cli.show_plan import Told, plan_page, show_plan
@@ -28,10 +31,10 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import survey
 from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
-from provisioner.errors import StateUnreadable
+from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
 from provisioner.manifest import Manifest
 from provisioner.model import Cause, Desired, DesiredCache, Leftover, Plan, State
-from provisioner.planner import moved, plan
+from provisioner.planner import as_if_applied, moved, plan, recorded_as_desired
 from provisioner.render.patch import patch_text
 from provisioner.render.summary import headline
 from provisioner.resolver import content_reader
@@ -112,6 +115,7 @@ class _Causes(click.ParamType[frozenset[Cause]]):
 @options.allow_empty_option
 @options.accept_scope_option
 @accept_missing_option
+@options.brief_max_wait_option
 @options.models_option
 @options.target_option
 @options.exclude_option
@@ -126,6 +130,7 @@ def command(
     outs: tuple[Out, ...],
     detailed_exitcode: bool,
     exit_on: frozenset[Cause],
+    max_wait: timedelta,
     colour: bool | None,
     **said: Any,  # noqa: ANN401  # click checked them; Asked names them
 ) -> Status:
@@ -160,36 +165,31 @@ def command(
     async def work(stack: Path, run: Run) -> Ended:
         return await _plan(stack, asked, run)
 
-    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json))
+    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
 
 
 async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     now = clock.locally(asked.at)
     if asked.base and is_undeclared(stack, asked.environment) and (left := _left(stack, asked)):
         return _without_stack(left, asked, run, now)
-    manifest, desired = read_stack(
-        stack,
-        environment=asked.environment,
-        models=asked.models,
-        now=now,
-        allow_empty=asked.allow_empty,
-    )
+    manifest, desired = await _read(stack, asked, run, now)
     options.check_names(asked.replace, desired)
-    unreadable = None
+    unreadable: CtxprovError | None = None
+    unseen: CtxprovError | None = None
     if asked.base:
         check_destinations(manifest, with_state=asked.address is None)
         told = _review(stack, manifest, desired, asked, run, now)
     else:
         place = place_of(manifest, address=asked.address, emulator=asked.emulator)
         state, unreadable = _recorded(place, manifest.stack)
-        told = await _compare(manifest, desired, place, state, asked, run)
+        told, unseen = await _compared(manifest, desired, place, state, asked, run)
     told = options.choose(told, asked.targets, asked.excludes)
     found = beyond(told, manifest, models=asked.models, overrides=asked.overrides)
     shown = Told(
         plan=told,
         prices=load_catalog(asked.models).find,
         commit=commit_here(stack) if run.outs else None,
-        timeless=asked.base is not None,
+        timeless=asked.base is not None or unseen is not None,
         breaches=found,
     )
     page = plan_page(lambda: shown.whole, verbose=asked.verbose, spots=spots_of(manifest))
@@ -198,10 +198,10 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         show_plan(shown, colour=asked.colour, verbose=asked.verbose)
     refused = told.blocked or any(breach.refuses for breach in found)
     pending = told.causes & asked.exit_on
-    if unreadable:
-        run.failures.append(unreadable)
+    failures = [error for error in (unreadable, unseen) if error]
+    run.failures += failures
     status = first_of(
-        tell_error(unreadable) if unreadable else Status.OK,
+        *map(tell_error, failures),
         Status.REFUSED if refused else Status.OK,
         Status.PENDING if pending else Status.OK,
     )
@@ -227,12 +227,78 @@ def _without_stack(left: Leftover, asked: Asked, run: Run, now: datetime) -> End
     return Ended(status=Status.OK, summary="declared no longer")
 
 
+async def _read(
+    stack: Path, asked: Asked, run: Run, now: datetime
+) -> tuple[Manifest, tuple[Desired, ...]]:
+    """Read the stack, while the projects that it uses are listed."""
+    loop = asyncio.get_running_loop()
+
+    def begun(manifest: Manifest) -> None:
+        if not asked.base:
+            loop.call_soon_threadsafe(_begin, manifest, asked, run)
+
+    return await asyncio.to_thread(
+        read_stack,
+        stack,
+        environment=asked.environment,
+        models=asked.models,
+        now=now,
+        allow_empty=asked.allow_empty,
+        begun=begun,
+    )
+
+
+def _begin(manifest: Manifest, asked: Asked, run: Run) -> None:
+    """Let the LIST of each project begin.  What is wrong with one, the survey will say."""
+    with suppress(CtxprovError, click.UsageError):
+        place = place_of(manifest, address=asked.address, emulator=asked.emulator)
+        run.reach.begin(
+            (project_in(place.store, name), place.key_envs[name]) for name in sorted(place.used)
+        )
+
+
 def _recorded(place: Place, stack: str) -> tuple[State, StateUnreadable | None]:
     """What is on record; of a state that may be out of reach nothing, and why."""
     try:
         return read_state(place.home, stack=stack), None
     except StateUnreadable as error:
         return State(stack=stack), error
+
+
+async def _compared(
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    place: Place,
+    state: State,
+    asked: Asked,
+    run: Run,
+) -> tuple[Plan, CtxprovError | None]:
+    """The plan; where the provider cannot be asked now, the edits alone, and why."""
+    try:
+        return await _compare(manifest, desired, place, state, asked, run), None
+    except NetworkError as error:
+        if not error.retryable:
+            raise
+        unseen = NetworkError(
+            f"Live side unknown: {error}. The plan shows the edits alone; run it again later.",
+            status=error.status,
+            words=error.words,
+            retryable=True,
+            retry_after=error.retry_after,
+        )
+    return _edits_alone(manifest, desired, place, state, clock.locally(asked.at)), unseen
+
+
+def _edits_alone(
+    manifest: Manifest, desired: tuple[Desired, ...], place: Place, state: State, now: datetime
+) -> Plan:
+    """What differs between the manifest and the record, as if all of that were alive."""
+    stack, counts = manifest.stack, remembered(place.home, manifest.stack)
+    known, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
+    wants = with_counts(desired, counts)
+    found = plan(wants, known, live, stack=stack, now=now, renames=manifest.moved)
+    edits = tuple(change for change in found.changes if change.reason.cause is Cause.EDIT)
+    return replace(found, changes=edits)
 
 
 async def _compare(

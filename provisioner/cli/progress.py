@@ -43,7 +43,8 @@ def _show(told: Plan, *, colour: bool, quiet: bool) -> Iterator[Tell]:
         with _bar(len(told.pending)) as advance:
             yield advance
     else:
-        yield lambda result: click.echo(result_line(result, colour=colour), color=True)
+        shown: dict[str, str] = {}
+        yield lambda result: click.echo(result_line(result, colour=colour, shown=shown), color=True)
 
 
 @contextmanager

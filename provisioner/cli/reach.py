@@ -7,7 +7,10 @@ way and needs no key.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -17,7 +20,7 @@ import click
 import httpx
 
 from provisioner.cache import CachedContext
-from provisioner.cli.clock import now
+from provisioner.cli.clock import BRIEF, now
 from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, MissingKey
@@ -29,11 +32,13 @@ EMULATED = "http://emulator.invalid"
 class Reach:
     """Opened by `async with`; everything it opened is closed at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_wait: timedelta = BRIEF) -> None:
+        self._max_wait = max_wait
         self._stack = AsyncExitStack()
         self._clients: dict[tuple[Path | None, str | None], GeminiContextCache] = {}
         self._warned: set[str] = set()
-        self._lists: dict[GeminiContextCache, tuple[CachedContext, ...]] = {}
+        self._begun: set[asyncio.Task[None]] = set()
+        self._lists: dict[GeminiContextCache, asyncio.Task[list[CachedContext]]] = {}
 
     async def client(self, store: Path | None, key_env: str | None) -> GeminiContextCache:
         """
@@ -44,15 +49,26 @@ class Reach:
         """
         way = store, key_env
         if way not in self._clients:
-            opened = self._emulated(store, key_env) if store else _endpoint(key_env)
+            opened = self._emulated(store, key_env) if store else self._endpoint(key_env)
             self._clients[way] = await self._stack.enter_async_context(opened)
         return self._clients[way]
+
+    def begin(self, ways: Iterable[tuple[Path | None, str | None]]) -> None:
+        """Let the LIST of each project begin; what is wrong with one shows when it is asked."""
+        for store, key_env in ways:
+            task = asyncio.ensure_future(self._begin(store, key_env))
+            self._begun.add(task)
+            task.add_done_callback(self._begun.discard)
+
+    async def _begin(self, store: Path | None, key_env: str | None) -> None:
+        with suppress(CtxprovError, click.UsageError):
+            await self.listed(await self.client(store, key_env))
 
     async def listed(self, client: GeminiContextCache) -> tuple[CachedContext, ...]:
         """What is live where *client* leads; asked once in a run."""
         if client not in self._lists:
-            self._lists[client] = tuple(await client.list())
-        return self._lists[client]
+            self._lists[client] = asyncio.ensure_future(client.list())
+        return tuple(await asyncio.shield(self._lists[client]))
 
     def warn(self, of: str, warning: str) -> None:
         """Print a *warning* of one kind, what it is *of*, once in a run."""
@@ -62,6 +78,8 @@ class Reach:
 
     def look_again(self) -> None:
         """Let the next LIST be a new one, after something was changed."""
+        for listing in self._lists.values():
+            listing.cancel()
         self._lists.clear()
 
     def _emulated(self, store: Path, key_env: str | None) -> GeminiContextCache:
@@ -75,7 +93,21 @@ class Reach:
             ) from error
         self._stack.callback(emulator.close)
         transport = httpx.ASGITransport(app=emulator)
-        return GeminiContextCache(key_env or "emulator", EMULATED, transport=transport)
+        return GeminiContextCache(
+            key_env or "emulator", EMULATED, transport=transport, max_wait=self._max_wait
+        )
+
+    def _endpoint(self, key_env: str | None) -> GeminiContextCache:
+        key = process_environment().get(key_env, "") if key_env else None
+        try:
+            return GeminiContextCache(key, max_wait=self._max_wait)
+        except MissingKey as error:
+            variable = key_env or "GEMINI_API_KEY (or GOOGLE_API_KEY)"
+            raise MissingKey(
+                f"No API key: set {variable} to a key of the project whose caches these are, from "
+                "https://aistudio.google.com/apikey. To try everything without a key, add "
+                "--emulator."
+            ) from error
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,6 +118,10 @@ class Reach:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        tasks = [*self._begun, *self._lists.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._stack.aclose()
 
 
@@ -96,15 +132,4 @@ def load_emulator() -> ModuleType:
     except ImportError as error:
         raise click.UsageError(
             "The emulator needs two more packages: pip install 'ctxprov[emulator]'"
-        ) from error
-
-
-def _endpoint(key_env: str | None) -> GeminiContextCache:
-    try:
-        return GeminiContextCache(process_environment().get(key_env, "") if key_env else None)
-    except MissingKey as error:
-        variable = key_env or "GEMINI_API_KEY (or GOOGLE_API_KEY)"
-        raise MissingKey(
-            f"No API key: set {variable} to a key of the project whose caches these are, from "
-            "https://aistudio.google.com/apikey. To try everything without a key, add --emulator."
         ) from error

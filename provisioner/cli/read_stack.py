@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -24,11 +25,12 @@ def read_stack(
     models: Path | None,
     now: datetime,
     allow_empty: bool,
+    begun: Callable[[Manifest], None] = lambda _: None,
 ) -> tuple[Manifest, tuple[Desired, ...]]:
     """
     Load and resolve a stack; one that declares nothing must be meant.
 
-    The first of its warnings are told.
+    The first of its warnings are told.  *begun* is called before content is read.
 
     Raises `ManifestError` with every problem, and `Refused`.
     """
@@ -38,6 +40,7 @@ def read_stack(
         environment=environment,
         checkout=checkout_around(path),
         now=now,
+        begun=begun,
     )
     tell_warnings(resolution.warnings, most=_MOST)
     if not manifest.caches and not allow_empty:

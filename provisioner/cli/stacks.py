@@ -16,6 +16,7 @@ from typing import TypeAlias
 import click
 from msgspec import Struct, field
 
+from provisioner.cli.clock import BRIEF
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.outputs import Out, Page, takes_stdout, write
@@ -64,14 +65,26 @@ Work: TypeAlias = Callable[[Path, Run], Awaitable[Ended]]
 Row: TypeAlias = tuple[Path, Ended]
 
 
-def over_stacks(stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = ()) -> Status:
-    """Do *work* for each stack, one after the other, and say how all of them ended."""
-    return status_of(rows_over(stacks, work, outs=outs))
+def over_stacks(
+    stacks: Sequence[Path],
+    work: Work,
+    *,
+    outs: tuple[Out, ...] = (),
+    max_wait: timedelta = BRIEF,
+) -> Status:
+    """
+    Do *work* for each stack, one after the other, and say how all of them ended.
+
+    A quota that lets nothing through for *max_wait* is given up.
+    """
+    return status_of(rows_over(stacks, work, outs=outs, max_wait=max_wait))
 
 
-def rows_over(stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = ()) -> tuple[Row, ...]:
+def rows_over(
+    stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = (), max_wait: timedelta
+) -> tuple[Row, ...]:
     """The same, for callers that want to know how each of them ended."""
-    return asyncio.run(_over_stacks(expanded(stacks), work, outs))
+    return asyncio.run(_over_stacks(expanded(stacks), work, outs, max_wait))
 
 
 def status_of(rows: Iterable[Row]) -> Status:
@@ -79,10 +92,10 @@ def status_of(rows: Iterable[Row]) -> Status:
 
 
 async def _over_stacks(
-    stacks: Sequence[Path], work: Work, outs: tuple[Out, ...]
+    stacks: Sequence[Path], work: Work, outs: tuple[Out, ...], max_wait: timedelta
 ) -> tuple[Row, ...]:
     rows: list[Row] = []
-    async with Reach() as reach:
+    async with Reach(max_wait=max_wait) as reach:
         run = Run(reach=reach, outs=outs)
         for stack in stacks:
             if len(stacks) > 1 and not run.is_quiet:

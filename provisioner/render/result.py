@@ -35,6 +35,7 @@ Fate: TypeAlias = Literal["done", "failed", "not attempted"]
 FATES: tuple[Fate, ...] = ("done", "not attempted", "failed")
 """What matters most comes last, where a terminal shows it."""
 
+_MEMBERS = "      "
 _MOST = 48
 """As long as a name may be."""
 
@@ -64,10 +65,19 @@ def ending(result: Result) -> Ending:
     )
 
 
-def result_line(result: Result, *, colour: bool) -> str:
-    """One line, without its end: `+ manual: created`, `! manual: create failed: …`."""
+def result_line(result: Result, *, colour: bool, shown: dict[str, str]) -> str:
+    """
+    One line, without its end: `+ manual: created`, `! manual: create failed: …`.
+
+    *shown* holds the words of earlier failures with the name that they were shown for, and
+    gains these: a failure like an earlier one is `! faq: create failed: as manual`.
+    """
     end = ending(result)
-    words = end.words if end.fate == "done" else f"{end.action} {end.fate}: {end.words}"
+    words = end.words
+    if end.fate != "done":
+        first = shown.setdefault(end.words, end.name)
+        why = end.words if first == end.name else f"as {first}"
+        words = f"{end.action} {end.fate}: {why}"
     mark = Palette(colour).paint(end.symbol, end.tone)
     return f"{mark} {plain(end.name)}: {plain(words)}"
 
@@ -134,16 +144,36 @@ def _fate(outcome: Outcome) -> tuple[Fate, str]:
 
 
 def _block(fate: Fate, ends: Sequence[Ending], width: int, palette: Palette) -> list[str]:
-    names = min(max(columns(plain(end.name)) for end in ends), _MOST, width // 3)
+    """A row for each change; those that ended for the same reason share one."""
+    groups = _alike(ends)
+    titles = [_title(group) for group in groups]
+    names = min(max(map(columns, titles)), _MOST, width // 3)
     verbs = max(len(end.action) for end in ends)
     lines = [palette.paint(fate.capitalize(), "strong")]
-    for end in ends:
+    for title, group in zip(titles, groups, strict=True):
+        end = group[0]
         mark = palette.paint(end.symbol, end.tone)
-        head = f"  {mark} {pad(clip(plain(end.name), names), names)}  {pad(end.action, verbs)}  "
+        head = f"  {mark} {pad(clip(title, names), names)}  {pad(end.action, verbs)}  "
         indent = len("  +   ") + names + verbs + len("  ")
         words = "" if end.fate == "done" else plain(end.words)
         lines += hang(head, words, width=width, indent=indent)
+        if len(group) > 1:
+            members = ", ".join(sorted(plain(one.name) for one in group))
+            lines += hang(_MEMBERS, members, width=width, indent=len(_MEMBERS))
     return lines
+
+
+def _alike(ends: Iterable[Ending]) -> list[list[Ending]]:
+    """*ends* in their order; those that were not done, with what was to be done and why not."""
+    groups: dict[tuple[str, ...], list[Ending]] = {}
+    for end in ends:
+        key = (end.name,) if end.fate == "done" else (end.action, end.words)
+        groups.setdefault(key, []).append(end)
+    return list(groups.values())
+
+
+def _title(group: Sequence[Ending]) -> str:
+    return plain(group[0].name) if len(group) == 1 else f"{len(group):,} caches"
 
 
 def _end_words(end: Ending) -> dict[str, Json]:

@@ -4,6 +4,7 @@ From entries to what should exist: the straight line, and everything wrong on th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -34,9 +35,12 @@ def load_and_resolve(
     environment: str | None = None,
     checkout: Checkout | None = None,
     now: datetime,
+    begun: Callable[[Manifest], None] = lambda _: None,
 ) -> tuple[Manifest, Resolution]:
     """
     Read the stack at *place* and resolve it; what is missing is looked up in *checkout*.
+
+    *begun* is called with the manifest before its content is read.
 
     Raises ManifestError with every problem of both steps at once, and GitFailed if the
     checkout is not whole and git cannot tell what is missing.
@@ -44,6 +48,7 @@ def load_and_resolve(
     draft = read_manifest(place, environment=environment, checkout=checkout)
     if draft.manifest is None:
         raise ManifestError(draft.problems)
+    begun(draft.manifest)
     try:
         resolution = resolve(draft.manifest, catalog, checkout=checkout, now=now)
     except ManifestError as error:

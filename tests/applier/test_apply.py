@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from provisioner.applier import apply
+from provisioner.applier.hand import MOST_CONTENT
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, ContentChanged, Interrupted, StateError
 from provisioner.model import (
@@ -22,6 +23,7 @@ from provisioner.model import (
     Fact,
     Failed,
     Label,
+    Measure,
     NotAttempted,
     Plan,
     RecordedCache,
@@ -287,6 +289,27 @@ def test_content_that_changed_meanwhile() -> None:
     desk.apply(*desk.world.plan([A, B]).changes)
 
     assert [type(result.outcome) for result in desk.results] == [Failed, Done]
+
+
+def test_large_contents_take_turns() -> None:
+    """Contents that are large together are held one after the other; small ones side by side."""
+
+    class Slow(Counting):
+        async def create(self, content: CacheContent, **rest: Any) -> CachedContext:  # noqa: ANN401
+            for _ in range(5):
+                await asyncio.sleep(0)
+            return await super().create(content, **rest)
+
+    def most(size: int) -> int:
+        wants = [desired(f"n{n}", str(n), measure=Measure(size=size)) for n in range(6)]
+        remote = Slow(lambda: NOW)
+        desk = Desk(read=remote.read)
+        desk.world.remote = remote
+        desk.apply(*desk.world.plan(wants).changes, parallelism=6)
+        assert [type(result.outcome) for result in desk.results] == [Done] * 6
+        return remote.most
+
+    assert [most(size) for size in (1_000, MOST_CONTENT // 2, 2 * MOST_CONTENT)] == [6, 2, 1]
 
 
 def test_what_dies_first_is_refreshed_first() -> None:

@@ -113,7 +113,7 @@ def outputs(text: str) -> Iterator[str]:
     yield plan_markdown(view(plan))
     yield result_markdown(plan, results)
     yield html_document([plan_article(view(plan)), result_article(plan, results)], title=text)
-    yield from (result_line(result, colour=False) for result in results)
+    yield from (result_line(result, colour=False, shown={}) for result in results)
 
 
 @given(NASTY)

@@ -8,11 +8,12 @@ import pytest
 
 from provisioner.cache import GeminiHandle
 from provisioner.catalog import load_catalog
-from provisioner.errors import CacheNotFound
-from provisioner.model import Done, Failed, Result
+from provisioner.errors import CacheNotFound, NetworkError
+from provisioner.model import Create, Done, Failed, Reason, Result
 from provisioner.pricing import cost
 from provisioner.render.layout import columns
 from provisioner.render.result import result_json, result_line, result_text
+from tests.builders import desired
 from tests.render.scene import PLAN, RESULTS, golden
 
 COSTS = [cost(result.change, load_catalog().find, at=PLAN.at) for result in RESULTS]
@@ -20,7 +21,7 @@ COSTS = [cost(result.change, load_catalog().find, at=PLAN.at) for result in RESU
 
 def test_lines() -> None:
     """A finished change is one line, also if its error has several."""
-    assert [result_line(result, colour=False) for result in RESULTS] == [
+    assert [result_line(result, colour=False, shown={}) for result in RESULTS] == [
         "± product-manual: replaced",
         r"! brand-new: create failed: gemini cannot answer now: 503, says\nthe model is overloaded",
         "· old-faq: retire not attempted: interrupted",
@@ -29,7 +30,7 @@ def test_lines() -> None:
 
 def test_colour_marks_the_end() -> None:
     """In colour the symbol tells good from bad."""
-    assert result_line(RESULTS[1], colour=True).startswith("\x1b[31m!\x1b[0m brand-new")
+    assert result_line(RESULTS[1], colour=True, shown={}).startswith("\x1b[31m!\x1b[0m brand-new")
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -39,6 +40,38 @@ def test_golden(width: int) -> None:
 
     assert text == golden(f"result-{width}.txt")
     assert all(columns(line) <= width for line in text.splitlines())
+
+
+def refused(number: int) -> list[Result]:
+    """So many creates that a quota refused, and one that failed for another reason."""
+    wants = [desired(f"n{one:02}") for one in range(number)]
+    changes = [Create(want, None, Reason.NEW) for want in wants]
+    slow, other = NetworkError("slow down"), NetworkError("no answer")
+    return [Result(one, Failed(slow if one != changes[1] else other)) for one in changes]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_equal_failures_are_shown_once(width: int) -> None:
+    """Thirty failures for one reason are one row with their count and all their names."""
+    text = result_text(refused(31), width=width, colour=False)
+
+    assert text.count("slow") == text.count("no answer") == 1
+    assert "30 caches" in text
+    assert all(text.count(f"n{one:02}") == 1 for one in range(31))
+    assert all(columns(line) <= width for line in text.splitlines())
+
+
+def test_equal_lines_refer_to_the_first() -> None:
+    """As changes end, a failure like an earlier one names it and repeats nothing."""
+    shown: dict[str, str] = {}
+
+    lines = [result_line(result, colour=False, shown=shown) for result in refused(3)]
+
+    assert lines == [
+        "! n00: create failed: slow down",
+        "! n01: create failed: no answer",
+        "! n02: create failed: as n00",
+    ]
 
 
 def test_a_clean_apply_is_one_line() -> None:
@@ -68,5 +101,7 @@ def test_every_outcome_of_every_change_has_words() -> None:
     """Whatever is pending can be done and can fail."""
     error = CacheNotFound(GeminiHandle("cachedContents/1"))
     for change in PLAN.pending:
-        assert "failed" not in result_line(Result(change, Done()), colour=False)
-        assert "does not exist" in result_line(Result(change, Failed(error)), colour=False)
+        assert "failed" not in result_line(Result(change, Done()), colour=False, shown={})
+        assert "does not exist" in result_line(
+            Result(change, Failed(error)), colour=False, shown={}
+        )

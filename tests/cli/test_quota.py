@@ -1,0 +1,95 @@
+"""A quota that refuses: what a run does, how long, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from starlette.responses import Response
+
+from provisioner.emulator import CarryOut
+from provisioner.emulator.calls import Call
+from tests.cli.stage import GEMINI, LONG, Stage
+
+A = f"a: {{{GEMINI}, content: a.md}}"
+MANY = [f"n{i:02}: {{{GEMINI}, content: [a.md, {{text: '{i}'}}]}}" for i in range(12)]
+
+
+def refusing(
+    operation: str, *, retry_after: int, after: int = 0
+) -> Callable[[Call, CarryOut], Awaitable[Response]]:
+    """Refuse every call of an *operation* but the first few."""
+    left = [*range(after)]
+
+    async def around(call: Call, carry_out: CarryOut) -> Response:
+        if call.operation != operation or left:
+            if call.operation == operation:
+                left.pop()
+            return await carry_out()
+        headers = {"retry-after": str(retry_after)}
+        return Response('{"error": {"message": "slow down"}}', 429, headers=headers)
+
+    return around
+
+
+def test_creates_that_no_quota_lets_through(stage: Stage) -> None:
+    """An apply gives up by minutes, not by tries, and tells of equal failures once."""
+    stage.write(*MANY, a=LONG)
+    stage.around = refusing("create", retry_after=3600, after=2)
+
+    told = stage.apply("--max-wait", "5m")
+
+    assert told.status == 1
+    assert "2 done, 10 failed" in told.out
+    said = " ".join(told.out.split())
+    assert said.count("nothing got through for 5m") == 2  # as it happens, and at the end
+    assert "10 caches" in told.out
+    assert len(stage.live()) == 2
+    stage.around = None
+    assert stage.apply().status == 0
+    assert len(stage.live()) == 12
+
+
+def test_a_short_wait_is_waited(stage: Stage) -> None:
+    """What a server asks for within all patience is waited, and nothing fails."""
+    stage.write(A, a=LONG)
+    calls = iter([refusing("create", retry_after=1)])
+
+    async def once(call: Call, carry_out: CarryOut) -> Response:
+        refuse = next(calls, None) if call.operation == "create" else None
+        return await (refuse(call, carry_out) if refuse else carry_out())
+
+    stage.around = once
+
+    assert stage.apply().status == 0
+    assert len(stage.live()) == 1
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_plan_without_the_live_side(stage: Stage, form: str) -> None:
+    """A plan whose LIST no quota lets through shows the edits, says so, and exits 1."""
+    stage.write(A, f"b: {{{GEMINI}, content: a.md}}", a=LONG)
+    assert stage.apply().status == 0
+    stage.write(A.replace("12h", "6h"), f"c: {{{GEMINI}, content: a.md}}", a=LONG)
+    expected = stage.plan()
+    stage.around = refusing("list", retry_after=3600)
+
+    told = stage.run("plan", ".", *(["--json"] if form == "json" else []))
+
+    assert told.status == 1
+    assert "Live side unknown" in told.err
+    assert "slow down" in told.err
+    if form == "json":
+        assert told.json["fingerprint"] == expected["fingerprint"]
+        assert {c["name"] for c in told.json["changes"]} == {"a", "b", "c"}
+    else:
+        assert "c" in told.out
+
+
+def test_a_plan_lists_while_it_reads(stage: Stage) -> None:
+    """The LIST of a plan is sent once, also where it begins before content was read."""
+    stage.write(A, a=LONG)
+
+    assert stage.run("plan", ".").status == 0
+
+    assert stage.count("list") == 1
