@@ -20,12 +20,16 @@ from typing import Protocol
 from msgspec import Struct
 
 from provisioner.errors import GitFailed
+from provisioner.files import read_whole
 from provisioner.git import Git, git_at, path_from, top_of
 from provisioner.lfs import Pointer
 
 STACK = "ctxprov.yaml"
 GITLINK = "160000"
 """The mode of a submodule in a tree and in the index."""
+
+_POINTER_SIZE = 8192
+"""Bytes of the longest `.git` that names a folder."""
 
 
 class Absent(Struct, frozen=True):
@@ -60,10 +64,12 @@ class Checkout(Protocol):
         ...
 
 
-class Whole:
+class WholeCheckout:
     """A folder of which nothing is missing."""
 
-    fetch = "run git lfs pull (with actions/checkout, set lfs: true)"
+    @property
+    def fetch(self) -> str:
+        return "run git lfs pull (with actions/checkout, set lfs: true)"
 
     def left_out(self) -> tuple[Absent, ...]:
         return ()
@@ -76,7 +82,7 @@ class Whole:
         return None
 
 
-class WorkingTree(Whole):
+class LocalCheckout(WholeCheckout):
     """The checkout around *folder*, which git is asked about at most once."""
 
     def __init__(
@@ -144,7 +150,8 @@ def submodule_at(git: Git, path: str) -> Git | None:
 
 def _index(git: Git, folder: str) -> Iterator[tuple[str, str, str]]:
     """Tag, mode and path of each entry of the index."""
-    rows = git.output("--literal-pathspecs", "ls-files", "-z", "-t", "--stage", "--", folder)
+    literal = {"GIT_LITERAL_PATHSPECS": "1"}
+    rows = git.output("ls-files", "-z", "-t", "--stage", "--", folder, variables=literal)
     for row in rows.split("\0"):
         head, _, path = row.partition("\t")
         if path:
@@ -152,7 +159,7 @@ def _index(git: Git, folder: str) -> Iterator[tuple[str, str, str]]:
             yield tag, mode, path
 
 
-class Stacks(Struct, frozen=True, kw_only=True):
+class StackFolders(Struct, frozen=True, kw_only=True):
     """The folders that hold a stack, from the top of a checkout."""
 
     here: frozenset[PurePosixPath]
@@ -162,7 +169,7 @@ class Stacks(Struct, frozen=True, kw_only=True):
     """The submodules that cannot be looked into, each with its reason in one sentence."""
 
 
-def stacks_in(git: Git) -> Stacks:
+def stacks_in(git: Git) -> StackFolders:
     """The stacks of a working tree, ignored files left out, submodules looked into."""
     rows = list(_index(git, "."))
     others = git.output("ls-files", "-z", "--others", "--exclude-standard").split("\0")
@@ -179,17 +186,17 @@ def stacks_in(git: Git) -> Stacks:
         if below is None:
             unseen.append(f"{link} {not_checked_out(link)}")
             continue
-        found = stacks_in(below)
-        here |= {link / one for one in found.here}
-        left_out |= {link / one for one in found.left_out}
-        unseen += [f"{link}/{one}" for one in found.unseen]
-    return Stacks(here=frozenset(here), left_out=frozenset(left_out), unseen=tuple(unseen))
+        stacks = stacks_in(below)
+        here |= {link / one for one in stacks.here}
+        left_out |= {link / one for one in stacks.left_out}
+        unseen += [f"{link}/{one}" for one in stacks.unseen]
+    return StackFolders(here=frozenset(here), left_out=frozenset(left_out), unseen=tuple(unseen))
 
 
 def stacks_among(paths: Iterable[str]) -> frozenset[PurePosixPath]:
     """The folders whose `ctxprov.yaml` is among *paths*."""
-    found = (PurePosixPath(path) for path in paths if path.endswith(STACK))
-    return frozenset(path.parent for path in found if path.name == STACK)
+    likely = (PurePosixPath(path) for path in paths if path.endswith(STACK))
+    return frozenset(path.parent for path in likely if path.name == STACK)
 
 
 def _is_there(git: Git, stack: PurePosixPath) -> bool:
@@ -213,11 +220,11 @@ def _git_dir(top: Path) -> Path:
     """The folder that the `.git` of *top* is, or names, as in a worktree and a submodule."""
     entry = top / ".git"
     try:
-        first = entry.read_bytes()[:4096] if entry.is_file() else b""
+        text = read_whole(entry, most=_POINTER_SIZE)
     except OSError:
         return entry
-    name = first.removeprefix(b"gitdir:").strip() if first.startswith(b"gitdir:") else b""
-    return top / os.fsdecode(name) if name else entry
+    name = text.removeprefix(b"gitdir:").strip()
+    return top / os.fsdecode(name) if name != text else entry
 
 
 def bare_repositories(folder: Path) -> Iterator[Path]:

@@ -90,7 +90,7 @@ _CREDENTIAL = re.compile(r"(?<=://)[^/@\s]+@")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
-class Answer(Struct, frozen=True):
+class GitAnswer(Struct, frozen=True):
     """What one call of git wrote, and its exit status."""
 
     status: int
@@ -131,7 +131,7 @@ class Git:
         *arguments: str,
         content: bytes | None = None,
         variables: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> GitAnswer:
         """
         Run one command with *content* on its standard input.
 
@@ -268,7 +268,7 @@ def _started(
     environ: Mapping[str, str],
     content: bytes | None,
     timeout: float,
-) -> Answer:
+) -> GitAnswer:
     program = shutil.which("git", path=environ.get("PATH", os.defpath))
     if program is None:
         raise GitFailed("this needs the git command, 2.32 or later, and PATH has none: install it.")
@@ -294,7 +294,7 @@ def _started(
             _end(process)
     lines = [line.strip() for line in err.decode(errors="replace").splitlines()]
     warnings = (line.partition(": ") for line in lines)
-    return Answer(
+    return GitAnswer(
         status=process.returncode,
         out=out,
         err=_paragraph(line for line in lines if line and not line.startswith("hint:")),

@@ -11,13 +11,15 @@ named, never left out.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+import weakref
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from msgspec import Struct
 
@@ -25,7 +27,7 @@ from provisioner.checkout import (
     GITLINK,
     STACK,
     Absent,
-    Whole,
+    WholeCheckout,
     not_checked_out,
     stacks_among,
     submodule_at,
@@ -35,10 +37,10 @@ from provisioner.git import Git, commit_of, path_from
 from provisioner.lfs import Pointer
 
 _UNFILTERED = (("smudge", ""), ("clean", ""), ("process", ""), ("required", "false"))
-_WHOLE = (("core.sparseCheckout", "false"), ("index.sparse", "false"))
+_UNSPARSE = (("core.sparseCheckout", "false"), ("index.sparse", "false"))
 
 
-class _Entry(Struct, frozen=True):
+class TreeEntry(Struct, frozen=True):
     """A line of a tree: a file, a link or a submodule."""
 
     mode: str
@@ -55,17 +57,19 @@ class Revision:
 
     def stacks(self) -> frozenset[PurePosixPath]:
         """Folders that hold a `ctxprov.yaml`, from the top; those in submodules too."""
-        own = stacks_among(entry.path for entry in self._entries)
+        own = stacks_among(entry.path for entry in self.entries)
+        submodules = ((link, self.submodule(link)) for link in self.links)
         return own.union(
             link / one
-            for link, below in self._submodules.items()
+            for link, below in submodules
             if isinstance(below, Revision)
             for one in below.stacks()
         )
 
     def unseen(self) -> Iterator[str]:
         """The submodules that cannot be looked into, each with its reason in one sentence."""
-        for link, below in self._submodules.items():
+        for link in self.links:
+            below = self.submodule(link)
             if isinstance(below, Revision):
                 yield from (f"{link}/{one}" for one in below.unseen())
             else:
@@ -74,10 +78,10 @@ class Revision:
     @cached_property
     def manifests(self) -> Mapping[PurePosixPath, bytes]:
         """Every `ctxprov.yaml` of this repository itself, by its folder.  Raises GitFailed."""
-        files = (entry for entry in self._entries if entry.mode != GITLINK)
-        named = ((PurePosixPath(e.path), e.id) for e in files if e.path.endswith(STACK))
-        ids = {path.parent: id_ for path, id_ in named if path.name == STACK}
-        return dict(zip(ids, self._blobs(list(ids.values())), strict=True))
+        likely = (entry for entry in self.entries if entry.path.endswith(STACK))
+        paths = ((PurePosixPath(entry.path), entry) for entry in likely)
+        ids = {path.parent: entry.id for path, entry in paths if path.name == STACK}
+        return dict(zip(ids, _blobs(self.git, list(ids.values())), strict=True))
 
     @contextmanager
     def files(self, folder: PurePosixPath) -> Iterator[Export | None]:
@@ -86,82 +90,100 @@ class Revision:
 
         None if the revision has none there.  Raises GitFailed if git cannot tell.
         """
-        for link, below in self._submodules.items():
-            if link in (folder, *folder.parents):
-                if not isinstance(below, Revision):
-                    raise GitFailed(f"{folder} {below}.")
-                with below.files(folder.relative_to(link)) as export:
-                    yield export
-                return
-        if next(self.within(folder), None) is None:
+        link = next((one for one in self.links if one in (folder, *folder.parents)), None)
+        if link:
+            below = self.submodule(link)
+            if not isinstance(below, Revision):
+                raise GitFailed(f"{folder} {below}.")
+            with below.files(folder.relative_to(link)) as export:
+                yield export
+        elif next(self.within(folder), None) is None:
             yield None
-            return
-        with TemporaryDirectory(prefix="ctxprov-") as place:
-            export = Export(Path(place), folder, self)
-            export.write(self, PurePosixPath())
-            yield export
+        else:
+            with TemporaryDirectory(prefix="ctxprov-") as place:
+                export = Export(Path(place), folder, self)
+                export.write(self, PurePosixPath())
+                yield export
 
     @cached_property
-    def _entries(self) -> tuple[_Entry, ...]:
-        """Every file and submodule of this repository itself."""
-        rows = self.git.output("ls-tree", "-r", "-z", "--full-tree", self.commit).split("\0")
-        cut = (row.partition("\t") for row in rows if row)
-        heads = ((head.split(" "), path) for head, _, path in cut)
-        return tuple(_Entry(mode, id_, path) for (mode, _, id_), path in heads)
+    def entries(self) -> tuple[TreeEntry, ...]:
+        """Every file of this repository itself."""
+        return tuple(entry for entry in self._tree if entry.mode != GITLINK)
 
     @cached_property
-    def _submodules(self) -> Mapping[PurePosixPath, Revision | str]:
-        """By path, each at the commit that is recorded, or why it cannot be looked into."""
-        links = (entry for entry in self._entries if entry.mode == GITLINK)
-        return {PurePosixPath(link.path): self._below(link) for link in links}
-
-    def _below(self, link: _Entry) -> Revision | str:
-        try:
-            git = submodule_at(self.git, link.path)
-        except GitFailed as error:
-            return f"lies in the submodule {link.path}: {error}"
-        if git is None:
-            return not_checked_out(link.path)
-        if commit_of(git, link.id) is None:
-            return (
-                f"lies in the submodule {link.path}, which lacks the commit {link.id[:12]}: run "
-                f"git -C {shlex.quote(link.path)} fetch origin {link.id}"
-            )
-        return Revision(git, link.id)
+    def links(self) -> Mapping[PurePosixPath, str]:
+        """The submodules of this repository itself, each with the commit that is recorded."""
+        return {PurePosixPath(e.path): e.id for e in self._tree if e.mode == GITLINK}
 
     def within(self, folder: PurePosixPath) -> Iterator[str]:
         """The paths of all files of this repository itself that are below *folder*."""
         above = "" if folder == PurePosixPath() else f"{folder}/"
-        files = (entry.path for entry in self._entries if entry.mode != GITLINK)
-        return (path for path in files if path.startswith(above))
+        return (entry.path for entry in self.entries if entry.path.startswith(above))
 
-    def submodules(self) -> Iterator[tuple[PurePosixPath, Revision | str]]:
-        yield from self._submodules.items()
+    def submodule(self, link: PurePosixPath) -> Revision | str:
+        """The submodule at *link*, or why it cannot be looked into, to follow a path."""
+        if link not in self._submodules:
+            self._submodules[link] = self._opened(str(link), self.links[link])
+        return self._submodules[link]
 
-    def check_out(self, names: Iterable[str], place: Path, index: Path) -> None:
-        """Write the files *names* into *place*, by an *index* of its own.  Raises GitFailed."""
-        git = self.git.configured([*_filters(self.git), *_WHOLE])
-        own = {"GIT_INDEX_FILE": str(index)}
-        listed = "".join(f"{name}\0" for name in names).encode(errors="surrogateescape")
-        git.output("read-tree", self.commit, variables=own)
-        out = ("checkout-index", "-z", "--stdin", f"--prefix={place}/")
-        git.output(*out, variables=own, content=listed)
+    def check_out(self, folder: PurePosixPath, place: Path) -> None:
+        """Write the files below *folder* into *place*.  Raises GitFailed."""
+        names = "".join(f"{name}\0" for name in self.within(folder))
+        self._git_by_index.output(
+            *("checkout-index", "-z", "--stdin", f"--prefix={place}/"),
+            content=names.encode(errors="surrogateescape"),
+            variables={"GIT_INDEX_FILE": str(self._index)},
+        )
 
-    def _blobs(self, ids: list[str]) -> Iterator[bytes]:
-        if not ids:
-            return
-        asked = "".join(f"{id_}\n" for id_ in ids).encode()
-        answer = self.git.output("cat-file", "--batch", content=asked)
-        rest = answer.encode(errors="surrogateescape")
-        for _ in ids:
-            head, _, rest = rest.partition(b"\n")
-            size = int(head.rpartition(b" ")[2])
-            yield rest[:size]
-            rest = rest[size + 1 :]
+    @cached_property
+    def lfs_objects(self) -> Path:
+        """Where git LFS keeps its objects."""
+        line = self.git.output("rev-parse", "--git-common-dir").removesuffix("\n")
+        return self.git.top / path_from(line) / "lfs" / "objects"
+
+    @cached_property
+    def _tree(self) -> tuple[TreeEntry, ...]:
+        rows = self.git.output("ls-tree", "-r", "-z", "--full-tree", self.commit).split("\0")
+        cut = (row.partition("\t") for row in rows if row)
+        heads = ((head.split(" "), path) for head, _, path in cut)
+        return tuple(TreeEntry(mode, id_, path) for (mode, _, id_), path in heads)
+
+    @cached_property
+    def _submodules(self) -> dict[PurePosixPath, Revision | str]:
+        return {}
+
+    def _opened(self, link: str, commit: str) -> Revision | str:
+        try:
+            git = submodule_at(self.git, link)
+        except GitFailed as error:
+            return f"lies in the submodule {link}: {error}"
+        if git is None:
+            return not_checked_out(link)
+        if commit_of(git, commit) is None:
+            return (
+                f"lies in the submodule {link}, which lacks the commit {commit[:12]}: run "
+                f"git -C {shlex.quote(link)} fetch origin {commit}"
+            )
+        return Revision(git, commit)
+
+    @cached_property
+    def _git_by_index(self) -> Git:
+        """Git that runs no filter and writes what a sparse checkout would leave out."""
+        return self.git.configured([*_filters(self.git), *_UNSPARSE])
+
+    @cached_property
+    def _index(self) -> Path:
+        """An index of this commit, for as long as this revision is used."""
+        place = mkdtemp(prefix="ctxprov-index-")
+        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        index = Path(place) / "index"
+        variables = {"GIT_INDEX_FILE": str(index)}
+        self._git_by_index.output("read-tree", self.commit, variables=variables)
+        return index
 
 
 @dataclass
-class Export(Whole):
+class Export(WholeCheckout):
     """Files of a revision in a folder of their own, and what is missing among them."""
 
     _place: Path
@@ -176,7 +198,7 @@ class Export(Whole):
         return self._place / "tree" / path_from(str(self._stack))
 
     @property
-    def fetch(self) -> str:  # type: ignore[override]  # a text either way
+    def fetch(self) -> str:
         return f"run git lfs fetch origin {self._revision.commit[:12]}"
 
     def absent(self) -> tuple[Absent, ...]:
@@ -185,22 +207,21 @@ class Export(Whole):
     def stored(self, path: str, pointer: Pointer) -> Path | None:
         """The object in this repository, else the file of the working tree if it is the same."""
         name = PurePosixPath(pointer.oid[:2], pointer.oid[2:4], pointer.oid)
-        objects = (store / name for store in self._stores)
-        found = next((one for one in objects if _size(one) == pointer.size), None)
+        candidates = (store / name for store in self._stores)
+        whole = next((one for one in candidates if _size(one) == pointer.size), None)
         working = self._revision.git.top / path_from(str(self._stack / path))
-        return found or (working if _is(working, pointer) else None)
+        return whole or (working if _is(working, pointer) else None)
 
     def write(self, revision: Revision, at: PurePosixPath) -> None:
         """Write what *revision*, whose top is *at*, has of the stack's folder."""
-        self._stores.append(_store(revision.git))
-        inside = self._stack if at == PurePosixPath() else PurePosixPath()
-        place = self._place / "tree" / path_from(str(at))
-        index = self._place / f"index-{len(self._stores)}"
-        revision.check_out(revision.within(inside), place, index)
-        for link, below in revision.submodules():
+        self._stores.append(revision.lfs_objects)
+        folder = self._stack if at == PurePosixPath() else PurePosixPath()
+        revision.check_out(folder, self._place / "tree" / path_from(str(at)))
+        for link in revision.links:
             path = at / link
             if self._stack not in path.parents:
                 continue
+            below = revision.submodule(link)
             if isinstance(below, Revision):
                 self.write(below, path)
             else:
@@ -216,6 +237,8 @@ def merge_base(git: Git, ref: str) -> Revision:
             "the whole history (fetch-depth: 0)."
         )
     answer = git.run("merge-base", commit, "HEAD")
+    if answer.status > 1:
+        raise GitFailed(f"git merge-base failed in {git.top}: {answer.err}.")
     if answer.status != 0:
         raise GitFailed(
             f"{ref!r} and HEAD have no common commit in the repository {git.top}. In CI check out "
@@ -239,10 +262,17 @@ def _filters(git: Git) -> Iterator[tuple[str, str]]:
         yield from ((f"filter.{name}.{key}", value) for key, value in _UNFILTERED)
 
 
-def _store(git: Git) -> Path:
-    """Where git LFS keeps its objects."""
-    line = git.output("rev-parse", "--git-common-dir").removesuffix("\n")
-    return git.top / path_from(line) / "lfs" / "objects"
+def _blobs(git: Git, ids: list[str]) -> Iterator[bytes]:
+    """The contents of the files *ids*, in that order."""
+    asked = "".join(f"{id_}\n" for id_ in ids).encode()
+    rest = git.run("cat-file", "--batch", content=asked).out if ids else b""
+    for id_ in ids:
+        head, _, rest = rest.partition(b"\n")
+        name, _, size = head.decode(errors="replace").rpartition(" ")
+        if name != f"{id_} blob":
+            raise GitFailed(f"git cannot read the object {id_[:12]} in {git.top}: {head!r}.")
+        yield rest[: int(size)]
+        rest = rest[int(size) + 1 :]
 
 
 def _size(path: Path) -> int | None:

@@ -56,7 +56,7 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
             {
                 "stack": str(stack),
                 "env": environment or "",
-                "removed": is_undeclared(changes.folder(stack), environment),
+                "removed": changes.is_removed(stack, environment),
             }
             for stack, environment in edited
         ]
@@ -90,16 +90,20 @@ class _Changes:
             if not is_same_tree(self._base.git, self._base.commit, "HEAD", stack):
                 yield stack, self._edited(stack, stack) or (None,)
 
+    def is_removed(self, stack: PurePosixPath, environment: str | None) -> bool:
+        """Whether the branch declares it no longer; what is only left out is declared."""
+        return stack not in self._here.left_out and is_undeclared(self._folder(stack), environment)
+
     def _before(self, stack: PurePosixPath) -> PurePosixPath:
-        name = stack_at(self.folder(stack))
+        name = stack_at(self._folder(stack))
         return folder_before(self._base, stack, name) if name else stack
 
-    def folder(self, stack: PurePosixPath) -> Path:
+    def _folder(self, stack: PurePosixPath) -> Path:
         return self._top / path_from(str(stack))
 
     def _edited(self, stack: PurePosixPath, before: PurePosixPath) -> list[str | None]:
         """Which environments are another than in the folder *before*; None if there are none."""
-        here = self.folder(stack)
+        here = self._folder(stack)
         with self._base.files(before) as there:
             old = declared(there.folder) if there else ()
             known = dict.fromkeys((*declared(here), *old))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provisioner.checkout import WorkingTree, is_submodule
+from provisioner.checkout import LocalCheckout, is_submodule
 from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
 from provisioner.errors import GitFailed
@@ -45,9 +45,9 @@ def git_for_review(path: Path) -> Git:
     return git
 
 
-def checkout_around(path: Path) -> WorkingTree:
+def checkout_around(path: Path) -> LocalCheckout:
     """The checkout around a stack's folder or manifest; git is asked only if it has to be."""
-    return WorkingTree(_folder(path), environ=process_environment(), warn=warn)
+    return LocalCheckout(_folder(path), environ=process_environment(), warn=warn)
 
 
 def commit_here(path: Path) -> str | None:

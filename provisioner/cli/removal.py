@@ -1,5 +1,5 @@
 """
-Stacks that a branch declares no longer: what they leave alive, and the command that ends it.
+StackFolders that a branch declares no longer: what they leave alive, and the command that ends it.
 
 A stack is gone only if git has it at the merge base and the branch has it nowhere: neither in
 another folder, nor in what a sparse checkout left out, nor behind a manifest that is in error.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from os.path import normpath
 from pathlib import Path, PurePosixPath
 
-from provisioner.checkout import Stacks, stacks_in
+from provisioner.checkout import StackFolders, stacks_in
 from provisioner.cli.checkout import git_for_review
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import Git, path_from, text_from
@@ -108,7 +108,7 @@ def leftover_at(
         )
 
 
-def _is_declared(stack: str, environment: str | None, git: Git, stacks: Stacks) -> bool:
+def _is_declared(stack: str, environment: str | None, git: Git, stacks: StackFolders) -> bool:
     """Whether a folder of the branch names this very stack."""
     name = stack.removesuffix(f".{environment}") if environment else stack
     folders = (git.top / path_from(str(one)) for one in stacks.here)

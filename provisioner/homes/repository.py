@@ -15,17 +15,19 @@ import re
 import secrets
 import shutil
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from provisioner.errors import GitFailed, GitTimeout, HomeUnreachable, StateError
 from provisioner.files import LARGEST
-from provisioner.git import Answer, Git, git_at, hardened
+from provisioner.git import Git, GitAnswer, git_at, hardened
 from provisioner.homes.home import oversize
 
 TIMEOUT = 60.0
@@ -43,7 +45,6 @@ An ssh command is a credential: with its input `ssh-key`, actions/checkout write
 `core.sshCommand` of the checkout.  What only names a program (`remote.NAME.uploadpack` and
 `vcs`, `core.gitProxy`) and what permits a protocol is left behind.
 """
-_OWN = frozenset({"local", "worktree"})
 _NOBODY: Mapping[str, str] = {
     "GIT_AUTHOR_NAME": "ctxprov",
     "GIT_AUTHOR_EMAIL": "ctxprov@localhost",
@@ -71,10 +72,8 @@ class Pushed(Enum):
     """The answer was lost."""
 
 
-class _Setting(Struct, frozen=True):
-    scope: str
-    key: str
-    value: str
+_Setting: TypeAlias = tuple[str, str]
+"""Key and value."""
 
 
 class _Private(Struct, frozen=True, kw_only=True):
@@ -179,16 +178,20 @@ class Repository:
         said = self._git("rev-parse", "--verify", "--quiet", self._ref)
         return said.line if said.status == 0 else None
 
-    def _asked(self, *words: str) -> Answer:
+    def _asked(self, *words: str) -> GitAnswer:
         answer = self._git(*words)
         if answer.status != 0:
             raise _failure(answer)
         return answer
 
-    def _done(self, *words: str, content: bytes | None = None, index: Path | None = None) -> Answer:
+    def _done(
+        self, *words: str, content: bytes | None = None, index: Path | None = None
+    ) -> GitAnswer:
         return _well(self._git(*words, content=content, index=index), words)
 
-    def _git(self, *words: str, content: bytes | None = None, index: Path | None = None) -> Answer:
+    def _git(
+        self, *words: str, content: bytes | None = None, index: Path | None = None
+    ) -> GitAnswer:
         variables = {"GIT_INDEX_FILE": str(index)} if index else {}
         return _run(self._opened().git, *words, content=content, variables=variables)
 
@@ -211,7 +214,8 @@ class Repository:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         init = ("init", "--quiet", "--bare", "--template=", f"--object-format={form}", folder)
         _well(_run(theirs, *init), init)
-        borrowed = ((one.key, one.value) for one in settings if _is_borrowed(one))
+        bare = replace(theirs, environ={**theirs.environ, "GIT_DIR": folder})
+        borrowed = _missing(settings, Counter(_settings(bare)))
         environ = {
             **_identity(settings),
             **hardened(self.environ, borrowed),
@@ -230,7 +234,7 @@ class Repository:
             )
 
     def _remote_of(self, settings: Iterable[_Setting]) -> str:
-        keys = (one.key for one in settings)
+        keys = (key for key, _ in settings)
         names = {key[7:-4] for key in keys if key.startswith("remote.") and key.endswith(".url")}
         if "origin" in names:
             return "origin"
@@ -248,7 +252,7 @@ def _run(
     *words: str,
     content: bytes | None = None,
     variables: Mapping[str, str] | None = None,
-) -> Answer:
+) -> GitAnswer:
     try:
         return git.run(*words, content=content, variables=variables)
     except GitTimeout as error:
@@ -257,18 +261,18 @@ def _run(
         raise StateError(f"a git+branch: home cannot be used: {error}") from error
 
 
-def _rows(answer: Answer) -> list[tuple[str, str]]:
+def _rows(answer: GitAnswer) -> list[tuple[str, str]]:
     cut = (line.partition("\t") for line in answer.line.splitlines())
     return [(value, name) for value, _, name in cut]
 
 
-def _well(answer: Answer, words: tuple[str, ...]) -> Answer:
+def _well(answer: GitAnswer, words: tuple[str, ...]) -> GitAnswer:
     if answer.status != 0:
         raise StateError(f"git {words[0]} failed: {answer.err}.")
     return answer
 
 
-def _failure(answer: Answer) -> StateError:
+def _failure(answer: GitAnswer) -> StateError:
     """What a remote's refusal means: to come back later, or to ask a person."""
     if _REFUSED.search(answer.err):
         return StateError(
@@ -278,7 +282,7 @@ def _failure(answer: Answer) -> StateError:
     return HomeUnreachable(f"the repository's remote cannot be reached: {answer.err}.")
 
 
-def _unanswered(answer: Answer) -> Pushed:
+def _unanswered(answer: GitAnswer) -> Pushed:
     match _failure(answer):
         case HomeUnreachable():
             return Pushed.UNKNOWN
@@ -287,19 +291,26 @@ def _unanswered(answer: Answer) -> Pushed:
 
 
 def _settings(git: Git) -> list[_Setting]:
-    """Every setting that git reads in the user's repository, with its scope, in order."""
-    words = ("config", "--list", "--show-scope", "-z")
-    fields = _well(_run(git, *words), words).text.split("\0")
-    pairs = zip(fields[::2], fields[1::2], strict=False)
-    cut = ((scope, *pair.partition("\n")) for scope, pair in pairs)
-    return [_Setting(scope, key, value) for scope, key, _, value in cut]
+    """Every setting that git reads there, in order."""
+    words = ("config", "--list", "-z")
+    lines = _well(_run(git, *words), words).text.split("\0")
+    cut = (line.partition("\n") for line in lines if line)
+    return [(key, value) for key, _, value in cut]
 
 
-def _is_borrowed(setting: _Setting) -> bool:
-    """Whether it is of the user's repository alone, and about how to reach its remote."""
-    return setting.scope in _OWN and _BORROWED.match(setting.key) is not None
+def _missing(theirs: Iterable[_Setting], ours: Counter[_Setting]) -> Iterator[_Setting]:
+    """
+    What the user's repository says of reaching remotes and the machine's settings do not.
+
+    Its own file says it, or one that the user's settings include for this very repository.
+    """
+    for setting in theirs:
+        if ours[setting]:
+            ours[setting] -= 1
+        elif _BORROWED.match(setting[0]):
+            yield setting
 
 
 def _identity(settings: Iterable[_Setting]) -> Mapping[str, str]:
-    keys = {one.key for one in settings}
+    keys = {key for key, _ in settings}
     return {} if {"user.name", "user.email"} <= keys else _NOBODY

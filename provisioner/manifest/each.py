@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from provisioner.manifest.document import shown
-from provisioner.manifest.inside import Folder, Listed, Unreadable, alike
+from provisioner.manifest.inside import Folder, FolderEntry, Unreadable, alike
 
 SLOT = "{each}"
 
@@ -61,7 +61,7 @@ def _walk(
             yield Match(path, stem or one.name)
 
 
-def _is_folder(folder: Folder, one: Listed, path: str) -> bool:
+def _is_folder(folder: Folder, one: FolderEntry, path: str) -> bool:
     try:
         return folder.is_folder(one)
     except Unreadable as error:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from provisioner.checkout import Absent, Checkout, Whole
+from provisioner.checkout import Absent, Checkout, WholeCheckout
 from provisioner.files import open_regular
 from provisioner.lfs import LONGEST, pointer_in
 
@@ -34,7 +34,7 @@ class _Missing(Unreadable):
     """There is nothing at this path."""
 
 
-class Listed(Struct, frozen=True):
+class FolderEntry(Struct, frozen=True):
     """A name in a folder."""
 
     name: str
@@ -52,7 +52,7 @@ class Folder:
         self._root = os.path.realpath(os.fsencode(root))
         self._above = self._root.rstrip(b"/") + b"/"
         self._real: dict[str, bytes] = {}
-        self._checkout = checkout or Whole()
+        self._checkout = checkout or WholeCheckout()
 
     def open(self, path: str) -> tuple[int, int]:
         """
@@ -63,7 +63,7 @@ class Folder:
         if path.startswith("/"):
             raise Unreadable("is absolute: write it relative to the manifest's folder")
         try:
-            descriptor = self._found(path)
+            descriptor = self._located(path)
         except _Missing as error:
             raise self._missing(path) or error from error
         try:
@@ -77,7 +77,7 @@ class Folder:
         os.close(descriptor)
         return _opened(stored)
 
-    def listed(self, folder: str) -> list[Listed]:
+    def listed(self, folder: str) -> list[FolderEntry]:
         """
         What is in a folder, in the order of names; hidden names are left out.
 
@@ -85,13 +85,14 @@ class Folder:
         """
         real = self._real.get(folder) or self._enter(folder)
         try:
-            with os.scandir(real) as found:
-                shown = [Listed(_text(one.name), one) for one in found if one.name[:1] != b"."]
+            with os.scandir(real) as entries:
+                visible = (one for one in entries if not one.name.startswith(b"."))
+                shown = [FolderEntry(_text(one.name), one) for one in visible]
         except OSError as error:
             raise _refusal(error) from error
         return sorted(shown, key=lambda one: one.name)
 
-    def is_folder(self, one: Listed) -> bool:
+    def is_folder(self, one: FolderEntry) -> bool:
         """Whether it is a folder rather than a file.  Raises `Unreadable` if it is neither."""
         entry = one.entry
         if entry.is_symlink():
@@ -102,22 +103,22 @@ class Folder:
             return False
         raise Unreadable("is neither a file nor a folder")
 
-    def lacks(self, steps: list[str], found: list[str]) -> Iterator[Absent]:
+    def lacks(self, steps: list[str], present: list[str]) -> Iterator[Absent]:
         """
         What is not checked out and may be, or be below, something that *steps* name.
 
-        Each step is a pattern of one name.  What was *found* is there.
+        Each step is a pattern of one name.  What is *present* is there.
         """
         for absent in self._checkout.absent():
             names = absent.path.split("/")
             named = zip(names, steps, strict=False)
             whole = len(names) >= len(steps)
             if all(alike(name, step) for name, step in named) and (
-                "/".join(names[: len(steps)]) not in found if whole else absent.is_tree
+                "/".join(names[: len(steps)]) not in present if whole else absent.is_tree
             ):
                 yield absent
 
-    def _found(self, path: str) -> int:
+    def _located(self, path: str) -> int:
         """The descriptor of *path* as it is spelled, else in another Unicode form."""
         folder, _, name = path.rpartition("/")
         real = self._real.get(folder) or self._enter(folder)
@@ -127,7 +128,7 @@ class Folder:
             spelled = None if path.isascii() else self._spelled(path)
             if spelled is None or spelled == path:
                 raise
-            return self._found(spelled)
+            return self._located(spelled)
 
     def _spelled(self, path: str) -> str | None:
         """*path* as the names on the disk are spelled; None unless exactly one path is meant."""

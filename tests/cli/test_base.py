@@ -261,6 +261,8 @@ def test_a_stack_that_is_left_out(top: Path, run: Run) -> None:
     git(top, "commit", "--quiet", "--all", "--message", "an edit")
     git(top, "sparse-checkout", "set", "--cone", "other")
     assert run("changed", "--base", "main")[:2] == (0, "bot\n")
+    rows = json.loads(run("changed", "--base", "main", "--json")[1])["include"]
+    assert rows == [{"stack": "bot", "env": "", "removed": False}]
 
 
 def test_pointers_of_lfs(top: Path, run: Run) -> None:

@@ -396,6 +396,20 @@ def test_what_the_checkout_may_name(
     assert not ran.exists()
 
 
+def test_what_the_user_says_of_this_clone(
+    clone: Callable[..., Path], remote: Path, tmp_path: Path
+) -> None:
+    """Settings that the user's own configuration includes for one repository hold there."""
+    folder, mine = clone("here"), tmp_path / "gitconfig"
+    git(folder, "remote", "set-url", "origin", "short:remote.git")
+    (tmp_path / "work").write_text(f'[url "file://{tmp_path}/"]\n\tinsteadOf = short:\n')
+    mine.write_text(f'[includeIf "gitdir:{folder}/"]\n\tpath = {tmp_path}/work\n')
+
+    files(folder, GIT_CONFIG_GLOBAL=str(mine)).write("a.json", b"one", expected=None)
+
+    assert git(remote, "show", "live:a.json") == "one"
+
+
 def test_what_a_remote_warns_of(clone: Callable[..., Path], remote: Path, tmp_path: Path) -> None:
     """What git warns of beside an answer of the remote is passed on."""
     folder, wire = clone("here"), tmp_path / "wire"
