@@ -1,87 +1,121 @@
 """
-Whether what would be done now is what somebody approved then.
+Which edits of a plan may be performed, by what somebody approved elsewhere and earlier.
 
-A plan is approved as a document and applied later, elsewhere, after time has passed.  What
-counts is what each name asks for: an edit is approved if its *after* is the approved one for
-that name, a removal if it was approved.  What is done already, less, time and drift go
-through; anything more whose cause is an edit does not.  Pure; files are read elsewhere.
+An approval is a set of edits, each known by its digest over stack, name and after.  A run
+performs those of them that are still to be done, and what time and drift ask for; an edit
+beyond them is left undone and named.  Whoever has only the fingerprint of such a set
+approves the whole set: that of the plan, or the one that the state remembers from the run
+that was first to perform it.  Pure; files and comments are read elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from provisioner.errors import Refused
-from provisioner.model import After, Cause, Plan, Reason, name_of_change
+from provisioner.model import (
+    After,
+    ApprovedEdits,
+    Plan,
+    Reason,
+    fingerprint_of,
+    name_of_change,
+)
+from provisioner.model.approval_text import parse_approval_text
 from provisioner.render.view import PlanView
 
 
 class Approval(Struct, frozen=True, kw_only=True):
-    """What was approved: the *after* of every declared cache, kept ones too, and removals."""
+    """What was approved."""
 
-    stack: str
     fingerprint: str
-    desired: Mapping[str, After]
-    removed: frozenset[str]
-    requested: frozenset[str]
-    """Names that were to be replaced on request."""
+    digests: frozenset[str] | None = None
+    """Of the approved edits; None if only their fingerprint is known."""
+    limits: frozenset[str] = frozenset()
+    """The limits, by dotted key, that were shown as broken: no other may be passed."""
+    requested: frozenset[str] | None = None
+    """Names whose replacement was requested then; None if that is for the command line to say."""
+    desired: Mapping[str, After] = field(default_factory=lambda: MappingProxyType({}))
+    """What entries were to be then, where that is known, to tell what is another now."""
 
 
-class Objection(Struct, frozen=True, kw_only=True):
-    """An edit that nobody approved; an *after* of None is a removal, or nothing at all."""
+class Undone(Struct, frozen=True, kw_only=True):
+    """What is left undone, because it is not approved."""
 
-    name: str
-    reason: Reason
-    approved: After | None
-    wanted: After | None
+    names: frozenset[str] = frozenset()
+    """Of entries."""
+    settings: frozenset[str] = frozenset()
+    """Keys of settings of the stack."""
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.settings)
 
 
 def approval_of(view: PlanView) -> Approval:
-    """What approving *view* approves.  Raises Refused for a part of a plan."""
-    if view.partial:
-        raise Refused(
-            f"The plan of {view.stack} is a part of a plan, selected by name. "
-            "Make a whole one with: ctxprov plan --out json=plan.json"
-        )
+    """What approving *view* approves."""
     return Approval(
-        stack=view.stack,
         fingerprint=view.fingerprint,
-        desired={want.name: want.after for want in view.declared if want.after},
-        removed=frozenset(edit.name for edit in view.edits if edit.after is None),
+        digests=view.digests,
+        limits=frozenset(limit.limit for limit in view.limits if limit.refused),
         requested=frozenset(row.name for row in view.rows if row.reason is Reason.REQUESTED),
+        desired={want.name: want.after for want in view.declared if want.after},
     )
 
 
-def objections(plan: Plan, approval: Approval) -> tuple[Objection, ...]:
-    """What *plan* would do because of edits that *approval* does not hold."""
-    after = {edit.name: edit.after for edit in plan.edits}
-    return tuple(
-        Objection(
-            name=name,
-            reason=change.reason,
-            approved=approval.desired.get(name),
-            wanted=after.get(name),
-        )
-        for change in plan.pending
-        if change.reason.cause is Cause.EDIT
-        for name in (name_of_change(change),)
-        if not _is_approved(name, change.reason, after, approval)
+def parse_approval(text: str) -> Approval:
+    """Read an approval in one word.  Raises ValueError for anything else."""
+    found = parse_approval_text(text)
+    return Approval(
+        fingerprint=found.fingerprint,
+        limits=frozenset(found.limits),
+        digests=frozenset(found.digests) or None,
     )
 
 
-def is_expected(plan: Plan, fingerprint: str) -> bool:
-    """Whether *plan* holds exactly the edits of that fingerprint, or none any more."""
-    return not plan.edits or plan.fingerprint == fingerprint
+def approved_digests(
+    approval: Approval, plans: Iterable[Plan], remembered: ApprovedEdits | None
+) -> frozenset[str]:
+    """
+    Those edits of *plans*, a whole one and a part of it, that are approved.
+
+    *remembered* are those that an earlier run was to perform by an approval.
+    """
+    return frozenset(digest for plan in plans for digest in _approved(approval, plan, remembered))
 
 
-def _is_approved(
-    name: str, reason: Reason, after: Mapping[str, After | None], approval: Approval
-) -> bool:
-    if reason is Reason.REQUESTED and name not in approval.requested:
-        return False
-    wanted = after.get(name)
-    if name in after and wanted is None:
-        return name in approval.removed
-    return wanted is None or approval.desired.get(name) == wanted
+def undone(approval: Approval, plan: Plan, approved: Collection[str]) -> Undone:
+    """
+    What of *plan* is left undone, if the edits with the digests *approved* are approved.
+
+    What is found alive by its label needs none: the label proves that it was applied before.
+    """
+    found, requests = _names(plan, Reason.FOUND), _names(plan, Reason.REQUESTED)
+    edits = {edit.name for edit in plan.edits if edit.digest(plan.stack) not in approved}
+    refused = frozenset() if approval.requested is None else requests - approval.requested
+    return Undone(
+        names=frozenset(edits - found) | refused,
+        settings=frozenset(
+            edit.key for edit in plan.settings if edit.digest(plan.stack) not in approved
+        ),
+    )
+
+
+def _approved(approval: Approval, plan: Plan, remembered: ApprovedEdits | None) -> frozenset[str]:
+    digests = plan.digests
+    if approval.digests is not None and _fits(approval, approval.digests, plan.stack):
+        return digests & approval.digests
+    if plan.fingerprint == approval.fingerprint:
+        return digests
+    if remembered and remembered.fingerprint == approval.fingerprint:
+        return digests.intersection(remembered.digests)
+    return frozenset()
+
+
+def _names(plan: Plan, reason: Reason) -> frozenset[str]:
+    return frozenset(name_of_change(one) for one in plan.changes if one.reason is reason)
+
+
+def _fits(approval: Approval, digests: Collection[str], stack: str) -> bool:
+    return fingerprint_of(stack, digests) == approval.fingerprint

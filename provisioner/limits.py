@@ -53,10 +53,27 @@ def breaches(told: Plan, limits: Limits, lookup: Lookup) -> tuple[Breach, ...]:
     return (*_too_many(told, limits), *_too_dear(told, limits, lookup))
 
 
+def breaches_of_any(told: Plan, several: Iterable[Limits], lookup: Lookup) -> tuple[Breach, ...]:
+    """
+    What of *told* goes beyond any of *several* limits, each named by its lowest bound.
+
+    Before an edit of a limit is applied, the old and the new limit hold.
+    """
+    found: dict[str, Breach] = {}
+    for breach in (breach for limits in several for breach in breaches(told, limits, lookup)):
+        known = found.get(breach.dotted)
+        if known is None or breach.bound.most < known.bound.most:
+            found[breach.dotted] = breach
+    return tuple(found.values())
+
+
 def excused(found: Iterable[Breach], names: Collection[str]) -> tuple[Breach, ...]:
-    """The same, with those limits that somebody overrides by name only told."""
+    """The same, without a refusal by the limits in *names*, which may be dotted keys."""
     return tuple(
-        replace(breach, refuses=breach.refuses and breach.limit not in names) for breach in found
+        replace(
+            breach, refuses=breach.refuses and not {breach.limit, breach.dotted}.intersection(names)
+        )
+        for breach in found
     )
 
 

@@ -131,6 +131,7 @@ def _plan(document: Json) -> PlanView:
         edits=edits,
         settings=settings,
         leftover=_leftover(shaped.get("leftover")),
+        rested=_edits(shaped.get("rested", ())),
         declared=_edits(shaped["desired"]),
         rows=found,
         limits=tuple(map(_limit, shaped["limits"])),
@@ -142,17 +143,18 @@ def _plan(document: Json) -> PlanView:
 
 def _check_shown(view: PlanView) -> None:
     """Hold edits and declared entries against each other and against the rows."""
-    _check_once("edit", (edit.name for edit in view.edits))
+    edits = (*view.edits, *view.rested)
+    _check_once("edit", (edit.name for edit in edits))
     _check_once("setting", (edit.key for edit in view.settings))
     _check_once("declared entry", (want.name for want in view.declared))
     declared = {want.name: want.after for want in view.declared}
-    for edit in view.edits:
+    for edit in edits:
         if declared.get(edit.name) != edit.after:
             raise ValueError(f"the edit of {edit.name} is not what it declares")
     for edit in view.unshown:
         if edit.after:  # a removal without a row is shown by name
             raise ValueError(f"no change shows the edit of {edit.name}")
-    kept = declared.keys() - {edit.name for edit in view.edits}
+    kept = declared.keys() - {edit.name for edit in edits}
     shown = {row.name for row in view.rows if _shows_as_kept(row, declared.get(row.name))}
     for name in sorted(kept - shown):
         raise ValueError(f"no change shows what {name} declares")

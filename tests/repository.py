@@ -16,10 +16,12 @@ ALONE = {
 }
 
 
-def git(folder: Path, *words: str) -> None:
+def git(folder: Path, *words: str, date: str | None = None) -> None:
+    """Run git in *folder*; a commit is made at *date*, if it is given."""
+    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else {}
     subprocess.run(
         ["git", "-C", str(folder), *words],
         check=True,
         capture_output=True,
-        env={**os.environ, **ALONE},
+        env={**os.environ, **ALONE, **dates},
     )

@@ -1,18 +1,32 @@
-"""What an approved plan lets through, and what not."""
+"""What an approval lets through, and what is left undone."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.approval import Approval, approval_of, is_expected, objections
-from provisioner.errors import Refused
-from provisioner.model import Desired, LiveCache, Plan, Recorded, Ttl
-from provisioner.planner import plan, select
+from provisioner.approval import (
+    Approval,
+    approval_of,
+    approved_digests,
+    parse_approval,
+    undone,
+)
+from provisioner.model import (
+    ApprovedEdits,
+    Desired,
+    LiveCache,
+    Plan,
+    Recorded,
+    State,
+    Ttl,
+)
+from provisioner.model.approval_text import approval_text
+from provisioner.planner import as_recorded, edits, plan, select
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
 from tests.render.scene import view
 
@@ -23,9 +37,9 @@ WARM = [live(A), live(B, "cachedContents/2")]
 
 
 def planned(
-    want: list[Desired],
-    known: list[Recorded] | None = None,
-    seen: list[LiveCache] | None = None,
+    want: Sequence[Desired],
+    known: Sequence[Recorded] | None = None,
+    seen: Sequence[LiveCache] | None = None,
     now: datetime = NOW,
     replace: Collection[str] = (),
 ) -> Plan:
@@ -33,12 +47,19 @@ def planned(
     return plan(want, memory, WARM if seen is None else seen, stack=STACK, now=now, replace=replace)
 
 
-def approved(told: Plan) -> Approval:
-    return approval_of(view(told))
+def left(told: Plan, approval: Approval, remembered: ApprovedEdits | None = None) -> list[str]:
+    approved = approved_digests(approval, [told], remembered)
+    return sorted(undone(approval, told, approved).names)
 
 
 def refused(told: Plan, then: Plan) -> list[str]:
-    return [objection.name for objection in objections(told, approved(then))]
+    """What is left undone by the plan of *then*, and alike by what its comment carries."""
+    shown = approval_of(view(then))
+    by_file = left(told, shown)
+    by_word = parse_approval(str(approval_text(shown.fingerprint, digests=shown.digests or ())))
+    if not any(change.reason == "requested" for change in told.changes):
+        assert left(told, by_word) == by_file
+    return by_file
 
 
 THEN = planned([A2, B])
@@ -46,7 +67,7 @@ LATER = NOW + 24 * HOUR
 
 
 def test_the_same_goes_through() -> None:
-    """The plan that was approved has nothing to object to."""
+    """Of the plan that was approved nothing is left undone."""
     assert refused(THEN, THEN) == []
 
 
@@ -66,6 +87,14 @@ def test_time_and_drift_go_through() -> None:
     assert refused(cold, THEN) == []
 
 
+def test_what_is_found_goes_through() -> None:
+    """A live cache that carries the label of its entry was applied before: no approval is due."""
+    found = planned([A], known=[], seen=[live(A)])
+
+    assert [change.reason for change in found.changes] == ["found"]
+    assert refused(found, planned([])) == []
+
+
 @pytest.mark.parametrize(
     ("want", "names"),
     [
@@ -74,16 +103,12 @@ def test_time_and_drift_go_through() -> None:
         ([A2], ["b"]),
         ([A2, desired("b", life=Ttl(HOUR))], ["b"]),
         ([A2, annotation("b")], ["b"]),
+        ([A3, C], ["a", "b", "c"]),
     ],
 )
-def test_more_is_refused(want: list[Desired], names: list[str]) -> None:
-    """Another edit, a new entry, a removal or another life is named and refused."""
+def test_more_is_left_undone(want: list[Desired], names: list[str]) -> None:
+    """Another edit, a new entry, a removal or another life is named; what is approved is not."""
     assert refused(planned(want), THEN) == names
-
-
-def test_removals() -> None:
-    """A removal goes through if it was approved as one."""
-    assert refused(planned([A]), planned([A])) == []
 
 
 def test_requests() -> None:
@@ -94,24 +119,65 @@ def test_requests() -> None:
     assert refused(now, now) == []
 
 
-def test_kept_entries_are_approved() -> None:
-    """What was in order then may be restored now, if somebody else undid it meanwhile."""
-    undone = planned([A, B], [recorded(A3), KNOWN[1]], [live(A3), WARM[1]])
+def test_kept_entries_are_not_approved() -> None:
+    """A plan approves the edits that it shows, and none of an entry that it shows as it stays."""
+    undone_since = planned([A, B], [recorded(A3), KNOWN[1]], [live(A3), WARM[1]])
 
-    assert refused(undone, planned([A, B])) == []
+    assert refused(undone_since, planned([A, B])) == ["a"]
 
 
-def test_expected() -> None:
-    """A fingerprint lets exactly its edits through, or a plan without any."""
-    assert is_expected(planned([A2, B], seen=[], now=LATER), THEN.fingerprint)
-    assert is_expected(planned([A, B]), THEN.fingerprint)
-    assert not is_expected(planned([A3, B]), THEN.fingerprint)
+def test_a_fingerprint_alone() -> None:
+    """It approves exactly its edits, however late; and of another set of edits none."""
+    alone = Approval(fingerprint=THEN.fingerprint)
+
+    assert left(planned([A2, B], seen=[], now=LATER), alone) == []
+    assert left(planned([A, B]), alone) == []
+    assert left(planned([A3, B]), alone) == ["a"]
+    assert left(planned([A2, B, C]), alone) == ["a", "c"]
+
+
+def test_a_fingerprint_after_half_of_the_work() -> None:
+    """What the state remembers of an approval lets its fingerprint through for what is left."""
+    both = planned([A2, desired("b", "y")])
+    alone = Approval(fingerprint=both.fingerprint)
+    remembered = ApprovedEdits(fingerprint=both.fingerprint, digests=tuple(both.digests))
+    half = planned([A2, desired("b", "y"), C], [recorded(A2), KNOWN[1]], [live(A2), WARM[1]])
+
+    assert left(half, alone) == ["b", "c"]
+    assert left(half, alone, remembered) == ["c"]
 
 
 def test_a_part_of_a_plan() -> None:
-    """A part of a plan, selected by name, approves nothing and says how to make a whole one."""
-    with pytest.raises(Refused, match="ctxprov plan --out"):
-        approved(select(THEN, targets=["a"], excludes=[]))
+    """A part of a plan approves what it shows."""
+    both = planned([A2, desired("b", "y")])
+
+    assert refused(both, select(both, targets=["a"], excludes=[])) == ["b"]
+
+
+def test_edits_of_another_stack() -> None:
+    """Digests that are not those of the fingerprint in this stack approve nothing."""
+    other = Approval(fingerprint="0" * 64, digests=THEN.digests)
+
+    assert left(THEN, other) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a" * 63, "A" * 64, "a" * 64 + ",", "a" * 64 + ",replace", "a" * 64 + ",b"]
+)
+def test_no_approval(text: str) -> None:
+    """Whatever is not a whole fingerprint with whole digests and limits is refused."""
+    with pytest.raises(ValueError, match="not a fingerprint"):
+        parse_approval(text)
+
+
+def test_an_approval_in_one_word() -> None:
+    """It carries the fingerprint, the broken limits that were shown, and the edits."""
+    text = approval_text("f" * 64, limits=["replace.percent", "rent_per_hour"], digests=["a" * 64])
+    found = parse_approval(str(text))
+
+    assert found.fingerprint == "f" * 64
+    assert found.digests == frozenset({"a" * 64})
+    assert found.limits == {"replace.percent", "rent_per_hour"}
 
 
 _WANTS = st.lists(
@@ -128,4 +194,22 @@ def test_an_approval_survives_the_night(want: list[Desired], hours: int, *, warm
     now = planned(want, seen=WARM if warm else [], now=NOW + hours * HOUR)
 
     assert refused(now, then) == []
-    assert is_expected(now, then.fingerprint)
+    assert left(now, Approval(fingerprint=then.fingerprint)) == []
+
+
+@given(want=_WANTS, names=st.sets(st.sampled_from("abc")), move=st.booleans())
+def test_what_is_left_undone_stays_as_recorded(
+    want: list[Desired], names: set[str], *, move: bool
+) -> None:
+    """Without some edits, exactly the others are there, and all go together that a move joins."""
+    renames = [("a", "c")] if move else []
+    memory: State = state(*KNOWN)
+    whole = plan(want, memory, WARM, stack=STACK, now=NOW, renames=renames)
+
+    wishes, kept = as_recorded(want, memory, names, renames)
+    part = plan(wishes, memory, WARM, stack=STACK, now=NOW, renames=kept)
+
+    moves = {"a", "c"} if any(change.reason == "moved" for change in whole.changes) else set()
+    together = names | (moves if names & moves else set())
+    assert part.edits == {edit for edit in whole.edits if edit.name not in together}
+    assert edits(as_recorded(want, memory, set("abc"), renames)[0], memory) == frozenset()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from provisioner.errors import CtxprovError
 from provisioner.model import (
+    Adoption,
     Blocked,
     Create,
     DesiredCache,
@@ -116,7 +117,7 @@ def test_a_plan_of_before() -> None:
 
 def test_a_name_that_was_given_by_adopting() -> None:
     """A removed entry has no row if another one adopts its cache; every format names it."""
-    want, old = desired("b", adopt="cachedContents/1"), desired("a")
+    want, old = desired("b", adopt=Adoption("cachedContents/1")), desired("a")
     told = plan([want], state(recorded(old)), [live(old)], stack=STACK, now=AT)
 
     found = reread(plan_json(view(told)))

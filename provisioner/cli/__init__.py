@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "destroy": "Delete every recorded cache of a stack.",
         "changed": "List the stacks that a branch edits.",
         "comment": "Show plans in one comment under a pull request or merge request.",
-        "approved": "Print the fingerprint that the review of this commit showed.",
+        "approved": "Print what the review of this commit approved, for apply --expect.",
         "keepalive": "Keep alive what is recorded; leave every edit to a review.",
         "forecast": "Simulate what a schedule will do with a stack.",
         "drift": "Say whether somebody changed the live side; changes nothing.",

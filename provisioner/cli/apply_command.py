@@ -11,18 +11,19 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+from provisioner.approval import Approval
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.brake import accept_missing_option
-from provisioner.cli.carry_out import Errand, carry_out
-from provisioner.cli.checkout import commit_here
+from provisioner.cli.carry_out import Errand, carry_out, performs_edits
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.keepalive_command import keeping
-from provisioner.cli.limits import EVERY, beyond, hold, override_option
+from provisioner.cli.limits import beyond, hold, override_option
 from provisioner.cli.metrics import metrics_option, write_metrics
+from provisioner.cli.older import allow_older_option, refuse_older, revision_here
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import place_of
+from provisioner.cli.place import place_of, settled
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.spots import spots_of
 from provisioner.cli.stacks import Ended, Row, Run, Work, rows_over, status_of
@@ -31,7 +32,7 @@ from provisioner.cli.tokens import remembered, with_counts
 from provisioner.cli.unrecorded import warn_of_folder
 from provisioner.cli.watch import HOURLY, every_option, watch_option, watched
 from provisioner.errors import CacheError, CtxprovError, StateError
-from provisioner.model import Plan
+from provisioner.model import Plan, State
 from provisioner.resolver import content_reader
 
 
@@ -43,7 +44,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     address: str | None
     auto_approve: bool
     plan_file: Path | None
-    expect: str | None
+    expect: Approval | None
     prune: bool
     replace: tuple[str, ...]
     allow_empty: bool
@@ -54,6 +55,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...]
     excludes: tuple[str, ...]
     overrides: tuple[str, ...]
+    allow_older: bool
     models: Path | None
     colour: bool
 
@@ -77,6 +79,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 @options.target_option
 @options.exclude_option
 @override_option
+@allow_older_option
 @options.models_option
 @watch_option
 @every_option
@@ -200,27 +203,35 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         allow_empty=asked.allow_empty,
     )
     options.check_names(asked.replace, desired)
-    approved = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)
-    overrides = EVERY if approved else asked.overrides
+    approval = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)
+    overrides = {*asked.overrides, *(approval.limits if approval else ())}
+    revision = revision_here(manifest.root)
 
-    def approve(told: Plan) -> None:
-        if approved:
-            approved(told)
-        hold(beyond(told, manifest, models=asked.models, overrides=overrides))
+    def check(told: Plan, state: State) -> None:
+        before = state.stack_settings
+        hold(beyond(told, manifest, before, models=asked.models, overrides=overrides))
+        if performs_edits(told) and revision and state.last_edit and not asked.allow_older:
+            refuse_older(manifest.root, revision, state.last_edit)
 
     place = place_of(manifest, address=asked.address, emulator=asked.emulator)
     warn_of_folder(place, manifest.stack)
     return Errand(
         operation="apply",
         stack=manifest.stack,
-        commit=commit_here(stack),
+        commit=revision.commit if revision else None,
         place=place,
         wishes=lambda _: with_counts(desired, remembered(place.home, manifest.stack)),
         read=content_reader(manifest),
         spots=spots_of(manifest),
         prices=load_catalog(asked.models).find,
-        approve=approve,
-        auto_approve=asked.auto_approve or approved is not None,
+        approval=approval,
+        check=check,
+        settings=manifest.settings,
+        settle=lambda settings: place_of(
+            settled(manifest, settings), address=asked.address, emulator=asked.emulator
+        ),
+        revision=revision,
+        auto_approve=asked.auto_approve or approval is not None,
         accept_scope=asked.accept_scope,
         accept_missing=asked.accept_missing,
         parallelism=asked.parallelism,

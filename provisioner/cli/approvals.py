@@ -1,89 +1,76 @@
 """
-Approval from elsewhere: by a plan that was reviewed, or by its fingerprint.
+Approval from elsewhere: by a plan that was reviewed, or by the word that `approved` prints.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from provisioner.approval import approval_of, is_expected, objections
+from provisioner.approval import Approval, Undone, approval_of, parse_approval
 from provisioner.cli.plan_file import plan_views
+from provisioner.cli.speech import tell
 from provisioner.errors import Refused
 from provisioner.model import Plan
 from provisioner.render.objections import objection_lines
-
-_ANEW = "Nothing was changed; plan again and have the new plan approved."
 
 plan_option = click.option(
     "--plan",
     "plan_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Do no more than this plan in JSON approves; asks nobody.",
+    help="Perform only the edits that this plan in JSON shows; does not ask.",
 )
 
 
-def _whole(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+def _approval(ctx: click.Context, param: click.Parameter, value: str | None) -> Approval | None:
     """A fingerprint is approved whole: twelve digits can be met on purpose."""
-    if value is not None and not re.fullmatch(r"[0-9a-f]{64}", value, re.ASCII):
+    if value is None:
+        return None
+    try:
+        return parse_approval(value)
+    except ValueError as error:
         raise click.BadParameter(
-            f"{value!r} is not a whole fingerprint: give all 64 digits, as a plan in JSON or "
-            "Markdown has them.",
+            f"{value!r} is not an approval: give all 64 digits of a fingerprint, as a plan in JSON "
+            "or Markdown has them, or what ctxprov approved prints.",
             ctx,
             param,
-        )
-    return value
+        ) from error
 
 
 expect_option = click.option(
     "--expect",
-    callback=_whole,
-    metavar="FINGERPRINT",
-    help="Do only the edits of this fingerprint, or none if all are done; asks nobody.",
+    callback=_approval,
+    metavar="APPROVAL",
+    help="Perform only the edits of this fingerprint, or of what approved printed; does not ask.",
 )
 
 
-def approval_by(
-    plan_file: Path | None, expect: str | None, *, stack: str
-) -> Callable[[Plan], None] | None:
-    """What checks a fresh plan against what was approved; None if nothing was."""
+def approval_by(plan_file: Path | None, expect: Approval | None, *, stack: str) -> Approval | None:
+    """What was approved elsewhere; None if the person who runs this approves."""
     if plan_file and expect:
         raise click.UsageError("--plan and --expect are two ways to say the same: give one.")
-    if plan_file:
-        return _by_plan(plan_file, stack)
-    if expect:
-        return _by_fingerprint(expect)
-    return None
+    return _by_plan(plan_file, stack) if plan_file else expect
 
 
-def _by_plan(file: Path, stack: str) -> Callable[[Plan], None]:
+def tell_undone(undone: Undone, plan: Plan, approval: Approval) -> None:
+    """Name the edits of *plan* that are not approved, each with what is another in it."""
+    wanted = {edit.name: edit.after for edit in plan.edits}
+    names = sorted(undone.names)
+    tell("Not approved, and left undone:")
+    lines = objection_lines(
+        ((name, approval.desired.get(name), wanted.get(name)) for name in names),
+        sorted(undone.settings),
+    )
+    for line in lines:
+        tell(line)
+
+
+def _by_plan(file: Path, stack: str) -> Approval:
     views = plan_views(file)
     view = next((one for one in views if one.stack == stack), None)
     if view is None:
         others = ", ".join(sorted(one.stack for one in views))
         raise Refused(f"{file} is a plan of the stack {others}, not of {stack}.")
-    approval = approval_of(view)
-
-    def approve(told: Plan) -> None:
-        found = objections(told, approval)
-        if found:
-            for line in objection_lines((o.name, o.approved, o.wanted) for o in found):
-                click.echo(line, err=True)
-            raise Refused(f"{len(found)} of these edits are not in {file}. {_ANEW}")
-
-    return approve
-
-
-def _by_fingerprint(fingerprint: str) -> Callable[[Plan], None]:
-    def approve(told: Plan) -> None:
-        if not is_expected(told, fingerprint):
-            raise Refused(
-                f"These edits have the fingerprint {told.fingerprint}, "
-                f"and {fingerprint} was approved. {_ANEW}"
-            )
-
-    return approve
+    return approval_of(view)

@@ -22,12 +22,13 @@ from provisioner.render.sticky import mark_in, topic_of
 @author_option
 def command(stack: Path, *, environment: str | None, author: str | None) -> Status:
     """
-    Print the fingerprint that the review of this commit showed.
+    Print what the review of this commit approved, for apply --expect.
 
     For the job that applies what was merged, on GitHub Actions and GitLab CI. Finds the pull
     request or merge request that brought the commit into its branch and reads the comment that
-    ctxprov comment wrote under it; without one, no edits were approved. A commit without a
-    request, and a comment that was too long to show everything, are refused.
+    ctxprov comment wrote under it: the fingerprint, the broken limits that it showed, and the
+    digest of each edit. Without a comment no edit is approved. A commit without a request, and a
+    comment that was too long to show everything, are refused.
 
     \b
     Examples:
@@ -44,7 +45,7 @@ def command(stack: Path, *, environment: str | None, author: str | None) -> Stat
                     f"The comment on {name} had no room for every change, so nobody can have "
                     "read them all: plan, read and apply by hand."
                 )
-            click.echo(mark.fingerprint)
+            click.echo(str(mark.approval))
             return Status.OK
     click.echo(Plan(stack=name, at=clock.now(), changes=(), edits=frozenset()).fingerprint)
     return Status.OK

@@ -67,10 +67,11 @@ def plan_for_review(
     models: Path | None,
     now: datetime,
     with_patches: bool,
-) -> tuple[Plan, tuple[Patch, ...]]:
+) -> tuple[Plan, StackSettings | None, tuple[Patch, ...]]:
     """
     What the working tree edits since its merge base with *ref*, and where texts differ.
 
+    Between them are the settings of the stack at the merge base, if it was there.
     *address* is that of the state, if it is not the manifest's business.
     """
     with _stack_before(
@@ -87,7 +88,7 @@ def plan_for_review(
         texts: Iterator[Patch] = iter(())
         if with_patches:
             texts = _patches(told, before.files if before else None, Folder(manifest.root))
-        return told, tuple(texts)
+        return told, settings, tuple(texts)
 
 
 @contextmanager

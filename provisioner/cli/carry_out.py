@@ -13,17 +13,20 @@ from datetime import timedelta
 from string import ascii_lowercase
 
 import click
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from provisioner.applier import apply
+from provisioner.approval import Approval, Undone, approved_digests, undone
 from provisioner.cache import CacheContent
 from provisioner.cli import clock, terminal
+from provisioner.cli.approvals import tell_undone
 from provisioner.cli.brake import Notes, braked
 from provisioner.cli.holding import Held, held_state
 from provisioner.cli.interruption import Interruption, listening
 from provisioner.cli.place import Place
 from provisioner.cli.progress import progress
 from provisioner.cli.show_plan import Told, result_page, show_plan, show_results
+from provisioner.cli.speech import tell
 from provisioner.cli.spots import Spotter, nowhere
 from provisioner.cli.stacks import Ended, Run
 from provisioner.cli.status import Status, first_of
@@ -34,7 +37,9 @@ from provisioner.handles import handles_bytes, publish
 from provisioner.model import (
     Adopt,
     Annotate,
+    ApprovedEdits,
     Blocked,
+    Cause,
     Create,
     Delete,
     Desired,
@@ -51,12 +56,26 @@ from provisioner.model import (
     Replace,
     Result,
     Retire,
+    Revision,
+    StackSettings,
     State,
     name_of_change,
+    setting_edits,
+    with_settings,
 )
-from provisioner.planner import believable, plan, unsaved, valid_until
+from provisioner.planner import (
+    Brake,
+    as_recorded,
+    believable,
+    plan,
+    rested_by,
+    unsaved,
+    valid_until,
+    without_content,
+)
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
+from provisioner.render.upkeep import gap_line
 from provisioner.state import Ledger
 
 SHARED = (
@@ -78,8 +97,16 @@ class Errand(Struct, frozen=True, kw_only=True):
     read: Callable[[DesiredCache], CacheContent]
     prices: Lookup
     spots: Spotter = nowhere
-    approve: Callable[[Plan], None] = lambda _: None
-    """Raises Refused if the plan does more than was approved elsewhere, or than limits allow."""
+    approval: Approval | None = None
+    """Given elsewhere: edits beyond it are left undone.  None if the person here approves."""
+    check: Callable[[Plan, State], None] = lambda _plan, _state: None
+    """Raises Refused if limits or the commit forbid the plan."""
+    settings: StackSettings | None = None
+    """What the manifest says of the stack; None leaves the recorded settings as they are."""
+    settle: Callable[[StackSettings], Place] | None = None
+    """Where things are by other settings than the manifest's; None if the manifest decides."""
+    revision: Revision | None = None
+    """What is checked out, to be recorded if an edit is performed."""
     auto_approve: bool
     accept_scope: bool
     accept_missing: bool = False
@@ -98,6 +125,30 @@ class Errand(Struct, frozen=True, kw_only=True):
     """Makes the finished plan smaller."""
 
 
+class Decision(Struct, frozen=True, kw_only=True):
+    """What is done in a run, and what is not."""
+
+    errand: Errand
+    """Without the edits that are left undone, where things are by the settings that hold."""
+    desired: tuple[Desired, ...]
+    """Likewise."""
+    plan: Plan
+    seen: Survey
+    state: State
+    """What was on record."""
+    brakes: tuple[Brake, ...]
+    """What is held back because a project shows none of its caches."""
+    settings: StackSettings | None
+    """Those that hold once it is done; None if they are left as they are."""
+    approved: frozenset[str] = frozenset()
+    """Digests of the approved edits."""
+    undone: Undone = Undone()
+    wanted: Plan
+    """With the edits that are not approved."""
+    gaps: tuple[Create, ...] = ()
+    """What died, while its edit is not approved and its old content is not here any more."""
+
+
 async def carry_out(errand: Errand, run: Run) -> Ended:
     """Lock, plan, ask, apply, save."""
     async with held_state(
@@ -108,48 +159,141 @@ async def carry_out(errand: Errand, run: Run) -> Ended:
         commit=errand.commit,
     ) as held:
         state = held.ledger.state
-        desired = await asyncio.to_thread(errand.wishes, state)
-        seen = await survey(
-            run.reach, errand.place, desired, state, accept_scope=errand.accept_scope
-        )
-        told, found = braked(
-            _plan(errand, desired, state, seen),
-            state,
-            seen,
-            accept_missing=errand.accept_missing or errand.destroy,
-            accept_scope=errand.accept_scope,
-        )
-        told = errand.refine(told)
-        if not run.is_quiet:
-            show_plan(
-                Told(plan=told, prices=errand.prices),
-                colour=errand.colour,
-                recorded=errand.recorded,
-            )
-        errand.approve(told)
-        if told.pending and not errand.auto_approve:
-            await _ask(errand)
-        for fact in unsaved(state, seen.live):
+        decision = await _settle_on(errand, state, run)
+        for fact in unsaved(state, decision.seen.live):
             held.ledger.record(fact)
-        for provider, scope in seen.scopes.items():
+        for provider, scope in decision.seen.scopes.items():
             held.ledger.note_scope(provider, scope)
-        notes = Notes(held.ledger, state, found)
-        return await _perform(errand, told, desired, held, seen, notes, run)
+        return await _perform(errand, decision, held, run)
 
 
-def _plan(errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey) -> Plan:
-    return plan(
+async def _settle_on(errand: Errand, state: State, run: Run) -> Decision:
+    """
+    Plan, show and ask.
+
+    If the plan has run out by the time of the answer, plan again; the answer holds if the
+    edits are the same.
+    """
+    decision = await _decide(errand, state, run)
+    while True:
+        _show(errand, decision, state, run)
+        asked = decision.plan
+        if errand.auto_approve or not (asked.pending or asked.settings):
+            return decision
+        await _ask(errand)
+        end = valid_until(asked)
+        if end is None or decision.seen.present() < end:
+            return decision
+        run.reach.look_again()
+        decision = await _decide(errand, state, run)
+        if decision.plan.digests == asked.digests:
+            return decision
+
+
+def _show(errand: Errand, decision: Decision, state: State, run: Run) -> None:
+    """Show the plan and what is left undone.  Raises Refused if it is forbidden."""
+    if not run.is_quiet:
+        show_plan(
+            Told(plan=decision.plan, prices=errand.prices),
+            colour=errand.colour,
+            recorded=errand.recorded,
+        )
+    if errand.approval and decision.undone:
+        tell_undone(decision.undone, decision.wanted, errand.approval)
+    for gap in decision.gaps:
+        tell(gap_line(gap))
+    errand.check(decision.plan, state)
+
+
+async def _decide(errand: Errand, state: State, run: Run) -> Decision:
+    desired = await asyncio.to_thread(errand.wishes, state)
+    settings, place = _settled(errand, desired, state)
+    errand = structs.replace(errand, place=place)
+    seen = await survey(run.reach, place, desired, state, accept_scope=errand.accept_scope)
+    whole, brakes = _braked(errand, desired, state, seen)
+    wanted = errand.refine(whole)
+    decision = Decision(
+        errand=errand,
+        desired=desired,
+        plan=wanted,
+        seen=seen,
+        state=state,
+        brakes=brakes,
+        settings=settings,
+        wanted=wanted,
+    )
+    if errand.approval is None:
+        return decision
+    approved = approved_digests(errand.approval, [whole, wanted], state.approved)
+    left = undone(errand.approval, wanted, approved)
+    decision = structs.replace(decision, approved=approved, undone=left)
+    return _without(decision) if left else decision
+
+
+def _settled(
+    errand: Errand, desired: tuple[Desired, ...], state: State
+) -> tuple[StackSettings | None, Place]:
+    """The settings to be recorded, and where things are by the settings that hold."""
+    recorded = state.stack_settings
+    if errand.settle is None or recorded is None:
+        return errand.settings, errand.place
+    if errand.settings is None:
+        return None, errand.settle(recorded)
+    draft = _plan(errand, desired, state, None)
+    edited = errand.refine(draft)
+    approved = edited.digests
+    if errand.approval:
+        approved = approved_digests(errand.approval, [draft, edited], state.approved)
+    keys = {edit.key for edit in edited.settings if edit.digest(errand.stack) in approved}
+    settings = with_settings(recorded, errand.settings, keys)
+    return settings, errand.settle(settings)
+
+
+def _without(decision: Decision) -> Decision:
+    """*decision* without the edits that it leaves undone: as if those had not been made."""
+    errand, state, left = decision.errand, decision.state, decision.undone
+    wishes, renames = as_recorded(decision.desired, state, left.names, errand.renames)
+    names = tuple(name for name in errand.replace if name not in left.names)
+    part = structs.replace(errand, renames=renames, replace=names)
+    whole, brakes = _braked(part, wishes, state, decision.seen)
+    found = part.refine(whole)
+    settings = tuple(edit for edit in found.settings if edit.key not in left.settings)
+    known = {want.digest for want in decision.desired}
+    rest, gaps = without_content(structs.replace(found, settings=settings), known)
+    return structs.replace(
+        decision, errand=part, desired=wishes, plan=rest, brakes=brakes, gaps=gaps
+    )
+
+
+def _braked(
+    errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey
+) -> tuple[Plan, tuple[Brake, ...]]:
+    return braked(
+        _plan(errand, desired, state, seen),
+        state,
+        seen,
+        accept_missing=errand.accept_missing or errand.destroy,
+        accept_scope=errand.accept_scope,
+    )
+
+
+def _plan(errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey | None) -> Plan:
+    """With nothing *seen*, only its edits are right."""
+    found = plan(
         desired,
         state,
-        seen.live,
+        seen.live if seen else (),
         stack=errand.stack,
-        now=seen.at,
-        ahead=seen.ahead,
+        now=seen.at if seen else clock.now(),
+        ahead=seen.ahead if seen else {},
         destroy=errand.destroy,
         prune=errand.prune,
         replace=errand.replace,
         renames=errand.renames,
     )
+    if errand.settings is None:
+        return found
+    return structs.replace(found, settings=setting_edits(state.stack_settings, errand.settings))
 
 
 async def _ask(errand: Errand) -> None:
@@ -164,21 +308,43 @@ async def _ask(errand: Errand) -> None:
         raise Refused("Declined; nothing was changed.")
 
 
-async def _perform(
-    errand: Errand,
-    told: Plan,
-    desired: tuple[Desired, ...],
-    held: Held,
-    seen: Survey,
-    notes: Notes,
-    run: Run,
-) -> Ended:
-    ledger = held.ledger
+def _note_before(errand: Errand, decision: Decision, held: Held) -> None:
+    """Write down by which approval and at which commit edits are performed."""
+    plan, ledger = decision.plan, held.ledger
+    if decision.settings and not plan.is_partial:
+        ledger.note_settings(decision.settings)
+    if not performs_edits(plan):
+        return
+    if errand.approval:
+        ledger.note_approved(
+            ApprovedEdits(
+                fingerprint=errand.approval.fingerprint, digests=tuple(sorted(decision.approved))
+            )
+        )
+    if errand.revision:
+        ledger.note_revision(errand.revision)
+
+
+def _note_after(decision: Decision, held: Held, results: Iterable[Result]) -> None:
+    """Write down which edits rest, and that an approval has been performed, if it has."""
+    held.ledger.note_rested(rested_by(decision.plan, held.ledger.state.rested))
+    if all(isinstance(result.outcome, Done) for result in results):
+        held.ledger.note_approved(None)
+
+
+def performs_edits(plan: Plan) -> bool:
+    return Cause.EDIT in plan.causes
+
+
+async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> Ended:
+    told, seen, ledger = decision.plan, decision.seen, held.ledger
+    _note_before(errand, decision, held)
+    notes = Notes(ledger, decision.state, decision.brakes)
     before, hidden = ledger.state, {*errand.hidden, *_dying(told)}
 
     async def save_and_publish() -> None:
         await ledger.save()
-        if spot := errand.place.publish:
+        if spot := decision.errand.place.publish:
             known = believable(ledger.state, before, seen.live)
             document = handles_bytes(known, hidden=hidden, now=seen.present())
             await asyncio.to_thread(publish, spot.home, spot.name, document)
@@ -188,7 +354,7 @@ async def _perform(
             client.stop_waiting()
 
     results: list[Result] = []
-    due = _Due(errand, run, ledger, desired, told, seen, results)
+    due = _Due(decision.errand, run, ledger, decision.desired, told, seen, results)
     with listening(stop_waiting) as interruption:
         try:
             with progress(told, results, colour=errand.colour, quiet=run.is_quiet) as report:
@@ -213,11 +379,13 @@ async def _perform(
             run.pages.append(result_page(told, results, prices=errand.prices, spots=errand.spots))
             if not run.is_quiet:
                 show_results(told, results, colour=errand.colour)
+    if errand.settings:
+        _note_after(decision, held, results)
     summary = summary_line(results)
     if results or ledger.has_news:
         await held.end(summary, fingerprint=told.fingerprint)
     return Ended(
-        status=_status(told, results, interruption),
+        status=_status(decision, results, interruption),
         summary=summary,
         state=ledger.state,
         stuck=_stuck(told, results),
@@ -272,11 +440,13 @@ def _letters() -> str:
     return "".join(secrets.choice(ascii_lowercase) for _ in range(4))
 
 
-def _status(told: Plan, results: Iterable[Result], interruption: Interruption) -> Status:
+def _status(decision: Decision, results: Iterable[Result], interruption: Interruption) -> Status:
+    refused = decision.plan.refused or decision.undone
     return first_of(
         interruption.status or Status.OK,
+        Status.FAILED if decision.gaps else Status.OK,
         *(_status_of(result.outcome) for result in results),
-        Status.REFUSED if told.blocked else Status.OK,
+        Status.REFUSED if refused else Status.OK,
     )
 
 

@@ -17,7 +17,7 @@ from provisioner.cli.checkout import commit_here
 from provisioner.cli.limits import beyond, hold
 from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import place_of
+from provisioner.cli.place import place_of, settled
 from provisioner.cli.prices import prices_or_ours
 from provisioner.cli.stacks import Ended, Run, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
@@ -25,7 +25,7 @@ from provisioner.cli.unrecorded import Finding, finding, is_unrecorded
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
 from provisioner.manifest import Manifest
-from provisioner.model import Create, Plan, State
+from provisioner.model import Create, Plan, State, setting_edits
 from provisioner.planner import (
     covered_until,
     edits,
@@ -36,7 +36,7 @@ from provisioner.planner import (
 )
 from provisioner.render.escape import plain
 from provisioner.render.sizes import when
-from provisioner.render.upkeep import gap_line, waiting_lines
+from provisioner.render.upkeep import gap_line, setting_lines, waiting_lines
 from provisioner.state import read_state
 
 
@@ -134,7 +134,10 @@ def keeping(
             place=place,
             wishes=recorded_as_desired,
             read=tree.read,
-            approve=lambda told: _warn(told, tree.manifest, models),
+            check=lambda told, state: _warn(told, tree.manifest, state, models),
+            settle=lambda settings: place_of(
+                settled(tree.manifest, settings), address=address, emulator=emulator
+            ),
             prices=prices_or_ours(models),
             refine=upkeep.refine,
             auto_approve=True,
@@ -177,10 +180,10 @@ class _Upkeep:
         return rest
 
 
-def _warn(told: Plan, manifest: Manifest, models: Path | None) -> None:
+def _warn(told: Plan, manifest: Manifest, state: State, models: Path | None) -> None:
     """Tell of limits.  There is no edit to refuse, and a broken file of models stops nothing."""
     with suppress(ManifestError):
-        hold(beyond(told, manifest, models=models, overrides=()))
+        hold(beyond(told, manifest, state.stack_settings, models=models, overrides=()))
 
 
 def _tell(upkeep: _Upkeep, state: State, cold: Finding | None, now: datetime) -> None:
@@ -190,6 +193,7 @@ def _tell(upkeep: _Upkeep, state: State, cold: Finding | None, now: datetime) ->
         lines.append("The working tree has errors; ctxprov validate lists them.")
     else:
         lines += waiting_lines(edits(upkeep.tree.desired, moved(state, upkeep.tree.manifest.moved)))
+    lines += setting_lines(setting_edits(state.stack_settings, upkeep.tree.manifest.settings))
     end = covered_until(state, now)
     if end is not None:
         lines.append(f"Covered until {when(end, at=now)}.")

@@ -12,13 +12,11 @@ import click
 from provisioner.catalog import load_catalog
 from provisioner.cli.speech import tell
 from provisioner.errors import Refused
-from provisioner.limits import breaches, excused
+from provisioner.limits import breaches_of_any, excused
 from provisioner.manifest import Manifest
-from provisioner.model import Plan
+from provisioner.model import Plan, StackSettings
 from provisioner.model.limits import Breach, Limit
 from provisioner.render.limits import breach_text, way_out
-
-EVERY = frozenset(Limit)
 
 override_option = click.option(
     "--override",
@@ -32,10 +30,20 @@ override_option = click.option(
 
 
 def beyond(
-    told: Plan, manifest: Manifest, *, models: Path | None, overrides: Collection[str]
+    told: Plan,
+    manifest: Manifest,
+    before: StackSettings | None,
+    *,
+    models: Path | None,
+    overrides: Collection[str],
 ) -> tuple[Breach, ...]:
-    """What of *told* goes beyond the limits of *manifest*; nothing in *overrides* refuses."""
-    found = breaches(told, manifest.limits, load_catalog(models).find)
+    """
+    What of *told* goes beyond the limits of *manifest* or those *before* it.
+
+    Nothing in *overrides* refuses.
+    """
+    several = [manifest.limits, *([before.limits] if before else [])]
+    found = breaches_of_any(told, several, load_catalog(models).find)
     return excused(found, overrides)
 
 

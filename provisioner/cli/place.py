@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cli import clock
 from provisioner.cli.destinations import boundary_of, check_destinations
@@ -22,6 +23,7 @@ from provisioner.files import leads_out
 from provisioner.git import top_of
 from provisioner.homes import Home, is_remote, open_home, split_file
 from provisioner.manifest import DEFAULT_STATE, Frame
+from provisioner.model import StackSettings
 
 _STORE = "gemini.sqlite3"
 
@@ -66,6 +68,11 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
         used=frame.used,
         is_folder=not (emulator or is_remote(address or frame.state or DEFAULT_STATE)),
     )
+
+
+def settled(frame: Frame, settings: StackSettings) -> Frame:
+    """*frame* with the keys and the place of handles that *settings* name."""
+    return replace(frame, publish=settings.publish, providers=settings.key_envs)
 
 
 def store_of(folder: Path, frame: Frame | None) -> Path:

@@ -33,7 +33,16 @@ from provisioner.cli.survey import survey
 from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
 from provisioner.manifest import Manifest
-from provisioner.model import Cause, Desired, DesiredCache, Leftover, Plan, State
+from provisioner.model import (
+    Cause,
+    Desired,
+    DesiredCache,
+    Leftover,
+    Plan,
+    StackSettings,
+    State,
+    setting_edits,
+)
 from provisioner.planner import as_if_applied, moved, plan, recorded_as_desired
 from provisioner.render.patch import patch_text
 from provisioner.render.summary import headline
@@ -178,13 +187,14 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     unseen: CtxprovError | None = None
     if asked.base:
         check_destinations(manifest, with_state=asked.address is None)
-        told = _review(stack, manifest, desired, asked, run, now)
+        told, before = _review(stack, manifest, desired, asked, run, now)
     else:
         place = place_of(manifest, address=asked.address, emulator=asked.emulator)
         state, unreadable = _recorded(place, manifest.stack)
         told, unseen = await _compared(manifest, desired, place, state, asked, run)
+        before = state.stack_settings
     told = options.choose(told, asked.targets, asked.excludes)
-    found = beyond(told, manifest, models=asked.models, overrides=asked.overrides)
+    found = beyond(told, manifest, before, models=asked.models, overrides=asked.overrides)
     shown = Told(
         plan=told,
         prices=load_catalog(asked.models).find,
@@ -196,7 +206,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     run.pages.append(page)
     if not run.is_quiet:
         show_plan(shown, colour=asked.colour, verbose=asked.verbose)
-    refused = told.blocked or any(breach.refuses for breach in found)
+    refused = told.refused or any(breach.refuses for breach in found)
     pending = told.causes & asked.exit_on
     failures = [error for error in (unreadable, unseen) if error]
     run.failures += failures
@@ -295,10 +305,12 @@ def _edits_alone(
     """What differs between the manifest and the record, as if all of that were alive."""
     stack, counts = manifest.stack, remembered(place.home, manifest.stack)
     known, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
+    known = replace(known, rested=state.rested)
     wants = with_counts(desired, counts)
     found = plan(wants, known, live, stack=stack, now=now, renames=manifest.moved)
     edits = tuple(change for change in found.changes if change.reason.cause is Cause.EDIT)
-    return replace(found, changes=edits)
+    settings = setting_edits(state.stack_settings, manifest.settings)
+    return replace(found, changes=edits, settings=settings)
 
 
 async def _compare(
@@ -334,7 +346,7 @@ async def _compare(
         accept_missing=asked.accept_missing,
         accept_scope=asked.accept_scope,
     )
-    return rest
+    return replace(rest, settings=setting_edits(state.stack_settings, manifest.settings))
 
 
 def _doubt(want: DesiredCache, tokens: int) -> None:
@@ -351,9 +363,13 @@ def _review(
     asked: Asked,
     run: Run,
     now: datetime,
-) -> Plan:
-    """The edits since the merge base; with --verbose their texts too, on the terminal only."""
-    told, patches = plan_for_review(
+) -> tuple[Plan, StackSettings | None]:
+    """
+    The edits since the merge base, and the settings of the stack there.
+
+    With --verbose their texts too, on the terminal only.
+    """
+    told, before, patches = plan_for_review(
         stack,
         manifest,
         desired,
@@ -366,4 +382,4 @@ def _review(
     )
     for patch in patches:
         click.echo(patch_text(patch, colour=asked.colour), color=True)
-    return told
+    return told, before

@@ -280,6 +280,14 @@ class Edit(Struct, frozen=True):
         return sha256(json.dumps([stack, self.name, after], sort_keys=True).encode()).hexdigest()
 
 
+def digests_of(
+    stack: str, edits: Iterable[Edit], settings: Iterable[SettingEdit]
+) -> frozenset[str]:
+    """Of each edit of *stack*."""
+    every: tuple[Edit | SettingEdit, ...] = (*edits, *settings)
+    return frozenset(edit.digest(stack) for edit in every)
+
+
 def fingerprint_of(stack: str, digests: Iterable[str]) -> str:
     """SHA-256 over the name of the stack and the sorted digests of its edits."""
     return sha256(json.dumps([stack, sorted(digests)]).encode()).hexdigest()
@@ -314,6 +322,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Of a stack that was declared where this one, or nothing, is now."""
     ahead: Mapping[str, timedelta] = field(default_factory=lambda: MappingProxyType({}))
     """How far each provider's clock is ahead of the local one; a missing one agrees."""
+    rested: frozenset[Edit] = frozenset()
+    """Edits that an apply could not do, and that are open no longer."""
     left_out: tuple[Change, ...] = ()
     """What selecting names took from it: all that stays as it is."""
 
@@ -351,10 +361,15 @@ class Plan(Struct, frozen=True, kw_only=True):
         return tuple(change for change in self.changes if isinstance(change, Blocked))
 
     @property
+    def refused(self) -> tuple[Blocked, ...]:
+        """What is blocked and does not rest."""
+        rested = {edit.name for edit in self.rested}
+        return tuple(change for change in self.blocked if change.name not in rested)
+
+    @property
     def digests(self) -> frozenset[str]:
         """Of each of its edits."""
-        edits: tuple[Edit | SettingEdit, ...] = (*self.edits, *self.settings)
-        return frozenset(edit.digest(self.stack) for edit in edits)
+        return digests_of(self.stack, self.edits, self.settings)
 
     @property
     def fingerprint(self) -> str:

@@ -79,6 +79,21 @@ class Disappearance(Struct, frozen=True, kw_only=True):
     """Ids of the caches that were made again since."""
 
 
+class Revision(Struct, frozen=True, kw_only=True):
+    """A commit of the repository, and when it was committed (aware UTC), if git can tell."""
+
+    commit: str
+    committed_at: datetime | None = None
+
+
+class ApprovedEdits(Struct, frozen=True, kw_only=True):
+    """What the last apply was to perform by an approval from elsewhere."""
+
+    fingerprint: str
+    digests: tuple[str, ...]
+    """Of its edits, sorted."""
+
+
 class State(Struct, frozen=True, kw_only=True):
     """What is remembered of a stack between runs."""
 
@@ -101,3 +116,9 @@ class State(Struct, frozen=True, kw_only=True):
     """The stack that has all of this now; runs under the old name are refused."""
     moved_from: str | None = None
     """The stack whose records these were."""
+    rested: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Digests of edits that could not be done and are open no longer, by name."""
+    approved: ApprovedEdits | None = None
+    """As long as something of it is left to be done."""
+    last_edit: Revision | None = None
+    """Of the last apply that performed an edit."""

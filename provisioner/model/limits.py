@@ -69,6 +69,11 @@ class TooMany(Struct, frozen=True, kw_only=True):
     """So many are on record."""
     refuses: bool = True
 
+    @property
+    def dotted(self) -> str:
+        """Its key in a manifest."""
+        return f"{self.limit}.{self.key}"
+
 
 class TooDear(Struct, frozen=True, kw_only=True):
     """What lives after the plan costs more than it may, or nobody knows how much."""
@@ -80,6 +85,11 @@ class TooDear(Struct, frozen=True, kw_only=True):
     """Names without a price."""
     refuses: bool
     """Whether edits add to it."""
+
+    @property
+    def dotted(self) -> str:
+        """Its key in a manifest."""
+        return str(self.limit)
 
 
 Breach: TypeAlias = TooMany | TooDear

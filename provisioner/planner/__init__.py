@@ -102,11 +102,18 @@ from provisioner.planner.brake import SECOND_LOOK, Brake, Look, brakes, held_bac
 from provisioner.planner.following import about, flips, surviving
 from provisioner.planner.moves import former_names, moved, moves
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
+from provisioner.planner.rested import rested_among, rested_by
 from provisioner.planner.rows import row
 from provisioner.planner.scene import Scene
 from provisioner.planner.seen import believable, unsaved
 from provisioner.planner.selection import part_of, select, unmatched
-from provisioner.planner.upkeep import covered_until, next_run, recorded_as_desired, without_content
+from provisioner.planner.upkeep import (
+    as_recorded,
+    covered_until,
+    next_run,
+    recorded_as_desired,
+    without_content,
+)
 from provisioner.planner.validity import next_refresh, valid_until
 
 __all__ = [
@@ -115,6 +122,7 @@ __all__ = [
     "Look",
     "about",
     "as_if_applied",
+    "as_recorded",
     "believable",
     "brakes",
     "covered_until",
@@ -131,6 +139,7 @@ __all__ = [
     "recorded_as_desired",
     "refresh_due",
     "remarks",
+    "rested_by",
     "row",
     "select",
     "surviving",
@@ -188,8 +197,11 @@ def plan(
         *_strays(scene, stack=stack, prune=prune),
     )
     names = {move.name for move in renamed}
-    edited = (*edits(wanted, state), *(Edit(w.name, w.after) for w in wanted if w.name in names))
-    return Plan(stack=stack, at=now, changes=changes, edits=frozenset(edited), ahead=ahead)
+    edited = edits(wanted, state) | {Edit(w.name, w.after) for w in wanted if w.name in names}
+    rested = rested_among(edited, state, stack=stack, replace=replace)
+    return Plan(
+        stack=stack, at=now, changes=changes, edits=edited - rested, ahead=ahead, rested=rested
+    )
 
 
 def _declared(want: Desired, scene: Scene) -> Change:

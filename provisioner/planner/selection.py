@@ -48,6 +48,7 @@ def _selected(plan: Plan, is_chosen: Callable[[str], bool]) -> Plan:
         changes=tuple(c for c in plan.changes if is_chosen(name_of_change(c))),
         edits=frozenset(edit for edit in plan.edits if is_chosen(edit.name)),
         settings=(),
+        rested=frozenset(edit for edit in plan.rested if is_chosen(edit.name)),
         left_out=tuple(c for c in plan.changes if not is_chosen(name_of_change(c))),
     )
 

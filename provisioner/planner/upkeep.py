@@ -8,7 +8,7 @@ needs its content all the same, and has to have exactly the recorded one.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -27,6 +27,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
+from provisioner.planner.moves import moved, moves
 
 _MARK = 16
 
@@ -34,6 +35,29 @@ _MARK = 16
 def recorded_as_desired(state: State) -> tuple[Desired, ...]:
     """Every record with its recorded life and settings, in the order of names."""
     return tuple(_desired(state.stack, state.caches[name]) for name in sorted(state.caches))
+
+
+def as_recorded(
+    desired: Iterable[Desired],
+    state: State,
+    names: Collection[str],
+    renames: Collection[tuple[str, str]],
+) -> tuple[tuple[Desired, ...], tuple[tuple[str, str], ...]]:
+    """
+    *desired* and *renames* without the edits of *names*: as if they had not been made.
+
+    What is on record stands in their place.  Names that a move joins go together.
+    """
+    undone = set(names)
+    pairs = [(move.record.name, move.name) for move in moves(state, renames)]
+    while more := {name for pair in pairs if undone.intersection(pair) for name in pair} - undone:
+        undone |= more
+    left = tuple(pair for pair in renames if not undone.intersection(pair))
+    known = recorded_as_desired(moved(state, left))
+    return (
+        *(want for want in desired if want.name not in undone),
+        *(want for want in known if want.name in undone),
+    ), left
 
 
 def without_content(plan: Plan, at_hand: Collection[str]) -> tuple[Plan, tuple[Create, ...]]:

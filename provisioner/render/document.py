@@ -44,6 +44,7 @@ def plan_json(plan: PlanView) -> str:
             "changes": [row_words(row) for row in plan.rows],
             "edits": [_named(edit) for edit in plan.edits],
             "desired": [_named(want) for want in plan.declared],
+            "rested": [_named(edit) for edit in plan.rested],
             "settings": [_setting(edit) for edit in plan.settings],
             "leftover": _leftover(plan.leftover) if plan.leftover else None,
         }

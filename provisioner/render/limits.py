@@ -31,7 +31,7 @@ class BrokenLimit(Struct, frozen=True, kw_only=True):
 def broken_limits(breaches: Iterable[Breach]) -> tuple[BrokenLimit, ...]:
     return tuple(
         BrokenLimit(
-            limit=_key(breach),
+            limit=breach.dotted,
             most=breach.bound.most,
             where=breach.bound.where,
             refused=breach.refuses,
@@ -89,11 +89,7 @@ def _allowed(breach: Breach) -> str:
             most = str(breach.bound.most)
         case TooDear():
             most = _usd(breach, _money(breach.bound))
-    return f"and limits.{_key(breach)} ({breach.bound.where}) allows {most}."
-
-
-def _key(breach: Breach) -> str:
-    return f"{breach.limit}.{breach.key}" if isinstance(breach, TooMany) else str(breach.limit)
+    return f"and limits.{breach.dotted} ({breach.bound.where}) allows {most}."
 
 
 def _rent(breach: TooDear) -> str:

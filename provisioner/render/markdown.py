@@ -27,6 +27,7 @@ from provisioner.render.summary import (
     done_words,
     leftover_lines,
     migration_line,
+    rested_line,
     setting_cells,
     validity,
 )
@@ -59,7 +60,7 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
         _Table(None, _SETTINGS, [_Line(_setting_cells(edit)) for edit in plan.settings]),
         *(_plan_table(heading, groups.get(heading, ())) for heading in (DRIFT, LIFECYCLE)),
     ]
-    sentences = (*limit_sentences(plan.limits), migration_line(plan))
+    sentences = (*limit_sentences(plan.limits), migration_line(plan), rested_line(plan))
     limits = "".join(f"\n{_sentence(one)}\n" for one in filter(None, sentences))
     limits += "".join(f"\n{markdown(one)}\n" for one in leftover_lines(plan))
     head = f"### ctxprov: {markdown(plan.stack)}: {_headline(plan)}\n{limits}"

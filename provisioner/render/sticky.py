@@ -3,8 +3,8 @@ The one comment under a review: plans, below a line that only machines read.
 
 The line says what the comment tells: of which stacks, which edits, and what of them: changes,
 limits and money.  A comment is written anew when that is no longer so, and for no other
-reason, because every edit of it may be a message to somebody.  The line is all digits, so
-that nothing foreign is in it.
+reason, because every edit of it may be a message to somebody.  The line is digits and the
+names of limits, so that nothing foreign is in it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ from hashlib import sha256
 
 from msgspec import Struct
 
+from provisioner.model.approval_text import ApprovalText, approval_text, parse_approval_text
 from provisioner.render.markdown import LIMIT, headlines, is_cut, plan_markdown
 from provisioner.render.summary import leftover_lines
 from provisioner.render.view import PlanView
 
-_LINE = re.compile(r"<!-- ctxprov ([0-9a-f]{16}) ([0-9a-f]{64}) ([0-9a-f]{16})( cut)? -->\n")
+_LINE = re.compile(
+    r"<!-- ctxprov ([0-9a-f]{16}) ([0-9a-f]{64}(?:,[0-9a-z_.]+)*) ([0-9a-f]{16})( cut)? -->\n",
+    re.ASCII,
+)
 _ROOM = 256
-"""Bytes kept for the line."""
+"""Bytes kept for the line without what is known of the edits."""
+_MOST_EDITS = 100
+"""So many edits are named by their digests; of more only the fingerprint is known."""
 
 
 class Mark(Struct, frozen=True, kw_only=True):
@@ -29,8 +35,8 @@ class Mark(Struct, frozen=True, kw_only=True):
 
     topic: str
     """The stacks; a comment about the same is the one to edit."""
-    fingerprint: str
-    """That of the plan; of several plans, one over theirs."""
+    approval: ApprovalText
+    """Of the plan; of several plans, a fingerprint over theirs."""
     told: str
     """What is said of the edits, whatever the time is."""
     cut: bool
@@ -47,14 +53,15 @@ def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark
 
     If a share has no room for what frames a plan, there are only headlines.
     """
-    room = limit - _ROOM
+    approval = _approval(views)
+    room = limit - _ROOM - len(str(approval))
     pages = [plan_markdown(view, limit=room // len(views)) for view in views]
     text = "\n".join(pages)
     if len(text.encode()) >= room:
         text = headlines(pages, limit=room)
     mark = Mark(
         topic=topic_of(view.stack for view in views),
-        fingerprint=_fingerprint(views),
+        approval=approval,
         told=_digest(_told(views))[:16],
         cut=is_cut(text),
     )
@@ -66,18 +73,27 @@ def mark_in(text: str) -> Mark | None:
     found = _LINE.match(text.replace("\r\n", "\n"))
     if found is None:
         return None
-    topic, fingerprint, told, cut = found.groups()
-    return Mark(topic=topic, fingerprint=fingerprint, told=told, cut=bool(cut))
+    topic, approval, told, cut = found.groups()
+    try:
+        approved = parse_approval_text(approval)
+    except ValueError:
+        return None
+    return Mark(topic=topic, approval=approved, told=told, cut=bool(cut))
 
 
 def _line(mark: Mark) -> str:
     cut = " cut" if mark.cut else ""
-    return f"<!-- ctxprov {mark.topic} {mark.fingerprint} {mark.told}{cut} -->\n"
+    return f"<!-- ctxprov {mark.topic} {mark.approval} {mark.told}{cut} -->\n"
 
 
-def _fingerprint(views: Sequence[PlanView]) -> str:
+def _approval(views: Sequence[PlanView]) -> ApprovalText:
     fingerprints = [view.fingerprint for view in views]
-    return fingerprints[0] if len(views) == 1 else _digest(fingerprints)
+    if len(views) > 1:
+        return approval_text(_digest(fingerprints))
+    (view,) = views
+    digests = view.digests if len(view.digests) <= _MOST_EDITS else ()
+    limits = {limit.limit for limit in view.limits if limit.refused}
+    return approval_text(view.fingerprint, limits=limits, digests=digests)
 
 
 def _told(views: Iterable[PlanView]) -> Iterable[str]:

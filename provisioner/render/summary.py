@@ -48,7 +48,7 @@ def _is_done(plan: PlanView, verb: str) -> bool:
 def changes_nothing(plan: PlanView) -> bool:
     """Whether there is nothing to do and nothing refused."""
     changes = any(number for verb, number in plan.counts.items() if verb != "unchanged")
-    return not changes and not plan.settings
+    return not changes and not plan.has_edits
 
 
 def no_changes(plan: PlanView, *, recorded: bool = False) -> str:
@@ -137,6 +137,17 @@ def _live(left: Leftover) -> str:
     names = ", ".join(left.caches[:_NAMED])
     more = f" and {len(left.caches) - _NAMED:,} more" if len(left.caches) > _NAMED else ""
     return f"Its caches stay alive where they were applied ({names}{more})"
+
+
+def rested_line(plan: PlanView) -> str:
+    """Name the edits that rest; empty if none does."""
+    names = ", ".join(edit.name for edit in plan.rested)
+    if not names:
+        return ""
+    return (
+        f"Warning: approved, and could not be done: {names}. Edit the entry again, or name it "
+        "with --replace, to take that up again."
+    )
 
 
 def migration_line(plan: PlanView) -> str:

@@ -25,6 +25,7 @@ from provisioner.render.summary import (
     no_changes,
     plan_line,
     removals_line,
+    rested_line,
     setting_cells,
     validity,
 )
@@ -105,3 +106,5 @@ def _caveats(plan: PlanView) -> Iterator[str]:
         yield removals
     if migration := migration_line(plan):
         yield migration
+    if rested := rested_line(plan):
+        yield rested

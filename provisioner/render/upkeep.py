@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from provisioner.model import Create, Edit
+from provisioner.model import Create, Edit, SettingEdit
 from provisioner.render.escape import plain
 
 _NAMED = 10
@@ -27,3 +27,14 @@ def waiting_lines(edits: Iterable[Edit]) -> list[str]:
     listed = ", ".join([*names[:_NAMED], *more])
     plural = "edit waits" if len(names) == 1 else "edits wait"
     return [plain(f"{len(names)} {plural} for a review and apply: {listed}.")]
+
+
+def setting_lines(edits: Iterable[SettingEdit]) -> list[str]:
+    """The settings that wait for a review, each with the value that holds until then."""
+    return [
+        plain(
+            f"The setting {edit.key} waits for a review and apply: {edit.before or 'none'} holds, "
+            f"and the manifest says {edit.after or 'none'}."
+        )
+        for edit in edits
+    ]

@@ -26,6 +26,7 @@ from provisioner.model import (
     Retire,
     RetiringCache,
     SettingEdit,
+    digests_of,
 )
 from provisioner.model.limits import Breach
 from provisioner.model.money import Cost, Totals
@@ -56,6 +57,8 @@ class PlanView(Struct, frozen=True, kw_only=True):
     settings: tuple[SettingEdit, ...]
     """Edits of the settings of the stack, by key."""
     leftover: Leftover | None
+    rested: tuple[Edit, ...]
+    """Edits that an apply could not do, by name; the fingerprint does not cover them."""
     declared: tuple[Edit, ...]
     """What the repository asks for, by name; empty in a view for a terminal."""
     rows: tuple[Row, ...]
@@ -63,6 +66,11 @@ class PlanView(Struct, frozen=True, kw_only=True):
     limits: tuple[BrokenLimit, ...]
     totals: Totals
     """Of every change, with a row or without."""
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of each of its edits."""
+        return digests_of(self.stack, self.edits, self.settings)
 
     @property
     def has_edits(self) -> bool:
@@ -75,7 +83,9 @@ class PlanView(Struct, frozen=True, kw_only=True):
         for row in self.rows:
             rows[row.name].append(row)
         return tuple(
-            edit for edit in self.edits if not any(row.shows(edit) for row in rows[edit.name])
+            edit
+            for edit in (*self.edits, *self.rested)
+            if not any(row.shows(edit) for row in rows[edit.name])
         )
 
 
@@ -110,6 +120,7 @@ def plan_view(
         edits=tuple(sorted(plan.edits, key=lambda edit: edit.name)),
         settings=plan.settings,
         leftover=plan.leftover,
+        rested=tuple(sorted(plan.rested, key=lambda edit: edit.name)),
         declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
         rows=rows(plan, changes, costs),
         limits=broken_limits(breaches),

@@ -20,6 +20,7 @@ from provisioner.cache import CACHE_NAME, Json, handle_from_json
 from provisioner.documents import newer, utf8
 from provisioner.errors import StateError, StateNewer
 from provisioner.model import (
+    ApprovedEdits,
     Disappearance,
     Life,
     Measure,
@@ -27,6 +28,7 @@ from provisioner.model import (
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
+    Revision,
     Scope,
     Settings,
     State,
@@ -57,6 +59,7 @@ _FORM = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _STACK = re.compile(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _PIECE = re.compile(r"[0-9a-f]{12}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
 _VERSION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6}){0,3})[0-9A-Za-z.+-]{0,40}", re.ASCII)
@@ -74,6 +77,9 @@ _ABSENT: dict[str, Json] = {
     "disappeared": {},
     "moved_to": None,
     "moved_from": None,
+    "rested": {},
+    "approved": None,
+    "last_edit": None,
 }
 """What the states of an earlier ctxprov do not have."""
 _ANNOTATED = frozenset({"claude", "openai"})
@@ -96,19 +102,34 @@ def state_bytes(state: State) -> bytes:
         "caches": {name: _record_words(record) for name, record in state.caches.items()},
         "retiring": {id_: _retiring_words(cache) for id_, cache in state.retiring.items()},
     }
-    if state.stack_settings:
-        document["stack_settings"] = stack_settings_words(state.stack_settings)
-    if state.given:
-        document["given"] = dict(state.given)
-    if state.disappeared:
-        document["disappeared"] = {
-            provider: _disappearance_words(note) for provider, note in state.disappeared.items()
-        }
-    if state.moved_to:
-        document["moved_to"] = state.moved_to
-    if state.moved_from:
-        document["moved_from"] = state.moved_from
+    document |= {key: value for key, value in _kept_words(state).items() if value}
     return orjson.dumps(document, option=_FORM)
+
+
+def _kept_words(state: State) -> dict[str, Json]:
+    """What is written only if there is any."""
+    settings, approved, last = state.stack_settings, state.approved, state.last_edit
+    return {
+        "stack_settings": stack_settings_words(settings) if settings else None,
+        "given": dict(state.given),
+        "disappeared": {
+            provider: _disappearance_words(note) for provider, note in state.disappeared.items()
+        },
+        "moved_to": state.moved_to,
+        "moved_from": state.moved_from,
+        "rested": dict(state.rested),
+        "approved": _approved_words(approved) if approved else None,
+        "last_edit": _revision_words(last) if last else None,
+    }
+
+
+def _approved_words(approved: ApprovedEdits) -> dict[str, Json]:
+    return {"fingerprint": approved.fingerprint, "edits": approved.digests}
+
+
+def _revision_words(revision: Revision) -> dict[str, Json]:
+    at = revision.committed_at
+    return {"commit": revision.commit, "committed_at": moment_text(at) if at else None}
 
 
 def _scope_words(scope: Scope) -> dict[str, Json]:
@@ -241,6 +262,9 @@ def _state(document: Json) -> State:
         given=MappingProxyType(each(fields, "given", _stack_name)),
         moved_to=maybe(fields, "moved_to", partial(_stack_name, "")),
         moved_from=maybe(fields, "moved_from", partial(_stack_name, "")),
+        rested=MappingProxyType(each(fields, "rested", _rested)),
+        approved=maybe(fields, "approved", _approved),
+        last_edit=maybe(fields, "last_edit", _revision),
     )
     _refuse_double_ids(state)
     return state
@@ -284,6 +308,35 @@ def _scope(_: str, json: Json) -> Scope:
     if not all(map(_FINGERPRINT.fullmatch, keys)):
         raise Misshapen("keys", "these must be fingerprints")
     return Scope(endpoint=text(fields, "endpoint"), keys=keys)
+
+
+def _rested(name: str, json: Json) -> str:
+    if not _NAME.fullmatch(name):
+        raise Misshapen("", "this is not the name of a cache")
+    return _digest(json)
+
+
+def _digest(json: Json) -> str:
+    if isinstance(json, str) and _DIGEST.fullmatch(json):
+        return json
+    raise Misshapen("", "this must be a SHA-256 as hexadecimal digits")
+
+
+def _approved(json: Json) -> ApprovedEdits:
+    fields = block(json, frozenset({"fingerprint", "edits"}))
+    digests = texts(fields, "edits")
+    if not all(map(_DIGEST.fullmatch, digests)):
+        raise Misshapen("edits", "these must be SHA-256 as hexadecimal digits")
+    return ApprovedEdits(fingerprint=text_like(fields, "fingerprint", _DIGEST), digests=digests)
+
+
+def _revision(json: Json) -> Revision:
+    fields = block(json, frozenset({"commit", "committed_at"}))
+    at = fields["committed_at"]
+    return Revision(
+        commit=text_like(fields, "commit", _COMMIT),
+        committed_at=None if at is None else moment(fields, "committed_at"),
+    )
 
 
 def _record(name: str, json: Json) -> Recorded:

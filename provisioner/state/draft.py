@@ -26,7 +26,6 @@ from provisioner.model import (
     Retired,
     RetiringCache,
     Scope,
-    StackSettings,
     State,
 )
 
@@ -36,7 +35,6 @@ class Draft:
 
     def __init__(self, state: State) -> None:
         self._before = state
-        self._stack_settings = state.stack_settings
         self._providers = dict(state.providers)
         self._caches = dict(state.caches)
         self._retiring = dict(state.retiring)
@@ -53,7 +51,6 @@ class Draft:
             providers=MappingProxyType(dict(self._providers)),
             caches=MappingProxyType(dict(self._caches)),
             retiring=MappingProxyType(dict(self._retiring)),
-            stack_settings=self._stack_settings,
         )
 
     def note_scope(self, provider: str, scope: Scope) -> bool:
@@ -62,10 +59,10 @@ class Draft:
         self._providers[provider] = scope
         return news
 
-    def note_settings(self, settings: StackSettings) -> bool:
-        """Remember *settings* of the stack, and say whether that is news."""
-        news = self._stack_settings != settings
-        self._stack_settings = settings
+    def note(self, **changes: object) -> bool:
+        """Remember *changes* of fields that no fact is about, and say whether that is news."""
+        news = any(getattr(self._before, name) != value for name, value in changes.items())
+        self._before = replace(self._before, **changes)
         return news
 
     def note_disappearances(self, notes: Mapping[str, Disappearance]) -> bool:

@@ -23,7 +23,15 @@ from msgspec.structs import replace
 from provisioner.errors import StateError, StateTaken, Unsaved
 from provisioner.homes import Found, Home, OnWait
 from provisioner.homes.holder import Holder
-from provisioner.model import Disappearance, Fact, Scope, StackSettings, State
+from provisioner.model import (
+    ApprovedEdits,
+    Disappearance,
+    Fact,
+    Revision,
+    Scope,
+    StackSettings,
+    State,
+)
 from provisioner.state.codec import state_bytes
 from provisioner.state.draft import Draft
 from provisioner.state.store import HeldFile, Store, state_name, state_of
@@ -153,7 +161,19 @@ class Ledger:
 
     def note_settings(self, settings: StackSettings) -> None:
         """Remember the settings of the stack."""
-        self._stir(news=self._draft.note_settings(settings))
+        self._stir(news=self._draft.note(stack_settings=settings))
+
+    def note_rested(self, rested: Mapping[str, str]) -> None:
+        """Remember which edits rest."""
+        self._stir(news=self._draft.note(rested=rested))
+
+    def note_approved(self, approved: ApprovedEdits | None) -> None:
+        """Remember what this run is to perform by an approval; None once it is done."""
+        self._stir(news=self._draft.note(approved=approved))
+
+    def note_revision(self, revision: Revision) -> None:
+        """Remember the commit of which this run performs edits."""
+        self._stir(news=self._draft.note(last_edit=revision))
 
     def note_disappearances(self, notes: Mapping[str, Disappearance]) -> None:
         """Remember which projects lost many caches at once."""

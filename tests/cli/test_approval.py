@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
+from provisioner.emulator import CarryOut
+from provisioner.emulator.calls import Call
 from tests.cli.stage import GEMINI, LONG, Stage
 from tests.repository import git
 
@@ -104,3 +107,186 @@ def test_settings_are_edits(stage: Stage, setting: str) -> None:
     assert after["fingerprint"] != before["fingerprint"]
     assert stage.run("changed", ".", "--base", "main").out == ".\n"
     assert stage.run("plan", ".", "--base", "main", "--detailed-exitcode").status == 2
+
+
+def test_what_is_left_of_an_approval(stage: Stage) -> None:
+    """After a failure half way the same fingerprint approves the rest, and nothing more."""
+    stage.write(A, B, a=LONG, b=LONG)
+    fingerprint = stage.plan()["fingerprint"]
+
+    async def refuse(call: Call, carry_out: CarryOut) -> Response:
+        if call.operation == "create" and "/b@" in str(call.body):
+            return Response(status_code=400, content=b"{}")
+        return await carry_out()
+
+    stage.around = refuse
+    assert stage.run("apply", ".", "--expect", fingerprint).status == 1
+    assert [*stage.state()["caches"]] == ["a"]
+    stage.around = None
+    stage.write(A, B, C, c=LONG)
+    assert stage.plan()["fingerprint"] != fingerprint
+
+    told = stage.run("apply", ".", "--expect", fingerprint)
+
+    assert told.status == 3
+    assert "c: is not among the approved edits" in told.err
+    assert [*stage.state()["caches"]] == ["a", "b"]
+    assert "approved" not in stage.state()
+
+
+def test_an_edit_that_is_not_approved(stage: Stage) -> None:
+    """It is left undone, while its old cache is refreshed as if the edit had not been made."""
+    stage.write(A, B, a=LONG, b=LONG)
+    stage.apply()
+    file = reviewed(stage)
+    before = stage.state()["caches"]
+    stage.write(A, b=LONG + "b", a=LONG + "a")
+
+    told = stage.run("apply", ".", "--plan", str(file))
+
+    assert told.status == 3
+    assert "a: is not as it was approved" in told.err
+    assert "b: is not among the approved edits" in told.err
+    assert stage.state()["caches"] == before
+    assert {edit["name"] for edit in stage.plan()["edits"]} == {"a", "b"}
+
+
+def commit(root: Path, message: str, at: str) -> None:
+    """Commit the manifest and its content at a moment of its own."""
+    git(root, "add", "ctxprov.yaml", "*.md")
+    git(root, "commit", "--quiet", "--message", message, date=at)
+
+
+@pytest.mark.parametrize("shallow", [False, True])
+def test_an_older_commit(stage: Stage, *, shallow: bool) -> None:
+    """The job of an older commit is refused before anything is done, unless that is asked for."""
+    git(stage.root, "init", "--quiet", "--initial-branch=main")
+    stage.write(A, a=LONG)
+    commit(stage.root, "old", "2026-01-01T00:00:00Z")
+    stage.apply()
+    stage.write(A, a=LONG + "more")
+    commit(stage.root, "new", "2026-01-02T00:00:00Z")
+    stage.apply()
+    state = stage.state_file.read_bytes()
+    git(stage.root, "checkout", "--quiet", "HEAD~1")
+    if shallow:
+        clone = stage.root / "clone"
+        git(stage.root, "branch", "old")
+        git(
+            stage.root,
+            "clone",
+            "--quiet",
+            "--depth=1",
+            "--branch=old",
+            stage.root.as_uri(),
+            str(clone),
+        )
+        stage.root = clone
+        (clone / "state").mkdir(exist_ok=True)
+        (clone / "state" / "demo.json").write_bytes(state)
+
+    told = stage.apply()
+
+    assert told.status == 3
+    assert "is older than" in told.err
+    assert stage.state_file.read_bytes() == state
+    assert stage.run("keepalive", ".").status == 0
+    assert stage.apply("--allow-older").status == 0
+    assert stage.apply().status == 0
+
+
+def test_an_edit_that_rests(stage: Stage) -> None:
+    """A removal that protection forbids is refused once; later runs warn, and other edits go on."""
+    guarded = A.replace("ttl: 12h", "ttl: 12h, protect: true")
+    stage.write(guarded, a=LONG)
+    stage.apply()
+    stage.write(B, b=LONG)
+    assert stage.plan()["edits"][0]["name"] == "a"
+
+    assert stage.apply().status == 3
+    resting = stage.plan()
+    assert (resting["edits"], [edit["name"] for edit in resting["rested"]]) == ([], ["a"])
+    assert "could not be done: a" in stage.run("plan", ".").out
+    assert stage.apply().status == 0
+    file = reviewed(stage)
+    assert stage.run("render", str(file)).status == 0
+
+    stage.write(A, B)
+    assert stage.plan()["rested"] == []
+    assert stage.apply().status == 0
+    stage.write(B)
+    assert stage.apply().status == 0
+    assert [*stage.state()["caches"]] == ["b"]
+    assert "rested" not in stage.state()
+
+
+def test_settings_are_recorded(stage: Stage) -> None:
+    """A schedule uses the settings of the last apply, and names what waits for a review."""
+    stage.write(A, head=MORE + PUBLISH, a=LONG)
+    stage.apply()
+    approved = stage.plan()["fingerprint"]
+    stage.write(A, head=MORE + SETTINGS["publish"])
+    (stage.root / "handles.json").unlink()
+
+    told = stage.run("keepalive", ".")
+    assert told.status == 0
+    assert "The setting publish waits for a review and apply: handles.json holds" in told.out
+    assert (stage.root / "handles.json").is_file()
+    refused = stage.run("apply", ".", "--expect", approved)
+    assert refused.status == 3
+    assert "setting publish: is not among the approved edits" in refused.err
+    assert not (stage.root / "other.json").exists()
+
+    assert stage.run("apply", ".", "--expect", stage.plan()["fingerprint"]).status == 0
+    assert (stage.root / "other.json").is_file()
+    assert stage.plan()["settings"] == []
+
+
+def test_settings_of_an_older_state(stage: Stage) -> None:
+    """A state without settings takes those of the manifest over, and that is no edit."""
+    stage.write(A, head=MORE + PUBLISH, a=LONG)
+    stage.apply()
+    state = stage.state()
+    for key in ("stack_settings", "last_edit", "approved", "rested"):
+        state.pop(key, None)
+    stage.state_file.write_text(json.dumps(state))
+    stage.write(A, head=MORE + SETTINGS["limits"])
+
+    assert stage.plan()["settings"] == []
+    assert stage.run("keepalive", ".").status == 0
+    assert "stack_settings" not in stage.state()
+    assert stage.run("apply", ".", "--expect", stage.plan()["fingerprint"]).status == 0
+    assert stage.state()["stack_settings"]["limits"]["delete"]["count"] == "9"
+
+
+def test_a_limit_and_its_edit(stage: Stage) -> None:
+    """A limit that a request loosens still holds for the edits of that request."""
+    strict = f"{MORE}limits: {{delete: {{count: 0}}}}\n"
+    loose = f"{MORE}limits: {{delete: {{count: 9}}}}\n"
+    stage.write(A, B, head=strict, a=LONG, b=LONG)
+    git(stage.root, "init", "--quiet", "--initial-branch=main")
+    commit(stage.root, "base", "2026-01-01T00:00:00Z")
+    stage.apply()
+    stage.write(A, head=loose)
+
+    for plan in (stage.plan(), stage.plan("--base", "main")):
+        assert [(one["limit"], one["most"]) for one in plan["limits"]] == [("delete.count", 0)]
+    assert stage.apply().status == 3
+    assert stage.apply("--override", "delete").status == 0
+
+
+def test_a_forged_plan_hides_a_broken_limit(stage: Stage) -> None:
+    """Limits are worked out again: only one that the approved plan showed may be passed."""
+    strict = f"{MORE}limits: {{delete: {{count: 0}}}}\n"
+    stage.write(A, B, head=strict, a=LONG, b=LONG)
+    stage.apply()
+    stage.write(A, head=strict)
+    honest = reviewed(stage)
+    plan = json.loads(honest.read_text())
+    forged = stage.root / "forged.json"
+    forged.write_text(json.dumps({**plan, "limits": []}))
+
+    assert stage.run("apply", ".", "--plan", str(forged)).status == 3
+    assert len(stage.state()["caches"]) == 2
+    assert stage.run("apply", ".", "--plan", str(honest)).status == 0
+    assert len(stage.state()["caches"]) == 1

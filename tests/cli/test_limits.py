@@ -57,7 +57,10 @@ def test_what_was_approved_goes_through(stage: Stage) -> None:
     assert stage.run("apply", ".", "--plan", str(file)).status == 0
     stage.write(*ENTRIES[1:], head=f"{HEAD}limits: {{delete: {{count: 0}}}}\n")
     assert stage.apply().status == 3
-    assert stage.run("apply", ".", "--expect", stage.plan()["fingerprint"]).status == 0
+    fingerprint = stage.plan()["fingerprint"]
+    assert stage.run("apply", ".", "--expect", fingerprint).status == 3
+    assert stage.run("apply", ".", "--expect", f"{fingerprint},replace.percent").status == 3
+    assert stage.run("apply", ".", "--expect", f"{fingerprint},delete.count").status == 0
     assert len(stage.state()["caches"]) == 5
 
 

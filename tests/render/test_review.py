@@ -14,11 +14,11 @@ A = desired("a")
 
 
 def test_objections() -> None:
-    """What nobody approved is told by name, and what differs attribute by attribute."""
+    """An edit that is not approved is named, and what differs attribute by attribute."""
     before, after = desired("a").after, desired("a", "y", life=Ttl(HOUR)).after
     lines = list(
         objection_lines(
-            [("a", before, after), ("new", None, after), ("gone", before, None), ("x", None, None)]
+            [("a", before, after), ("new", None, after), ("gone", before, None)], ["publish"]
         )
     )
 
@@ -26,9 +26,9 @@ def test_objections() -> None:
         "  a: is not as it was approved",
         f"    digest: {before.digest[:12]} → {after.digest[:12]}",
         "    ttl: 6h → 1h",
-        "  new: was not declared in the approved plan",
-        "  gone: the approved plan keeps it as it is",
-        "  x: the approved plan does not touch it",
+        "  new: is not among the approved edits",
+        "  gone: is not among the approved edits",
+        "  setting publish: is not among the approved edits",
     ]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from provisioner.cache import CacheHandle, ClaudeHandle, OpenAIHandle
 from provisioner.model import (
+    ApprovedEdits,
     Disappearance,
     Life,
     Measure,
@@ -16,6 +17,7 @@ from provisioner.model import (
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
+    Revision,
     Scope,
     Settings,
     StackSettings,
@@ -133,6 +135,14 @@ stack_settings = st.builds(
 
 
 stacks = st.from_regex(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?", fullmatch=True)
+approvals = st.builds(
+    ApprovedEdits, fingerprint=digests, digests=st.lists(digests, max_size=3).map(tuple)
+)
+revisions = st.builds(
+    Revision,
+    commit=st.binary(min_size=20, max_size=20).map(bytes.hex),
+    committed_at=st.none() | moments,
+)
 
 
 disappearances = st.builds(
@@ -172,4 +182,7 @@ def states(draw: st.DrawFn) -> State:
         disappeared=draw(st.dictionaries(words, disappearances, max_size=2)),
         moved_to=draw(st.none() | stacks),
         moved_from=draw(st.none() | stacks),
+        rested=draw(st.dictionaries(names, digests, max_size=3)),
+        approved=draw(st.none() | approvals),
+        last_edit=draw(st.none() | revisions),
     )

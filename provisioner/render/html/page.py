@@ -33,6 +33,7 @@ from provisioner.render.summary import (
     migration_line,
     no_changes,
     removals_line,
+    rested_line,
     setting_cells,
     validity,
 )
@@ -94,6 +95,7 @@ def _head(view: PlanView) -> Markup:
         tag("p", removals) if (removals := removals_line(view)) else None,
         *(tag("p", line) for line in leftover_lines(view)),
         tag("p", migration) if (migration := migration_line(view)) else None,
+        tag("p", rested) if (rested := rested_line(view)) else None,
         *(tag("p", sentence, class_="bad") for sentence in limit_sentences(view.limits)),
     )
 
