@@ -24,7 +24,7 @@ GIT: dict[str, tuple[str, ...]] = {
     "hook": ("read-tree", "HEAD"),
     "filter": ("checkout-index", "--force", "--all"),
     "ext": ("cat-file", "-p", "0123456789" * 4),
-    "ssh": ("ls-remote", "ssh"),
+    "ssh": ("ls-remote", "origin"),
     "uploadpack": ("ls-remote", "local"),
     "alias": ("sly",),
     "textconv": ("-c", "diff.x.cachetextconv=false", "log", "-1", "-p"),
@@ -54,7 +54,7 @@ def config(canary: Callable[[str], str], folder: Path) -> str:
 [remote "ext"]
     url = "ext::sh -c touch% {folder.parent}/canary-ext"
     promisor = true
-[remote "ssh"]
+[remote "origin"]
     url = ssh://nowhere.invalid/x
 [remote "local"]
     url = {folder}
@@ -171,7 +171,9 @@ def test_the_repository_itself(attack: Attack) -> None:
     attack.commit()
     own = config(attack.canary, attack.bot)
     harmless = own.replace("    worktree = .\n", "").replace("sshCommand", "notSshCommand")
-    (attack.top / ".git" / "config").write_text(harmless.replace('"local"', '"origin"'))
+    (attack.top / ".git" / "config").write_text(
+        harmless.replace('"origin"', '"ssh"').replace('"local"', '"origin"')
+    )
     (attack.bot / "a.md").write_text(f"{LONG} edited")
 
     assert cli.run(["plan", "bot", "--base", "main", "--json"]) == 0
