@@ -96,6 +96,19 @@ def test_a_pointer_stands_for_the_object(tmp_path: Path) -> None:
     assert content(top, "manual.md") == LARGE
 
 
+def test_a_linked_worktree(tmp_path: Path) -> None:
+    """A linked worktree has the revisions, and the objects of git LFS, of its repository."""
+    top = committed(tmp_path / "top", a="a", manual=POINTER)
+    oid = sha256(LARGE).hexdigest()
+    store = top / ".git" / "lfs" / "objects" / oid[:2] / oid[2:4]
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(LARGE)
+    git(top, "worktree", "add", "--quiet", "../tree", "-b", "other")
+
+    assert content(tmp_path / "tree", "a.md") == b"a"
+    assert content(tmp_path / "tree", "manual.md") == LARGE
+
+
 def test_a_pointer_stands_for_the_working_file(tmp_path: Path) -> None:
     """Without the object, the file of the working tree is read if it is the very same."""
     top = committed(tmp_path / "top", manual=POINTER)

@@ -34,7 +34,8 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
     """
     List the stacks that a branch edits.
 
-    Looks at the whole repository around FOLDER; paths count from its top. With --json the
+    Looks at the whole repository around FOLDER and at the submodules that are checked out;
+    paths count from its top. A stack is compared by its name, whatever its folder. With --json the
     list is a matrix for CI jobs, one job per stack and environment; env is empty where there
     are none; removed is true for what the branch declares no longer, which plan --base shows and
     apply cannot do anything about. What cannot be read counts as edited, so that its job says
