@@ -48,11 +48,14 @@ digest and of twins.
     everything else                                   change            reason
     ------------------------------------------------  ----------------  --------------
     on record under a name that was changed           Move              MOVED
-    annotation, differs: own lives and is protected   Blocked           as above
+    annotation, differs: own lives and is protected   Blocked, and      as above
+                                                      Refresh as above
     annotation, differs                               Annotate          as above
     annotation, same                                  Keep              CURRENT
     not declared: an annotation, or not live          Forget            UNDECLARED
-    not declared, live, protected                     Blocked           UNDECLARED
+    not declared, live, protected                     Blocked, and      UNDECLARED
+                                                      Refresh as above
+                                                      (not: destroy)
     not declared, live                                Retire (`retire_after: 0s`
                                                       or destroy: Delete)  UNDECLARED
     retiring (or undeclared), chosen as a twin        no row
@@ -189,10 +192,14 @@ def plan(
         owners={**state.given, **owners},
     )
     scene.show(live)
-    changes = (
-        *renamed,
+    named = (
         *(_declared(want, scene) for want in wanted),
         *_undeclared(scene, destroy=destroy),
+    )
+    changes = (
+        *renamed,
+        *named,
+        *(() if destroy else _guarded(named, scene)),
         *_retiring(scene, destroy=destroy),
         *_strays(scene, stack=stack, prune=prune),
     )
@@ -290,6 +297,21 @@ def _undeclared(scene: Scene, *, destroy: bool) -> Iterator[Change]:
             yield Delete(own, record, Reason.UNDECLARED)
         else:
             yield Retire(own, record, Reason.UNDECLARED)
+
+
+def _guarded(changes: Iterable[Change], scene: Scene) -> Iterator[Refresh]:
+    """Keep alive what is protected until its entry or its protection is decided."""
+    for change in changes:
+        match change:
+            case Blocked(live=LiveCache() as own, record=RecordedCache() as record) if (
+                own.id == record.id
+            ):
+                want = as_recorded(scene.state.stack, record)
+                age = aged(want, own, record, scene.now_of(record.provider))
+                if age is not Reason.CURRENT:
+                    yield Refresh(want, own, record, age)
+            case _:
+                pass
 
 
 def _retiring(scene: Scene, *, destroy: bool) -> Iterator[Change]:

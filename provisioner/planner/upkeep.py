@@ -108,19 +108,24 @@ def _due(record: RecordedCache, now: datetime) -> datetime | None:
     return max(record.expires_at - window, now)
 
 
+def as_recorded(stack: str, record: RecordedCache) -> DesiredCache:
+    """What *record* would be the answer to."""
+    return DesiredCache(
+        name=record.name,
+        provider=record.provider,
+        model=record.model,
+        digest=record.digest,
+        life=record.life,
+        settings=record.settings,
+        label=Label(stack, record.name, record.digest[:_MARK]),
+        measure=record.measure,
+    )
+
+
 def _desired(stack: str, record: Recorded) -> Desired:
     match record:
         case RecordedCache():
-            return DesiredCache(
-                name=record.name,
-                provider=record.provider,
-                model=record.model,
-                digest=record.digest,
-                life=record.life,
-                settings=record.settings,
-                label=Label(stack, record.name, record.digest[:_MARK]),
-                measure=record.measure,
-            )
+            return as_recorded(stack, record)
         case RecordedAnnotation():
             return DesiredAnnotation(
                 name=record.name,

@@ -27,6 +27,7 @@ from provisioner.model import (
     provider_of_change,
 )
 from provisioner.planner.reasons import alike, refresh_due
+from provisioner.planner.upkeep import as_recorded
 
 
 def valid_until(plan: Plan) -> datetime | None:
@@ -56,9 +57,14 @@ def _flips(change: Change) -> datetime | None:
             | Replace(old=cache)
             | Retire(live=cache)
             | Delete(live=cache)
-            | Blocked(live=LiveCache() as cache)
             | Leave(live=cache)
         ):
+            return cache.expires_at
+        case Blocked(live=LiveCache() as live, record=RecordedCache() as record) if (
+            live.id == record.id
+        ):
+            return refresh_due(as_recorded("", record), live) or live.expires_at
+        case Blocked(live=LiveCache() as cache):
             return cache.expires_at
         case Blocked(record=RecordedCache() as record):
             return record.expires_at - TOLERANCE

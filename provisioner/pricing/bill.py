@@ -7,13 +7,21 @@ figures from that day on are told beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from provisioner.model import Change, LiveCache, Plan, RecordedCache, name_of_change
+from provisioner.model import (
+    Blocked,
+    Change,
+    LiveCache,
+    Plan,
+    RecordedCache,
+    Refresh,
+    name_of_change,
+)
 from provisioner.model.known import Period
 from provisioner.model.money import (
     FREE,
@@ -43,7 +51,17 @@ def costs(
     A name may have several: its own, and one for each old cache of it that is still there.
     """
     known = tariffs(lookup)
-    return tuple(_cost(change, known, at, implicit_hits) for change in plan.changes)
+    refreshed = {change.want.name for change in plan.changes if isinstance(change, Refresh)}
+    return tuple(
+        _cost(_once(change, refreshed), known, at, implicit_hits) for change in plan.changes
+    )
+
+
+def _once(change: Change, refreshed: Collection[str]) -> Change:
+    """A blocked cache that is refreshed all the same is paid for where that is told."""
+    if isinstance(change, Blocked) and change.name in refreshed:
+        return replace(change, live=None)
+    return change
 
 
 def cost(

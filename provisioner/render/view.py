@@ -14,6 +14,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from provisioner.model import (
+    Blocked,
     Change,
     Delete,
     Desired,
@@ -23,6 +24,7 @@ from provisioner.model import (
     Leftover,
     Move,
     Plan,
+    Refresh,
     Retire,
     RetiringCache,
     SettingEdit,
@@ -128,8 +130,11 @@ def plan_view(
     )
 
 
-def _declared(changes: Iterable[Change]) -> Iterator[Edit]:
+def _declared(changes: Sequence[Change]) -> Iterator[Edit]:
+    refused = {change.name for change in changes if isinstance(change, Blocked)}
     for change in changes:
+        if isinstance(change, Refresh) and change.want.name in refused:
+            continue  # as it is on record, not as it is declared
         match _wanted(change):
             case None:
                 pass

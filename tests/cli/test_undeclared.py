@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from provisioner.cli import clock
 from tests.cli.stage import GEMINI, LONG, Stage
 from tests.homes.terraform_server import terraform_server
 
@@ -181,3 +183,32 @@ def test_absent_by_its_lock(stage: Stage, monkeypatch: pytest.MonkeyPatch, statu
         if status == 404:
             assert stage.run("gc", "--stack", "demo", "--auto-approve").status == 0
             assert stage.live() == {}
+
+
+def test_what_is_protected_is_kept_warm(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A protected cache whose entry is gone is refused and refreshed, by every apply.
+
+    The plan of that is a whole document, and its money is that of one cache.
+    """
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + stage.ahead)
+    stage.write(A, PROTECTED, a=LONG)
+    stage.apply()
+    rent = stage.plan()["totals"]["rent_30_days"]
+    stage.write(A, a=LONG)
+    stage.ahead = timedelta(hours=9)
+
+    assert stage.run("plan", ".", "--out", f"json={stage.root / 'plan.json'}").status == 3
+    assert stage.run("render", str(stage.root / "plan.json")).status == 0
+    plan = stage.plan()
+    named = [(c["name"], c["action"], c["reason"]) for c in plan["changes"]]
+    assert sorted(named) == [
+        ("a", "refresh", "expiring"),
+        ("b", "blocked", "undeclared"),
+        ("b", "refresh", "expiring"),
+    ]
+    assert plan["totals"]["rent_30_days"] == rent
+    assert [want["name"] for want in plan["desired"]] == ["a"]
+    assert stage.apply().status == 3
+    stage.ahead = timedelta(hours=18)
+    assert len(stage.live()) == 2

@@ -315,6 +315,8 @@ BLOCKED = Blocked(
     Reason.UNDECLARED,
     "cachedContents/1 is protected; set `protect: false` and apply before removing it",
 )
+GUARDED_A = desired("a", settings=PROTECTED, measure=REC.measure)
+GUARDED_LOW = recorded(A, settings=PROTECTED, expires_at=LOW.expires_at)
 AT_ONCE_REC = recorded(A, settings=AT_ONCE)
 OLD_LONG = live(EDITED, "cachedContents/old", expires_at=NOW + HOUR + 3 * SECOND)
 ELSEWHERE = live(A, label=None)
@@ -324,6 +326,33 @@ REST: list[Row] = [
     ("dead", [GUARDED], [], [], set(), [Forget(GUARDED, Reason.UNDECLARED)]),
     ("protected", [GUARDED], [], [OWN], set(), [BLOCKED]),
     ("protected-destroy", [GUARDED], [], [OWN], {"destroy"}, [BLOCKED]),
+    (
+        "protected-expiring",
+        [GUARDED_LOW],
+        [],
+        [LOW],
+        set(),
+        [
+            replace(BLOCKED, live=LOW, record=GUARDED_LOW),
+            Refresh(GUARDED_A, LOW, GUARDED_LOW, Reason.EXPIRING),
+        ],
+    ),
+    (
+        "protected-expiring-destroy",
+        [GUARDED_LOW],
+        [],
+        [LOW],
+        {"destroy"},
+        [replace(BLOCKED, live=LOW, record=GUARDED_LOW)],
+    ),
+    (
+        "protected-shortened",
+        [GUARDED],
+        [],
+        [CUT],
+        set(),
+        [replace(BLOCKED, live=CUT), Refresh(GUARDED_A, CUT, GUARDED, Reason.SHORTENED)],
+    ),
     ("live", [REC], [], [OWN], set(), [Retire(OWN, REC, Reason.UNDECLARED)]),
     ("at-once", [AT_ONCE_REC], [], [OWN], set(), [Delete(OWN, AT_ONCE_REC, Reason.UNDECLARED)]),
     ("destroy", [REC], [], [OWN], {"destroy"}, [Delete(OWN, REC, Reason.UNDECLARED)]),
