@@ -115,6 +115,7 @@ from provisioner.planner.upkeep import (
     covered_until,
     next_run,
     recorded_as_desired,
+    recorded_want,
     without_content,
 )
 from provisioner.planner.validity import next_refresh, valid_until
@@ -306,7 +307,7 @@ def _guarded(changes: Iterable[Change], scene: Scene) -> Iterator[Refresh]:
             case Blocked(live=LiveCache() as own, record=RecordedCache() as record) if (
                 own.id == record.id
             ):
-                want = as_recorded(scene.state.stack, record)
+                want = recorded_want(scene.state.stack, record)
                 age = aged(want, own, record, scene.now_of(record.provider))
                 if age is not Reason.CURRENT:
                     yield Refresh(want, own, record, age)

@@ -108,7 +108,7 @@ def _due(record: RecordedCache, now: datetime) -> datetime | None:
     return max(record.expires_at - window, now)
 
 
-def as_recorded(stack: str, record: RecordedCache) -> DesiredCache:
+def recorded_want(stack: str, record: RecordedCache) -> DesiredCache:
     """What *record* would be the answer to."""
     return DesiredCache(
         name=record.name,
@@ -125,7 +125,7 @@ def as_recorded(stack: str, record: RecordedCache) -> DesiredCache:
 def _desired(stack: str, record: Recorded) -> Desired:
     match record:
         case RecordedCache():
-            return as_recorded(stack, record)
+            return recorded_want(stack, record)
         case RecordedAnnotation():
             return DesiredAnnotation(
                 name=record.name,

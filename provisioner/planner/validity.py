@@ -27,7 +27,7 @@ from provisioner.model import (
     provider_of_change,
 )
 from provisioner.planner.reasons import alike, refresh_due
-from provisioner.planner.upkeep import as_recorded
+from provisioner.planner.upkeep import recorded_want
 
 
 def valid_until(plan: Plan) -> datetime | None:
@@ -63,7 +63,7 @@ def _flips(change: Change) -> datetime | None:
         case Blocked(live=LiveCache() as live, record=RecordedCache() as record) if (
             live.id == record.id
         ):
-            return refresh_due(as_recorded("", record), live) or live.expires_at
+            return refresh_due(recorded_want("", record), live) or live.expires_at
         case Blocked(live=LiveCache() as cache):
             return cache.expires_at
         case Blocked(record=RecordedCache() as record):
