@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.applier.hand import MOST_CONTENT, Hand, LiveCaches, Room, perform
+from provisioner.applier.last_look import last_look
 from provisioner.applier.rehearsal import rehearse
 from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
@@ -49,7 +50,7 @@ from provisioner.model import (
     provider_of_change,
 )
 
-__all__ = ["LiveCaches", "apply", "rehearse"]
+__all__ = ["LiveCaches", "apply", "last_look", "rehearse"]
 
 INTERRUPTED = "interrupted before its turn"
 UNSHOWN = "the cache of this project that was made first does not show: check key and project"

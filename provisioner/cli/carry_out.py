@@ -15,7 +15,7 @@ from string import ascii_lowercase
 import click
 from msgspec import Struct, structs
 
-from provisioner.applier import apply
+from provisioner.applier import apply, last_look
 from provisioner.approval import Approval, Undone, approved_digests, undone
 from provisioner.cache import CacheContent
 from provisioner.cli import clock, terminal
@@ -372,6 +372,9 @@ async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> 
                     probing=notes.probing,
                     probed=notes.probed,
                 )
+                if _may_look_back(seen, interruption):
+                    await ledger.save()
+                    await last_look(told, seen.clients, ledger.state, ledger.record, tell)
         except asyncio.CancelledError:
             if not interruption.is_asked():
                 raise
@@ -434,6 +437,12 @@ class _Due:
         """Names whose turn in this run is still to come."""
         done = {name_of_change(result.change) for result in self._results}
         return {name_of_change(change) for change in self._told.pending} - done
+
+
+def _may_look_back(seen: Survey, interruption: Interruption) -> bool:
+    """Whether an answer to a create was lost in a run that has the time to look for twins."""
+    lost = any(client.uncertain_labels for client in seen.clients.values())
+    return lost and not interruption.is_asked()
 
 
 def _letters() -> str:

@@ -43,6 +43,7 @@ from provisioner.model.facts import (
     Revision,
     Scope,
     State,
+    Surplus,
 )
 from provisioner.model.results import Done, Failed, NotAttempted, Outcome, Result
 from provisioner.model.stack_settings import (
@@ -127,6 +128,7 @@ __all__ = [
     "Settings",
     "StackSettings",
     "State",
+    "Surplus",
     "Ttl",
     "Until",
     "digests_of",

@@ -42,6 +42,12 @@ class Gone(Struct, frozen=True):
     id: str
 
 
+class Surplus(Struct, frozen=True):
+    """This cache, which no name has, was made by a create of ours that made two; it retires."""
+
+    retiring: RetiringCache
+
+
 class Renamed(Struct, frozen=True):
     """What was on record under one name is so under another, if nothing else is by now."""
 
@@ -55,7 +61,7 @@ class Dropped(Struct, frozen=True):
     name: str
 
 
-Fact: TypeAlias = Exists | Noted | Retired | Gone | Renamed | Dropped
+Fact: TypeAlias = Exists | Noted | Retired | Gone | Surplus | Renamed | Dropped
 
 
 class Scope(Struct, frozen=True, kw_only=True):

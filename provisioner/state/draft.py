@@ -27,6 +27,7 @@ from provisioner.model import (
     RetiringCache,
     Scope,
     State,
+    Surplus,
 )
 
 
@@ -80,6 +81,8 @@ class Draft:
                 return self._retire(id_, expires_at)
             case Gone(id_):
                 return self._forget(id_)
+            case Surplus(retiring):
+                return self._keep_retiring(retiring)
             case Renamed(old, new):
                 return self._rename(old, new)
             case Dropped(name):
@@ -109,6 +112,12 @@ class Draft:
                 return True
             case _:
                 return False
+
+    def _keep_retiring(self, retiring: RetiringCache) -> bool:
+        if retiring.id in self._names or retiring.id in self._retiring:
+            return False
+        self._retiring[retiring.id] = retiring
+        return True
 
     def _forget(self, id_: str) -> bool:
         name = self._names.get(id_)

@@ -21,6 +21,7 @@ from provisioner.model import (
     RetiringCache,
     Scope,
     State,
+    Surplus,
 )
 from provisioner.state import Draft
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
@@ -128,7 +129,7 @@ def leaving(name: str, id_: str) -> st.SearchStrategy[RetiringCache | None]:
 def facts(draw: st.DrawFn) -> Fact:
     name, id_ = draw(NAMES), draw(IDS)
     end: datetime = NOW + draw(st.integers(1, 3)) * HOUR
-    match draw(st.sampled_from([Exists, Noted, Retired, Gone, Renamed, Dropped])):
+    match draw(st.sampled_from([Exists, Noted, Retired, Gone, Surplus, Renamed, Dropped])):
         case kind if kind is Exists:
             old = draw(leaving(name, draw(IDS.filter(lambda other: other != id_))))
             return Exists(recorded(desired(name), id_), old)
@@ -139,6 +140,8 @@ def facts(draw: st.DrawFn) -> Fact:
             return Retired(id_, end)
         case kind if kind is Gone:
             return Gone(id_)
+        case kind if kind is Surplus:
+            return Surplus(retiring(desired(name), id_))
         case kind if kind is Renamed:
             return Renamed(name, draw(NAMES.filter(lambda other: other != name)))
         case _:
@@ -154,6 +157,11 @@ def naive(before: State, fact: Fact) -> State:
             return _with_retired(before, id_, end)
         case Gone(id_):
             return _without_id(before, id_)
+        case Surplus(cache):
+            known = {r.id for r in before.caches.values() if isinstance(r, RecordedCache)}
+            if cache.id in known | set(before.retiring):
+                return before
+            return replace(before, retiring={**before.retiring, cache.id: cache})
         case Renamed(old, new):
             return _with_name(before, old, new)
         case Dropped(name):

@@ -1,0 +1,119 @@
+"""
+A run's last look for its own twins.
+
+A create whose answer was lost may have made a cache that shows only later, beside the one
+that is on record by now.  The four letters in its label prove which create made it, and that
+it was never changed proves that no other run has taken it over: only then is its life cut
+short.  In doubt it is a stray, which the next plan names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
+from typing import Protocol
+
+from provisioner.applier.hand import LiveCaches
+from provisioner.cache import CachedContext
+from provisioner.errors import CacheError, CacheExpired, CacheNotFound
+from provisioner.model import (
+    TOLERANCE,
+    Fact,
+    Label,
+    Plan,
+    RecordedCache,
+    RetiringCache,
+    State,
+    Surplus,
+)
+
+SHORTEST = timedelta(minutes=1)
+"""A twin lives at least so long, whatever its entry asks for: a mistake can be undone."""
+_USUAL = timedelta(hours=1)
+
+
+class Creators(LiveCaches, Protocol):
+    """What the last look needs of a provider beside its calls for a change."""
+
+    @property
+    def uncertain_labels(self) -> frozenset[str]:
+        """The labels of its creates that may have made another cache."""
+
+    async def list(self) -> list[CachedContext]: ...
+
+
+async def last_look(
+    plan: Plan,
+    caches: Mapping[str, Creators],
+    state: State,
+    record: Callable[[Fact], None],
+    warn: Callable[[str], None],
+) -> None:
+    """
+    Retire what the creates of *plan* made twice, by the *state* that the run leaves.
+
+    Asks only where an answer was lost.  A failure is a warning: a twin dies by its own ttl.
+    """
+    for provider, creator in caches.items():
+        uncertain = {
+            text: label.name
+            for text in creator.uncertain_labels
+            if (label := Label.parse(text)) and label.stack == plan.stack
+        }
+        if not uncertain:
+            continue
+        try:
+            for seen in await creator.list():
+                if _is_surplus(seen, uncertain, _on_record(state)):
+                    name = uncertain[seen.display_name]
+                    record(await _retired(seen, name, provider, creator, plan, state))
+        except CacheError as error:
+            warn(
+                f"warning: whether a create without an answer made a cache twice was not looked "
+                f"at in {provider}: {error}"
+            )
+
+
+def _on_record(state: State) -> frozenset[str]:
+    records = state.caches.values()
+    ids = (record.id for record in records if isinstance(record, RecordedCache))
+    return frozenset((*ids, *state.retiring))
+
+
+def _is_surplus(
+    seen: CachedContext, uncertain: Collection[str], on_record: Collection[str]
+) -> bool:
+    return (
+        seen.display_name in uncertain
+        and seen.handle.cache_name not in on_record
+        and abs(seen.updated_at - seen.created_at) <= TOLERANCE
+    )
+
+
+async def _retired(
+    seen: CachedContext, name: str, provider: str, creator: Creators, plan: Plan, state: State
+) -> Surplus:
+    """Its life cut short; a cache that dies sooner by itself, or is gone, needs no call."""
+    after = max(_retire_after(name, state), SHORTEST)
+    end = seen.expires_at
+    if end - plan.now_of(provider) > after:
+        try:
+            end = (await creator.extend(seen.handle, ttl=after)).expires_at
+        except (CacheNotFound, CacheExpired):
+            end = min(end, plan.now_of(provider))
+    return Surplus(
+        RetiringCache(
+            name=name,
+            provider=provider,
+            model=seen.model,
+            id=seen.handle.cache_name,
+            retire_after=after,
+            until=end,
+            expires_at=end,
+        )
+    )
+
+
+def _retire_after(name: str, state: State) -> timedelta:
+    record = state.caches.get(name)
+    return record.retire_after if isinstance(record, RecordedCache) else _USUAL

@@ -1,0 +1,130 @@
+"""The last look of a run: which caches are its own twins, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from msgspec.structs import replace as changed
+
+from provisioner.applier import last_look
+from provisioner.cache import CacheContent, CachedContext
+from provisioner.errors import NetworkError
+from provisioner.model import Fact, Plan, State, Surplus
+from tests.builders import HOUR, NOW, STACK, desired, recorded
+from tests.world import MemoryCaches
+
+WANT = desired("a")
+LABEL = str(changed(WANT.label, letters="abcd"))
+PLAN = Plan(stack=STACK, at=NOW, changes=(), edits=frozenset())
+
+
+@dataclass
+class Creator(MemoryCaches):
+    """A provider in memory, some of whose creates had no answer."""
+
+    uncertain_labels: frozenset[str] = frozenset({LABEL})
+    lists: int = 0
+    is_away: bool = False
+
+    async def list(self) -> list[CachedContext]:
+        self.lists += 1
+        if self.is_away:
+            raise NetworkError("the connection broke")
+        return await super().list()
+
+
+@dataclass
+class Desk:
+    """A creator, what it made twice, and what the last look says of it."""
+
+    creator: Creator = field(default_factory=lambda: Creator(lambda: NOW))
+    facts: list[Fact] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def make(self, label: str = LABEL, life: timedelta = 6 * HOUR) -> str:
+        made = self.creator.create(CacheContent(), model=WANT.model, label=label, ttl=life)
+        return asyncio.run(made).handle.cache_name
+
+    def look(self, *on_record: str) -> list[str]:
+        """Ids that were retired, with those *on_record* as the entry's cache."""
+        caches = {name: recorded(WANT, id_) for name, id_ in zip("ab", on_record, strict=False)}
+        state = State(stack=STACK, caches=caches)
+        caches_of = {"gemini": self.creator}
+        asyncio.run(last_look(PLAN, caches_of, state, self.facts.append, self.warnings.append))
+        return [fact.retiring.id for fact in self.facts if isinstance(fact, Surplus)]
+
+
+def test_its_own_twin() -> None:
+    """What bears the letters of an unanswered create and is not on record is cut short."""
+    desk = Desk()
+    kept, twin = desk.make(), desk.make()
+
+    assert desk.look(kept) == [twin]
+
+    assert desk.creator.caches[twin].expires_at == NOW + HOUR
+    assert desk.creator.caches[kept].expires_at == NOW + 6 * HOUR
+    (fact,) = desk.facts
+    assert isinstance(fact, Surplus)
+    assert fact.retiring.expires_at == NOW + HOUR
+
+
+def test_what_is_not_its_own() -> None:
+    """Other letters, no letters, and what is on record are left alone."""
+    desk = Desk()
+    kept = desk.make()
+    desk.make(str(changed(WANT.label, letters="zzzz")))
+    desk.make(str(WANT.label))
+    desk.make("a text by hand")
+
+    assert desk.look(kept) == []
+    assert desk.creator.harmed == set()
+
+
+def test_what_was_changed() -> None:
+    """A twin that was changed after it was made may be another run's, and stays a stray."""
+    desk = Desk()
+    twin = desk.make()
+    seen = desk.creator.caches[twin]
+    desk.creator.caches[twin] = replace(seen, updated_at=NOW + timedelta(seconds=3))
+
+    assert desk.look() == []
+
+
+def test_another_stack() -> None:
+    """A create of another stack in the same run is that stack's to look after."""
+    desk = Desk()
+    label = str(changed(WANT.label, stack="other", letters="abcd"))
+    desk.creator.uncertain_labels = frozenset({label})
+    desk.make(label)
+
+    assert desk.look() == []
+    assert desk.creator.lists == 0
+
+
+def test_what_dies_by_itself() -> None:
+    """A twin that dies sooner by itself is recorded without a call."""
+    desk = Desk()
+    twin = desk.make(life=HOUR / 2)
+
+    assert desk.look() == [twin]
+    assert desk.creator.harmed == set()
+
+
+def test_every_answer_was_heard() -> None:
+    """Without a lost answer nothing is listed."""
+    desk = Desk()
+    desk.creator.uncertain_labels = frozenset()
+
+    assert desk.look() == []
+    assert desk.creator.lists == 0
+
+
+def test_a_look_that_fails() -> None:
+    """A provider that cannot be listed is a warning: in doubt a twin is a stray."""
+    desk = Desk()
+    desk.creator.is_away = True
+
+    assert desk.look() == []
+    assert "the connection broke" in desk.warnings[0]
