@@ -256,6 +256,7 @@ class World:
                 due=nothing_due,
                 parallelism=parallelism,
                 stopping=lambda: False,
+                renew_lock=held,
             )
 
         self.results.clear()
@@ -267,6 +268,11 @@ class World:
         """Ids on record, retiring ones included."""
         records = self.saved.caches.values()
         return {r.id for r in records if isinstance(r, RecordedCache)} | set(self.saved.retiring)
+
+
+async def held() -> bool:
+    """A lock that is never lost."""
+    return True
 
 
 def gemini_names(manifest: Iterable[Desired]) -> set[str]:

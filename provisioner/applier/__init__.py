@@ -54,6 +54,7 @@ __all__ = ["LiveCaches", "apply", "last_look", "rehearse"]
 
 INTERRUPTED = "interrupted before its turn"
 UNSHOWN = "the cache of this project that was made first does not show: check key and project"
+LOST = "nothing is retired: this run has lost its lock"
 HALF_WAY = "made and recorded; the next run retires the old cache"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -70,6 +71,7 @@ async def apply(
     due: Callable[[], Awaitable[Iterable[Refresh]]],
     parallelism: int,
     stopping: Callable[[], bool],
+    renew_lock: Callable[[], Awaitable[bool]],
     probing: Collection[str] = (),
     probed: Callable[[str, bool], None] = lambda _provider, _shown: None,
 ) -> None:
@@ -81,8 +83,10 @@ async def apply(
     create; *record* receives every fact and *report* how each change ended; *publish* saves
     the state and writes the handles.  If it raises, nothing is retired and its error is
     raised here.  *due* is asked before each create, and returns the refreshes that came due
-    since the plan was made: they are performed first.  Once *stopping* says so nothing new
-    begins.  An error that is not a `CacheError` is a bug: it cancels what is in flight.
+    since the plan was made: they are performed first.  *renew_lock* is asked immediately before
+    each cache is retired or deleted, which is not attempted if the lock is lost.  Once *stopping*
+    says so nothing new begins.  An error that is not a `CacheError` is a bug: it cancels what is
+    in flight.
 
     Of the names in *probing* one of each provider is made first; the others wait until a GET
     shows that cache, and are not attempted if it does not.  *probed* receives the answer.
@@ -94,7 +98,7 @@ async def apply(
             made[fact.record.name] = fact.record
         record(fact)
 
-    crew = _Crew(note, report, parallelism, stopping)
+    crew = _Crew(note, report, parallelism, stopping, renew_lock)
     turn = asyncio.Lock()
 
     async def before_create() -> None:
@@ -134,6 +138,7 @@ class _Crew(Struct, frozen=True):
     report: Callable[[Result], None]
     parallelism: int
     stopping: Callable[[], bool]
+    renew_lock: Callable[[], Awaitable[bool]]
 
     async def run(
         self, works: Iterable[_Work], step: Callable[[_Work], Awaitable[bool]]
@@ -176,6 +181,8 @@ class _Crew(Struct, frozen=True):
                 if self.stopping():
                     why = HALF_WAY if _makes(work.change) else INTERRUPTED
                     return self._end(work, NotAttempted(why))
+                if not await self.renew_lock():
+                    return self._end(work, NotAttempted(LOST))
                 async for fact in work.facts:
                     self.record(fact)
         except Interrupted:

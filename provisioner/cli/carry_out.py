@@ -369,6 +369,7 @@ async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> 
                     due=due.refreshes,
                     parallelism=errand.parallelism,
                     stopping=lambda: interruption.is_asked() or ledger.is_lost,
+                    renew_lock=ledger.renew_lock,
                     probing=notes.probing,
                     probed=notes.probed,
                 )

@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import click
 
+from provisioner.cli import clock
 from provisioner.homes import OnWait
 from provisioner.homes.holder import Holder
 from provisioner.render.escape import plain
+from provisioner.times import moment_text
 
 
 def waiting() -> OnWait:
@@ -24,6 +26,16 @@ def waiting() -> OnWait:
         told.append(seconds)
         who = plain(str(holder)) if holder else "another run"
         ending = "\r" if sys.stderr.isatty() else "\n"
-        click.echo(f"Waiting up to {seconds}s for {who} ...{ending}", err=True, nl=False)
+        click.echo(
+            f"Waiting up to {seconds}s for {who}{_why(holder)} ...{ending}", err=True, nl=False
+        )
 
     return on_wait
+
+
+def _why(holder: Holder | None) -> str:
+    """Why a lock that looks dead is watched, and not taken at once."""
+    if holder is None or holder.until is None or clock.now() < holder.until:
+        return ""
+    until = moment_text(holder.until.replace(microsecond=0))
+    return f"; its lock ran out at {until} and is taken over if no renewal shows that it lives"

@@ -193,6 +193,9 @@ class DiskHold(Struct, frozen=True):
     def is_lost(self) -> bool:
         return False
 
+    def renew(self) -> bool:
+        return True
+
     @property
     def took_over(self) -> bool:
         return False

@@ -103,6 +103,14 @@ class Hold(Protocol):
         """Whether somebody else has it by now, or nobody can tell any more."""
         ...
 
+    def renew(self) -> bool:
+        """
+        Renew it, unless that was done a moment ago, and say whether it is still held.
+
+        To be asked immediately before what cannot be undone.
+        """
+        ...
+
     @property
     def took_over(self) -> bool:
         """Whether it was taken from a run that never let go of it."""

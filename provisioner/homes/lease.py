@@ -4,13 +4,17 @@ A lock that a dead run cannot keep: a lease, by compare-and-swap on a small file
 `support-bot.json` is guarded by `support-bot.lock.json`, which says who holds it and until
 when.  Its holder renews it three times a term.  It may be taken over
 
-* if it was let go, or never was;
-* if it ran out a whole term ago by our wall clock, so clocks may differ by a term; or
-* if it did not change for a whole term while we watched, whatever the clocks say.
+* if it was let go, or never was; or
+* if it did not change for a whole term while we watched, by our own boot-time clock.
+
+No wall clock decides, neither ours nor the holder's, for either may be wrong: a lease past its
+`until` is only a reason to watch it for a term, however short the caller wanted to wait.  A
+holder that was renewed meanwhile is alive.  The holder, too, measures its term by boot time, in
+which suspension counts, and renews before whatever cannot be undone.
 
 A lease decides who goes first, and no more.  A run that is stopped for longer than a term and
-then wakes up believes for a moment that it still has it; what protects the state is that
-every write of it is conditional, and that who takes over rewrites it first.
+then wakes up finds out before it retires or deletes; what protects the state is that every
+write of it is conditional, and that who takes over rewrites it first.
 
 To let go is to overwrite the file with a word that it is free, never to delete it: not every
 store deletes on a condition, and a lock that is somebody else's by now must stay.  A lock that
@@ -20,15 +24,16 @@ was ended without its holder is free as well, and taking it is taking it over.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Lock
 from typing import TypeVar
 
 from msgspec.structs import replace
 
+from provisioner.boot_clock import boot_seconds
 from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
 from provisioner.homes.holder import Holder, holder_bytes, parse_holder
 from provisioner.homes.home import Files, Found, Hold, OnWait
@@ -37,6 +42,8 @@ from provisioner.times import duration_text, moment_text
 
 TERM = timedelta(seconds=60)
 """How long a lock lives without a renewal."""
+_FRESH = 1 / 6
+"""The part of a term for which a renewal need not be repeated before a call that deletes."""
 
 _Answer = TypeVar("_Answer")
 
@@ -50,13 +57,13 @@ class Leased:
         *,
         now: Callable[[], datetime],
         term: timedelta = TERM,
-        monotonic: Callable[[], float] = time.monotonic,
+        boot_clock: Callable[[], float] = boot_seconds,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._files = files
         self._now = now
         self._term = term
-        self._monotonic = monotonic
+        self._boot_clock = boot_clock
         self._sleep = sleep
 
     @property
@@ -96,7 +103,7 @@ class Leased:
         self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
     ) -> AsyncIterator[Hold]:
         lease = _Lease(
-            self._files, name, who, now=self._now, term=self._term, monotonic=self._monotonic
+            self._files, name, who, now=self._now, term=self._term, boot_clock=self._boot_clock
         )
         try:
             await self._acquire(lease, name, timeout, on_wait)
@@ -111,16 +118,17 @@ class Leased:
                 await to_its_end(lease.let_go)
 
     async def _acquire(self, lease: _Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
-        deadline = self._monotonic() + timeout.total_seconds()
-        watch = _Watch(now=self._now, term=self._term, monotonic=self._monotonic)
+        deadline = self._boot_clock() + timeout.total_seconds()
+        watch = _Watch(now=self._now, term=self._term)
         while True:
             found = await to_its_end(partial(self._files.read, lock_name(name)))
-            if found is None or watch.may_take(found):
-                with suppress(StateTaken):  # somebody was faster
+            at = self._boot_clock()
+            if found is None or watch.may_take(found, at=at):
+                with suppress(StateTaken):  # another run was faster
                     return await to_its_end(partial(lease.take, found))
                 continue
             holder = parse_holder(found.content)
-            remaining = deadline - self._monotonic()
+            remaining = max(deadline - at, watch.remaining(holder, at=at))
             if remaining <= 0:
                 raise StateLocked(self._refusal(name, holder))
             on_wait(holder, timedelta(seconds=remaining))
@@ -137,32 +145,34 @@ class Leased:
         until = f" at {moment_text(holder.until.replace(microsecond=0))}" if holder.until else ""
         return (
             f"{self.where(name)} is locked: {holder} holds it.  Wait until that run is done, or "
-            "give --lock-timeout 5m to wait for it here.  If that run is dead, its lock runs out "
-            f"by itself{until}; `ctxprov unlock {holder.id}` ends it at once."
+            "give --lock-timeout 5m to wait for it here.  If that run is dead, its lock runs out"
+            f"{until}, and a run after that takes it over once it has watched it unchanged for "
+            f"{duration_text(self._term)}; `ctxprov unlock {holder.id}` ends it at once."
         )
 
 
 class _Watch:
-    """Whether a lock that another run took may be taken from it."""
+    """Whether a lock that another run took may be taken from it; `at` is in boot seconds."""
 
-    def __init__(
-        self, *, now: Callable[[], datetime], term: timedelta, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, now: Callable[[], datetime], term: timedelta) -> None:
         self._now = now
-        self._term = term
-        self._monotonic = monotonic
-        self._version = ""
+        self._term = term.total_seconds()
+        self._version: str | None = None
         self._since = 0.0
+        self._is_renewed = False
 
-    def may_take(self, found: Found) -> bool:
+    def may_take(self, found: Found, *, at: float) -> bool:
+        """Whether it is free, or has been seen unchanged for a term."""
         if found.version != self._version:
-            self._version, self._since = found.version, self._monotonic()
-        if is_free(found.content):
-            return True
-        holder = parse_holder(found.content)
-        if holder and holder.until and self._now() - self._term >= holder.until:
-            return True
-        return self._monotonic() - self._since >= self._term.total_seconds()
+            self._is_renewed = self._version is not None
+            self._version, self._since = found.version, at
+        return is_free(found.content) or at - self._since >= self._term
+
+    def remaining(self, holder: Holder | None, *, at: float) -> float:
+        """Seconds that a lock which looks dead, and was not renewed since, is to be watched."""
+        if self._is_renewed or not (holder and holder.until and self._now() >= holder.until):
+            return 0.0
+        return self._term - (at - self._since)
 
 
 class _Lease:
@@ -176,23 +186,24 @@ class _Lease:
         *,
         now: Callable[[], datetime],
         term: timedelta,
-        monotonic: Callable[[], float],
+        boot_clock: Callable[[], float],
     ) -> None:
         self._files = files
         self._name = name
         self._who = who
         self._now = now
         self._term = term
-        self._monotonic = monotonic
+        self._boot_clock = boot_clock
         self._version: str | None = None
         self._sure_until = 0.0
         self._is_taken = False
         self._took_over = self._owes_rewrite = False
         self._failure: StateError | None = None
+        self._renewing = Lock()
 
     @property
     def is_lost(self) -> bool:
-        return self._is_taken or self._monotonic() >= self._sure_until
+        return self._is_taken or self._boot_clock() >= self._sure_until
 
     @property
     def took_over(self) -> bool:
@@ -208,6 +219,13 @@ class _Lease:
             self._owes_rewrite = False
         return version
 
+    def renew(self) -> bool:
+        with self._renewing:
+            fresh = self._term.total_seconds() * (1 - _FRESH)
+            if not self._is_taken and self._sure_until - self._boot_clock() < fresh:
+                self._try_to_extend()
+            return not self.is_lost
+
     def take(self, found: Found | None) -> None:
         """Take the lock that was *found*; StateTaken if it is another one by now."""
         self._extend(found.version if found else None)
@@ -220,26 +238,32 @@ class _Lease:
         pause = term / 3
         while not self._is_taken:
             await sleep(pause)
-            pause = term / 3
-            try:
-                await to_its_end(self._renew)
-            except StateTaken:
-                self._is_taken = True
-            except StateError as error:
-                self._failure = error
-                pause = term / 12
+            pause = term / (3 if await to_its_end(self._renew) else 12)
 
     def let_go(self) -> None:
         """Free it, if it is still ours; the rewriting that is owed is left to the next."""
-        if self._version is not None and not self._is_taken:
-            free = free_bytes(self._who.id, self._now(), ended=self._owes_rewrite)
-            self._files.write(lock_name(self._name), free, expected=self._own_version())
+        with self._renewing:
+            if self._version is not None and not self._is_taken:
+                free = free_bytes(self._who.id, self._now(), ended=self._owes_rewrite)
+                self._files.write(lock_name(self._name), free, expected=self._own_version())
 
-    def _renew(self) -> None:
-        self._extend(self._own_version())
+    def _renew(self) -> bool:
+        with self._renewing:
+            return self._try_to_extend()
+
+    def _try_to_extend(self) -> bool:
+        """Extend it, or note why not; False if that may be tried again soon."""
+        try:
+            self._extend(self._own_version())
+        except StateTaken:
+            self._is_taken = True
+        except StateError as error:
+            self._failure = error
+            return False
+        return True
 
     def _extend(self, expected: str | None) -> None:
-        begun = self._monotonic()
+        begun = self._boot_clock()
         content = holder_bytes(replace(self._who, until=self._now() + self._term))
         self._version = self._files.write(lock_name(self._name), content, expected=expected)
         self._sure_until = begun + self._term.total_seconds()

@@ -242,6 +242,10 @@ class WebHold:
     is_lost: bool = False
     _is_held: bool = False
 
+    def renew(self) -> bool:
+        """It does not run out; that a person ended it shows when something is written under it."""
+        return not self.is_lost
+
     @property
     def took_over(self) -> bool:
         return False

@@ -129,6 +129,15 @@ class Ledger:
         """Whether the state is not ours to change any more."""
         return self._is_taken or self._store.is_lost
 
+    async def renew_lock(self) -> bool:
+        """
+        Renew the lock, unless that was done a moment ago, and say whether it is still held.
+
+        To be asked immediately before a cache is retired or deleted: a run that was suspended,
+        or whose lock a person ended, finds out before it harms what its successor published.
+        """
+        return not self._is_taken and await asyncio.to_thread(self._store.renew)
+
     @property
     def has_news(self) -> bool:
         """Whether anything is remembered that was not when it was opened."""

@@ -96,6 +96,10 @@ class Store(Protocol):
         """Whether somebody else may write there by now."""
         ...
 
+    def renew(self) -> bool:
+        """Renew the lock, unless that was done a moment ago, and say whether it is still held."""
+        ...
+
     def write(self, content: bytes) -> None:
         """
         Replace what is there by *content* in one step, or leave it as it was.
@@ -131,6 +135,9 @@ class HeldFile:
     @property
     def is_lost(self) -> bool:
         return self._hold.is_lost
+
+    def renew(self) -> bool:
+        return self._hold.renew()
 
     def write(self, content: bytes) -> None:
         if self._before and not self._hold.is_lost:

@@ -35,9 +35,9 @@ from provisioner.model import (
     name_of_change,
 )
 from tests.builders import HOUR, NOW, STACK, annotation, desired
-from tests.world import Cut, MemoryCaches, World, lost_answer, nothing_due
+from tests.world import Cut, MemoryCaches, World, held, lost_answer, nothing_due
 
-A, B = desired("a"), desired("b")
+A, B, C = desired("a"), desired("b"), desired("c")
 EDITED = desired("a", "y")
 
 
@@ -252,6 +252,7 @@ class Desk:
     read: Callable[[DesiredCache], CacheContent] = lambda _: CacheContent()
     stopping: Callable[[], bool] = lambda: False
     due: Callable[[], Awaitable[Iterable[Refresh]]] = nothing_due
+    renew_lock: Callable[[], Awaitable[bool]] = held
     facts: list[Fact] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
@@ -273,8 +274,27 @@ class Desk:
                 due=self.due,
                 parallelism=parallelism,
                 stopping=self.stopping,
+                renew_lock=self.renew_lock,
             )
         )
+
+
+def test_a_lost_lock_retires_nothing() -> None:
+    """A run that finds its lock lost makes what it can, and retires and deletes nothing more."""
+    world = lived([A, B, C])
+    plan = world.plan([EDITED])
+    asked: list[bool] = []
+
+    async def lost_at_the_second() -> bool:
+        asked.append(not asked)
+        return asked[-1]
+
+    desk = Desk(world, renew_lock=lost_at_the_second)
+    desk.apply(*plan.changes)
+
+    assert [type(r.outcome) for r in desk.results] == [Done, NotAttempted, NotAttempted]
+    assert asked == [True, False, False]
+    assert len(world.remote.harmed) == 1
 
 
 def test_content_that_changed_meanwhile() -> None:

@@ -354,7 +354,7 @@ def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
     home = Leased(
         files,
         now=lambda: NOW + timedelta(seconds=passed[0]),
-        monotonic=lambda: passed[0],
+        boot_clock=lambda: passed[0],
     )
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
     monkeypatch.chdir(stage.root)

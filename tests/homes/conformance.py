@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from provisioner.errors import StateLocked, StateTaken
 from provisioner.homes.holder import Holder
 from provisioner.homes.home import Hold, Home
+from provisioner.homes.lease import Leased
 from tests.builders import NOW
 from tests.homes.clock import Clock
 
@@ -188,15 +189,24 @@ class LeaseConformance(FilesConformance):
         assert waits[0].id == "aaa"
 
     async def test_taken_over(self, open_place: Open) -> None:
-        """A lock that ran out is taken over; the loser writes nothing more and frees nothing."""
-        clock = Clock()
-        clock.skew = timedelta(hours=1)
-        slow, other = open_place(lambda: NOW), open_place(clock.now)
+        """A suspended run loses its lock, knows it, writes nothing more and frees nothing."""
+        clock, suspended = Clock(), Clock()
+        slow, other = (
+            Leased(open_place(c.now), now=c.now, boot_clock=c.monotonic, sleep=c.sleep)
+            for c in (suspended, clock)
+        )
         async with AsyncExitStack() as stack:
             async with _lock(slow, ANN) as lost:
                 version = lost.write(NAME, fresh("one"), expected=None)
-                hold = await stack.enter_async_context(_lock(other, BOB))
+                taking = asyncio.create_task(
+                    stack.enter_async_context(_lock(other, BOB, patience=timedelta(minutes=10)))
+                )
+                await clock.settle(taking)
+                await clock.move(62)
+                hold = await taking
+                suspended.passed += 62
                 assert hold.took_over
+                assert not lost.renew()
                 content = fresh("two")
                 hold.write(NAME, content, expected=version)
                 with pytest.raises(StateTaken):
@@ -220,8 +230,10 @@ class LeaseConformance(FilesConformance):
                 assert hold.took_over
 
 
-def _lock(home: Home, who: Holder) -> AbstractAsyncContextManager[Hold]:
-    return home.lock(NAME, who, timeout=timedelta(), on_wait=lambda *_: None)
+def _lock(
+    home: Home, who: Holder, *, patience: timedelta = timedelta()
+) -> AbstractAsyncContextManager[Hold]:
+    return home.lock(NAME, who, timeout=patience, on_wait=lambda *_: None)
 
 
 def _increment(home: Home, writer: str) -> None:

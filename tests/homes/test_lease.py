@@ -43,7 +43,7 @@ class Run:
         self.home = Leased(
             files,
             now=self.clock.now,
-            monotonic=self.clock.monotonic,
+            boot_clock=self.clock.monotonic,
             sleep=self.clock.sleep,
         )
 
@@ -57,6 +57,29 @@ class Run:
         """Wait for the lock and let it go; whether it was taken over."""
         async with self.holds(who, timeout=timeout) as hold:
             return hold.took_over
+
+    async def watches(self, who: Holder, seconds: float) -> bool:
+        """Ask for the lock without patience, and let so much time pass meanwhile."""
+        waiting = asyncio.create_task(self.waits(who, timeout=0))
+        await self.clock.settle(waiting)
+        await self.clock.move(seconds)
+        await self.clock.settle(waiting)
+        if not waiting.done():
+            waiting.cancel()
+            raise TimeoutError
+        return await waiting
+
+    @asynccontextmanager
+    async def takes_over(self, who: Holder) -> AsyncIterator[Hold]:
+        """Hold the lock of a run that is dead, after a term of watching it."""
+        entering = asyncio.create_task((holding := self.holds(who, timeout=600)).__aenter__())
+        await self.clock.settle(entering)
+        await self.clock.move(62)
+        hold = await entering
+        try:
+            yield hold
+        finally:
+            await holding.__aexit__(None, None, None)
 
 
 @asynccontextmanager
@@ -122,16 +145,127 @@ async def test_waiting_ends_with_the_holder() -> None:
     assert await waiting is False
 
 
-async def test_a_lock_that_ran_out() -> None:
-    """Without waiting, a lock is taken over once it ran out a term ago, and no sooner."""
+AHEAD = [timedelta(minutes=5), timedelta(hours=3), timedelta(days=1)]
+
+
+@pytest.mark.parametrize("skew", AHEAD)
+async def test_a_lock_that_ran_out(skew: timedelta) -> None:
+    """A lock that looks dead is watched for a term, without patience too, and then taken."""
     files = MemoryFiles()
     async with dead(files):
         late = Run(files)
-        late.clock.skew = timedelta(seconds=119)
-        with pytest.raises(StateLocked):
-            await late.waits(BOB, timeout=0)
-        late.clock.skew = timedelta(seconds=120)
-        assert await late.waits(BOB, timeout=0) is True
+        late.clock.skew = skew
+        with pytest.raises(TimeoutError):
+            await late.watches(BOB, 59)
+        assert await late.watches(BOB, 61) is True
+
+
+async def test_what_is_told_of_a_watch() -> None:
+    """Who watches a lock that looks dead says whose it is and for how long."""
+    files, waits = MemoryFiles(), list[tuple[str, timedelta]]()
+    async with dead(files):
+        late = Run(files)
+        late.clock.skew = timedelta(hours=1)
+
+        async def lock() -> None:
+            async with late.home.lock(
+                NAME, BOB, timeout=timedelta(), on_wait=lambda w, t: waits.append((str(w), t))
+            ):
+                pass
+
+        waiting = asyncio.create_task(lock())
+        await late.clock.settle(waiting)
+        await late.clock.move(61)
+        await waiting
+    assert waits[0][0].startswith("ann@build")
+    assert (waits[0][1], len(waits)) == (timedelta(seconds=60), 30)
+
+
+@pytest.mark.parametrize("skew", [*AHEAD, timedelta(hours=-1)])
+async def test_a_living_run_with_another_clock(skew: timedelta) -> None:
+    """A live lock is taken by nobody, whatever the clocks say: its renewal shows that it lives."""
+    files = MemoryFiles()
+    run, other = Run(files), Run(files)
+    other.clock.skew = skew
+    async with run.holds(ANN) as hold:
+        waiting = asyncio.create_task(other.waits(BOB, timeout=0))
+        await other.clock.settle(waiting)
+        await run.clock.move(21)
+        await other.clock.move(21)
+        with pytest.raises(StateLocked, match="ann@build"):
+            await waiting
+        assert not hold.is_lost
+
+
+async def test_a_holder_whose_clock_is_behind() -> None:
+    """A holder an hour behind writes a past `until`, and keeps its lock all the same."""
+    files = MemoryFiles()
+    run, other = Run(files), Run(files)
+    run.clock.skew = timedelta(hours=-1)
+    async with run.holds(ANN) as hold:
+        waiting = asyncio.create_task(other.waits(BOB, timeout=600))
+        await other.clock.settle(waiting)
+        for _ in range(20):
+            await run.clock.move(20)
+            await other.clock.move(20)
+        assert not waiting.done()
+        assert not hold.is_lost
+    await other.clock.move(3)
+    assert await waiting is False
+
+
+async def test_a_suspended_run() -> None:
+    """A run that was suspended for longer than a term finds its lock lost before it deletes."""
+    files = MemoryFiles()
+    sleeper, other = Run(files), Run(files)
+    async with sleeper.holds(ANN) as lost:
+        version = lost.write(NAME, b"one", expected=None)
+        assert lost.renew()
+        async with other.takes_over(BOB) as hold:
+            hold.write(NAME, b"two", expected=version)
+        sleeper.clock.passed += 3600  # its renewals slept as well
+        assert lost.is_lost
+        assert not lost.renew()
+
+
+async def test_a_suspended_run_without_a_successor() -> None:
+    """A run that was suspended while nobody came has its lock again as soon as it asks."""
+    run = Run(MemoryFiles())
+    async with run.holds(ANN) as hold:
+        run.clock.passed += 3600
+        assert hold.is_lost
+        assert hold.renew()
+        assert not hold.is_lost
+
+
+async def test_renewed_before_what_cannot_be_undone() -> None:
+    """A lock that a person ended is found lost at once; a fresh renewal is not repeated."""
+    files = MemoryFiles()
+    run = Run(files)
+    async with run.holds(ANN) as hold:
+        first = files.files[lock_name(NAME)]
+        run.clock.passed += 9
+        assert hold.renew()
+        assert files.files[lock_name(NAME)] == first
+        run.clock.passed += 2
+        assert hold.renew()
+        assert files.files[lock_name(NAME)] != first
+        run.home.unlock(NAME, "aaa")
+        run.clock.passed += 11
+        assert not hold.renew()
+
+
+async def test_renewed_from_both_sides() -> None:
+    """Renewals of the schedule and those before a deletion do not take the lock from each other."""
+    run = Run(MemoryFiles())
+    async with run.holds(ANN) as hold:
+        for _ in range(40):
+            run.clock.passed += 11
+            moving = asyncio.create_task(run.clock.move(10))
+            asked = [asyncio.create_task(asyncio.to_thread(hold.renew)) for _ in range(4)]
+            assert all(await asyncio.gather(*asked))
+            await moving
+        assert not hold.is_lost
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-3), timedelta(days=0)])
@@ -155,8 +289,7 @@ async def test_a_late_write_by_the_loser() -> None:
     sleeper, other = Run(files), Run(files)
     async with sleeper.holds(ANN) as lost:
         version = lost.write(NAME, b"one", expected=None)
-        other.clock.skew = timedelta(hours=1)
-        async with other.holds(BOB) as hold:
+        async with other.takes_over(BOB) as hold:
             assert hold.took_over
             hold.write(NAME, b"two", expected=version)
             with pytest.raises(StateTaken):
@@ -174,10 +307,9 @@ async def test_the_loser_lets_go_of_nothing() -> None:
     """A run that ends after its lock was taken leaves the other's lock alone."""
     files = MemoryFiles()
     other = Run(files)
-    other.clock.skew = timedelta(hours=1)
     async with AsyncExitStack() as stack:
         async with Run(files).holds(ANN):
-            await stack.enter_async_context(other.holds(BOB))
+            await stack.enter_async_context(other.takes_over(BOB))
         holder = other.home.holder(NAME)
         assert holder
         assert holder.id == "bbb"
@@ -240,7 +372,7 @@ async def test_a_home_that_is_away_at_the_end() -> None:
         files.is_down = True
     files.is_down = False
     run.clock.skew = timedelta(seconds=120)
-    assert await run.waits(BOB, timeout=0) is True
+    assert await run.watches(BOB, 61) is True
 
 
 async def test_unreachable_from_the_start() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 
 import jsonschema
@@ -19,6 +19,7 @@ from provisioner.shapes import schema_bytes
 from provisioner.state import Chronicle, Ledger, open_ledger, read_history, read_state, version_name
 from provisioner.state.history import PastRun, trimmed
 from tests.builders import NOW, STACK, desired, recorded
+from tests.homes.clock import Clock
 from tests.homes.memory import MemoryFiles
 
 RUN = PastRun(
@@ -156,28 +157,31 @@ def test_a_late_loser() -> None:
     files = MemoryFiles()
 
     async def work() -> None:
-        now = [NOW]
-        home = Leased(files, now=lambda: now[0])
+        clock = Clock()
+        dead = Leased(files, now=lambda: NOW)  # whose renewals are far away in real time
+        alive = Leased(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
 
-        def opened(run: str) -> AbstractAsyncContextManager[Ledger]:
+        def opened(home: Leased, run: str, patience: float) -> AbstractAsyncContextManager[Ledger]:
             return open_ledger(
                 home,
                 stack=STACK,
                 who=Holder(id=run, who="me@here", pid=1, operation="apply", since=NOW),
-                timeout=timedelta(),
+                timeout=timedelta(seconds=patience),
                 on_wait=lambda *_: None,
                 before_save=lambda _: None,
             )
 
-        async with opened("loser") as loser:
-            now[0] += timedelta(hours=1)
-            async with opened("winner") as winner:
-                assert json.loads(files.files["demo.json"])["run"] == "winner"
-                loser.record(Exists(recorded(desired("a"), "cachedContents/a")))
-                with pytest.raises(StateTaken, match="retires nothing"):
-                    await loser.save()
-                assert loser.is_lost
-                winner.record(Exists(recorded(desired("b"), "cachedContents/b")))
+        async with opened(dead, "loser", 0) as loser, AsyncExitStack() as stack:
+            opening = asyncio.create_task(stack.enter_async_context(opened(alive, "winner", 600)))
+            await clock.settle(opening)
+            await clock.move(62)
+            winner = await opening
+            assert json.loads(files.files["demo.json"])["run"] == "winner"
+            loser.record(Exists(recorded(desired("a"), "cachedContents/a")))
+            with pytest.raises(StateTaken, match="retires nothing"):
+                await loser.save()
+            assert loser.is_lost
+            winner.record(Exists(recorded(desired("b"), "cachedContents/b")))
 
     with pytest.raises(StateTaken):
         asyncio.run(work())

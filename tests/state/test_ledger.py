@@ -55,6 +55,9 @@ class Disk:
         with self._moving:
             self.now += seconds
 
+    def renew(self) -> bool:
+        return not self.is_lost
+
     def write(self, content: bytes) -> None:
         cost = self.cost_of_a_byte * len(content)
         self.pass_time(cost)
@@ -354,7 +357,7 @@ def test_a_lost_answer_and_another_run() -> None:
 def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  # a parameter
     """Where nobody can tell whose the state is, nothing is saved, and nothing known is lost."""
     files, clock = MemoryFiles(), Clock()
-    home = Leased(files, now=clock.now, monotonic=clock.monotonic, sleep=clock.sleep)
+    home = Leased(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
 
     async def work() -> None:
         async with opened(home) as ledger:
