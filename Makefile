@@ -55,7 +55,7 @@ check-homes: .venv-homes/ready
 	command -v npm >/dev/null || { apt-get update -qq \
 		&& apt-get install -y -qq --no-install-recommends nodejs npm; }
 	npm install --silent --no-audit --no-fund --prefix .venv-homes azurite@3 s3rver@3
-	.venv-homes/bin/pytest -q tests/homes/check_servers.py
+	.venv-homes/bin/pytest -q tests/homes/check_servers.py tests/homes/check_suspended.py
 
 check-newest: .venv-newest/ready
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade \

@@ -8,10 +8,15 @@ it.  It says nothing about the time of day.
 
 from __future__ import annotations
 
+import sys
 import time
 
-_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
-"""Linux has it.  Elsewhere the monotonic clock is the nearest, and may rest in a suspend."""
+_BOOT = getattr(time, "CLOCK_MONOTONIC" if sys.platform == "darwin" else "CLOCK_BOOTTIME", None)
+"""
+Linux has a clock for it; on macOS this one counts suspension, which `time.monotonic` does not.
+
+Elsewhere the monotonic clock is the nearest, and may rest in a suspend.
+"""
 
 
 def boot_seconds() -> float:

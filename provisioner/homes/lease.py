@@ -33,7 +33,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from provisioner.boot_clock import boot_seconds
+from provisioner.boot_time import boot_seconds
 from provisioner.errors import HomeUnreachable, StateError, StateLocked, StateTaken
 from provisioner.homes.holder import Holder, holder_bytes, parse_holder
 from provisioner.homes.home import Files, Found, Hold, OnWait

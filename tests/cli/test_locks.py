@@ -53,6 +53,7 @@ def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     files = MemoryFiles()
     home = Leased(files, now=lambda: NOW)
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     stage.write(A, a=LONG)
     who = holding("r1", environ=JOB)
     files.write("demo.lock.json", holder_bytes(who), expected=None)

@@ -108,6 +108,7 @@ def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     files = MemoryFiles()
     home = Leased(files, now=lambda: NOW)
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     jobs = {name: {"CI_JOB_URL": f"https://ci.example/{name}"} for name in ("one", "two")}
     held = {name: holding("r1", environ=job) for name, job in jobs.items()}
     monkeypatch.setenv("CI_JOB_URL", jobs["one"]["CI_JOB_URL"])

@@ -10,17 +10,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
-from msgspec.structs import replace
 from starlette.responses import Response
 
 from provisioner import GeminiHandle, Handles
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from provisioner.homes.holder import Holder, holder_bytes
+from provisioner.homes.holder import Holder
 from provisioner.homes.store import ObjectStore
 from tests.cli.stage import GEMINI, LONG, Stage
 from tests.homes.s3 import BUCKET, S3, served_s3
@@ -73,12 +72,9 @@ class Team:
         moments = {key: datetime.fromisoformat(words[key]) for key in ("since", "until")}
         return Holder(**{**words, **moments})
 
-    def run_out(self) -> None:
-        """Let the lock that is held have run out a day ago."""
-        found = self.store.read("demo.lock.json")
-        assert found
-        long_ago = replace(self.holder(), until=datetime.now(UTC) - timedelta(days=1))
-        self.store.write("demo.lock.json", holder_bytes(long_ago), expected=found.version)
+    def end_lock(self) -> None:
+        """A person ends the lock that is held, and does not know whether its run lives."""
+        assert "is ended" in self.stage.run("unlock", self.holder().id, "-C", ".").out
 
     def serial(self) -> int:
         found = self.store.read("demo.json")
@@ -136,13 +132,13 @@ def test_two_runners(team: Team) -> None:
 
 
 def test_a_killed_holder(team: Team) -> None:
-    """A lock outlives its run until it has run out, or its job ends it; then the next goes on."""
+    """A lock outlives its run until a person ends it, or its job does; then the next goes on."""
     stopped = Stopped()
     with team.applying(stopped=stopped) as run:
         run.kill()
         run.wait()
     assert team.stage.apply().status == 4
-    team.run_out()
+    team.end_lock()
     assert team.stage.apply().status == 0
     assert len(team.stage.live()) == 1
 
@@ -160,7 +156,7 @@ def test_a_loser_that_writes_late(team: Team) -> None:
     team.write(LONG + "more")
     stopped = Stopped()
     with team.applying(stopped=stopped) as loser:
-        team.run_out()
+        team.end_lock()
         assert team.stage.apply().status == 0
         serial = team.serial()
         handle = Handles(f"{team.address}/handles.json").get("a")
@@ -192,7 +188,7 @@ def test_a_home_that_goes_away(team: Team) -> None:
     assert "ctxprov state push demo.unsaved.json" in said.splitlines()[-1]
     assert team.stage.count("patch", "delete") == 0
     assert team.stage.changes()["a"][0] == "adopt"
-    team.run_out()
+    team.end_lock()
     assert team.stage.run("state", "push", "demo.unsaved.json", "-C", ".").status == 0
     assert [change["action"] for change in team.stage.plan()["changes"]] == ["keep", "retire"]
     again = team.stage.run("state", "push", "demo.unsaved.json", "-C", ".")

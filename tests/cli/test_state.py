@@ -167,6 +167,7 @@ def test_push_of_garbage_over_what_cannot_be_read(
     files = MemoryFiles()
     home = Leased(files, now=lambda: NOW + timedelta(days=1))
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     stage.write(A, a=LONG)
     files.write("demo.json", b"{", expected=None)
     dead = replace(holder_here("apply", since=NOW, environ={}), until=NOW)
@@ -314,6 +315,7 @@ def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
     """A run that loses its lock retires nothing and exits 1; what it made is adopted."""
     home = Leased(MemoryFiles(), now=lambda: NOW)
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     monkeypatch.chdir(stage.root)
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     stage.apply()
@@ -357,6 +359,7 @@ def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
         boot_clock=lambda: passed[0],
     )
     monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     monkeypatch.chdir(stage.root)
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     stage.apply()
@@ -372,7 +375,9 @@ def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
     told = stage.apply()
     stage.around = None
     files.is_down = False
-    passed[0] += 120
+    left = home.holder("demo.json")
+    assert left
+    home.unlock("demo.json", left.id)
 
     assert told.status == 1
     assert "could not be renewed" in " ".join(told.err.split())
