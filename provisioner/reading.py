@@ -127,6 +127,7 @@ def _plan(document: Json) -> PlanView:
         partial=shaped["partial"],
         timeless=shaped["timeless"],
         commit=shaped["commit"],
+        writes=tuple(shaped.get("writes", ())),
         counts=number,
         edits=edits,
         settings=settings,

@@ -94,7 +94,7 @@ def _calm(stack: str, state: State) -> str:
 
 
 def _tell(told: Plan, prices: Lookup, calm: str, run: Run, *, colour: bool) -> Ended:
-    shown = Told(plan=told, prices=prices)
+    shown = Told(plan=told, prices=prices, writes=())
     run.pages.append(plan_page(lambda: shown.whole))
     if told.changes and not run.is_quiet:
         show_plan(shown, colour=colour)

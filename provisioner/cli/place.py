@@ -9,6 +9,7 @@ applications read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from provisioner.git import top_of
 from provisioner.homes import Home, is_remote, open_home, split_file
 from provisioner.manifest import DEFAULT_STATE, Frame
 from provisioner.model import StackSettings
+from provisioner.state import state_name
 
 _STORE = "gemini.sqlite3"
+_CREDENTIAL = re.compile(r"//[^/@]*@")
 
 
 class Spot(Struct, frozen=True, kw_only=True):
@@ -42,6 +45,8 @@ class Place(Struct, frozen=True, kw_only=True):
     """Of the state, and of what is remembered beside it."""
     publish: Spot | None
     store: Path | None
+    writes: tuple[str, ...]
+    """The addresses of state and handles, as they are spelled."""
     key_envs: Mapping[str, str | None]
     """For each provider that keeps caches, the variable its key is in, if it has one."""
     used: frozenset[str]
@@ -64,6 +69,7 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
         home=_home(str(folder), Path(), top=top) if folder else home_of(frame, address),
         publish=_publish(frame, folder, top),
         store=_trial_store(folder, top) if folder else None,
+        writes=writes_of(frame, address=address, emulator=emulator),
         key_envs=frame.providers,
         used=frame.used,
         is_folder=not (emulator or is_remote(address or frame.state or DEFAULT_STATE)),
@@ -73,6 +79,18 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
 def settled(frame: Frame, settings: StackSettings) -> Frame:
     """*frame* with the keys and the place of handles that *settings* name."""
     return replace(frame, publish=settings.publish, providers=settings.key_envs)
+
+
+def writes_of(frame: Frame, *, address: str | None, emulator: bool) -> tuple[str, ...]:
+    """Spell where apply writes the state and the handles of *frame*, without a credential."""
+    said = address or frame.state or DEFAULT_STATE
+    place = _CREDENTIAL.sub("//", said.rstrip("/") or said)
+    if emulator:
+        place = f"{DEFAULT_STATE if is_remote(said) else place}/emulator"
+    state = f"{place}/{state_name(frame.stack)}"
+    if frame.publish is None:
+        return (state,)
+    return state, f"{place}/{split_file(frame.publish)[1]}" if emulator else frame.publish
 
 
 def store_of(folder: Path, frame: Frame | None) -> Path:
@@ -121,6 +139,7 @@ def place_at(address: str, key_envs: Mapping[str, str | None], *, emulator: bool
         home=home_at(str(trial) if emulator else address),
         publish=None,
         store=trial / _STORE if emulator else None,
+        writes=(_CREDENTIAL.sub("//", address),),
         key_envs=key_envs,
         used=frozenset({"gemini"}),
         is_folder=not (emulator or is_remote(address)),

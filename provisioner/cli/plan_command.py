@@ -21,7 +21,7 @@ from provisioner.cli.destinations import check_destinations
 from provisioner.cli.failure import tell_error
 from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import Place, place_of, project_in
+from provisioner.cli.place import Place, place_of, project_in, writes_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.removal import is_undeclared, leftover_at
 from provisioner.cli.show_plan import Told, plan_page, show_plan
@@ -198,6 +198,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     shown = Told(
         plan=told,
         prices=load_catalog(asked.models).find,
+        writes=writes_of(manifest, address=asked.address, emulator=asked.emulator),
         commit=commit_here(stack) if run.outs else None,
         timeless=asked.base is not None or unseen is not None,
         breaches=found,
@@ -229,6 +230,7 @@ def _without_stack(left: Leftover, asked: Asked, run: Run, now: datetime) -> End
     shown = Told(
         plan=Plan(stack=left.stack, at=now, changes=(), edits=frozenset(), leftover=left),
         prices=load_catalog(asked.models).find,
+        writes=(),
         timeless=True,
     )
     run.pages.append(plan_page(lambda: shown.whole))

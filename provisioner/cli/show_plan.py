@@ -28,6 +28,7 @@ class Told:
 
     plan: Plan
     prices: Lookup
+    writes: tuple[str, ...]
     commit: str | None = None
     timeless: bool = False
     """It compares revisions, so no clock ends it."""
@@ -56,6 +57,7 @@ class Told:
             next_refresh=None if self.timeless else next_refresh(self.plan),
             timeless=self.timeless,
             commit=self.commit,
+            writes=self.writes,
             breaches=self.breaches,
         )
 

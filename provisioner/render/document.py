@@ -36,6 +36,7 @@ def plan_json(plan: PlanView) -> str:
             "next_refresh": _moment(plan.next_refresh),
             "fingerprint": plan.fingerprint,
             "commit": plan.commit,
+            "writes": list(plan.writes),
             "partial": plan.partial,
             "timeless": plan.timeless,
             "summary": dict(plan.counts),

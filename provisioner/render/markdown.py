@@ -30,6 +30,7 @@ from provisioner.render.summary import (
     rested_line,
     setting_cells,
     validity,
+    writes_line,
 )
 from provisioner.render.view import PlanView
 from provisioner.render.wording import DRIFT, LIFECYCLE, PAST_WORDS
@@ -193,6 +194,8 @@ def _foot(plan: PlanView) -> Iterator[str]:
     yield f"Planned at {plan.at:%Y-%m-%d %H:%M}Z{commit}."
     if plan.partial:
         yield "This is a part of the plan, selected by name."
+    if writes := writes_line(plan):
+        yield markdown(clip(writes, _LONGEST))
     yield f"{validity(plan)} Fingerprint `{plan.fingerprint}`."
 
 

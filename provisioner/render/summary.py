@@ -8,6 +8,7 @@ from shlex import quote
 
 from provisioner.model import Leftover, SettingEdit
 from provisioner.render.counts import VERBS
+from provisioner.render.escape import plain
 from provisioner.render.money import rent_text, totals_text, unpriced_text
 from provisioner.render.sizes import when
 from provisioner.render.view import PlanView
@@ -85,6 +86,13 @@ def fingerprint_line(plan: PlanView) -> str:
     number = len(plan.edits) + len(plan.settings)
     edits = f"{number} edit{'' if number == 1 else 's'}" if number else "no edits"
     return f"Fingerprint {plan.fingerprint[:SHORT]} ({edits})."
+
+
+def writes_line(plan: PlanView) -> str:
+    """`Writes go to state/demo.json and handles.json.`; empty if it has nothing to write."""
+    if changes_nothing(plan) or not plan.writes:
+        return ""
+    return f"Writes go to {plain(' and '.join(plan.writes))}."
 
 
 def settings_count(plan: PlanView) -> str:

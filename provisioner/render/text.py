@@ -28,6 +28,7 @@ from provisioner.render.summary import (
     rested_line,
     setting_cells,
     validity,
+    writes_line,
 )
 from provisioner.render.view import PlanView
 
@@ -108,3 +109,5 @@ def _caveats(plan: PlanView) -> Iterator[str]:
         yield migration
     if rested := rested_line(plan):
         yield rested
+    if writes := writes_line(plan):
+        yield writes

@@ -53,6 +53,8 @@ class PlanView(Struct, frozen=True, kw_only=True):
     timeless: bool
     """Whether it compares two revisions, so that no clock ends it."""
     commit: str | None
+    writes: tuple[str, ...]
+    """Where apply writes: the addresses of the state and of the handles, as they are spelled."""
     counts: Mapping[str, int]
     edits: tuple[Edit, ...]
     """By name."""
@@ -106,6 +108,7 @@ def plan_view(
     next_refresh: datetime | None,
     timeless: bool,
     commit: str | None,
+    writes: Iterable[str],
     breaches: Iterable[Breach] = (),
 ) -> PlanView:
     """View *plan* with a row for each of *changes*, whose *costs* are in the same order."""
@@ -118,6 +121,7 @@ def plan_view(
         partial=plan.is_partial,
         timeless=timeless,
         commit=commit,
+        writes=tuple(writes),
         counts=counts((action(change), change.reason) for change in plan.changes),
         edits=tuple(sorted(plan.edits, key=lambda edit: edit.name)),
         settings=plan.settings,

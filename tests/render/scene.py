@@ -82,6 +82,7 @@ def view(
     next_refresh: datetime | None = None,
     whole: bool = True,
     commit: str | None = None,
+    writes: Iterable[str] = (),
     breaches: Iterable[Breach] = (),
 ) -> PlanView:
     """*plan* as documents show it, at the prices that ctxprov ships."""
@@ -96,6 +97,7 @@ def view(
         next_refresh=next_refresh,
         timeless=False,
         commit=commit,
+        writes=writes,
         breaches=breaches,
     )
 

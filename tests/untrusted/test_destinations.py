@@ -185,3 +185,30 @@ def test_a_foreign_file_that_appears_in_the_middle(stage: Stage) -> None:
 
     assert (told.status, "that ctxprov did not write" in told.err) == (1, True), told
     assert (stage.root / "handles.json").read_text() == "a person wrote this\n"
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "json"])
+def test_the_plan_shows_where_it_writes(stage: Stage, form: str) -> None:
+    """A plan says where state and handles go, in every format and from git alone."""
+    stage.write(A, head="version: 1\nstack: demo\nstate: kept\npublish: out/h.json\n", a=LONG)
+    for words in ((), ("--emulator",)):
+        told = stage.run("plan", ".", "--out", f"{form}=-", *words)
+        trial = "kept/emulator/" if words else ""
+        state = f"{trial or 'kept/'}demo.json"
+        handles = f"{trial or 'out/'}h.json"
+        if form == "json":
+            assert told.json["writes"] == [state, handles]
+        else:
+            assert all(path in told.out for path in (state, handles)), told
+
+
+def test_a_credential_is_not_shown(stage: Stage) -> None:
+    """An address of the command line is shown without what may be a password."""
+    git(stage.root, "init", "-q", "-b", "main")
+    stage.write(A, a=LONG)
+    git(stage.root, "add", "-A")
+    git(stage.root, "commit", "-q", "-m", "one")
+    stage.write(A, a=f"{LONG} more")
+    address = "https://user:hunter2@host/states"
+    told = stage.run("plan", ".", "--base", "main", "--state", address, "--json")
+    assert told.json["writes"] == ["https://host/states/demo.json", "handles.json"]

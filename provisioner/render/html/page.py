@@ -36,6 +36,7 @@ from provisioner.render.summary import (
     rested_line,
     setting_cells,
     validity,
+    writes_line,
 )
 from provisioner.render.view import PlanView
 
@@ -96,6 +97,7 @@ def _head(view: PlanView) -> Markup:
         *(tag("p", line) for line in leftover_lines(view)),
         tag("p", migration) if (migration := migration_line(view)) else None,
         tag("p", rested) if (rested := rested_line(view)) else None,
+        tag("p", writes, class_="quiet") if (writes := writes_line(view)) else None,
         *(tag("p", sentence, class_="bad") for sentence in limit_sentences(view.limits)),
     )
 
