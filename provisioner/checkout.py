@@ -22,7 +22,7 @@ from msgspec import Struct
 from provisioner.errors import GitFailed
 from provisioner.files import read_whole
 from provisioner.git import Git, git_at, path_from, top_of
-from provisioner.lfs import Pointer
+from provisioner.placeholders import Pointer
 
 STACK = "ctxprov.yaml"
 GITLINK = "160000"

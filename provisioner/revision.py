@@ -34,7 +34,7 @@ from provisioner.checkout import (
 )
 from provisioner.errors import GitFailed
 from provisioner.git import Git, commit_of, path_from
-from provisioner.lfs import Pointer
+from provisioner.placeholders import Pointer
 
 _UNFILTERED = (("smudge", ""), ("clean", ""), ("process", ""), ("required", "false"))
 _UNSPARSE = (("core.sparseCheckout", "false"), ("index.sparse", "false"))

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from provisioner.checkout import Absent, Checkout, WholeCheckout
 from provisioner.files import open_regular
-from provisioner.lfs import LONGEST, pointer_in
+from provisioner.placeholders import LONGEST, locked, pointer_in
 
 
 class Unreadable(Exception):
@@ -146,7 +146,10 @@ class Folder:
 
     def _stored(self, path: str, descriptor: int, size: int) -> Path | None:
         """The file that a pointer stands for; None if this is no pointer."""
-        pointer = pointer_in(os.pread(descriptor, LONGEST, 0)) if size < LONGEST else None
+        head = os.pread(descriptor, LONGEST, 0)
+        if reason := locked(head):
+            raise Unreadable(reason)
+        pointer = pointer_in(head) if size < LONGEST else None
         if pointer is None:
             return None
         stored = self._checkout.stored(path, pointer)

@@ -290,6 +290,26 @@ def test_pointers_of_lfs(top: Path, run: Run) -> None:
     assert "'a.md' is a git LFS pointer, not the file itself: run git lfs fetch origin" in err
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"/annex/objects/SHA256E-s9--0a.pdf\n", "is a git-annex pointer"),
+        (b"\0GITCRYPT\0" + bytes(range(256)) * 90, "is encrypted by git-crypt"),
+        (b"The pointer is /annex/objects/SHA256E-s9--0a.pdf\n", None),
+    ],
+)
+def test_what_other_tools_lock(top: Path, run: Run, content: bytes, reason: str | None) -> None:
+    """What git-annex and git-crypt leave in place of a file is no content, whatever its type."""
+    for name in ("a.md", "b.pdf"):
+        write(top / "bot", name)
+        (top / "bot" / name).write_bytes(content)
+
+        status, _, err = run("validate", "bot")
+
+        assert (f"'{name}' {reason}" in err) is (reason is not None)
+        assert status == (0 if reason is None else 1)
+
+
 @pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_unicode_forms(
     top: Path, run: Run, written: Literal["NFC", "NFD"], stored: Literal["NFC", "NFD"]

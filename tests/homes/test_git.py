@@ -300,6 +300,12 @@ def test_no_repository(tmp_path: Path) -> None:
         files(tmp_path).read("a.json")
 
 
+def test_a_foreign_owner(clone: Callable[..., Path]) -> None:
+    """A clone of another owner is refused with git's own remedy."""
+    with pytest.raises(StateError, match=r"dubious ownership.*safe\.directory"):
+        files(clone("here"), GIT_TEST_ASSUME_DIFFERENT_OWNER="1").read("a.json")
+
+
 def test_no_git(clone: Callable[..., Path]) -> None:
     """Without the git command the answer names it."""
     folder = clone("here")

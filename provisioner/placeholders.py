@@ -1,7 +1,8 @@
 """
-Pointers of git LFS: the small text that stands in a repository for a large file.
+What stands in a checkout for a file that is not there: a pointer, or its encrypted form.
 
-Decides what is a pointer, by its whole text, so that a page about git LFS is none.
+Decides what is a pointer of git LFS, by its whole text, so that a page about git LFS is none,
+and what another tool has left locked.  It reads no file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _POINTER = re.compile(
     rb"size (?P<size>\d{1,18})(?:\r?\n)?"
 )
 
+_ANNEX = re.compile(rb"/annex/objects/[^\s/]+\s*")
+
 
 class Pointer(Struct, frozen=True):
     """Which file a pointer stands for."""
@@ -36,3 +39,16 @@ def pointer_in(content: bytes) -> Pointer | None:
         return None
     found = _POINTER.fullmatch(content)
     return Pointer(found["oid"].decode(), int(found["size"])) if found else None
+
+
+def locked(head: bytes) -> str | None:
+    """
+    What a file that begins with *head* stands for, and what to do, to follow its path.
+
+    None if it is a file like any other.
+    """
+    if head.startswith(b"\0GITCRYPT\0"):
+        return "is encrypted by git-crypt, not the file itself: run git-crypt unlock"
+    if _ANNEX.fullmatch(head):
+        return "is a git-annex pointer, not the file itself: run git annex get"
+    return None
