@@ -52,6 +52,19 @@ BINARY: Mapping[str, str] = MappingProxyType(
 )
 """MIME types by extension.  Any other extension is text, or has to be told."""
 
+_TEXTUAL = ("+json", "+xml", "+yaml")
+_TEXTS = frozenset(
+    f"application/{subtype}"
+    for subtype in (
+        *("json", "json5", "jsonl", "x-jsonl", "jsonlines", "ndjson", "x-ndjson", "json-seq"),
+        *("xml", "xml-dtd", "yaml", "x-yaml", "toml", "sql", "x-sql", "csv", "x-csv", "graphql"),
+        *("javascript", "x-javascript", "ecmascript", "typescript", "x-typescript"),
+        *("x-sh", "x-shellscript", "x-csh", "x-bash", "x-python", "x-python-code", "x-perl"),
+        *("x-ruby", "x-php", "x-httpd-php", "x-powershell", "x-latex", "x-tex", "x-subrip"),
+    )
+)
+"""Text by types that do not begin with `text/`; `image/svg+xml` is one by its ending."""
+
 _TAKEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "claude": ("text/", "image/", PDF),
@@ -78,7 +91,9 @@ def mime_type_of(path: str) -> str | None:
 
 
 def is_text(mime_type: str) -> bool:
-    return mime_type.startswith("text/")
+    """Whether a type is that of text, so that a checkout may have changed its line ends."""
+    essence = mime_type.partition(";")[0].strip().lower()
+    return essence.startswith("text/") or essence.endswith(_TEXTUAL) or essence in _TEXTS
 
 
 def takes(provider: str, mime_type: str) -> bool:

@@ -2,7 +2,10 @@
 Parts of content: what each counts for in the digest, and what each is when it is sent.
 
 A file without a MIME type is sent as text, unless the table of extensions knows better;
-with one it is sent as bytes of that type.
+with one it is sent as bytes of that type.  Where the type is that of text (`text/*`, JSON, XML,
+SVG, code), the bytes are uniform text as well, so that a checkout with other line ends or a byte
+order mark is the same content.  What has such a type and is not UTF-8 is sent as it is, unless
+the type is `text/*`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from provisioner.resolver.kinds import (
 from provisioner.resolver.reading import (
     NO_TEXT,
     Look,
+    NotText,
     look_at,
     look_at_bytes,
     look_at_text,
@@ -86,31 +90,47 @@ def _file_count(folder: Folder, path: str, told: str | None, provider: str) -> C
     if mime_type is None:
         return _plain_count(folder, path)
     _check_type(provider, mime_type)
-    if is_text(mime_type):
-        look = look_at_text(folder, path)
-        tokens = text_tokens(look.amount)
-    else:
-        look = look_at_bytes(folder, path)
-        tokens = media_tokens(mime_type, look.size, look.amount)
+    look, tokens = _typed_look(folder, path, mime_type)
     if mime_type == PDF and look.size > MAX_PDF:
         raise Unreadable(too_large(look.size, MAX_PDF))
     return Count(inline_mark(mime_type, look.digest), look.size, tokens)
 
 
+def _typed_look(folder: Folder, path: str, mime_type: str) -> tuple[Look, int]:
+    """Look at a file of a type, and estimate its tokens."""
+    if is_text(mime_type):
+        try:
+            look = look_at_text(folder, path)
+        except NotText:
+            if mime_type.startswith("text/"):
+                raise
+        else:
+            is_picture = mime_type.startswith("image/")
+            tokens = (
+                media_tokens(mime_type, look.size, 0) if is_picture else text_tokens(look.amount)
+            )
+            return look, tokens
+    look = look_at_bytes(folder, path)
+    return look, media_tokens(mime_type, look.size, look.amount)
+
+
 def _file_part(folder: Folder, path: str, mime_type: str | None) -> Part:
     if mime_type is None:
         return TextPart(read_text(folder, path).decode())
-    read = read_text if is_text(mime_type) else read_bytes
-    return InlinePart(mime_type, read(folder, path))
+    if is_text(mime_type):
+        try:
+            return InlinePart(mime_type, read_text(folder, path))
+        except NotText:
+            if mime_type.startswith("text/"):
+                raise
+    return InlinePart(mime_type, read_bytes(folder, path))
 
 
 def _plain_count(folder: Folder, path: str) -> Count:
     try:
         return _text_count(look_at_text(folder, path))
-    except Unreadable as error:
-        if str(error) != NO_TEXT:
-            raise
-        hint = f"{NO_TEXT}; if it is something else, write {{file: PATH, mime_type: TYPE}}"
+    except NotText as error:
+        hint = f"{error}; if it is something else, write {{file: PATH, mime_type: TYPE}}"
         raise Unreadable(hint) from error
 
 

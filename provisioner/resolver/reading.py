@@ -24,7 +24,13 @@ from provisioner.resolver.kinds import MAX_CONTENT, pages_in
 
 _CHUNK = 1024 * 1024
 NO_TEXT = "is not UTF-8 text"
+UTF16 = "is UTF-16 text: save it as UTF-8"
 _BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class NotText(Unreadable):
+    """This file is not text in UTF-8."""
 
 
 class Look(Struct, frozen=True):
@@ -126,13 +132,15 @@ def _chunks(descriptor: int) -> Iterator[bytes]:
 
 
 def _uniform(raw: bytes) -> bytes:
+    if raw.startswith(_UTF16):
+        raise NotText(UTF16)
     text = raw.removeprefix(_BOM)
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not text or text.isspace():
         raise Unreadable("is empty")
     if b"\0" in text or not (text.isascii() or _is_utf8(text)):
-        raise Unreadable(NO_TEXT)
+        raise NotText(NO_TEXT)
     return text
 
 
@@ -149,6 +157,8 @@ def _look_along(descriptor: int) -> Look:
     decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8-sig")(), translate=True)
     digest, size, characters, blank = sha256(), 0, 0, True
     for chunk in chain(_chunks(descriptor), [b""]):
+        if not size and chunk.startswith(_UTF16):
+            raise NotText(UTF16)
         text = _decoded(decoder, chunk)
         raw = text.encode()
         digest.update(raw)
@@ -164,7 +174,7 @@ def _decoded(decoder: IncrementalNewlineDecoder, chunk: bytes) -> str:
     try:
         text = decoder.decode(chunk, final=not chunk)
     except UnicodeDecodeError as error:
-        raise Unreadable(NO_TEXT) from error
+        raise NotText(NO_TEXT) from error
     if "\0" in text:
-        raise Unreadable(NO_TEXT)
+        raise NotText(NO_TEXT)
     return text

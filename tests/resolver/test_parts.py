@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ def folder(tmp_path: Path) -> Folder:
         (file("noext"), TextPart("ä\n")),
         (file("a.weird"), TextPart("ä\n")),
         (file("a.html", "text/html"), InlinePart("text/html", "ä\n".encode())),
+        (file("a.weird", "image/svg+xml"), InlinePart("image/svg+xml", "ä\n".encode())),
+        (file("noext", "application/sql"), InlinePart("application/sql", "ä\n".encode())),
+        (file("blob", "application/xml"), InlinePart("application/xml", b"\x89\r\n\x00")),
         (file("a.png"), InlinePart("image/png", b"\x89\r\n\x00")),
         (file("a.PDF"), InlinePart("application/pdf", b"\x89\r\n\x00")),
         (file("a.png", "image/x-own"), InlinePart("image/x-own", b"\x89\r\n\x00")),
@@ -122,3 +126,77 @@ def test_files_api() -> None:
     assert is_of_files_api(FILES)
     assert not is_of_files_api("https://generativelanguage.googleapis.com.example.org/files/abc")
     assert not is_of_files_api("gs://a/files/b")
+
+
+TEXTS = (
+    "text/csv",
+    "application/json",
+    "APPLICATION/JSON; charset=utf-8",
+    "application/ld+json",
+    "application/xml",
+    "application/atom+xml",
+    "image/svg+xml",
+    "application/javascript",
+    "application/yaml",
+    "application/openapi+yaml",
+    "application/toml",
+    "application/sql",
+    "application/x-sh",
+    "application/x-ndjson",
+)
+LF = '<svg a="ä">\n</svg>\n'.encode()
+OF_BEFORE = {
+    "application/json": "ccec4056b89a167c",
+    "image/svg+xml": "e05fa2f4fe213da5",
+    "text/csv": "a19b5de923910c00",
+}
+"""Marks of LF, hashed, as they were before other text than `text/*` was made uniform."""
+
+
+@pytest.mark.parametrize("size", [1, 100_000], ids=["small", "large"])
+@pytest.mark.parametrize("mime_type", TEXTS)
+def test_checkouts_are_alike(tmp_path: Path, mime_type: str, size: int) -> None:
+    """Text of any type is the same content with other line ends or a byte order mark."""
+    folder, content = Folder(tmp_path), LF * size
+    spellings = (
+        content,
+        content.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + content,
+        b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"),
+    )
+    for name, raw in enumerate(spellings):
+        (tmp_path / str(name)).write_bytes(raw)
+        spec = file(str(name), mime_type)
+        assert read_part(folder, spec) == InlinePart(mime_type, content)
+        assert count_part(folder, spec, "gemini").mark == part_mark(InlinePart(mime_type, content))
+
+
+@pytest.mark.parametrize(("mime_type", "before"), OF_BEFORE.items())
+def test_marks_of_before(tmp_path: Path, mime_type: str, before: str) -> None:
+    """A file with LF and without a byte order mark counts by what it always counted by."""
+    (tmp_path / "a").write_bytes(LF)
+    mark = count_part(Folder(tmp_path), file("a", mime_type), "gemini").mark
+    assert sha256(mark).hexdigest()[:16] == before
+
+
+@pytest.mark.parametrize("mime_type", ["application/pdf", "image/png", "application/zip"])
+def test_bytes_are_bytes(tmp_path: Path, mime_type: str) -> None:
+    """What is no text keeps every byte, whatever it looks like."""
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfa\r\n")
+    part = read_part(Folder(tmp_path), file("a", mime_type))
+    assert part == InlinePart(mime_type, b"\xef\xbb\xbfa\r\n")
+
+
+@pytest.mark.parametrize("size", [1, 200_000], ids=["small", "large"])
+def test_utf16(tmp_path: Path, size: int) -> None:
+    """UTF-16 text is named with what to do; XML that declares it is sent as it is."""
+    raw = ("<a/>\r\n" * size).encode("utf-16")
+    (tmp_path / "a").write_bytes(raw)
+    for mime_type in (None, "text/xml"):
+        with pytest.raises(Unreadable, match="is UTF-16 text: save it as UTF-8"):
+            count_part(Folder(tmp_path), file("a", mime_type), "gemini")
+    declared = file("a", "application/xml")
+    assert read_part(Folder(tmp_path), declared) == InlinePart("application/xml", raw)
+    assert count_part(Folder(tmp_path), declared, "gemini").mark == part_mark(
+        InlinePart("application/xml", raw)
+    )
