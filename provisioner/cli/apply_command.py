@@ -16,12 +16,12 @@ from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.brake import accept_missing_option
-from provisioner.cli.carry_out import Errand, carry_out, performs_edits
+from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.keepalive_command import keeping
 from provisioner.cli.limits import beyond, hold, override_option
 from provisioner.cli.metrics import metrics_option, write_metrics
-from provisioner.cli.older import allow_older_option, refuse_older, revision_here
+from provisioner.cli.older import allow_older_option, performs_edits, refuse_older, revision_here
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of, settled
 from provisioner.cli.read_stack import read_stack

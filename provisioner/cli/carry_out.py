@@ -23,6 +23,7 @@ from provisioner.cli.approvals import tell_undone
 from provisioner.cli.brake import Notes, braked
 from provisioner.cli.holding import Held, held_state
 from provisioner.cli.interruption import Interruption, listening
+from provisioner.cli.older import performs_edits
 from provisioner.cli.place import Place
 from provisioner.cli.progress import progress
 from provisioner.cli.show_plan import Told, result_page, show_plan, show_results
@@ -39,7 +40,6 @@ from provisioner.model import (
     Annotate,
     ApprovedEdits,
     Blocked,
-    Cause,
     Create,
     Delete,
     Desired,
@@ -330,10 +330,6 @@ def _note_after(decision: Decision, held: Held, results: Iterable[Result]) -> No
     held.ledger.note_rested(rested_by(decision.plan, held.ledger.state.rested))
     if all(isinstance(result.outcome, Done) for result in results):
         held.ledger.note_approved(None)
-
-
-def performs_edits(plan: Plan) -> bool:
-    return Cause.EDIT in plan.causes
 
 
 async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> Ended:

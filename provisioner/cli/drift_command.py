@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from provisioner.catalog import load_catalog
 from provisioner.cli import options, terminal
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import place_of
+from provisioner.cli.place import place_of, settled, tell_waiting
 from provisioner.cli.show_plan import Told, plan_page, show_plan
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
@@ -65,6 +65,11 @@ def command(
         frame = load_frame(stack, environment=environment)
         place = place_of(frame, address=address, emulator=emulator)
         state = read_state(place.home, stack=frame.stack)
+        if state.stack_settings:
+            place = place_of(
+                settled(frame, state.stack_settings), address=address, emulator=emulator
+            )
+            tell_waiting(frame, state.stack_settings)
         seen = await survey(run.reach, place, (), state, accept_scope=accept_scope)
         told = plan(
             recorded_as_desired(state),

@@ -14,9 +14,10 @@ from pathlib import Path
 import click
 
 from provisioner.cli.checkout import commit_here, git_around
+from provisioner.cli.speech import tell
 from provisioner.errors import GitFailed, Refused
 from provisioner.git import Git
-from provisioner.model import Revision
+from provisioner.model import Cause, Plan, Revision
 
 allow_older_option = click.option(
     "--allow-older",
@@ -51,6 +52,22 @@ def refuse_older(folder: Path, here: Revision, last: Revision) -> None:
             "applied last: applying it would undo them. Nothing was changed. Apply the newer "
             "commit, or add --allow-older to go back."
         )
+
+
+def warn_of_older(folder: Path, plan: Plan, last: Revision | None) -> bool:
+    """Whether apply would refuse the edits of *plan* as older than *last*; a warning if so."""
+    here = revision_here(folder) if last and performs_edits(plan) else None
+    try:
+        if here and last:
+            refuse_older(folder, here, last)
+    except Refused as error:
+        tell(f"warning: {error}")
+        return True
+    return False
+
+
+def performs_edits(plan: Plan) -> bool:
+    return Cause.EDIT in plan.causes
 
 
 def _is_ancestor(folder: Path, one: str, other: str) -> bool | None:

@@ -18,13 +18,15 @@ from msgspec.structs import replace
 
 from provisioner.cli import clock
 from provisioner.cli.destinations import boundary_of, check_destinations
+from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
 from provisioner.errors import StateError
 from provisioner.files import leads_out
 from provisioner.git import top_of
 from provisioner.homes import Home, is_remote, open_home, split_file
 from provisioner.manifest import DEFAULT_STATE, Frame
-from provisioner.model import StackSettings
+from provisioner.model import StackSettings, setting_edits
+from provisioner.render.upkeep import setting_lines
 from provisioner.state import state_name
 
 _STORE = "gemini.sqlite3"
@@ -91,6 +93,13 @@ def writes_of(frame: Frame, *, address: str | None, emulator: bool) -> tuple[str
     if frame.publish is None:
         return (state,)
     return state, f"{place}/{split_file(frame.publish)[1]}" if emulator else frame.publish
+
+
+def tell_waiting(frame: Frame, recorded: StackSettings) -> None:
+    """Name the keys and the place of handles that *frame* changes and no apply has recorded."""
+    wanted = replace(recorded, publish=frame.publish, key_envs=frame.providers)
+    for line in setting_lines(setting_edits(recorded, wanted)):
+        tell(line)
 
 
 def store_of(folder: Path, frame: Frame | None) -> Path:

@@ -20,6 +20,7 @@ from provisioner.cli.checkout import commit_here
 from provisioner.cli.destinations import check_destinations
 from provisioner.cli.failure import tell_error
 from provisioner.cli.limits import beyond, override_option
+from provisioner.cli.older import warn_of_older
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import Place, place_of, project_in, writes_of
 from provisioner.cli.read_stack import read_stack
@@ -185,6 +186,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     options.check_names(asked.replace, desired)
     unreadable: CtxprovError | None = None
     unseen: CtxprovError | None = None
+    last = None
     if asked.base:
         check_destinations(manifest, with_state=asked.address is None)
         told, before = _review(stack, manifest, desired, asked, run, now)
@@ -192,7 +194,7 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         place = place_of(manifest, address=asked.address, emulator=asked.emulator)
         state, unreadable = _recorded(place, manifest.stack)
         told, unseen = await _compared(manifest, desired, place, state, asked, run)
-        before = state.stack_settings
+        before, last = state.stack_settings, state.last_edit
     told = options.choose(told, asked.targets, asked.excludes)
     found = beyond(told, manifest, before, models=asked.models, overrides=asked.overrides)
     shown = Told(
@@ -207,7 +209,8 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     run.pages.append(page)
     if not run.is_quiet:
         show_plan(shown, colour=asked.colour, verbose=asked.verbose)
-    refused = told.refused or any(breach.refuses for breach in found)
+    is_older = warn_of_older(manifest.root, told, last)
+    refused = told.refused or is_older or any(breach.refuses for breach in found)
     pending = told.causes & asked.exit_on
     failures = [error for error in (unreadable, unseen) if error]
     run.failures += failures

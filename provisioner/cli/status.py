@@ -5,8 +5,8 @@ Exit statuses: the first of these that applies.
 * 64        wrong usage
 * 4         the state is locked by another run
 * 1         something failed
-* 3         something was refused: blocked, beyond a limit, nothing declared, another project,
-            declined
+* 3         something was refused: blocked, an edit that is not approved, beyond a limit, an older
+            commit, nothing declared, another project, declined
 * 2         changes are pending (`plan --detailed-exitcode` only), or `drift` found some
 * 0         all is well
 """

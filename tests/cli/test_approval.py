@@ -78,6 +78,8 @@ def test_a_plan_of_several_stacks(stage: Stage) -> None:
     assert "is a plan of the stack one, two, not of three" in refused.err
 
 
+FIRST = ("version", "stack", "serial", "run", "providers", "caches", "retiring")
+"""The keys of a state of the first version."""
 MORE = "version: 1\nstack: demo\n"
 PUBLISH = "publish: handles.json\n"
 SETTINGS = {
@@ -185,9 +187,11 @@ def test_an_older_commit(stage: Stage, *, shallow: bool) -> None:
         (clone / "state").mkdir(exist_ok=True)
         (clone / "state" / "demo.json").write_bytes(state)
 
+    planned = stage.run("plan", ".")
     told = stage.apply()
 
-    assert told.status == 3
+    assert planned.status == told.status == 3
+    assert "is older than" in planned.err
     assert "is older than" in told.err
     assert stage.state_file.read_bytes() == state
     assert stage.run("keepalive", ".").status == 0
@@ -240,6 +244,48 @@ def test_settings_are_recorded(stage: Stage) -> None:
     assert stage.run("apply", ".", "--expect", stage.plan()["fingerprint"]).status == 0
     assert (stage.root / "other.json").is_file()
     assert stage.plan()["settings"] == []
+
+
+def test_a_key_that_is_not_approved(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project is asked with the key that is on record, until another one is approved."""
+    entry = "a: {provider: eu, model: gemini-3.8-flash, ttl: 12h, content: a.md}"
+    head = "version: 1\nstack: demo\nproviders: {eu: {type: gemini, key_env: GEMINI_API_KEY_EU}}\n"
+    stage.write(entry, head=head, a=LONG)
+    monkeypatch.setenv("GEMINI_API_KEY_EU", "AIza-recorded")
+    stage.apply()
+    approved = stage.plan()["fingerprint"]
+    keys: list[str | None] = []
+
+    async def listen(call: Call, carry_out: CarryOut) -> Response:
+        keys.append(call.headers.get("x-goog-api-key"))
+        return await carry_out()
+
+    stage.around = listen
+    stage.write(entry, head=head.replace("_EU}", "_NEW}"))
+    monkeypatch.setenv("GEMINI_API_KEY_NEW", "AIza-not-approved")
+
+    assert stage.run("keepalive", ".").status == 0
+    assert stage.run("drift", ".").status == 0
+    refused = stage.run("apply", ".", "--expect", approved)
+    assert refused.status == 3
+    assert "setting providers.eu: is not among the approved edits" in refused.err
+    assert set(keys) == {"AIza-recorded"}
+    assert stage.apply().status == 0
+    assert keys[-1] == "AIza-not-approved"
+
+
+def test_a_state_of_the_first_version(stage: Stage) -> None:
+    """A state that an earlier ctxprov wrote is read without an edit, and written as of now."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    state = stage.state()
+    old = {key: state[key] for key in FIRST}
+    stage.state_file.write_text(json.dumps(old))
+
+    assert (stage.plan()["edits"], stage.plan()["settings"]) == ([], [])
+    assert stage.apply().status == 0
+    assert stage.state()["stack_settings"]["publish"] == "handles.json"
+    assert stage.state()["caches"] == old["caches"]
 
 
 def test_settings_of_an_older_state(stage: Stage) -> None:
