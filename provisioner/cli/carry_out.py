@@ -239,6 +239,8 @@ def _settled(
         return errand.settings, errand.place
     if errand.settings is None:
         return None, errand.settle(recorded)
+    if not setting_edits(recorded, errand.settings):
+        return errand.settings, errand.place
     draft = _plan(errand, desired, state, None)
     edited = errand.refine(draft)
     approved = edited.digests
@@ -326,10 +328,14 @@ def _note_before(errand: Errand, decision: Decision, held: Held) -> None:
 
 
 def _note_after(decision: Decision, held: Held, results: Iterable[Result]) -> None:
-    """Write down which edits rest, and that an approval has been performed, if it has."""
-    held.ledger.note_rested(rested_by(decision.plan, held.ledger.state.rested))
-    if all(isinstance(result.outcome, Done) for result in results):
-        held.ledger.note_approved(None)
+    """Write down which edits rest; forget an approval of which nothing is left to be done."""
+    ledger = held.ledger
+    state = ledger.state
+    ledger.note_rested(rested_by(decision.plan, state.rested))
+    is_done = all(isinstance(result.outcome, Done) for result in results)
+    left = decision.wanted.digests - (decision.plan.digests if is_done else frozenset())
+    if state.approved and left.isdisjoint(state.approved.digests):
+        ledger.note_approved(None)
 
 
 async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> Ended:

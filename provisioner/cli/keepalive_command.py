@@ -32,6 +32,7 @@ from provisioner.planner import (
     moved,
     part_of,
     recorded_as_desired,
+    rested_among,
     without_content,
 )
 from provisioner.render.escape import plain
@@ -192,8 +193,9 @@ def _tell(upkeep: _Upkeep, state: State, cold: Finding | None, now: datetime) ->
     if upkeep.tree.desired is None:
         lines.append("The working tree has errors; ctxprov validate lists them.")
     else:
-        lines += waiting_lines(edits(upkeep.tree.desired, moved(state, upkeep.tree.manifest.moved)))
-    lines += setting_lines(setting_edits(state.stack_settings, upkeep.tree.manifest.settings))
+        lines += setting_lines(setting_edits(state.stack_settings, upkeep.tree.manifest.settings))
+        waiting = edits(upkeep.tree.desired, moved(state, upkeep.tree.manifest.moved))
+        lines += waiting_lines(waiting - rested_among(waiting, state, stack=state.stack))
     end = covered_until(state, now)
     if end is not None:
         lines.append(f"Covered until {when(end, at=now)}.")

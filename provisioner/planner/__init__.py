@@ -143,6 +143,7 @@ __all__ = [
     "recorded_as_desired",
     "refresh_due",
     "remarks",
+    "rested_among",
     "rested_by",
     "row",
     "select",

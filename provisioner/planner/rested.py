@@ -14,7 +14,7 @@ from provisioner.model import Blocked, Edit, Plan, Reason, State, name_of_change
 
 
 def rested_among(
-    edits: Iterable[Edit], state: State, *, stack: str, replace: Collection[str]
+    edits: Iterable[Edit], state: State, *, stack: str, replace: Collection[str] = ()
 ) -> frozenset[Edit]:
     """Those of *edits* that rest."""
     return frozenset(

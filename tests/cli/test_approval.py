@@ -127,6 +127,7 @@ def test_what_is_left_of_an_approval(stage: Stage) -> None:
     stage.around = None
     stage.write(A, B, C, c=LONG)
     assert stage.plan()["fingerprint"] != fingerprint
+    assert stage.run("apply", ".", "--expect", "0" * 64).status == 3  # approves nothing
 
     told = stage.run("apply", ".", "--expect", fingerprint)
 
@@ -212,6 +213,7 @@ def test_an_edit_that_rests(stage: Stage) -> None:
     assert (resting["edits"], [edit["name"] for edit in resting["rested"]]) == ([], ["a"])
     assert "could not be done: a" in stage.run("plan", ".").out
     assert stage.apply().status == 0
+    assert "waits for a review" not in stage.run("keepalive", ".").out
     file = reviewed(stage)
     assert stage.run("render", str(file)).status == 0
 

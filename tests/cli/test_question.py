@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from threading import Timer
 
 import pytest
@@ -131,3 +133,20 @@ def test_a_signal_is_an_answer(stage: Stage, number: signal.Signals, status: int
         assert "Traceback" not in seat.seen
     assert not stage.live()
     assert stage.apply().status == 0
+
+
+def test_an_answer_after_the_plan_ran_out(stage: Stage) -> None:
+    """An answer holds for the same edits: what time has changed meanwhile is planned again."""
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    late = f"b: {{{GEMINI}, content: a.md}}".replace("ttl: 12h", f"expires_at: {end:%FT%TZ}")
+    stage.write(A, late, a=LONG)
+    with seated("-m", "provisioner", "apply", str(stage.root)) as person:
+        person.wait_for("Apply these changes?")
+        while datetime.now(UTC) <= end:
+            time.sleep(0.05)
+        person.type("y\n")
+        status = person.leave()
+
+    assert (status, person.seen.count("Apply these changes?")) == (0, 1)
+    assert [*stage.state()["caches"]] == ["a"]
+    assert [*stage.state()["rested"]] == ["b"]
