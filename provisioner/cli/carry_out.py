@@ -194,7 +194,7 @@ def _show(errand: Errand, decision: Decision, state: State, run: Run) -> None:
     """Show the plan and what is left undone.  Raises Refused if it is forbidden."""
     if not run.is_quiet:
         show_plan(
-            Told(plan=decision.plan, prices=errand.prices, writes=errand.place.writes),
+            Told(plan=decision.plan, prices=errand.prices, writes=decision.errand.place.writes),
             colour=errand.colour,
             recorded=errand.recorded,
         )
