@@ -28,6 +28,10 @@ version: 1
 # share its caches, hence the random end.
 stack: {stack}
 
+# Where the state is: what was made, and when it ends. By default the folder `state` here; CI, whose
+# machines vanish, needs a place that stays, such as a branch of this repository.
+# state: git+branch:ctxprov-state
+
 # Running applications read the handles from here (provisioner.Handles, or as any JSON).
 publish: handles.json
 

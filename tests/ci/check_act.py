@@ -6,6 +6,7 @@ The action and the example workflows as a runner runs them, against stand-ins on
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -115,8 +116,7 @@ def test_a_pull_request(tmp_path: Path, app: GitHub) -> None:
 
 def test_from_a_pull_request_to_the_schedule(tmp_path: Path, hub: GitHub, project: str) -> None:
     """The example workflows, from a fork's edit to a night in which a cache is lost."""
-    state = {"CTXPROV_STATE": str(tmp_path / "state"), "GOOGLE_GEMINI_BASE_URL": project}
-    runner = Runner(tmp_path, hub.url, state)
+    runner = Runner(tmp_path, hub.url, {**reached(tmp_path), "GOOGLE_GEMINI_BASE_URL": project})
     for file in EXAMPLES.iterdir():
         runner.workflow(file.name, file.read_text())
     runner.declare()
@@ -146,6 +146,18 @@ def test_from_a_pull_request_to_the_schedule(tmp_path: Path, hub: GitHub, projec
     assert caches(project) == [kept]
 
     night(runner, project, kept)
+
+
+def reached(folder: Path) -> dict[str, str]:
+    """What leads a job's git to a repository on this disk in place of the one at GitHub."""
+    remote = folder / "remote.git"
+    words = ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(remote)]
+    subprocess.run(words, check=True)
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{remote}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/acme/bots",
+    }
 
 
 def review(runner: Runner, hub: GitHub, head: str) -> None:
