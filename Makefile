@@ -48,6 +48,7 @@ check-sdk: .venv-old-sdk/ready
 
 check-bench: .venv-bench/ready
 	.venv-bench/bin/python -m benchmarks --sizes 10 --runs 1
+	.venv-bench/bin/python -m benchmarks.pace --cases 8:0 --takes 0.2
 
 check-browser: .venv-browser/ready
 	command -v chromium >/dev/null || { apt-get update -qq \

@@ -29,6 +29,7 @@ _HOMES = {
     "GeminiHandle": _CACHE,
     "Handles": "provisioner.handles",
     "InlinePart": _CACHE,
+    "Interrupted": _ERRORS,
     "InvalidCacheConfiguration": _ERRORS,
     "MissingKey": _ERRORS,
     "NetworkError": _ERRORS,

@@ -16,8 +16,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Final, Literal, Protocol, Self, TypeAlias, TypedDict
+from typing import (
+    Final,
+    Literal,
+    NotRequired,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypedDict,
+    runtime_checkable,
+)
 
+from provisioner.arguments import (
+    check_mapping,
+    check_moment,
+    check_sequence,
+    check_text,
+    wrong_type,
+)
 from provisioner.times import moment_text, parse_moment
 
 CACHE_NAME: Final = re.compile(
@@ -35,6 +51,9 @@ class TextPart:
 
     text: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        check_text("the text of a TextPart", self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class InlinePart:
@@ -43,6 +62,11 @@ class InlinePart:
     mime_type: str
     content: bytes = field(repr=False)
 
+    def __post_init__(self) -> None:
+        check_text("mime_type", self.mime_type)
+        if not isinstance(self.content, bytes):
+            raise wrong_type("the content of an InlinePart", "bytes", self.content)
+
 
 @dataclass(frozen=True, slots=True)
 class UriPart:
@@ -50,6 +74,10 @@ class UriPart:
 
     mime_type: str
     uri: str
+
+    def __post_init__(self) -> None:
+        check_text("mime_type", self.mime_type)
+        check_text("uri", self.uri)
 
 
 Part: TypeAlias = TextPart | InlinePart | UriPart
@@ -60,25 +88,48 @@ class CacheContent:
     """
     What a cache holds: one user turn of parts, and what comes before it.
 
-    `tools` and `tool_config` are JSON in the provider's own shape.
+    `tools` and `tool_config` are JSON in the provider's own shape.  Raises TypeError for a part
+    that is none.
     """
 
-    parts: tuple[Part, ...] = ()
+    parts: Sequence[Part] = ()
     system_instruction: str | None = field(default=None, repr=False)
-    tools: tuple[Mapping[str, Json], ...] = ()
+    tools: Sequence[Mapping[str, Json]] = ()
     tool_config: Mapping[str, Json] | None = None
+
+    def __post_init__(self) -> None:
+        check_sequence("parts", self.parts)
+        for part in self.parts:
+            if not isinstance(part, Part):
+                expected = "a TextPart, an InlinePart or a UriPart"
+                raise wrong_type("a part", expected, part, instead="TextPart(…)")
+        if self.system_instruction is not None:
+            check_text("system_instruction", self.system_instruction)
+        check_sequence("tools", self.tools)
+        for tool in self.tools:
+            check_mapping("a tool", tool)
+        if self.tool_config is not None:
+            check_mapping("tool_config", self.tool_config)
+        object.__setattr__(self, "parts", tuple(self.parts))
+        object.__setattr__(self, "tools", tuple(self.tools))
 
     @classmethod
     def of(cls, content: str | CacheContent) -> CacheContent:
-        """Take a plain string as one text part."""
-        return content if isinstance(content, CacheContent) else cls(parts=(TextPart(content),))
+        """Take a plain string as one text part.  Raises TypeError for anything else."""
+        match content:
+            case CacheContent():
+                return content
+            case str():
+                return cls(parts=(TextPart(content),))
+            case _:
+                raise wrong_type("content", "a str or a CacheContent", content)
 
 
 class CacheControl(TypedDict):
-    """Anthropic's marker of a cache breakpoint."""
+    """Anthropic's marker of a cache breakpoint; without a ttl it is the default of 5m."""
 
     type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"]
+    ttl: NotRequired[Literal["5m", "1h"]]
 
 
 class PromptCacheOptions(TypedDict):
@@ -89,16 +140,34 @@ class PromptCacheOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class ClaudeHandle:
-    """The `cache_control` to put on the last block of the shared prefix."""
+    """
+    The `cache_control` to put on the last block of the shared prefix, its ttl spelled out.
+
+    Raises ValueError for a marker that Anthropic does not have.
+    """
 
     cache_control: CacheControl
+
+    def __post_init__(self) -> None:
+        check_mapping("cache_control", self.cache_control)
+        match dict(self.cache_control):
+            case {"type": "ephemeral", **rest} if rest in ({}, {"ttl": "5m"}, {"ttl": "1h"}):
+                spelled: CacheControl = {"type": "ephemeral", "ttl": self.ttl}
+                object.__setattr__(self, "cache_control", spelled)
+            case _:
+                raise ValueError(
+                    'a cache_control is {"type": "ephemeral"}, with a "ttl" of "5m" or "1h" if any'
+                )
+
+    def __hash__(self) -> int:
+        return hash((ClaudeHandle, self.ttl))
 
     def as_json(self) -> dict[str, Json]:
         return {"provider": "claude", "cache_control": {"type": "ephemeral", "ttl": self.ttl}}
 
     @property
     def ttl(self) -> Literal["5m", "1h"]:
-        return self.cache_control["ttl"]
+        return self.cache_control.get("ttl", "5m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +176,31 @@ class OpenAIHandle:
     Fields to merge into a request; those that are `None` stay out of it.
 
     `prompt_cache_options` is for gpt-5.6 and later, `prompt_cache_retention` for
-    the models before; never both.
+    the models before; never both.  Raises ValueError for what OpenAI does not have.
     """
 
     prompt_cache_key: str | None = None
     prompt_cache_options: PromptCacheOptions | None = None
     prompt_cache_retention: Literal["in_memory", "24h"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.prompt_cache_key is not None:
+            check_text("prompt_cache_key", self.prompt_cache_key)
+        options = self.prompt_cache_options
+        if options is not None:
+            check_mapping("prompt_cache_options", options)
+        match options, self.prompt_cache_retention:
+            case (None, None | "in_memory" | "24h") | ({"ttl": "30m" | "12h"}, None):
+                pass
+            case _:
+                raise ValueError(
+                    'prompt_cache_options is {"ttl": "30m"} or {"ttl": "12h"}, and'
+                    ' prompt_cache_retention "in_memory" or "24h"; never both'
+                )
+
+    def __hash__(self) -> int:
+        ttl = self.prompt_cache_options["ttl"] if self.prompt_cache_options else None
+        return hash((OpenAIHandle, self.prompt_cache_key, ttl, self.prompt_cache_retention))
 
     def as_json(self) -> dict[str, Json]:
         return {"provider": "openai", **self.request_fields()}
@@ -139,6 +227,11 @@ class GeminiHandle:
 
     cache_name: str
     expires_at: datetime | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        check_text("cache_name", self.cache_name)
+        if self.expires_at is not None:
+            check_moment("expires_at", self.expires_at)
 
     def as_json(self) -> dict[str, Json]:
         known = {"expires_at": moment_text(self.expires_at)} if self.expires_at else {}
@@ -206,13 +299,14 @@ class CachedContext:
         return now >= self.expires_at
 
 
+@runtime_checkable
 class ContextCache(Protocol):
     """
     Four verbs, the same for every provider.
 
-    Each raises nothing but `CacheError`.  Where a provider keeps no cache that could
-    be asked for, `get_cache` raises `ProviderNotSupported`, and refresh and delete do
-    nothing.
+    Each raises nothing but `CacheError`, and TypeError for an argument of a wrong type.  Where
+    a provider keeps no cache that could be asked for, `get_cache` raises
+    `ProviderNotSupported`, and refresh and delete do nothing.
     """
 
     async def create_cache(self, content: str | CacheContent, ttl: timedelta) -> CacheHandle:

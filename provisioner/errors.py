@@ -40,12 +40,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
+from provisioner.arguments import wrong_type
+from provisioner.cache import CachedContext, CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
 
 MOST_PROBLEMS = 50
 """So many problems of a manifest are shown; the rest is counted."""
 LONGEST = 500
 """Characters of a problem's sentence, or of its key, that are shown."""
+
+
+_LONGEST_NAME = 200
 
 
 class CtxprovError(Exception):
@@ -296,12 +300,23 @@ class StackMoved(Refused):
     """The stack has another name now, and so has its state."""
 
 
-def name_of(handle: CacheHandle) -> str:
-    """What to call the cache behind *handle* in a sentence."""
+def name_of(handle: CacheHandle | CachedContext) -> str:
+    """What to call the cache behind *handle* in a sentence.  Raises TypeError if it is none."""
     match handle:
+        case CachedContext():
+            return handle.handle.cache_name
         case GeminiHandle(cache_name):
             return cache_name
         case ClaudeHandle():
             return "the claude annotation"
         case OpenAIHandle():
             return "the openai annotation"
+        case _:
+            raise no_handle(handle)
+
+
+def no_handle(got: object) -> TypeError:
+    """The error for *got*, which should have been a handle."""
+    if isinstance(got, str) and len(got) <= _LONGEST_NAME:
+        return wrong_type("a handle", "a GeminiHandle", got, instead=f"GeminiHandle({got!r})")
+    return wrong_type("a handle", "what create_cache returned", got)

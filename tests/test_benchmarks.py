@@ -8,6 +8,7 @@ from shutil import copytree, ignore_patterns
 
 import pytest
 
+from benchmarks.pace import pace
 from benchmarks.steps import Step
 
 ROOT = Path(__file__).parent.parent
@@ -32,3 +33,12 @@ def test_every_step_is_measured(tmp_path: Path) -> None:
     assert all(float(figure) > 0 for row in measured.values() for figure in row[3:6])
     assert measured[Step.APPLY_ALL.value][6] == "bare httpx loop"
     assert [*tmp_path.glob("provisioner/planner/__pycache__/*.pyc")], "ours was not compiled"
+
+
+@pytest.mark.heavy
+def test_pace_is_measured() -> None:
+    """An apply against a slow project is measured by what arrived there."""
+    took = pace(ROOT, 4, quota=0, takes=0.05)
+
+    assert (took.accepted, took.refused, took.status) == (4, 0, 0)
+    assert 0.05 <= took.seconds < took.wall

@@ -14,6 +14,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from provisioner.arguments import check_span
 from provisioner.cache import CachedContext, CacheHandle
 from provisioner.errors import InvalidCacheConfiguration, ProviderNotSupported, name_of
 from provisioner.times import duration_text
@@ -29,18 +30,22 @@ class Annotating(ABC):
         """Whether *handle* is one of ours."""
 
     async def get_cache(self, handle: CacheHandle) -> CachedContext | None:
+        """Raise ProviderNotSupported: there is no cache that could be asked for."""
         self._check(handle)
         raise ProviderNotSupported(self.provider)
 
     async def refresh_cache(
         self,
         handle: CacheHandle,
-        ttl: timedelta | None = None,  # noqa: ARG002 - the verb is the protocol's
-    ) -> CachedContext | None:
+        ttl: timedelta | None = None,
+    ) -> None:
+        """Do nothing: each request that reads a cache refreshes it."""
         self._check(handle)
-        return None
+        if ttl is not None:
+            check_span("ttl", ttl)
 
     async def delete_cache(self, handle: CacheHandle) -> None:
+        """Do nothing: a cache that no request reads runs out."""
         self._check(handle)
 
     async def __aenter__(self) -> Self:
@@ -65,6 +70,7 @@ def at_least(ttl: timedelta, offered: Iterable[timedelta], whose: str) -> timede
 
     Raises InvalidCacheConfiguration if there is none, or if *ttl* is not a life at all.
     """
+    check_span("ttl", ttl)
     if ttl <= timedelta():
         raise InvalidCacheConfiguration(f"a cache has to live for a while, not for {ttl}")
     lives = sorted(offered)

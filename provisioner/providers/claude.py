@@ -36,10 +36,11 @@ class ClaudeContextCache(Annotating):
 
     async def create_cache(
         self,
-        content: str | CacheContent,  # noqa: ARG002 - the marker is the same for any content
+        content: str | CacheContent,
         ttl: timedelta,
-    ) -> CacheHandle:
-        """Compute the marker to put on the last block of *content*."""
+    ) -> ClaudeHandle:
+        """Compute the marker to put on the last block of *content*; it is the same for any."""
+        CacheContent.of(content)
         return handle_of(ttl)
 
     def owns(self, handle: CacheHandle) -> bool:

@@ -88,7 +88,7 @@ class OpenAIContextCache(Annotating):
         self.model = model
         self.prompt_cache_key = prompt_cache_key
 
-    async def create_cache(self, content: str | CacheContent, ttl: timedelta) -> CacheHandle:
+    async def create_cache(self, content: str | CacheContent, ttl: timedelta) -> OpenAIHandle:
         """Compute the fields to send along with *content*."""
         key = self.prompt_cache_key
         known = _catalog().find(self.provider, self.model)

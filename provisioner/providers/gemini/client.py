@@ -16,6 +16,7 @@ from typing import Final, Literal, NoReturn, Self, SupportsIndex
 
 import httpx
 
+from provisioner.arguments import check_span, check_text
 from provisioner.cache import CacheContent, CachedContext, CacheHandle, GeminiHandle
 from provisioner.environment import process_environment
 from provisioner.errors import CacheError, CacheExpired, CacheNotFound, InvalidCacheConfiguration
@@ -76,6 +77,11 @@ class GeminiContextCache:
         clock: Callable[[], datetime] = _wall_clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        for name, span in (("default_ttl", default_ttl), ("max_wait", max_wait)):
+            check_span(name, span)
+        for name, text in (("api_key", api_key), ("base_url", base_url)):
+            if text is not None:
+                check_text(name, text)
         self.model = wire.bare_model(model)
         self.default_ttl = default_ttl
         self._create_timeout = create_timeout
@@ -133,7 +139,7 @@ class GeminiContextCache:
         """
         return (await self.create(content, label=label_of_its_own(), ttl=ttl)).handle
 
-    async def get_cache(self, handle: CacheHandle) -> CachedContext | None:
+    async def get_cache(self, handle: CacheHandle | CachedContext) -> CachedContext | None:
         """Ask for a cache; None if it does not exist (any more)."""
         try:
             cache = await self._line.ask(self._about(handle, "GET"), _context)
@@ -142,7 +148,7 @@ class GeminiContextCache:
         return self._acquaintances.meet(cache)
 
     async def refresh_cache(
-        self, handle: CacheHandle, ttl: timedelta | None = None
+        self, handle: CacheHandle | CachedContext, ttl: timedelta | None = None
     ) -> CachedContext:
         """
         Let the cache live *ttl* from now; without one, for `default_ttl`.
@@ -151,7 +157,7 @@ class GeminiContextCache:
         """
         return await self.extend(handle, ttl=ttl)
 
-    async def delete_cache(self, handle: CacheHandle) -> None:
+    async def delete_cache(self, handle: CacheHandle | CachedContext) -> None:
         """Make sure that the cache does not exist."""
         try:
             await self._line.ask(self._about(handle, "DELETE"), lambda _: None)
@@ -210,7 +216,7 @@ class GeminiContextCache:
 
     async def extend(
         self,
-        handle: CacheHandle,
+        handle: CacheHandle | CachedContext,
         *,
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
@@ -281,7 +287,7 @@ class GeminiContextCache:
 
     def _about(
         self,
-        handle: CacheHandle,
+        handle: CacheHandle | CachedContext,
         method: Literal["GET", "PATCH", "DELETE"],
         life: wire.Life | None = None,
     ) -> Request:
@@ -295,8 +301,9 @@ class GeminiContextCache:
             names_cache=True,
         )
 
-    def _fate(self, handle: CacheHandle, gone: Gone) -> CacheError:
+    def _fate(self, of: CacheHandle | CachedContext, gone: Gone) -> CacheError:
         """Expired if its holder could have known, else not found."""
+        handle = of.handle if isinstance(of, CachedContext) else of
         match handle:
             case GeminiHandle(expires_at=datetime() as end) if end <= self._clock() + _TOLERANCE:
                 return CacheExpired(handle, status=gone.status, words=gone.words)

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, ValidationError, convert
 
+from provisioner.arguments import check_moment, check_span, check_text
 from provisioner.cache import (
     CACHE_NAME,
     CacheContent,
@@ -41,13 +42,16 @@ _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
 _NAIVE: Final = "expires_at has to say its time zone"
 
 
-def name_in(handle: CacheHandle) -> str:
+def name_in(handle: CacheHandle | CachedContext) -> str:
     """
-    The name of the cache, safe in a URL.
+    The name of the cache, safe in a URL; that of a context is its handle's.
 
-    Raises InvalidCacheConfiguration for any other, and for a handle whose end is in no zone.
+    Raises InvalidCacheConfiguration for any other, and for a handle whose end is in no zone;
+    TypeError for what is no handle.
     """
     match handle:
+        case CachedContext():
+            return name_in(handle.handle)
         case GeminiHandle(expires_at=datetime() as end) if end.utcoffset() is None:
             raise InvalidCacheConfiguration(_NAIVE)
         case GeminiHandle(name) if CACHE_NAME.fullmatch(name):
@@ -60,6 +64,7 @@ def name_in(handle: CacheHandle) -> str:
 
 def bare_model(model: str) -> str:
     """`models/ID` or `ID` as `ID`.  Raises InvalidCacheConfiguration for anything else."""
+    check_text("model", model)
     if found := _MODEL.fullmatch(model):
         return found[1]
     raise InvalidCacheConfiguration("a Gemini model is named like gemini-3.8-flash")
@@ -78,6 +83,10 @@ class Life(Struct, frozen=True):
 
 def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedelta) -> Life:
     """Take the one that is given; without either, *default* is the ttl."""
+    if ttl is not None:
+        check_span("ttl", ttl)
+    if expires_at is not None:
+        check_moment("expires_at", expires_at)
     match ttl, expires_at:
         case timedelta(), datetime():
             raise InvalidCacheConfiguration("a cache has a ttl or an expires_at, not both")
@@ -89,6 +98,7 @@ def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedel
 
 def creation(content: CacheContent, model: str, label: str, life: Life) -> bytes:
     """The body of a create.  *model* is the bare id."""
+    check_text("label", label)
     if len(label) > LONGEST_LABEL:
         raise InvalidCacheConfiguration(f"a label has at most {LONGEST_LABEL} characters")
     name = {"displayName": label} if label else {}
