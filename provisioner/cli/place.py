@@ -85,10 +85,10 @@ def settled(frame: Frame, settings: StackSettings) -> Frame:
 
 def writes_of(frame: Frame, *, address: str | None, emulator: bool) -> tuple[str, ...]:
     """Spell where apply writes the state and the handles of *frame*, without a credential."""
-    said = address or frame.state or DEFAULT_STATE
-    place = _CREDENTIAL.sub("//", said.rstrip("/") or said)
+    chosen = address or frame.state or DEFAULT_STATE
+    place = _CREDENTIAL.sub("//", chosen.rstrip("/") or chosen)
     if emulator:
-        place = f"{DEFAULT_STATE if is_remote(said) else place}/emulator"
+        place = f"{DEFAULT_STATE if is_remote(chosen) else place}/emulator"
     state = f"{place}/{state_name(frame.stack)}"
     if frame.publish is None:
         return (state,)

@@ -20,7 +20,7 @@ _MISDIRECTED, _FORBIDDEN = 421, 403
 
 
 class LoopbackOnly:
-    """*app* for requests to a name of this machine; anybody else's get 421 or 403."""
+    """*app* for requests to a name of this machine; all others get 421 or 403."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,10 +32,10 @@ class LoopbackOnly:
 
 def is_loopback(authority: str) -> bool:
     """Whether `HOST` or `HOST:PORT` is `localhost`, an address in 127.0.0.0/8, or `[::1]`."""
-    found = _AUTHORITY.fullmatch(authority)
-    if found is None:
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
         return False
-    host = found[1].lower()
+    host = match[1].lower()
     if host == "localhost":
         return True
     try:
@@ -50,7 +50,7 @@ def _refusal(headers: Headers) -> PlainTextResponse | None:
         text = "This server answers to localhost, 127.0.0.1 and [::1] alone.\n"
         return PlainTextResponse(text, _MISDIRECTED)
     for origin in origins:
-        found = _ORIGIN.fullmatch(origin)
-        if found is None or not is_loopback(found[1]):
+        match = _ORIGIN.fullmatch(origin)
+        if match is None or not is_loopback(match[1]):
             return PlainTextResponse("This server answers no page of a website.\n", _FORBIDDEN)
     return None

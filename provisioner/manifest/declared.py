@@ -80,16 +80,16 @@ def elsewhere(
     """Every name that anything declares, in whichever environment; what is wrong is left out."""
     for document in documents:
         yield from names_of(document)
-    main, found = documents[0], cache(lambda pattern: _words(folder, pattern))
+    main, stems = documents[0], cache(lambda pattern: _stems(folder, pattern))
     for overlay in (None, *(overlay_of(main, name) for name in names_in(main))):
         for name, layers in declared(documents, shapes, overlay, []):
             for suffix, own in _by_provider(layers):
                 pattern = merged(own).get("each")
-                words = found(pattern) if pattern else (SLOT,)
-                yield from (f"{name}{suffix}".replace(SLOT, word) for word in words)
+                for stem in stems(pattern) if pattern else (SLOT,):
+                    yield f"{name}{suffix}".replace(SLOT, stem)
 
 
-def _words(folder: Folder, pattern: str) -> tuple[str, ...]:
+def _stems(folder: Folder, pattern: str) -> tuple[str, ...]:
     """What stands for each file or folder of *pattern*, up to the limit of a stack."""
     try:
         return tuple(match.word for match in matches(folder, pattern)[: most_caches()])

@@ -50,8 +50,8 @@ def shape_of(document: Document, kind: Kind) -> Shape:
     fits = validator(kind, "caches").is_valid
     right = {name: keys for name, keys in caches.items() if fits({name: keys})}
     wrong = [name for name in caches if name not in right]
-    told = {name: caches[name] for name in wrong[:_EXPLAINED]}
-    problems = explain(document, {**root, "caches": told}, schema(kind))
+    first = {name: caches[name] for name in wrong[:_EXPLAINED]}
+    problems = explain(document, {**root, "caches": first}, schema(kind))
     problems += _rest(document, wrong[_EXPLAINED:])
     return Shape(problems, right, validator(kind).is_valid({**root, "caches": {}}))
 

@@ -19,30 +19,30 @@ from tests.cli.stage import GEMINI, LONG, Stage
 
 
 def commands(
-    command: click.Command, words: tuple[str, ...] = ()
+    command: click.Command, arguments: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command of the tree, with the words that name it."""
+    """Every command of the tree, with the arguments that name it."""
     if not isinstance(command, click.Group):
-        yield words, command
+        yield arguments, command
         return
     context = click.Context(command)
     for name in command.list_commands(context):
         one = command.get_command(context, name)
         assert one
-        yield from commands(one, (*words, name))
+        yield from commands(one, (*arguments, name))
 
 
 def empty_arguments() -> Iterator[tuple[str, ...]]:
     """Every argument and every option of every command, given as nothing."""
-    for words, command in commands(group):
+    for arguments, command in commands(group):
         for param in command.params:
             if isinstance(param, click.Argument):
-                yield (*words, "")
+                yield (*arguments, "")
                 continue
             for option in (*param.opts, *param.secondary_opts):
-                yield (*words, option, "")
+                yield (*arguments, option, "")
                 if option.startswith("--"):
-                    yield (*words, f"{option}=")
+                    yield (*arguments, f"{option}=")
 
 
 def test_every_argument_and_option(
@@ -52,9 +52,9 @@ def test_every_argument_and_option(
     monkeypatch.chdir(tmp_path)
     tried = list(empty_arguments())
     assert len(tried) > 300
-    for words in tried:
-        assert run(words) == 64, words
-        assert "is empty" in capsys.readouterr().err, words
+    for arguments in tried:
+        assert run(arguments) == 64, arguments
+        assert "is empty" in capsys.readouterr().err, arguments
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,8 +77,8 @@ def test_destroy_of_an_unset_variable(stage: Stage) -> None:
     """`destroy ""` in a stack's folder deletes nothing."""
     stage.write(f"a: {{{GEMINI}, content: a.md}}", a=LONG)
     stage.apply()
-    words = [sys.executable, "-m", "provisioner", "destroy", "", "--auto-approve"]
-    ended = subprocess.run(words, cwd=stage.root, capture_output=True, text=True, check=False)
+    arguments = [sys.executable, "-m", "provisioner", "destroy", "", "--auto-approve"]
+    ended = subprocess.run(arguments, cwd=stage.root, capture_output=True, text=True, check=False)
     assert ended.returncode == 64, ended
     assert len(stage.live()) == len(stage.state()["caches"]) == 1
 

@@ -95,14 +95,14 @@ def test_attacks(stage: Stage, outside: Path, attack: str) -> None:
     prepare(stage.root, outside)
     before = contents(stage.root, outside)
 
-    for words in (
+    for arguments in (
         ("validate", "."),
         ("plan", "."),
         ("plan", ".", "--emulator"),
         ("keepalive", "."),
     ):
-        told = stage.run(*words)
-        assert (told.status, reason in told.err) == (1, True), (words, told)
+        answer = stage.run(*arguments)
+        assert (answer.status, reason in answer.err) == (1, True), (arguments, answer)
     applied = stage.apply()
 
     assert (applied.status, reason in applied.err) == (1, True), applied
@@ -112,9 +112,9 @@ def test_attacks(stage: Stage, outside: Path, attack: str) -> None:
 def test_the_place_is_told(stage: Stage) -> None:
     """The problem stands at the key, with the manifest's other problems."""
     stage.write(f"a: {{{GEMINI}, content: b.md}}", head="version: 1\nstack: demo\nstate: ../s\n")
-    told = stage.run("validate", ".")
-    assert "ctxprov.yaml:3:1: state: leads out of" in told.err
-    assert "does not exist" in told.err
+    answer = stage.run("validate", ".")
+    assert "ctxprov.yaml:3:1: state: leads out of" in answer.err
+    assert "does not exist" in answer.err
 
 
 def test_within_the_repository(stage: Stage) -> None:
@@ -165,9 +165,9 @@ def test_a_link_that_appears_in_the_middle(stage: Stage, outside: Path) -> None:
         return await carry_out()
 
     stage.around = around
-    told = stage.apply()
+    answer = stage.apply()
 
-    assert (told.status, OUT in told.err) == (1, True), told
+    assert (answer.status, OUT in answer.err) == (1, True), answer
     assert list(outside.iterdir()) == []
 
 
@@ -181,9 +181,9 @@ def test_a_foreign_file_that_appears_in_the_middle(stage: Stage) -> None:
         return await carry_out()
 
     stage.around = around
-    told = stage.apply()
+    answer = stage.apply()
 
-    assert (told.status, "that ctxprov did not write" in told.err) == (1, True), told
+    assert (answer.status, "that ctxprov did not write" in answer.err) == (1, True), answer
     assert (stage.root / "handles.json").read_text() == "a person wrote this\n"
 
 
@@ -191,15 +191,15 @@ def test_a_foreign_file_that_appears_in_the_middle(stage: Stage) -> None:
 def test_the_plan_shows_where_it_writes(stage: Stage, form: str) -> None:
     """A plan says where state and handles go, in every format and from git alone."""
     stage.write(A, head="version: 1\nstack: demo\nstate: kept\npublish: out/h.json\n", a=LONG)
-    for words in ((), ("--emulator",)):
-        told = stage.run("plan", ".", "--out", f"{form}=-", *words)
-        trial = "kept/emulator/" if words else ""
+    for arguments in ((), ("--emulator",)):
+        answer = stage.run("plan", ".", "--out", f"{form}=-", *arguments)
+        trial = "kept/emulator/" if arguments else ""
         state = f"{trial or 'kept/'}demo.json"
         handles = f"{trial or 'out/'}h.json"
         if form == "json":
-            assert told.json["writes"] == [state, handles]
+            assert answer.json["writes"] == [state, handles]
         else:
-            assert all(path in told.out for path in (state, handles)), told
+            assert all(path in answer.out for path in (state, handles)), answer
 
 
 def test_a_credential_is_not_shown(stage: Stage) -> None:
@@ -210,5 +210,5 @@ def test_a_credential_is_not_shown(stage: Stage) -> None:
     git(stage.root, "commit", "-q", "-m", "one")
     stage.write(A, a=f"{LONG} more")
     address = "https://user:hunter2@host/states"
-    told = stage.run("plan", ".", "--base", "main", "--state", address, "--json")
-    assert told.json["writes"] == ["https://host/states/demo.json", "handles.json"]
+    answer = stage.run("plan", ".", "--base", "main", "--state", address, "--json")
+    assert answer.json["writes"] == ["https://host/states/demo.json", "handles.json"]

@@ -1,4 +1,4 @@
-"""Whatever stands where a file is expected, a command ends at once and says what it is."""
+"""Where a file is expected and something else stands, a command ends at once and names it."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_a_file_that_is_named(stage: Stage, monkeypatch: pytest.MonkeyPatch, kin
     event = {"API_URL": "http://127.0.0.1:9", "TOKEN": "t", "REPOSITORY": "a/b"}
     for name, value in {**event, "ACTIONS": "true", "EVENT_PATH": "FILE"}.items():
         monkeypatch.setenv(f"GITHUB_{name}", value)
-    for words in DOORS.values():
-        told = stage.run(*words)
-        assert (told.status, noun in told.err) == (1, True), (words, told)
+    for arguments in DOORS.values():
+        answer = stage.run(*arguments)
+        assert (answer.status, noun in answer.err) == (1, True), (arguments, answer)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,8 +80,8 @@ def test_a_file_of_the_stack(stage: Stage, name: str, kind: str) -> None:
     """Content or a manifest that is no file is a problem with its place."""
     (stage.root / name).unlink(missing_ok=True)
     KINDS[kind][0](stage.root / name)
-    told = stage.run("validate", ".")
-    assert (told.status, name in told.err) == (1, True), told
+    answer = stage.run("validate", ".")
+    assert (answer.status, name in answer.err) == (1, True), answer
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,8 +91,8 @@ def test_a_file_of_the_state(stage: Stage, name: str, kind: str) -> None:
     path = stage.root / "state" / name
     path.parent.mkdir(parents=True)
     KINDS[kind][0](path)
-    for words in (("lock", "status"), ("state", "history"), ("plan", ".")):
-        stage.run(*words)
+    for arguments in (("lock", "status"), ("state", "history"), ("plan", ".")):
+        stage.run(*arguments)
     applied = stage.apply()
     if name != "demo.history/runs.json":
         assert (applied.status, stage.live()) == (1, {}), applied
@@ -112,8 +112,8 @@ def test_metrics(stage: Stage, kind: str) -> None:
     """A file of metrics that is no file is neither read nor replaced."""
     make, noun = KINDS[kind]
     make(stage.root / "m.prom")
-    told = stage.apply("--metrics-file", "m.prom")
-    assert (told.status, noun in told.err) == (1, True), told
+    answer = stage.apply("--metrics-file", "m.prom")
+    assert (answer.status, noun in answer.err) == (1, True), answer
 
 
 def test_a_link_in_place_of_an_old_path(
@@ -129,7 +129,7 @@ def test_a_link_in_place_of_an_old_path(
     (stage.root / "a.md").unlink()
     (stage.root / "a.md").symlink_to(secret)
 
-    told = stage.run("plan", ".", "--base", "main", "-v")
+    answer = stage.run("plan", ".", "--base", "main", "-v")
 
-    assert (told.status, "treasury" in told.out + told.err) == (0, False), told
-    assert "a.md" in told.out
+    assert (answer.status, "treasury" in answer.out + answer.err) == (0, False), answer
+    assert "a.md" in answer.out

@@ -28,12 +28,12 @@ def test_each_beyond_the_limit(stage: Stage) -> None:
     """An `each` that makes more caches than a stack may have is an error with its place."""
     texts(stage.root, 1_001)
     stage.write(EACH)
-    for words in (("validate", "."), ("plan", "."), ("apply", ".", "--auto-approve")):
-        told = stage.run(*words)
-        assert told.status == 1
-        assert "ctxprov.yaml:5:" in told.err
-        assert "more caches than the 1,000 that a stack may have" in told.err
-        assert "1 problem; nothing was changed." in told.err
+    for arguments in (("validate", "."), ("plan", "."), ("apply", ".", "--auto-approve")):
+        answer = stage.run(*arguments)
+        assert answer.status == 1
+        assert "ctxprov.yaml:5:" in answer.err
+        assert "more caches than the 1,000 that a stack may have" in answer.err
+        assert "1 problem; nothing was changed." in answer.err
     assert stage.live() == {}
     assert stage.run("validate", ".", "--max-caches", "1001").status == 0
 
@@ -53,8 +53,8 @@ def test_no_manifest_raises_the_limit(stage: Stage, key: str) -> None:
     stage.write("a: {provider: claude, content: a.md}", a=LONG)
     manifest = stage.root / "ctxprov.yaml"
     manifest.write_text(f"{key}: 5000\n{manifest.read_text()}")
-    told = stage.run("validate", ".")
-    assert (told.status, key in told.err) == (1, True)
+    answer = stage.run("validate", ".")
+    assert (answer.status, key in answer.err) == (1, True)
 
 
 def test_what_counts(tmp_path: Path) -> None:
@@ -85,16 +85,16 @@ def test_many_patterns_end_soon(stage: Stage) -> None:
     ]
     stage.write(*lines, a=LONG)
     begun = time.process_time()
-    told = stage.run("validate", ".")
-    assert (told.status, "more caches than" in told.err) == (1, True)
+    answer = stage.run("validate", ".")
+    assert (answer.status, "more caches than" in answer.err) == (1, True)
     assert time.process_time() - begun < 20
 
 
 def readers() -> Iterator[tuple[str, click.Command]]:
     """The commands that read manifests, as far as their options show."""
-    for words, command in commands(group):
+    for arguments, command in commands(group):
         if any(param.name in {"environment", "base"} for param in command.params):
-            yield " ".join(words), command
+            yield " ".join(arguments), command
 
 
 def test_every_command_that_reads_a_manifest() -> None:
@@ -124,11 +124,11 @@ FLOODS = {
 def test_floods_of_problems(stage: Stage, flood: str) -> None:
     """However much is wrong, a screen or two says what, and how much more there is."""
     stage.write(*FLOODS[flood])
-    for words in (("validate", "."), ("plan", "."), ("plan", ".", "--out", "github=-")):
-        told = stage.run(*words)
-        assert told.status == 1
-        assert len(told.out) + len(told.err) < 60_000
-        assert "more" in told.err or flood.startswith("one")
+    for arguments in (("validate", "."), ("plan", "."), ("plan", ".", "--out", "github=-")):
+        answer = stage.run(*arguments)
+        assert answer.status == 1
+        assert len(answer.out) + len(answer.err) < 60_000
+        assert "more" in answer.err or flood.startswith("one")
 
 
 def test_the_rest_is_counted(stage: Stage) -> None:
@@ -145,6 +145,6 @@ def test_floods_of_warnings(stage: Stage) -> None:
         *(f"a{n}: {{{GEMINI}, content: a.md}}" for n in range(90)),
         a="less than the minimum",
     )
-    told = stage.run("validate", ".")
-    assert told.status == 0
-    assert "… and 40 more warnings." in told.err
+    answer = stage.run("validate", ".")
+    assert answer.status == 0
+    assert "… and 40 more warnings." in answer.err

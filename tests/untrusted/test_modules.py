@@ -35,8 +35,8 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("start", [SCRIPT, MODULE], ids=["script", "module"])
 def test_modules_beside_the_manifest(checkout: Path, start: tuple[str, ...]) -> None:
     """A `yaml.py` beside the manifest is not run, however the command is started."""
-    words = [*start, "plan", "--emulator"]
-    ended = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
+    arguments = [*start, "plan", "--emulator"]
+    ended = subprocess.run(arguments, cwd=checkout, capture_output=True, text=True, check=False)
     assert "HOSTILE" not in ended.stderr
     assert (ended.returncode, "1 to create" in ended.stdout) == (0, True), ended
 
@@ -46,9 +46,9 @@ def test_empty_entry_of_the_path(checkout: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": os.pathsep}
     for name in LIBRARY:  # Python itself imports some of these before any of our lines runs
         (checkout / f"{name}.py").unlink()
-    words = [*SCRIPT, "validate"]
+    arguments = [*SCRIPT, "validate"]
     ended = subprocess.run(
-        words, cwd=checkout, env=environ, capture_output=True, text=True, check=False
+        arguments, cwd=checkout, env=environ, capture_output=True, text=True, check=False
     )
     assert "HOSTILE" not in ended.stderr
     assert ended.returncode == 0, ended

@@ -131,8 +131,8 @@ def test_a_bare_repository_among_the_files(
     """Nothing that a stack's folder names as a bare repository runs, whatever is compared."""
     (attack.bot / "config").write_text(config(attack.canary, attack.bot))
     attack.commit()
-    for name, words in GIT.items():
-        command = ["git", "-C", str(attack.bot), *words]
+    for name, arguments in GIT.items():
+        command = ["git", "-C", str(attack.bot), *arguments]
         subprocess.run(command, capture_output=True, check=False, env={**os.environ, **ALONE})
         assert name in attack.ran(), name
     (attack.bot / "a.md").write_text(f"{LONG} edited")
