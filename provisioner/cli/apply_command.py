@@ -23,6 +23,7 @@ from provisioner.cli.limits import beyond, hold, override_option
 from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.older import allow_older_option, performs_edits, refuse_older, revision_here
 from provisioner.cli.outputs import Out, out_option, with_json
+from provisioner.cli.owners import owners_beside
 from provisioner.cli.place import place_of, settled
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.spots import spots_of
@@ -240,5 +241,6 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         prune=asked.prune,
         replace=asked.replace,
         renames=manifest.moved,
+        owners=owners_beside(stack, manifest.stack, address=asked.address, emulator=asked.emulator),
         refine=lambda told: options.choose(told, asked.targets, asked.excludes),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from string import ascii_lowercase
 
@@ -24,6 +24,7 @@ from provisioner.cli.brake import Notes, braked
 from provisioner.cli.holding import Held, held_state
 from provisioner.cli.interruption import Interruption, listening
 from provisioner.cli.older import performs_edits
+from provisioner.cli.owners import matter
 from provisioner.cli.place import Place
 from provisioner.cli.progress import progress
 from provisioner.cli.show_plan import Told, result_page, show_plan, show_results
@@ -68,6 +69,7 @@ from provisioner.planner import (
     as_recorded,
     believable,
     plan,
+    remarks,
     rested_by,
     unsaved,
     valid_until,
@@ -121,6 +123,8 @@ class Errand(Struct, frozen=True, kw_only=True):
     recorded: bool = False
     """Whether what is on record is compared, and no manifest."""
     renames: tuple[tuple[str, str], ...] = ()
+    owners: Callable[[], Mapping[str, str]] = dict
+    """Which other stacks have live caches on record, by id; asked where a plan may touch them."""
     refine: Callable[[Plan], Plan] = lambda told: told
     """Makes the finished plan smaller."""
 
@@ -202,6 +206,8 @@ def _show(errand: Errand, decision: Decision, state: State, run: Run) -> None:
         tell_undone(decision.undone, decision.wanted, errand.approval)
     for gap in decision.gaps:
         tell(gap_line(gap))
+    for remark in remarks(decision.plan):
+        tell(f"warning: {remark}")
     errand.check(decision.plan, state)
 
 
@@ -292,6 +298,7 @@ def _plan(errand: Errand, desired: tuple[Desired, ...], state: State, seen: Surv
         prune=errand.prune,
         replace=errand.replace,
         renames=errand.renames,
+        owners=errand.owners() if matter(desired, state, prune=errand.prune) else {},
     )
     if errand.settings is None:
         return found

@@ -14,6 +14,7 @@ from provisioner.cli import options, terminal
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.checkout import commit_here
 from provisioner.cli.outputs import Out, out_option, with_json
+from provisioner.cli.owners import owners_beside
 from provisioner.cli.place import Place, place_at, place_of
 from provisioner.cli.speech import tell
 from provisioner.cli.stacks import Ended, Run, over_stacks
@@ -122,6 +123,9 @@ def command(
             destroy=True,
             recorded=True,
             prune=prune,
+            owners=dict
+            if name
+            else owners_beside(stack, whose, address=address, emulator=emulator),
             refine=lambda told: options.choose(told, targets, excludes),
         )
         return await carry_out(errand, run)

@@ -22,6 +22,7 @@ from provisioner.cli.failure import tell_error
 from provisioner.cli.limits import beyond, override_option
 from provisioner.cli.older import warn_of_older
 from provisioner.cli.outputs import Out, out_option, with_json
+from provisioner.cli.owners import matter, owners_beside
 from provisioner.cli.place import Place, place_of, project_in, writes_of
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.removal import is_undeclared, leftover_at
@@ -44,7 +45,7 @@ from provisioner.model import (
     State,
     setting_edits,
 )
-from provisioner.planner import as_if_applied, moved, plan, recorded_as_desired
+from provisioner.planner import as_if_applied, moved, plan, recorded_as_desired, remarks
 from provisioner.render.patch import patch_text
 from provisioner.render.summary import headline
 from provisioner.resolver import content_reader
@@ -209,6 +210,8 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     run.pages.append(page)
     if not run.is_quiet:
         show_plan(shown, colour=asked.colour, verbose=asked.verbose)
+    for remark in remarks(told):
+        tell(f"warning: {remark}")
     is_older = warn_of_older(manifest.root, told, last)
     refused = told.refused or is_older or any(breach.refuses for breach in found)
     pending = told.causes & asked.exit_on
@@ -333,6 +336,9 @@ async def _compare(
         wants = uncounted(desired, moved(state, manifest.moved), counts)
         fresh = await count(wants, seen.clients, content_reader(manifest), _doubt)
         remember(place.home, manifest.stack, counts := {**counts, **fresh})
+    owners = owners_beside(
+        manifest.path, manifest.stack, address=asked.address, emulator=asked.emulator
+    )
     whole = plan(
         with_counts(desired, counts),
         state,
@@ -343,6 +349,7 @@ async def _compare(
         prune=asked.prune,
         replace=asked.replace,
         renames=manifest.moved,
+        owners=owners() if matter(desired, state, prune=asked.prune) else {},
     )
     rest, _ = braked(
         whole,

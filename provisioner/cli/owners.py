@@ -1,0 +1,64 @@
+"""
+Which live caches the manifest's other environments have on record.
+
+A cache without a label, which was made by hand, is known by records alone: two environments
+that adopt one would end it for each other.  Their states are read and not locked.  A stack of
+another manifest cannot be seen from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from provisioner.cli.place import place_of
+from provisioner.cli.speech import tell
+from provisioner.errors import CtxprovError
+from provisioner.manifest import environments_of, load_frame
+from provisioner.model import Desired, DesiredCache, RecordedCache, State
+from provisioner.state import read_state
+
+
+def owners_beside(
+    path: Path, stack: str, *, address: str | None, emulator: bool
+) -> Callable[[], Mapping[str, str]]:
+    """What finds, once, which stack has a cache on record, by its id, other than *stack*."""
+
+    @cache
+    def owners() -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for environment in environments_of(path):
+            try:
+                state = _state(path, environment, address, emulator=emulator)
+            except CtxprovError as error:
+                tell(
+                    f"warning: whether {environment} has adopted caches that are adopted here "
+                    f"is unknown: {error}"
+                )
+                continue
+            if state.stack != stack:
+                found.update(dict.fromkeys(_ids(state), state.stack))
+        return found
+
+    return owners
+
+
+def matter(desired: Iterable[Desired], state: State, *, prune: bool) -> bool:
+    """Whether a plan may touch what is not on record: by an `adopt`, or by --prune."""
+    return prune or any(
+        isinstance(want, DesiredCache) and want.adopt and want.name not in state.caches
+        for want in desired
+    )
+
+
+def _state(path: Path, environment: str, address: str | None, *, emulator: bool) -> State:
+    frame = load_frame(path, environment=environment)
+    home = place_of(frame, address=address, emulator=emulator).home
+    return read_state(home, stack=frame.stack)
+
+
+def _ids(state: State) -> Iterable[str]:
+    records = state.caches.values()
+    ids = (record.id for record in records if isinstance(record, RecordedCache))
+    return (*ids, *state.retiring)
