@@ -138,8 +138,10 @@ class Revision:
     @cached_property
     def lfs_objects(self) -> Path:
         """Where git LFS keeps its objects."""
-        line = self.git.output("rev-parse", "--git-common-dir").removesuffix("\n")
-        return self.git.top / path_from(line) / "lfs" / "objects"
+        common = self.git.output("rev-parse", "--git-common-dir").removesuffix("\n")
+        storage = self.git.run("config", "--type=path", "--get", "lfs.storage").text
+        place = path_from(storage.removesuffix("\n") or "lfs")
+        return self.git.top / path_from(common) / place / "objects"
 
     @cached_property
     def _tree(self) -> tuple[TreeEntry, ...]:
@@ -190,7 +192,8 @@ class Export(WholeCheckout):
     _stack: PurePosixPath
     _revision: Revision = field(repr=False)
     _absent: list[Absent] = field(default_factory=list, repr=False)
-    _stores: list[Path] = field(default_factory=list, repr=False)
+    _sources: list[Revision] = field(default_factory=list, repr=False)
+    """The revision itself, and those of its submodules."""
 
     @property
     def folder(self) -> Path:
@@ -207,14 +210,14 @@ class Export(WholeCheckout):
     def stored(self, path: str, pointer: Pointer) -> Path | None:
         """The object in this repository, else the file of the working tree if it is the same."""
         name = PurePosixPath(pointer.oid[:2], pointer.oid[2:4], pointer.oid)
-        candidates = (store / name for store in self._stores)
+        candidates = (source.lfs_objects / name for source in self._sources)
         whole = next((one for one in candidates if _size(one) == pointer.size), None)
         working = self._revision.git.top / path_from(str(self._stack / path))
         return whole or (working if _is(working, pointer) else None)
 
     def write(self, revision: Revision, at: PurePosixPath) -> None:
         """Write what *revision*, whose top is *at*, has of the stack's folder."""
-        self._stores.append(revision.lfs_objects)
+        self._sources.append(revision)
         folder = self._stack if at == PurePosixPath() else PurePosixPath()
         revision.check_out(folder, self._place / "tree" / path_from(str(at)))
         for link in revision.links:

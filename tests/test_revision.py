@@ -85,11 +85,16 @@ def test_a_sparse_checkout_has_every_file_of_a_revision(tmp_path: Path) -> None:
     assert content(top, "a.md") == b"a"
 
 
-def test_a_pointer_stands_for_the_object(tmp_path: Path) -> None:
+@pytest.mark.parametrize("storage", [None, "big", "/big"])
+def test_a_pointer_stands_for_the_object(tmp_path: Path, storage: str | None) -> None:
     """A pointer of git LFS is read as the object that the repository keeps for it."""
     top = committed(tmp_path / "top", manual=POINTER)
     oid = sha256(LARGE).hexdigest()
-    store = top / ".git" / "lfs" / "objects" / oid[:2] / oid[2:4]
+    place = top / ".git" / (storage or "lfs").removeprefix("/")
+    if storage:
+        configured = str(place) if storage.startswith("/") else storage
+        git(top, "config", "lfs.storage", configured)
+    store = place / "objects" / oid[:2] / oid[2:4]
     store.mkdir(parents=True)
     (store / oid).write_bytes(LARGE)
 
