@@ -19,6 +19,7 @@ from provisioner.cli.place import address_of, place_of, project_in, store_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell
 from provisioner.cli.status import Status, first_of
+from provisioner.cli.survey import is_open
 from provisioner.errors import CtxprovError, StackMoved, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model import Label, LiveCache, RecordedCache, State
@@ -58,7 +59,7 @@ def command(
     List every live cache of the project, whoever made it.
 
     Needs an API key, but neither manifest nor state. Where manifests name several projects,
-    those that their caches use are listed, each once. Caches that ctxprov labelled are
+    all whose keys are at hand are listed, each once. Caches that ctxprov labelled are
     grouped by stack; of every stack whose manifest is at hand the strays are marked, in all
     environments unless one is chosen, and caches of environments that it no longer declares.
     Changes nothing.
@@ -122,15 +123,15 @@ def _manifests(stack: Path, environment: str | None) -> Sequence[Manifest]:
 
 
 def _ways(found: Iterable[tuple[Path, Sequence[Manifest]]], *, emulator: bool) -> Iterable[_Way]:
-    """The ways to all projects that the caches of these stacks use."""
+    """The ways to all projects that these stacks declare, as far as their keys are at hand."""
     ways: dict[_Way, None] = {}
     for stack, manifests in found:
         for one in manifests or (None,):
             keys = one.providers if one else {"gemini": None}
-            entries = one.caches.values() if one else ()
-            used = keys.keys() & {entry.provider for entry in entries} or {"gemini"}
+            used = (one.used if one else None) or {"gemini"}
             store = store_of(stack, one) if emulator else None
-            for name in sorted(used):
+            others = (name for name in keys.keys() - used if is_open(keys[name], name, store))
+            for name in sorted({*used, *others}):
                 way = _Way(provider=name, store=project_in(store, name), key_env=keys[name])
                 ways[way] = None
     return ways

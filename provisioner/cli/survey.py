@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType
 
 from msgspec import Struct, field
@@ -184,15 +185,22 @@ def _concerned(desired: Iterable[Desired], state: State, place: Place) -> set[st
     records = {record.provider for record in _records(state)}
     remembered = state.providers.keys() & place.key_envs.keys()
     needed = {*place.used, *wants, *retiring, *records, *remembered}
-    return needed | {name for name in place.key_envs.keys() - needed if _is_open(place, name)}
+    return needed | {
+        name
+        for name in place.key_envs.keys() - needed
+        if is_open(place.key_envs[name], name, place.store)
+    }
 
 
-def _is_open(place: Place, provider: str) -> bool:
-    """Whether a project that no entry uses can be looked at; a warning if not."""
-    variable = place.key_envs[provider]
+def is_open(variable: str | None, provider: str, store: Path | None) -> bool:
+    """
+    Whether a project that no entry uses can be looked at; a warning if not.
+
+    Its key is in *variable*, unless it is emulated in a *store*.
+    """
     if variable is None:
         return False  # gemini, which every manifest knows
-    if place.store is None and not process_environment().get(variable):
+    if store is None and not process_environment().get(variable):
         tell(
             f"warning: {variable} is not set: whether the project of {provider}, which no entry "
             "uses, has caches of this stack was not looked at."
