@@ -4,9 +4,10 @@ Exit statuses: the first of these that applies.
 * 130, 143  interrupted by SIGINT, SIGTERM
 * 64        wrong usage
 * 4         the state is locked by another run
-* 1         something failed
+* 1         something failed; or nothing is on record although labels are alive, or in a folder
+            under `CI` (keepalive, next)
 * 3         something was refused: blocked, an edit that is not approved, beyond a limit, an older
-            commit, nothing declared, another project, declined
+            commit, nothing declared, another project, a stack that was renamed, declined
 * 2         changes are pending (`plan --detailed-exitcode` only), or `drift` found some
 * 0         all is well
 """
