@@ -12,12 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import unified_diff
 
+from provisioner.errors import clipped
 from provisioner.render.escape import plain
 from provisioner.render.palette import Palette, Tone
 
 _TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "quiet"}
 _MOST = 400
 """Lines of one file; a longer difference is cut, with a count."""
+_LINES = 20_000
+"""Of a file with more lines no difference is worked out: that takes the square of their number."""
+_LONGEST = 2_000
+"""Characters of one line; the content of a request may be a single line of any length."""
 _ALIKE = 0.5
 """Files that share so much of their lines are one file under two names, as git has it."""
 _PAIRS = 10_000
@@ -67,9 +72,14 @@ def _lines(patch: Patch, palette: Palette) -> Iterator[str]:
         path = plain(patch.new or patch.old or "")
         yield f"{path}: {len(patch.before)} → {len(patch.after)} bytes, not text"
         return
+    if max(len(old), len(new)) > _LINES:
+        path = plain(patch.new or patch.old or "")
+        yield f"{path}: {len(old):,} → {len(new):,} lines, too many to compare"
+        return
     names = (patch.old or "/dev/null", patch.new or "/dev/null")
     lines = list(unified_diff(old, new, *names, lineterm="", n=2))
-    yield from (palette.paint(plain(line), _TONES.get(line[:1])) for line in lines[:_MOST])
+    for line in lines[:_MOST]:
+        yield palette.paint(plain(clipped(line, _LONGEST)), _TONES.get(line[:1]))
     if len(lines) > _MOST:
         yield f"… and {len(lines) - _MOST:,} more lines."
 

@@ -87,3 +87,17 @@ def test_patches_tell_all(before: dict[str, bytes], after: dict[str, bytes]) -> 
 def test_content_is_not_in_a_repr() -> None:
     """A patch in a traceback or a log shows paths alone."""
     assert repr(Patch("a", "b", b"secret", b"secret")) == "Patch(old='a', new='b')"
+
+
+def test_one_line_of_any_length() -> None:
+    """Of a line that never ends a beginning is shown."""
+    line = "漢" * 1_000_000
+    text = patch_text(Patch("a", "a", f"{line}a".encode(), f"{line}b".encode()), colour=False)
+    assert len(text) < 5_000
+    assert text.count("…") == 2
+
+
+def test_more_lines_than_can_be_compared() -> None:
+    """Of files with very many lines only the numbers are shown."""
+    patch = Patch("a", "a", b"a\n" * 20_000, b"b\n" * 20_001)
+    assert patch_text(patch, colour=False) == "a: 20,000 → 20,001 lines, too many to compare\n"
