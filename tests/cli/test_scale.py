@@ -72,7 +72,7 @@ def test_the_matrix_of_a_workflow(
     (row,) = stage.run("changed", str(tmp_path), "--base", "HEAD", "--json").json["include"]
     monkeypatch.setenv("CTXPROV_ENV", row["env"])
     monkeypatch.chdir(tmp_path)
-    assert row == {"stack": "bot", "env": ""}
+    assert row == {"stack": "bot", "env": "", "removed": False}
     assert stage.run("plan", row["stack"], "--base", "HEAD").status == 0
 
 
