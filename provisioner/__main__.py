@@ -26,9 +26,11 @@ def _distrust_working_directory() -> None:
 _distrust_working_directory()
 
 from provisioner.cli import run  # noqa: E402  # not before the path is safe
+from provisioner.cli.console import hold_descriptors  # noqa: E402  # nor this
 
 
 def main() -> None:
+    hold_descriptors()
     # A command makes many values at once and few cycles: looking for them again and again
     # would cost a large stack a third of its time.
     gc.set_threshold(100_000, 50, 100)

@@ -9,10 +9,10 @@ bug keeps its traceback and says that it is one, and an interruption is neither.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from types import FrameType, MappingProxyType
 from typing import NoReturn
@@ -21,7 +21,8 @@ import click
 
 from provisioner import __version__
 from provisioner.cli.arguments import refuse_empty
-from provisioner.cli.status import Status
+from provisioner.cli.console import Console
+from provisioner.cli.status import Status, endings, first_of
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -90,14 +91,13 @@ def group() -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run a command line and return its exit status; never raises."""
-    signal.signal(signal.SIGTERM, _terminated)
-    try:
+    for number, status in endings().items():
+        signal.signal(number, partial(_ended, status))
+    with Console(sys.stdout, sys.stderr) as console:
         status = guarded(lambda: _main(argv))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Status.FAILED
-    return status
+        # No lock is held any more: a reader who takes his time holds up nothing but this.
+        is_whole = guarded(lambda: Status.OK if console.finish() else Status.FAILED)
+    return first_of(status, is_whole)
 
 
 def _main(argv: Sequence[str]) -> object:
@@ -105,7 +105,7 @@ def _main(argv: Sequence[str]) -> object:
     return group.main(list(argv), "ctxprov", standalone_mode=False)
 
 
-def guarded(call: Callable[[], object]) -> int:
+def guarded(call: Callable[[], object]) -> Status:
     """Turn however *call* ends into an exit status, and say what there is to say."""
     try:
         status = call()
@@ -115,16 +115,18 @@ def guarded(call: Callable[[], object]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return Status.INTERRUPTED
     except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else Status.FAILED
-    except BrokenPipeError:
-        raise
+        return _status(leave.code)
     except Exception as error:  # noqa: BLE001  # the last net: a bug must not look like a failure
         from provisioner.cli.failure import explain  # noqa: PLC0415  # --help needs no words
 
         return explain(error)
-    return status if isinstance(status, int) else Status.OK
+    return _status(status or Status.OK)
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+def _status(code: object) -> Status:
+    return Status(code) if isinstance(code, int) and code in set(Status) else Status.FAILED
+
+
+def _ended(status: Status, number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
-    raise SystemExit(Status.TERMINATED)
+    raise SystemExit(status)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import clock, options
+from provisioner.cli import clock, console, options
 from provisioner.cli.review import author_option, merged_review
 from provisioner.cli.status import Status
 from provisioner.environment import process_environment
@@ -35,6 +35,7 @@ def command(stack: Path, *, environment: str | None, author: str | None) -> Stat
       ctxprov approved
       ctxprov approved stacks/support-bot
     """
+    console.output_is_the_work()
     name = load_manifest(stack, environment=environment).stack
     with merged_review(process_environment(), author) as forge:
         marks = [mark for comment in forge.mine() if (mark := mark_in(comment.text))]
@@ -45,7 +46,7 @@ def command(stack: Path, *, environment: str | None, author: str | None) -> Stat
                     f"The comment on {name} had no room for every change, so nobody can have "
                     "read them all: plan, read and apply by hand."
                 )
-            click.echo(str(mark.approval))
+            console.say(str(mark.approval))
             return Status.OK
-    click.echo(Plan(stack=name, at=clock.now(), changes=(), edits=frozenset()).fingerprint)
+    console.say(Plan(stack=name, at=clock.now(), changes=(), edits=frozenset()).fingerprint)
     return Status.OK

@@ -12,13 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from string import ascii_lowercase
 
-import click
 from msgspec import Struct, structs
 
 from provisioner.applier import apply, last_look
 from provisioner.approval import Approval, Undone, approved_digests, undone
 from provisioner.cache import CacheContent
-from provisioner.cli import clock, terminal
+from provisioner.cli import clock, console, terminal
 from provisioner.cli.approvals import tell_undone
 from provisioner.cli.brake import Notes, braked
 from provisioner.cli.holding import Held, held_state
@@ -312,7 +311,7 @@ async def _ask(errand: Errand) -> None:
             "read the plan above and add --auto-approve. Nothing was changed."
         )
     if errand.destroy or errand.prune:
-        click.echo(SHARED)
+        console.say(SHARED)
     if not await terminal.confirm(f"{errand.operation.capitalize()} these changes?"):
         raise Refused("Declined; nothing was changed.")
 

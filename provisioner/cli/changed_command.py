@@ -11,7 +11,7 @@ import click
 from provisioner.cache import Json
 from provisioner.catalog import Catalog, load_catalog
 from provisioner.checkout import stacks_in
-from provisioner.cli import clock, options
+from provisioner.cli import clock, console, options
 from provisioner.cli.base import plan_against
 from provisioner.cli.checkout import checkout_around, git_around, warn
 from provisioner.cli.removal import declared, folder_before, is_undeclared
@@ -46,6 +46,7 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
       ctxprov changed --base origin/main
       ctxprov changed --base origin/main --json
     """
+    console.output_is_the_work()
     changes = _Changes(git_around(folder), base, load_catalog(models), clock.now())
     edited = [
         (stack, environment)
@@ -61,10 +62,10 @@ def command(folder: Path, base: str, *, models: Path | None, as_json: bool) -> S
             }
             for stack, environment in edited
         ]
-        click.echo(json_text({"include": rows}), nl=False)
+        console.document(json_text({"include": rows}), form="json")
     else:
         for stack, environment in edited:
-            click.echo(plain(f"{stack} --env {environment}" if environment else str(stack)))
+            console.say(plain(f"{stack} --env {environment}" if environment else str(stack)))
     return Status.OK
 
 

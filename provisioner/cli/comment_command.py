@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from provisioner.cli import console
 from provisioner.cli.forge import Forge
 from provisioner.cli.plan_file import plan_views
 from provisioner.cli.review import author_option, review_of_job
@@ -44,7 +45,7 @@ def command(files: tuple[Path, ...], *, number: int | None, author: str | None) 
     """
     views = [view for file in files for view in plan_views(file)]
     with review_of_job(process_environment(), number, author) as forge:
-        click.echo(_told(forge, views) if forge else _STALE)
+        console.say(_told(forge, views) if forge else _STALE)
     return Status.OK
 
 

@@ -9,7 +9,7 @@ import click
 from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
-from provisioner.cli import options, terminal
+from provisioner.cli import console, options, terminal
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.place import place_of, settled, tell_waiting
 from provisioner.cli.show_plan import Told, plan_page, show_plan
@@ -106,5 +106,5 @@ def _tell(told: Plan, prices: Lookup, calm: str, run: Run, *, colour: bool) -> E
     if told.changes:
         return Ended(status=Status.PENDING, summary=f"{len(told.changes)} drifted")
     if not run.is_quiet:
-        click.echo(calm)
+        console.say(calm)
     return Ended(status=Status.OK, summary=calm)

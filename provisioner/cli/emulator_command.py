@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import clock
+from provisioner.cli import clock, console
 from provisioner.cli.reach import load_emulator
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
@@ -55,4 +55,4 @@ def command(port: int, api_keys: tuple[str, ...], store: Path | None) -> Status:
 
 
 def _ready(url: str) -> None:
-    click.echo(f"Emulating Gemini at {url} (GOOGLE_GEMINI_BASE_URL={url}); Ctrl-C stops it.")
+    console.say(f"Emulating Gemini at {url} (GOOGLE_GEMINI_BASE_URL={url}); Ctrl-C stops it.")

@@ -13,7 +13,7 @@ import click
 
 from provisioner.applier import rehearse
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, options, terminal
+from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.outputs import with_json
 from provisioner.cli.place import Place, place_of
 from provisioner.cli.reach import Reach
@@ -116,7 +116,7 @@ def command(
         if not run.is_quiet:
             width, coloured = terminal.width(), terminal.wants_colour(colour)
             text = explain_text(explained, width=width, colour=coloured)
-            click.echo(text, nl=False, color=True)
+            console.show(text)
         return Ended(status=Status.OK, summary=", ".join(map(action, changes)))
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))

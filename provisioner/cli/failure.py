@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from provisioner.cli import console
 from provisioner.cli.status import Status
 from provisioner.errors import (
     MOST_PROBLEMS,
@@ -30,8 +31,8 @@ def explain(error: Exception) -> Status:
     """Tell *error* on standard error: a failure in a paragraph, a bug with its traceback."""
     if isinstance(error, CtxprovError):
         return tell_error(error)
-    traceback.print_exception(error)
-    click.echo("\nThis is a bug in ctxprov: the traceback above says where.", err=True)
+    console.note("".join(traceback.format_exception(error)))
+    console.note("This is a bug in ctxprov: the traceback above says where.")
     return Status.FAILED
 
 
@@ -39,7 +40,7 @@ def tell_error(error: CtxprovError) -> Status:
     """Print an expected failure, made harmless."""
     if isinstance(error, ManifestError):
         return tell_problems(error.problems)
-    click.echo(f"Error: {plain(clipped(str(error), _LONGEST))}", err=True)
+    console.note(f"Error: {plain(clipped(str(error), _LONGEST))}")
     return _status_of(error)
 
 
@@ -53,11 +54,11 @@ def tell_usage(error: click.UsageError) -> Status:
 def tell_problems(problems: Sequence[Problem]) -> Status:
     """Print what is wrong with a manifest: a line each of the first, and how many there are."""
     for problem in problems[:MOST_PROBLEMS]:
-        click.echo(plain(str(problem)), err=True)
+        console.note(plain(str(problem)))
     count = len(problems)
     if count > MOST_PROBLEMS:
-        click.echo(f"… and {count - MOST_PROBLEMS:,} more.", err=True)
-    click.echo(f"{count:,} problem{'s' * (count != 1)}; nothing was changed.", err=True)
+        console.note(f"… and {count - MOST_PROBLEMS:,} more.")
+    console.note(f"{count:,} problem{'s' * (count != 1)}; nothing was changed.")
     return Status.FAILED
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, options
+from provisioner.cli import clock, console, options
 from provisioner.cli.outputs import with_json
 from provisioner.cli.read_stack import read_stack
 from provisioner.cli.schedule import schedule_of
@@ -90,7 +90,7 @@ def command(
         told = _told(manifest.stack, future, sentence)
         run.pages.append(lambda _: forecast_json(told))
         if not run.is_quiet:
-            click.echo(forecast_text(told), nl=False)
+            console.show(forecast_text(told))
         return Ended(status=Status.OK, summary=sentence)
 
     return over_stacks(stacks, work, outs=with_json((), as_json=as_json))

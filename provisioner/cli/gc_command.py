@@ -12,7 +12,7 @@ import click
 from msgspec import Struct
 
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, options, terminal
+from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.ownership import Owners, locked, owners_of
 from provisioner.cli.place import home_at
 from provisioner.cli.reach import Reach
@@ -192,7 +192,7 @@ async def _delete(
 
 def _show(caches: Sequence[Listed], asked: _Asked) -> None:
     if not caches:
-        click.echo("No live cache of this project carries the label of a stack without a state.")
+        console.say("No live cache of this project carries the label of a stack without a state.")
         return
     text = list_text(
         caches,
@@ -202,7 +202,7 @@ def _show(caches: Sequence[Listed], asked: _Asked) -> None:
         colour=asked.colour,
         ids=True,
     )
-    click.echo(text, nl=False, color=True)
+    console.show(text)
 
 
 def _report(found: Sequence[Listed], owners: Owners, deleted: Sequence[str], asked: _Asked) -> None:
@@ -213,8 +213,8 @@ def _report(found: Sequence[Listed], owners: Owners, deleted: Sequence[str], ask
         document = list_document(found, known={}, now=clock.now())
         document["unreadable"] = dict(owners.unclear)
         document["deleted"] = list(deleted)
-        click.echo(json_text(document), nl=False)
+        console.document(json_text(document), form="json")
     elif deleted:
-        click.echo(plain(f"Deleted: {', '.join(deleted)}."))
+        console.say(plain(f"Deleted: {', '.join(deleted)}."))
     elif found and not (asked.stacks or asked.ids):
-        click.echo("Delete with ctxprov gc and --stack NAME or an ID, beside the same --state.")
+        console.say("Delete with ctxprov gc and --stack NAME or an ID, beside the same --state.")

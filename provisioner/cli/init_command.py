@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from provisioner.cli import console
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError, Refused
 from provisioner.files import write_whole
@@ -97,19 +98,19 @@ def command(folder: Path, stack: str | None) -> Status:
     for path, content in files.items():
         _write(path, content)
     where = "" if folder == Path() else f" {folder}"
-    click.echo(f"Next: ctxprov plan{plain(where)} --emulator, which needs no key.")
+    console.say(f"Next: ctxprov plan{plain(where)} --emulator, which needs no key.")
     return Status.OK
 
 
 def _write(path: Path, content: bytes) -> None:
     if path.exists():
-        click.echo(f"left as it is: {plain(str(path))}")
+        console.say(f"left as it is: {plain(str(path))}")
         return
     try:
         write_whole(path, content)
     except OSError as error:
         raise CtxprovError(f"{path} cannot be written: {error.strerror}.") from error
-    click.echo(f"wrote {plain(str(path))}")
+    console.say(f"wrote {plain(str(path))}")
 
 
 def _content(schema: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """
 Signals while the world is being changed.
 
-The first SIGINT or SIGTERM asks to begin nothing new; what is in flight is finished,
+The first SIGINT, SIGTERM or SIGHUP asks to begin nothing new; what is in flight is finished,
 recorded and saved.  A second one cancels what is in flight, so that the run saves what
 it knows and leaves at once.
 """
@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from provisioner.cli.speech import tell
-from provisioner.cli.status import Status
-
-_SIGNALS = {signal.SIGINT: Status.INTERRUPTED, signal.SIGTERM: Status.TERMINATED}
+from provisioner.cli.status import Status, endings
 
 
 @dataclass
@@ -31,9 +29,9 @@ class Interruption:
     def is_asked(self) -> bool:
         return self.status is not None
 
-    def note(self, number: signal.Signals, task: asyncio.Task[object]) -> None:
+    def note(self, status: Status, task: asyncio.Task[object]) -> None:
         if self.status is None:
-            self.status = _SIGNALS[number]
+            self.status = status
             self.on_first()
             tell("Interrupted: finishing what is in flight. Once more leaves at once.")
         else:
@@ -53,9 +51,11 @@ def listening(on_first: Callable[[], None]) -> Iterator[Interruption]:
 
     def notice(number: int, frame: FrameType | None) -> None:
         del frame
-        loop.call_soon_threadsafe(interruption.note, signal.Signals(number), task)
+        status = statuses[signal.Signals(number)]
+        loop.call_soon_threadsafe(interruption.note, status, task)
 
-    before = {number: signal.signal(number, notice) for number in _SIGNALS}
+    statuses = {signal.SIGINT: Status.INTERRUPTED, **endings()}
+    before = {number: signal.signal(number, notice) for number in statuses}
     try:
         yield interruption
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from provisioner.cli import clock, options, terminal
+from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.brake import accept_missing_option
 from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.checkout import commit_here
@@ -200,4 +200,4 @@ def _tell(upkeep: _Upkeep, state: State, cold: Finding | None, now: datetime) ->
     if end is not None:
         lines.append(f"Covered until {when(end, at=now)}.")
     for line in lines:
-        click.echo(plain(line))
+        console.say(plain(line))

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from provisioner.cache import CachedContext
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, options, terminal
+from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error
 from provisioner.cli.place import address_of, place_of, project_in, store_of
@@ -95,6 +95,7 @@ def command(
     ]
     if as_json:
         text = list_json(caches, known=known, undeclared=undeclared, now=now)
+        console.document(text, form="json")
     else:
         text = list_text(
             caches,
@@ -104,7 +105,7 @@ def command(
             width=terminal.width(),
             colour=terminal.wants_colour(colour),
         )
-    click.echo(text, nl=False, color=True)
+        console.show(text)
     for name, frame in undeclared.items():
         tell(_ending(name, address_of(frame, address), emulator=emulator))
     return status

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import orjson
 
-from provisioner.cli import options
+from provisioner.cli import console, options
 from provisioner.cli.outputs import with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
@@ -65,7 +65,7 @@ def status(
         told = f"{holder} holds" if holder else "Nobody holds"
         lock = f"; its lock is {holder.id}" if holder and holder.id else ""
         if not run.is_quiet:
-            click.echo(plain(f"{told} {home.where(name)}{lock}."))
+            console.say(plain(f"{told} {home.where(name)}{lock}."))
         return Ended(status=Status.OK, summary=_summary(holder))
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from provisioner.cli import console
 from provisioner.cli.speech import tell
 from provisioner.render.escape import plain
 
@@ -17,9 +18,16 @@ class _Harmless(logging.Formatter):
         return plain(super().format(record))
 
 
+class _Aside(logging.Handler):
+    """Standard error, as it is when there is something to say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console.progress(f"{self.format(record)}\n", aside=True)
+
+
 def start_log(level: str) -> None:
     """Log from *level* on; nothing below the warning of a library holds a key."""
-    handler = logging.StreamHandler()
+    handler = _Aside()
     handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     _OURS.handlers.clear()

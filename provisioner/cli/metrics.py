@@ -8,11 +8,10 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import clock
+from provisioner.cli import clock, console
 from provisioner.cli.prices import prices_or_ours
 from provisioner.cli.stacks import Row
 from provisioner.cli.status import Status
-from provisioner.errors import CtxprovError
 from provisioner.files import read_whole, write_whole
 from provisioner.model import RecordedCache, State
 from provisioner.model.money import Money
@@ -31,8 +30,7 @@ def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None
     """
     Tell how every stack ended in the file at *path*, in one step, if there is to be one.
 
-    The last success of a stack that fails now is taken from the file that was there.  Raises
-    CtxprovError if the file cannot be written.
+    The last success of a stack that fails now is taken from the file that was there.
     """
     if path is None:
         return
@@ -50,7 +48,7 @@ def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None
     try:
         write_whole(path, metrics_text(turns, now=now).encode(errors="replace"))
     except OSError as error:
-        raise CtxprovError(f"{path} cannot be written: {error.strerror}.") from error
+        console.lose(f"{path} cannot be written: {error.strerror}.")
 
 
 def _before(path: Path) -> Mapping[str, datetime]:

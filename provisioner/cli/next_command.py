@@ -11,7 +11,7 @@ import click
 from msgspec import Struct
 
 from provisioner.cache import Json
-from provisioner.cli import clock, options
+from provisioner.cli import clock, console, options
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error
 from provisioner.cli.place import place_of
@@ -70,11 +70,11 @@ def command(
     located = (environment, address)
     found, statuses = asyncio.run(_dues(expanded(stacks), located, now, emulator=emulator))
     if as_json:
-        click.echo(json_text(_json(found, now)), nl=False)
+        console.document(json_text(_json(found, now)), form="json")
     else:
         for one in found:
             name = f"{plain(one.stack)}: " if len(found) > 1 else ""
-            click.echo(plain(f"{name}{_sentence(one, now)}"))
+            console.say(plain(f"{name}{_sentence(one, now)}"))
     return first_of(*statuses, *(one.cold.status for one in found if one.cold))
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import click
 
 from provisioner.cache import Json
-from provisioner.cli import clock, options
+from provisioner.cli import clock, console, options
 from provisioner.cli.outputs import with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.request import request_of
@@ -76,6 +76,7 @@ def command(
       ctxprov output triage --format request --api chat
       ctxprov output -C stacks/one -C stacks/two
     """
+    console.output_is_the_work()
     if name is None:
         if form != "json":
             raise click.UsageError(f"--format {form} needs the NAME of a cache.")
@@ -98,7 +99,7 @@ def command(
             text = json_text(
                 request_of(manifest, state, record, api=api, with_content=not no_content)
             )
-    click.echo(text, nl=False)
+    console.document(text, form="text" if form == "env" else "json")
     return Status.OK
 
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import click
 from msgspec import Struct
 
+from provisioner.cli import console
 from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError
 from provisioner.files import write_whole
@@ -87,7 +88,7 @@ def write(
     """
     Write each document that was asked for; *failures* have a place in annotations alone.
 
-    Raises CtxprovError if one cannot be written.
+    One that cannot be written keeps no other from it, and undoes nothing that was done.
     """
     if not outs:
         return
@@ -96,20 +97,20 @@ def write(
     for out in outs:
         text = one_document(out.form, [page(out.form) for page in pages])
         if out.form == GITHUB:
-            _write(out.path, text + failures_annotated(failures))
+            _write(out, text + failures_annotated(failures))
             _summarise(pages)
         elif pages:
-            _write(out.path, text)
+            _write(out, text)
 
 
-def _write(path: str, text: str) -> None:
-    if path == STDOUT:
-        click.echo(text, nl=False)
+def _write(out: Out, text: str) -> None:
+    if out.path == STDOUT:
+        console.document(text, form=out.form)
         return
     try:
-        write_whole(Path(path), text.encode())
+        write_whole(Path(out.path), text.encode())
     except OSError as error:
-        raise CtxprovError(f"{path} cannot be written: {error.strerror}.") from error
+        console.lose(f"{out.path} cannot be written: {error.strerror}.")
 
 
 def _summarise(pages: Sequence[Page]) -> None:
@@ -121,4 +122,4 @@ def _summarise(pages: Sequence[Page]) -> None:
         with Path(path).open("a", encoding="utf-8") as file:
             file.writelines(page("markdown") for page in pages)
     except OSError as error:
-        raise CtxprovError(f"The step's summary cannot be written: {error.strerror}.") from error
+        console.lose(f"The step's summary cannot be written: {error.strerror}.")

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, options, terminal
+from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.base import plan_for_review
 from provisioner.cli.brake import accept_missing_option, braked
 from provisioner.cli.checkout import commit_here
@@ -393,5 +393,5 @@ def _review(
         with_patches=asked.verbose and not run.is_quiet,
     )
     for patch in patches:
-        click.echo(patch_text(patch, colour=asked.colour), color=True)
+        console.say(patch_text(patch, colour=asked.colour))
     return told, before

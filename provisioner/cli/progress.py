@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TypeAlias
 
-import click
-
-from provisioner.cli import terminal
+from provisioner.cli import console, terminal
 from provisioner.model import Plan, Result, is_pending
 from provisioner.render.result import result_line
 
 Tell: TypeAlias = Callable[[Result], None]
+_CELLS = 40
 
 
 @contextmanager
@@ -44,19 +44,19 @@ def _show(told: Plan, *, colour: bool, quiet: bool) -> Iterator[Tell]:
             yield advance
     else:
         shown: dict[str, str] = {}
-        yield lambda result: click.echo(result_line(result, colour=colour, shown=shown), color=True)
+        yield lambda result: console.progress(
+            f"{result_line(result, colour=colour, shown=shown)}\n"
+        )
 
 
 @contextmanager
 def _bar(total: int) -> Iterator[Tell]:
-    from rich import progress as bars  # noqa: PLC0415  # 40 ms that only a terminal should pay
+    begun, done = monotonic(), list[Result]()
 
-    columns = (
-        bars.TextColumn("Applying"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-    )
-    with bars.Progress(*columns, transient=True) as shown:
-        task = shown.add_task("Applying", total=total)
-        yield lambda _: shown.advance(task)
+    def line() -> str:
+        full = _CELLS * len(done) // total
+        bar = "█" * full + "░" * (_CELLS - full)
+        return f"Applying {bar} {len(done)}/{total} {monotonic() - begun:.0f}s"
+
+    with console.moving(line):
+        yield done.append

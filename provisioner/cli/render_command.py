@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import options, terminal
+from provisioner.cli import console, options, terminal
 from provisioner.cli.outputs import Out, out_option, with_json, write
 from provisioner.cli.plan_file import plan_views
 from provisioner.cli.show_plan import plan_page
@@ -42,7 +42,7 @@ def command(file: Path, *, verbose: bool, outs: tuple[Out, ...], colour: bool | 
     painted = terminal.wants_colour(colour)
     for view in views:
         text = plan_text(view, width=terminal.width(), colour=painted, verbose=verbose)
-        click.echo(text, nl=False, color=True)
+        console.show(text)
     return Status.OK
 
 

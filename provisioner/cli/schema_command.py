@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from provisioner.cli import console
 from provisioner.cli.status import Status
 from provisioner.shapes import schema_bytes
 
@@ -21,5 +22,6 @@ def command(name: str) -> Status:
       ctxprov schema > manifest.schema.json
       ctxprov schema plan
     """
-    click.echo(schema_bytes(name).decode(), nl=False)
+    console.output_is_the_work()
+    console.document(schema_bytes(name), form="json")
     return Status.OK

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, options, terminal
+from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.place import Place, place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
@@ -63,7 +63,7 @@ def command(
         state = read_state(place.home, stack=frame.stack)
         seen, now = await _live(state, place, run) if live else (None, clock.now())
         text = _text(state, name, seen, prices, now, colour=coloured)
-        click.echo(text, nl=False, color=True)
+        console.show(text)
         return Ended(status=Status.OK, summary=f"{len(state.caches)} on record")
 
     return over_stacks((options.the_only(folders),) if name else folders, work)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import click
 from msgspec.structs import replace
 
-from provisioner.cli import terminal
+from provisioner.cli import console, terminal
 from provisioner.cli.outputs import Page
 from provisioner.cli.spots import Spotter, nowhere
 from provisioner.model import Change, Plan, Result
@@ -80,7 +79,7 @@ def show_plan(told: Told, *, colour: bool, verbose: bool = False, recorded: bool
     text = plan_text(
         view, width=terminal.width(), colour=colour, verbose=verbose, recorded=recorded
     )
-    click.echo(text, nl=False, color=True)
+    console.show(text)
 
 
 def result_page(
@@ -103,4 +102,4 @@ def result_page(
 def show_results(told: Plan, results: Iterable[Result], *, colour: bool) -> None:
     if told.pending:
         text = result_text(results, width=terminal.width(), colour=colour)
-        click.echo(text, nl=False, color=True)
+        console.show(text)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
+from provisioner.cli import console
 from provisioner.errors import MOST_PROBLEMS, Problem
 from provisioner.render.escape import plain
 
@@ -20,4 +19,4 @@ def tell_warnings(warnings: Sequence[Problem], *, most: int = MOST_PROBLEMS) -> 
 
 
 def tell(sentence: str) -> None:
-    click.echo(plain(sentence), err=True)
+    console.note(plain(sentence))

@@ -8,7 +8,8 @@ document that was asked for holds all of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -16,16 +17,21 @@ from typing import TypeAlias
 import click
 from msgspec import Struct, field
 
+from provisioner.cli import console, terminal
 from provisioner.cli.clock import BRIEF
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.outputs import Out, Page, takes_stdout, write
 from provisioner.cli.reach import Reach
-from provisioner.cli.status import Status, first_of
+from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.model import State
 from provisioner.render.escape import plain
 from provisioner.render.layout import table
+from provisioner.render.palette import Palette
+
+_PULSE = 0.5
+"""Seconds."""
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -95,20 +101,36 @@ async def _over_stacks(
     stacks: Sequence[Path], work: Work, outs: tuple[Out, ...], max_wait: timedelta
 ) -> tuple[Row, ...]:
     rows: list[Row] = []
-    async with Reach(max_wait=max_wait) as reach:
+    async with _awake(), Reach(max_wait=max_wait) as reach:
         run = Run(reach=reach, outs=outs)
         for stack in stacks:
             if len(stacks) > 1 and not run.is_quiet:
-                click.secho(f"\n{plain(str(stack))}", bold=True)
+                palette = Palette(terminal.wants_colour(None))
+                console.say(f"\n{palette.paint(plain(str(stack)), 'strong')}")
             ended = await _attempt(stack, work, run)
             rows.append((stack, ended))
-            if ended.status in {Status.INTERRUPTED, Status.TERMINATED}:
+            if ended.status in SIGNALLED:
                 break
     if run.pages or run.failures:
         write(outs, run.pages, run.failures)
     if len(stacks) > 1 and not run.is_quiet:
         _tell(rows)
     return tuple(rows)
+
+
+@asynccontextmanager
+async def _awake() -> AsyncIterator[None]:
+    """Let the loop turn now and then: a signal that came just before it fell asleep is heard."""
+
+    async def turn() -> None:
+        while True:  # noqa: ASYNC110  # it waits for nothing
+            await asyncio.sleep(_PULSE)
+
+    task = asyncio.create_task(turn())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
@@ -127,4 +149,4 @@ def _first_line(text: str) -> str:
 
 def _tell(rows: Iterable[Row]) -> None:
     lines = table([(plain(str(stack)), str(int(e.status)), e.summary) for stack, e in rows])
-    click.echo("\n".join(["", *lines]))
+    console.say("\n".join(["", *lines]))

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from provisioner.cli import options, state_edits
+from provisioner.cli import console, options, state_edits
 from provisioner.cli.outputs import with_json
 from provisioner.cli.place import Place, place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
@@ -128,7 +128,7 @@ def show(name: str, **where: object) -> Status:
       ctxprov state show product-manual
     """
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
-    click.echo(json_text(state_edits.record_of(at.place.home, at.stack, name)), nl=False)
+    console.document(json_text(state_edits.record_of(at.place.home, at.stack, name)), form="json")
     return Status.OK
 
 
@@ -144,6 +144,7 @@ def pull(*, serial: int | None, **where: object) -> Status:
       ctxprov state pull > now.json
       ctxprov state pull --serial 12 > earlier.json
     """
+    console.output_is_the_work()
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
     home = at.place.home
     found = home.read(state_name(at.stack))
@@ -154,7 +155,7 @@ def pull(*, serial: int | None, **where: object) -> Status:
             f"there is no {home.where(state_name(at.stack))}: nothing was applied yet, or the "
             "state is elsewhere (--state)."
         )
-    click.echo(found.content, nl=False)
+    console.document(found.content, form="json")
     return Status.OK
 
 
@@ -261,7 +262,7 @@ def _give(
             dry_run=bool(dry_run),
         )
     )
-    click.echo(plain(sentence))
+    console.say(plain(sentence))
     return Status.OK
 
 
@@ -313,7 +314,7 @@ def rename_stack(
             dry_run=dry_run,
         )
     )
-    click.echo(plain(sentence))
+    console.say(plain(sentence))
     return Status.OK
 
 
@@ -347,7 +348,7 @@ def _edit(
         dry_run=bool(dry_run),
         mends=mends,
     )
-    click.echo(plain(sentence))
+    console.say(plain(sentence))
     return Status.OK
 
 
@@ -385,7 +386,7 @@ def migrate(destination: str, *, folders: tuple[Path, ...], **said: object) -> S
             timeout=timeout,  # type: ignore[arg-type]  # click checked it
             dry_run=bool(dry_run),
         )
-        click.echo(plain(sentence))
+        console.say(plain(sentence))
         return Ended(status=Status.OK, summary="not written" if dry_run else "copied")
 
     return over_stacks(folders, work)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
+from provisioner.cli import console
 from provisioner.cli.speech import tell
 from provisioner.homes.home import Home
 from provisioner.model import Recorded, RecordedCache, State
@@ -28,7 +27,7 @@ def tell_runs(runs: Sequence[PastRun], home: Home, stack: str) -> None:
     """A line for each run, the oldest first."""
     where = home.where(state_name(stack))
     if home.keeps_history:
-        click.echo(f"{plain(where)} keeps its versions by itself.")
+        console.say(f"{plain(where)} keeps its versions by itself.")
     elif not runs:
         tell(f"No run is remembered beside {where}.")
     else:
@@ -52,4 +51,4 @@ def _run(run: PastRun) -> tuple[str, ...]:
 
 def _show(rows: Sequence[tuple[str, ...]]) -> None:
     for line in table([tuple(map(plain, row)) for row in rows]):
-        click.echo(line)
+        console.say(line)

@@ -1,7 +1,7 @@
 """
 Exit statuses: the first of these that applies.
 
-* 130, 143  interrupted by SIGINT, SIGTERM
+* 129, 130, 143  interrupted by SIGHUP (the terminal hung up), SIGINT, SIGTERM
 * 64        wrong usage
 * 4         the state is locked by another run
 * 1         something failed; or nothing is on record although labels are alive, or in a folder
@@ -14,6 +14,8 @@ Exit statuses: the first of these that applies.
 
 from __future__ import annotations
 
+import signal
+import sys
 from enum import IntEnum
 
 
@@ -26,11 +28,13 @@ class Status(IntEnum):
     REFUSED = 3
     LOCKED = 4
     USAGE = 64
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
 
 _ORDER = (
+    Status.HUNG_UP,
     Status.INTERRUPTED,
     Status.TERMINATED,
     Status.USAGE,
@@ -40,6 +44,22 @@ _ORDER = (
     Status.PENDING,
     Status.OK,
 )
+
+
+SIGNALLED = frozenset({Status.HUNG_UP, Status.INTERRUPTED, Status.TERMINATED})
+"""What a signal leaves."""
+
+
+def endings() -> dict[signal.Signals, Status]:
+    """
+    The signals, besides SIGINT, that ask the program to end.
+
+    SIGHUP is none where the program was started to outlive its terminal, as by nohup.
+    """
+    found = {signal.SIGTERM: Status.TERMINATED}
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        found[signal.SIGHUP] = Status.HUNG_UP
+    return found
 
 
 def first_of(*statuses: Status) -> Status:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from threading import Thread
 
-import click
-
-from provisioner.cli.status import Status
+from provisioner.cli import console
+from provisioner.cli.console import is_terminal
+from provisioner.cli.status import endings
 from provisioner.environment import process_environment
+from provisioner.errors import Refused
 
 NARROW = 40
 
+_BLINK = 0.02
+"""Seconds.  How often to look whether a question is on the terminal."""
 _PULSE = 0.2
 """Seconds.  A signal that came just before the loop fell asleep is heard when it wakes."""
 
@@ -33,82 +36,104 @@ def wants_colour(asked: bool | None) -> bool:  # noqa: FBT001  # an option's thr
     if asked is not None:
         return asked
     dull = process_environment().get("NO_COLOR") or process_environment().get("TERM") == "dumb"
-    return sys.stdout.isatty() and not dull
+    return is_terminal(sys.stdout) and not dull
 
 
 def is_interactive() -> bool:
     """Whether a question would reach a person."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return is_terminal(sys.stdin) and is_terminal(sys.stdout)
 
 
 async def confirm(question: str) -> bool:
     """
     Ask a person, and go on with everything else meanwhile: a lock has to be kept.
 
-    Enter is no.  Raises Abort if there will be no answer; a signal is heard at once.
+    Enter is no, and so is the end of the input.  Raises Refused if the question, or what was
+    written before it, did not arrive whole; a signal is heard at once.
     """
-    while True:
-        with _terminable() as check:
+    with _terminable() as check:
+        while True:
+            console.show(f"{question} [y/N]: ")
+            await _shown(check)
             typed = _typed()
-            click.echo(f"{question} [y/N]: ", nl=False)
             while not typed.done():
                 await asyncio.wait([typed], timeout=_PULSE)
                 check()
-        check()
-        match typed.result().decode(errors="replace").strip().lower():
-            case "y" | "yes":
-                return True
-            case "" | "n" | "no":
-                return False
-            case _:
-                click.echo("Answer y or n.")
+            match typed.result().decode(errors="replace").strip().lower():
+                case "y" | "yes":
+                    return True
+                case "" | "n" | "no":
+                    return False
+                case _:
+                    console.say("Answer y or n.")
+
+
+async def _shown(check: Callable[[], None]) -> None:
+    """Wait until all that a person decides on is on the terminal."""
+    with console.at_hand() as output:
+        mark = output.mark()
+        while not mark.is_reached:
+            await asyncio.sleep(_BLINK)
+            check()
+        is_whole = output.is_whole
+    if not is_whole:
+        raise Refused(
+            "What was to be decided on could not be written to the terminal whole, so the answer "
+            "is no; nothing was changed."
+        )
 
 
 @contextmanager
 def _terminable() -> Iterator[Callable[[], None]]:
     """
-    Hear SIGTERM when asked whether there was one, which ends the program then.
+    Hear SIGTERM or SIGHUP when asked whether there was one, which ends the program then.
 
     Python throws an exception away that a handler raises while a weak reference is called back,
     as those are which asyncio keeps of its tasks.
     """
     heard: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    statuses = endings()
+    before = {
+        number: signal.signal(number, lambda number, _: heard.append(number)) for number in statuses
+    }
 
     def check() -> None:
         if heard:
-            raise SystemExit(Status.TERMINATED)
+            raise SystemExit(statuses[signal.Signals(heard[0])])
 
     try:
         yield check
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    check()
 
 
 def _typed() -> asyncio.Future[bytes]:
     """
-    The next line that is typed, in a thread that is left behind if nobody waits for it any more.
+    The next line that is typed, or nothing at the end of the input.
 
-    It is not read by way of a stream, whose lock such a thread would keep at exit.
+    A thread reads it, which is left behind where a signal comes first; not by way of a stream,
+    whose lock it would keep at exit.
     """
     loop = asyncio.get_running_loop()
     line: asyncio.Future[bytes] = loop.create_future()
 
     def read() -> None:
-        settle: Callable[[], None]
-        try:
-            settle = partial(line.set_result, _line())
-        except (OSError, click.Abort) as error:
-            settle = partial(line.set_exception, error)
+        answer = _line()
         with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(lambda: None if line.done() else settle())
+            loop.call_soon_threadsafe(lambda: None if line.done() else line.set_result(answer))
 
     Thread(target=read, daemon=True).start()
     return line
 
 
 def _line() -> bytes:
-    typed = os.read(sys.stdin.fileno(), 1024)
-    if not typed:
-        raise click.Abort
-    return typed
+    """Nothing at the end of the input, which is also what a terminal that hung up comes to."""
+    while True:
+        try:
+            return os.read(sys.stdin.fileno(), 1024)
+        except BlockingIOError:
+            select.select([sys.stdin], [], [])
+        except OSError:
+            return b""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import options
+from provisioner.cli import console, options
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
@@ -58,10 +58,10 @@ def command(
         name = state_name(frame.stack)
         ended = lock_id or _lock_of(home, name, mark)
         if ended is None:
-            click.echo(f"This job holds no lock of {plain(home.where(name))}.")
+            console.say(f"This job holds no lock of {plain(home.where(name))}.")
             return Ended(status=Status.OK, summary="not locked by this job")
         home.unlock(name, ended)
-        click.echo(f"The lock {plain(ended)} of {plain(home.where(name))} is ended.")
+        console.say(f"The lock {plain(ended)} of {plain(home.where(name))} is ended.")
         return Ended(status=Status.OK, summary=f"lock {plain(ended)} is ended")
 
     return over_stacks(folders if mine else (options.the_only(folders),), work)

@@ -11,7 +11,7 @@ import click
 
 from provisioner.catalog import load_catalog
 from provisioner.checkout import bare_repositories
-from provisioner.cli import clock, options
+from provisioner.cli import clock, console, options
 from provisioner.cli.checkout import checkout_around
 from provisioner.cli.destinations import destination_problems
 from provisioner.cli.expand import expanded
@@ -139,6 +139,6 @@ def _tell(
 ) -> None:
     count = len(desired)
     where = plain(f"{manifest.path}, {environment}" if environment else str(manifest.path))
-    click.echo(f"{where}: {count} cache{'s' * (count != 1)}, no problems.")
+    console.say(f"{where}: {count} cache{'s' * (count != 1)}, no problems.")
     if every:
-        click.echo(schedule_of(desired, every))
+        console.say(schedule_of(desired, every))

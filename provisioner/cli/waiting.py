@@ -6,9 +6,7 @@ import math
 import sys
 from datetime import timedelta
 
-import click
-
-from provisioner.cli import clock
+from provisioner.cli import clock, console
 from provisioner.homes import OnWait
 from provisioner.homes.holder import Holder
 from provisioner.render.escape import plain
@@ -21,14 +19,14 @@ def waiting() -> OnWait:
 
     def on_wait(holder: Holder | None, remaining: timedelta) -> None:
         seconds = math.ceil(remaining.total_seconds())
-        if told and (told[-1] == seconds or not sys.stderr.isatty()):
+        moves = console.is_terminal(sys.stderr)
+        if told and (told[-1] == seconds or not moves):
             return
         told.append(seconds)
         who = plain(str(holder)) if holder else "another run"
-        ending = "\r" if sys.stderr.isatty() else "\n"
-        click.echo(
-            f"Waiting up to {seconds}s for {who}{_why(holder)} ...{ending}", err=True, nl=False
-        )
+        ending = "\r" if moves else "\n"
+        text = f"Waiting up to {seconds}s for {who}{_why(holder)} ...{ending}"
+        console.progress(text, aside=True)
 
     return on_wait
 

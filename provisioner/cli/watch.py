@@ -21,7 +21,7 @@ from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.options import Duration
 from provisioner.cli.speech import tell
 from provisioner.cli.stacks import Ended, Row, status_of
-from provisioner.cli.status import Status
+from provisioner.cli.status import SIGNALLED, Status
 from provisioner.errors import CtxprovError
 from provisioner.planner import next_run
 from provisioner.render.sizes import when
@@ -38,6 +38,9 @@ watch_option = click.option(
     "edits are refused, fail or are in error, keep alive what is recorded.",
 )
 
+_STEP = 0.5
+"""Seconds.  A signal that came just before a sleep began is heard after one step of it."""
+
 every_option = click.option(
     "--every",
     type=Duration(at_least=SOONEST),
@@ -50,7 +53,7 @@ def watched(
     turn: Callable[[], Sequence[Row]],
     *,
     every: timedelta,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] | None = None,
     jitter: Callable[[float, float], float] = random.uniform,
 ) -> Status:
     """
@@ -62,14 +65,14 @@ def watched(
     if status_of(rows) is Status.USAGE:
         return Status.USAGE
     retries = waits()
-    while (status := status_of(rows)) not in {Status.INTERRUPTED, Status.TERMINATED}:
+    while (status := status_of(rows)) not in SIGNALLED:
         if status is Status.OK:
             retries = waits()
         now = clock.now()
         wait = next_wait(rows, now, every=every, retry=None if status is Status.OK else retries)
         wait += timedelta(seconds=jitter(0, min(wait / 10, JITTER).total_seconds()))
         tell(f"Next run at {when(now + wait, at=now)}.")
-        sleep(wait.total_seconds())
+        (sleep or _sleep)(wait.total_seconds())
         rows = _again(turn)
     return status
 
@@ -89,6 +92,12 @@ def _until_due(ended: Ended, now: datetime) -> timedelta | None:
     there = now + ended.ahead
     due = next_run(ended.state, there) if ended.state else None
     return None if due is None else due - there
+
+
+def _sleep(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (rest := end - time.monotonic()) > 0:
+        time.sleep(min(rest, _STEP))
 
 
 def _again(turn: Callable[[], Sequence[Row]]) -> Sequence[Row]:

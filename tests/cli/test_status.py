@@ -23,10 +23,11 @@ TABLE = {
     "REFUSED": 3,
     "LOCKED": 4,
     "USAGE": 64,
+    "HUNG_UP": 129,
     "INTERRUPTED": 130,
     "TERMINATED": 143,
 }
-ORDER = [130, 143, 64, 4, 1, 3, 2, 0]
+ORDER = [129, 130, 143, 64, 4, 1, 3, 2, 0]
 
 
 def test_the_table() -> None:
