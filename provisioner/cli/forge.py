@@ -14,7 +14,9 @@ from typing import Any, Protocol, Self, TypeAlias
 import httpx
 from msgspec import Struct
 
+from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, Refused
+from provisioner.http_environment import environment_fault
 from provisioner.render.layout import clip
 
 Shaped: TypeAlias = Any
@@ -52,6 +54,8 @@ class Api:
     """Requests to one forge.  Whatever goes wrong with one is a CtxprovError."""
 
     def __init__(self, home: str, headers: Mapping[str, str]) -> None:
+        if fault := environment_fault(process_environment()):
+            raise CtxprovError(f"{home} cannot be asked: {fault}.")
         self._client = httpx.Client(base_url=home, headers=headers, timeout=20)
 
     def __enter__(self) -> Self:

@@ -25,11 +25,13 @@ import httpx
 import orjson
 from msgspec import Struct
 
+from provisioner.environment import process_environment
 from provisioner.errors import HomeUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.homes.careful import Careful
 from provisioner.homes.home import Found, Home, oversize
 from provisioner.homes.lease import Leased
+from provisioner.http_environment import environment_fault
 
 _ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
 _SERVER = "https://storage.googleapis.com"
@@ -77,6 +79,8 @@ class Bucket:
         self._server = server.rstrip("/")
         self._authority = authority
         self._largest = largest
+        if fault := environment_fault(process_environment()):
+            raise StateError(f"gs://{self._bucket} cannot be asked: {fault}.")
         # No connection is kept, for nobody closes a home.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._client = httpx.Client(timeout=_TIMEOUT, limits=limits)

@@ -21,6 +21,7 @@ from provisioner.files import LARGEST
 from provisioner.homes.careful import Careful
 from provisioner.homes.home import Found, Home, oversize
 from provisioner.homes.lease import Leased
+from provisioner.http_environment import environment_fault
 
 if TYPE_CHECKING:
     from obstore.store import (
@@ -96,6 +97,7 @@ class ObjectStore:
         self._largest = largest
         self._address = f"{scheme}://{bucket}"
         self._prefix = f"{prefix}/" if prefix else ""
+        self._environ = environ
         with self._translated(""):
             self._store = _open(scheme, bucket, environ)
 
@@ -184,9 +186,10 @@ class ObjectStore:
             return StateUnreadable(f"{self.where(name)} cannot be read: {_words(error)}.")
         if not (status in _PASSING or (status is None and "HTTP error" in str(error))):
             return StateError(f"{self.where(name)} cannot be used: {_words(error)}.")
+        fault = None if status else environment_fault(self._environ)
         return HomeUnreachable(
-            f"{self.where(name)} cannot be reached now: {_words(error)}.  Nothing was changed "
-            "there, as far as anybody knows."
+            f"{self.where(name)} cannot be reached now: {fault or _words(error)}.  Nothing was "
+            "changed there, as far as anybody knows."
         )
 
     def _taken(self, name: str) -> str:

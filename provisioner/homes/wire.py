@@ -20,9 +20,11 @@ import httpx
 from msgspec import Struct
 
 from provisioner import __version__
+from provisioner.environment import process_environment
 from provisioner.errors import HomeUnreachable, StateError, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.homes.home import oversize
+from provisioner.http_environment import environment_fault
 
 _PATIENCE = httpx.Timeout(60.0, connect=10.0)
 _WORDS = 200
@@ -165,6 +167,8 @@ class Wire:
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
+            if fault := environment_fault(process_environment()):
+                raise StateError(f"{self.host} cannot be asked: {fault}.")
             known = self.credential
             self._client = httpx.Client(
                 auth=httpx.BasicAuth(known.username, known.password) if known else None,

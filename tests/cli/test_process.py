@@ -279,3 +279,28 @@ def test_light_commands(tmp_path: Path, words: list[str]) -> None:
     assert loaded & HEAVY == set()
     if words[0].startswith("--"):
         assert loaded & {"asyncio", "yaml", "orjson", "msgspec"} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("SSL_CERT_FILE", "/nope.pem", "SSL_CERT_FILE=/nope.pem does not exist: unset it"),
+        ("SSL_CERT_DIR", "/nope", "SSL_CERT_DIR=/nope is no folder that exists: unset it"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "ALL_PROXY=socks5://127.0.0.1:1 needs the package"),
+        ("NO_PROXY", "a:b", "NO_PROXY holds 'a:b', which is no host"),
+    ],
+)
+def test_a_stale_variable(stage: Stage, name: str, text: str, said: str) -> None:
+    """A variable of certificates or proxies that no client can use is named, for http:// too."""
+    stage.write(A, a=LONG)
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("SSL_CERT")}
+    run = subprocess.run(
+        command("plan", stage.root),
+        env={**ours, name: text},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr

@@ -26,6 +26,7 @@ from msgspec import Struct
 from provisioner import __version__
 from provisioner.boot_time import boot_seconds
 from provisioner.cache import Json
+from provisioner.environment import process_environment
 from provisioner.errors import (
     CacheError,
     Interrupted,
@@ -33,6 +34,7 @@ from provisioner.errors import (
     NetworkError,
     ParseError,
 )
+from provisioner.http_environment import environment_fault
 from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.dates import Dated, better, read_dated
 from provisioner.providers.gemini.governor import (
@@ -267,6 +269,9 @@ class Line:
 
     def _connect(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
+        fault = None if self.transport else environment_fault(process_environment())
+        if fault:
+            raise _unsent(InvalidCacheConfiguration(fault))
         headers = {
             "x-goog-api-key": self.account.key,
             "content-type": "application/json",
