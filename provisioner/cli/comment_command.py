@@ -36,7 +36,8 @@ def command(files: tuple[Path, ...], *, number: int | None, author: str | None) 
 
     For jobs of GitHub Actions (with GITHUB_TOKEN) and GitLab CI (with GITLAB_TOKEN). Each FILE
     is a plan in JSON, which may come from a job that is not trusted. The comment is edited only
-    when the edits, limits or money in it change, and none is begun for a plan without edits.
+    when the edits, limits or money in it change, and none is begun for a plan without edits
+    of a stack that is declared.
 
     \b
     Examples:
@@ -60,7 +61,7 @@ def _told(forge: Forge, views: Sequence[PlanView]) -> str:
             return "The comment tells the same already."
         forge.edit(comment, text)
         return "Comment edited."
-    if not any(view.has_edits for view in views):
+    if not any(view.has_edits or view.leftover for view in views):
         return "There are no edits to comment on."
     forge.add(text)
     return "Comment written."

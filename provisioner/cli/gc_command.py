@@ -163,7 +163,7 @@ def _chosen(found: Sequence[Listed], owners: Owners, asked: _Asked) -> Sequence[
 async def _ask(count: int, asked: _Asked) -> None:
     if asked.auto_approve:
         return
-    if not terminal.is_interactive():
+    if asked.as_json or not terminal.is_interactive():
         raise Refused(
             "gc deletes caches and there is no terminal to ask on: read the list above and add "
             "--auto-approve. Nothing was changed."

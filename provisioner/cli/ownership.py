@@ -30,7 +30,7 @@ class Owners(Struct, frozen=True, kw_only=True):
     stacks: frozenset[str]
     """That have a state under this very name."""
     ids: frozenset[str]
-    """On record or retiring in any of them."""
+    """On record or retiring in any of them, or given by one to a stack elsewhere."""
     unclear: dict[str, str]
     """Stacks of which it cannot be told whether they have a state, and why."""
 
@@ -113,4 +113,5 @@ def locked(home: Home, name: str, *, timeout: timedelta) -> AbstractAsyncContext
 
 def _ids(state: State) -> Iterable[str]:
     records = state.caches.values()
-    return (*(one.id for one in records if isinstance(one, RecordedCache)), *state.retiring)
+    own = (one.id for one in records if isinstance(one, RecordedCache))
+    return (*own, *state.retiring, *state.given)

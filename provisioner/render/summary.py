@@ -31,7 +31,7 @@ def headline(plan: PlanView) -> str:
     """The same without what there is none of; `no changes` if that is nothing."""
     doing = [_counted(verb, number) for verb, number in plan.counts.items() if number]
     doing += [settings_count(plan)] if plan.settings else []
-    return ", ".join(doing) if not changes_nothing(plan) else "no changes"
+    return ", ".join(doing) if not changes_nothing(plan) else _calm(plan)
 
 
 def done_words(plan: PlanView) -> str:
@@ -39,7 +39,12 @@ def done_words(plan: PlanView) -> str:
     verbs = sorted(plan.counts, key=lambda verb: verb != "replace")
     done = [f"{plan.counts[verb]:,} {PAST_WORDS[verb]}" for verb in verbs if _is_done(plan, verb)]
     done += [settings_count(plan)] if plan.settings else []
-    return ", ".join(done) or "no changes"
+    return ", ".join(done) or _calm(plan)
+
+
+def _calm(plan: PlanView) -> str:
+    gone = plan.leftover and plan.leftover.successor is None
+    return "declared no longer" if gone else "no changes"
 
 
 def _is_done(plan: PlanView, verb: str) -> bool:

@@ -13,6 +13,7 @@ from provisioner.cli.plan_file import plan_views
 from provisioner.render.sticky import comment_text
 from tests.ci.forge import TOKEN, Forge, GitHub, GitLab, Said, served
 from tests.cli.stage import GEMINI, LONG, Stage
+from tests.repository import git
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"
@@ -122,6 +123,20 @@ def test_asked_too_often(stage: Stage, hub: GitHub) -> None:
     assert (told.status, told.out) == (1, "")
     assert stage.run("comment", str(file)).status == 1
     assert not hub.writes()
+
+
+def test_a_stack_that_is_removed(stage: Stage, forge: Forge) -> None:
+    """That a branch leaves caches alive is worth a comment, although it edits nothing."""
+    stage.write(A, a=LONG)
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
+        git(stage.root, *words)
+    (stage.root / "ctxprov.yaml").unlink()
+    file = stage.root / "plan.json"
+    assert stage.run("plan", ".", "--base", "HEAD", "--out", f"json={file}").status == 0
+
+    assert stage.run("comment", str(file)).out == "Comment written.\n"
+    assert "ctxprov destroy --stack demo" in forge.texts()[0]
+    assert stage.run("comment", str(file)).out == "The comment tells the same already.\n"
 
 
 def test_no_edits(stage: Stage, forge: Forge) -> None:
