@@ -42,8 +42,8 @@ def clock_of(
 
     *caches* are what the provider listed.  None of them can be newer than its present.
     """
-    newest = max((max(c.created_at, c.updated_at) for c in caches), default=local)
     ahead = timedelta() if dated is None else _difference(dated, local, boot)
+    newest = max((max(c.created_at, c.updated_at) for c in caches), default=local + ahead)
     if newest - _RESOLUTION > local + ahead:
         ahead = newest - local
     if dated is None:

@@ -276,6 +276,24 @@ def test_at_expiry_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert files.looks == 2
 
 
+def test_a_clock_that_is_behind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The present is never before the file was generated; a gap between clocks is logged once."""
+    path, clock = tmp_path / "handles.json", Clock()
+    written(path, recorded(desired("a"), expires_at=NOW + HOUR), now=NOW)
+    clock.now = NOW - 3 * HOUR
+    handles = Handles(path, clock=clock)
+    assert handles.get("a")
+
+    document = json.loads(path.read_text())
+    late = {**document, "generated_at": "2026-01-01T14:00:00Z"}
+    late["caches"]["a"]["expires_at"] = "2026-01-01T13:00:00Z"
+    path.write_text(json.dumps(late))
+    clock.now += timedelta(minutes=1)
+    assert handles.get("a") is None
+    assert len(caplog.records) == 1
+    assert "clock is" in caplog.text
+
+
 def test_missing_and_broken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A missing file is cold, a broken one leaves what was known; each is logged once."""
     path, clock = tmp_path / "handles.json", Clock()
