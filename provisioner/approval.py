@@ -1,11 +1,11 @@
 """
-Which edits of a plan may be performed, by what somebody approved elsewhere and earlier.
+Which edits of a plan may be performed, by an approval that was given elsewhere and earlier.
 
 An approval is a set of edits, each known by its digest over stack, name and after.  A run
 performs those of them that are still to be done, and what time and drift ask for; an edit
-beyond them is left undone and named.  Whoever has only the fingerprint of such a set
-approves the whole set: that of the plan, or the one that the state remembers from the run
-that was first to perform it.  Pure; files and comments are read elsewhere.
+beyond them is left undone and named.  A fingerprint alone approves the whole set that has
+it: that of the plan, or the one that the state remembers from the run that was first to
+perform it.  Pure; files and comments are read elsewhere.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ def approval_of(view: PlanView) -> Approval:
 
 def parse_approval(text: str) -> Approval:
     """Read an approval in one word.  Raises ValueError for anything else."""
-    found = parse_approval_text(text)
+    parts = parse_approval_text(text)
     return Approval(
-        fingerprint=found.fingerprint,
-        limits=frozenset(found.limits),
-        digests=frozenset(found.digests) or None,
+        fingerprint=parts.fingerprint,
+        limits=frozenset(parts.limits),
+        digests=frozenset(parts.digests) or None,
     )
 
 
@@ -89,13 +89,13 @@ def undone(approval: Approval, plan: Plan, approved: Collection[str]) -> Undone:
     """
     What of *plan* is left undone, if the edits with the digests *approved* are approved.
 
-    What is found alive by its label needs none: the label proves that it was applied before.
+    What is alive under its label needs none: the label proves that it was applied before.
     """
-    found, requests = _names(plan, Reason.FOUND), _names(plan, Reason.REQUESTED)
+    labelled, requests = _names(plan, Reason.FOUND), _names(plan, Reason.REQUESTED)
     edits = {edit.name for edit in plan.edits if edit.digest(plan.stack) not in approved}
     refused = frozenset() if approval.requested is None else requests - approval.requested
     return Undone(
-        names=frozenset(edits - found) | refused,
+        names=frozenset(edits - labelled) | refused,
         settings=frozenset(
             edit.key for edit in plan.settings if edit.digest(plan.stack) not in approved
         ),

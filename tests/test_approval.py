@@ -47,18 +47,18 @@ def planned(
     return plan(want, memory, WARM if seen is None else seen, stack=STACK, now=now, replace=replace)
 
 
-def left(told: Plan, approval: Approval, remembered: ApprovedEdits | None = None) -> list[str]:
-    approved = approved_digests(approval, [told], remembered)
-    return sorted(undone(approval, told, approved).names)
+def left(fresh: Plan, approval: Approval, remembered: ApprovedEdits | None = None) -> list[str]:
+    approved = approved_digests(approval, [fresh], remembered)
+    return sorted(undone(approval, fresh, approved).names)
 
 
-def refused(told: Plan, then: Plan) -> list[str]:
+def refused(fresh: Plan, then: Plan) -> list[str]:
     """What is left undone by the plan of *then*, and alike by what its comment carries."""
     shown = approval_of(view(then))
-    by_file = left(told, shown)
+    by_file = left(fresh, shown)
     by_word = parse_approval(str(approval_text(shown.fingerprint, digests=shown.digests or ())))
-    if not any(change.reason == "requested" for change in told.changes):
-        assert left(told, by_word) == by_file
+    if not any(change.reason == "requested" for change in fresh.changes):
+        assert left(fresh, by_word) == by_file
     return by_file
 
 

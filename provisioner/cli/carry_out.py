@@ -190,6 +190,7 @@ async def _settle_on(errand: Errand, state: State, run: Run) -> Decision:
         run.reach.look_again()
         decision = await _decide(errand, state, run)
         if decision.plan.digests == asked.digests:
+            errand.check(decision.plan, state)
             return decision
 
 
@@ -263,10 +264,10 @@ def _without(decision: Decision) -> Decision:
     names = tuple(name for name in errand.replace if name not in left.names)
     part = structs.replace(errand, renames=renames, replace=names)
     whole, brakes = _braked(part, wishes, state, decision.seen)
-    found = part.refine(whole)
-    settings = tuple(edit for edit in found.settings if edit.key not in left.settings)
-    known = {want.digest for want in decision.desired}
-    rest, gaps = without_content(structs.replace(found, settings=settings), known)
+    reduced = part.refine(whole)
+    settings = tuple(edit for edit in reduced.settings if edit.key not in left.settings)
+    at_hand = {want.digest for want in decision.desired}
+    rest, gaps = without_content(structs.replace(reduced, settings=settings), at_hand)
     return structs.replace(
         decision, errand=part, desired=wishes, plan=rest, brakes=brakes, gaps=gaps
     )

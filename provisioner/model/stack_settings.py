@@ -104,13 +104,13 @@ def _texts(settings: StackSettings) -> Iterator[tuple[str, str]]:
 
 
 def _allowance(allowance: Allowance) -> str:
-    said = [
+    bounds = [
         f"{decimal_text(bound.most)}{unit}"
         for bound, unit in ((allowance.count, " caches"), (allowance.percent, "%"))
         if bound
     ]
     from_ = f" of {allowance.of_at_least} or more" if allowance.of_at_least else ""
-    return (" and ".join(said) or "any") + from_
+    return (" and ".join(bounds) or "any") + from_
 
 
 def decimal_text(amount: Decimal) -> str:

@@ -50,7 +50,7 @@ from provisioner.state.blocks import (
     text_like,
     texts,
 )
-from provisioner.state.stack_settings import parse_stack_settings, stack_settings_words
+from provisioner.state.stack_settings import parse_stack_settings, stack_settings_json
 from provisioner.times import duration_text, moment_text
 
 VERSION = 1
@@ -102,15 +102,15 @@ def state_bytes(state: State) -> bytes:
         "caches": {name: _record_words(record) for name, record in state.caches.items()},
         "retiring": {id_: _retiring_words(cache) for id_, cache in state.retiring.items()},
     }
-    document |= {key: value for key, value in _kept_words(state).items() if value}
+    document |= {key: value for key, value in _optional_json(state).items() if value}
     return orjson.dumps(document, option=_FORM)
 
 
-def _kept_words(state: State) -> dict[str, Json]:
+def _optional_json(state: State) -> dict[str, Json]:
     """What is written only if there is any."""
     settings, approved, last = state.stack_settings, state.approved, state.last_edit
     return {
-        "stack_settings": stack_settings_words(settings) if settings else None,
+        "stack_settings": stack_settings_json(settings) if settings else None,
         "given": dict(state.given),
         "disappeared": {
             provider: _disappearance_words(note) for provider, note in state.disappeared.items()
@@ -118,16 +118,16 @@ def _kept_words(state: State) -> dict[str, Json]:
         "moved_to": state.moved_to,
         "moved_from": state.moved_from,
         "rested": dict(state.rested),
-        "approved": _approved_words(approved) if approved else None,
-        "last_edit": _revision_words(last) if last else None,
+        "approved": _approved_json(approved) if approved else None,
+        "last_edit": _revision_json(last) if last else None,
     }
 
 
-def _approved_words(approved: ApprovedEdits) -> dict[str, Json]:
+def _approved_json(approved: ApprovedEdits) -> dict[str, Json]:
     return {"fingerprint": approved.fingerprint, "edits": approved.digests}
 
 
-def _revision_words(revision: Revision) -> dict[str, Json]:
+def _revision_json(revision: Revision) -> dict[str, Json]:
     at = revision.committed_at
     return {"commit": revision.commit, "committed_at": moment_text(at) if at else None}
 

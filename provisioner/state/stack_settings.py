@@ -20,14 +20,14 @@ _WHERE = "the state"
 """Where a bound stands that the last apply recorded."""
 
 
-def stack_settings_words(settings: StackSettings) -> dict[str, Json]:
+def stack_settings_json(settings: StackSettings) -> dict[str, Json]:
     limits = settings.limits
     return {
         "limits": {
-            "delete": _allowance_words(limits.delete),
-            "replace": _allowance_words(limits.replace),
-            "rent_per_hour": _bound_words(limits.rent_per_hour),
-            "rent_total_per_30_days": _bound_words(limits.rent_total),
+            "delete": _allowance_json(limits.delete),
+            "replace": _allowance_json(limits.replace),
+            "rent_per_hour": _bound_json(limits.rent_per_hour),
+            "rent_total_per_30_days": _bound_json(limits.rent_total),
         },
         "providers": {
             name: {"type": "gemini", "key_env": variable}
@@ -39,7 +39,7 @@ def stack_settings_words(settings: StackSettings) -> dict[str, Json]:
 
 
 def parse_stack_settings(json: Json) -> StackSettings:
-    """Read what `stack_settings_words` wrote.  Raises Misshapen if it is anything else."""
+    """Read what `stack_settings_json` wrote.  Raises Misshapen if it is anything else."""
     fields = block(json, frozenset({"limits", "providers", "publish", "state"}))
     return StackSettings(
         limits=_limits(fields),
@@ -49,15 +49,15 @@ def parse_stack_settings(json: Json) -> StackSettings:
     )
 
 
-def _allowance_words(allowance: Allowance) -> dict[str, Json]:
+def _allowance_json(allowance: Allowance) -> dict[str, Json]:
     return {
-        "count": _bound_words(allowance.count),
-        "percent": _bound_words(allowance.percent),
+        "count": _bound_json(allowance.count),
+        "percent": _bound_json(allowance.percent),
         "of_at_least": allowance.of_at_least,
     }
 
 
-def _bound_words(bound: Bound | None) -> str | None:
+def _bound_json(bound: Bound | None) -> str | None:
     return decimal_text(bound.most) if bound else None
 
 

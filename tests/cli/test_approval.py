@@ -129,10 +129,10 @@ def test_what_is_left_of_an_approval(stage: Stage) -> None:
     assert stage.plan()["fingerprint"] != fingerprint
     assert stage.run("apply", ".", "--expect", "0" * 64).status == 3  # approves nothing
 
-    told = stage.run("apply", ".", "--expect", fingerprint)
+    result = stage.run("apply", ".", "--expect", fingerprint)
 
-    assert told.status == 3
-    assert "c: is not among the approved edits" in told.err
+    assert result.status == 3
+    assert "c: is not among the approved edits" in result.err
     assert [*stage.state()["caches"]] == ["a", "b"]
     assert "approved" not in stage.state()
 
@@ -145,11 +145,11 @@ def test_an_edit_that_is_not_approved(stage: Stage) -> None:
     before = stage.state()["caches"]
     stage.write(A, b=LONG + "b", a=LONG + "a")
 
-    told = stage.run("apply", ".", "--plan", str(file))
+    result = stage.run("apply", ".", "--plan", str(file))
 
-    assert told.status == 3
-    assert "a: is not as it was approved" in told.err
-    assert "b: is not among the approved edits" in told.err
+    assert result.status == 3
+    assert "a: is not as it was approved" in result.err
+    assert "b: is not among the approved edits" in result.err
     assert stage.state()["caches"] == before
     assert {edit["name"] for edit in stage.plan()["edits"]} == {"a", "b"}
 
@@ -189,11 +189,11 @@ def test_an_older_commit(stage: Stage, *, shallow: bool) -> None:
         (clone / "state" / "demo.json").write_bytes(state)
 
     planned = stage.run("plan", ".")
-    told = stage.apply()
+    result = stage.apply()
 
-    assert planned.status == told.status == 3
+    assert planned.status == result.status == 3
     assert "is older than" in planned.err
-    assert "is older than" in told.err
+    assert "is older than" in result.err
     assert stage.state_file.read_bytes() == state
     assert stage.run("keepalive", ".").status == 0
     assert stage.apply("--allow-older").status == 0
@@ -234,9 +234,9 @@ def test_settings_are_recorded(stage: Stage) -> None:
     stage.write(A, head=MORE + SETTINGS["publish"])
     (stage.root / "handles.json").unlink()
 
-    told = stage.run("keepalive", ".")
-    assert told.status == 0
-    assert "The setting publish waits for a review and apply: handles.json holds" in told.out
+    result = stage.run("keepalive", ".")
+    assert result.status == 0
+    assert "The setting publish waits for a review and apply: handles.json holds" in result.out
     assert (stage.root / "handles.json").is_file()
     refused = stage.run("apply", ".", "--expect", approved)
     assert refused.status == 3

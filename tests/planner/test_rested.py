@@ -14,9 +14,9 @@ def planned(*want: Desired, memory: State, replace: tuple[str, ...] = ()) -> Pla
     return plan(want, memory, [live(GUARDED)], stack=STACK, now=NOW, replace=replace)
 
 
-def after(told: Plan, memory: State) -> State:
-    """What is on record once *told* was performed."""
-    return State(stack=STACK, caches=memory.caches, rested=dict(rested_by(told, memory.rested)))
+def after(fresh: Plan, memory: State) -> State:
+    """What is on record once *fresh* was performed."""
+    return State(stack=STACK, caches=memory.caches, rested=dict(rested_by(fresh, memory.rested)))
 
 
 def test_what_cannot_be_done_rests() -> None:
@@ -39,18 +39,18 @@ def test_another_edit_takes_it_up_again() -> None:
     memory = state(recorded(GUARDED))
     resting = after(planned(LATE, memory=memory), memory)
     later = desired("late", "y", life=Until(NOW + HOUR))
-    told = planned(GUARDED, later, memory=resting)
+    fresh = planned(GUARDED, later, memory=resting)
 
-    assert {edit.name for edit in told.edits} == {"late"}
-    assert rested_by(told, resting.rested) == {}
+    assert {edit.name for edit in fresh.edits} == {"late"}
+    assert rested_by(fresh, resting.rested) == {}
 
 
 def test_a_request_takes_it_up_again() -> None:
     """A name that is to be replaced is an edit again."""
     memory = after(planned(LATE, memory=state(recorded(GUARDED))), state(recorded(GUARDED)))
-    told = planned(LATE, memory=memory, replace=("late",))
+    fresh = planned(LATE, memory=memory, replace=("late",))
 
-    assert {edit.name for edit in told.edits} == {"late"}
+    assert {edit.name for edit in fresh.edits} == {"late"}
 
 
 def test_what_is_not_in_the_plan_rests_on() -> None:
