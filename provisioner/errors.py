@@ -25,6 +25,7 @@ Every expected failure, as one tree:
     - ScopeRefused           the state belongs to another project
   + PublishError             the handles cannot be written or read
   + GitFailed                git refuses, or cannot be asked; the message says why
+    - GitMissing             this machine has no git
     - GitTimeout             git gave no answer in time
   + Refused                  we will not do this without being told to
     - StackMoved             … because the stack has another name now
@@ -286,6 +287,10 @@ class PublishError(CtxprovError):
 
 class GitFailed(CtxprovError):
     """Git refuses, or cannot be asked."""
+
+
+class GitMissing(GitFailed):
+    """This machine has no git."""
 
 
 class GitTimeout(GitFailed):

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from provisioner.errors import GitFailed, GitTimeout
+from provisioner.errors import GitFailed, GitMissing, GitTimeout
 
 TIMEOUT = 300.0
 """Seconds that one call of git may take; a partial clone may fetch what it lacks meanwhile."""
@@ -135,7 +135,8 @@ class Git:
         """
         Run one command with *content* on its standard input.
 
-        Raises GitFailed if git cannot be started, GitTimeout if it takes too long.  A status
+        Raises GitFailed if git cannot be started (GitMissing if there is none), GitTimeout if it
+        takes too long.  A status
         other than 0 is an answer.
         """
         environ = {**self.environ, **(variables or {})}
@@ -271,7 +272,9 @@ def _started(
 ) -> GitAnswer:
     program = shutil.which("git", path=environ.get("PATH", os.defpath))
     if program is None:
-        raise GitFailed("this needs the git command, 2.32 or later, and PATH has none: install it.")
+        raise GitMissing(
+            "this needs the git command, 2.32 or later, and PATH has none: install it."
+        )
     try:
         process = subprocess.Popen(  # noqa: S603  # no shell
             [program, *arguments],

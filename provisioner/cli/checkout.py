@@ -11,7 +11,7 @@ from pathlib import Path
 from provisioner.checkout import LocalCheckout, is_submodule
 from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
-from provisioner.errors import GitFailed
+from provisioner.errors import GitFailed, GitMissing
 from provisioner.git import Git, commit_of, git_at, is_commit, text_from, top_of
 
 _CI = ("GITHUB_SHA", "CI_COMMIT_SHA")
@@ -56,6 +56,8 @@ def commit_here(path: Path) -> str | None:
     if top_of(_folder(path)):
         try:
             head = commit_of(git_around(path), "HEAD")
+        except GitMissing:
+            pass  # an image without git runs every schedule, and nothing is wrong with that
         except GitFailed as error:
             warn(f"{error} The commit is therefore the one that CI names, or unknown.")
     environ = process_environment()

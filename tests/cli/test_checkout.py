@@ -41,14 +41,20 @@ def test_the_commit_that_is_checked_out(tmp_path: Path, monkeypatch: pytest.Monk
     ],
 )
 def test_without_git(
-    tmp_path: Path, environ: dict[str, str], commit: str | None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    environ: dict[str, str],
+    commit: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Outside of a repository, or without git at all, CI is believed if it names a commit."""
     for name in ("GITHUB_SHA", "CI_COMMIT_SHA"):
         monkeypatch.setenv(name, environ.get(name, ""))
     assert commit_here(tmp_path) == commit
-    monkeypatch.setenv("PATH", "")
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setenv("PATH", "/nonexistent")
     assert commit_here(tmp_path) == commit
+    assert capsys.readouterr().err == ""
 
 
 def test_the_commit_of_the_history(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
