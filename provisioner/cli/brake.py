@@ -24,8 +24,8 @@ _VARIABLE = "CTXPROV_ACCEPT_MISSING"
 accept_missing_option = click.option(
     "--accept-missing",
     is_flag=True,
-    help="Make again at once what is missing of a project, though much of it is; or set "
-    f"{_VARIABLE} to the project's fingerprint.",
+    help="Create at once what is missing, though much of a project is missing together. Or set "
+    f"{_VARIABLE} to the fingerprint that is shown, for one project.",
 )
 
 

@@ -58,7 +58,12 @@ _SOME = 10
 @options.env_option
 @options.emulator_option
 @options.state_option
-@click.option("--at", type=clock.Moment(), metavar="WHEN", help="Explain for +6h or a moment.")
+@click.option(
+    "--at",
+    type=clock.Moment(),
+    metavar="WHEN",
+    help="Explain for +6h from the provider's now, or for a moment.",
+)
 @options.accept_scope_option
 @options.models_option
 @options.json_option

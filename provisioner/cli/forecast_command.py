@@ -62,7 +62,8 @@ def command(
     Simulate what a schedule will do with a stack.
 
     Uses the planner itself on a simulated clock: how often each cache is refreshed, made
-    again, for how long it is cold, and what all that costs. Asks nobody and needs no key.
+    again, for how long it is cold, and what all that costs. It begins at this machine's clock,
+    makes no request and needs no key.
 
     \b
     Examples:

@@ -104,7 +104,12 @@ class _Causes(click.ParamType[frozenset[Cause]]):
     metavar="REF",
     help="Compare with the merge base of a git ref instead of state and live side; no key needed.",
 )
-@click.option("--at", type=clock.Moment(), metavar="WHEN", help="Plan for +6h or a moment.")
+@click.option(
+    "--at",
+    type=clock.Moment(),
+    metavar="WHEN",
+    help="Plan for +6h from the provider's now, or for a moment.",
+)
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 2 if changes are pending, 0 if none are."
 )
@@ -149,7 +154,8 @@ def command(
     Show what apply would do.
 
     Compares the manifest and its content with the recorded state and with what is live,
-    and changes nothing. It takes no lock. With --base, of a stack or environment that the branch
+    and changes nothing. It takes no lock. What expires is decided by the provider's clock; with
+    --base, which asks no provider, by this machine's. With --base, of a stack or environment that the branch
     removes it says what stays alive and which command ends that.
 
     \b
