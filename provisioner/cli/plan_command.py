@@ -155,8 +155,8 @@ def command(
 
     Compares the manifest and its content with the recorded state and with what is live,
     and changes nothing. It takes no lock. What expires is decided by the provider's clock; with
-    --base, which asks no provider, by this machine's. With --base, of a stack or environment that the branch
-    removes it says what stays alive and which command ends that.
+    --base, which asks no provider, by this machine's. Of a stack or environment that the branch
+    removes, --base says what stays alive and which command ends that.
 
     \b
     Examples:
