@@ -17,6 +17,7 @@ from provisioner.cli import clock, options, terminal
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.brake import accept_missing_option
 from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.destinations import check_destinations
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.keepalive_command import keeping
 from provisioner.cli.limits import beyond, hold, override_option
@@ -204,6 +205,7 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         allow_empty=asked.allow_empty,
     )
     options.check_names(asked.replace, desired)
+    check_destinations(manifest, with_state=asked.address is None)
     approval = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)
     overrides = {*asked.overrides, *(approval.limits if approval else ())}
     revision = revision_here(manifest.root)

@@ -17,11 +17,10 @@ from pathlib import Path
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import leads_out, read_whole
 from provisioner.git import top_of
-from provisioner.handles import is_published
+from provisioner.handles import is_published, is_reserved
 from provisioner.homes import is_remote
 from provisioner.manifest import DEFAULT_STATE, Frame
 
-_MANIFEST = (".ctxprov.yaml", ".ctxprov.yml")
 _CLI = "give --state or CTXPROV_STATE for a place elsewhere"
 
 
@@ -58,7 +57,7 @@ def _of_publish(frame: Frame) -> Iterator[Problem]:
 
 
 def _objection(path: Path) -> str | None:
-    if f".{path.name}".lower().endswith(_MANIFEST):
+    if is_reserved(path.name):
         return "has the name of a manifest, and would be read as one: take another name"
     if not os.path.lexists(path):
         return None

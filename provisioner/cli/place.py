@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.cli import clock
-from provisioner.cli.destinations import boundary_of, check_destinations
+from provisioner.cli.destinations import boundary_of
 from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
 from provisioner.errors import StateError
@@ -61,10 +61,10 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
     """
     The place of a stack whose state is at *address*, or where its manifest says.
 
-    Raises StateError if an address makes no sense, ManifestError for a place that a manifest
-    may not name.
+    A folder of the manifest is looked at when it is written to, so that what is on record can be
+    read and kept alive.  Raises StateError for an address of no known form, and for an
+    emulator's store outside of the repository.
     """
-    check_destinations(frame, with_state=address is None)
     folder = _trial_folder(frame, address) if emulator else None
     top = _trial_top(frame, address) if emulator else None
     return Place(

@@ -191,11 +191,11 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         return _without_stack(left, asked, run, now)
     manifest, desired = await _read(stack, asked, run, now)
     options.check_names(asked.replace, desired)
+    check_destinations(manifest, with_state=asked.address is None)
     unreadable: CtxprovError | None = None
     unseen: CtxprovError | None = None
     last = None
     if asked.base:
-        check_destinations(manifest, with_state=asked.address is None)
         told, before = _review(stack, manifest, desired, asked, run, now)
     else:
         place = place_of(manifest, address=asked.address, emulator=asked.emulator)

@@ -9,6 +9,7 @@ from provisioner.handles.document import (
     handles_bytes,
     handles_words,
     is_published,
+    is_reserved,
     parse_handles,
     publish,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "handles_bytes",
     "handles_words",
     "is_published",
+    "is_reserved",
     "parse_handles",
     "publish",
 ]

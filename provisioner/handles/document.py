@@ -87,11 +87,14 @@ def publish(home: Home, name: str, content: bytes) -> bool:
     """
     try:
         found = home.read(name)
-        if found and not is_published(found.content):
+        if is_reserved(name) or (found and not is_published(found.content)):
+            why = (
+                "has the name of a manifest" if is_reserved(name) else "was not written by ctxprov"
+            )
             raise PublishError(
-                f"the handles cannot be published: {home.where(name)} is a file that ctxprov did "
-                "not write.  Name another file in publish:, or move that one away, and run again.  "
-                "Nothing that applications may be using has been retired."
+                f"the handles cannot be published: {home.where(name)} {why}.  Name another file in "
+                "publish:, or move that one away, and run again.  Nothing that applications may be "
+                "using has been retired."
             )
         if found and _says_the_same(found.content, content, where=home.where(name)):
             return False
@@ -102,6 +105,11 @@ def publish(home: Home, name: str, content: bytes) -> bool:
             "published before, and nothing that they may be using has been retired."
         ) from error
     return True
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a file of that name would be read as a manifest."""
+    return f".{name}".lower().endswith((".ctxprov.yaml", ".ctxprov.yml"))
 
 
 def is_published(raw: bytes) -> bool:

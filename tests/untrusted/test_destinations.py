@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -95,18 +96,17 @@ def test_attacks(stage: Stage, outside: Path, attack: str) -> None:
     prepare(stage.root, outside)
     before = contents(stage.root, outside)
 
-    for arguments in (
-        ("validate", "."),
-        ("plan", "."),
-        ("plan", ".", "--emulator"),
-        ("keepalive", "."),
-    ):
+    for arguments in (("validate", "."), ("plan", "."), ("plan", ".", "--emulator")):
         answer = stage.run(*arguments)
         assert (answer.status, reason in answer.err) == (1, True), (arguments, answer)
+    for command in ("keepalive", "destroy"):
+        stage.run(command, ".", "--auto-approve")
     applied = stage.apply()
 
     assert (applied.status, reason in applied.err) == (1, True), applied
-    assert (contents(stage.root, outside), stage.live()) == (before, {})
+    after = contents(stage.root, outside)
+    assert ({path: after.get(path) for path in before}, stage.live()) == (before, {})
+    assert all(Path(path).is_relative_to(stage.root / "state") for path in after.keys() - before)
 
 
 def test_the_place_is_told(stage: Stage) -> None:
@@ -183,7 +183,7 @@ def test_a_foreign_file_that_appears_in_the_middle(stage: Stage) -> None:
     stage.around = around
     answer = stage.apply()
 
-    assert (answer.status, "that ctxprov did not write" in answer.err) == (1, True), answer
+    assert (answer.status, "was not written by ctxprov" in answer.err) == (1, True), answer
     assert (stage.root / "handles.json").read_text() == "a person wrote this\n"
 
 
@@ -212,3 +212,16 @@ def test_a_credential_is_not_shown(stage: Stage) -> None:
     address = "https://user:hunter2@host/states"
     answer = stage.run("plan", ".", "--base", "main", "--state", address, "--json")
     assert answer.json["writes"] == ["https://host/states/demo.json", "handles.json"]
+
+
+def test_a_foreign_file_lets_nothing_go_cold(stage: Stage) -> None:
+    """A file that a person puts in place of the handles stays, and caches are kept alive."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    file(stage.root / "handles.json")
+    stage.ahead = timedelta(hours=10)
+    answer = stage.run("keepalive", ".")
+
+    assert (answer.status, "was not written by ctxprov" in answer.err) == (1, True), answer
+    assert stage.count("patch") == 1
+    assert (stage.root / "handles.json").read_text() == "a person wrote this\n"
