@@ -40,6 +40,7 @@ from provisioner.model import (
     Annotate,
     ApprovedEdits,
     Blocked,
+    Cause,
     Create,
     Delete,
     Desired,
@@ -335,9 +336,20 @@ def _note_before(errand: Errand, decision: Decision, held: Held) -> None:
 
 
 def _note_after(decision: Decision, held: Held, results: Iterable[Result]) -> None:
-    """Write down which edits rest; forget an approval of which nothing is left to be done."""
+    """
+    Write down which edits rest.
+
+    Forget the commit if none of its edits was performed, and an approval of which nothing is
+    left to be done.
+    """
     ledger = held.ledger
     state = ledger.state
+    edited = any(
+        isinstance(result.outcome, Done) and result.change.reason.cause is Cause.EDIT
+        for result in results
+    )
+    if not (edited or decision.plan.settings):
+        ledger.note_revision(decision.state.last_edit)
     ledger.note_rested(rested_by(decision.plan, state.rested))
     is_done = all(isinstance(result.outcome, Done) for result in results)
     left = decision.wanted.digests - (decision.plan.digests if is_done else frozenset())

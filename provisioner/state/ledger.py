@@ -180,8 +180,8 @@ class Ledger:
         """Remember what this run is to perform by an approval; None once it is done."""
         self._stir(news=self._draft.note(approved=approved))
 
-    def note_revision(self, revision: Revision) -> None:
-        """Remember the commit of which this run performs edits."""
+    def note_revision(self, revision: Revision | None) -> None:
+        """Remember the commit of the last run that performed an edit."""
         self._stir(news=self._draft.note(last_edit=revision))
 
     def note_disappearances(self, notes: Mapping[str, Disappearance]) -> None:

@@ -200,6 +200,26 @@ def test_an_older_commit(stage: Stage, *, shallow: bool) -> None:
     assert stage.apply().status == 0
 
 
+def test_a_commit_of_which_nothing_was_performed(stage: Stage) -> None:
+    """A run whose edits all failed is no reason to refuse the older commit."""
+    git(stage.root, "init", "--quiet", "--initial-branch=main")
+    stage.write(A, a=LONG)
+    commit(stage.root, "old", "2026-01-01T00:00:00Z")
+    stage.apply()
+    last = stage.state()["last_edit"]
+    stage.write(A, B, b=LONG)
+    commit(stage.root, "new", "2026-01-02T00:00:00Z")
+
+    async def refuse(call: Call, carry_out: CarryOut) -> Response:
+        if call.operation == "create":
+            return Response(status_code=400, content=b"{}")
+        return await carry_out()
+
+    stage.around = refuse
+    assert stage.apply().status == 1
+    assert stage.state()["last_edit"] == last
+
+
 def test_an_edit_that_rests(stage: Stage) -> None:
     """A removal that protection forbids is refused once; later runs warn, and other edits go on."""
     guarded = A.replace("ttl: 12h", "ttl: 12h, protect: true")
