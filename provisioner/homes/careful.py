@@ -15,6 +15,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import TypeVar
 
@@ -23,6 +24,10 @@ from provisioner.homes.home import Files, Found
 
 _PAUSES = (0.2, 1.0)
 """Seconds before the second try and the third."""
+
+_PROBE = "ctxprov-probe.json"
+_PROBES = 5
+"""How often a probe is tried that another run's probe may have disturbed."""
 
 _Answer = TypeVar("_Answer")
 
@@ -80,28 +85,55 @@ class Careful:
     def _probe(self) -> None:
         with self._probing:
             if not self._is_probed:
-                self._try_conditions(f"ctxprov-probe-{secrets.token_hex(8)}.json")
+                self._try_conditions()
                 self._is_probed = True
 
-    def _try_conditions(self, name: str) -> None:
-        first, second, third = (f"probe {number} of {name}\n".encode() for number in (1, 2, 3))
-        old = self._write(name, first, None)
-        try:
-            self._must_fail(name, second, None, "creates a file that exists already")
-            self._write(name, second, old)
-            self._must_fail(name, third, old, "replaces a file whose version is another by now")
-        finally:
-            found = self.read(name)
-            if found:
-                self.delete(name, expected=found.version)
+    def _try_conditions(self) -> None:
+        """
+        Raise StateError if the store ignores conditions.
 
-    def _must_fail(self, name: str, content: bytes, expected: str | None, fault: str) -> None:
+        The probe has one name, so that a run clears away what a killed one left.  Another run's
+        probe may come between; a fault counts if it shows each time.
+        """
+        fault = None
+        for _ in range(_PROBES):
+            try:
+                fault = self._fault()
+            except StateTaken:
+                continue
+            if fault is None:
+                return
+        if fault:
+            raise StateError(
+                f"{self.where(_PROBE)}: this store {fault}, so it keeps no conditions, and two "
+                "runs could overwrite each other's state without knowing.  Nothing was written.  "
+                "Use a store that honours If-Match and If-None-Match, or another home for the "
+                "state."
+            )
+
+    def _fault(self) -> str | None:
+        """What the store does in spite of a condition.  Raises StateTaken if disturbed."""
+        first, second, third = (f"probe {secrets.token_hex(8)}\n".encode() for _ in range(3))
+        left = self.read(_PROBE)
+        old = left.version if left else self._write(_PROBE, first, None)
         try:
-            self._patiently(lambda _: self._files.write(name, content, expected=expected))
+            if self._takes(second, None):
+                return "creates a file that exists already"
+            self._write(_PROBE, second, old)
+            if self._takes(third, old):
+                return "replaces a file whose version is another by now"
+        finally:
+            self._clear_probe()
+        return None
+
+    def _takes(self, content: bytes, expected: str | None) -> bool:
+        try:
+            self._patiently(lambda _: self._files.write(_PROBE, content, expected=expected))
         except StateTaken:
-            return
-        raise StateError(
-            f"{self.where(name)}: this store {fault}, so it keeps no conditions, and two runs "
-            "could overwrite each other's state without knowing.  Nothing was written.  Use a "
-            "store that honours If-Match and If-None-Match, or another home for the state."
-        )
+            return False
+        return True
+
+    def _clear_probe(self) -> None:
+        if left := self.read(_PROBE):
+            with suppress(StateTaken):  # another run's by now, which clears it itself
+                self.delete(_PROBE, expected=left.version)

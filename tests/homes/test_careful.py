@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from provisioner.errors import HomeUnreachable, StateError, StateTaken
@@ -113,3 +115,30 @@ def test_probed_once() -> None:
     home.write("a.json", b"two", expected=version)
     assert len(writes) == 1
     assert set(files.files) == {"a.json"}
+
+
+def test_what_a_killed_probe_left() -> None:
+    """The probe of a run that was killed is cleared away by the next run's, and proves nothing."""
+    files = MemoryFiles()
+    files.write("ctxprov-probe.json", b"probe of a killed run", expected=None)
+
+    careful(files).write("a.json", b"one", expected=None)
+
+    assert set(files.files) == {"a.json"}
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_probe_that_another_disturbs(at: int) -> None:
+    """Another run that probes at the same time makes a sound store look no worse."""
+    files = MemoryFiles()
+    writes = count(1)
+
+    def before_write() -> None:
+        if next(writes) == at:
+            files.before_write = lambda: None
+            careful(files).write("b.json", b"other", expected=None)
+
+    files.before_write = before_write
+    careful(files).write("a.json", b"one", expected=None)
+
+    assert set(files.files) == {"a.json", "b.json"}
