@@ -37,9 +37,10 @@ def test_the_table() -> None:
         assert first_of(Status(other), Status(one)) == one
 
 
-def test_documented() -> None:
-    """README and module say the same numbers in the same order."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_documented(page: str) -> None:
+    """README, the commands' page and the module say the same numbers in the same order."""
+    readme = (Path(__file__).parents[2] / page).read_text()
     table = readme.partition("## Exit status")[2].partition("## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")][1:]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-MODULES = ("click", "httpx", "jsonschema_rs", "msgspec", "orjson", "portalocker", "rich", "yaml")
+MODULES = ("click", "httpx", "jsonschema_rs", "msgspec", "orjson", "portalocker", "yaml")
 LIBRARY = ("asyncio", "getpass", "glob", "json", "pathlib", "re", "secrets", "typing")
 SCRIPT = (str(Path(sysconfig.get_path("scripts")) / "ctxprov"),)
 MODULE = (sys.executable, "-m", "provisioner")
