@@ -46,7 +46,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "lock": "Say who holds the state of a stack.",
         "unlock": "End the lock of a run that is dead.",
         "list": "List every live cache of the project, whoever made it.",
-        "gc": "List live caches whose stack has no state, and delete those that are named.",
+        "gc": "List live caches whose label names a stack without a state, and delete those that "
+        "are named.",
         "schema": "Print a JSON Schema: of manifest, plan, state, history, handles or models.",
         "emulator": "Serve a local Gemini cachedContents API.",
     }
