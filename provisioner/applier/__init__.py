@@ -11,7 +11,15 @@ one that runs things side by side.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -103,9 +111,10 @@ async def apply(
 
     async def before_create() -> None:
         async with turn:
-            alone = replace(hand, before_create=None, room=Room(MOST_CONTENT))
-            refreshes = [_Work(change, perform(change, alone)) for change in await due()]
-            await crew.run(sorted(refreshes, key=_urgency), crew.make)
+            if changes := tuple(await due()):
+                alone = replace(hand, before_create=None, room=Room(MOST_CONTENT))
+                refreshes = [_Work(change, perform(change, alone)) for change in changes]
+                await crew.run(sorted(refreshes, key=_urgency), crew.make)
 
     hand = Hand(plan, caches, read, _known(plan), letters, before_create)
     works = [_Work(change, perform(change, hand)) for change in plan.changes if _works(change)]
@@ -141,7 +150,7 @@ class _Crew(Struct, frozen=True):
     renew_lock: Callable[[], Awaitable[bool]]
 
     async def run(
-        self, works: Iterable[_Work], step: Callable[[_Work], Awaitable[bool]]
+        self, works: Sequence[_Work], step: Callable[[_Work], Awaitable[bool]]
     ) -> list[_Work]:
         """Take a *step* of each work; return those that are not at their end."""
         queue = iter(works)
@@ -151,7 +160,7 @@ class _Crew(Struct, frozen=True):
             unfinished.extend([work for work in queue if await step(work)])
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(self.parallelism):
+            for _ in works[: self.parallelism]:
                 group.create_task(serve())
         return unfinished
 

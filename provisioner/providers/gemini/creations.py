@@ -54,7 +54,7 @@ class Creations:
     @property
     def uncertain_labels(self) -> frozenset[str]:
         """Labels under which a request went out that may make a cache besides ours."""
-        return frozenset(self._unanswered)
+        return frozenset(label for label in self._unanswered if label)
 
     async def make(
         self,
@@ -106,7 +106,7 @@ class Creations:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _make(self, creation: _Creation) -> CachedContext:
-        if creation.label in self._unanswered:
+        if creation.looks_first and creation.label in self._unanswered:
             await self._line.rest(_LATE)
         try:
             made = await self._line.persist(lambda: self._attempt(creation))

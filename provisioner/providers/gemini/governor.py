@@ -154,7 +154,8 @@ class Governor:
         async with self._turns[verb]:
             while (wait := max(pace.wait(now := self.now()), self._held_until - now)) > 0:
                 self._check(now, wait, patience)
-                await self._rest(wait)
+                is_quota = max(pace.quota_wait(now), self._held_until - now) > 0
+                await (self._rest(wait) if is_quota else self._room(wait))
             self._check(now, 0, patience)
             return Permit(self, verb, pace.start(now))
 
@@ -184,6 +185,21 @@ class Governor:
             if sleeping:
                 sleeping.cancel()
 
+    async def _room(self, seconds: float) -> None:
+        """The same, for a moment, because enough is under way: no task is worth that."""
+        if self._is_stopped:
+            raise Stopped
+        loop = asyncio.get_running_loop()
+        changed = loop.create_future()
+        self._waiters.add(changed)
+        timer = None if seconds == inf else loop.call_later(seconds, _done, changed)
+        try:
+            await changed
+        finally:
+            self._waiters.discard(changed)
+            if timer:
+                timer.cancel()
+
     async def _sleep(self, seconds: float) -> None:
         end = self.now() + seconds
         await self.sleep(seconds)
@@ -204,8 +220,12 @@ class Governor:
 
     def _wake(self) -> None:
         for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            _done(waiter)
+
+
+def _done(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 _GOVERNORS: Final[dict[asyncio.AbstractEventLoop, dict[tuple[str, str], Governor]]] = {}

@@ -46,6 +46,8 @@ class Pace(Struct, kw_only=True):
     _next: int = 0
     _window: int = 1
     _grown_at: float = -inf
+    _fastest: float = inf
+    """The shortest time of a success.  Where that is short, more at a time would only queue."""
     _began: float = inf
     _probed_at: float = -inf
     _learned_at: float = -inf
@@ -96,6 +98,7 @@ class Pace(Struct, kw_only=True):
         started = self._under_way.pop(ticket)
         self._refusals = 0
         self._accepted += started > self._learned_at
+        self._fastest = min(self._fastest, now - started)
         if now - started < _CAREFUL_GAP and self._window < _QUICK_GROWTH:
             self._window += 1
 
@@ -173,7 +176,7 @@ class Pace(Struct, kw_only=True):
     def _until_room(self, now: float) -> float:
         if self.under_way < self._window:
             return 0.0
-        if self.under_way >= MOST_UNDER_WAY:
+        if self.under_way >= MOST_UNDER_WAY or self._fastest < _CAREFUL_GAP:
             return inf
         gap = _CAREFUL_GAP if self._window < _CAREFUL else _GAP
         return max(self._grown_at, next(iter(self._under_way.values()))) + gap - now

@@ -313,6 +313,19 @@ def test_what_stays_uncertain(
     assert world.run(story) == expected
 
 
+def test_creates_at_the_same_time_do_not_wait_for_each_other(world: World) -> None:
+    """A create on its way is no reason to wait for another one without a label, or of its own."""
+
+    async def story(cache: GeminiContextCache) -> None:
+        await asyncio.gather(*(cache.create("x") for _ in range(3)))
+        await asyncio.gather(*(cache.create("x", label="mine") for _ in range(3)))
+
+    world.run(story)
+
+    assert sum(world.waits) < 1
+    assert len(world.labels()) == 6
+
+
 def test_a_cancelled_create_stays_uncertain(world: World) -> None:
     """Who cancels a create cannot know what the server makes of it."""
 
