@@ -64,6 +64,7 @@ from provisioner.model.tenses import (
 )
 from provisioner.model.terms import (
     TOLERANCE,
+    UNKNOWN,
     Adoption,
     After,
     Label,
@@ -76,6 +77,7 @@ from provisioner.model.terms import (
 
 __all__ = [
     "TOLERANCE",
+    "UNKNOWN",
     "Adopt",
     "Adoption",
     "After",

@@ -113,15 +113,19 @@ class Settings(Struct, frozen=True, kw_only=True):
                 return min(granted * share.numerator / share.denominator, granted / 2)
 
 
+UNKNOWN = 0
+"""A size, or a count of tokens, that nothing here can know: no content is empty."""
+
+
 class Measure(Struct, frozen=True, kw_only=True):
     """What may be told of content without showing any of it."""
 
     paths: tuple[str, ...] = ()
     """As the manifest spells them, in order."""
-    size: int = 0
-    """Bytes."""
-    tokens: int = 0
-    """An estimate, unless `counted`."""
+    size: int = UNKNOWN
+    """Bytes; UNKNOWN if any part lies elsewhere."""
+    tokens: int = UNKNOWN
+    """An estimate, unless `counted`; UNKNOWN if any part lies elsewhere and none counted it."""
     counted: bool = False
     """Whether the provider said how many tokens there are."""
     pieces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

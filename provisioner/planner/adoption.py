@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provisioner.model import Adopt, Create, DesiredCache, LiveCache, Plan, Reason
+from provisioner.model import UNKNOWN, Adopt, Create, DesiredCache, LiveCache, Plan, Reason
 from provisioner.planner.scene import Scene
 
 _SHARE, _COUNT = 0.01, 16
@@ -59,7 +59,8 @@ def _of_import(want: DesiredCache, twin: LiveCache) -> Iterator[str]:
         )
     if twin.model != want.model:
         yield f"{want.name}: {_another_model(want, twin)}"
-    if not want.measure.counted and _is_doubtful(want.measure.tokens, twin.tokens):
+    known = want.measure.tokens != UNKNOWN and not want.measure.counted
+    if known and _is_doubtful(want.measure.tokens, twin.tokens):
         yield (
             f"{want.name}: {twin.id} has {twin.tokens:,} tokens where about "
             f"{want.measure.tokens:,} are expected: check that it has this content."

@@ -30,7 +30,7 @@ from provisioner.render.layout import NARROWEST, columns, hang, pad, wrap
 from provisioner.render.money import cost_sentences, cost_text
 from provisioner.render.palette import Palette
 from provisioner.render.side import Tokens
-from provisioner.render.sizes import bytes_text, moment_short, span_text, when
+from provisioner.render.sizes import moment_short, size_text, span_text, when
 from provisioner.render.tenses import live_of, tenses_text, want_of
 from provisioner.render.thresholds import granted_of, settings_of
 from provisioner.render.wording import action, heading, symbol, tone, why
@@ -141,7 +141,7 @@ def _call_text(call: Call, one: Explanation) -> str:
     match one.change:
         case Create(want=want) | Replace(want=want) if call.method == "POST":
             tokens = Tokens(want.measure.tokens, estimated=not want.measure.counted)
-            return f"{words} ({bytes_text(want.measure.size)}, {tokens} tokens)"
+            return f"{words} ({size_text(want.measure.size)}, {tokens} tokens)"
         case _:
             return words
 

@@ -79,11 +79,12 @@ def _sum_of_sides(sides: Sequence[Side]) -> Side | None:
         return None
     sizes = [side.size for side in sides if side.size is not None]
     tokens = [side.tokens for side in sides if side.tokens]
+    sized, counted = len(sizes) == len(sides), len(tokens) == len(sides)
     return replace(
         sides[0],
-        size=sum(sizes) if sizes else None,
+        size=sum(sizes) if sized else None,  # an unknown one absorbs the sum
         tokens=Tokens(sum(one.count for one in tokens), any(one.estimated for one in tokens))
-        if tokens
+        if counted
         else None,
     )
 

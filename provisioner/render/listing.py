@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from msgspec import Struct
 
 from provisioner.cache import Json
-from provisioner.model import LiveCache
+from provisioner.model import UNKNOWN, LiveCache
 from provisioner.model.money import NO_RENT, Rent
 from provisioner.render.escape import json_text, plain
 from provisioner.render.layout import NARROWEST, clip, columns, table, wrap
@@ -175,7 +175,9 @@ def _totals(
 def _caches(group: Sequence[Listed]) -> str:
     plural = "" if len(group) == 1 else "s"
     paid = usd(_rent(group).per_hour, "/h")
-    return f"{len(group)} cache{plural}, {tokens_text(_tokens(group))} tokens, {paid}"
+    tokens = _tokens(group)
+    told = "?" if tokens is None else tokens_text(tokens) if tokens else "0"
+    return f"{len(group)} cache{plural}, {told} tokens, {paid}"
 
 
 def _rent(group: Iterable[Listed]) -> Rent:
@@ -189,8 +191,10 @@ def _rent_words(rent: Rent) -> dict[str, Json]:
     }
 
 
-def _tokens(group: Iterable[Listed]) -> int:
-    return sum(one.live.tokens for one in group)
+def _tokens(group: Sequence[Listed]) -> int | None:
+    """All of a group; None if one has no count that is known, for that absorbs the sum."""
+    counts = [one.live.tokens for one in group]
+    return None if UNKNOWN in counts else sum(counts)
 
 
 def _words(one: Listed, known: Mapping[str, Collection[str]]) -> dict[str, Json]:
@@ -206,6 +210,6 @@ def _words(one: Listed, known: Mapping[str, Collection[str]]) -> dict[str, Json]
         "created_at": moment_text(live.created_at),
         "updated_at": moment_text(live.updated_at),
         "expires_at": moment_text(live.expires_at),
-        "tokens": live.tokens,
+        "tokens": live.tokens or None,
         **_rent_words(one.rent),
     }

@@ -31,7 +31,7 @@ from provisioner.model import (
 from provisioner.model.money import Cost
 from provisioner.render.palette import Tone
 from provisioner.render.side import Side, after, before, gone_at
-from provisioner.render.sizes import bytes_text
+from provisioner.render.sizes import size_text
 from provisioner.render.wording import (
     EDITS,
     HEADINGS,
@@ -112,12 +112,13 @@ class Row(Struct, frozen=True, kw_only=True):
     @property
     def sizes(self) -> str:
         """`812 kB → 830 kB`, or one of them if they read the same."""
-        return _arrow(bytes_text(side.size) for side in self._sides if side.size is not None)
+        return _arrow(size_text(side.size) for side in self._sides if side.holds_content)
 
     @property
     def tokens(self) -> str:
         """`201k → ~205k`, or one of them if they read the same."""
-        return _arrow(str(side.tokens) for side in self._sides if side.tokens is not None)
+        sides = (side for side in self._sides if side.tokens or side.holds_content)
+        return _arrow(str(side.tokens or "?") for side in sides)
 
     @property
     def _sides(self) -> tuple[Side, ...]:

@@ -28,7 +28,7 @@ from provisioner.render.layout import NARROWEST, clip, columns, hang, pad, table
 from provisioner.render.money import usd
 from provisioner.render.palette import Palette, Tone
 from provisioner.render.side import Tokens
-from provisioner.render.sizes import bytes_text, moment_short, span_text
+from provisioner.render.sizes import moment_short, size_text, span_text
 from provisioner.render.wording import word
 
 _HEADER = ("NAME", "PROVIDER", "LEFT", "CHANGED", "TOKENS", "RENT")
@@ -217,7 +217,7 @@ def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, 
     if created:
         yield "created", created
     yield "changed", f"{span_text(now - one.updated_at)} ago"
-    yield "holds", f"{bytes_text(record.measure.size)}, {one.tokens} tokens"
+    yield "holds", f"{size_text(record.measure.size)}, {one.tokens} tokens"
     if one.rent is not None:
         yield "rent", _rent(one.rent)
     yield "content", ", ".join(record.measure.paths)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from provisioner.model import (
+    UNKNOWN,
     Adopt,
     After,
     Annotate,
@@ -54,6 +55,11 @@ class Tokens(Struct, frozen=True):
         return tokens_text(self.count, estimated=self.estimated)
 
 
+def tokens_of(count: int, *, estimated: bool) -> Tokens | None:
+    """*count* as it may be shown; None if it is unknown."""
+    return None if count == UNKNOWN else Tokens(count, estimated)
+
+
 class Side(Struct, frozen=True, kw_only=True):
     """A cache before or after a change; None is what is not known of it."""
 
@@ -66,6 +72,7 @@ class Side(Struct, frozen=True, kw_only=True):
     pieces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Digests, by what the piece is called."""
     size: int | None = None
+    """Bytes; None if they are unknown, or if there is no content to speak of."""
     tokens: Tokens | None = None
     created_at: datetime | None = None
     refresh_at: datetime | None = None
@@ -86,6 +93,11 @@ class Side(Struct, frozen=True, kw_only=True):
             life=self.life,
             settings=self.settings,
         )
+
+    @property
+    def holds_content(self) -> bool:
+        """Whether its content is declared or on record, so that a size is to be told."""
+        return self.digest is not None
 
 
 def before(change: Change) -> Side | None:
@@ -188,7 +200,7 @@ def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None
             return Side(
                 provider=record.provider,
                 model=record.model,
-                tokens=Tokens(live.tokens, estimated=False) if live else None,
+                tokens=tokens_of(live.tokens, estimated=False) if live else None,
                 created_at=live.created_at if live else None,
                 expires_at=live.expires_at if live else record.until,
                 id=record.id,
@@ -201,8 +213,8 @@ def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None
                 life=record.life,
                 paths=record.measure.paths,
                 pieces=record.measure.pieces,
-                size=record.measure.size,
-                tokens=Tokens(record.measure.tokens, estimated=True),
+                size=record.measure.size or None,
+                tokens=tokens_of(record.measure.tokens, estimated=True),
             )
         case RecordedCache():
             count = live.tokens if live else record.measure.tokens
@@ -215,8 +227,8 @@ def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None
                 settings=record.settings,
                 paths=record.measure.paths,
                 pieces=record.measure.pieces,
-                size=record.measure.size,
-                tokens=Tokens(count, estimated=not (live or record.measure.counted)),
+                size=record.measure.size or None,
+                tokens=tokens_of(count, estimated=not (live or record.measure.counted)),
                 created_at=span.created_at,
                 refresh_at=span.refresh_at,
                 expires_at=span.expires_at,
@@ -228,7 +240,7 @@ def _live_side(live: LiveCache) -> Side:
     return Side(
         provider=live.provider,
         model=live.model,
-        tokens=Tokens(live.tokens, estimated=False),
+        tokens=tokens_of(live.tokens, estimated=False),
         created_at=live.created_at,
         expires_at=live.expires_at,
         id=live.id,
@@ -244,7 +256,7 @@ def _want_side(want: Desired, record: Recorded | None, live: LiveCache | None, s
         settings=want.settings if isinstance(want, DesiredCache) else None,
         paths=want.measure.paths,
         pieces=want.measure.pieces,
-        size=want.measure.size,
+        size=want.measure.size or None,
         tokens=_tokens(want, record, live),
         created_at=span.created_at,
         refresh_at=span.refresh_at,
@@ -253,12 +265,12 @@ def _want_side(want: Desired, record: Recorded | None, live: LiveCache | None, s
     )
 
 
-def _tokens(want: Desired, record: Recorded | None, live: LiveCache | None) -> Tokens:
+def _tokens(want: Desired, record: Recorded | None, live: LiveCache | None) -> Tokens | None:
     """The provider's count if it ever counted this very content, else the estimate."""
     match live, record:
         case LiveCache(tokens=count), _:
-            return Tokens(count, estimated=False)
+            return tokens_of(count, estimated=False)
         case None, RecordedCache(digest=want.digest, measure=measure):
-            return Tokens(measure.tokens, estimated=not measure.counted)
+            return tokens_of(measure.tokens, estimated=not measure.counted)
         case _:
-            return Tokens(want.measure.tokens, estimated=not want.measure.counted)
+            return tokens_of(want.measure.tokens, estimated=not want.measure.counted)

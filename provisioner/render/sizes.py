@@ -19,8 +19,19 @@ def bytes_text(size: int) -> str:
     return f"{number} {unit}B"
 
 
+def size_text(size: int | None) -> str:
+    """Spell *size* as `bytes_text` does, or say that it is unknown."""
+    return bytes_text(size) if size else "unknown size"
+
+
 def tokens_text(count: int, *, estimated: bool = False) -> str:
-    """Spell *count* as `842`, `8.1k`, `201k` or `1.2M`; `~` says that it is an estimate."""
+    """
+    Spell *count* as `842`, `8.1k`, `201k` or `1.2M`; `~` says that it is an estimate.
+
+    Zero is a count that is unknown: `?`.
+    """
+    if not count:
+        return "?"
     number, unit = _scaled(count, ("", "k", "M", "G", "T"))
     return f"{'~' if estimated else ''}{number}{unit}"
 

@@ -42,7 +42,7 @@ from provisioner.model.words import life_words, settings_words
 from provisioner.render.escape import plain
 from provisioner.render.layout import columns, fit, pad, wrap
 from provisioner.render.palette import Palette
-from provisioner.render.side import Tokens
+from provisioner.render.side import Tokens, tokens_of
 from provisioner.render.sizes import moment_short
 from provisioner.render.summary import SHORT
 from provisioner.render.wording import word
@@ -185,7 +185,7 @@ def _desired(want: Desired | None) -> Tense | None:
         model=want.model,
         digest=want.digest,
         life=want.life,
-        tokens=Tokens(want.measure.tokens, estimated=not want.measure.counted),
+        tokens=tokens_of(want.measure.tokens, estimated=not want.measure.counted),
     )
     match want:
         case DesiredCache(settings=settings, label=label):
@@ -212,7 +212,7 @@ def _recorded(record: Recorded | RetiringCache | None) -> Tense | None:
                 digest=record.digest,
                 life=record.life,
                 updated_at=record.updated_at,
-                tokens=Tokens(record.measure.tokens, estimated=True),
+                tokens=tokens_of(record.measure.tokens, estimated=True),
             )
         case RecordedCache():
             return Tense(
@@ -224,7 +224,7 @@ def _recorded(record: Recorded | RetiringCache | None) -> Tense | None:
                 created_at=record.created_at,
                 updated_at=record.updated_at,
                 expires_at=record.expires_at,
-                tokens=Tokens(record.measure.tokens, estimated=not record.measure.counted),
+                tokens=tokens_of(record.measure.tokens, estimated=not record.measure.counted),
                 id=record.id,
             )
 
@@ -236,7 +236,7 @@ def _live(live: LiveCache) -> Tense:
         created_at=live.created_at,
         updated_at=live.updated_at,
         expires_at=live.expires_at,
-        tokens=Tokens(live.tokens, estimated=False),
+        tokens=tokens_of(live.tokens, estimated=False),
         id=live.id,
         label=live.label.identity if live.label else None,
     )

@@ -22,7 +22,7 @@ from provisioner.manifest import (
     Unreadable,
     shown,
 )
-from provisioner.model import Desired, Measure
+from provisioner.model import UNKNOWN, Desired, Measure
 from provisioner.resolver.digest import digest_of, part_mark, text_mark
 from provisioner.resolver.kinds import MAX_CONTENT, text_tokens
 from provisioner.resolver.parts import Count, count_part, count_text, read_part
@@ -66,10 +66,12 @@ class Counter:
         marks = [count.mark for count in parts]
         mark = before.mark if before else None
         counts = [*parts, before] if before else parts
-        size = sum([count.size for count in counts])
+        size = sum([count.size or 0 for count in counts])
         if size > MAX_CONTENT:
             self._problems.append(entry.at("content").problem(too_large(size, MAX_CONTENT)))
-        tokens = sum([count.tokens for count in counts]) + text_tokens(size_of(*tools, config))
+        tokens = text_tokens(size_of(*tools, config)) + sum([count.tokens or 0 for count in counts])
+        if any(count.tokens is None for count in counts):
+            size = tokens = UNKNOWN  # what is known of the rest stands for nothing
         digest = digest_of(
             provider=entry.kind,
             model=entry.model,

@@ -44,8 +44,9 @@ class Count(Struct, frozen=True):
     """What a part comes to: its mark in the digest, bytes, and an estimate of its tokens."""
 
     mark: bytes
-    size: int
-    tokens: int
+    size: int | None
+    """None of what lies elsewhere: nothing here can see how large it is."""
+    tokens: int | None
 
 
 def count_part(folder: Folder, spec: PartSpec, provider: str) -> Count:
@@ -57,7 +58,7 @@ def count_part(folder: Folder, spec: PartSpec, provider: str) -> Count:
             _check_type(provider, mime_type)
             if provider != "gemini" and (uri.startswith("gs://") or is_of_files_api(uri)):
                 raise Unreadable(f"is an address that {provider} cannot read; only gemini can")
-            return Count(uri_mark(mime_type, uri), 0, 0)
+            return Count(uri_mark(mime_type, uri), None, None)
         case FileSpec(path):
             return _file_count(folder, path, spec.mime_type, provider)
 

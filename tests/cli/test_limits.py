@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
+
 from tests.cli.stage import GEMINI, LONG, Stage
 
 ENTRIES = [f"c{at}: {{{GEMINI}, content: c{at}.md}}" for at in range(6)]
@@ -130,3 +132,32 @@ def test_without_a_provider(stage: Stage) -> None:
 
     assert plan.status == 3
     assert "Refused: These edits replace 4 of 6 caches" in plan.out
+
+
+ELSEWHERE = (
+    "{uri: 'gs://bucket/atlas.pdf', mime_type: application/pdf}",
+    "{uri: 'https://www.youtube.com/watch?v=x', mime_type: video/mp4}",
+)
+
+
+@pytest.mark.parametrize("uri", ELSEWHERE)
+def test_an_unknown_size(stage: Stage, uri: str) -> None:
+    """A part of unknown size beside a text has no price, and every limit on rent refuses it."""
+    head = f"{HEAD}limits: {{rent_per_hour: 1, rent_total_per_30_days: 100}}\n"
+    book = f"book: {{{GEMINI}, revision: 1, content: [{uri}, {{text: The only source}}]}}"
+    stage.write(book, f"other: {{{GEMINI}, content: a.md}}", head=head, a=LONG)
+
+    told = stage.run("plan", ".")
+    document = stage.run("plan", ".", "--json").json
+
+    assert told.status == 3
+    assert "unknown size, ? tokens" in told.out
+    assert " ".join(told.out.split()).count("is unknown, for book has no price") == 2
+    (after,) = (one["after"] for one in document["changes"] if one["name"] == "book")
+    assert (after["size"], after["tokens"], after["tokens_estimated"]) == (None, None, None)
+    assert document["totals"]["rent_per_hour_after"]["partial"]
+    assert stage.apply().status == 3
+    assert stage.live() == {}
+    for page in ("markdown", "html"):
+        stage.run("plan", ".", "--out", f"{page}={stage.root / page}")
+        assert "unknown size" in (stage.root / page).read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.model import Label
 from provisioner.model.money import NO_PRICE, NO_RENT, Rent
@@ -91,3 +92,12 @@ def test_thousands_of_others_are_sorted_by_name() -> None:
 
     assert text == list_text(many[::-1], known={}, now=AT - HOUR, width=80, colour=False)
     assert len(text.splitlines()) == 5_000 + 5
+
+
+def test_an_unknown_count() -> None:
+    """A cache of which the provider tells no count absorbs the tokens of its group and of all."""
+    unknown = [replace(CACHES[0], live=replace(CACHES[0].live, tokens=0)), *CACHES[1:]]
+    document = json.loads(list_json(unknown, known=KNOWN, now=AT))
+
+    assert document["totals"]["tokens"] is None
+    assert None in [one["tokens"] for one in document["caches"]]

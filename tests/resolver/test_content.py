@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from provisioner.cache import CacheContent, InlinePart, TextPart, UriPart
 from provisioner.errors import ContentChanged
 from provisioner.manifest import Manifest
-from provisioner.model import DesiredCache, Measure
+from provisioner.model import UNKNOWN, DesiredCache, Measure
 from provisioner.resolver import load_and_resolve, read_content
 from tests.builders import NOW
 from tests.stacks import CATALOG, FLASH, complaints, resolved, stack
@@ -23,6 +23,7 @@ FULL = (
     "tool_config: {mode: ANY}, content: [a.md, b.pdf, {text: c}, {uri: 'gs://d', "
     "mime_type: text/csv}]}"
 )
+HERE = FULL.replace(", {uri: 'gs://d', mime_type: text/csv}", "")
 FILES: dict[str, str | bytes] = {
     "s.md": "be kind\r\n",
     "a.md": "a\r\n",
@@ -57,7 +58,7 @@ def test_whole(tmp_path: Path) -> None:
 
 def test_measure(tmp_path: Path) -> None:
     """A measure tells paths, bytes and tokens, and shows neither content nor addresses."""
-    _, want = planned(tmp_path)
+    (want,) = resolved(tmp_path, HERE, files=FILES).desired
 
     assert replace(want.measure, pieces={}) == Measure(
         paths=("a.md", "b.pdf", "s.md", "tools.json"),
@@ -65,6 +66,13 @@ def test_measure(tmp_path: Path) -> None:
         tokens=1 + 258 + 1 + 2 + 9,
         pieces={},
     )
+
+
+def test_an_unknown_part(tmp_path: Path) -> None:
+    """A part that lies elsewhere absorbs the size and the tokens of the whole entry."""
+    _, want = planned(tmp_path)
+
+    assert (want.measure.size, want.measure.tokens) == (UNKNOWN, UNKNOWN)
 
 
 def test_pieces(tmp_path: Path) -> None:
