@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from string import ascii_lowercase
 
@@ -335,7 +335,7 @@ def _note_before(errand: Errand, decision: Decision, held: Held) -> None:
         ledger.note_revision(errand.revision)
 
 
-def _note_after(decision: Decision, held: Held, results: Iterable[Result]) -> None:
+def _note_after(decision: Decision, held: Held, results: Sequence[Result]) -> None:
     """
     Write down which edits rest.
 
@@ -344,14 +344,12 @@ def _note_after(decision: Decision, held: Held, results: Iterable[Result]) -> No
     """
     ledger = held.ledger
     state = ledger.state
-    edited = any(
-        isinstance(result.outcome, Done) and result.change.reason.cause is Cause.EDIT
-        for result in results
-    )
+    ledger.note_rested(rested_by(decision.plan, state.rested))
+    done = [result for result in results if isinstance(result.outcome, Done)]
+    edited = any(result.change.reason.cause is Cause.EDIT for result in done)
     if not (edited or decision.plan.settings):
         ledger.note_revision(decision.state.last_edit)
-    ledger.note_rested(rested_by(decision.plan, state.rested))
-    is_done = all(isinstance(result.outcome, Done) for result in results)
+    is_done = len(done) == len(results) >= len(decision.plan.pending)
     left = decision.wanted.digests - (decision.plan.digests if is_done else frozenset())
     if state.approved and left.isdisjoint(state.approved.digests):
         ledger.note_approved(None)
