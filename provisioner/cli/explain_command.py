@@ -14,7 +14,9 @@ import click
 from provisioner.applier import rehearse
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
+from provisioner.cli.brake import braked
 from provisioner.cli.outputs import with_json
+from provisioner.cli.owners import matter, owners_beside
 from provisioner.cli.place import Place, place_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.read_stack import read_stack
@@ -109,7 +111,7 @@ def command(
         )
         place = place_of(manifest, address=address, emulator=emulator)
         decide, now = await _planner(
-            run.reach, manifest, desired, place, at, accept_scope=accept_scope
+            run.reach, manifest, desired, place, at, address=address, accept_scope=accept_scope
         )
         told = decide(now)
         changes = about(told, name)
@@ -134,16 +136,20 @@ async def _planner(
     place: Place,
     when: datetime | timedelta | None,
     *,
+    address: str | None,
     accept_scope: bool,
 ) -> tuple[Decide, datetime]:
     """What plans for any moment by the local clock, and the moment that is asked for."""
     state = read_state(place.home, stack=manifest.stack)
     seen = await survey(reach, place, desired, state, accept_scope=accept_scope)
     wants = with_counts(desired, remembered(place.home, manifest.stack))
+    owners = owners_beside(
+        manifest.root, manifest.stack, address=address, emulator=place.store is not None
+    )
 
     def decide(at: datetime) -> Plan:
         then = seen.at_local(at)
-        return plan(
+        whole = plan(
             wants,
             state,
             then.live,
@@ -151,7 +157,10 @@ async def _planner(
             now=at,
             ahead=then.ahead,
             renames=manifest.moved,
+            owners=owners() if matter(wants, state, prune=False) else {},
         )
+        rest, _ = braked(whole, state, then, accept_missing=False, accept_scope=accept_scope)
+        return rest
 
     return decide, seen.later(when).at
 

@@ -343,7 +343,7 @@ async def _compare(
         fresh = await count(wants, seen.clients, content_reader(manifest), _doubt)
         remember(place.home, manifest.stack, counts := {**counts, **fresh})
     owners = owners_beside(
-        manifest.path, manifest.stack, address=asked.address, emulator=asked.emulator
+        manifest.root, manifest.stack, address=asked.address, emulator=asked.emulator
     )
     whole = plan(
         with_counts(desired, counts),

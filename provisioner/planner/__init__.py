@@ -30,6 +30,9 @@ No change adopts, retires or deletes what belongs to another stack.
       requested, and the recorded one has run out                   Keep ENDED
     nothing                                                         Create
 
+Where suspiciously many recorded caches of a project are missing together, `brake` turns those
+Create whose reason is MISSING into Blocked.
+
 What is on record under a name that was changed counts as the record of the new one, and a
 label with the old name as one with the new.  A name in `replace` skips the rows of the same
 digest and of twins.

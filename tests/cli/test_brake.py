@@ -50,6 +50,8 @@ def test_a_blind_project(stage: Stage) -> None:
     assert (first.status, soon.status, shown.status) == (3, 3, 3)
     assert "4 of 4 recorded caches" in first.out
     assert "4 of 4 recorded caches" in shown.out
+    explained = stage.run("explain", "c00", "-C", ".").out
+    assert "c00: blocked" in explained
     assert stage.count("create") == 4
     assert stage.handles() == {}
 
