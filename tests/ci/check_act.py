@@ -141,7 +141,7 @@ def test_from_a_pull_request_to_the_schedule(tmp_path: Path, hub: GitHub, projec
     runner.declare("a", "b")
     log = failed(merged(runner))
     assert "exit-status=3" in log, log
-    assert "was approved. Nothing was changed" in log, log
+    assert "Not approved, and left undone" in log, log
     assert "holds no lock" in log, log
     assert caches(project) == [kept]
 
