@@ -9,7 +9,7 @@ short.  In doubt it is a stray, which the next plan names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
@@ -48,10 +48,13 @@ async def last_look(
     state: State,
     record: Callable[[Fact], None],
     warn: Callable[[str], None],
+    *,
+    renew_lock: Callable[[], Awaitable[bool]],
 ) -> None:
     """
     Retire what the creates of *plan* made twice, by the *state* that the run leaves.
 
+    *renew_lock* is asked immediately before each, and nothing is retired once the lock is lost.
     Asks only where an answer was lost.  A failure is a warning: a twin dies by its own ttl.
     """
     for provider, creator in caches.items():
@@ -65,6 +68,8 @@ async def last_look(
         try:
             for seen in await creator.list():
                 if _is_surplus(seen, uncertain, _on_record(state)):
+                    if not await renew_lock():
+                        return
                     name = uncertain[seen.display_name]
                     record(await _retired(seen, name, provider, creator, plan, state))
         except CacheError as error:

@@ -394,7 +394,14 @@ async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> 
                 )
                 if _may_look_back(seen, interruption):
                     await ledger.save()
-                    await last_look(told, seen.clients, ledger.state, ledger.record, tell)
+                    await last_look(
+                        told,
+                        seen.clients,
+                        ledger.state,
+                        ledger.record,
+                        tell,
+                        renew_lock=ledger.renew_lock,
+                    )
         except asyncio.CancelledError:
             if not interruption.is_asked():
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from provisioner.cache import CacheContent, CachedContext
 from provisioner.errors import NetworkError
 from provisioner.model import Fact, Plan, State, Surplus
 from tests.builders import HOUR, NOW, STACK, desired, recorded
-from tests.world import MemoryCaches
+from tests.world import MemoryCaches, held
 
 WANT = desired("a")
 LABEL = str(changed(WANT.label, letters="abcd"))
@@ -42,6 +43,7 @@ class Desk:
     creator: Creator = field(default_factory=lambda: Creator(lambda: NOW))
     facts: list[Fact] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    renew_lock: Callable[[], Awaitable[bool]] = held
 
     def make(self, label: str = LABEL, life: timedelta = 6 * HOUR) -> str:
         made = self.creator.create(CacheContent(), model=WANT.model, label=label, ttl=life)
@@ -52,7 +54,16 @@ class Desk:
         caches = {name: recorded(WANT, id_) for name, id_ in zip("ab", on_record, strict=False)}
         state = State(stack=STACK, caches=caches)
         caches_of = {"gemini": self.creator}
-        asyncio.run(last_look(PLAN, caches_of, state, self.facts.append, self.warnings.append))
+        asyncio.run(
+            last_look(
+                PLAN,
+                caches_of,
+                state,
+                self.facts.append,
+                self.warnings.append,
+                renew_lock=self.renew_lock,
+            )
+        )
         return [fact.retiring.id for fact in self.facts if isinstance(fact, Surplus)]
 
 
@@ -77,6 +88,19 @@ def test_what_is_not_its_own() -> None:
     desk.make(str(changed(WANT.label, letters="zzzz")))
     desk.make(str(WANT.label))
     desk.make("a text by hand")
+
+    assert desk.look(kept) == []
+    assert desk.creator.harmed == set()
+
+
+def test_a_lost_lock() -> None:
+    """A run that has lost its lock leaves a twin to the run that has it."""
+
+    async def lost() -> bool:
+        return False
+
+    desk = Desk(renew_lock=lost)
+    kept, _ = desk.make(), desk.make()
 
     assert desk.look(kept) == []
     assert desk.creator.harmed == set()
