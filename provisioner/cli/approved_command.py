@@ -11,7 +11,7 @@ from provisioner.cli.review import author_option, merged_review
 from provisioner.cli.status import Status
 from provisioner.environment import process_environment
 from provisioner.errors import Refused
-from provisioner.manifest import load_manifest
+from provisioner.manifest import load_frame
 from provisioner.model import Plan
 from provisioner.render.sticky import mark_in, topic_of
 
@@ -36,7 +36,7 @@ def command(stack: Path, *, environment: str | None, author: str | None) -> Stat
       ctxprov approved stacks/support-bot
     """
     console.output_is_the_work()
-    name = load_manifest(stack, environment=environment).stack
+    name = load_frame(stack, environment=environment).stack
     with merged_review(process_environment(), author) as forge:
         marks = [mark for comment in forge.mine() if (mark := mark_in(comment.text))]
     for mark in marks:

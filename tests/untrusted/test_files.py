@@ -91,7 +91,11 @@ def test_a_file_of_the_state(stage: Stage, name: str, kind: str) -> None:
     path = stage.root / "state" / name
     path.parent.mkdir(parents=True)
     KINDS[kind][0](path)
-    for arguments in (("lock", "status"), ("state", "history"), ("plan", ".")):
+    for arguments in (
+        ("lock", "status", "-C", "."),
+        ("state", "history", "-C", "."),
+        ("plan", "."),
+    ):
         stage.run(*arguments)
     applied = stage.apply()
     if name != "demo.history/runs.json":
