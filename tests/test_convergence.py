@@ -23,12 +23,13 @@ from provisioner.model import (
     Create,
     Desired,
     Edit,
+    Reason,
     RecordedCache,
     Settings,
     State,
     Ttl,
 )
-from provisioner.planner import edits
+from provisioner.planner import SECOND_LOOK, edits
 from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
 from tests.builders import HOUR, STACK, annotation, desired
@@ -152,6 +153,24 @@ def test_converges(history: Sequence[Event], manifest: Sequence[Desired]) -> Non
     assert {want.name: want.after for want in manifest} == {
         name: record.after for name, record in world.saved.caches.items()
     }
+    assert world.owned() - set(world.saved.retiring) <= set(world.remote.alive())
+
+
+@given(history=st.lists(_EVENTS, max_size=7), manifest=_MANIFESTS)
+@MANY
+def test_converges_with_a_second_look(
+    history: Sequence[Event], manifest: Sequence[Desired]
+) -> None:
+    """Where much is missing at once, the run after ten more minutes is enough."""
+    world = lived(history)
+
+    first = world.run(manifest, braked=True)
+    world.now += SECOND_LOOK
+    second = world.run(manifest, braked=True)
+
+    assert all(blocked.reason is Reason.MISSING for blocked in first.blocked)
+    assert second.blocked == ()
+    assert world.plan(manifest).pending == ()
     assert world.owned() - set(world.saved.retiring) <= set(world.remote.alive())
 
 

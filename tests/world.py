@@ -28,7 +28,7 @@ from provisioner.model import (
     Result,
     State,
 )
-from provisioner.planner import plan
+from provisioner.planner import brakes, held_back, noted, plan, probing
 from provisioner.state.draft import Draft
 from tests.builders import NOW, STACK
 
@@ -220,16 +220,20 @@ class World:
         prune: bool = False,
         destroy: bool = False,
         replace: Collection[str] = (),
+        braked: bool = False,
         parallelism: int = 1,
     ) -> Plan:
         """
-        Plan and apply once.
+        Plan and apply once; if *braked*, held back where many caches are missing together.
 
         With `save_fails` the state cannot be written.  If the run is killed, the state on
         disk holds the first `saved_facts` facts, or what publishing saved, if that is more.
         """
         told = self.plan(manifest, prune=prune, destroy=destroy, replace=replace)
+        found = brakes(told, self.saved, self.live(), accepted=()) if braked else ()
+        told = held_back(told, found, lambda _: "held back")
         draft = Draft(self.saved)
+        draft.note_disappearances(noted(self.saved, found))
         facts = count(1)
 
         def record(fact: Fact) -> None:
@@ -257,6 +261,7 @@ class World:
                 parallelism=parallelism,
                 stopping=lambda: False,
                 renew_lock=held,
+                probing=probing(found),
             )
 
         self.results.clear()
