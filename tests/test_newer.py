@@ -151,7 +151,7 @@ def test_a_newer_state_says_whose() -> None:
 
 def test_newer_handles_are_left(tmp_path: Path) -> None:
     """Handles that a newer ctxprov published are not written over."""
-    newer = json.dumps({"version": 2, "caches": {}}).encode()
+    newer = json.dumps({**json.loads(HANDLES), "version": 2}).encode()
     (tmp_path / "handles.json").write_bytes(newer)
     with pytest.raises(PublishError, match="Upgrade ctxprov"):
         publish(DiskHome(tmp_path), "handles.json", HANDLES)
