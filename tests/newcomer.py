@@ -61,19 +61,19 @@ class GitHub:
         """Run the commands of a workflow's job; each has to end well."""
         (job,) = yaml.safe_load((EXAMPLES / workflow).read_text())["jobs"].values()
         git(self.machine.parent, "clone", "--quiet", str(self.remote), str(self.machine))
-        told = ""
+        result = ""
         with self.environ.context() as environ:
             environ.chdir(self.machine)
             environ.setenv("CI", "true")
             for step in job["steps"]:
                 if step.get("uses", "").startswith(ACTION):
                     self._set(environ, {**job.get("env", {}), **step.get("env", {})})
-                    words = [*_words(step["with"]), *more]
-                    status = cli.run(words)
-                    told += self.ran()
-                    assert status == 0, f"{words}: {told}"
+                    arguments = [*_arguments(step["with"]), *more]
+                    status = cli.run(arguments)
+                    result += self.ran()
+                    assert status == 0, f"{arguments}: {result}"
         shutil.rmtree(self.machine)
-        return told
+        return result
 
     def apply(self) -> None:
         """What a newcomer's first merge does."""
@@ -90,9 +90,9 @@ class GitHub:
         end = self.now() + span
         while self.now() < end:
             self.now.now += LATE
-            told = self.run("ctxprov-keepalive.yml")
-            assert "No drift" in told
-            assert "Covered until" in told
+            result = self.run("ctxprov-keepalive.yml")
+            assert "No drift" in result
+            assert "Covered until" in result
             assert self.alive() == 1
 
     def alive(self) -> int:
@@ -105,7 +105,7 @@ class GitHub:
             environ.setenv(name, "any" if value.startswith("${{ secrets.") else value)
 
 
-def _words(inputs: Mapping[str, Any]) -> list[str]:
+def _arguments(inputs: Mapping[str, Any]) -> list[str]:
     """The command line that the action makes of its inputs."""
     return [inputs["command"], inputs["stack"], *str(inputs.get("args", "")).split()]
 

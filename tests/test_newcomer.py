@@ -1,4 +1,4 @@
-"""The GitHub example as a newcomer copies it keeps its cache alive, whatever a runner forgets."""
+"""The GitHub example as a newcomer copies it keeps its cache alive on runners that vanish."""
 
 from __future__ import annotations
 

@@ -111,22 +111,22 @@ def command(
 async def _collect(asked: _Asked, key_env: str | None) -> Status:
     async with Reach() as reach:
         client = await reach.client(None, key_env)
-        found, owners = await _ownerless(reach, client, asked)
-        chosen = _chosen(found, owners, asked)
+        ownerless, owners = await _ownerless(reach, client, asked)
+        chosen = _chosen(ownerless, owners, asked)
         if not asked.as_json:
-            _show(chosen or found, asked)
+            _show(chosen or ownerless, asked)
         deleted: Sequence[str] = ()
         if chosen:
             await _ask(len(chosen), asked)
             deleted = await _delete(reach, client, [one.live for one in chosen], asked)
-    _report(found, owners, deleted, asked)
+    _report(ownerless, owners, deleted, asked)
     return Status.FAILED if owners.unclear else Status.OK
 
 
 async def _ownerless(
     reach: Reach, client: GeminiContextCache, asked: _Asked
 ) -> tuple[Sequence[Listed], Owners]:
-    """The live caches whose stack has no state, and what the states said."""
+    """The live caches whose stack has no state, and what the states tell."""
     seen = [(one, LiveCache.of("gemini", one)) for one in await reach.listed(client)]
     owners = await owners_of(_stacks(live for _, live in seen), asked.homes)
     return [
@@ -144,20 +144,20 @@ def _stacks(caches: Iterable[LiveCache]) -> frozenset[str]:
     return frozenset(cache.label.stack for cache in caches if cache.label)
 
 
-def _chosen(found: Sequence[Listed], owners: Owners, asked: _Asked) -> Sequence[Listed]:
-    """What is named of what was found.  Raises if a name means anything else."""
+def _chosen(ownerless: Sequence[Listed], owners: Owners, asked: _Asked) -> Sequence[Listed]:
+    """What is named of what has no owner.  Raises if a name means anything else."""
     for stack in sorted(asked.stacks):
         if stack in owners.unclear:
             raise StateError(f"{stack} is not deleted: {owners.unclear[stack]}")
         if stack in owners.stacks:
             raise Refused(f"{stack} has a state: ctxprov destroy --stack {stack} ends it.")
-    names = {one.stack for one in found} | {one.live.id for one in found}
+    names = {one.stack for one in ownerless} | {one.live.id for one in ownerless}
     if unknown := sorted((asked.stacks | asked.ids) - names):
         raise click.UsageError(
             f"nothing without a state is called {', '.join(unknown)}; ctxprov gc without names "
             "lists what there is."
         )
-    return [one for one in found if one.stack in asked.stacks or one.live.id in asked.ids]
+    return [one for one in ownerless if one.stack in asked.stacks or one.live.id in asked.ids]
 
 
 async def _ask(count: int, asked: _Asked) -> None:
@@ -205,16 +205,18 @@ def _show(caches: Sequence[Listed], asked: _Asked) -> None:
     console.show(text)
 
 
-def _report(found: Sequence[Listed], owners: Owners, deleted: Sequence[str], asked: _Asked) -> None:
-    """Say what became of it, and of what nothing can be said."""
+def _report(
+    ownerless: Sequence[Listed], owners: Owners, deleted: Sequence[str], asked: _Asked
+) -> None:
+    """Say what became of it, and name the stacks that stay unclear."""
     for stack, why in sorted(owners.unclear.items()):
-        tell(f"Error: whether {stack} has a state cannot be told, so its caches stay: {why}")
+        tell(f"Error: whether {stack} has a state is not clear, so its caches stay: {why}")
     if asked.as_json:
-        document = list_document(found, known={}, now=clock.now())
+        document = list_document(ownerless, known={}, now=clock.now())
         document["unreadable"] = dict(owners.unclear)
         document["deleted"] = list(deleted)
         console.document(json_text(document), form="json")
     elif deleted:
         console.say(plain(f"Deleted: {', '.join(deleted)}."))
-    elif found and not (asked.stacks or asked.ids):
+    elif ownerless and not (asked.stacks or asked.ids):
         console.say("Delete with ctxprov gc and --stack NAME or an ID, beside the same --state.")

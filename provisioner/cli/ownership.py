@@ -32,7 +32,7 @@ class Owners(Struct, frozen=True, kw_only=True):
     ids: frozenset[str]
     """On record or retiring in any of them, or given by one to a stack elsewhere."""
     unclear: dict[str, str]
-    """Stacks of which it cannot be told whether they have a state, and why."""
+    """Stacks that may have a state or not, and why."""
 
     def lacks(self, cache: LiveCache) -> bool:
         """Whether *cache* carries the label of a stack that has no state, and no other owner."""
@@ -53,7 +53,7 @@ async def owners_of(
 
     Of those that are *held*, this very run has the locks.
     """
-    found: list[State] = []
+    states: list[State] = []
     unclear: dict[str, str] = {}
     waiting, seen = sorted(set(stacks)), set[str]()
     while waiting:
@@ -66,14 +66,14 @@ async def owners_of(
         except StateError as error:
             unclear[stack] = str(error)
             continue
-        states = [state for state in answers if state]
-        found += states
+        there = [state for state in answers if state]
+        states += there
         waiting += (
-            other for state in states for other in (state.moved_to, *state.given.values()) if other
+            other for state in there for other in (state.moved_to, *state.given.values()) if other
         )
     return Owners(
-        stacks=frozenset(state.stack for state in found if not state.moved_to),
-        ids=frozenset(id_ for state in found for id_ in _ids(state)),
+        stacks=frozenset(state.stack for state in states if not state.moved_to),
+        ids=frozenset(id_ for state in states for id_ in _ids(state)),
         unclear=unclear,
     )
 
@@ -82,15 +82,15 @@ async def _state(home: Home, stack: str, *, is_held: bool) -> State | None:
     """
     The state of *stack* at *home*; None if it is absent and no run is about to write it.
 
-    Raises StateError if that cannot be told.
+    Raises StateError if that is not clear.
     """
     name = state_name(stack)
-    found = await asyncio.to_thread(home.read, name)
-    if found is None and not is_held:
-        found = await _absence(home, name)
-    if found is None:
+    file = await asyncio.to_thread(home.read, name)
+    if file is None and not is_held:
+        file = await _absence(home, name)
+    if file is None:
         return None
-    return state_of(found, where=home.where(name), stack=stack, moved=True)
+    return state_of(file, where=home.where(name), stack=stack, moved=True)
 
 
 async def _absence(home: Home, name: str) -> Found | None:

@@ -58,8 +58,8 @@ def is_undeclared(folder: Path, environment: str | None) -> bool:
     """Whether *folder* has no stack, or one that can be read and has no such environment."""
     if not (folder / "ctxprov.yaml").exists():
         return not folder.is_file()
-    if known := environments_of(folder):
-        return environment not in known
+    if environments := environments_of(folder):
+        return environment not in environments
     try:
         load_frame(folder)
     except ManifestError:
@@ -93,7 +93,7 @@ def leftover_at(
         if draft.manifest is None:
             raise CtxprovError(
                 f"At the merge base with {ref} ({base.commit[:12]}) the stack has errors, so what "
-                f"it leaves alive cannot be told: {draft.problems[0].sentence}"
+                f"it leaves alive is unclear: {draft.problems[0].sentence}"
             )
         old = draft.manifest
         if old.stack == successor or _is_declared(old.stack, environment, git, stacks):

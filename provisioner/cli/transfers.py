@@ -34,7 +34,7 @@ class Side(Struct, frozen=True, kw_only=True):
         return self.home.where(state_name(self.stack))
 
     def parse(self, found: Found | None) -> State:
-        """What was found, also if that stack has another name now."""
+        """What was read, also if that stack has another name now."""
         return state_of(found, where=self.where, stack=self.stack, moved=True)
 
 

@@ -46,13 +46,13 @@ def homes_of(
     if address and not emulator:
         return [home_at(address) for _ in stacks]
     frames = [_frame(folder, stack) for stack in stacks]
-    known = [one for one in frames if one]
-    if not known:
+    declared = [one for one in frames if one]
+    if not declared:
         raise Refused(
             f"{folder} declares neither {' nor '.join(stacks)}: name the stack's folder with -C, "
             "or the place of the state with --state."
         )
-    return [place_of(one or known[0], address=address, emulator=emulator).home for one in frames]
+    return [place_of(one or declared[0], address=address, emulator=emulator).home for one in frames]
 
 
 def keys_of(state: State, given: Mapping[str, str]) -> Mapping[str, str | None]:
@@ -68,16 +68,16 @@ def keys_of(state: State, given: Mapping[str, str]) -> Mapping[str, str | None]:
         for name, variable in settings.items()
         if variable is None or _VARIABLE.fullmatch(variable)
     }
-    found = {"gemini": None, **recorded, **given}
+    variables = {"gemini": None, **recorded, **given}
     records = (*state.caches.values(), *state.retiring.values())
     needed = {one.provider for one in records if isinstance(one, RecordedCache | RetiringCache)}
-    if missing := sorted(needed - found.keys()):
+    if missing := sorted(needed - variables.keys()):
         options = " ".join(f"--key-env {name}=VARIABLE" for name in missing)
         raise Refused(
             f"The state of {state.stack} has caches of {', '.join(missing)}: say which variable "
             f"has the key of that project with {options}. Nothing was changed."
         )
-    return found
+    return variables
 
 
 def key_env(

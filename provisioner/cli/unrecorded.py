@@ -1,7 +1,7 @@
 """
 What it means that nothing is on record: nothing was applied yet, or the state was lost.
 
-Decides what is said of it and with which status.  An absent state is never health: a runner
+Decides the sentence and the status for it.  An absent state is never health: a runner
 that vanished may have taken the state along, and then every cache goes cold in silence.
 """
 
@@ -26,7 +26,7 @@ _ELSEWHERE = (
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """What is to be said of a stack with nothing on record, and the status that goes with it."""
+    """The sentence for a stack with nothing on record, and the status that goes with it."""
 
     sentence: str
     status: Status

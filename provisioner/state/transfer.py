@@ -79,7 +79,7 @@ def given_cache(
 
 
 def moved_away(state: State) -> StackMoved:
-    """The refusal of whatever is asked of a stack that has another name now."""
+    """The refusal of every run of a stack that has another name now."""
     return StackMoved(
         f"The stack {state.stack} was renamed: it is {state.moved_to} now, and so is its state. "
         "Nothing was changed. Write that name into the manifest; or take the old one back with "

@@ -27,9 +27,9 @@ def test_labels_alive_with_nothing_on_record(stage: Stage) -> None:
 
     for command in ("keepalive", "next"):
         listed = stage.count("list")
-        told = stage.run(command, ".")
-        assert told.status == 1
-        assert f"{COLD} Yet 1 live cache carries the label of demo" in told.out
+        result = stage.run(command, ".")
+        assert result.status == 1
+        assert f"{COLD} Yet 1 live cache carries the label of demo" in result.out
         assert stage.count("list") == listed + 1
     drift = stage.run("drift", ".")
     assert drift.status == 2
@@ -50,21 +50,21 @@ def test_never_applied(
     stage.write(A, a=LONG)
     monkeypatch.setenv("CI", ci)
 
-    told = stage.run(command, ".")
+    result = stage.run(command, ".")
 
-    assert told.status == status
-    assert COLD in told.out
-    assert ("--state git+branch:ctxprov-state" in told.out) == bool(ci)
-    assert "as declared" not in told.out
+    assert result.status == status
+    assert COLD in result.out
+    assert ("--state git+branch:ctxprov-state" in result.out) == bool(ci)
+    assert "as declared" not in result.out
 
 
 def test_drift_with_nothing_at_all(stage: Stage) -> None:
     """Without a record and without a labelled cache, drift claims no comparison."""
     stage.write(A, a=LONG)
-    told = stage.run("drift", ".")
+    result = stage.run("drift", ".")
 
-    assert told.status == 0
-    assert told.out == "Nothing is on record of demo, and no live cache carries its label.\n"
+    assert result.status == 0
+    assert result.out == "Nothing is on record of demo, and no live cache carries its label.\n"
 
 
 @pytest.mark.parametrize("command", ["apply", "destroy"])
@@ -74,9 +74,9 @@ def test_prune_finds_what_a_killed_first_apply_left(stage: Stage, command: str) 
     stage.write()
     more = ["--allow-empty"] if command == "apply" else []
 
-    told = stage.run(command, ".", "--prune", "--auto-approve", *more)
+    result = stage.run(command, ".", "--prune", "--auto-approve", *more)
 
-    assert told.status == 0
+    assert result.status == 0
     assert stage.live() == {}
 
 
@@ -98,10 +98,10 @@ def test_apply_in_ci_with_a_folder(stage: Stage, monkeypatch: pytest.MonkeyPatch
     stage.write(A, a=LONG)
     monkeypatch.setenv("CI", ci)
 
-    told = stage.apply()
+    result = stage.apply()
 
-    assert told.status == 0
-    assert ("warning: CI is set and the state is the file" in told.err) == bool(ci)
+    assert result.status == 0
+    assert ("warning: CI is set and the state is the file" in result.err) == bool(ci)
 
 
 PROJECTS = "providers: {eu: {type: gemini, key_env: GEMINI_API_KEY_EU}}\n"
@@ -143,14 +143,14 @@ def test_a_state_out_of_reach(stage: Stage, server: States, status: int) -> None
     assert str(status) in plan.err
     assert len(json.loads((stage.root / "plan.json").read_text())["changes"]) == 1
     for command in ("drift", "next", "show"):
-        words = [command, *(["-C"] if command == "show" else []), "."]
-        told = stage.run(*words)
-        assert told.status == 1
-        assert str(status) in told.err
+        arguments = [command, *(["-C"] if command == "show" else []), "."]
+        result = stage.run(*arguments)
+        assert result.status == 1
+        assert str(status) in result.err
 
 
 def test_a_lock_shows_that_a_404_is_an_absent_state(stage: Stage, server: States) -> None:
-    """The first apply goes through: whoever may lock a state has the right address."""
+    """The first apply goes through: a lock shows that the address is right."""
     stage.write(A, a=LONG)
     assert stage.run("plan", ".").status == 1
 

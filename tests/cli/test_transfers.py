@@ -28,9 +28,9 @@ def test_a_stack_gets_another_name(stage: Stage) -> None:
     assert stage.run("state", "rename-stack", "demo", "desk", "-C", ".").status == 0
 
     for command in ("plan", "apply", "keepalive", "drift", "next", "destroy"):
-        told = stage.run(command, ".")
-        assert told.status == 3
-        assert "it is desk now" in told.err
+        result = stage.run(command, ".")
+        assert result.status == 3
+        assert "it is desk now" in result.err
     stage.write(A, a=LONG, head=DESK)
     assert stage.changes() == {"a": ("keep", "current")}
     assert stage.apply("--prune").status == 0
@@ -46,9 +46,9 @@ def test_an_environment_gets_another_name(stage: Stage) -> None:
     assert stage.apply("--env", "blue").status == 0
     stage.write(A, a=LONG, head=head.replace("blue", "green"))
 
-    told = stage.run("state", "rename-stack", "demo.blue", "demo.green", "-C", ".")
+    result = stage.run("state", "rename-stack", "demo.blue", "demo.green", "-C", ".")
 
-    assert told.status == 0
+    assert result.status == 0
     assert stage.changes("--env", "green") == {"a": ("keep", "current")}
     assert stage.run("state", "rename-stack", "x", "y", "-C", ".").status == 3
     assert stage.run("state", "rename-stack", "demo/../x", "y", "-C", ".").status == 64
@@ -100,7 +100,7 @@ def test_what_was_given_away_is_not_adopted_again(stage: Stage, two: tuple[Path,
     assert {c["name"]: c["action"] for c in plan["changes"]} == {"a": "create", "b": "keep"}
 
 
-def run_until_second_save(words: list[str], states: States) -> None:
+def run_until_second_save(arguments: list[str], states: States) -> None:
     """Run a command in a process of its own, and kill it as its second state arrives."""
     saves: list[str] = []
     process: list[subprocess.Popen[bytes]] = []
@@ -117,7 +117,7 @@ def run_until_second_save(words: list[str], states: States) -> None:
 
     states.before = kill
     environ = {**os.environ, "CTXPROV_STATE": f"{states.url}/states"}
-    process.append(subprocess.Popen([sys.executable, "-m", "provisioner", *words], env=environ))
+    process.append(subprocess.Popen([sys.executable, "-m", "provisioner", *arguments], env=environ))
     assert process[0].wait() == -signal.SIGKILL
     assert len(saves) == 2
     states.before = lambda _: None
@@ -132,17 +132,17 @@ def test_killed_between_the_two_saves(
     with terraform_server() as states:
         monkeypatch.setenv("CTXPROV_STATE", f"{states.url}/states")
         assert stage.run("apply", str(one), "--auto-approve").status == 0
-        words = {
+        arguments = {
             "rename-stack": ["state", "rename-stack", "one", "other", "-C", str(one)],
             "mv": ["state", "mv", "a", "--to-stack", str(other), "-C", str(one)],
         }[verb]
-        run_until_second_save(words, states)
+        run_until_second_save(arguments, states)
         states.locks.clear()
         declare(other, A, B) if verb == "rename-stack" else declare(other, A)
         assert stage.run("keepalive", str(one)).status == 0
 
-        assert stage.run(*words).status == 0
-        assert stage.run(*words).out.startswith("It is so already")
+        assert stage.run(*arguments).status == 0
+        assert stage.run(*arguments).out.startswith("It is so already")
         assert stage.run("plan", str(other), "--detailed-exitcode").status == 0
         old = stage.run("drift", str(one))
         assert old.status == (3 if verb == "rename-stack" else 0)

@@ -47,15 +47,22 @@ def test_a_stack_is_destroyed_without_its_manifest(stage: Stage) -> None:
     stage.write(A, PROTECTED, a=LONG)
     stage.apply()
     (stage.root / "ctxprov.yaml").unlink()
-    words = ["destroy", "--stack", "demo", "--state", str(stage.root / "state"), "--auto-approve"]
+    arguments = [
+        "destroy",
+        "--stack",
+        "demo",
+        "--state",
+        str(stage.root / "state"),
+        "--auto-approve",
+    ]
 
-    told = stage.run(*words)
+    result = stage.run(*arguments)
 
-    assert told.status == 3
-    assert "The handles that demo published" in told.err
+    assert result.status == 3
+    assert "The handles that demo published" in result.err
     assert [one["name"] for one in stage.live().values()] == ["b"]
     stage.state_file.unlink()
-    assert stage.run(*words, "--prune").status == 0
+    assert stage.run(*arguments, "--prune").status == 0
     assert stage.live() == {}
 
 
@@ -68,17 +75,24 @@ def test_named_projects_need_their_key(stage: Stage, monkeypatch: pytest.MonkeyP
     raw = stage.state()
     raw.pop("stack_settings", None)
     stage.state_file.write_text(json.dumps(raw))
-    words = ["destroy", "--stack", "demo", "--state", str(stage.root / "state"), "--auto-approve"]
+    arguments = [
+        "destroy",
+        "--stack",
+        "demo",
+        "--state",
+        str(stage.root / "state"),
+        "--auto-approve",
+    ]
 
-    refused = stage.run(*words)
+    refused = stage.run(*arguments)
     assert refused.status == 3
     assert "--key-env eu=VARIABLE" in refused.err
-    assert stage.run(*words, "--key-env", "eu=GEMINI_API_KEY_EU").status == 0
+    assert stage.run(*arguments, "--key-env", "eu=GEMINI_API_KEY_EU").status == 0
     assert stage.state()["caches"] == {}
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["--stack", "demo"],
         ["--stack", "../demo", "--state", "state"],
@@ -87,9 +101,9 @@ def test_named_projects_need_their_key(stage: Stage, monkeypatch: pytest.MonkeyP
         ["--stack", "demo", "--state", "state", "--key-env", "eu"],
     ],
 )
-def test_wrong_usage(stage: Stage, words: list[str]) -> None:
+def test_wrong_usage(stage: Stage, arguments: list[str]) -> None:
     """A name goes with an address, and with nothing that names a stack besides."""
-    assert stage.run("destroy", *words).status == 64
+    assert stage.run("destroy", *arguments).status == 64
 
 
 @pytest.fixture
@@ -102,9 +116,11 @@ def three(stage: Stage) -> str:
         (folder / "ctxprov.yaml").write_text(
             f"version: 1\nstack: {stack}\nstate: ../state\ncaches:\n  {A}\n"
         )
-    words = [str(stage.root / stack) for stack in ("one", "two", "three")]
+    arguments = [str(stage.root / stack) for stack in ("one", "two", "three")]
     assert (
-        stage.run("apply", *words, "--auto-approve", "--state", str(stage.root / "state")).status
+        stage.run(
+            "apply", *arguments, "--auto-approve", "--state", str(stage.root / "state")
+        ).status
         == 0
     )
     (stage.root / "state" / "two.json").unlink()
@@ -117,18 +133,18 @@ def stacks_alive(stage: Stage) -> list[str]:
 
 def test_what_no_state_knows(stage: Stage, three: str) -> None:
     """gc lists it with age and rent, and deletes it once it is named and approved."""
-    told = stage.run("gc", "--state", three)
-    assert told.status == 0
-    assert "two (1 cache" in told.out
-    assert "one (" not in told.out
+    result = stage.run("gc", "--state", three)
+    assert result.status == 0
+    assert "two (1 cache" in result.out
+    assert "one (" not in result.out
     document = stage.run("gc", "--state", three, "--json").json
     (cache,) = document["caches"]
-    assert (cache["stack"], cache["id"] in told.out) == ("two", True)
+    assert (cache["stack"], cache["id"] in result.out) == ("two", True)
     assert document["unreadable"] == {}
 
     assert stage.run("gc", "--state", three, "--stack", "two").status == 3
     assert stage.run("gc", "--state", three, "--stack", "one", "--auto-approve").status == 3
-    assert stage.run("gc", "--state", three, "--stack", "nobody").status == 64
+    assert stage.run("gc", "--state", three, "--stack", "absent").status == 64
     assert stacks_alive(stage) == ["one", "three", "two"]
     done = stage.run("gc", "--state", three, cache["id"], "--auto-approve", "--json")
     assert (done.status, done.json["deleted"]) == (0, [cache["id"]])
@@ -139,11 +155,11 @@ def test_a_state_that_cannot_be_read(stage: Stage, three: str) -> None:
     """An unreadable state is not absent: its caches stay, and the exit status is 1."""
     (stage.root / "state" / "three.json").write_text("{")
 
-    told = stage.run("gc", "--state", three, "--json")
+    result = stage.run("gc", "--state", three, "--json")
 
-    assert told.status == 1
-    assert [one["stack"] for one in told.json["caches"]] == ["two"]
-    assert list(told.json["unreadable"]) == ["three"]
+    assert result.status == 1
+    assert [one["stack"] for one in result.json["caches"]] == ["two"]
+    assert list(result.json["unreadable"]) == ["three"]
     assert stage.run("gc", "--state", three, "--stack", "three", "--auto-approve").status == 1
     assert stage.count("delete") == 0
 
@@ -176,9 +192,9 @@ def test_absent_by_its_lock(stage: Stage, monkeypatch: pytest.MonkeyPatch, statu
         monkeypatch.setenv("TF_HTTP_RETRY_MAX", "0")
         if status == 403:
             states.before = lambda _: (403, b"", {})
-        told = stage.run("gc", "--json")
-        assert told.status == (1 if status == 403 else 0)
-        assert len(told.json["caches"]) == (0 if status == 403 else 1)
+        result = stage.run("gc", "--json")
+        assert result.status == (1 if status == 403 else 0)
+        assert len(result.json["caches"]) == (0 if status == 403 else 1)
         assert states.locks == {}
         if status == 404:
             assert stage.run("gc", "--stack", "demo", "--auto-approve").status == 0
