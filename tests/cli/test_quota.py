@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from starlette.responses import Response
@@ -93,3 +94,26 @@ def test_a_plan_lists_while_it_reads(stage: Stage) -> None:
     assert stage.run("plan", ".").status == 0
 
     assert stage.count("list") == 1
+
+
+@pytest.mark.heavy
+def test_what_comes_due_while_a_create_waits(stage: Stage) -> None:
+    """A run that outlasts its plan lists again and refreshes before the create that waited."""
+    stage.write(A, a=LONG)
+    assert stage.apply().status == 0
+    stage.ahead = timedelta(hours=8) - timedelta(seconds=5)
+    stage.write(A, f"b: {{{GEMINI}, content: [a.md, {{text: b}}]}}", a=LONG)
+    calls: list[str] = []
+
+    async def waiting(call: Call, carry_out: CarryOut) -> Response:
+        calls.append(str(call.operation))
+        if calls.count("create") == 1 and call.operation == "create":
+            headers = {"retry-after": "6"}
+            return Response('{"error": {"message": "slow down"}}', 429, headers=headers)
+        return await carry_out()
+
+    stage.around = waiting
+
+    assert stage.apply().status == 0
+    assert calls.index("patch") < len(calls) - 1 - calls[::-1].index("create")
+    assert set(stage.live()) == {record["id"] for record in stage.state()["caches"].values()}
