@@ -209,7 +209,7 @@ def test_a_client_is_not_pickled() -> None:
 
 
 def test_every_error_has_a_message() -> None:
-    """Whatever is raised says as `message` what str() says."""
+    """Every error has as `message` what str() gives."""
     with emulated() as world, pytest.raises(CacheError) as failed:
         told(world.cache(), lambda cache: cache.extend(GeminiHandle("cachedContents/nobody")))
 
@@ -218,7 +218,7 @@ def test_every_error_has_a_message() -> None:
 
 
 def test_retry_after_travels() -> None:
-    """An error says when to come back, if the server said so."""
+    """An error carries when to come back, if the server gave that."""
     error = provisioner.NetworkError("slow down", retry_after=timedelta(seconds=90))
 
     assert pickle.loads(pickle.dumps(error)).retry_after == timedelta(seconds=90)  # noqa: S301

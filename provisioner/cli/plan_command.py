@@ -318,13 +318,13 @@ def _edits_alone(
 ) -> Plan:
     """What differs between the manifest and the record, as if all of that were alive."""
     stack, counts = manifest.stack, remembered(place.home, manifest.stack)
-    known, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
-    known = replace(known, rested=state.rested)
+    applied, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
+    applied = replace(applied, rested=state.rested)
     wants = with_counts(desired, counts)
-    found = plan(wants, known, live, stack=stack, now=now, renames=manifest.moved)
-    edits = tuple(change for change in found.changes if change.reason.cause is Cause.EDIT)
+    whole = plan(wants, applied, live, stack=stack, now=now, renames=manifest.moved)
+    edits = tuple(change for change in whole.changes if change.reason.cause is Cause.EDIT)
     settings = setting_edits(state.stack_settings, manifest.settings)
-    return replace(found, changes=edits, settings=settings)
+    return replace(whole, changes=edits, settings=settings)
 
 
 async def _compare(

@@ -69,17 +69,17 @@ def result_line(result: Result, *, colour: bool, shown: dict[str, str]) -> str:
     """
     One line, without its end: `+ manual: created`, `! manual: create failed: …`.
 
-    *shown* holds the words of earlier failures with the name that they were shown for, and
-    gains these: a failure like an earlier one is `! faq: create failed: as manual`.
+    *shown* maps the text of each earlier failure to the name that it was shown for, and
+    gains this one: a failure like an earlier one is `! faq: create failed: as manual`.
     """
     end = ending(result)
-    words = end.words
+    text = end.words
     if end.fate != "done":
         first = shown.setdefault(end.words, end.name)
         why = end.words if first == end.name else f"as {first}"
-        words = f"{end.action} {end.fate}: {why}"
+        text = f"{end.action} {end.fate}: {why}"
     mark = Palette(colour).paint(end.symbol, end.tone)
-    return f"{mark} {plain(end.name)}: {plain(words)}"
+    return f"{mark} {plain(end.name)}: {plain(text)}"
 
 
 def result_text(results: Iterable[Result], *, width: int, colour: bool) -> str:

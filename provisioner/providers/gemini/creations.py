@@ -111,10 +111,10 @@ class Creations:
         try:
             made = await self._line.persist(lambda: self._attempt(creation))
         except CacheError as error:
-            found = None if creation.is_blind else await self._last_look(creation, error)
-            if not found:
+            late = None if creation.is_blind else await self._last_look(creation, error)
+            if not late:
                 raise error if creation.is_blind else of_creation(error) from error.__cause__
-            made = found
+            made = late
         return self._acquaintances.claim(made)
 
     async def _attempt(self, creation: _Creation) -> CachedContext:
@@ -124,9 +124,9 @@ class Creations:
                 await creation.before()
                 permit.begin()
             if creation.lost or creation.looks_first:
-                if found := await self._look(creation):
+                if made := await self._look(creation):
                     permit.unused()
-                    return found
+                    return made
                 permit.begin()
             return await self._send(creation, permit)
 
@@ -163,12 +163,12 @@ class Creations:
             creation.is_blind = True
             why = f"and the caches cannot be listed: {error}"
             raise _unknown(creation.lost, why) from error
-        if found := creation.search(caches, server_now):
+        if made := creation.search(caches, server_now):
             self._answered(creation.label)
-        return found
+        return made
 
     async def _last_look(self, creation: _Creation, error: CacheError) -> CachedContext | None:
-        """After the last try, if its outcome is unknown and nothing else is known either."""
+        """Look once more after the last try, if the outcome of any is unknown."""
         if creation.lost is None:
             return None
         if isinstance(error, Interrupted):
@@ -211,6 +211,6 @@ def _context(answer: Answer) -> CachedContext:
 
 
 def _retrieved(task: asyncio.Task[CachedContext]) -> None:
-    """The failure of a create that nobody waits for any more is no news."""
+    """Take note of a failure that no caller waits for any more, so that asyncio logs nothing."""
     if not task.cancelled():
         task.exception()

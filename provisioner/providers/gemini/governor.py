@@ -36,7 +36,7 @@ class Verb(StrEnum):
 
 
 class Stopped(Exception):
-    """The run is ending: whoever waited does not send."""
+    """The run is ending: what waited is not sent."""
 
 
 class OutOfPatience(Exception):
@@ -114,7 +114,7 @@ class Governor:
     @asynccontextmanager
     async def permit(self, verb: Verb, *, patience: timedelta) -> AsyncIterator[Permit]:
         """
-        Wait until a request of this *verb* may go out; its outcome is said on the permit.
+        Wait until a request of this *verb* may go out; its outcome is noted on the permit.
 
         Raises OutOfPatience after *patience* without a success, and Stopped.
         """

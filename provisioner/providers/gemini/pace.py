@@ -54,7 +54,7 @@ class Pace(Struct, kw_only=True):
     _is_firm: bool = False
     """Whether our own requests of a whole minute stand behind the limit."""
     _gap: float = 0.0
-    """Seconds between two starts, where the server said how many."""
+    """Seconds between two starts, where the server gave them."""
     _accepted: int = 0
     """Successes of requests that started after the limit was learned."""
     _refusals: int = 0
@@ -150,7 +150,7 @@ class Pace(Struct, kw_only=True):
         return sum(start > moment for start in self._starts)
 
     def is_doubtful(self, now: float) -> bool:
-        """Finding out may cost one refusal in forty, or in twenty where little is sure."""
+        """A probe may cost one refusal in forty, or in twenty where the limit is uncertain."""
         accepted, age = self._accepted, now - self._learned_at
         if self._is_firm:
             return accepted >= 40 * self._price or (

@@ -92,7 +92,7 @@ def test_pages_without_an_end() -> None:
 
 
 def test_odd_entries_are_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """Entries of others that cannot be read are told of in one warning for all pages."""
+    """Entries of others that cannot be read cost one warning for all pages."""
     odd = {"name": "cachedContents/\x1b[31m"}
     first, second = _page("a", token="1"), _page("b")
     first["cachedContents"].append(odd)

@@ -54,10 +54,10 @@ def story(
     *,
     max_wait: timedelta = 15 * MINUTES,
 ) -> tuple[T, float]:
-    async def told() -> T:
+    async def telling() -> T:
         return await tell(GeminiContextCache(KEY, HOST, transport=transport, max_wait=max_wait))
 
-    return in_virtual_time(told)
+    return in_virtual_time(telling)
 
 
 def test_a_refused_create_holds_creates_alone() -> None:
@@ -188,27 +188,27 @@ def test_who_gives_up_does_not_begin_again() -> None:
     sent, transport = refusing("POST")
 
     async def tell(cache: GeminiContextCache) -> list[str]:
-        queue, said = iter(range(100)), []
+        queue, messages = iter(range(100)), list[str]()
 
         async def work() -> None:
             for _ in queue:
                 with pytest.raises(CacheCreationFailed) as failed:
                     await cache.create("x", label="mine")
-                said.append(failed.value.message)
+                messages.append(failed.value.message)
 
         await asyncio.gather(*(work() for _ in range(8)))
-        return said
+        return messages
 
-    said, seconds = story(transport, tell)
+    messages, seconds = story(transport, tell)
 
-    assert len(said) == 100
-    assert len(set(said)) == 1
+    assert len(messages) == 100
+    assert len(set(messages)) == 1
     assert seconds <= 15 * 60
     assert len(sent) < 50
 
 
-def test_nobody_waits_for_an_hour() -> None:
-    """A server that asks for more than all patience is told of at once, with its hint."""
+def test_no_call_waits_for_an_hour() -> None:
+    """A server that asks for more than all patience is an error at once, with its hint."""
     sent, transport = refusing("GET", hint="3600")
 
     async def tell(cache: GeminiContextCache) -> CacheError:
@@ -246,7 +246,7 @@ def test_what_waiting_cannot_cure(message: str) -> None:
 
 
 def test_a_wait_ends_when_the_run_does() -> None:
-    """Whoever waits for a quota is let go at once when the run ends; nothing more is sent."""
+    """When the run ends, every wait for a quota ends at once, and nothing more is sent."""
     sent, transport = refusing("POST")
 
     async def tell(cache: GeminiContextCache) -> int:

@@ -169,7 +169,7 @@ async def _dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 def test_a_request_has_a_deadline_as_a_whole() -> None:
-    """A server that drips a byte now and then holds nobody longer than one that is silent."""
+    """A server that drips a byte now and then ends a request no later than a silent one."""
 
     async def story() -> float:
         async with (

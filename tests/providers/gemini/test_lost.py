@@ -38,7 +38,7 @@ def found(*caches: CachedContext, sent: Sent = SENT, late: timedelta = 2 * SECON
 
 
 def test_ours() -> None:
-    """A cache with our label, made since we asked, is of our making, whatever model it reports."""
+    """A cache with our label, made since we asked, is of our making, also under another model."""
     assert found(OURS) == "cachedContents/ours"
     assert found(replace(OURS, model="another")) == "cachedContents/ours"
 

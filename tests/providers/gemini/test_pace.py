@@ -80,7 +80,7 @@ def test_no_more_than_learned(events: list[tuple[float, str, float | None]]) -> 
 
 @given(EVENTS)
 def test_every_wait_ends(events: list[tuple[float, str, float | None]]) -> None:
-    """Whatever happened, once all requests have ended the next may start at a finite time."""
+    """Once all requests have ended, the next one may start at a finite time."""
     pace, now = Pace(), 0.0
     tickets: list[int] = []
     for step, event, hint in events:
