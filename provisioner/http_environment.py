@@ -22,7 +22,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _PORTS = 65_535
 _ENOUGH = 4 * 1024 * 1024
-"""Bytes of a file of certificates in which the first is to be found."""
+"""Bytes of a file of certificates in which the first must stand."""
 
 
 def environment_fault(environ: Mapping[str, str]) -> str | None:
@@ -106,5 +106,5 @@ def _is_name(host: str) -> bool:
 
 
 def _without_password(text: str) -> str:
-    scheme, found, rest = text.rpartition("://")
-    return f"{scheme}{found}{'***@' if '@' in rest else ''}{rest.rpartition('@')[2]}"
+    scheme, mark, rest = text.rpartition("://")
+    return f"{scheme}{mark}{'***@' if '@' in rest else ''}{rest.rpartition('@')[2]}"

@@ -52,6 +52,6 @@ def test_what_breaks_off() -> None:
 
 def test_newer() -> None:
     """A newer document names the version that wrote it, if it says so, and asks for an upgrade."""
-    told = newer("state/demo.json", "it has the key x", by="9.1.0")
-    assert "was written by a newer ctxprov 9.1.0: it has the key x" in told
-    assert told.endswith("Upgrade ctxprov; nothing has been changed.")
+    sentence = newer("state/demo.json", "it has the key x", by="9.1.0")
+    assert "was written by a newer ctxprov 9.1.0: it has the key x" in sentence
+    assert sentence.endswith("Upgrade ctxprov; nothing has been changed.")

@@ -46,12 +46,12 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-@pytest.mark.parametrize(("environ", "said"), FAULTS)
-def test_named(environ: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(("environ", "message"), FAULTS)
+def test_named(environ: dict[str, str], message: str) -> None:
     """The variable, its value and what to do; never the password of a proxy."""
     fault = environment_fault(environ)
     assert fault
-    assert said in fault
+    assert message in fault
     assert "secret" not in fault
 
 

@@ -161,7 +161,7 @@ def test_newer_handles_are_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("name", READERS)
 def test_another_encoding(name: str, encoding: str) -> None:
-    """What a shell or an editor encoded again says what it said before."""
+    """What a shell or an editor encoded again says what it message before."""
     raw, read = READERS[name]
     assert read(raw.decode().encode(encoding)) == read(raw)
 
@@ -187,18 +187,18 @@ def test_models(tmp_path: Path, encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "message"),
     [
         ({"version": 2, "models": 1}, "was written by a newer ctxprov: its version is 2"),
         ({"version": 1, "models": [], "x": 1}, "if it was written for a newer ctxprov, upgrade"),
         ({"version": 1, "models": [{**MODEL, "x": 1}]}, "for a newer ctxprov, upgrade"),
     ],
 )
-def test_newer_models(tmp_path: Path, document: object, said: str) -> None:
+def test_newer_models(tmp_path: Path, document: object, message: str) -> None:
     """A file of models for a newer ctxprov says so."""
     path = tmp_path / "models.json"
     path.write_text(json.dumps(document))
-    with pytest.raises(ManifestError, match=said):
+    with pytest.raises(ManifestError, match=message):
         load_catalog(path)
 
 

@@ -10,7 +10,7 @@ when.  Its holder renews it three times a term.  It may be taken over
 No wall clock decides, neither ours nor the holder's, for either may be wrong: a lease past its
 `until` is only a reason to watch it for a term, however short the caller wanted to wait.  A
 holder that was renewed meanwhile is alive.  The holder, too, measures its term by boot time, in
-which suspension counts, and renews before whatever cannot be undone.
+which suspension counts, and renews before a call that cannot be undone.
 
 A lease decides who goes first, and no more.  A run that is stopped for longer than a term and
 then wakes up finds out before it retires or deletes; what protects the state is that every

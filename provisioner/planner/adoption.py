@@ -59,8 +59,8 @@ def _of_import(want: DesiredCache, twin: LiveCache) -> Iterator[str]:
         )
     if twin.model != want.model:
         yield f"{want.name}: {_another_model(want, twin)}"
-    known = want.measure.tokens != UNKNOWN and not want.measure.counted
-    if known and _is_doubtful(want.measure.tokens, twin.tokens):
+    is_estimated = want.measure.tokens != UNKNOWN and not want.measure.counted
+    if is_estimated and _is_doubtful(want.measure.tokens, twin.tokens):
         yield (
             f"{want.name}: {twin.id} has {twin.tokens:,} tokens where about "
             f"{want.measure.tokens:,} are expected: check that it has this content."

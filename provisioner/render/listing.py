@@ -176,8 +176,8 @@ def _caches(group: Sequence[Listed]) -> str:
     plural = "" if len(group) == 1 else "s"
     paid = usd(_rent(group).per_hour, "/h")
     tokens = _tokens(group)
-    told = "?" if tokens is None else tokens_text(tokens) if tokens else "0"
-    return f"{len(group)} cache{plural}, {told} tokens, {paid}"
+    count = "?" if tokens is None else tokens_text(tokens) if tokens else "0"
+    return f"{len(group)} cache{plural}, {count} tokens, {paid}"
 
 
 def _rent(group: Iterable[Listed]) -> Rent:

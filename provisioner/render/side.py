@@ -96,7 +96,7 @@ class Side(Struct, frozen=True, kw_only=True):
 
     @property
     def holds_content(self) -> bool:
-        """Whether its content is declared or on record, so that a size is to be told."""
+        """Whether its content is declared or on record, so that a size is to be shown."""
         return self.digest is not None
 
 

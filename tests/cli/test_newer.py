@@ -34,12 +34,12 @@ def test_a_newer_state(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.state_file.write_text(json.dumps(newer))
     live = stage.live()
 
-    for words in COMMANDS:
-        told = stage.run(*words)
-        assert told.status == 1, words
-        assert "was written by a newer ctxprov: caches.a.warmed_at" in told.err
-        assert "--force" not in told.err
-        assert "ove it away" not in told.err
+    for arguments in COMMANDS:
+        result = stage.run(*arguments)
+        assert result.status == 1, arguments
+        assert "was written by a newer ctxprov: caches.a.warmed_at" in result.err
+        assert "--force" not in result.err
+        assert "ove it away" not in result.err
 
     assert stage.state() == newer
     assert stage.live() == live
@@ -56,10 +56,10 @@ def test_no_force_over_a_newer_state(
     newer = {**stage.state(), "version": 2}
     stage.state_file.write_text(json.dumps(newer))
 
-    told = stage.run("state", "push", str(tmp_path / "old.json"), "--force")
+    result = stage.run("state", "push", str(tmp_path / "old.json"), "--force")
 
-    assert (told.status, stage.state()) == (1, newer)
-    assert "Upgrade ctxprov" in told.err
+    assert (result.status, stage.state()) == (1, newer)
+    assert "Upgrade ctxprov" in result.err
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
@@ -71,15 +71,15 @@ def test_pulled_and_pushed(stage: Stage, encoding: str, monkeypatch: pytest.Monk
     pulled = stage.run("state", "pull").out
     (stage.root / "s.json").write_text(pulled, encoding=encoding)
 
-    told = stage.run("state", "push", "s.json", "--force")
+    result = stage.run("state", "push", "s.json", "--force")
 
-    assert (told.status, told.out) == (0, "s.json is what is there already.\n")
+    assert (result.status, result.out) == (0, "s.json is what is there already.\n")
     stage.state_file.write_bytes((stage.root / "s.json").read_bytes())
     assert "No changes" in stage.run("plan", ".").out
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (
             lambda s: s["caches"]["a"].update(id="cachedContents/../x"),
@@ -91,7 +91,7 @@ def test_pulled_and_pushed(stage: Stage, encoding: str, monkeypatch: pytest.Monk
     ],
 )
 def test_push_looks(
-    stage: Stage, spoil: object, said: str, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, spoil: object, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file whose ids, serial or stack are wrong is not pushed, by force either."""
     monkeypatch.chdir(stage.root)
@@ -103,7 +103,7 @@ def test_push_looks(
     spoil(spoilt)
     (stage.root / "s.json").write_text(json.dumps(spoilt))
 
-    told = stage.run("state", "push", "s.json", "--force")
+    result = stage.run("state", "push", "s.json", "--force")
 
-    assert (told.status, stage.state()) == (1, before)
-    assert said in told.err
+    assert (result.status, stage.state()) == (1, before)
+    assert message in result.err

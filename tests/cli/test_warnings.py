@@ -48,8 +48,8 @@ def state(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[str]:
     """The address of an emulator in a process of its own, which warnings end as well."""
-    words = ("emulator", "--port", "0", "--store", str(tmp_path / "project.sqlite3"))
-    with subprocess.Popen(_strict(*words), stdout=subprocess.PIPE, text=True) as emulator:
+    arguments = ("emulator", "--port", "0", "--store", str(tmp_path / "project.sqlite3"))
+    with subprocess.Popen(_strict(*arguments), stdout=subprocess.PIPE, text=True) as emulator:
         assert emulator.stdout
         try:
             yield next(w for w in emulator.stdout.readline().split() if w.startswith("http://"))
@@ -66,17 +66,17 @@ def test_a_stack_from_first_to_last(
     environ = {name: value for name, value in os.environ.items() if name != "CI"}
     environ |= {"GEMINI_API_KEY": "AIza-made-up", "GOOGLE_GEMINI_BASE_URL": endpoint, **state}
 
-    for words in RUNS:
+    for arguments in RUNS:
         run = subprocess.run(
-            _strict(*words),
+            _strict(*arguments),
             cwd=tmp_path,
             env=environ,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert (run.returncode, "Warning" in run.stderr) == (0, False), (words, run.stderr)
+        assert (run.returncode, "Warning" in run.stderr) == (0, False), (arguments, run.stderr)
 
 
-def _strict(*words: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "provisioner", *words]
+def _strict(*arguments: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-m", "provisioner", *arguments]

@@ -62,9 +62,9 @@ def project() -> Iterator[tuple[Project, Mapping[str, str]]]:
         yield project, {**environ, **s3.environ, **keys}
 
 
-def apply(folder: Path, environ: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
+def apply(folder: Path, environ: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "provisioner", "apply", "--auto-approve", *words],
+        [sys.executable, "-m", "provisioner", "apply", "--auto-approve", *arguments],
         cwd=folder,
         env=environ,
         stdout=subprocess.PIPE,
@@ -75,28 +75,28 @@ def apply(folder: Path, environ: Mapping[str, str], *words: str) -> subprocess.P
 
 def test_a_suspended_runner(tmp_path: Path, project: tuple[Project, Mapping[str, str]]) -> None:
     """It finds its lease taken when it wakes up, and deletes nothing that its successor uses."""
-    told, environ = project
+    gemini, environ = project
     (tmp_path / "ctxprov.yaml").write_text(MANIFEST)
     (tmp_path / "a.md").write_text("word " * 4000)
     with apply(tmp_path, environ) as first:
         assert first.wait(60) == 0
     (tmp_path / "a.md").write_text("words " * 4000)
-    told.go_on.clear()
+    gemini.go_on.clear()
 
     with apply(tmp_path, environ) as sleeper:
-        assert told.created.wait(60)
+        assert gemini.created.wait(60)
         sleeper.send_signal(signal.SIGSTOP)
-        told.go_on.set()
+        gemini.go_on.set()
         with apply(tmp_path, environ) as successor:
-            _, said = successor.communicate(timeout=30)
-            assert successor.returncode == 4, said  # its lease does not look dead yet
+            _, stderr = successor.communicate(timeout=30)
+            assert successor.returncode == 4, stderr  # its lease does not look dead yet
         with apply(tmp_path, environ, "--lock-timeout", "5m") as successor:
-            _, said = successor.communicate(timeout=180)
-            assert successor.returncode == 0, said
-        published = told.deleted[:]
+            _, stderr = successor.communicate(timeout=180)
+            assert successor.returncode == 0, stderr
+        published = gemini.deleted[:]
         sleeper.send_signal(signal.SIGCONT)
-        _, said = sleeper.communicate(timeout=60)
+        _, stderr = sleeper.communicate(timeout=60)
 
     assert sleeper.returncode == 1
-    assert re.search("taken|not ours|could not be renewed", said)
-    assert told.deleted == published
+    assert re.search("taken|not ours|could not be renewed", stderr)
+    assert gemini.deleted == published
