@@ -111,6 +111,8 @@ def _merged(old: State, new: State) -> State:
         serial=max(old.serial, new.serial),
         run=new.run,
         moved_from=old.stack,
+        rested=MappingProxyType({}),  # digests of edits, as of approvals, are of the old name
+        approved=None,
         providers=MappingProxyType({**old.providers, **new.providers}),
         caches=MappingProxyType(caches),
         retiring=MappingProxyType({id_: one for id_, one in retiring.items() if id_ not in ids}),
@@ -163,7 +165,8 @@ def _with(state: State, record: Recorded, scope: dict[str, Scope] | None = None)
 
 def _without(state: State, name: str) -> State:
     caches = {key: record for key, record in state.caches.items() if key != name}
-    return replace(state, caches=MappingProxyType(caches))
+    rested = {key: digest for key, digest in state.rested.items() if key != name}
+    return replace(state, caches=MappingProxyType(caches), rested=MappingProxyType(rested))
 
 
 def _identity(record: Recorded) -> tuple[str, str]:

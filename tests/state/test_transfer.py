@@ -48,6 +48,16 @@ def test_renamed_to_a_stack_with_records() -> None:
         renamed_stack(State(stack="old", moved_to="elsewhere"), State(stack="new"))
 
 
+def test_edits_go_by_the_name_of_their_stack() -> None:
+    """What rests or was approved under the old name is neither under the new one."""
+    move = renamed_stack(replace(OLD, rested={"a": "0" * 64}), State(stack="new"))
+    assert move
+    assert (move.receiving.rested, move.receiving.approved) == ({}, None)
+    gift = given_cache(replace(OLD, rested={"a": "0" * 64}), move.giving, "a", "a", accept=False)
+    assert gift
+    assert gift.giving.rested == {}
+
+
 def test_there_and_back() -> None:
     """A stack takes its old name back."""
     there = renamed_stack(OLD, State(stack="new"))
