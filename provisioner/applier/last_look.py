@@ -28,7 +28,7 @@ from provisioner.model import (
 )
 
 SHORTEST = timedelta(minutes=1)
-"""A twin lives at least so long, whatever its entry asks for: a mistake can be undone."""
+"""A twin lives at least so long, even if its entry retires at once: a mistake can be undone."""
 _USUAL = timedelta(hours=1)
 
 

@@ -40,8 +40,8 @@ def braked(
         or process_environment().get(_VARIABLE) == client.key_fingerprint
         or (accept_scope and state.providers.get(name) != seen.scopes[name])
     )
-    found = brakes(plan, state, seen.live, accepted=frozenset(accepted))
-    return held_back(plan, found, lambda brake: _why(brake, seen)), found
+    held = brakes(plan, state, seen.live, accepted=frozenset(accepted))
+    return held_back(plan, held, lambda brake: _why(brake, seen)), held
 
 
 def _why(brake: Brake, seen: Survey) -> str:
@@ -58,12 +58,12 @@ def _why(brake: Brake, seen: Survey) -> str:
 class Notes:
     """What is remembered of the projects in a run, as it happens."""
 
-    def __init__(self, ledger: Ledger, state: State, found: Iterable[Brake]) -> None:
+    def __init__(self, ledger: Ledger, state: State, held: Iterable[Brake]) -> None:
         self._ledger = ledger
-        self._found = tuple(found)
-        self._notes = dict(noted(state, self._found))
+        self._brakes = tuple(held)
+        self._notes = dict(noted(state, self._brakes))
         ledger.note_disappearances(self._notes)
-        self.probing = probing(self._found)
+        self.probing = probing(self._brakes)
 
     def record(self, fact: Fact) -> None:
         """Record *fact*; a cache that is made again is remembered as such."""

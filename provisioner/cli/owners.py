@@ -1,7 +1,7 @@
 """
 Which live caches the manifest's other environments have on record.
 
-A cache without a label, which was made by hand, is known by records alone: two environments
+A cache without a label, which was made by hand, is recognised by records alone: two environments
 that adopt one would end it for each other.  Their states are read and not locked.  A stack of
 another manifest cannot be seen from here.
 """
@@ -27,7 +27,7 @@ def owners_beside(
 
     @cache
     def owners() -> Mapping[str, str]:
-        found: dict[str, str] = {}
+        owners_by_id: dict[str, str] = {}
         for environment in environments_of(path):
             try:
                 state = _state(path, environment, address, emulator=emulator)
@@ -38,8 +38,8 @@ def owners_beside(
                 )
                 continue
             if state.stack != stack:
-                found.update(dict.fromkeys(_ids(state), state.stack))
-        return found
+                owners_by_id.update(dict.fromkeys(_ids(state), state.stack))
+        return owners_by_id
 
     return owners
 

@@ -56,7 +56,7 @@ class Survey(Struct, frozen=True, kw_only=True):
         return self.at + max(self.ahead.values(), default=timedelta())
 
     def present(self) -> datetime:
-        """This moment by the clocks of the providers, whatever the local clock says by now."""
+        """This moment by the clocks of the providers; a local clock that jumped changes nothing."""
         return self.now + timedelta(seconds=boot_seconds() - self.boot)
 
     def later(self, when: datetime | timedelta | None) -> Survey:

@@ -71,8 +71,8 @@ def brakes(
     In the projects that are *accepted* a person knows that the caches are gone.
     """
     alive = {(cache.provider, cache.id) for cache in live}
-    found = (_brake(provider, plan, state, alive) for provider in _projects(state))
-    return tuple(brake for brake in found if brake and brake.provider not in accepted)
+    held = (_brake(provider, plan, state, alive) for provider in _projects(state))
+    return tuple(brake for brake in held if brake and brake.provider not in accepted)
 
 
 def _projects(state: State) -> list[str]:
@@ -127,9 +127,9 @@ def _look(note: Disappearance | None, missing: Collection[str], now: datetime) -
     return Look.PROBE if now - note.since >= SECOND_LOOK else Look.AGAIN
 
 
-def held_back(plan: Plan, found: Iterable[Brake], why: Callable[[Brake], str]) -> Plan:
+def held_back(plan: Plan, held: Iterable[Brake], why: Callable[[Brake], str]) -> Plan:
     """*plan* without what the brakes hold back now; *why* is the sentence for people."""
-    holding = {brake.provider: brake for brake in found if brake.look is not Look.PROBE}
+    holding = {brake.provider: brake for brake in held if brake.look is not Look.PROBE}
     return replace(plan, changes=tuple(_held(change, holding, why) for change in plan.changes))
 
 
@@ -141,15 +141,15 @@ def _held(change: Change, holding: Mapping[str, Brake], why: Callable[[Brake], s
             return change
 
 
-def probing(found: Iterable[Brake]) -> frozenset[str]:
+def probing(held: Iterable[Brake]) -> frozenset[str]:
     """The names of which one is made as a probe in each project, and the rest if that shows."""
-    names = (brake.names for brake in found if brake.look is Look.PROBE)
+    names = (brake.names for brake in held if brake.look is Look.PROBE)
     return frozenset().union(*names)
 
 
-def noted(state: State, found: Iterable[Brake]) -> Mapping[str, Disappearance]:
+def noted(state: State, held: Iterable[Brake]) -> Mapping[str, Disappearance]:
     """What to remember of the projects after this look: none where nothing is suspicious."""
-    sights = {brake.provider: brake.since for brake in found}
+    sights = {brake.provider: brake.since for brake in held}
     ids = {record.id for record in _records(state)}
     notes = {}
     for provider in {*sights, *state.disappeared}:

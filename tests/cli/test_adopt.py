@@ -46,28 +46,28 @@ def test_two_environments(stage: Stage) -> None:
     stage.write(adopting(by_hand(LONG)), head=TWO, a=LONG)
     assert stage.apply("--env", "dev").status == 0
 
-    told = stage.apply("--env", "prod")
+    done = stage.apply("--env", "prod")
 
-    assert told.status == 3
-    assert "belongs to the stack demo.dev" in told.out
+    assert done.status == 3
+    assert "belongs to the stack demo.dev" in done.out
     assert stage.count("create") == 1
     assert stage.run("destroy", ".", "--env", "prod", "--prune", "--auto-approve").status == 0
     assert len(stage.live()) == 1
 
 
 def test_another_stack(stage: Stage) -> None:
-    """What carries the label of another stack is not adopted, whatever a manifest claims."""
+    """What carries the label of another stack is not adopted by a claim of a manifest."""
     theirs = by_hand(LONG, displayName="ctxprov:theirs/a@0123456789abcdef")
     stage.write(adopting(theirs), a=LONG)
 
-    told = stage.apply()
+    done = stage.apply()
 
-    assert told.status == 3
-    assert "belongs to the stack theirs" in told.out
+    assert done.status == 3
+    assert "belongs to the stack theirs" in done.out
 
 
 def test_a_claim_for_one_content(stage: Stage) -> None:
-    """After a lost state the new content's own cache is found, not the old one by its id."""
+    """After a lost state a run takes the new content's own cache, not the old one by its id."""
     old = by_hand(LONG)
     stage.write(adopting(old), a=LONG)
     bare = stage.run("plan", ".")
@@ -81,11 +81,11 @@ def test_a_claim_for_one_content(stage: Stage) -> None:
     new = stage.state()["caches"]["a"]["id"]
     stage.state_file.unlink()
 
-    told = stage.apply()
+    done = stage.apply()
 
-    assert told.status == 0
+    assert done.status == 0
     assert stage.state()["caches"]["a"]["id"] == new
-    assert "adopt is ignored" in told.err
+    assert "adopt is ignored" in done.err
     assert stage.handles()["a"]["handle"]["cache_name"] == new
     assert stage.count("create") == 2
 
@@ -94,10 +94,10 @@ def test_other_content_by_the_count(stage: Stage) -> None:
     """A cache of which the provider counts other tokens than of the content is not adopted."""
     stage.write(adopting(by_hand(LONG)), a=LONG + LONG)
 
-    told = stage.run("plan", ".", "--count-tokens")
+    done = stage.run("plan", ".", "--count-tokens")
 
-    assert told.status == 3
-    assert "has other content: the provider counts" in told.out
+    assert done.status == 3
+    assert "has other content: the provider counts" in done.out
 
 
 def echoing(model: str) -> Callable[[Call, CarryOut], Any]:
@@ -122,16 +122,16 @@ def test_another_reported_model(stage: Stage) -> None:
     assert stage.apply().status == 0
     stage.state_file.unlink()
 
-    told = stage.apply()
+    done = stage.apply()
 
-    assert told.status == 0
+    assert done.status == 0
     assert stage.count("create") == 1
-    assert "reports gemini-3.7-flash as the model" in told.err
+    assert "reports gemini-3.7-flash as the model" in done.err
     assert stage.changes()["a"] == ("keep", "current")
 
 
 def test_a_lost_answer_of_another_model(stage: Stage) -> None:
-    """A create whose answer was lost is found by its label, whatever model is reported."""
+    """A create whose answer was lost is recognised by its label under another model too."""
     echo = echoing("gemini-3.7-flash")
     lost: list[Call] = []
 

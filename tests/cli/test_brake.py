@@ -112,16 +112,31 @@ def test_the_rest_goes_on(stage: Stage) -> None:
     stage.ahead = 9 * 60 * MINUTES
     (stage.root / "c00.md").write_text(LONG + " edited")
 
-    told = stage.apply()
+    done = stage.apply()
 
-    assert told.status == 3
+    assert done.status == 3
     assert stage.count("create") == 7
     assert stage.count("patch") == 2
     assert set(stage.handles()) == {"c00", "c04", "c05"}
 
 
+def test_a_braked_plan_is_read(stage: Stage) -> None:
+    """What is held back is in every format, and the plan can be rendered and approved."""
+    for id_ in warm(stage, 2):
+        stage.delete(id_)
+    file = stage.root / "plan.json"
+
+    done = stage.run("plan", ".", "--out", f"json={file}", "--out", "markdown=-")
+    rendered = stage.run("render", str(file), "--out", "markdown=-")
+    applied = stage.run("apply", ".", "--plan", str(file))
+
+    assert (done.status, rendered.status, applied.status) == (3, 0, 3)
+    assert "2 of 2 recorded caches" in rendered.out
+    assert stage.count("create") == 2
+
+
 def test_a_selection_lifts_no_brake(stage: Stage) -> None:
-    """The whole stack is counted, whatever part of the plan is asked for."""
+    """The whole stack is counted, although a part of the plan is asked for."""
     for id_ in warm(stage, 6)[:3]:
         stage.delete(id_)
 
@@ -146,10 +161,10 @@ def test_a_list_that_lies(stage: Stage) -> None:
         return JSONResponse({}) if call.operation == "list" else await carry_out()
 
     stage.around = half
-    told = stage.apply()
+    done = stage.apply()
 
-    assert told.status == 0
+    assert done.status == 0
     assert stage.count("create") == 24
     assert stage.count("get") == 20
-    assert "its list is not whole" in told.err
+    assert "its list is not whole" in done.err
     assert len(stage.handles()) == 24

@@ -30,10 +30,10 @@ OFFSETS = [-3 * HOUR, 3 * HOUR, 24 * HOUR]
 SKEW = Path(__file__).parent / "skew"
 
 
-def elsewhere(stage: Stage, offset: timedelta, *words: str) -> subprocess.CompletedProcess[str]:
+def elsewhere(stage: Stage, offset: timedelta, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a process whose wall clock is off."""
     return subprocess.run(
-        [sys.executable, "-m", "provisioner", *words, str(stage.root)],
+        [sys.executable, "-m", "provisioner", *arguments, str(stage.root)],
         env={**os.environ, "PYTHONPATH": str(SKEW), "SKEW": str(offset.total_seconds())},
         capture_output=True,
         text=True,
@@ -62,11 +62,11 @@ def test_a_clock_that_is_behind(stage: Stage) -> None:
     stage.apply()
     stage.ahead = timedelta(hours=11, minutes=50)
 
-    told = elsewhere(stage, -3 * HOUR, "keepalive")
+    done = elsewhere(stage, -3 * HOUR, "keepalive")
 
-    assert told.returncode == 0
+    assert done.returncode == 0
     assert stage.count("patch") == 1
-    assert re.search(r"Covered until .* \(in 1(1h 59m|2h)\)", told.stdout)
+    assert re.search(r"Covered until .* \(in 1(1h 59m|2h)\)", done.stdout)
 
 
 def dated(date: Callable[[], str]) -> Callable[[Call, CarryOut], Any]:
@@ -88,10 +88,10 @@ def test_no_date(stage: Stage, date: str) -> None:
     stage.around = dated(lambda: date)
 
     stage.apply()
-    told = stage.run("keepalive", ".")
+    done = stage.run("keepalive", ".")
 
-    assert told.status == 0
-    assert "bear no Date" in told.err
+    assert done.status == 0
+    assert "bear no Date" in done.err
     assert stage.count("create") == 1
 
 
@@ -107,6 +107,21 @@ def test_a_wrong_date(stage: Stage, wrong: timedelta) -> None:
 
     assert stage.count("create") == 1
     assert len(stage.live()) == 1
+
+
+def test_no_cache_in_between(stage: Stage) -> None:
+    """Every request asks for an answer of now, and not of a proxy's store."""
+    asked: list[str | None] = []
+
+    async def around(call: Call, carry_out: CarryOut) -> Response:
+        asked.append(call.headers.get("cache-control"))
+        return await carry_out()
+
+    stage.around = around
+    stage.write(A, a=LONG)
+    stage.apply()
+
+    assert set(asked) == {"no-store"}
 
 
 def test_listed_and_gone(stage: Stage) -> None:

@@ -51,16 +51,16 @@ def world(
 )
 def test_what_is_suspicious(expected: int, missing: int, *, suspicious: bool) -> None:
     """All recorded caches of a project missing, or half of five or more, is held back."""
-    told, state, shown = world(expected, missing)
+    whole, state, shown = world(expected, missing)
 
-    found = brakes(told, state, shown, accepted=())
-    rest = held_back(told, found, lambda brake: f"{brake.missing} of {brake.expected}")
+    held = brakes(whole, state, shown, accepted=())
+    rest = held_back(whole, held, lambda brake: f"{brake.missing} of {brake.expected}")
 
-    assert bool(found) is suspicious
-    held = [change for change in rest.changes if isinstance(change, Blocked)]
-    assert len(held) == (missing if suspicious else 0)
-    assert {change.why for change in held} <= {f"{missing} of {expected}"}
-    assert brakes(told, state, shown, accepted={"gemini"}) == ()
+    assert bool(held) is suspicious
+    blocked = [change for change in rest.changes if isinstance(change, Blocked)]
+    assert len(blocked) == (missing if suspicious else 0)
+    assert {change.why for change in blocked} <= {f"{missing} of {expected}"}
+    assert brakes(whole, state, shown, accepted={"gemini"}) == ()
 
 
 def test_missing_alone() -> None:
@@ -71,9 +71,9 @@ def test_missing_alone() -> None:
         for name, hours in (("a", 6), ("b", 6), ("c", 0), ("d", 6))
     }
     state = State(stack=STACK, caches=records)
-    told = plan(wants, state, [], stack=STACK, now=NOW, replace={"d"})
+    whole = plan(wants, state, [], stack=STACK, now=NOW, replace={"d"})
 
-    rest = held_back(told, brakes(told, state, [], accepted=()), lambda _: "held")
+    rest = held_back(whole, brakes(whole, state, [], accepted=()), lambda _: "held")
 
     assert [(type(change), change.reason) for change in rest.changes] == [
         (Blocked, Reason.MISSING),
@@ -81,7 +81,7 @@ def test_missing_alone() -> None:
         (Create, Reason.EXPIRED),
         (Create, Reason.REQUESTED),
     ]
-    assert rest.edits == told.edits
+    assert rest.edits == whole.edits
     assert valid_until(rest) == records["a"].expires_at - timedelta(seconds=2)
 
 
@@ -91,9 +91,9 @@ def test_each_project() -> None:
     records = {want.name: recorded(want, f"cachedContents/{want.name}") for want in (here, there)}
     state = State(stack=STACK, caches=records)
     shown = [live(here, "cachedContents/a")]
-    told = plan([here, there], state, shown, stack=STACK, now=NOW)
+    whole = plan([here, there], state, shown, stack=STACK, now=NOW)
 
-    (brake,) = brakes(told, state, shown, accepted=())
+    (brake,) = brakes(whole, state, shown, accepted=())
 
     assert (brake.provider, *brake.names) == ("gemini-b", "b")
 
@@ -113,32 +113,32 @@ def test_each_project() -> None:
 )
 def test_looks(note: Disappearance | None, look: Look) -> None:
     """A second look ten minutes later tries one; one that was tried and is gone ends that."""
-    told, state, shown = world(3, 3, **({"gemini": note} if note else {}))
+    whole, state, shown = world(3, 3, **({"gemini": note} if note else {}))
 
-    found = brakes(told, state, shown, accepted=())
+    held = brakes(whole, state, shown, accepted=())
 
-    assert [brake.look for brake in found] == [look]
-    assert probing(found) == ({"a", "b", "c"} if look is Look.PROBE else set())
-    held = [c for c in held_back(told, found, lambda _: "").changes if isinstance(c, Blocked)]
-    assert len(held) == (0 if look is Look.PROBE else 3)
+    assert [brake.look for brake in held] == [look]
+    assert probing(held) == ({"a", "b", "c"} if look is Look.PROBE else set())
+    blocked = [c for c in held_back(whole, held, lambda _: "").changes if isinstance(c, Blocked)]
+    assert len(blocked) == (0 if look is Look.PROBE else 3)
 
 
 def test_notes() -> None:
     """The first sight is kept until the caches show; what was made again, while on record."""
-    told, state, shown = world(3, 3)
-    first = noted(state, brakes(told, state, shown, accepted=()))
+    whole, state, shown = world(3, 3)
+    first = noted(state, brakes(whole, state, shown, accepted=()))
     assert first == {"gemini": Disappearance(since=NOW)}
 
     since = Disappearance(since=NOW - HOUR, failed=True, remade=("cachedContents/a", "gone"))
-    told, state, shown = world(3, 3, gemini=since)
-    again = noted(state, brakes(told, state, shown, accepted=()))
+    whole, state, shown = world(3, 3, gemini=since)
+    again = noted(state, brakes(whole, state, shown, accepted=()))
     assert again == {
         "gemini": Disappearance(since=NOW - HOUR, failed=True, remade=("cachedContents/a",))
     }
 
-    told, state, shown = world(3, 0, gemini=since)
-    calm = noted(state, brakes(told, state, shown, accepted=()))
+    whole, state, shown = world(3, 0, gemini=since)
+    calm = noted(state, brakes(whole, state, shown, accepted=()))
     assert calm == {"gemini": Disappearance(remade=("cachedContents/a",))}
 
-    told, state, shown = world(3, 0, gemini=Disappearance(since=NOW))
+    whole, state, shown = world(3, 0, gemini=Disappearance(since=NOW))
     assert noted(state, ()) == {}
