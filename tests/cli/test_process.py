@@ -105,6 +105,32 @@ def test_a_signal_ends_a_wait(stage: Stage, number: signal.Signals, status: int)
     assert stage.apply().status == 0
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("verb", ["plan", "apply", "keepalive"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_wait_for_a_list(
+    stage: Stage, verb: str, number: signal.Signals, status: int
+) -> None:
+    """A signal ends every command that waits until it may list a project."""
+    stage.write(A, a=LONG)
+    assert stage.apply().status == 0
+    knocked = threading.Event()
+
+    async def refuse(_: Call, __: CarryOut) -> Response:
+        knocked.set()
+        return Response('{"error": {"message": "slow down"}}', 429, headers={"retry-after": "60"})
+
+    stage.around = refuse
+    with subprocess.Popen(
+        command(verb, stage.root), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert knocked.wait(30)
+        run.send_signal(number)
+        run.communicate(timeout=30)
+
+    assert run.returncode == status
+
+
 def test_two_signals(stage: Stage) -> None:
     """A second signal leaves at once; what the provider made all the same is adopted later."""
     stage.write(*MANY, a=LONG)
