@@ -33,6 +33,10 @@ def width() -> int:
 
 def wants_colour(asked: bool | None) -> bool:  # noqa: FBT001  # an option's three values
     """Whether to colour: as *asked*, else on a terminal unless NO_COLOR is set."""
+    if sys.platform == "win32":
+        from colorama import just_fix_windows_console  # noqa: PLC0415  # click brings it there
+
+        just_fix_windows_console()
     if asked is not None:
         return asked
     dull = process_environment().get("NO_COLOR") or process_environment().get("TERM") == "dumb"

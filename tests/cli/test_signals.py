@@ -1,0 +1,53 @@
+"""A signal ends a run at once, whatever it waits for."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.stage import LONG, Stage
+from tests.cli.test_process import MANY, A, Gate, applying, command
+from tests.cli.test_quota import refusing
+
+if sys.platform == "win32":
+    pytest.skip("signals are not sent there", allow_module_level=True)
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_while_a_lock_is_waited_for(stage: Stage, number: signal.Signals, status: int) -> None:
+    """A run that waits for another one's lock ends with the signal's status."""
+    stage.write(*MANY, a=LONG)
+    words = command("apply", stage.root, "--auto-approve", "--lock-timeout", "5m")
+    with (
+        applying(stage, Gate()),
+        subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as second,
+    ):
+        assert second.stderr
+        assert b"Waiting up to" in second.stderr.readline()
+        second.send_signal(number)
+        _, said = second.communicate(timeout=30)
+    assert second.returncode == status
+    assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_while_a_quota_is_waited_for(stage: Stage, number: signal.Signals, status: int) -> None:
+    """A run that waits for a quota ends with the signal's status, and the lock is free."""
+    stage.write(A, a=LONG)
+    stage.around = refusing("create", retry_after=60)
+    words = command("apply", stage.root, "--auto-approve", "--log-level", "info")
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stderr
+        while b" 429 " not in (line := run.stderr.readline()):
+            assert line
+        run.send_signal(number)
+        _, said = run.communicate(timeout=30)
+    assert run.returncode == status
+    assert b"Traceback" not in said
+    stage.around = None
+    assert stage.apply().status == 0
