@@ -131,7 +131,7 @@ def test_byte_order_mark() -> None:
         (b"a: @x\n", "f:1:4: this character cannot begin a value: put the text in quotes"),
         (b"%X\n---\na: 1\n", "f:1:3: is not YAML: found unknown directive name"),
         (b"a: \xc3\xa9\xff\n", "f:1:5: is not UTF-8: save it as UTF-8"),
-        ("a: b".encode("utf-16"), "f:1:1: is not UTF-8: save it as UTF-8"),
+        (b"\xff\xfea", "f:1:1: begins as UTF-16 and breaks off: save it as UTF-8"),
         (b"a: 1\nb: \x07\n", "f:2:4: holds a control character, which YAML does not allow"),
         (b"a:\n  b: 1\n  b: 2\n", "f:3:3: a.b: is given twice; the first is in line 2"),
         (b"a: *x\n", "f:1:4: a: the alias 'x' names nothing that is complete before it"),
