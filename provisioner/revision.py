@@ -127,12 +127,20 @@ class Revision:
         return self._submodules[link]
 
     def check_out(self, folder: PurePosixPath, place: Path) -> None:
-        """Write the files below *folder* into *place*.  Raises GitFailed."""
+        """
+        Write the files below *folder* into *place*.  Raises GitFailed.
+
+        Git takes attributes from the working tree before it takes them from the index, so it
+        gets one that has none: those of another commit decide nothing.
+        """
         names = "".join(f"{name}\0" for name in self.within(folder))
         self._git_by_index.output(
             *("checkout-index", "-z", "--stdin", f"--prefix={place}/"),
             content=names.encode(errors="surrogateescape"),
-            variables={"GIT_INDEX_FILE": str(self._index)},
+            variables={
+                "GIT_INDEX_FILE": str(self._index),
+                "GIT_WORK_TREE": str(self._index.parent),
+            },
         )
 
     @cached_property

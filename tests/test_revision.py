@@ -76,6 +76,14 @@ def test_line_ends_are_those_of_a_checkout(tmp_path: Path) -> None:
     assert content(top, "a.md") == b"one\r\ntwo\r\n"
 
 
+def test_attributes_are_those_of_the_revision(tmp_path: Path) -> None:
+    """Attributes that the working tree has by now change no file of an earlier revision."""
+    top = committed(tmp_path / "top", a="$Id$ one\n")
+    (top / "stack" / ".gitattributes").write_text("a.md ident working-tree-encoding=UTF-16LE\n")
+
+    assert content(top, "a.md") == b"$Id$ one\n"
+
+
 def test_a_sparse_checkout_has_every_file_of_a_revision(tmp_path: Path) -> None:
     """What a sparse checkout leaves out of the working tree is in the revision's files."""
     top = committed(tmp_path / "top", a="a")
