@@ -26,8 +26,8 @@ from provisioner.cli.provider_clock import ProviderClock, clock_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
-from provisioner.errors import Refused
-from provisioner.model import Desired, DesiredCache, LiveCache, RecordedCache, Scope, State
+from provisioner.errors import ParseError, Refused
+from provisioner.model import Desired, DesiredCache, Label, LiveCache, RecordedCache, Scope, State
 from provisioner.planner import surviving
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.state import admit
@@ -97,6 +97,7 @@ async def survey(
     for name in sorted(_concerned(desired, state, place)):
         client = await reach.client(project_in(place.store, name), _key_env(place, name))
         listed = await reach.listed(client)
+        _check_readable(client, state.stack)
         shown = frozenset(seen.handle.cache_name for seen in listed)
         now = clock.now() + _clock(client, listed).ahead
         expected = {handle.cache_name: handle for handle in _expected(state, name, now)}
@@ -125,6 +126,21 @@ async def survey(
         scopes=scopes,
         clients=clients,
     )
+
+
+def _check_readable(client: GeminiContextCache, stack: str) -> None:
+    """
+    Raise ParseError if a cache with a label of *stack* is listed and cannot be read.
+
+    It may be one that this run would make; of other owners the client has warned.
+    """
+    for text in client.unreadable_labels:
+        label = Label.parse(text)
+        if label and label.stack == stack:
+            raise ParseError(
+                f"{client.endpoint} lists a cache of this stack that cannot be read ({text}).  "
+                "Nothing was changed. Upgrade ctxprov, or delete that cache."
+            )
 
 
 def _clock(client: GeminiContextCache, listed: Iterable[CachedContext]) -> ProviderClock:

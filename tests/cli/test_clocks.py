@@ -179,7 +179,7 @@ def test_watching_by_the_providers_clock() -> None:
 
 
 def test_an_odd_entry(stage: Stage) -> None:
-    """An entry of a list that cannot be read is one warning, unless it bears our label."""
+    """An entry of a list that cannot be read is one warning, unless its label is the stack's."""
     stage.write(A, a=LONG)
     stage.apply()
     odd: dict[str, str] = {"name": "cachedContents/odd?"}
@@ -192,10 +192,13 @@ def test_an_odd_entry(stage: Stage) -> None:
 
     stage.around = around
     foreign = stage.run("plan", ".")
-    odd["displayName"] = f"ctxprov:demo/a@{'0' * 16}"
+    odd["displayName"] = f"ctxprov:other/a@{'0' * 16}"
+    other = stage.run("plan", ".")
+    odd["displayName"] = f"ctxprov:demo/a@{'0' * 16}~abcd"
     ours = stage.run("plan", ".")
 
-    assert foreign.status == 0
-    assert foreign.err.count("cannot be read") == 1
+    for one in (foreign, other):
+        assert one.status == 0
+        assert one.err.count("cannot be read") == 1
     assert ours.status == 1
-    assert "is ours" in ours.err
+    assert "a cache of this stack that cannot be read (ctxprov:demo/a@" in ours.err

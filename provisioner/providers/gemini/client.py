@@ -97,6 +97,7 @@ class GeminiContextCache:
             sleep=sleep,
         )
         self._acquaintances = Acquaintances()
+        self._unreadable: frozenset[str] = frozenset()
         self._listing = Listing(line=self._line, patience=read_timeout)
         self._creations = Creations(self._line, self._listing, self._acquaintances, clock)
 
@@ -122,6 +123,11 @@ class GeminiContextCache:
     def uncertain_labels(self) -> frozenset[str]:
         """Labels of this client's creates that the server may still make a second cache for."""
         return self._creations.uncertain_labels
+
+    @property
+    def unreadable_labels(self) -> frozenset[str]:
+        """Display names of the caches that the last list held and that could not be read."""
+        return self._unreadable
 
     def stop_waiting(self) -> None:
         """
@@ -211,8 +217,9 @@ class GeminiContextCache:
 
     async def list(self) -> list[CachedContext]:
         """Every cache that the key may see, whoever made it."""
-        caches, _ = await self._listing.drain()
-        return [self._acquaintances.meet(cache) for cache in caches]
+        drained = await self._listing.drain()
+        self._unreadable = frozenset(one.label for one in drained.skipped)
+        return [self._acquaintances.meet(cache) for cache in drained.caches]
 
     async def extend(
         self,

@@ -17,11 +17,11 @@ from datetime import datetime
 from typing import Final
 
 from provisioner.cache import CachedContext
-from provisioner.errors import CacheError, Interrupted, NetworkError
+from provisioner.errors import CacheError, Interrupted, NetworkError, ParseError
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.governor import Permit, Verb
 from provisioner.providers.gemini.line import Answer, Failed, Line, Request
-from provisioner.providers.gemini.listing import Listing
+from provisioner.providers.gemini.listing import Drained, Listing
 from provisioner.providers.gemini.lost import Acquaintances, Sent, living_under
 from provisioner.providers.gemini.refusals import of_creation
 
@@ -156,14 +156,15 @@ class Creations:
     async def _look(self, creation: _Creation) -> CachedContext | None:
         """Whether a create without an answer has made its cache all the same."""
         try:
-            caches, server_now = await self._listing.drain()
+            drained = await self._listing.drain()
+            _check_readable(drained, creation.label)
         except CacheError as error:
             if creation.lost is None:
                 raise
             creation.is_blind = True
             why = f"and the caches cannot be listed: {error}"
             raise _unknown(creation.lost, why) from error
-        if made := creation.search(caches, server_now):
+        if made := creation.search(drained.caches, drained.at):
             self._answered(creation.label)
         return made
 
@@ -196,6 +197,13 @@ class _Creation:
     """The last try whose outcome is unknown."""
     is_blind: bool = False
     """There is no way to find out."""
+
+
+def _check_readable(drained: Drained, label: str) -> None:
+    """Raise ParseError if a cache of this *label* is there and cannot be read."""
+    for one in drained.skipped:
+        if label and one.label == label:
+            raise ParseError(f"the cache labelled {label} is listed and cannot be read: {one.why}")
 
 
 def _unknown(failed: Failed, why: str) -> NetworkError:

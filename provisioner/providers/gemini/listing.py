@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
+
 from provisioner.cache import CachedContext
 from provisioner.errors import ParseError
 from provisioner.providers.gemini import wire
@@ -25,16 +27,25 @@ _PAGE_SIZE: Final = "1000"
 _log: Final = logging.getLogger("provisioner.gemini")
 
 
+class Drained(Struct, frozen=True, kw_only=True):
+    """All pages of a list."""
+
+    caches: list[CachedContext]
+    skipped: tuple[wire.Unreadable, ...]
+    at: datetime | None
+    """The server's clock at the last page, if it showed one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     line: Line
     patience: float
     """Seconds that a page may take."""
 
-    async def drain(self) -> tuple[list[CachedContext], datetime | None]:
-        """Every page, and the server's clock at the last of them.  Raises CacheError."""
+    async def drain(self) -> Drained:
+        """Read every page.  Raises CacheError."""
         caches: dict[str, CachedContext] = {}
-        skipped: list[str] = []
+        skipped: list[wire.Unreadable] = []
         tokens = {""}
         token = ""
         for _ in range(MOST_PAGES):
@@ -44,7 +55,7 @@ class Listing:
             token = page.next_token
             if not token:
                 self._warn(skipped)
-                return [*caches.values()], at
+                return Drained(caches=[*caches.values()], skipped=tuple(skipped), at=at)
             if token in tokens:
                 raise ParseError(f"{self._endpoint} lists its caches in a circle")
             tokens.add(token)
@@ -57,13 +68,13 @@ class Listing:
     def _endpoint(self) -> str:
         return self.line.account.endpoint
 
-    def _warn(self, skipped: list[str]) -> None:
+    def _warn(self, skipped: list[wire.Unreadable]) -> None:
         if skipped:
             _log.warning(
-                "%s lists %s that cannot be read and carry no label of ours; skipped: %s",
+                "%s lists %s that cannot be read and are left out: %s",
                 self._endpoint,
                 "one cache" if len(skipped) == 1 else f"{len(skipped):,} caches",
-                skipped[0],
+                skipped[0].why,
             )
 
     def _page(self, token: str) -> Request:

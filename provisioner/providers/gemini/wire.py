@@ -34,8 +34,6 @@ from provisioner.providers.encoding import json_bytes
 from provisioner.times import moment_text, parse_moment
 
 LONGEST_LABEL: Final = 128
-OURS: Final = "ctxprov:"
-"""How the label of every stack's cache begins."""
 
 _MODEL: Final = re.compile(r"(?:models/)?([A-Za-z0-9][A-Za-z0-9._-]*)", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
@@ -142,14 +140,21 @@ class _RawPage(Struct, frozen=True, rename="camel"):
     next_page_token: str | None = None
 
 
+class Unreadable(Struct, frozen=True):
+    """An entry of a list that cannot be read."""
+
+    label: str
+    """Its display name, as far as it has one."""
+    why: str
+
+
 class Page(Struct, frozen=True, kw_only=True):
     """A page of a list, as far as it can be read."""
 
     caches: list[CachedContext]
     next_token: str = ""
     """Empty: it was the last."""
-    skipped: tuple[str, ...] = ()
-    """Why each entry that is not ours and cannot be read is left out."""
+    skipped: tuple[Unreadable, ...] = ()
 
 
 def read_context(json: Json) -> CachedContext:
@@ -162,32 +167,30 @@ def read_context(json: Json) -> CachedContext:
 
 def read_page(json: Json) -> Page:
     """
-    Read one page of a list.
+    Read one page of a list; an entry that cannot be read hides no other.
 
-    Raises ValueError if it is none, or if an entry under a label of ours cannot be read.
+    Raises ValueError if it is none.
     """
     try:
         raw = convert(json, _RawPage)
     except ValidationError as error:
         raise ValueError(f"this is not a list of cached contents: {error}") from error
     caches: list[CachedContext] = []
-    skipped: list[str] = []
-    for number, entry in enumerate(raw.cached_contents or ()):
+    skipped: list[Unreadable] = []
+    for entry in raw.cached_contents or ():
         try:
             caches.append(read_context(entry))
         except ValueError as error:
-            if _is_ours(entry):
-                raise ValueError(f"entry {number} of the list is ours, and {error}") from error
-            skipped.append(str(error))
+            skipped.append(Unreadable(_label_of(entry), str(error)))
     return Page(caches=caches, next_token=raw.next_page_token or "", skipped=tuple(skipped))
 
 
-def _is_ours(entry: object) -> bool:
+def _label_of(entry: object) -> str:
     match entry:
         case {"displayName": str(label)}:
-            return label.startswith(OURS)
+            return label
         case _:
-            return False
+            return ""
 
 
 def _context(found: _Cached) -> CachedContext:
