@@ -156,7 +156,9 @@ def keeping(
         if is_unrecorded(tree.manifest, state):
             cold = finding(place, errand.stack, labelled=ended.labelled)
         if not run.is_quiet:
-            _tell(upkeep, state, cold, clock.now() + ended.ahead)
+            _tell(upkeep, state, cold)
+            if not ended.stuck:  # else something is cold although its record lives
+                _tell_cover(state, clock.now() + ended.ahead)
         status = first_of(
             ended.status,
             Status.FAILED if upkeep.gaps else Status.OK,
@@ -187,7 +189,7 @@ def _warn(told: Plan, manifest: Manifest, state: State, models: Path | None) -> 
         hold(beyond(told, manifest, state.stack_settings, models=models, overrides=()))
 
 
-def _tell(upkeep: _Upkeep, state: State, cold: Finding | None, now: datetime) -> None:
+def _tell(upkeep: _Upkeep, state: State, cold: Finding | None) -> None:
     lines: list[str] = [cold.sentence] if cold else []
     lines += [gap_line(gap) for gap in upkeep.gaps]
     if upkeep.tree.desired is None:
@@ -196,8 +198,12 @@ def _tell(upkeep: _Upkeep, state: State, cold: Finding | None, now: datetime) ->
         lines += setting_lines(setting_edits(state.stack_settings, upkeep.tree.manifest.settings))
         waiting = edits(upkeep.tree.desired, moved(state, upkeep.tree.manifest.moved))
         lines += waiting_lines(waiting - rested_among(waiting, state, stack=state.stack))
-    end = covered_until(state, now)
-    if end is not None:
-        lines.append(f"Covered until {when(end, at=now)}.")
     for line in lines:
         console.say(plain(line))
+
+
+def _tell_cover(state: State, now: datetime) -> None:
+    """Until when everything stays warm without another run."""
+    end = covered_until(state, now)
+    if end is not None:
+        console.say(f"Covered until {when(end, at=now)}.")

@@ -171,3 +171,17 @@ def test_list_looks_at_a_project_that_no_entry_uses(
     monkeypatch.delenv("GEMINI_API_KEY")
 
     assert [one["provider"] for one in stage.run("list", ".", "--json").json["caches"]] == ["eu"]
+
+
+def test_no_cover_is_promised_for_what_is_gone(stage: Stage) -> None:
+    """keepalive names no moment until which all is warm while a cache is held back."""
+    stage.write(A, a=LONG)
+    stage.apply()
+    assert "Covered until" in stage.run("keepalive", ".").out
+    (cache,) = stage.live()
+    stage.delete(cache)
+
+    result = stage.run("keepalive", ".")
+
+    assert result.status == 3
+    assert "Covered until" not in result.out
