@@ -4,7 +4,7 @@ The console: the one place that writes to standard output and to standard error.
 Output is a courtesy.  Each of the two is written by a thread of its own, so that a pager that
 pauses holds up no lease and no lock; nothing that a descriptor or an encoding does to it raises
 an error where the work is done.  Results wait until they are written, progress is dropped where
-nobody keeps up with it.  A reader who leaves is no failure; a disk that is full is one, which
+a reader lags behind.  A reader who leaves is no failure; a disk that is full is one, which
 `Console.finish` reports when the work is over.
 
 Between the two streams the order of writing is kept, unless one of them is stuck.
@@ -119,17 +119,18 @@ def hold_descriptors() -> None:
 
     Else the next file would take its number: a child process would read from it or write to it.
     """
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004  # standard error
-        os.set_inheritable(number, True)  # noqa: FBT003  # its only argument
-    os.close(number)
+    with suppress(OSError):  # there is no such device
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004  # standard error
+            os.set_inheritable(number, True)  # noqa: FBT003  # its only argument
+        os.close(number)
 
 
 class Console:
     """
     Two streams and what was asked of them.
 
-    As a context it stands in for `sys.stdout` and `sys.stderr`: whoever writes there, be it a
-    library, writes by way of it.  Where the work is done no lock is taken, which an exception
+    As a context it stands in for `sys.stdout` and `sys.stderr`: a library that writes there
+    writes by way of it.  Where the work is done no lock is taken, which an exception
     that a signal's handler raises could leave taken: pieces go into an inbox, and a thread hands
     them on.
     """
@@ -385,7 +386,7 @@ class _Stream(io.TextIOBase):
     def _encoded(self, text: str) -> bytes:
         try:
             return text.encode(self.encoding, _TEXT)
-        except LookupError:  # an encoding that Python does not have
+        except (LookupError, UnicodeError):  # an encoding that Python lacks, or one of no text
             return text.encode("ascii", _TEXT)
 
     def _try(self, content: bytes) -> None:
@@ -394,7 +395,7 @@ class _Stream(io.TextIOBase):
         try:
             self._write(content)
         except OSError as error:
-            if _is_nobody_there(error):
+            if _has_reader_left(error):
                 self.is_closed = True
             else:
                 self.failure = error.strerror or str(error)
@@ -434,7 +435,7 @@ def is_terminal(stream: Any) -> bool:  # noqa: ANN401  # a stream, or none
         return False
 
 
-def _is_nobody_there(error: OSError) -> bool:
+def _has_reader_left(error: OSError) -> bool:
     """Whether the reader has left; Windows says so of a pipe by another number."""
     left = isinstance(error, BrokenPipeError | ConnectionResetError)
     return left or (sys.platform == "win32" and error.errno == errno.EINVAL)

@@ -3,7 +3,7 @@ Text fitted into columns of a terminal: measured, clipped, padded and wrapped.
 
 Everything that comes here has been made visible before, but for the colours of `palette`; a
 character is nothing, one or two columns wide.  Narrower than `NARROWEST` nothing is laid out;
-the terminal wraps then.  Whatever the width, the names and the text, every function here makes
+the terminal wraps then.  In every width and with every name and text, every function here makes
 progress, in time linear in the text: no width is too small, none wraps to less than a readable
 column, and what does not fit beside its head goes below it.
 """

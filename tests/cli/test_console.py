@@ -41,7 +41,7 @@ def test_both_streams_keep_their_order(pieces: list[tuple[bool, str]]) -> None:
 
 
 def test_progress_is_dropped_and_results_are_not() -> None:
-    """Where nobody reads, progress does not pile up; results wait and arrive."""
+    """Where the reader pauses, progress does not pile up; results wait and arrive."""
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as stream, os.fdopen(reader) as end:
         console = Console(stream, None)

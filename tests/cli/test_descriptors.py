@@ -1,4 +1,4 @@
-"""Output is a courtesy: whatever its descriptors do, the work is done, recorded and published."""
+"""Output is a courtesy: with every descriptor the work is done, recorded and published."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ def test_a_document_that_cannot_be_written(stage: Stage) -> None:
     stage.write(A, a=LONG)
     outs = ("--out", f"json={stage.root}", "--out", f"json={stage.root / 'result.json'}")
 
-    told = stage.apply(*outs)
+    ended = stage.apply(*outs)
 
-    assert told.status == 1
-    assert f"{stage.root} cannot be written" in told.err
+    assert ended.status == 1
+    assert f"{stage.root} cannot be written" in ended.err
     assert (stage.root / "result.json").exists()
     assert len(stage.handles()) == 1
 
@@ -149,7 +149,7 @@ def test_a_reader_who_leaves(stage: Stage, *, restored: bool) -> None:
 
 @pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "non-blocking"])
 def test_a_reader_who_pauses(stage: Stage, *, blocking: bool) -> None:
-    """While nobody reads, the work is done and the lock is free; then all results arrive."""
+    """While the reader pauses, the work is done and the lock is free; then all results arrive."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     full = 0
@@ -175,7 +175,7 @@ def test_a_reader_who_pauses(stage: Stage, *, blocking: bool) -> None:
 
 
 def test_a_plan_that_was_not_shown(stage: Stage) -> None:
-    """A person who could not read the whole plan has not said yes to it."""
+    """A person who could not read the whole plan has not agreed to it."""
     names = (f"n{number}" for number in range(800))  # far more than a terminal takes unread
     stage.write(*(f"{name}: {{{GEMINI}, content: [{{text: '{name}'}}]}}" for name in names))
     with seated("-m", "provisioner", "apply", str(stage.root)) as seat:

@@ -1,4 +1,4 @@
-"""A signal ends a run at once, whatever it waits for."""
+"""A signal ends a run that waits."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def test_while_a_lock_is_waited_for(stage: Stage, number: signal.Signals, status
         assert second.stderr
         assert b"Waiting up to" in second.stderr.readline()
         second.send_signal(number)
-        _, said = second.communicate(timeout=30)
+        _, errors = second.communicate(timeout=30)
     assert second.returncode == status
-    assert b"Traceback" not in said
+    assert b"Traceback" not in errors
 
 
 @pytest.mark.parametrize(("number", "status"), SIGNALS)
@@ -46,8 +46,8 @@ def test_while_a_quota_is_waited_for(stage: Stage, number: signal.Signals, statu
         while b" 429 " not in (line := run.stderr.readline()):
             assert line
         run.send_signal(number)
-        _, said = run.communicate(timeout=30)
+        _, errors = run.communicate(timeout=30)
     assert run.returncode == status
-    assert b"Traceback" not in said
+    assert b"Traceback" not in errors
     stage.around = None
     assert stage.apply().status == 0

@@ -22,10 +22,10 @@ def test_a_path_as_wide_as_the_line(
     assert stage.apply().status == 0
     (stage.root / path).write_text(LONG + "more")
 
-    told = stage.run("plan", ".", "-v")
+    ended = stage.run("plan", ".", "-v")
 
-    assert told.status == 0
-    assert f"      {path}\n" in told.out
+    assert ended.status == 0
+    assert f"      {path}\n" in ended.out
 
 
 def test_only_what_changed(stage: Stage) -> None:
@@ -41,10 +41,10 @@ def test_only_what_changed(stage: Stage) -> None:
     stage.write(f"a: {{{GEMINI}, content: [{', '.join(names).replace('20', '20b')}]}}")
     (docs / "20.md").rename(docs / "20b.md")
 
-    told = stage.run("plan", ".", "--base", "HEAD", "-v")
-    patches, _ = told.out.split("Edits:")
+    ended = stage.run("plan", ".", "--base", "HEAD", "-v")
+    patches, _ = ended.out.split("Edits:")
 
-    assert told.status == 0
+    assert ended.status == 0
     assert patches == (
         "--- docs/15.md\n+++ docs/15.md\n@@ -1,2 +1,3 @@\n"
         "+New.\n Chapter docs/15.md.\n Chapter docs/15.md.\n\nrenamed: docs/20.md → docs/20b.md\n\n"

@@ -1,4 +1,4 @@
-"""Every renderer ends, and its lines fit, whatever the width, the names and the texts."""
+"""Every renderer ends, in every width and with every name and text."""
 
 from __future__ import annotations
 
