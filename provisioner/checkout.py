@@ -229,13 +229,31 @@ def _git_dir(top: Path) -> Path:
 
 def bare_repositories(folder: Path) -> Iterator[Path]:
     """
-    Folders below *folder*, and itself, that git takes for a bare repository.
+    Folders that git takes for a bare repository: *folder*, those below, and those up to the top.
 
-    Git that is started there, by whichever program, runs what their configuration names.  A
-    `.git` is none: no commit can contain it.  Links are not followed.
+    Git that is started in one of them, or below, by whichever program, runs what their
+    configuration names.  A `.git` is none: no commit can contain it.  Links are not followed.
     """
+    yield from (place for place in _below_top(folder) if _is_bare(_names(place)))
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name.casefold() != ".git"]
-        names = {name.casefold() for name in (*folders, *files)}
-        if "head" in names and ("commondir" in names or {"objects", "refs"} <= names):
+        if _is_bare((*folders, *files)):
             yield Path(place)
+
+
+def _below_top(folder: Path) -> Iterator[Path]:
+    """The folders above *folder* that git passes on its way up to the top of the checkout."""
+    place, top = folder.resolve(), top_of(folder)
+    return (one for one in place.parents if top and one.is_relative_to(top) and one != top)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  # names are wanted, not paths
+    except OSError:
+        return []
+
+
+def _is_bare(names: Iterable[str]) -> bool:
+    plain = {name.casefold() for name in names}
+    return "head" in plain and ("commondir" in plain or {"objects", "refs"} <= plain)

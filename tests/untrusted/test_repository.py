@@ -203,3 +203,19 @@ def test_what_is_a_bare_repository(
     err = capsys.readouterr().err
     assert "bot/content/.deep:1:1: is a bare git repository" in err
     assert err.endswith("1 problem; nothing was changed.\n")
+
+
+def test_a_bare_repository_around_the_stack(
+    attack: Attack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder between the stack and the top is refused as well: git passes it on its way up."""
+    inner = attack.bot / "inner"
+    inner.mkdir()
+    for name in ("ctxprov.yaml", "a.md"):
+        (attack.bot / name).rename(inner / name)
+    assert cli.run(["validate", "bot/inner"]) == 0  # no checkout of which it would be a part
+    attack.commit()
+
+    assert cli.run(["validate", "bot/inner"]) == 1
+
+    assert f"{attack.bot}:1:1: is a bare git repository" in capsys.readouterr().err
