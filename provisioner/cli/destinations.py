@@ -17,8 +17,8 @@ from pathlib import Path
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import leads_out, read_whole
 from provisioner.git import top_of
-from provisioner.handles import is_published, is_reserved
-from provisioner.homes import is_remote
+from provisioner.handles import is_published, reserved_for
+from provisioner.homes import is_remote, split_file
 from provisioner.manifest import DEFAULT_STATE, Frame
 
 _CLI = "give --state or CTXPROV_STATE for a place elsewhere"
@@ -49,7 +49,13 @@ def _of_state(frame: Frame) -> Iterator[Problem]:
 
 
 def _of_publish(frame: Frame) -> Iterator[Problem]:
-    if frame.publish is None or is_remote(frame.publish):
+    if frame.publish is None:
+        return
+    if reserved := reserved_for(split_file(frame.publish)[1]):
+        reason = f"has the name of {reserved}, and would be taken for one: take another name"
+        yield frame.problem("publish", reason)
+        return
+    if is_remote(frame.publish):
         return
     path = frame.root / frame.publish
     if reason := leads_out(path, boundary_of(frame)) or _objection(path):
@@ -57,8 +63,6 @@ def _of_publish(frame: Frame) -> Iterator[Problem]:
 
 
 def _objection(path: Path) -> str | None:
-    if is_reserved(path.name):
-        return "has the name of a manifest, and would be read as one: take another name"
     if not os.path.lexists(path):
         return None
     try:

@@ -9,9 +9,9 @@ from provisioner.handles.document import (
     handles_bytes,
     handles_words,
     is_published,
-    is_reserved,
     parse_handles,
     publish,
+    reserved_for,
 )
 from provisioner.handles.reader import Handles
 
@@ -21,7 +21,7 @@ __all__ = [
     "handles_bytes",
     "handles_words",
     "is_published",
-    "is_reserved",
     "parse_handles",
     "publish",
+    "reserved_for",
 ]

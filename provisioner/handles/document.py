@@ -16,6 +16,7 @@ import orjson
 from provisioner.cache import CacheHandle, Json, handle_from_json
 from provisioner.documents import newer, utf8
 from provisioner.errors import PublishError, StateError
+from provisioner.files import DRAFT
 from provisioner.homes import Home
 from provisioner.model import Recorded, RecordedAnnotation, RecordedCache, RetiringCache, State
 from provisioner.times import moment_text, parse_moment
@@ -87,10 +88,9 @@ def publish(home: Home, name: str, content: bytes) -> bool:
     """
     try:
         found = home.read(name)
-        if is_reserved(name) or (found and not is_published(found.content)):
-            why = (
-                "has the name of a manifest" if is_reserved(name) else "was not written by ctxprov"
-            )
+        reserved = reserved_for(name)
+        if reserved or (found and not is_published(found.content)):
+            why = f"has the name of {reserved}" if reserved else "was not written by ctxprov"
             raise PublishError(
                 f"the handles cannot be published: {home.where(name)} {why}.  Name another file in "
                 "publish:, or move that one away, and run again.  Nothing that applications may be "
@@ -107,9 +107,14 @@ def publish(home: Home, name: str, content: bytes) -> bool:
     return True
 
 
-def is_reserved(name: str) -> bool:
-    """Whether a file of that name would be read as a manifest."""
-    return f".{name}".lower().endswith((".ctxprov.yaml", ".ctxprov.yml"))
+def reserved_for(name: str) -> str | None:
+    """What a file of that name would be taken for by ctxprov; None if it may be published."""
+    plain = f".{name}".lower()
+    if plain.endswith((".ctxprov.yaml", ".ctxprov.yml")):
+        return "a manifest"
+    if plain.endswith((".lock", ".lock.json")):
+        return "a state's lock"
+    return "a draft" if name == DRAFT else None
 
 
 def is_published(raw: bytes) -> bool:

@@ -38,6 +38,17 @@ Attack = tuple[str, Callable[[Path, Path], object], str]
 ATTACKS: Mapping[str, Attack] = {
     "the manifest": ("publish: ctxprov.yaml", lambda *_: None, "has the name of a manifest"),
     "a fragment": ("publish: b.ctxprov.yaml", lambda *_: None, "has the name of a manifest"),
+    "a lock of another stack": (
+        "publish: state/other.lock",
+        lambda root, _: file(root / "state" / "other.lock", ""),
+        "has the name of a state's lock",
+    ),
+    "a lock in a store": (
+        "publish: s3://bucket/states/other.lock.json",
+        lambda *_: None,
+        "has the name of a state's lock",
+    ),
+    "a draft": ("publish: .ctxprov.tmp", lambda *_: None, "has the name of a draft"),
     "content": ("publish: a.md", lambda *_: None, FOREIGN),
     "JSON of others": (
         "publish: package.json",
