@@ -52,8 +52,8 @@ def _of_publish(frame: Frame) -> Iterator[Problem]:
     if frame.publish is None:
         return
     if reserved := reserved_for(split_file(frame.publish)[1]):
-        reason = f"has the name of {reserved}, and would be taken for one: take another name"
-        yield frame.problem("publish", reason)
+        name = f"has the name of {reserved}, and would be taken for one: take another name"
+        yield frame.problem("publish", name)
         return
     if is_remote(frame.publish):
         return
