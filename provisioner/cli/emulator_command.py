@@ -44,7 +44,10 @@ def command(port: int, api_keys: tuple[str, ...], store: Path | None) -> Status:
       GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8085 GEMINI_API_KEY=any ctxprov list
     """
     emulation = load_emulator()
-    app = emulation.Emulator(store or ":memory:", clock=clock.now, api_keys=api_keys)
+    try:
+        app = emulation.Emulator(store or ":memory:", clock=clock.now, api_keys=api_keys)
+    except emulation.StoreUnusable as error:
+        raise CtxprovError(f"{error}. Name another file, or move that one away.") from error
     try:
         asyncio.run(emulation.serve(app, port=port, on_ready=_ready))
     except OSError as error:

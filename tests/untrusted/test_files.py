@@ -111,6 +111,15 @@ def test_published_handles(stage: Stage, kind: str) -> None:
     assert Handles(path).get("a") is None
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_store_of_the_emulator(stage: Stage, kind: str) -> None:
+    """A store that cannot be one is a failure with its name."""
+    KINDS[kind][0](stage.root / "caches")
+    answer = stage.run("emulator", "--store", "caches", "--port", "0")
+    assert (answer.status, "caches cannot hold the emulator's caches" in answer.err) == (1, True)
+    assert "bug" not in answer.err
+
+
 @pytest.mark.parametrize("kind", ["fifo", "folder"])
 def test_metrics(stage: Stage, kind: str) -> None:
     """A file of metrics that is no file is neither read nor replaced."""
