@@ -115,7 +115,11 @@ class GitFiles:
                     case Pushed.OVERTAKEN:
                         pass
             self.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311  # no secret
-        raise HomeUnreachable(f"{self.where(name)} could not be written: others are always faster.")
+        raise HomeUnreachable(
+            f"{self.where(name)} could not be written in {_TRIES} tries: the remote refuses with "
+            f"{self.repository.refusal}.  If no other run writes to {self.repository.branch}, a "
+            "push that was killed there left a lock: remove the file that the remote names."
+        )
 
     def _tip(self) -> str | None:
         tip = self.repository.tip()

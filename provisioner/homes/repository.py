@@ -99,6 +99,8 @@ class Repository:
     timeout: float = TIMEOUT
     largest: int = LARGEST
     """Bytes of a file that is read."""
+    refusal: str = ""
+    """Why the remote did not take the last push that another may have overtaken, in its words."""
     _private: _Private | None = field(default=None, repr=False)
 
     def tip(self) -> str | None:
@@ -158,9 +160,10 @@ class Repository:
         rejected = next((line for line in said.line.splitlines() if line.startswith("!")), None)
         if rejected is None:
             return _unanswered(said)
-        if _OVERTAKEN.search(rejected):
-            return Pushed.OVERTAKEN
         reason = rejected.rpartition("\t")[2]
+        if _OVERTAKEN.search(rejected):
+            self.refusal = f"{reason} ({said.err})"
+            return Pushed.OVERTAKEN
         raise StateError(
             f"the repository's remote does not take a push to {self.branch}: {reason} ({said.err})."
             "  If the branch is protected, let whoever runs ctxprov push to it, or take another."

@@ -459,7 +459,8 @@ def kill(world: World, command: str, target: int, *, after: bool) -> tuple[Outco
     if world.backend != "folder":
         world.unlock()
     again = world.run(*_words(command))
-    assert again.status == 0, f"the clean run after the kill: {again.status}\n{again.errors}"
+    where = f"{world.backend}, {command}, event {target}"
+    assert again.status == 0, f"the clean run after {where}: {again.status}\n{again.errors}"
     return outcome(world, before, declared=command != "destroy"), ended.status == KILLED
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -430,3 +431,13 @@ def test_what_a_remote_warns_of(clone: Callable[..., Path], remote: Path, tmp_pa
     assert repository.tip() is None
 
     assert warnings == ["moved"]
+
+
+def test_a_lock_that_a_killed_push_left(clone: Callable[..., Path], remote: Path) -> None:
+    """A remote that cannot lock the branch is quoted, with what to remove."""
+    home = replace(files(clone("here")), sleep=lambda _: None)
+    version = home.write("a.json", b"one", expected=None)
+    (remote / "refs/heads/live.lock").touch()
+
+    with pytest.raises(HomeUnreachable, match=r"live\.lock.*remove the file"):
+        home.write("a.json", b"two", expected=version)
