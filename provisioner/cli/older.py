@@ -31,7 +31,9 @@ _SHOWN = re.compile(r"(?P<commit>[0-9a-f]{40,64}) (?P<seconds>-?[0-9]{1,11})", r
 def revision_here(folder: Path) -> Revision | None:
     """The commit that is checked out around *folder*, or that CI names; None if neither does."""
     git = _git(folder)
-    shown = git and _SHOWN.fullmatch(git.run("show", "-s", "--format=%H %ct", "HEAD").line)
+    # Without the last word a file named HEAD would make git ask which of both is meant.
+    show = ("show", "--no-patch", "--no-show-signature", "--format=%H %ct", "HEAD", "--")
+    shown = git and _SHOWN.fullmatch(git.run(*show).line)
     if shown:
         at = datetime.fromtimestamp(int(shown["seconds"]), UTC)
         return Revision(commit=shown["commit"], committed_at=at)

@@ -200,6 +200,16 @@ def test_an_older_commit(stage: Stage, *, shallow: bool) -> None:
     assert stage.apply().status == 0
 
 
+def test_a_file_named_as_a_revision(stage: Stage) -> None:
+    """A file named HEAD hides from no run how old its commit is."""
+    git(stage.root, "init", "--quiet", "--initial-branch=main")
+    stage.write(A, a=LONG)
+    (stage.root / "HEAD").touch()
+    commit(stage.root, "one", "2026-01-01T00:00:00Z")
+    stage.apply()
+    assert stage.state()["last_edit"]["committed_at"].startswith("2026-01-01T00:00:00")
+
+
 def test_a_commit_of_which_nothing_was_performed(stage: Stage) -> None:
     """A run whose edits all failed is no reason to refuse the older commit."""
     git(stage.root, "init", "--quiet", "--initial-branch=main")
