@@ -86,7 +86,7 @@ SETTINGS = (
 """Appended to GIT_CONFIG_COUNT, so that they win over every configuration file."""
 
 _LENGTH = 600
-_CREDENTIAL = re.compile(r"(?<=://)[^/@\s]+@")
+_CREDENTIAL = re.compile(r"(?<=://)[^/\s]*@")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 

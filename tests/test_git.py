@@ -154,6 +154,16 @@ def test_a_warning_reaches_the_caller(top: Path) -> None:
     assert warnings == ["refname 'v1' is ambiguous"]
 
 
+@pytest.mark.parametrize("credential", ["ann", "ann:secret", "ann:sec@ret", ":@"])
+def test_a_credential_is_left_out(top: Path, credential: str) -> None:
+    """What git says of a URL comes without its credential, whichever signs that has."""
+    says = (
+        f"alias.fail=!echo \"fatal: unable to access 'https://{credential}@host/a@b'\" >&2; false"
+    )
+
+    assert opened(top).run("-c", says, "fail").err == "fatal: unable to access 'https://host/a@b'"
+
+
 def test_a_call_that_takes_too_long(top: Path) -> None:
     """A call that does not end is given up, with what it started."""
     slow = git_at(top, environ={"PATH": os.environ["PATH"]}, warn=print, timeout=0.5)

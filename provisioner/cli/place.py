@@ -30,7 +30,7 @@ from provisioner.render.upkeep import setting_lines
 from provisioner.state import state_name
 
 _STORE = "gemini.sqlite3"
-_CREDENTIAL = re.compile(r"//[^/@]*@")
+_CREDENTIAL = re.compile(r"//[^/]*@")
 
 
 class Spot(Struct, frozen=True, kw_only=True):

@@ -220,7 +220,7 @@ def test_a_credential_is_not_shown(stage: Stage) -> None:
     git(stage.root, "add", "-A")
     git(stage.root, "commit", "-q", "-m", "one")
     stage.write(A, a=f"{LONG} more")
-    address = "https://user:hunter2@host/states"
+    address = "https://user:hun@ter2@host/states"
     answer = stage.run("plan", ".", "--base", "main", "--state", address, "--json")
     assert answer.json["writes"] == ["https://host/states/demo.json", "handles.json"]
 
