@@ -201,7 +201,7 @@ def _show(errand: Errand, decision: Decision, state: State, run: Run) -> None:
         show_plan(
             Told(plan=decision.plan, prices=errand.prices, writes=decision.errand.place.writes),
             colour=errand.colour,
-            recorded=errand.recorded,
+            recorded=errand.recorded or bool(decision.undone),
         )
     if errand.approval and decision.undone:
         tell_undone(decision.undone, decision.wanted, errand.approval)
@@ -420,6 +420,7 @@ async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> 
         state=ledger.state,
         stuck=_stuck(told, results),
         dying=_dying(told),
+        cold=_cold(ledger.state, before, seen),
         labelled=labelled(seen.live, ledger.state),
         ahead=seen.present() - clock.now(),
     )
@@ -504,6 +505,11 @@ def _stuck(told: Plan, results: Iterable[Result]) -> frozenset[str]:
         for change in (*told.blocked, *failed)
         if isinstance(change, Blocked | Create | Replace | Adopt | Annotate)
     )
+
+
+def _cold(state: State, before: State, seen: Survey) -> frozenset[str]:
+    """Names on record whose cache no provider showed, and that got no other in this run."""
+    return frozenset(state.caches.keys() - believable(state, before, seen.live).caches.keys())
 
 
 def _dying(told: Plan) -> frozenset[str]:

@@ -157,7 +157,7 @@ def keeping(
             cold = finding(place, errand.stack, labelled=ended.labelled)
         if not run.is_quiet:
             _tell(upkeep, state, cold)
-            if not ended.stuck:  # else something is cold although its record lives
+            if not ended.cold:
                 _tell_cover(state, clock.now() + ended.ahead)
         status = first_of(
             ended.status,

@@ -10,10 +10,10 @@ import click
 
 from provisioner.cli import clock, console
 from provisioner.cli.prices import prices_or_ours
-from provisioner.cli.stacks import Row
+from provisioner.cli.stacks import Ended, Row
 from provisioner.cli.status import Status
 from provisioner.files import read_whole, write_whole
-from provisioner.model import RecordedCache, State
+from provisioner.model import RecordedCache
 from provisioner.model.money import Money
 from provisioner.pricing import Lookup, rent
 from provisioner.render.metrics import Turn, last_successes, metrics_text
@@ -40,7 +40,9 @@ def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None
             folder=str(folder),
             status=ended.status,
             state=ended.state,
-            rents=_rents(ended.state, lookup, now) if ended.state else {},
+            cold=ended.cold,
+            ahead=ended.ahead,
+            rents=_rents(ended, lookup, now),
             succeeded_at=now if ended.status is Status.OK else before.get(str(folder)),
         )
         for folder, ended in rows
@@ -59,9 +61,10 @@ def _before(path: Path) -> Mapping[str, datetime]:
         return {}
 
 
-def _rents(state: State, lookup: Lookup, now: datetime) -> dict[str, Money]:
+def _rents(ended: Ended, lookup: Lookup, now: datetime) -> dict[str, Money]:
+    records = ended.state.caches if ended.state else {}
     return {
-        name: rent(record, lookup, at=now)
-        for name, record in state.caches.items()
-        if isinstance(record, RecordedCache)
+        name: rent(record, lookup, at=now + ended.ahead)
+        for name, record in records.items()
+        if isinstance(record, RecordedCache) and name not in ended.cold
     }

@@ -45,6 +45,8 @@ class Ended(Struct, frozen=True, kw_only=True):
     """Names whose old cache has to be kept alive, since the new one could not be made."""
     dying: frozenset[str] = frozenset()
     """Names that were to be given up, whether that went well or not."""
+    cold: frozenset[str] = frozenset()
+    """Names of caches that are on record and not alive."""
     labelled: int = 0
     """How many live caches carried the stack's label before."""
     ahead: timedelta = timedelta()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -26,8 +26,12 @@ class Turn(Struct, frozen=True, kw_only=True):
     folder: str
     status: int
     state: State | None
+    cold: frozenset[str] = frozenset()
+    """Names on record whose cache is not alive."""
+    ahead: timedelta = timedelta()
+    """How far the clocks of the providers are ahead of this machine's."""
     rents: Mapping[str, Money]
-    """What each recorded cache costs per hour."""
+    """What each live cache on record costs per hour."""
     succeeded_at: datetime | None
     """The last success, this run's included."""
 
@@ -63,8 +67,9 @@ def last_successes(text: str) -> Mapping[str, float]:
 
 
 def _metrics(turns: tuple[Turn, ...], now: datetime) -> Iterator[_Metric]:
-    yield from _of_stacks([(turn, turn.state) for turn in turns if turn.state is not None])
-    yield from _of_caches([turn.state for turn in turns if turn.state is not None], now)
+    known = [(turn, turn.state) for turn in turns if turn.state is not None]
+    yield from _of_stacks(known)
+    yield from _of_caches(known, now)
     yield from _of_runs(turns, now)
 
 
@@ -91,22 +96,28 @@ def _of_stacks(known: Sequence[tuple[Turn, State]]) -> Iterator[_Metric]:
     )
 
 
-def _of_caches(states: Iterable[State], now: datetime) -> Iterator[_Metric]:
+def _of_caches(known: Sequence[tuple[Turn, State]], now: datetime) -> Iterator[_Metric]:
+    """By the clocks of the providers; what is cold has run out."""
     ends = [
-        ({"stack": state.stack, "name": name}, record.expires_at)
-        for state in states
+        (
+            {"stack": state.stack, "name": name},
+            min(record.expires_at, there) if name in turn.cold else record.expires_at,
+            there,
+        )
+        for turn, state in known
+        for there in (now + turn.ahead,)
         for name, record in state.caches.items()
         if isinstance(record, RecordedCache)
     ]
     yield _Metric(
         "ctxprov_cache_seconds_to_expiry",
-        "Seconds that a cache has to live; negative once it has run out.",
-        [(labels, (end - now).total_seconds()) for labels, end in ends],
+        "Seconds that a cache has to live; none or negative once it is gone.",
+        [(labels, (end - there).total_seconds()) for labels, end, there in ends],
     )
     yield _Metric(
         "ctxprov_cache_expiry_timestamp_seconds",
         "When a cache dies unless it is refreshed.",
-        [(labels, end.timestamp()) for labels, end in ends],
+        [(labels, end.timestamp()) for labels, end, _ in ends],
     )
 
 

@@ -185,3 +185,22 @@ def test_no_cover_is_promised_for_what_is_gone(stage: Stage) -> None:
 
     assert result.status == 3
     assert "Covered until" not in result.out
+
+
+def test_no_cover_is_promised_without_the_content(stage: Stage) -> None:
+    """Nor while one is gone whose content is not at hand; the metrics count it as run out."""
+    stage.write(*(A.replace("a", name, 1).replace("a.md", f"{name}.md") for name in "abc"))
+    for name in "abc":
+        (stage.root / f"{name}.md").write_text(LONG + name)
+    assert stage.apply().status == 0
+    stage.delete(stage.state()["caches"]["b"]["id"])
+    (stage.root / "b.md").write_text(LONG + "edited")
+    metrics = stage.root / "metrics.prom"
+
+    result = stage.run("keepalive", ".", "--metrics-file", str(metrics))
+
+    assert result.status == 1
+    assert "b: cannot be made again" in result.out
+    assert "Covered until" not in result.out
+    assert 'ctxprov_cache_seconds_to_expiry{stack="demo",name="b"} 0' in metrics.read_text()
+    assert 'ctxprov_cache_seconds_to_expiry{stack="demo",name="a"} 4' in metrics.read_text()
