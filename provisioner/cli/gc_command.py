@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 from msgspec import Struct
 
+from provisioner.cache import CachedContext
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.ownership import Owners, locked, owners_of
@@ -18,6 +19,7 @@ from provisioner.cli.place import home_at
 from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell
 from provisioner.cli.status import Status
+from provisioner.cli.survey import ahead_of
 from provisioner.cli.undeclared import check_stack
 from provisioner.environment import process_environment
 from provisioner.errors import Refused, StateError
@@ -111,29 +113,31 @@ def command(
 async def _collect(asked: _Asked, key_env: str | None) -> Status:
     async with Reach() as reach:
         client = await reach.client(None, key_env)
-        ownerless, owners = await _ownerless(reach, client, asked)
+        listed = await reach.listed(client)
+        now = clock.now() + ahead_of(reach, client, listed)
+        ownerless, owners = await _ownerless(listed, asked, now)
         chosen = _chosen(ownerless, owners, asked)
         if not asked.as_json:
-            _show(chosen or ownerless, asked)
+            _show(chosen or ownerless, asked, now)
         deleted: Sequence[str] = ()
         if chosen:
             await _ask(len(chosen), asked)
             deleted = await _delete(reach, client, [one.live for one in chosen], asked)
-    _report(ownerless, owners, deleted, asked)
+    _report(ownerless, owners, deleted, asked, now)
     return Status.FAILED if owners.unclear else Status.OK
 
 
 async def _ownerless(
-    reach: Reach, client: GeminiContextCache, asked: _Asked
+    listed: Iterable[CachedContext], asked: _Asked, now: datetime
 ) -> tuple[Sequence[Listed], Owners]:
     """The live caches whose stack has no state, and what the states tell."""
-    seen = [(one, LiveCache.of("gemini", one)) for one in await reach.listed(client)]
+    seen = [(one, LiveCache.of("gemini", one)) for one in listed]
     owners = await owners_of(_stacks(live for _, live in seen), asked.homes)
     return [
         Listed(
             live=live,
             display_name=one.display_name,
-            rent=upkeep(live, asked.prices, at=clock.now()),
+            rent=upkeep(live, asked.prices, at=now),
         )
         for one, live in seen
         if owners.lacks(live)
@@ -190,14 +194,14 @@ async def _delete(
     return [cache.id for cache in gone]
 
 
-def _show(caches: Sequence[Listed], asked: _Asked) -> None:
+def _show(caches: Sequence[Listed], asked: _Asked, now: datetime) -> None:
     if not caches:
         console.say("No live cache of this project carries the label of a stack without a state.")
         return
     text = list_text(
         caches,
         known={},
-        now=clock.now(),
+        now=now,
         width=terminal.width(),
         colour=asked.colour,
         ids=True,
@@ -206,13 +210,17 @@ def _show(caches: Sequence[Listed], asked: _Asked) -> None:
 
 
 def _report(
-    ownerless: Sequence[Listed], owners: Owners, deleted: Sequence[str], asked: _Asked
+    ownerless: Sequence[Listed],
+    owners: Owners,
+    deleted: Sequence[str],
+    asked: _Asked,
+    now: datetime,
 ) -> None:
     """Say what became of it, and name the stacks that stay unclear."""
     for stack, why in sorted(owners.unclear.items()):
         tell(f"Error: whether {stack} has a state is not clear, so its caches stay: {why}")
     if asked.as_json:
-        document = list_document(ownerless, known={}, now=clock.now())
+        document = list_document(ownerless, known={}, now=now)
         document["unreadable"] = dict(owners.unclear)
         document["deleted"] = list(deleted)
         console.document(json_text(document), form="json")

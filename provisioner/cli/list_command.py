@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from provisioner.cli.place import address_of, place_of, project_in, store_of
 from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import is_open
+from provisioner.cli.survey import ahead_of, is_open
 from provisioner.errors import CtxprovError, StackMoved, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model import Label, LiveCache, RecordedCache, State
@@ -78,8 +79,8 @@ def command(
             found.append((stack, _manifests(stack, environment)))
         except CtxprovError as error:
             failures.append(error)
-    now = clock.now()
-    seen, unasked = asyncio.run(_list(_ways(found, emulator=emulator)))
+    seen, unasked, ahead = asyncio.run(_list(_ways(found, emulator=emulator)))
+    now = clock.now() + ahead
     failures += unasked
     status = first_of(*map(tell_error, failures))
     if failures and not seen:
@@ -140,10 +141,15 @@ def _ways(found: Iterable[tuple[Path, Sequence[Manifest]]], *, emulator: bool) -
 
 async def _list(
     ways: Iterable[_Way],
-) -> tuple[Sequence[tuple[str, Sequence[CachedContext]]], Sequence[CtxprovError]]:
-    """What each project has, once, by whichever name; and why others could not be asked."""
+) -> tuple[Sequence[tuple[str, Sequence[CachedContext]]], Sequence[CtxprovError], timedelta]:
+    """
+    What each project has, once, by any of its names; and why others could not be asked.
+
+    Also how far the foremost of their clocks is ahead of the local one.
+    """
     seen: dict[tuple[Path | None, str], tuple[str, Sequence[CachedContext]]] = {}
     failures: list[CtxprovError] = []
+    ahead: list[timedelta] = []
     async with Reach() as reach:
         for way in ways:
             try:
@@ -151,9 +157,10 @@ async def _list(
                 project = way.store, client.key_fingerprint
                 if project not in seen:
                     seen[project] = way.provider, await reach.listed(client)
+                    ahead.append(ahead_of(reach, client, seen[project][1]))
             except CtxprovError as error:
                 failures.append(error)
-    return list(seen.values()), failures
+    return list(seen.values()), failures, max(ahead, default=timedelta())
 
 
 def _stacks(listed: Iterable[CachedContext]) -> Iterable[str]:

@@ -115,8 +115,7 @@ async def survey(
             reach.warn(f"the list of {client.endpoint}", _lies(client.endpoint, len(hidden)))
             live += _believed(state, name, {id_ for id_ in expected if id_ not in shown}, asked)
         clients[name] = client
-        if warning := _clock(client, listed).warning:
-            reach.warn(f"the clock of {client.endpoint}", warning)
+        ahead_of(reach, client, listed)
     clocks = {name: _clock(client, await reach.listed(client)) for name, client in clients.items()}
     return Survey(
         at=clock.now(),
@@ -141,6 +140,16 @@ def _check_readable(client: GeminiContextCache, stack: str) -> None:
                 f"{client.endpoint} lists a cache of this stack that cannot be read ({text}).  "
                 "Nothing was changed. Upgrade ctxprov, or delete that cache."
             )
+
+
+def ahead_of(
+    reach: Reach, client: GeminiContextCache, listed: Iterable[CachedContext]
+) -> timedelta:
+    """How far the clock where *client* leads is ahead of the local one; warns if that is far."""
+    found = _clock(client, listed)
+    if found.warning:
+        reach.warn(f"the clock of {client.endpoint}", found.warning)
+    return found.ahead
 
 
 def _clock(client: GeminiContextCache, listed: Iterable[CachedContext]) -> ProviderClock:

@@ -56,6 +56,26 @@ def test_nothing_is_made_again(stage: Stage, offset: timedelta) -> None:
     assert len(re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", runs[0].stderr)) == 2
 
 
+@pytest.mark.parametrize("command", [("list",), ("gc", "--state", "elsewhere")], ids=str)
+def test_what_is_listed_is_not_expired(stage: Stage, command: tuple[str, ...]) -> None:
+    """list and gc say how long a live cache lives by the provider's clock, and warn of another."""
+    stage.write(A, a=LONG)
+    stage.apply()
+
+    done = subprocess.run(
+        [sys.executable, "-m", "provisioner", *command],
+        cwd=stage.root,
+        env={**os.environ, "PYTHONPATH": str(SKEW), "SKEW": str((24 * HOUR).total_seconds())},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert re.search(r"1(1h 59m|2h)", done.stdout)
+    assert "expired" not in done.stdout
+    assert "the clock of this machine says" in done.stderr
+
+
 def test_a_clock_that_is_behind(stage: Stage) -> None:
     """A runner three hours behind refreshes what is due, and says until when by the provider."""
     stage.write(A, a=LONG)
