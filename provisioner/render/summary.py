@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from shlex import quote
 
-from provisioner.model import Leftover, SettingEdit
+from provisioner.model import Cause, Leftover, SettingEdit
 from provisioner.render.counts import VERBS
 from provisioner.render.escape import plain
 from provisioner.render.money import rent_text, totals_text, unpriced_text
@@ -153,8 +153,9 @@ def _live(left: Leftover) -> str:
 
 
 def rested_line(plan: PlanView) -> str:
-    """Name the edits that rest; empty if none does."""
-    names = ", ".join(edit.name for edit in plan.rested)
+    """Name the edits that rest, but for what can be done by now; empty if none does."""
+    done = {row.name for row in plan.rows if row.pending and row.cause is Cause.EDIT}
+    names = ", ".join(edit.name for edit in plan.rested if edit.name not in done)
     if not names:
         return ""
     return (

@@ -55,6 +55,22 @@ def test_two_environments(stage: Stage) -> None:
     assert len(stage.live()) == 1
 
 
+def test_what_rests_and_can_be_done(stage: Stage) -> None:
+    """A claim that rests is performed once the cache is free, and no plan warns of it then."""
+    stage.write(adopting(by_hand(LONG)), head=TWO, a=LONG)
+    stage.apply("--env", "dev")
+    stage.apply("--env", "prod")
+    assert "could not be done: a" in stage.run("plan", ".", "--env", "prod").out
+    stage.run("destroy", ".", "--env", "dev", "--auto-approve")
+
+    told = stage.run("plan", ".", "--env", "prod").out
+
+    assert "1 to create" in told
+    assert "could not be done" not in told
+    assert stage.apply("--env", "prod").status == 0
+    assert "rested" not in json.loads((stage.root / "state" / "demo.prod.json").read_text())
+
+
 def test_another_stack(stage: Stage) -> None:
     """What carries the label of another stack is not adopted by a claim of a manifest."""
     theirs = by_hand(LONG, displayName="ctxprov:theirs/a@0123456789abcdef")
