@@ -21,8 +21,8 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.undeclared import check_stack, key_env, keys_of
 from provisioner.manifest import load_frame
-from provisioner.model import DesiredCache
-from provisioner.state import read_state
+from provisioner.model import DesiredCache, State
+from provisioner.state import read_state, state_name
 
 
 @click.command("destroy")
@@ -149,6 +149,9 @@ def _without_manifest(
 ) -> Place:
     home = place_at(address, {}, emulator=emulator).home
     state = read_state(home, stack=name)
+    if state == State(stack=name):
+        tell(f"warning: Nothing is on record in {home.where(state_name(name))}: check the name.")
+        return place_at(address, keys_of(state, key_envs), emulator=emulator)
     published = state.stack_settings.publish if state.stack_settings else None
     tell(
         f"The handles that {name} published{f' in {published}' if published else ''} are not "

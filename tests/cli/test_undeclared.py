@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from datetime import UTC, datetime, timedelta
 
@@ -64,6 +65,17 @@ def test_a_stack_is_destroyed_without_its_manifest(stage: Stage) -> None:
     stage.state_file.unlink()
     assert stage.run(*arguments, "--prune").status == 0
     assert stage.live() == {}
+
+
+def test_a_stack_that_was_never_there(stage: Stage) -> None:
+    """destroy says that nothing is on record under a name that was mistyped, and of no handles."""
+    arguments = ("destroy", "--stack", "demoo", "--state", "state", "--auto-approve")
+
+    result = stage.run(*arguments)
+
+    assert result.status == 0
+    assert re.search(r"Nothing is on record in \S*demoo\.json: check the name", result.err)
+    assert "handles" not in result.err
 
 
 def test_named_projects_need_their_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
