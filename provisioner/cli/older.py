@@ -51,8 +51,9 @@ def refuse_older(folder: Path, here: Revision, last: Revision) -> None:
     if is_older:
         raise Refused(
             f"The commit {here.commit[:12]} is older than {last.commit[:12]}, whose edits were "
-            "applied last: applying it would undo them. Nothing was changed. Apply the newer "
-            "commit, or add --allow-older to go back."
+            "applied last: what both change would go back. Nothing was changed. Apply at the newer "
+            "commit, where --expect or --plan with the approval of the older one performs what is "
+            "left of that; or add --allow-older to go back."
         )
 
 

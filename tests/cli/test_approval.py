@@ -152,6 +152,8 @@ def test_an_edit_that_is_not_approved(stage: Stage) -> None:
     assert "b: is not among the approved edits" in result.err
     assert stage.state()["caches"] == before
     assert {edit["name"] for edit in stage.plan()["edits"]} == {"a", "b"}
+    assert "as declared" not in result.out
+    assert "Every recorded cache is alive" in result.out
 
 
 def commit(root: Path, message: str, at: str) -> None:
@@ -208,6 +210,32 @@ def test_a_file_named_as_a_revision(stage: Stage) -> None:
     commit(stage.root, "one", "2026-01-01T00:00:00Z")
     stage.apply()
     assert stage.state()["last_edit"]["committed_at"].startswith("2026-01-01T00:00:00")
+
+
+def test_the_newer_of_two_merges_first(stage: Stage) -> None:
+    """What the older review approved is performed at the newer commit, and undoes nothing there."""
+    git(stage.root, "init", "--quiet", "--initial-branch=main")
+    plans = []
+    for day, (caches, text) in enumerate([((A,), ""), ((A,), "older"), ((A, B), "older")], 1):
+        stage.write(*caches, a=LONG + text, b=LONG)
+        commit(stage.root, "one more", f"2026-01-0{day}T00:00:00Z")
+        plans.append(stage.root / f"{day}.json")
+        if day == 1:
+            stage.apply()
+        else:
+            stage.run("plan", ".", "--base", "HEAD~1", "--out", f"json={plans[-1]}")
+    _, older, newer = plans
+    assert stage.run("apply", ".", "--plan", str(newer)).status == 3
+    git(stage.root, "checkout", "--quiet", "HEAD~1")
+    refused = stage.run("apply", ".", "--plan", str(older))
+    assert refused.status == 3
+    assert "Apply at the newer commit" in refused.err
+    git(stage.root, "checkout", "--quiet", "main")
+
+    assert stage.run("apply", ".", "--plan", str(older)).status == 0
+
+    assert [*stage.state()["caches"]] == ["a", "b"]
+    assert (stage.plan()["edits"], stage.count("create")) == ([], 3)
 
 
 def test_a_commit_of_which_nothing_was_performed(stage: Stage) -> None:
