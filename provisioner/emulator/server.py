@@ -47,6 +47,7 @@ async def serve(
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                ws="none",  # a page may open a WebSocket to anything; here it is a request
                 date_header=False,  # the application has a clock of its own
                 log_level="error",
             )

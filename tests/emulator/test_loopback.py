@@ -53,6 +53,19 @@ def test_form_of_a_website(origin: str) -> None:
         assert api.names() == []
 
 
+def test_a_websocket_of_a_website() -> None:
+    """A page that opens a WebSocket to this port gets the answer of any other request."""
+    upgrade = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "origin": "https://attacker.example",
+    }
+    with emulated() as api, served(api.emulator) as url:
+        assert httpx.get(url, headers=upgrade).status_code == 403
+
+
 def test_local_names_and_pages() -> None:
     """Local programs and pages are answered under each name of this machine."""
     with emulated() as api, served(api.emulator) as url:
