@@ -227,7 +227,8 @@ class Repository:
         return _Private(git=replace(theirs, environ=environ), folder=Path(folder), remote=remote)
 
     def _check_name(self, git: Git) -> None:
-        misread = self.branch.startswith("-")  # git itself makes no such branch any more
+        # Git makes no such branch any more; a HEAD among branches moves origin/HEAD of every clone.
+        misread = self.branch.startswith("-") or self.branch.upper() == "HEAD"
         if misread or _run(git, "check-ref-format", self._ref).status != 0:
             raise StateError(f"git+branch:{self.branch}: git takes no branch of that name.")
         if _run(git, "symbolic-ref", "--quiet", "HEAD").line == self._ref:

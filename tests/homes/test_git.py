@@ -230,6 +230,7 @@ def test_the_address_of_the_clone(clone: Callable[..., Path], remote: Path) -> N
         ("main", "checked out"),
         ("-x", "no branch of that name"),
         ("a..b", "no branch of that name"),
+        ("HEAD", "no branch of that name"),
         ("", "no branch of that name"),
         ("--upload-pack=x y", "no branch of that name"),
         ("other", "not begun"),
