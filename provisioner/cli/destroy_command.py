@@ -21,7 +21,7 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.undeclared import check_stack, key_env, keys_of
 from provisioner.manifest import load_frame
-from provisioner.model import DesiredCache, State
+from provisioner.model import DesiredCache
 from provisioner.state import read_state, state_name
 
 
@@ -149,7 +149,7 @@ def _without_manifest(
 ) -> Place:
     home = place_at(address, {}, emulator=emulator).home
     state = read_state(home, stack=name)
-    if state == State(stack=name):
+    if not (state.caches or state.retiring or state.stack_settings):
         tell(f"warning: Nothing is on record in {home.where(state_name(name))}: check the name.")
         return place_at(address, keys_of(state, key_envs), emulator=emulator)
     published = state.stack_settings.publish if state.stack_settings else None
