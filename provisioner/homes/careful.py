@@ -12,12 +12,14 @@ Reading asks for no permission to write, so it is not preceded by a probe.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from secrets import token_hex
 from threading import Lock
 from typing import TypeVar
+
+import orjson
 
 from provisioner.errors import HomeUnreachable, StateError, StateTaken
 from provisioner.homes.home import Files, Found
@@ -26,8 +28,6 @@ _PAUSES = (0.2, 1.0)
 """Seconds before the second try and the third."""
 
 _PROBE = "ctxprov-probe.json"
-_PROBES = 5
-"""How often a probe is tried that another run's probe may have disturbed."""
 
 _Answer = TypeVar("_Answer")
 
@@ -92,48 +92,34 @@ class Careful:
         """
         Raise StateError if the store ignores conditions.
 
-        The probe has one name, so that a run clears away what a killed one left.  Another run's
-        probe may come between; a fault counts if it shows each time.
+        The file stays: while it is there, what other runs probe at the same time changes no answer.
         """
-        fault = None
-        for _ in range(_PROBES):
-            try:
-                fault = self._fault()
-            except StateTaken:
-                continue
-            if fault is None:
-                return
-        if fault:
-            raise StateError(
-                f"{self.where(_PROBE)}: this store {fault}, so it keeps no conditions, and two "
-                "runs could overwrite each other's state without knowing.  Nothing was written.  "
-                "Use a store that honours If-Match and If-None-Match, or another home for the "
-                "state."
-            )
+        old = self._version_of_probe()
+        with suppress(StateTaken):  # another run's probe came first: that version is stale as well
+            self._write(_PROBE, _probe_bytes(), old)
+        self._must_refuse(None, "creates a file that exists already")
+        self._must_refuse(old, "replaces a file whose version is another by now")
 
-    def _fault(self) -> str | None:
-        """What the store does in spite of a condition.  Raises StateTaken if disturbed."""
-        first, second, third = (f"probe {secrets.token_hex(8)}\n".encode() for _ in range(3))
-        left = self.read(_PROBE)
-        old = left.version if left else self._write(_PROBE, first, None)
-        try:
-            if self._takes(second, None):
-                return "creates a file that exists already"
-            self._write(_PROBE, second, old)
-            if self._takes(third, old):
-                return "replaces a file whose version is another by now"
-        finally:
-            self._clear_probe()
-        return None
+    def _version_of_probe(self) -> str:
+        while (left := self.read(_PROBE)) is None:
+            with suppress(StateTaken):
+                return self._write(_PROBE, _probe_bytes(), None)
+        return left.version
 
-    def _takes(self, content: bytes, expected: str | None) -> bool:
+    def _must_refuse(self, expected: str | None, fault: str) -> None:
         try:
+            content = _probe_bytes()
             self._patiently(lambda _: self._files.write(_PROBE, content, expected=expected))
         except StateTaken:
-            return False
-        return True
+            return
+        raise StateError(
+            f"{self.where(_PROBE)}: this store {fault}, so it keeps no conditions, and two runs "
+            "could overwrite each other's state without knowing.  Nothing else was written.  Use "
+            "a store that honours If-Match and If-None-Match, or another home for the state."
+        )
 
-    def _clear_probe(self) -> None:
-        if left := self.read(_PROBE):
-            with suppress(StateTaken):  # another run's by now, which clears it itself
-                self.delete(_PROBE, expected=left.version)
+
+def _probe_bytes() -> bytes:
+    """No two are equal, since a version may be a hash of the content."""
+    words = {"ctxprov": "tries here whether this store keeps conditions", "try": token_hex(8)}
+    return orjson.dumps(words, option=orjson.OPT_APPEND_NEWLINE)

@@ -10,6 +10,8 @@ from provisioner.errors import HomeUnreachable, StateError, StateTaken
 from provisioner.homes.careful import Careful
 from tests.homes.memory import MemoryFiles
 
+PROBE = "ctxprov-probe.json"
+
 
 class Flaky(MemoryFiles):
     """Answers the first tries with nothing, whether or not it did what it was told."""
@@ -102,11 +104,11 @@ def test_a_store_without_conditions(files: MemoryFiles, fault: str) -> None:
     assert home.read("a.json") is None
     with pytest.raises(StateError, match=fault):
         home.write("a.json", b"one", expected=None)
-    assert files.files == {}
+    assert set(files.files) == {PROBE}
 
 
 def test_probed_once() -> None:
-    """The probe costs its requests once, and leaves nothing."""
+    """The probe costs its requests once, and one file of a name that is always the same."""
     files = MemoryFiles()
     home = careful(files)
     version = home.write("a.json", b"one", expected=None)
@@ -114,20 +116,11 @@ def test_probed_once() -> None:
     files.before_write = lambda: writes.append(None)
     home.write("a.json", b"two", expected=version)
     assert len(writes) == 1
-    assert set(files.files) == {"a.json"}
+    careful(files).write("b.json", b"one", expected=None)
+    assert set(files.files) == {"a.json", "b.json", PROBE}
 
 
-def test_what_a_killed_probe_left() -> None:
-    """The probe of a run that was killed is cleared away by the next run's, and proves nothing."""
-    files = MemoryFiles()
-    files.write("ctxprov-probe.json", b"probe of a killed run", expected=None)
-
-    careful(files).write("a.json", b"one", expected=None)
-
-    assert set(files.files) == {"a.json"}
-
-
-@pytest.mark.parametrize("at", range(1, 6))
+@pytest.mark.parametrize("at", range(1, 5))
 def test_a_probe_that_another_disturbs(at: int) -> None:
     """Another run that probes at the same time makes a sound store look no worse."""
     files = MemoryFiles()
@@ -141,4 +134,4 @@ def test_a_probe_that_another_disturbs(at: int) -> None:
     files.before_write = before_write
     careful(files).write("a.json", b"one", expected=None)
 
-    assert set(files.files) == {"a.json", "b.json"}
+    assert set(files.files) == {"a.json", "b.json", PROBE}

@@ -82,15 +82,16 @@ def test_server_gone() -> None:
             store.write(NAME, b"one", expected=None)
 
 
-def test_a_probe_leaves_nothing(environ: Mapping[str, str]) -> None:
-    """The probe before the first write cleans up after itself."""
-    home = at(f"s3://{BUCKET}/probed", environ)
-    home.write(NAME, b"one", expected=None)
+def test_a_probe_leaves_one_file(environ: Mapping[str, str]) -> None:
+    """However many runs probe before their first write, one file stays."""
+    for number in range(3):
+        home = at(f"s3://{BUCKET}/probed", environ)
+        home.write(f"{number}.json", b"one", expected=None)
     listing = httpx.get(
         f"{environ['AWS_ENDPOINT_URL']}/{BUCKET}?list-type=2&prefix=probed/", trust_env=False
     )
-    assert listing.text.count("<Key>") == 1
-    assert "probed/demo.json" in listing.text
+    assert listing.text.count("<Key>") == 3 + 1
+    assert "probed/ctxprov-probe.json" in listing.text
 
 
 @pytest.mark.parametrize(
