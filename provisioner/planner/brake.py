@@ -57,7 +57,7 @@ class Brake(Struct, frozen=True, kw_only=True):
     missing: int
     expected: int
     since: datetime
-    """When a run first saw it, by the clock of the project."""
+    """When a run first saw it, by the clock of the project; never later than this run."""
     names: frozenset[str]
     """What would be made again."""
 
@@ -101,7 +101,7 @@ def _brake(
         look=_look(note, missing, now),
         missing=len(missing),
         expected=len(expected),
-        since=(note.since if note else None) or now,
+        since=min((note.since if note else None) or now, now),
         names=frozenset(_remade(plan, provider)),
     )
 

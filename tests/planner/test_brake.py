@@ -136,6 +136,10 @@ def test_notes() -> None:
         "gemini": Disappearance(since=NOW - HOUR, failed=True, remade=("cachedContents/a",))
     }
 
+    whole, state, shown = world(3, 3, gemini=Disappearance(since=NOW + HOUR))
+    wrong = noted(state, brakes(whole, state, shown, accepted=()))
+    assert wrong == first, "a sight of the future, by a wrong clock, delays no second look"
+
     whole, state, shown = world(3, 0, gemini=since)
     calm = noted(state, brakes(whole, state, shown, accepted=()))
     assert calm == {"gemini": Disappearance(remade=("cachedContents/a",))}
