@@ -176,7 +176,7 @@ async def _settle_on(errand: Errand, state: State, run: Run) -> Decision:
     Plan, show and ask.
 
     If the plan has run out by the time of the answer, plan again; the answer holds if the
-    edits are the same.
+    edits are the same and no other cache is deleted.
     """
     decision = await _decide(errand, state, run)
     while True:
@@ -190,9 +190,14 @@ async def _settle_on(errand: Errand, state: State, run: Run) -> Decision:
             return decision
         run.reach.look_again()
         decision = await _decide(errand, state, run)
-        if decision.plan.digests == asked.digests:
+        if decision.plan.digests == asked.digests and _deleted(decision.plan) <= _deleted(asked):
             errand.check(decision.plan, state)
             return decision
+
+
+def _deleted(told: Plan) -> frozenset[str]:
+    """Ids of the caches that *told* deletes."""
+    return frozenset(change.live.id for change in told.changes if isinstance(change, Delete))
 
 
 def _show(errand: Errand, decision: Decision, state: State, run: Run) -> None:

@@ -15,6 +15,7 @@ from threading import Timer
 import pytest
 
 from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.test_adopt import by_hand
 
 if sys.platform == "win32":
     pytest.skip("there are no such terminals", allow_module_level=True)
@@ -150,3 +151,22 @@ def test_an_answer_after_the_plan_ran_out(stage: Stage) -> None:
     assert (status, person.seen.count("Apply these changes?")) == (0, 1)
     assert [*stage.state()["caches"]] == ["a"]
     assert [*stage.state()["rested"]] == ["b"]
+
+
+def test_a_stray_that_came_after_the_question(stage: Stage) -> None:
+    """With --prune an answer holds for no cache that was not shown: the question is asked again."""
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    late = f"b: {{{GEMINI}, content: a.md}}".replace("ttl: 12h", f"expires_at: {end:%FT%TZ}")
+    stage.write(A, late, a=LONG)
+    with seated("-m", "provisioner", "apply", "--prune", str(stage.root)) as person:
+        person.wait_for("Apply these changes?")
+        stray = by_hand(LONG, displayName="ctxprov:demo/old@0123456789abcdef")
+        while datetime.now(UTC) <= end:
+            time.sleep(0.05)
+        person.type("y\n")
+        person.wait_for("Apply these changes?")
+        person.type("n\n")
+        status = person.leave()
+
+    assert status == 3
+    assert [*stage.live()] == [stray]
