@@ -3,7 +3,8 @@ Opening files by the paths of a manifest, and none that lies outside of its fold
 
 Symlinks are followed, and what counts is where they lead.  Anything but a regular file
 is refused before it is read: a device may never end, a FIFO may never begin.  So is a pointer
-of git LFS, unless the checkout has the file that it stands for.
+of git LFS, unless the checkout has the file that it stands for, and whatever is in a `.git`: a
+CI keeps the token of its job in there, and content is shown in plans and sent to a provider.
 
 A path is UTF-8, whatever this machine's encoding of names is; bytes that are not UTF-8 are
 surrogates.  It matches a name of another Unicode form (NFC, NFD) if no file has its own.
@@ -24,6 +25,8 @@ from msgspec import Struct
 from provisioner.checkout import Absent, Checkout, WholeCheckout
 from provisioner.files import open_regular
 from provisioner.placeholders import LONGEST, locked, pointer_in
+
+_GIT = b".git"
 
 
 class Unreadable(Exception):
@@ -174,8 +177,11 @@ class Folder:
     def _check(self, real: bytes) -> None:
         if not real.startswith(self._above):
             raise Unreadable("lies outside of the manifest's folder")
+        if _GIT in real[len(self._above) :].lower().split(b"/"):
+            raise Unreadable("lies in git's own folder, which holds the credentials of a job")
 
     def _descriptor(self, real: bytes) -> int:
+        self._check(real)
         try:
             return open_regular(real, follow=False)
         except OSError as error:

@@ -44,6 +44,18 @@ def test_spellings(root: Path, path: str) -> None:
     assert read(root, path) == "a file"
 
 
+@pytest.mark.parametrize("path", [".git/config", ".GIT/config", "link.md", "folder/config", ".git"])
+def test_git(root: Path, path: str) -> None:
+    """No path leads into git's own folder, where a CI keeps the token of its job."""
+    for name in (".git", ".GIT"):
+        (root / name).mkdir(exist_ok=True)
+        (root / name / "config").write_text("[http] extraheader = token")
+    (root / "link.md").symlink_to(".git/config")
+    (root / "folder").symlink_to(".git")
+
+    assert complaint(root, path).startswith("lies in git's own folder")
+
+
 def test_relative_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder may be given relative to the current one."""
     monkeypatch.chdir(root.parent)

@@ -146,3 +146,19 @@ def test_a_link_in_place_of_an_old_path(
 
     assert (answer.status, "treasury" in answer.out + answer.err) == (0, False), answer
     assert "a.md" in answer.out
+
+
+@pytest.mark.parametrize("path", [".git/config", "b.md"])
+def test_the_token_of_a_job(stage: Stage, path: str) -> None:
+    """A request whose content is git's configuration has no token shown or sent."""
+    git(stage.root, "init", "-q", "-b", "main")
+    git(stage.root, "config", "http.extraheader", "AUTHORIZATION: basic treasury")
+    git(stage.root, "add", "-A")
+    git(stage.root, "commit", "-q", "-m", "one")
+    stage.write(A.replace("a.md", path))
+    (stage.root / "b.md").symlink_to(".git/config")
+
+    for arguments in (("plan", ".", "--base", "main", "-v"), ("apply", ".", "--auto-approve")):
+        answer = stage.run(*arguments)
+        assert (answer.status, "treasury" in answer.out + answer.err) == (1, False), answer
+        assert "lies in git's own folder" in answer.err
