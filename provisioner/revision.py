@@ -218,10 +218,9 @@ class Export(WholeCheckout):
     def stored(self, path: str, pointer: Pointer) -> Path | None:
         """The object in this repository, else the file of the working tree if it is the same."""
         name = PurePosixPath(pointer.oid[:2], pointer.oid[2:4], pointer.oid)
-        candidates = (source.lfs_objects / name for source in self._sources)
-        whole = next((one for one in candidates if _size(one) == pointer.size), None)
+        objects = (source.lfs_objects / name for source in self._sources)
         working = self._revision.git.top / path_from(str(self._stack / path))
-        return whole or (working if _is(working, pointer) else None)
+        return next((one for one in (*objects, working) if _is(one, pointer)), None)
 
     def write(self, revision: Revision, at: PurePosixPath) -> None:
         """Write what *revision*, whose top is *at*, has of the stack's folder."""

@@ -109,6 +109,18 @@ def test_a_pointer_stands_for_the_object(tmp_path: Path, storage: str | None) ->
     assert content(top, "manual.md") == LARGE
 
 
+def test_an_object_that_is_damaged(tmp_path: Path) -> None:
+    """An object whose bytes are not those of its name stands for nothing."""
+    top = committed(tmp_path / "top", manual=POINTER)
+    oid = sha256(LARGE).hexdigest()
+    store = top / ".git" / "lfs" / "objects" / oid[:2] / oid[2:4]
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(LARGE.swapcase())
+
+    with pytest.raises(Unreadable, match=r"git LFS pointer.*run git lfs fetch origin"):
+        content(top, "manual.md")
+
+
 def test_a_linked_worktree(tmp_path: Path) -> None:
     """A linked worktree has the revisions, and the objects of git LFS, of its repository."""
     top = committed(tmp_path / "top", a="a", manual=POINTER)
