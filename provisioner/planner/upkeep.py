@@ -27,6 +27,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
+from provisioner.planner.brake import SECOND_LOOK
 from provisioner.planner.moves import moved, moves
 
 _MARK = 16
@@ -76,7 +77,13 @@ def without_content(plan: Plan, at_hand: Collection[str]) -> tuple[Plan, tuple[C
 
 
 def covered_until(state: State, now: datetime) -> datetime | None:
-    """When the first of the caches that are kept warm dies if nobody runs again."""
+    """
+    When the first of the caches that are kept warm dies without another run.
+
+    None if none is, and while a project that showed none of its caches is held back.
+    """
+    if any(note.since and (note.failed or not note.remade) for note in state.disappeared.values()):
+        return None
     ends = (
         record.expires_at
         for record in state.caches.values()
@@ -92,13 +99,19 @@ def next_run(state: State, now: datetime) -> datetime | None:
     """
     When a run has something to do, by the record alone; None if time brings nothing.
 
-    A warm cache wants a run when its window opens, one that has run out wants it *now*.
+    A warm cache wants a run when its window opens, one that has run out wants it *now*, and a
+    project that showed none of its caches wants a second look.
     """
     dues = (
         _due(record, now) for record in state.caches.values() if isinstance(record, RecordedCache)
     )
     retire = (now for retiring in state.retiring.values() if retiring.expires_at is None)
-    return min((at for at in (*dues, *retire) if at is not None), default=None)
+    looks = (
+        max(note.since + SECOND_LOOK, now)
+        for note in state.disappeared.values()
+        if note.since and not (note.failed or note.remade)
+    )
+    return min((at for at in (*dues, *retire, *looks) if at is not None), default=None)
 
 
 def _due(record: RecordedCache, now: datetime) -> datetime | None:

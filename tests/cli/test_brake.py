@@ -78,8 +78,12 @@ def test_all_deleted_by_hand(stage: Stage) -> None:
         stage.delete(id_)
 
     assert stage.apply().status == 3
+    braked = stage.run("next", ".", "--json").json
+    assert 570 < braked["in_seconds"] <= 600, "next names the second look, not the next refresh"
+    assert braked["covered_until"] is None
     stage.ahead = 11 * MINUTES
     assert stage.apply().status == 0
+    assert stage.run("next", ".", "--json").json["covered_until"]
 
     assert stage.count("create") == 8
     assert len(stage.live()) == 4
