@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from provisioner.cache import CachedContext
+from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.ownership import Owners, locked, owners_of
@@ -22,7 +22,7 @@ from provisioner.cli.status import Status
 from provisioner.cli.survey import ahead_of
 from provisioner.cli.undeclared import check_stack
 from provisioner.environment import process_environment
-from provisioner.errors import Refused, StateError
+from provisioner.errors import Refused, StateError, StateTaken
 from provisioner.homes import Home
 from provisioner.model import LiveCache
 from provisioner.pricing import Lookup, upkeep
@@ -182,16 +182,40 @@ async def _delete(
     """Delete what still has no owner, while no run can make itself one."""
     stacks = _stacks(chosen)
     async with AsyncExitStack() as stack:
-        for home in asked.homes:
-            for name in map(state_name, sorted(stacks)):
-                await stack.enter_async_context(locked(home, name, timeout=asked.lock_timeout))
+        holds = [
+            await stack.enter_async_context(locked(home, name, timeout=asked.lock_timeout))
+            for home in asked.homes
+            for name in map(state_name, sorted(stacks))
+        ]
+
+        def renew() -> bool:
+            return all(hold.renew() for hold in holds)
+
         reach.look_again()
         alive = {one.handle.cache_name for one in await reach.listed(client)}
         owners = await owners_of(stacks, asked.homes, held=stacks)
         gone = [cache for cache in chosen if cache.id in alive and owners.lacks(cache)]
-        for cache in gone:
-            await client.delete_cache(cache.handle)
+        await delete_each(gone, client.delete_cache, lambda: asyncio.to_thread(renew))
     return [cache.id for cache in gone]
+
+
+async def delete_each(
+    caches: Sequence[LiveCache],
+    delete: Callable[[GeminiHandle], Awaitable[None]],
+    renew: Callable[[], Awaitable[bool]],
+) -> None:
+    """
+    Delete *caches* one after the other, each right after *renew* said that the locks are held.
+
+    Raises StateTaken once they are not, for a run may have made one of the rest its own.
+    """
+    for number, cache in enumerate(caches):
+        if not await renew():
+            raise StateTaken(
+                f"Deleted {number} of {len(caches)} caches: the lock of a state was lost, so a run "
+                "may use the others by now. Run ctxprov gc again."
+            )
+        await delete(cache.handle)
 
 
 def _show(caches: Sequence[Listed], asked: _Asked, now: datetime) -> None:

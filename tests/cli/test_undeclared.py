@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -9,7 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from provisioner.cache import GeminiHandle
 from provisioner.cli import clock
+from provisioner.cli.gc_command import delete_each
+from provisioner.errors import StateTaken
+from tests.builders import desired, live
 from tests.cli.stage import GEMINI, LONG, Stage
 from tests.homes.terraform_server import terraform_server
 
@@ -240,3 +245,21 @@ def test_what_is_protected_is_kept_warm(stage: Stage, monkeypatch: pytest.Monkey
     assert stage.apply().status == 3
     stage.ahead = timedelta(hours=18)
     assert len(stage.live()) == 2
+
+
+def test_gc_that_was_suspended() -> None:
+    """gc deletes nothing more once the lock that keeps runs away from a state is lost."""
+    caches = [live(desired(name), f"cachedContents/{name}") for name in "abc"]
+    deleted: list[str] = []
+    held = iter([True, False, True])
+
+    async def delete(handle: GeminiHandle) -> None:
+        deleted.append(handle.cache_name)
+
+    async def renew() -> bool:
+        return next(held)
+
+    with pytest.raises(StateTaken, match="Deleted 1 of 3 caches"):
+        asyncio.run(delete_each(caches, delete, renew))
+
+    assert deleted == ["cachedContents/a"]
