@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.stage import GEMINI, HEAD, LONG, Stage
 from tests.repository import git
 
 A, B, C = (f"{name}: {{{GEMINI}, content: {name}.md}}" for name in "abc")
@@ -154,6 +154,22 @@ def test_an_edit_that_is_not_approved(stage: Stage) -> None:
     assert {edit["name"] for edit in stage.plan()["edits"]} == {"a", "b"}
     assert "as declared" not in result.out
     assert "Every recorded cache is alive" in result.out
+
+
+def test_a_move_is_approved_as_one(stage: Stage) -> None:
+    """Names that `moved` joins go together: the record moves with its approval, or not at all."""
+    stage.write(A, C, a=LONG, c=LONG + "c")
+    stage.apply()
+    stage.write(B.replace("b.md", "a.md"), C, head=f"{HEAD}moved: [{{from: a, to: b}}]\n")
+    file = reviewed(stage)
+    stage.write(B.replace("b.md", "a.md"), C, c=LONG, head=f"{HEAD}moved: [{{from: a, to: b}}]\n")
+
+    assert stage.run("apply", ".", "--expect", "0" * 64).status == 3
+    assert [*stage.state()["caches"]] == ["a", "c"]
+    assert stage.run("apply", ".", "--plan", str(file)).status == 3
+    assert [*stage.state()["caches"]] == ["b", "c"]
+
+    assert (stage.count("create"), len(stage.live())) == (2, 2)
 
 
 def commit(root: Path, message: str, at: str) -> None:
