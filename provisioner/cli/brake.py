@@ -18,6 +18,7 @@ from provisioner.model import Disappearance, Exists, Fact, Plan, State
 from provisioner.planner import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
 from provisioner.render.sizes import moment_short
 from provisioner.state import Ledger
+from provisioner.times import duration_text
 
 _VARIABLE = "CTXPROV_ACCEPT_MISSING"
 
@@ -50,6 +51,12 @@ def _why(brake: Brake, seen: Survey) -> str:
     by_hand = f"--accept-missing, or {_VARIABLE}={client.key_fingerprint}, makes them again"
     if brake.look is Look.PERSON:
         return f"{lost}, and one that was made again did not show: check key and project; {by_hand}"
+    if brake.look is Look.FIRST:
+        later = duration_text(SECOND_LOOK)
+        return (
+            f"{lost}: a run that sees this notes it, and one {later} later makes one to try; "
+            f"{by_hand} at once"
+        )
     since = moment_short(brake.since, at=seen.now)
     next_look = moment_short(brake.since + SECOND_LOOK, at=seen.now)
     return f"{lost} since {since}: a run from {next_look} on makes one to try; {by_hand} at once"

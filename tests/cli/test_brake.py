@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -43,8 +44,11 @@ def test_a_blind_project(stage: Stage) -> None:
     warm(stage, 4)
     stage.around = blind
 
+    unnoted = stage.run("plan", ".").out
+    assert "a run that sees this notes it" in " ".join(unnoted.split())
     first = stage.apply()
     shown = stage.run("plan", ".")
+    assert re.search(r"a run from \S+ on makes one", " ".join(shown.out.split()))
     stage.ahead = 5 * MINUTES
     soon = stage.run("keepalive", ".")
     assert (first.status, soon.status, shown.status) == (3, 3, 3)
