@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from posixpath import normpath
 from typing import Any
 
@@ -17,12 +18,14 @@ from provisioner.manifest.document import Document, Place, shown
 from provisioner.manifest.layers import Layer, layer_at
 
 _KEY = "environments"
+MOST = 100
+"""Environments of a stack, as the schema says; commands go through all of them."""
 
 
 def names_in(main: Document) -> tuple[str, ...]:
-    """The environments that are declared, in their order."""
+    """The environments that are declared, in their order; of too many, one too many."""
     declared = main.root.get(_KEY)
-    return tuple(declared) if isinstance(declared, dict) else ()
+    return tuple(islice(declared, MOST + 1)) if isinstance(declared, dict) else ()
 
 
 def overlay_of(main: Document, environment: str | None) -> Layer | None:

@@ -20,7 +20,7 @@ from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_open
 from provisioner.manifest.declared import Entries, declared, elsewhere, names_of
 from provisioner.manifest.document import Document, Place
-from provisioner.manifest.environments import names_in, overlay_of, published, shared_files
+from provisioner.manifest.environments import MOST, names_in, overlay_of, published, shared_files
 from provisioner.manifest.inside import Folder, Unreadable
 from provisioner.manifest.layers import Layer, said
 from provisioner.manifest.limits import limits_of
@@ -98,13 +98,14 @@ def stack_at(place: Path) -> str | None:
 
 
 def environments_of(place: Path) -> tuple[str, ...]:
-    """The environments that the stack at *place* declares; none if that cannot be read."""
+    """The environments that the stack at *place* declares; none if too many, or not readable."""
     try:
         root = _folder(place)
         raw = _bytes(Folder(root), NAME)
         if b"environments" not in raw and b"\\" not in raw:
             return ()  # nothing can spell the key: a large file need not be read for it
-        return names_in(read_document(str(root / NAME), raw))
+        names = names_in(read_document(str(root / NAME), raw))
+        return names if len(names) <= MOST else ()
     except (ManifestError, Unreadable):
         return ()
 

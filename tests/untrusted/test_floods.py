@@ -90,6 +90,20 @@ def test_many_patterns_end_soon(stage: Stage) -> None:
     assert time.process_time() - begun < 20
 
 
+def test_many_environments_end_soon(stage: Stage) -> None:
+    """Thousands of environments, which validate would go through, are refused by their number."""
+    names = "".join(f"  e{n}: {{}}\n" for n in range(4_000))
+    stage.write(f"a: {{{GEMINI}, content: a.md}}", a=LONG)
+    manifest = stage.root / "ctxprov.yaml"
+    manifest.write_text(f"environments:\n{names}{manifest.read_text()}")
+    begun = time.process_time()
+    for arguments in (("validate", "."), ("plan", ".", "--env", "e7")):
+        answer = stage.run(*arguments)
+        assert (answer.status, "at most 100 names" in answer.err) == (1, True), answer.err[:500]
+        assert len(answer.out) + len(answer.err) < 5_000
+    assert time.process_time() - begun < 20
+
+
 def readers() -> Iterator[tuple[str, click.Command]]:
     """The commands that read manifests, as far as their options show."""
     for arguments, command in commands(group):
