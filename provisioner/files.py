@@ -113,17 +113,24 @@ def write_whole(path: Path, content: bytes, *, alone: bool = False) -> None:
     made.  Raises OSError, also if something other than a regular file is in its place.
 
     *alone*: no other process writes into the folder.  The draft then has one name, so that the
-    next writer clears away what a killed one left.
+    next writer clears away what a killed one left, unless something else has that name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = DRAFT if alone else f".ctxprov-{secrets.token_hex(8)}.tmp"
-    draft = path.with_name(name)
-    with suppress(FileNotFoundError):
-        if alone:
-            draft.unlink()
+    draft = path.with_name(DRAFT)
+    if not (alone and _is_free(draft)):
+        draft = path.with_name(f".ctxprov-{secrets.token_hex(8)}.tmp")
     with suppress(FileNotFoundError):
         return _replace(path, draft, content, _mode_of_regular(path))
     return _replace(path, draft, content, None)
+
+
+def _is_free(draft: Path) -> bool:
+    """Clear away a file or a link; a folder, which a checkout may hold, stays."""
+    try:
+        draft.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def _mode_of_regular(path: Path) -> int:

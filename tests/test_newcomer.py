@@ -10,6 +10,7 @@ import pytest
 from tests.newcomer import newcomer
 
 
+@pytest.mark.heavy
 def test_runners_that_vanish(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

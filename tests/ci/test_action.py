@@ -18,6 +18,7 @@ def script(step: str) -> str:
     return str(next(one["run"] for one in steps if one["name"] == step))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("install", "extras", "asked"),
     [

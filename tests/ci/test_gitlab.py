@@ -77,6 +77,7 @@ def project(
         yield project
 
 
+@pytest.mark.heavy
 def test_from_a_request_to_the_night(project: Project) -> None:
     """A request is planned without a key and shown, its merge applied, and kept alive."""
     base = project.commit("a")

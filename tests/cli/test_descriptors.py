@@ -51,6 +51,7 @@ def test_closed_descriptors(stage: Stage, redirection: str) -> None:
     assert len(stage.live()) == len(stage.state()["caches"]) == len(stage.handles()) == 1
 
 
+@pytest.mark.heavy
 def test_a_document_for_no_reader(stage: Stage) -> None:
     """A command that does nothing but print has failed where none of it can arrive."""
     stage.write(A, a=LONG)
@@ -99,6 +100,7 @@ def test_an_encoding_that_lacks_characters(stage: Stage, encoding: str) -> None:
     assert "?.md" in shown
 
 
+@pytest.mark.heavy
 def test_a_document_is_whole_in_every_encoding(stage: Stage) -> None:
     """JSON spells what an encoding lacks; a bar has an equivalent; and the work is done."""
     _edited(stage)

@@ -62,6 +62,7 @@ def test_a_problem_is_annotated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -
     assert not (stage.root / "plan.html").exists()
 
 
+@pytest.mark.heavy
 def test_a_failure_is_annotated(stage: Stage) -> None:
     """A cache that cannot be made is an error at its entry."""
     stage.write(A, a=LONG)

@@ -124,6 +124,7 @@ def test_the_same_everywhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> N
     assert stage.plan("--env", "prod", "--base", "main")["edits"] != []
 
 
+@pytest.mark.heavy
 def test_another_for_any_edit(stage: Stage) -> None:
     """Edits of any kind have each a fingerprint of their own, the same from git and live."""
     _repository(stage.root)

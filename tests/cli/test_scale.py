@@ -39,6 +39,7 @@ def test_twenty_stacks_in_eight_processes(stage: Stage) -> None:
     assert stage.count("create") == 2 * STACKS
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("stacks", [5, 1])
 def test_shares_of_a_job(stage: Stage, stacks: int) -> None:
     """The pods of examples/scale/job.yaml apply every stack once; none to apply is no failure."""

@@ -173,6 +173,7 @@ def test_a_loser_that_writes_late(team: Team) -> None:
     assert not list(team.stage.root.glob("*.unsaved*"))
 
 
+@pytest.mark.heavy
 def test_a_home_that_goes_away(team: Team) -> None:
     """What cannot be saved retires nothing, is said last, and left here to be pushed or adopted."""
     assert team.stage.apply().status == 0

@@ -57,6 +57,7 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
             emulator.terminate()
 
 
+@pytest.mark.heavy
 def test_a_stack_from_first_to_last(
     tmp_path: Path, state: Mapping[str, str], endpoint: str
 ) -> None:

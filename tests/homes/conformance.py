@@ -131,6 +131,7 @@ class FilesConformance:
         _at_once(make, open_place)
         assert len(won) == 1
 
+    @pytest.mark.heavy
     @pytest.mark.parametrize("alike", [True, False], ids=["alike", "unlike"])
     def test_no_increment_is_lost(self, open_place: Open, alike: bool) -> None:  # noqa: FBT001
         """Eight that count at once lose no increment, whether they write alike or not."""

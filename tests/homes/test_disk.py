@@ -328,3 +328,12 @@ def test_drafts_are_cleared_with_the_lock(tmp_path: Path) -> None:
     take(tmp_path)
 
     assert [path.parent.name for path in tmp_path.rglob(DRAFT)] == ["other.history"]
+
+
+def test_a_folder_in_place_of_the_draft(tmp_path: Path) -> None:
+    """A folder with the draft's name, which a checkout may hold, stops no write."""
+    (tmp_path / DRAFT / "file").mkdir(parents=True)
+
+    DiskHome(tmp_path).write("demo.json", b"whole", expected=None)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [DRAFT, "demo.json"]

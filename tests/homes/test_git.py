@@ -137,6 +137,7 @@ def test_another_clone_reads_what_was_written(clone: Callable[..., Path]) -> Non
     assert left.content == b"else"
 
 
+@pytest.mark.heavy
 def test_different_files_do_not_disturb_each_other(
     clone: Callable[..., Path], remote: Path
 ) -> None:
@@ -434,6 +435,7 @@ def test_what_a_remote_warns_of(clone: Callable[..., Path], remote: Path, tmp_pa
     assert warnings == ["moved"]
 
 
+@pytest.mark.heavy
 def test_a_lock_that_a_killed_push_left(clone: Callable[..., Path], remote: Path) -> None:
     """A remote that cannot lock the branch is quoted, with what to remove."""
     home = replace(files(clone("here")), sleep=lambda _: None)
