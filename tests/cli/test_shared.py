@@ -108,6 +108,7 @@ def team(stage: Stage, s3: S3, monkeypatch: pytest.MonkeyPatch) -> Team:
     return raised
 
 
+@pytest.mark.heavy
 def test_two_runners(team: Team) -> None:
     """The second is told who has the state, or waits for it; both end with one cache."""
     stopped = Stopped()
@@ -150,6 +151,7 @@ def test_a_killed_holder(team: Team) -> None:
     assert team.stage.apply().status == 0
 
 
+@pytest.mark.heavy
 def test_a_loser_that_writes_late(team: Team) -> None:
     """Who lost the lock saves nothing, publishes nothing, retires nothing, and says so."""
     assert team.stage.apply().status == 0

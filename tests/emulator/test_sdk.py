@@ -15,7 +15,10 @@ import pytest
 
 from tests.emulator.local import ENOUGH, MODEL, START, Api, emulated, served
 
-pytestmark = pytest.mark.filterwarnings("default")  # the SDK warns of its own dependencies
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # the SDK warns of its own dependencies
+    pytest.mark.heavy,  # it takes seconds to import
+]
 
 QUESTION = "Why?"
 

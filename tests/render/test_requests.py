@@ -63,6 +63,7 @@ def words(
     return request_words(handle, model=model, content=content, api=api, question="Q?")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("content", [FULL, BARE, TEXT])
 @pytest.mark.parametrize("handle", [SHORT, LONG])
 def test_claude(handle: ClaudeHandle, content: CacheContent) -> None:
@@ -78,6 +79,7 @@ def test_claude(handle: ClaudeHandle, content: CacheContent) -> None:
     assert told["later_ttls"] == (["1h", "5m"] if handle is LONG else ["5m"])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("content", [FULL, BARE, TEXT])
 @pytest.mark.parametrize("handle", [NEW, OLD, OpenAIHandle("k", {"ttl": "12h"})])
 def test_openai_responses(handle: OpenAIHandle, content: CacheContent) -> None:
@@ -92,6 +94,7 @@ def test_openai_responses(handle: OpenAIHandle, content: CacheContent) -> None:
     assert "mode" not in (told["request"].get("prompt_cache_options") or {})
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("content", [BARE, TEXT, CacheContent(parts=FULL.parts[:3])])
 @pytest.mark.parametrize("handle", [NEW, OLD])
 def test_openai_chat(handle: OpenAIHandle, content: CacheContent) -> None:
@@ -114,6 +117,7 @@ def test_chat_has_its_limits() -> None:
         words(NEW, far, api="chat")
 
 
+@pytest.mark.heavy
 def test_gemini() -> None:
     """Nothing that is in the cache is in the request, and that is said."""
     told = words(GeminiHandle("cachedContents/a", NOW), FULL)

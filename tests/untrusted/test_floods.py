@@ -24,6 +24,7 @@ def texts(root: Path, count: int) -> None:
         (root / "texts" / f"{number:04}.md").write_text(f"{LONG}{number}")
 
 
+@pytest.mark.heavy
 def test_each_beyond_the_limit(stage: Stage) -> None:
     """An `each` that makes more caches than a stack may have is an error with its place."""
     texts(stage.root, 1_001)
