@@ -348,11 +348,12 @@ def _record(name: str, json: Json) -> Recorded:
 
 
 def _cache(name: str, fields: Block) -> RecordedCache:
-    if fields["provider"] in _ANNOTATED:
-        raise Misshapen("provider", f"{fields['provider']} keeps no caches")
+    provider = text(fields, "provider")
+    if provider in _ANNOTATED:
+        raise Misshapen("provider", f"{provider} keeps no caches")
     return RecordedCache(
         name=name,
-        provider=text(fields, "provider"),
+        provider=provider,
         model=text(fields, "model"),
         digest=text_like(fields, "digest", _DIGEST),
         life=_life(fields),
@@ -391,8 +392,9 @@ def _check_handle(fields: Block, read: Mapping[str, Json]) -> None:
         no_more(fields["handle"], read)
     except UnknownKey as wrong:
         raise wrong.under("handle") from wrong
-    if fields["provider"] not in _ANNOTATED or read["provider"] != fields["provider"]:
-        raise Misshapen("handle", f"this is no handle of {text(fields, 'provider')}")
+    provider = text(fields, "provider")
+    if provider not in _ANNOTATED or read["provider"] != provider:
+        raise Misshapen("handle", f"this is no handle of {provider}")
 
 
 def _retiring(id_: str, json: Json) -> RetiringCache:

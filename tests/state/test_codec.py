@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -198,6 +199,8 @@ WRONG: list[tuple[str, Json, str]] = [
     ("caches/policy/handle", {"provider": "x"}, "caches.policy.handle: this is not a handle"),
     ("caches/policy/life", {"expires_at": "2026-01-01T00:00:00Z"}, "policy.life: an annotation"),
     ("caches/manual/id", "../caches", "caches.manual.id: this must look like (?:projects/"),
+    ("caches/manual/provider", [], "caches.manual.provider: this must be text"),
+    ("caches/policy/provider", {}, "caches.policy.provider: this must be text"),
     ("caches/manual/provider", "claude", "caches.manual.provider: claude keeps no caches"),
     ("caches/policy/provider", "openai", "caches.policy.handle: this is no handle of openai"),
     ("caches/policy/provider", "gemini", "caches.policy.handle: this is no handle of gemini"),
@@ -221,12 +224,18 @@ def test_no_secret_in_refusal() -> None:
 
 
 ZERO_SHARE = {"keep": "warm", "protect": False, "refresh_before": "1/0", "retire_after": "1h"}
-PLACES = [
-    *("version", "stack", "serial", "providers", "caches", "retiring", "caches/manual"),
-    *(f"caches/manual/{key}" for key in ("life", "settings", "expires_at", "id", "paths", "size")),
-    *(f"caches/policy/{key}" for key in ("life", "handle", "digest")),
-    *("providers/gemini", "providers/gemini/keys", "caches/manual/settings/refresh_before"),
-]
+
+
+def places(document: Json, above: str = "") -> Iterator[str]:
+    """Every path of a document, as far as its keys hold no slash themselves."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            if "/" not in key:
+                yield above + key
+                yield from places(value, f"{above}{key}/")
+
+
+PLACES = [*places(json.loads(state_bytes(FULL)))]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
