@@ -37,6 +37,7 @@ from starlette.types import Receive, Scope, Send
 
 from provisioner.emulator import Call, CarryOut, Emulator
 from tests.emulator.local import served
+from tests.faults.answers import Server
 from tests.faults.page import Page
 from tests.homes.s3 import BUCKET, S3, served_s3
 from tests.repository import ALONE
@@ -100,6 +101,8 @@ class Project:
         self.offset = timedelta()
         self.created: Counter[str] = Counter()
         self.under_way = 0
+        self.server: Server | None = None
+        """What it does instead of answering, if set."""
         self._folder = folder
         self._emulator = self._opened(folder / "empty.sqlite3")
 
@@ -141,11 +144,14 @@ class Project:
         return Emulator(store, clock=self.now, faults=self._counted)
 
     async def _counted(self, call: Call, carry_out: CarryOut) -> Any:  # noqa: ANN401  # a response
-        answer = await carry_out()
-        if call.operation == "create" and answer.status_code == httpx.codes.OK:
-            label = json.loads(bytes(answer.body)).get("displayName", "")
-            self.created[_LETTERS.sub("", label)] += 1
-        return answer
+        async def done() -> Any:  # noqa: ANN401  # a response
+            answer = await carry_out()
+            if call.operation == "create" and answer.status_code == httpx.codes.OK:
+                label = json.loads(bytes(answer.body)).get("displayName", "")
+                self.created[_LETTERS.sub("", label)] += 1
+            return answer
+
+        return await (self.server(call, done) if self.server else done())
 
 
 @dataclass
@@ -158,6 +164,8 @@ class World:
     zygote: Zygote
     backend: str
     s3: S3 | None
+    way: str = ""
+    """Where commands reach the project, if not at its own address."""
     at: datetime = field(init=False)
     numbers: int = 0
 
@@ -181,7 +189,7 @@ class World:
         return {
             **ALONE,
             **(self.s3.environ if self.s3 else {}),
-            "GOOGLE_GEMINI_BASE_URL": self.url,
+            "GOOGLE_GEMINI_BASE_URL": self.way or self.url,
             "GEMINI_API_KEY": "k1",
             "CTXPROV_STATE": str(self.stack / address) if self.backend == "folder" else address,
             "CI": "",

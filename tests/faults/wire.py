@@ -63,7 +63,7 @@ class Wire:
         with suppress(OSError, asyncio.IncompleteReadError):
             while await self._exchange(reader, writer):
                 pass
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):
             writer.close()
             await writer.wait_closed()
 
