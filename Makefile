@@ -25,7 +25,7 @@ check-walls: .venv-check/ready
 check-tests: .venv-check/ready
 	.venv-check/bin/pytest -q -n 2 --dist worksteal -m 'not heavy'
 
-# Every test, the heavy ones too and with four times as many examples, under coverage.
+# Every test, the heavy ones too and with more examples of each property, under coverage.
 cover: .venv-check/ready
 	.venv-check/bin/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough --cov
 
@@ -34,11 +34,12 @@ cover: .venv-check/ready
 # dependency, and the pieces for CI.
 check-all: check-faults check-newcomer check-sdk check-bench check-browser check-homes check-newest check-terraform check-ci
 
-# A sample of each campaign in docs/reliability.md: lost answers, killed runs, damaged documents.
+# A sample of each campaign in docs/reliability.md: lost answers, killed runs, damaged documents; and
+# every command with every poor descriptor.
 check-faults: .venv-check/ready
 	command -v cc >/dev/null || { apt-get update -qq \
 		&& apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
-	.venv-check/bin/pytest -q -n 2 --dist loadfile tests/faults/check_*.py
+	.venv-check/bin/pytest -q -n 2 --dist worksteal tests/faults/check_*.py tests/cli/check_descriptors.py
 
 check-newcomer: .venv-check/ready
 	.venv-check/bin/pytest -q tests/check_newcomer.py

@@ -9,5 +9,5 @@ refutes nothing.
 from hypothesis import settings
 
 settings.register_profile("quick", max_examples=25, deadline=None)
-settings.register_profile("thorough", max_examples=100, deadline=None)
+settings.register_profile("thorough", max_examples=60, deadline=None)
 settings.load_profile("quick")

@@ -91,7 +91,7 @@ def test_a_document_that_cannot_be_written(stage: Stage) -> None:
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
 def test_an_encoding_that_lacks_characters(stage: Stage, encoding: str) -> None:
     """An arrow becomes two characters, a character that has no equivalent a question mark."""
-    _edited(stage)
+    edited(stage)
 
     status, shown = redirected(stage, "", "plan", "-v", PYTHONIOENCODING=encoding)
 
@@ -103,7 +103,7 @@ def test_an_encoding_that_lacks_characters(stage: Stage, encoding: str) -> None:
 @pytest.mark.heavy
 def test_a_document_is_whole_in_every_encoding(stage: Stage) -> None:
     """JSON spells what an encoding lacks; a bar has an equivalent; and the work is done."""
-    _edited(stage)
+    edited(stage)
 
     plan = redirected(stage, "", "plan", "--json", PYTHONIOENCODING="cp1252")[1]
     assert json.loads(plan)["changes"][0]["after"]["paths"] == ["漢.md"]
@@ -111,7 +111,7 @@ def test_a_document_is_whole_in_every_encoding(stage: Stage) -> None:
     assert redirected(stage, "", *APPLY, PYTHONIOENCODING="latin-1")[0] == 0
 
 
-def _edited(stage: Stage) -> None:
+def edited(stage: Stage) -> None:
     """A cache whose content was edited, of a file whose name only Unicode can spell."""
     stage.write(f"a: {{{GEMINI}, content: 漢.md}}")
     (stage.root / "漢.md").write_text(LONG)
@@ -222,64 +222,3 @@ def test_a_terminal_that_hangs_up_and_is_outlived(stage: Stage) -> None:
         gate.opened.set()
         assert run.wait(30) == 0
     assert len(stage.state()["caches"]) == 20
-
-
-COMMANDS = (
-    ("plan", "-v"),
-    ("plan", "--out", "json=plan.json"),
-    APPLY,
-    ("keepalive",),
-    ("drift",),
-    ("show",),
-    ("explain", "a"),
-    ("list",),
-    ("output",),
-    ("next",),
-    ("forecast", "--every", "1h"),
-    ("render", "plan.json"),
-    ("comment", "plan.json"),
-    ("state", "history"),
-    ("destroy", "--auto-approve"),
-)
-WAYS = {
-    "closed": ">&-",
-    "no error": "2>&-",
-    "none at all": "<&- >&- 2>&-",
-    "full": ">/dev/full",
-    "full error": "2>/dev/full",
-    "left": "| true",
-}
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize("way", WAYS)
-def test_every_command(stage: Stage, way: str) -> None:
-    """Every command has the status of its work, or of an account that is not whole."""
-    for words in COMMANDS:
-        stage.write(A, a=LONG)
-        stage.apply()
-        usual, shown = redirected(stage, "", *words)
-        stage.apply()
-        status, _ = redirected(stage, WAYS[way], *words)
-        assert status in _expected(way, words, usual, shown), words
-        assert len(stage.live()) == len(stage.handles()) == (words[0] != "destroy"), words
-
-
-def _expected(way: str, words: tuple[str, ...], usual: int, shown: str) -> set[int]:
-    """What the status may be; where it hangs on who is faster, and on which stream is written."""
-    if way == "left":  # of a pipe the shell tells the status of the reader
-        return {0}
-    is_lost = way.startswith("full") and bool(shown)
-    is_for_nothing = words == ("output",) and way in {"closed", "none at all"}
-    return {usual, 1} if is_lost else {1} if is_for_nothing else {usual}
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
-def test_every_command_in_poor_encodings(stage: Stage, encoding: str) -> None:
-    """No command fails for a character that its terminal does not have."""
-    for words in COMMANDS:
-        _edited(stage)
-        usual, _ = redirected(stage, "", *words)
-        _edited(stage)
-        assert redirected(stage, "", *words, PYTHONIOENCODING=encoding)[0] == usual, words
