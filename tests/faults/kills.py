@@ -13,7 +13,6 @@ alone, and by no code of the product.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import random
@@ -22,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -247,11 +247,10 @@ class World:
 
     def settle(self) -> None:
         """Let the project finish what a killed process had asked of it."""
-        for _ in range(1000):
-            if not self.project.under_way:
-                return
-            asyncio.run(asyncio.sleep(0))
-        raise AssertionError("the project is still at work")
+        deadline = time.monotonic() + 60
+        while self.project.under_way:
+            assert time.monotonic() < deadline, "the project is still at work"
+            time.sleep(0.01)
 
     def unlock(self) -> None:
         """What a person does whose job was killed, where the lock does not end with its process."""
