@@ -1,0 +1,5 @@
+"""`python -m tests.surface`: freeze the surface as it is now."""
+
+from tests.surface import freeze
+
+freeze()

@@ -1,0 +1,42 @@
+"""What users, scripts and importing programs hold on to is frozen."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.surface import PARTS, golden
+
+
+class Changed(NamedTuple):
+    """A difference that is meant."""
+
+    part: str
+    name: str
+    now: Any
+    """The value as it is now; None if the name is gone."""
+    why: str
+
+
+CHANGED: tuple[Changed, ...] = ()
+"""Every difference from what is frozen, with its reason."""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_surface(part: str) -> None:
+    """The surface differs from what is frozen by the rows of `CHANGED`, and by nothing else."""
+    expected = golden(part)
+    for row in CHANGED:
+        if row.part == part:
+            assert expected.get(row.name) != row.now, f"a row without a difference: {row}"
+            expected[row.name] = row.now
+    expected = {name: value for name, value in expected.items() if value is not None}
+
+    assert PARTS[part]() == expected
+
+
+def test_reasons() -> None:
+    """Every row of `CHANGED` is of a part that exists, and says why."""
+    assert [row for row in CHANGED if row.part not in PARTS or not row.why.strip()] == []
+    assert len({row[:2] for row in CHANGED}) == len(CHANGED)
