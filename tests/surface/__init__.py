@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tests.surface.commands import commands
+from tests.surface.documents import documents
 from tests.surface.environment import variables
 from tests.surface.python import names
 from tests.surface.schemas import schema_paths, schemas
@@ -29,6 +30,7 @@ GOLDEN = Path(__file__).parent / "golden"
 PARTS: Mapping[str, Callable[[], Table]] = MappingProxyType(
     {
         "commands": commands,
+        "documents": documents,
         "environment": variables,
         "python": names,
         "schema-paths": schema_paths,

@@ -37,6 +37,11 @@ def variables() -> dict[str, str]:
     return {name: "read or set" if name in literal else "named" for name in literal | named}
 
 
+def decides(name: str) -> bool:
+    """Whether a variable, other than those that every program needs, may change what is done."""
+    return bool(_FAMILIES.fullmatch(name)) and name not in {"PATH", "TERM", "LC_ALL"}
+
+
 def _trees() -> Iterator[ast.Module]:
     for path in sorted((ROOT / "provisioner").rglob("*.py")):
         if "emulator" not in path.parts:
