@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-walls check-tests cover check-all check-faults check-newcomer check-sdk check-bench check-browser check-homes check-newest check-terraform check-ci bench format clean
+.PHONY: demo check check-walls check-tests cover check-all check-faults check-newcomer check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -32,7 +32,7 @@ cover: .venv-check/ready
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
 # a plan's page in Chromium, the servers that state may live in, the newest version of every
 # dependency, and the pieces for CI.
-check-all: check-faults check-newcomer check-sdk check-bench check-browser check-homes check-newest check-terraform check-ci
+check-all: check-faults check-newcomer check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci
 
 # A sample of each campaign in docs/reliability.md: lost answers, killed runs, damaged documents; and
 # every command with every poor descriptor.
@@ -56,11 +56,11 @@ check-browser: .venv-browser/ready
 		&& apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
 	.venv-browser/bin/pytest -q tests/render/html/check_browser.py
 
-check-homes: .venv-homes/ready
+check-storage: .venv-storage/ready
 	command -v npm >/dev/null || { apt-get update -qq \
 		&& apt-get install -y -qq --no-install-recommends nodejs npm; }
-	npm install --silent --no-audit --no-fund --prefix .venv-homes azurite@3 s3rver@3
-	.venv-homes/bin/pytest -q tests/homes/check_servers.py tests/homes/check_suspended.py
+	npm install --silent --no-audit --no-fund --prefix .venv-storage azurite@3 s3rver@3
+	.venv-storage/bin/pytest -q tests/storage/check_servers.py tests/storage/check_suspended.py
 
 check-newest: .venv-newest/ready
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade \
@@ -68,7 +68,7 @@ check-newest: .venv-newest/ready
 	.venv-newest/bin/pytest -q tests/cli/test_warnings.py
 
 check-terraform: .venv-terraform/ready
-	.venv-terraform/bin/pytest -q tests/homes/check_terraform.py
+	.venv-terraform/bin/pytest -q tests/storage/check_terraform.py
 
 WORKFLOWS := $(wildcard examples/ci/github/*.yml examples/scale/*.yml)
 
@@ -99,12 +99,12 @@ clean:
 .venv-bench/ready: EXTRA := emulator,bench
 .venv-browser/ready: EXTRA := browser
 .venv-ci/ready: EXTRA := ci
-.venv-homes/ready: EXTRA := homes
+.venv-storage/ready: EXTRA := storage
 .venv-newest/ready: EXTRA := newest
 .venv-old-sdk/ready: EXTRA := emulator,old-sdk
 .venv-terraform/ready: EXTRA := terraform
 .venv/ready .venv-check/ready .venv-bench/ready .venv-browser/ready \
-.venv-ci/ready .venv-homes/ready .venv-newest/ready .venv-old-sdk/ready \
+.venv-ci/ready .venv-storage/ready .venv-newest/ready .venv-old-sdk/ready \
 .venv-terraform/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }

@@ -24,7 +24,7 @@ from provisioner.model import (
     name_of_change,
 )
 from provisioner.model.approval_text import parse_approval_text
-from provisioner.render.view import PlanView
+from provisioner.view.plan import PlanView
 
 
 class Approval(Struct, frozen=True, kw_only=True):

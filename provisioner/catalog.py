@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 from provisioner.documents import newer, utf8
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_whole
-from provisioner.model.known import Model, Offer, Period, Rate
+from provisioner.model.model_catalog import Model, Offer, Period, Rate
 from provisioner.shapes import schema_bytes
 from provisioner.times import parse_duration
 

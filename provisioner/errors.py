@@ -19,7 +19,7 @@ Every expected failure, as one tree:
     - StateLocked            another run holds it
     - StateNewer             a newer ctxprov wrote it
     - StateTaken             another run has written it or taken its lock meanwhile
-    - HomeUnreachable        the place it lives in cannot be reached now
+    - BackendUnreachable        the place it lives in cannot be reached now
     - StateUnreadable        whether there is one cannot be told
     - Unsaved                the last save of a run failed
     - ScopeRefused           the state belongs to another project
@@ -257,7 +257,7 @@ class StateTaken(StateError):
     """Another run has written the state, or taken its lock, since we looked."""
 
 
-class HomeUnreachable(StateError):
+class BackendUnreachable(StateError):
     """The place that the state lives in cannot be reached now."""
 
 

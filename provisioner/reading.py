@@ -23,23 +23,23 @@ from jsonschema_rs import Draft202012Validator, ValidationError, ValidationError
 from provisioner.cache import Json
 from provisioner.documents import newer, utf8
 from provisioner.errors import CtxprovError
+from provisioner.escape import plain
 from provisioner.files import LARGEST
 from provisioner.model import After, Edit, Leftover, Plan, Reason, SettingEdit
-from provisioner.model.words import parse_after, parse_life, parse_settings
+from provisioner.model.attribute_text import parse_after, parse_life, parse_settings
 from provisioner.pricing import totals
-from provisioner.render.counts import counts
 from provisioner.render.document import FORMAT_VERSION
-from provisioner.render.escape import plain
 from provisioner.render.layout import clip
-from provisioner.render.limits import BrokenLimit
-from provisioner.render.money_json import Shaped, parse_cost, parse_totals
-from provisioner.render.row import Row
-from provisioner.render.side import Side, Tokens
 from provisioner.render.summary import leftover_command
-from provisioner.render.view import PlanView
-from provisioner.render.wording import EDITS, SECTIONS, heading_of
 from provisioner.shapes import schema_bytes
 from provisioner.times import parse_moment
+from provisioner.view.counts import counts
+from provisioner.view.limits import BrokenLimit
+from provisioner.view.money import Shaped, parse_cost, parse_totals
+from provisioner.view.plan import PlanView
+from provisioner.view.row import Row
+from provisioner.view.snapshot import Side, Tokens
+from provisioner.view.wording import EDITS, SECTIONS, heading_of
 
 _HEADINGS: Mapping[str, str] = MappingProxyType({word: name for name, word in SECTIONS.items()})
 _IDLE = frozenset({"keep", "leave", "blocked"})

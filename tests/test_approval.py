@@ -28,7 +28,7 @@ from provisioner.model import (
 from provisioner.model.approval_text import approval_text
 from provisioner.planner import as_recorded, edits, plan, select
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
-from tests.render.scene import view
+from tests.render.fixtures import view
 
 A, B, C = desired("a"), desired("b"), desired("c")
 A2, A3 = desired("a", "y"), desired("a", "z")

@@ -33,7 +33,7 @@ from provisioner.planner import SECOND_LOOK, edits
 from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
 from tests.builders import HOUR, STACK, annotation, desired
-from tests.render.scene import view
+from tests.render.fixtures import view
 from tests.world import Cut, Killed, MemoryCaches, World, lost_answer
 
 MANY = settings(max_examples=2 * settings().max_examples)

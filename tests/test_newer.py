@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from provisioner.catalog import load_catalog
 from provisioner.errors import ManifestError, PublishError, StateError, StateNewer
 from provisioner.handles import handles_bytes, parse_handles, publish
-from provisioner.homes.disk import DiskHome
-from provisioner.homes.holder import Holder, holder_bytes, parse_holder
-from provisioner.homes.lease_file import free_bytes, is_free
 from provisioner.manifest import load_manifest
 from provisioner.model import Scope
 from provisioner.state import parse_state, state_bytes
 from provisioner.state.history import PastRun, history_bytes, parse_history
+from provisioner.storage.lease_file import free_bytes, is_free
+from provisioner.storage.local import LocalBackend
+from provisioner.storage.lock_owner import Holder, holder_bytes, parse_holder
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
 
 STATE = state_bytes(
@@ -154,7 +154,7 @@ def test_newer_handles_are_left(tmp_path: Path) -> None:
     newer = json.dumps({**json.loads(HANDLES), "version": 2}).encode()
     (tmp_path / "handles.json").write_bytes(newer)
     with pytest.raises(PublishError, match="Upgrade ctxprov"):
-        publish(DiskHome(tmp_path), "handles.json", HANDLES)
+        publish(LocalBackend(tmp_path), "handles.json", HANDLES)
     assert (tmp_path / "handles.json").read_bytes() == newer
 
 

@@ -30,9 +30,9 @@ from provisioner.render.html.page import plan_article
 from provisioner.render.markdown import plan_markdown
 from provisioner.render.text import plan_text
 from tests.builders import HOUR, STACK, annotation, desired, live, noted, recorded, state
-from tests.render.scene import AT, PLAN, plan_of, view
-from tests.render.test_escape import NASTY
-from tests.render.test_limits import ALL
+from tests.render.fixtures import AT, PLAN, plan_of, view
+from tests.test_escape import NASTY
+from tests.view.test_limits import ALL
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 WHOLE = view(PLAN, valid_until=AT + HOUR, next_refresh=AT + HOUR, commit=COMMIT, breaches=ALL)

@@ -26,9 +26,9 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.applier.hand import MOST_CONTENT, Hand, LiveCaches, Room, perform
+from provisioner.applier.dry_run import rehearse
 from provisioner.applier.last_look import last_look
-from provisioner.applier.rehearsal import rehearse
+from provisioner.applier.steps import MOST_CONTENT, Hand, LiveCaches, Room, perform
 from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
 from provisioner.model import (
@@ -106,7 +106,7 @@ async def apply(
             made[fact.record.name] = fact.record
         record(fact)
 
-    crew = _Crew(note, report, parallelism, stopping, renew_lock)
+    crew = _Workers(note, report, parallelism, stopping, renew_lock)
     turn = asyncio.Lock()
 
     async def before_create() -> None:
@@ -140,7 +140,7 @@ class _Work(Struct, frozen=True):
     facts: AsyncGenerator[Fact, None]
 
 
-class _Crew(Struct, frozen=True):
+class _Workers(Struct, frozen=True):
     """Takes works on, a few at a time, and tells what comes of them."""
 
     record: Callable[[Fact], None]

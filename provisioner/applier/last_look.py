@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from provisioner.applier.hand import LiveCaches
+from provisioner.applier.steps import LiveCaches
 from provisioner.cache import CachedContext
 from provisioner.errors import CacheError, CacheExpired, CacheNotFound
 from provisioner.model import (

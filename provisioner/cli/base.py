@@ -25,7 +25,7 @@ from provisioner.model import Change, Desired, Plan, Recorded, StackSettings, se
 from provisioner.planner import as_if_applied, plan
 from provisioner.render.patch import Patch, patches
 from provisioner.resolver import load_and_resolve
-from provisioner.resolver.reading import read_bytes
+from provisioner.resolver.file_content import read_bytes
 from provisioner.revision import merge_base
 
 

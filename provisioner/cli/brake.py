@@ -16,9 +16,9 @@ from provisioner.cli.survey import Survey
 from provisioner.environment import process_environment
 from provisioner.model import Disappearance, Exists, Fact, Plan, State
 from provisioner.planner import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
-from provisioner.render.sizes import moment_short
 from provisioner.state import Ledger
 from provisioner.times import duration_text
+from provisioner.view.units import moment_short
 
 _VARIABLE = "CTXPROV_ACCEPT_MISSING"
 

@@ -17,9 +17,9 @@ from provisioner.cli.checkout import checkout_around, git_around, warn
 from provisioner.cli.removal import declared, folder_before, is_undeclared
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
+from provisioner.escape import json_text, plain
 from provisioner.git import Git, path_from
 from provisioner.manifest import stack_at
-from provisioner.render.escape import json_text, plain
 from provisioner.resolver import load_and_resolve
 from provisioner.revision import Export, is_same_tree, merge_base
 

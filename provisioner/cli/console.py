@@ -83,7 +83,7 @@ def output_is_the_work() -> None:
 
 def lose(sentence: str) -> None:
     """Say why a document is not whole: the work goes on, and in the end its status is a failure."""
-    from provisioner.render.escape import plain  # noqa: PLC0415  # --help loses nothing
+    from provisioner.escape import plain  # noqa: PLC0415  # --help loses nothing
 
     with at_hand() as console:
         console.has_lost = True

@@ -18,8 +18,8 @@ from provisioner.errors import ManifestError, Problem
 from provisioner.files import leads_out, read_whole
 from provisioner.git import top_of
 from provisioner.handles import is_published, reserved_for
-from provisioner.homes import is_remote, split_file
 from provisioner.manifest import DEFAULT_STATE, Frame
+from provisioner.storage import is_remote, split_file
 
 _CLI = "give --state or CTXPROV_STATE for a place elsewhere"
 

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from provisioner.cli.spots import Spotter, here
 from provisioner.errors import CtxprovError
+from provisioner.escape import json_text
 from provisioner.model import Plan, Result
 from provisioner.model.money import Cost
 from provisioner.render.document import plan_json
-from provisioner.render.escape import json_text
 from provisioner.render.github import failure_annotations, plan_annotations, result_annotations
 from provisioner.render.html import html_document, plan_article, result_article
 from provisioner.render.markdown import plan_markdown, result_markdown, together
 from provisioner.render.result import result_json, result_text
 from provisioner.render.text import plan_text
-from provisioner.render.view import PlanView
+from provisioner.view.plan import PlanView
 
 _WIDTH = 100
 """Columns of a text that goes into a file."""

@@ -24,6 +24,7 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.survey import survey
 from provisioner.cli.tokens import remembered, with_counts
+from provisioner.escape import plain
 from provisioner.manifest import Manifest
 from provisioner.model import (
     Change,
@@ -40,12 +41,11 @@ from provisioner.model import (
 from provisioner.model.explanation import Explanation
 from provisioner.planner import about, flips, plan, refresh_due, row
 from provisioner.pricing import Lookup, cost, price_list
-from provisioner.render.escape import plain
 from provisioner.render.explain import explain_text
 from provisioner.render.explain_json import explain_json
 from provisioner.render.tenses import want_of
-from provisioner.render.wording import action
 from provisioner.state import read_state
+from provisioner.view.wording import action
 
 Decide: TypeAlias = Callable[[datetime], Plan]
 

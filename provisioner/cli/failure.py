@@ -21,7 +21,7 @@ from provisioner.errors import (
     StateLocked,
     clipped,
 )
-from provisioner.render.escape import plain
+from provisioner.escape import plain
 
 _LONGEST = 4_000
 """Characters of one failure; what a server or a file contributes to it is cut much earlier."""

@@ -15,7 +15,7 @@ from provisioner.cli.schedule import schedule_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.forecast import Forecast, forecast
-from provisioner.render.outlook import CacheFuture, Future, forecast_json, forecast_text
+from provisioner.render.forecast import CacheFuture, Future, forecast_json, forecast_text
 
 
 @click.command("forecast")

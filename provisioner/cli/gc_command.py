@@ -15,7 +15,7 @@ from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.ownership import Owners, locked, owners_of
-from provisioner.cli.place import home_at
+from provisioner.cli.place import backend_at
 from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell
 from provisioner.cli.status import Status
@@ -23,19 +23,19 @@ from provisioner.cli.survey import ahead_of
 from provisioner.cli.undeclared import check_stack
 from provisioner.environment import process_environment
 from provisioner.errors import Refused, StateError, StateTaken
-from provisioner.homes import Home
+from provisioner.escape import json_text, plain
 from provisioner.model import LiveCache
 from provisioner.pricing import Lookup, upkeep
 from provisioner.providers.gemini import GeminiContextCache
-from provisioner.render.escape import json_text, plain
 from provisioner.render.listing import Listed, list_document, list_text
 from provisioner.state import state_name
+from provisioner.storage import Backend
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
     """What was asked of a collection."""
 
-    homes: tuple[Home, ...]
+    homes: tuple[Backend, ...]
     ids: frozenset[str]
     stacks: frozenset[str]
     auto_approve: bool
@@ -98,7 +98,7 @@ def command(
     if not places:
         raise click.UsageError("Say where states are: --state ADDRESS, as often as needed.")
     asked = _Asked(
-        homes=tuple(map(home_at, places)),
+        homes=tuple(map(backend_at, places)),
         ids=frozenset(ids),
         stacks=frozenset(stacks),
         auto_approve=auto_approve,

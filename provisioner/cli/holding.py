@@ -20,10 +20,10 @@ from provisioner.cli.speech import tell
 from provisioner.cli.waiting import waiting
 from provisioner.environment import process_environment
 from provisioner.errors import StateError, Unsaved
-from provisioner.homes import Found, Home
-from provisioner.homes.holder import holder_here
 from provisioner.model import State
 from provisioner.state import Chronicle, Ledger, open_ledger
+from provisioner.storage import Backend, Found
+from provisioner.storage.lock_owner import holder_here
 
 
 class Held(Struct, frozen=True):
@@ -40,7 +40,7 @@ class Held(Struct, frozen=True):
 
 @asynccontextmanager
 async def held_state(
-    home: Home,
+    home: Backend,
     *,
     stack: str,
     operation: str,

@@ -12,8 +12,8 @@ import click
 from provisioner.cli import console
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError, Refused
+from provisioner.escape import plain
 from provisioner.files import write_whole
-from provisioner.render.escape import plain
 from provisioner.render.reference import manifest_page
 from provisioner.shapes import schema_bytes
 

@@ -24,6 +24,7 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.unrecorded import Finding, finding, is_unrecorded
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
+from provisioner.escape import plain
 from provisioner.manifest import Manifest
 from provisioner.model import Create, Plan, State, setting_edits
 from provisioner.planner import (
@@ -35,10 +36,9 @@ from provisioner.planner import (
     rested_among,
     without_content,
 )
-from provisioner.render.escape import plain
-from provisioner.render.sizes import when
 from provisioner.render.upkeep import gap_line, setting_lines, waiting_lines
 from provisioner.state import read_state
+from provisioner.view.units import when
 
 
 @click.command("keepalive")

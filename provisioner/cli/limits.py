@@ -16,7 +16,7 @@ from provisioner.limits import breaches_of_any, excused
 from provisioner.manifest import Manifest
 from provisioner.model import Plan, StackSettings
 from provisioner.model.limits import Breach, Limit
-from provisioner.render.limits import breach_text, way_out
+from provisioner.view.limits import breach_text, way_out
 
 override_option = click.option(
     "--override",

@@ -12,10 +12,10 @@ from provisioner.cli.outputs import with_json
 from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
-from provisioner.homes.holder import Holder, holder_bytes
+from provisioner.escape import json_text, plain
 from provisioner.manifest import load_frame
-from provisioner.render.escape import json_text, plain
 from provisioner.state import state_name
+from provisioner.storage.lock_owner import Holder, holder_bytes
 
 
 @click.group("lock")

@@ -6,7 +6,7 @@ import logging
 
 from provisioner.cli import console
 from provisioner.cli.speech import tell
-from provisioner.render.escape import plain
+from provisioner.escape import plain
 
 _OURS = logging.getLogger("provisioner")
 

@@ -12,14 +12,14 @@ from functools import partial
 
 from provisioner.cli.holding import held_state
 from provisioner.errors import Refused, StateError
-from provisioner.homes import Home
 from provisioner.model import State
 from provisioner.state import read_history, read_state, state_name, version_name
 from provisioner.state.history import runs_name
+from provisioner.storage import Backend
 
 
 async def migrated(
-    home: Home, there: Home, stack: str, *, address: str, timeout: timedelta, dry_run: bool
+    home: Backend, there: Backend, stack: str, *, address: str, timeout: timedelta, dry_run: bool
 ) -> str:
     """Copy, verify, and say what to write into the manifest."""
     name = state_name(stack)
@@ -36,7 +36,7 @@ async def migrated(
     )
 
 
-async def _copy(home: Home, there: Home, stack: str, timeout: timedelta) -> None:
+async def _copy(home: Backend, there: Backend, stack: str, timeout: timedelta) -> None:
     held = partial(held_state, stack=stack, operation="state migrate", timeout=timeout)
     async with (
         held(home) as old,
@@ -65,7 +65,7 @@ def _check(state: State, found: State, where: str) -> None:
         )
 
 
-def _copy_history(home: Home, there: Home, stack: str) -> None:
+def _copy_history(home: Backend, there: Backend, stack: str) -> None:
     if home.keeps_history or there.keeps_history:
         return
     kept = [run.kept for run in read_history(home, stack) if run.kept is not None]

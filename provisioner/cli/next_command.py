@@ -20,12 +20,12 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.survey import survey
 from provisioner.cli.unrecorded import Finding, finding, is_unrecorded, labelled
 from provisioner.errors import CtxprovError
+from provisioner.escape import json_text, plain
 from provisioner.manifest import load_frame
 from provisioner.planner import covered_until, next_run
-from provisioner.render.escape import json_text, plain
-from provisioner.render.sizes import when
 from provisioner.state import read_state
 from provisioner.times import moment_text
+from provisioner.view.units import when
 
 
 class _Due(Struct, frozen=True, kw_only=True):

@@ -16,10 +16,10 @@ from provisioner.cli.request import request_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
+from provisioner.escape import json_text
 from provisioner.handles import handles_words
 from provisioner.manifest import Frame, load_frame, load_manifest
 from provisioner.model import State
-from provisioner.render.escape import json_text
 from provisioner.render.shell import env_lines
 from provisioner.state import read_state
 

@@ -18,10 +18,10 @@ from provisioner.cli import clock
 from provisioner.cli.waiting import waiting
 from provisioner.environment import process_environment
 from provisioner.errors import StateError, StateUnreadable
-from provisioner.homes import Found, Hold, Home
-from provisioner.homes.holder import holder_here
 from provisioner.model import LiveCache, RecordedCache, State
 from provisioner.state import state_name, state_of
+from provisioner.storage import Backend, Found, Hold
+from provisioner.storage.lock_owner import holder_here
 
 
 class Owners(Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Owners(Struct, frozen=True, kw_only=True):
 
 
 async def owners_of(
-    stacks: Iterable[str], homes: Sequence[Home], *, held: Collection[str] = ()
+    stacks: Iterable[str], homes: Sequence[Backend], *, held: Collection[str] = ()
 ) -> Owners:
     """
     Look for the states of *stacks*, and of those that have got something from them.
@@ -78,7 +78,7 @@ async def owners_of(
     )
 
 
-async def _state(home: Home, stack: str, *, is_held: bool) -> State | None:
+async def _state(home: Backend, stack: str, *, is_held: bool) -> State | None:
     """
     The state of *stack* at *home*; None if it is absent and no run is about to write it.
 
@@ -93,7 +93,7 @@ async def _state(home: Home, stack: str, *, is_held: bool) -> State | None:
     return state_of(file, where=home.where(name), stack=stack, moved=True)
 
 
-async def _absence(home: Home, name: str) -> Found | None:
+async def _absence(home: Backend, name: str) -> Found | None:
     """Make sure that *name* is absent: by asking, or where that tells nothing by its lock."""
     try:
         await asyncio.to_thread(home.confirm, name)
@@ -105,7 +105,7 @@ async def _absence(home: Home, name: str) -> Found | None:
     return None
 
 
-def locked(home: Home, name: str, *, timeout: timedelta) -> AbstractAsyncContextManager[Hold]:
+def locked(home: Backend, name: str, *, timeout: timedelta) -> AbstractAsyncContextManager[Hold]:
     """Hold the lock of a state that need not be there."""
     who = holder_here("gc", since=clock.now(), environ=process_environment())
     return home.lock(name, who, timeout=timeout, on_wait=waiting())

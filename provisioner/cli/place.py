@@ -23,11 +23,11 @@ from provisioner.environment import process_environment
 from provisioner.errors import StateError
 from provisioner.files import leads_out
 from provisioner.git import top_of
-from provisioner.homes import Home, is_remote, open_home, split_file
 from provisioner.manifest import DEFAULT_STATE, Frame
 from provisioner.model import StackSettings, setting_edits
 from provisioner.render.upkeep import setting_lines
 from provisioner.state import state_name
+from provisioner.storage import Backend, is_remote, open_backend, split_file
 
 _STORE = "gemini.sqlite3"
 _CREDENTIAL = re.compile(r"//[^/]*@")
@@ -36,14 +36,14 @@ _CREDENTIAL = re.compile(r"//[^/]*@")
 class Spot(Struct, frozen=True, kw_only=True):
     """A file in a home."""
 
-    home: Home
+    home: Backend
     name: str
 
 
 class Place(Struct, frozen=True, kw_only=True):
     """Where one stack's things are; `store` is the emulator's, None for the real endpoint."""
 
-    home: Home
+    home: Backend
     """Of the state, and of what is remembered beside it."""
     publish: Spot | None
     store: Path | None
@@ -68,7 +68,7 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
     folder = _trial_folder(frame, address) if emulator else None
     top = _trial_top(frame, address) if emulator else None
     return Place(
-        home=_home(str(folder), Path(), top=top) if folder else home_of(frame, address),
+        home=_home(str(folder), Path(), top=top) if folder else backend_of(frame, address),
         publish=_publish(frame, folder, top),
         store=_trial_store(folder, top) if folder else None,
         writes=writes_of(frame, address=address, emulator=emulator),
@@ -115,7 +115,7 @@ def project_in(store: Path | None, provider: str) -> Path | None:
     return store and store.with_name(f"{provider}{store.suffix}")
 
 
-def home_of(frame: Frame, address: str | None) -> Home:
+def backend_of(frame: Frame, address: str | None) -> Backend:
     """
     The home at *address*, or the one that the manifest names.
 
@@ -126,17 +126,17 @@ def home_of(frame: Frame, address: str | None) -> Home:
     return _home(frame.state or DEFAULT_STATE, frame.root, top=boundary_of(frame))
 
 
-def _home(address: str, root: Path, *, top: Path | None) -> Home:
+def _home(address: str, root: Path, *, top: Path | None) -> Backend:
     """The home at *address*; a folder is written to inside of *top* alone, if that is given."""
     environ = process_environment()
     if top and not is_remote(address):
-        from provisioner.homes import disk  # noqa: PLC0415  # asyncio, for those who write
+        from provisioner.storage import local as disk  # noqa: PLC0415  # asyncio, for those who write
 
-        return disk.home_at(address, root=root, environ=environ, clock=clock.now, top=top)
-    return open_home(address, root=root, environ=environ, clock=clock.now)
+        return disk.backend_at(address, root=root, environ=environ, clock=clock.now, top=top)
+    return open_backend(address, root=root, environ=environ, clock=clock.now)
 
 
-def home_at(address: str) -> Home:
+def backend_at(address: str) -> Backend:
     """The home at *address*, for a stack without a manifest."""
     return _home(address, Path(), top=None)
 
@@ -145,7 +145,7 @@ def place_at(address: str, key_envs: Mapping[str, str | None], *, emulator: bool
     """The place of a stack without a manifest, whose handles nothing leads to."""
     trial = Path(address) / "emulator"
     return Place(
-        home=home_at(str(trial) if emulator else address),
+        home=backend_at(str(trial) if emulator else address),
         publish=None,
         store=trial / _STORE if emulator else None,
         writes=(_CREDENTIAL.sub("//", address),),

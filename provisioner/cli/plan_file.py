@@ -7,7 +7,7 @@ from pathlib import Path
 from provisioner.errors import CtxprovError
 from provisioner.files import read_whole
 from provisioner.reading import plan_views_from_json
-from provisioner.render.view import PlanView
+from provisioner.view.plan import PlanView
 
 
 def plan_views(file: Path) -> tuple[PlanView, ...]:

@@ -14,7 +14,6 @@ from provisioner.checkout import StackFolders, stacks_in
 from provisioner.cli.checkout import git_for_review
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import Git, path_from, text_from
-from provisioner.homes import is_remote
 from provisioner.manifest import (
     DEFAULT_STATE,
     CacheEntry,
@@ -27,6 +26,7 @@ from provisioner.manifest import (
 )
 from provisioner.model import Leftover
 from provisioner.revision import Revision, merge_base
+from provisioner.storage import is_remote
 
 
 def declared(folder: Path) -> tuple[str | None, ...]:

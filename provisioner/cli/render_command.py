@@ -13,7 +13,7 @@ from provisioner.cli.plan_file import plan_views
 from provisioner.cli.show_plan import plan_page
 from provisioner.cli.status import Status
 from provisioner.render.text import plan_text
-from provisioner.render.view import PlanView
+from provisioner.view.plan import PlanView
 
 
 @click.command("render")

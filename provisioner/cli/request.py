@@ -12,7 +12,7 @@ from provisioner.errors import ContentChanged, CtxprovError
 from provisioner.manifest import Manifest
 from provisioner.model import Recorded, State
 from provisioner.planner import recorded_as_desired
-from provisioner.render.requests import Api, request_words
+from provisioner.providers.requests import Api, request_words
 from provisioner.resolver import read_content
 
 QUESTION = "YOUR QUESTION"

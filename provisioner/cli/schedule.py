@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from provisioner.forecast import tolerance
 from provisioner.model import Desired
-from provisioner.render.outlook import schedule_sentence
+from provisioner.render.forecast import schedule_sentence
 
 
 def schedule_of(desired: Iterable[Desired], every: timedelta) -> str:

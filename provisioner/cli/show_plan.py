@@ -18,7 +18,7 @@ from provisioner.planner import next_refresh, valid_until
 from provisioner.pricing import Lookup, costs, totals, totals_of
 from provisioner.render.result import result_text
 from provisioner.render.text import plan_text
-from provisioner.render.view import PlanView, noteworthy, plan_view
+from provisioner.view.plan import PlanView, noteworthy, plan_view
 
 
 @dataclass(frozen=True, kw_only=True)

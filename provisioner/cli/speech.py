@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from provisioner.cli import console
 from provisioner.errors import MOST_PROBLEMS, Problem
-from provisioner.render.escape import plain
+from provisioner.escape import plain
 
 
 def tell_warnings(warnings: Sequence[Problem], *, most: int = MOST_PROBLEMS) -> None:

@@ -25,10 +25,10 @@ from provisioner.cli.outputs import Out, Page, takes_stdout, write
 from provisioner.cli.reach import Reach
 from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.errors import CtxprovError
+from provisioner.escape import plain
 from provisioner.model import State
-from provisioner.render.escape import plain
 from provisioner.render.layout import table
-from provisioner.render.palette import Palette
+from provisioner.view.tone import Palette
 
 _PULSE = 0.5
 """Seconds."""

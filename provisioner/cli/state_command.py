@@ -17,12 +17,12 @@ from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.state_tables import tell_records, tell_runs
 from provisioner.cli.status import Status
 from provisioner.cli.transfers import Side, transferred
-from provisioner.cli.undeclared import homes_of
+from provisioner.cli.undeclared import backends_of
 from provisioner.errors import Refused, StateError
+from provisioner.escape import json_text, plain
 from provisioner.files import read_whole
 from provisioner.manifest import environments_of, load_frame
 from provisioner.model import RecordedCache, State
-from provisioner.render.escape import json_text, plain
 from provisioner.state import (
     Transfer,
     given_cache,
@@ -301,7 +301,7 @@ def rename_stack(
       ctxprov state rename-stack shop.staging shop.preview --dry-run
       ctxprov state rename-stack support-bot helpdesk --state s3://bucket/prefix
     """
-    here, there = homes_of((old, new), folder, address, emulator=emulator)
+    here, there = backends_of((old, new), folder, address, emulator=emulator)
     sentence = asyncio.run(
         transferred(
             Side(stack=old, home=here),

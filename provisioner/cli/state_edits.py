@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from provisioner.cache import Json
 from provisioner.cli.holding import held_state
 from provisioner.errors import Refused, StateError, StateNewer
-from provisioner.homes import Found, Home
 from provisioner.model import RecordedCache, State
 from provisioner.planner import moved
 from provisioner.state import (
@@ -30,6 +29,7 @@ from provisioner.state import (
     state_name,
     state_of,
 )
+from provisioner.storage import Backend, Found
 
 _PUSHABLE = (
     "Nothing was changed: give what ctxprov state pull prints, or the file that a run left when it "
@@ -57,7 +57,7 @@ Editor: TypeAlias = Callable[[Current], Edit]
 
 
 def perform(
-    home: Home,
+    home: Backend,
     stack: str,
     *,
     operation: str,
@@ -94,7 +94,7 @@ def perform(
 class _Reader:
     """Reads the state that is to be edited, and remembers whether that was possible."""
 
-    def __init__(self, home: Home, stack: str, *, mends: bool) -> None:
+    def __init__(self, home: Backend, stack: str, *, mends: bool) -> None:
         self._where = home.where(state_name(stack))
         self._stack = stack
         self._mends = mends
@@ -116,7 +116,7 @@ class _Reader:
         return Current(state=state, is_damaged=self._is_damaged)
 
 
-def record_of(home: Home, stack: str, name: str) -> Json:
+def record_of(home: Backend, stack: str, name: str) -> Json:
     """One record, as JSON."""
     state = read_state(home, stack=stack)
     _known(state, name)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from provisioner.cli import console
 from provisioner.cli.speech import tell
-from provisioner.homes.home import Home
+from provisioner.escape import plain
 from provisioner.model import Recorded, RecordedCache, State
-from provisioner.render.escape import plain
 from provisioner.render.layout import table
 from provisioner.state import PastRun, state_name
+from provisioner.storage.protocol import Backend
 from provisioner.times import moment_text
 
 
-def tell_records(state: State, home: Home) -> None:
+def tell_records(state: State, home: Backend) -> None:
     """A line for each cache on record, and for each that is retiring."""
     if not (state.caches or state.retiring):
         tell(f"Nothing is on record at {home.where(state_name(state.stack))}.")
@@ -23,7 +23,7 @@ def tell_records(state: State, home: Home) -> None:
     _show(rows)
 
 
-def tell_runs(runs: Sequence[PastRun], home: Home, stack: str) -> None:
+def tell_runs(runs: Sequence[PastRun], home: Backend, stack: str) -> None:
     """A line for each run, the oldest first."""
     where = home.where(state_name(stack))
     if home.keeps_history:

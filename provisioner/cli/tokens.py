@@ -16,16 +16,16 @@ from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, Json
 from provisioner.errors import CacheError, StateError
-from provisioner.homes import Found, Home
 from provisioner.model import Desired, DesiredCache, RecordedCache, State
 from provisioner.providers.gemini import GeminiContextCache
+from provisioner.storage import Backend, Found
 
 _AT_ONCE = 8
 _IMPLAUSIBLE = 10
 """A count so many times below the estimate is a server's mistake."""
 
 
-def remembered(home: Home, stack: str) -> dict[str, int]:
+def remembered(home: Backend, stack: str) -> dict[str, int]:
     """Counts by digest."""
     found = _found(home, stack)
     try:
@@ -37,7 +37,7 @@ def remembered(home: Home, stack: str) -> dict[str, int]:
     return {digest: n for digest, n in known.items() if type(n) is int and n >= 0}
 
 
-def remember(home: Home, stack: str, counts: Mapping[str, int]) -> None:
+def remember(home: Backend, stack: str, counts: Mapping[str, int]) -> None:
     """Write *counts* down, if they are new and that can be done."""
     content = orjson.dumps(counts, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     found = _found(home, stack)
@@ -47,7 +47,7 @@ def remember(home: Home, stack: str, counts: Mapping[str, int]) -> None:
         home.write(_name(stack), content, expected=found.version if found else None)
 
 
-def _found(home: Home, stack: str) -> Found | None:
+def _found(home: Backend, stack: str) -> Found | None:
     if home.keeps_history:
         return None
     with suppress(StateError):

@@ -15,9 +15,9 @@ from msgspec import Struct
 
 from provisioner.cli.holding import Held, held_state
 from provisioner.errors import Refused
-from provisioner.homes import Found, Home
 from provisioner.model import State
 from provisioner.state import Transfer, state_name, state_of
+from provisioner.storage import Backend, Found
 
 Decide: TypeAlias = Callable[[State, State], Transfer | None]
 """Given the giving state and the receiving one."""
@@ -27,7 +27,7 @@ class Side(Struct, frozen=True, kw_only=True):
     """One of the two stacks, and the home of its state."""
 
     stack: str
-    home: Home
+    home: Backend
 
     @property
     def where(self) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.place import home_at, place_of
+from provisioner.cli.place import backend_at, place_of
 from provisioner.errors import ManifestError, Refused
-from provisioner.homes import Home
 from provisioner.manifest import Frame, load_frame
 from provisioner.model import RecordedCache, RetiringCache, State
+from provisioner.storage import Backend
 
 _STACK = re.compile(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?")
 
@@ -32,9 +32,9 @@ def check_stack(name: str) -> str:
     return name
 
 
-def homes_of(
+def backends_of(
     stacks: Sequence[str], folder: Path, address: str | None, *, emulator: bool
-) -> Sequence[Home]:
+) -> Sequence[Backend]:
     """
     The home of each state: at *address*, or where the manifest of *folder* says.
 
@@ -44,7 +44,7 @@ def homes_of(
     for stack in stacks:
         check_stack(stack)
     if address and not emulator:
-        return [home_at(address) for _ in stacks]
+        return [backend_at(address) for _ in stacks]
     frames = [_frame(folder, stack) for stack in stacks]
     declared = [one for one in frames if one]
     if not declared:

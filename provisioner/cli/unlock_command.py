@@ -11,11 +11,11 @@ from provisioner.cli.place import place_of
 from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.environment import process_environment
-from provisioner.homes.holder import mark_of
-from provisioner.homes.home import Home
+from provisioner.escape import plain
 from provisioner.manifest import load_frame
-from provisioner.render.escape import plain
 from provisioner.state import state_name
+from provisioner.storage.lock_owner import mark_of
+from provisioner.storage.protocol import Backend
 
 
 @click.command("unlock")
@@ -67,7 +67,7 @@ def command(
     return over_stacks(folders if mine else (options.the_only(folders),), work)
 
 
-def _lock_of(home: Home, name: str, mark: str | None) -> str | None:
+def _lock_of(home: Backend, name: str, mark: str | None) -> str | None:
     """The lock that the job with this *mark* holds."""
     holder = home.holder(name)
     return holder.id if holder and mark and holder.id.startswith(mark) else None

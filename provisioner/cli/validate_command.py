@@ -20,9 +20,9 @@ from provisioner.cli.schedule import schedule_of
 from provisioner.cli.speech import tell_warnings
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
+from provisioner.escape import plain
 from provisioner.manifest import Manifest, environments_of, read_manifest
 from provisioner.model import Desired
-from provisioner.render.escape import plain
 from provisioner.resolver import load_and_resolve
 
 

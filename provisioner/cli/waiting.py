@@ -7,9 +7,9 @@ import sys
 from datetime import timedelta
 
 from provisioner.cli import clock, console
-from provisioner.homes import OnWait
-from provisioner.homes.holder import Holder
-from provisioner.render.escape import plain
+from provisioner.escape import plain
+from provisioner.storage import OnWait
+from provisioner.storage.lock_owner import Holder
 from provisioner.times import moment_text
 
 

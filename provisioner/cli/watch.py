@@ -24,7 +24,7 @@ from provisioner.cli.stacks import Ended, Row, status_of
 from provisioner.cli.status import SIGNALLED, Status
 from provisioner.errors import CtxprovError
 from provisioner.planner import next_run
-from provisioner.render.sizes import when
+from provisioner.view.units import when
 
 SOONEST, RETRY, SLOWEST = timedelta(seconds=30), timedelta(seconds=30), timedelta(minutes=10)
 HOURLY = timedelta(hours=1)

@@ -17,8 +17,8 @@ from provisioner.cache import CacheHandle, Json, handle_from_json
 from provisioner.documents import newer, utf8
 from provisioner.errors import PublishError, StateError
 from provisioner.files import DRAFT
-from provisioner.homes import Home
 from provisioner.model import Recorded, RecordedAnnotation, RecordedCache, RetiringCache, State
+from provisioner.storage import Backend
 from provisioner.times import moment_text, parse_moment
 
 VERSION = 1
@@ -78,7 +78,7 @@ def _is_over(expiry: datetime | None, now: datetime) -> bool:
     return expiry is not None and now >= expiry
 
 
-def publish(home: Home, name: str, content: bytes) -> bool:
+def publish(home: Backend, name: str, content: bytes) -> bool:
     """
     Put the document into its home, in one step, and say whether that was needed.
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from provisioner.environment import process_environment
 from provisioner.errors import PublishError, StateError
 from provisioner.files import LARGEST, open_regular, read_open
-from provisioner.homes import Home, is_remote, open_home, split_file
+from provisioner.storage import Backend, is_remote, open_backend, split_file
 
 
 class Missing(Exception):  # it says more than MissingError
@@ -47,8 +47,8 @@ def source_of(path: str | os.PathLike[str], clock: Callable[[], datetime]) -> So
     if not is_remote(address):
         return FileSource(Path(address))
     place, name = split_file(address)
-    return HomeSource(
-        open_home(place, root=Path(), environ=process_environment(), clock=clock), name
+    return BackendSource(
+        open_backend(place, root=Path(), environ=process_environment(), clock=clock), name
     )
 
 
@@ -84,13 +84,13 @@ class FileSource:
         return raw
 
 
-class HomeSource:
+class BackendSource:
     """A file in a home, known by its version."""
 
     interval = timedelta(seconds=15)
     pause = timedelta(seconds=1)
 
-    def __init__(self, home: Home, name: str) -> None:
+    def __init__(self, home: Backend, name: str) -> None:
         self._home = home
         self._name = name
         self._seen = ""

@@ -11,9 +11,18 @@ the keys mean, `stack` which files belong together.
 
 from provisioner.manifest.cap import USUAL as USUAL_CACHES
 from provisioner.manifest.cap import at_most
-from provisioner.manifest.document import MAX_DEPTH, Place, shown
-from provisioner.manifest.inside import Folder, Unreadable
-from provisioner.manifest.nouns import (
+from provisioner.manifest.confined_folder import Folder, Unreadable
+from provisioner.manifest.source_map import MAX_DEPTH, Place, shown
+from provisioner.manifest.stack import (
+    Draft,
+    environments_of,
+    load_frame,
+    load_manifest,
+    read_manifest,
+    stack_at,
+    stack_in,
+)
+from provisioner.manifest.types import (
     DEFAULT_STATE,
     AnnotationEntry,
     CacheEntry,
@@ -25,15 +34,6 @@ from provisioner.manifest.nouns import (
     PartSpec,
     TextSpec,
     UriSpec,
-)
-from provisioner.manifest.stack import (
-    Draft,
-    environments_of,
-    load_frame,
-    load_manifest,
-    read_manifest,
-    stack_at,
-    stack_in,
 )
 
 __all__ = [

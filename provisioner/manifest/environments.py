@@ -14,8 +14,8 @@ from posixpath import normpath
 from typing import Any
 
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.document import Document, Place, shown
-from provisioner.manifest.layers import Layer, layer_at
+from provisioner.manifest.overlays import Layer, layer_at
+from provisioner.manifest.source_map import Document, Place, shown
 
 _KEY = "environments"
 MOST = 100

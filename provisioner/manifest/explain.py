@@ -18,7 +18,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from provisioner.errors import Problem
-from provisioner.manifest.document import Document, Step, Value, shown
+from provisioner.manifest.source_map import Document, Step, Value, shown
 
 Shape: TypeAlias = Mapping[str, Any]
 """A JSON Schema; ours, so its keys are known to be there."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from provisioner.manifest.document import Place
-from provisioner.manifest.layers import Keys, Layer, merged, place_in
+from provisioner.manifest.overlays import Keys, Layer, merged, place_in
+from provisioner.manifest.source_map import Place
 from provisioner.model.limits import HALF, Allowance, Bound, Limits
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from typing import Any
 
 from provisioner.errors import Problem
-from provisioner.manifest.document import Document, Place
+from provisioner.manifest.source_map import Document, Place
 
 
 def moves_of(

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from provisioner.errors import Problem
-from provisioner.manifest.document import shown
-from provisioner.manifest.layers import Layer, merged
+from provisioner.manifest.overlays import Layer, merged
+from provisioner.manifest.source_map import shown
 
 KINDS = ("gemini", "claude", "openai")
 

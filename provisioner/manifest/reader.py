@@ -30,7 +30,7 @@ from yaml.reader import ReaderError
 
 from provisioner.documents import utf8
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.document import MAX_DEPTH, Document, Mark, Step, Value, shown, where
+from provisioner.manifest.source_map import MAX_DEPTH, Document, Mark, Step, Value, shown, where
 from provisioner.manifest.syntax import plain_words
 
 Event: TypeAlias = Any  # libyaml's: they always have their marks, and the stubs doubt it

@@ -18,17 +18,17 @@ from msgspec import Struct
 from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_open
-from provisioner.manifest.declared import Entries, declared, elsewhere, names_of
-from provisioner.manifest.document import Document, Place
+from provisioner.manifest.confined_folder import Folder, Unreadable
+from provisioner.manifest.entry_builder import Entries, declared, elsewhere, names_of
 from provisioner.manifest.environments import MOST, names_in, overlay_of, published, shared_files
-from provisioner.manifest.inside import Folder, Unreadable
-from provisioner.manifest.layers import Layer, said
 from provisioner.manifest.limits import limits_of
 from provisioner.manifest.moves import moves_of
-from provisioner.manifest.nouns import CacheEntry, Entry, Frame, Manifest
+from provisioner.manifest.overlays import Layer, said
 from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.reader import read_document
-from provisioner.manifest.shape import Shape, shape_of
+from provisioner.manifest.schema_check import Shape, shape_of
+from provisioner.manifest.source_map import Document, Place
+from provisioner.manifest.types import CacheEntry, Entry, Frame, Manifest
 from provisioner.model import Settings, Ttl
 
 NAME = "ctxprov.yaml"

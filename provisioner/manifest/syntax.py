@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from yaml.error import MarkedYAMLError
 
-from provisioner.manifest.document import MAX_DEPTH
+from provisioner.manifest.source_map import MAX_DEPTH
 
 _HELP = {
     "mapping values are not allowed in this context": (

@@ -4,6 +4,18 @@ The nouns of the provisioner: three tenses, changes and plan, facts and state.
 Everything is frozen; nothing here does I/O or knows the time.
 """
 
+from provisioner.model.attributes import (
+    TOLERANCE,
+    UNKNOWN,
+    Adoption,
+    After,
+    Label,
+    Life,
+    Measure,
+    Settings,
+    Ttl,
+    Until,
+)
 from provisioner.model.changes import (
     Adopt,
     Annotate,
@@ -45,14 +57,7 @@ from provisioner.model.facts import (
     State,
     Surplus,
 )
-from provisioner.model.results import Done, Failed, NotAttempted, Outcome, Result
-from provisioner.model.stack_settings import (
-    SettingEdit,
-    StackSettings,
-    setting_edits,
-    with_settings,
-)
-from provisioner.model.tenses import (
+from provisioner.model.records import (
     Desired,
     DesiredAnnotation,
     DesiredCache,
@@ -62,17 +67,12 @@ from provisioner.model.tenses import (
     RecordedCache,
     RetiringCache,
 )
-from provisioner.model.terms import (
-    TOLERANCE,
-    UNKNOWN,
-    Adoption,
-    After,
-    Label,
-    Life,
-    Measure,
-    Settings,
-    Ttl,
-    Until,
+from provisioner.model.results import Done, Failed, NotAttempted, Outcome, Result
+from provisioner.model.stack_settings import (
+    SettingEdit,
+    StackSettings,
+    setting_edits,
+    with_settings,
 )
 
 __all__ = [

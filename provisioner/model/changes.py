@@ -17,8 +17,9 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from provisioner.model.stack_settings import SettingEdit
-from provisioner.model.tenses import (
+from provisioner.model.attribute_text import after_words
+from provisioner.model.attributes import After
+from provisioner.model.records import (
     CACHING,
     Desired,
     DesiredAnnotation,
@@ -28,8 +29,7 @@ from provisioner.model.tenses import (
     RecordedCache,
     RetiringCache,
 )
-from provisioner.model.terms import After
-from provisioner.model.words import after_words
+from provisioner.model.stack_settings import SettingEdit
 
 
 class Cause(StrEnum):

@@ -9,10 +9,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from provisioner.model.attributes import Life
 from provisioner.model.changes import Change
-from provisioner.model.known import Period
+from provisioner.model.model_catalog import Period
 from provisioner.model.money import Cost
-from provisioner.model.terms import Life
 
 
 class Call(Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
+from provisioner.model.records import Recorded, RecordedCache, RetiringCache
 from provisioner.model.stack_settings import StackSettings
-from provisioner.model.tenses import Recorded, RecordedCache, RetiringCache
 
 
 class Exists(Struct, frozen=True):

@@ -103,17 +103,15 @@ from provisioner.model import (
     State,
 )
 from provisioner.planner.adoption import not_adoptable, remarks
-from provisioner.planner.base import as_if_applied
 from provisioner.planner.brake import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
-from provisioner.planner.following import about, flips, surviving
+from provisioner.planner.decision_table import row
+from provisioner.planner.hypothetical import as_if_applied
+from provisioner.planner.live_index import LiveIndex
 from provisioner.planner.moves import former_names, moved, moves
+from provisioner.planner.observations import believable, unsaved
 from provisioner.planner.reasons import aged, alike, edited, edits, ended, ran_out, refresh_due
 from provisioner.planner.rested import rested_among, rested_by
-from provisioner.planner.rows import row
-from provisioner.planner.scene import Scene
-from provisioner.planner.seen import believable, unsaved
-from provisioner.planner.selection import part_of, select, unmatched
-from provisioner.planner.upkeep import (
+from provisioner.planner.schedule import (
     as_recorded,
     covered_until,
     next_run,
@@ -121,6 +119,8 @@ from provisioner.planner.upkeep import (
     recorded_want,
     without_content,
 )
+from provisioner.planner.selection import part_of, select, unmatched
+from provisioner.planner.transitions import about, flips, surviving
 from provisioner.planner.validity import next_refresh, valid_until
 
 __all__ = [
@@ -187,7 +187,7 @@ def plan(
     wanted = tuple(desired)
     renamed = tuple(moves(state, renames))
     state = moved(state, renames)
-    scene = Scene(
+    scene = LiveIndex(
         now=now,
         ahead=ahead,
         state=state,
@@ -216,7 +216,7 @@ def plan(
     )
 
 
-def _declared(want: Desired, scene: Scene) -> Change:
+def _declared(want: Desired, scene: LiveIndex) -> Change:
     record = scene.state.caches.get(want.name)
     match want:
         case DesiredCache():
@@ -225,7 +225,7 @@ def _declared(want: Desired, scene: Scene) -> Change:
             return _annotation(want, record, scene)
 
 
-def _cache(want: DesiredCache, record: Recorded | None, scene: Scene) -> Change:
+def _cache(want: DesiredCache, record: Recorded | None, scene: LiveIndex) -> Change:
     own, now = scene.own(record), scene.now_of(want.provider)
     forced = want.name in scene.replace
     if own and isinstance(record, RecordedCache) and not forced and alike(want, record):
@@ -260,7 +260,7 @@ def _reason(
     record: Recorded | None,
     own: LiveCache | None,
     twin: LiveCache | None,
-    scene: Scene,
+    scene: LiveIndex,
 ) -> Reason:
     edit = edited(want, record)
     if edit is Reason.NEW and twin:
@@ -275,7 +275,7 @@ def _reason(
     return Reason.CURRENT
 
 
-def _annotation(want: DesiredAnnotation, record: Recorded | None, scene: Scene) -> Change:
+def _annotation(want: DesiredAnnotation, record: Recorded | None, scene: LiveIndex) -> Change:
     reason = edited(want, record)
     if reason is None:
         return Keep(want, None, record, Reason.CURRENT)
@@ -286,7 +286,7 @@ def _annotation(want: DesiredAnnotation, record: Recorded | None, scene: Scene) 
     return Annotate(want, own, record, reason)
 
 
-def _undeclared(scene: Scene, *, destroy: bool) -> Iterator[Change]:
+def _undeclared(scene: LiveIndex, *, destroy: bool) -> Iterator[Change]:
     for name, record in scene.state.caches.items():
         if name in scene.declared:
             continue
@@ -304,7 +304,7 @@ def _undeclared(scene: Scene, *, destroy: bool) -> Iterator[Change]:
             yield Retire(own, record, Reason.UNDECLARED)
 
 
-def _guarded(changes: Iterable[Change], scene: Scene) -> Iterator[Refresh]:
+def _guarded(changes: Iterable[Change], scene: LiveIndex) -> Iterator[Refresh]:
     """Keep alive what is protected until its entry or its protection is decided."""
     for change in changes:
         match change:
@@ -319,7 +319,7 @@ def _guarded(changes: Iterable[Change], scene: Scene) -> Iterator[Refresh]:
                 pass
 
 
-def _retiring(scene: Scene, *, destroy: bool) -> Iterator[Change]:
+def _retiring(scene: LiveIndex, *, destroy: bool) -> Iterator[Change]:
     for retiring in scene.state.retiring.values():
         own = scene.own(retiring)
         if own is None:
@@ -334,7 +334,7 @@ def _retiring(scene: Scene, *, destroy: bool) -> Iterator[Change]:
             yield Leave(own, retiring, Reason.RETIRING)
 
 
-def _strays(scene: Scene, *, stack: str, prune: bool) -> Iterator[Change]:
+def _strays(scene: LiveIndex, *, stack: str, prune: bool) -> Iterator[Change]:
     """Each once, though its project may have two names; none that another stack owns."""
     known = {
         record.id for record in scene.state.caches.values() if isinstance(record, RecordedCache)

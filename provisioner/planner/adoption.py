@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from provisioner.model import UNKNOWN, Adopt, Create, DesiredCache, LiveCache, Plan, Reason
-from provisioner.planner.scene import Scene
+from provisioner.planner.live_index import LiveIndex
 
 _SHARE, _COUNT = 0.01, 16
 """Two counts by a server are of other content if they differ by more than both."""
@@ -19,7 +19,7 @@ _ROUGHLY = 2
 """An estimate is doubted where a count is more than so many times as high or as low."""
 
 
-def not_adoptable(want: DesiredCache, named: LiveCache, scene: Scene) -> str | None:
+def not_adoptable(want: DesiredCache, named: LiveCache, scene: LiveIndex) -> str | None:
     """Why *want* may not adopt *named*, which its `adopt` names."""
     label = named.label
     if owner := scene.owner(named):

@@ -27,7 +27,7 @@ from provisioner.model import (
     provider_of_change,
 )
 from provisioner.planner.reasons import alike, refresh_due
-from provisioner.planner.upkeep import recorded_want
+from provisioner.planner.schedule import recorded_want
 
 
 def valid_until(plan: Plan) -> datetime | None:

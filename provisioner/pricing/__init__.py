@@ -4,10 +4,10 @@ Tokens, model and moment in, money out.  Pure: no clock, no file, no catalogue i
 Whoever asks passes a lookup of models.  What has no price is `NO_PRICE`, never nothing.
 """
 
-from provisioner.pricing.bill import cost, costs, price_list, rent, totals, totals_of, upkeep
+from provisioner.pricing.break_even import IMPLICIT_HITS
+from provisioner.pricing.costs import cost, costs, price_list, rent, totals, totals_of, upkeep
+from provisioner.pricing.rates import MONTH, Lookup
 from provisioner.pricing.spending import Grant, spent
-from provisioner.pricing.tariff import MONTH, Lookup
-from provisioner.pricing.worth import IMPLICIT_HITS
 
 __all__ = [
     "IMPLICIT_HITS",

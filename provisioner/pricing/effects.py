@@ -37,7 +37,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
-from provisioner.pricing.tariff import MONTH, Held, Tariffs
+from provisioner.pricing.rates import MONTH, Held, Tariffs
 
 _NOW = timedelta()
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from provisioner.model import DesiredCache
 from provisioner.model.money import Money, Spent, total
-from provisioner.pricing.tariff import Held, Lookup, Tariff
+from provisioner.pricing.rates import Held, Lookup, Tariff
 
 
 class Grant(Struct, frozen=True):

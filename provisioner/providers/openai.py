@@ -28,7 +28,7 @@ from provisioner.cache import (
 )
 from provisioner.catalog import Catalog, load_catalog
 from provisioner.errors import InvalidCacheConfiguration
-from provisioner.model.known import Model
+from provisioner.model.model_catalog import Model
 from provisioner.providers.annotations import Annotating, at_least
 from provisioner.providers.encoding import json_bytes
 

@@ -10,11 +10,11 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from provisioner.model import After
-from provisioner.model.words import life_words, settings_words
-from provisioner.render.side import Side
+from provisioner.model.attribute_text import life_words, settings_words
 from provisioner.render.summary import SHORT
-from provisioner.render.wording import word
 from provisioner.times import moment_text
+from provisioner.view.snapshot import Side
+from provisioner.view.wording import word
 
 _Attributes: TypeAlias = Mapping[str, str | Sequence[str]]
 

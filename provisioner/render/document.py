@@ -10,17 +10,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from provisioner.cache import Json
+from provisioner.escape import json_text
 from provisioner.model import Edit, Leftover, SettingEdit
-from provisioner.model.words import after_words, life_words, settings_words
-from provisioner.render.escape import json_text
-from provisioner.render.limits import BrokenLimit
-from provisioner.render.money_json import cost_json, totals_json
-from provisioner.render.row import Row
-from provisioner.render.side import Side
+from provisioner.model.attribute_text import after_words, life_words, settings_words
 from provisioner.render.summary import leftover_command
-from provisioner.render.view import PlanView
-from provisioner.render.wording import SECTIONS
 from provisioner.times import moment_text
+from provisioner.view.limits import BrokenLimit
+from provisioner.view.money import cost_json, totals_json
+from provisioner.view.plan import PlanView
+from provisioner.view.row import Row
+from provisioner.view.snapshot import Side
+from provisioner.view.wording import SECTIONS
 
 FORMAT_VERSION = 1
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from provisioner.escape import plain
 from provisioner.model import (
     TOLERANCE,
     Cause,
@@ -25,16 +26,15 @@ from provisioner.model import (
     name_of_change,
 )
 from provisioner.model.explanation import Call, Explanation, Flip
-from provisioner.render.escape import plain
 from provisioner.render.layout import NARROWEST, columns, hang, pad, wrap
-from provisioner.render.money import cost_sentences, cost_text
-from provisioner.render.palette import Palette
-from provisioner.render.side import Tokens
-from provisioner.render.sizes import moment_short, size_text, span_text, when
 from provisioner.render.tenses import live_of, tenses_text, want_of
 from provisioner.render.thresholds import granted_of, settings_of
-from provisioner.render.wording import action, heading, symbol, tone, why
 from provisioner.times import moment_text
+from provisioner.view.money_text import cost_sentences, cost_text
+from provisioner.view.snapshot import Tokens
+from provisioner.view.tone import Palette
+from provisioner.view.units import moment_short, size_text, span_text, when
+from provisioner.view.wording import action, heading, symbol, tone, why
 
 _GAP = "  "
 _CAUSES: Mapping[Cause, str] = MappingProxyType(

@@ -7,16 +7,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from provisioner.cache import Json
+from provisioner.escape import json_text
 from provisioner.model import TOLERANCE, is_pending, name_of_change
+from provisioner.model.attribute_text import life_words
 from provisioner.model.explanation import Call, Explanation, Flip
-from provisioner.model.known import Period
-from provisioner.model.words import life_words
-from provisioner.render.escape import json_text
-from provisioner.render.money_json import cost_json
+from provisioner.model.model_catalog import Period
 from provisioner.render.tenses import TITLES, tense_words, tenses
 from provisioner.render.thresholds import granted_of, settings_of
-from provisioner.render.wording import action, why
 from provisioner.times import duration_text, moment_text
+from provisioner.view.money import cost_json
+from provisioner.view.wording import action, why
 
 FORMAT_VERSION = 1
 

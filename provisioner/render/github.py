@@ -14,12 +14,12 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from provisioner.errors import CtxprovError, ManifestError, Problem
+from provisioner.escape import command
 from provisioner.model import Cause, Result
-from provisioner.render.escape import command
-from provisioner.render.limits import BrokenLimit
 from provisioner.render.result import ending
-from provisioner.render.row import Row
-from provisioner.render.view import PlanView
+from provisioner.view.limits import BrokenLimit
+from provisioner.view.plan import PlanView
+from provisioner.view.row import Row
 
 Level: TypeAlias = Literal["error", "warning", "notice"]
 Spots: TypeAlias = Mapping[str, Problem]

@@ -15,9 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.model.money import FREE, AnnotationUse, Cost, total
-from provisioner.render.row import Row
-from provisioner.render.side import Side, Tokens
-from provisioner.render.wording import EDITS
+from provisioner.view.row import Row
+from provisioner.view.snapshot import Side, Tokens
+from provisioner.view.wording import EDITS
 
 FEW = 5
 """So many alike are still listed one by one."""

@@ -14,15 +14,15 @@ from itertools import groupby, islice
 from msgspec import Struct
 
 from provisioner.cache import Json
+from provisioner.escape import json_text, plain
 from provisioner.model import UNKNOWN, LiveCache
 from provisioner.model.money import NO_RENT, Rent
-from provisioner.render.escape import json_text, plain
 from provisioner.render.layout import NARROWEST, clip, columns, table, wrap
-from provisioner.render.money import usd
-from provisioner.render.money_json import money_json
-from provisioner.render.palette import Palette
-from provisioner.render.sizes import span_text, tokens_text
 from provisioner.times import moment_text
+from provisioner.view.money import money_json
+from provisioner.view.money_text import usd
+from provisioner.view.tone import Palette
+from provisioner.view.units import span_text, tokens_text
 
 FORMAT_VERSION = 1
 

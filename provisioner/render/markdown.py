@@ -13,15 +13,11 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from provisioner.escape import markdown, plain, prose
 from provisioner.model import Plan, Result, SettingEdit
-from provisioner.render.escape import markdown, plain, prose
 from provisioner.render.groups import Group, grouped
 from provisioner.render.layout import clip
-from provisioner.render.limits import limit_sentences
-from provisioner.render.money import cost_text, rent_text, totals_text, unpriced_text
 from provisioner.render.result import Ending, ending, tally, tally_line
-from provisioner.render.row import Row, by_heading
-from provisioner.render.sizes import moment_short
 from provisioner.render.summary import (
     SHORT,
     done_words,
@@ -32,8 +28,12 @@ from provisioner.render.summary import (
     validity,
     writes_line,
 )
-from provisioner.render.view import PlanView
-from provisioner.render.wording import DRIFT, LIFECYCLE, PAST_WORDS
+from provisioner.view.limits import limit_sentences
+from provisioner.view.money_text import cost_text, rent_text, totals_text, unpriced_text
+from provisioner.view.plan import PlanView
+from provisioner.view.row import Row, by_heading
+from provisioner.view.units import moment_short
+from provisioner.view.wording import DRIFT, LIFECYCLE, PAST_WORDS
 
 LIMIT = 65_536
 """What a comment on GitHub may hold; counted in bytes, so that nobody counts more."""

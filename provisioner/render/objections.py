@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from provisioner.escape import plain
 from provisioner.model import After
 from provisioner.render.difference import edit_differences
-from provisioner.render.escape import plain
 
 
 def objection_lines(

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 
 from provisioner.errors import clipped
-from provisioner.render.escape import plain
-from provisioner.render.palette import Palette, Tone
+from provisioner.escape import plain
+from provisioner.view.tone import Palette, Tone
 
 _TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "quiet"}
 _MOST = 400

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from provisioner.cache import Json
+from provisioner.escape import json_text, plain
 from provisioner.model import (
     Done,
     Failed,
@@ -24,12 +25,11 @@ from provisioner.model import (
 )
 from provisioner.model.money import Cost
 from provisioner.render.document import FORMAT_VERSION, row_words
-from provisioner.render.escape import json_text, plain
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad
-from provisioner.render.palette import Palette, Tone
-from provisioner.render.row import rows
-from provisioner.render.wording import PAST, action, heading, symbol, tone
 from provisioner.times import moment_text
+from provisioner.view.row import rows
+from provisioner.view.tone import Palette, Tone
+from provisioner.view.wording import PAST, action, heading, symbol, tone
 
 Fate: TypeAlias = Literal["done", "failed", "not attempted"]
 FATES: tuple[Fate, ...] = ("done", "not attempted", "failed")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from shlex import quote
 
 from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
-from provisioner.render.escape import plain
+from provisioner.escape import plain
 
 
 def env_lines(name: str, model: str, handle: CacheHandle) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from provisioner.escape import plain
 from provisioner.model import (
     LiveCache,
     Recorded,
@@ -21,15 +22,14 @@ from provisioner.model import (
     RetiringCache,
     State,
 )
+from provisioner.model.attribute_text import life_words, settings_words
 from provisioner.model.money import NO_RENT, Rent
-from provisioner.model.words import life_words, settings_words
-from provisioner.render.escape import plain
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad, table
-from provisioner.render.money import usd
-from provisioner.render.palette import Palette, Tone
-from provisioner.render.side import Tokens
-from provisioner.render.sizes import moment_short, size_text, span_text
-from provisioner.render.wording import word
+from provisioner.view.money_text import usd
+from provisioner.view.snapshot import Tokens
+from provisioner.view.tone import Palette, Tone
+from provisioner.view.units import moment_short, size_text, span_text
+from provisioner.view.wording import word
 
 _HEADER = ("NAME", "PROVIDER", "LEFT", "CHANGED", "TOKENS", "RENT")
 _RIGHT = frozenset({0, 1, 2, 3})

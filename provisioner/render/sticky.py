@@ -18,7 +18,7 @@ from msgspec import Struct
 from provisioner.model.approval_text import ApprovalText, approval_text, parse_approval_text
 from provisioner.render.markdown import LIMIT, headlines, is_cut, plan_markdown
 from provisioner.render.summary import leftover_lines
-from provisioner.render.view import PlanView
+from provisioner.view.plan import PlanView
 
 _LINE = re.compile(
     r"<!-- ctxprov ([0-9a-f]{16}) ([0-9a-f]{64}(?:,[0-9a-z_.]+)*) ([0-9a-f]{16})( cut)? -->\n",

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from shlex import quote
 
+from provisioner.escape import plain
 from provisioner.model import Cause, Leftover, SettingEdit
-from provisioner.render.counts import VERBS
-from provisioner.render.escape import plain
-from provisioner.render.money import rent_text, totals_text, unpriced_text
-from provisioner.render.sizes import when
-from provisioner.render.view import PlanView
-from provisioner.render.wording import PAST_WORDS
+from provisioner.view.counts import VERBS
+from provisioner.view.money_text import rent_text, totals_text, unpriced_text
+from provisioner.view.plan import PlanView
+from provisioner.view.units import when
+from provisioner.view.wording import PAST_WORDS
 
 _ALWAYS = ("create", "replace", "refresh", "delete", "unchanged")
 _NAMED = 10

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.cache import Json
+from provisioner.escape import plain
 from provisioner.model import (
     Adopt,
     Annotate,
@@ -38,15 +39,14 @@ from provisioner.model import (
     RetiringCache,
     Settings,
 )
-from provisioner.model.words import life_words, settings_words
-from provisioner.render.escape import plain
+from provisioner.model.attribute_text import life_words, settings_words
 from provisioner.render.layout import columns, fit, pad, wrap
-from provisioner.render.palette import Palette
-from provisioner.render.side import Tokens, tokens_of
-from provisioner.render.sizes import moment_short
 from provisioner.render.summary import SHORT
-from provisioner.render.wording import word
 from provisioner.times import moment_text
+from provisioner.view.snapshot import Tokens, tokens_of
+from provisioner.view.tone import Palette
+from provisioner.view.units import moment_short
+from provisioner.view.wording import word
 
 TITLES = ("DESIRED", "RECORDED", "LIVE")
 _GAP = "  "

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from provisioner.render.escape import plain
-from provisioner.render.grid import Grid
+from provisioner.escape import plain
 from provisioner.render.layout import NARROWEST, hang, wrap
-from provisioner.render.limits import limit_sentences
-from provisioner.render.palette import Palette
-from provisioner.render.row import by_heading
-from provisioner.render.sizes import span_text
+from provisioner.render.plan_table import Grid
 from provisioner.render.summary import (
     changes_nothing,
     fingerprint_line,
@@ -30,7 +26,11 @@ from provisioner.render.summary import (
     validity,
     writes_line,
 )
-from provisioner.render.view import PlanView
+from provisioner.view.limits import limit_sentences
+from provisioner.view.plan import PlanView
+from provisioner.view.row import by_heading
+from provisioner.view.tone import Palette
+from provisioner.view.units import span_text
 
 _NAMED = 5
 """So many retiring caches are named; the rest is counted."""

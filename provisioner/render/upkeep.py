@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from provisioner.escape import plain
 from provisioner.model import Create, Edit, SettingEdit
-from provisioner.render.escape import plain
 
 _NAMED = 10
 

@@ -10,7 +10,7 @@ from provisioner.cache import CacheHandle
 from provisioner.errors import ManifestError
 from provisioner.manifest import AnnotationEntry
 from provisioner.model import DesiredAnnotation, Measure, Ttl
-from provisioner.model.known import Model
+from provisioner.model.model_catalog import Model
 from provisioner.providers import claude, openai
 from provisioner.times import duration_text
 

@@ -15,16 +15,7 @@ from msgspec import Struct
 from provisioner.cache import InlinePart, Part, TextPart, UriPart
 from provisioner.manifest import FileSpec, Folder, PartSpec, TextSpec, Unreadable, UriSpec
 from provisioner.resolver.digest import inline_mark, text_mark, uri_mark
-from provisioner.resolver.kinds import (
-    MAX_PDF,
-    PDF,
-    is_text,
-    media_tokens,
-    mime_type_of,
-    takes,
-    text_tokens,
-)
-from provisioner.resolver.reading import (
+from provisioner.resolver.file_content import (
     NO_TEXT,
     Look,
     NotText,
@@ -35,6 +26,15 @@ from provisioner.resolver.reading import (
     read_text,
     too_large,
     uniform,
+)
+from provisioner.resolver.media_types import (
+    MAX_PDF,
+    PDF,
+    is_text,
+    media_tokens,
+    mime_type_of,
+    takes,
+    text_tokens,
 )
 
 _FILES_API = "https://generativelanguage.googleapis.com/"

@@ -18,7 +18,7 @@ from provisioner.model import Desired
 from provisioner.resolver.annotations import annotation_of
 from provisioner.resolver.caches import cache_advice, cache_of, cache_problems
 from provisioner.resolver.content import Counter
-from provisioner.resolver.models import model_advice, model_problems
+from provisioner.resolver.model_checks import model_advice, model_problems
 
 
 class Resolution(Struct, frozen=True):

@@ -4,13 +4,20 @@ What is remembered of a stack between runs: read, locked, changed by facts, and 
 `read_state` is for those who only look; `open_ledger` for the one run that changes things.
 """
 
-from provisioner.state.chronicle import Chronicle
-from provisioner.state.codec import parse_state, state_bytes
 from provisioner.state.draft import Draft
+from provisioner.state.group_commit import Ledger, next_save, open_ledger
 from provisioner.state.history import PastRun, read_history, read_version, run_words, version_name
-from provisioner.state.ledger import Ledger, next_save, open_ledger
+from provisioner.state.history_writer import Chronicle
 from provisioner.state.scope import admit
-from provisioner.state.store import Store, read_state, remains_of, serial_of, state_name, state_of
+from provisioner.state.state_file import parse_state, state_bytes
+from provisioner.state.state_store import (
+    Store,
+    read_state,
+    remains_of,
+    serial_of,
+    state_name,
+    state_of,
+)
 from provisioner.state.transfer import Transfer, given_cache, renamed_stack
 
 __all__ = [

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from provisioner.cache import Json
 from provisioner.documents import newer, utf8
 from provisioner.errors import StateError, StateNewer
-from provisioner.homes import Found, Home
 from provisioner.state.blocks import Block, Misshapen, UnknownKey, block, count, moment, text
+from provisioner.storage import Backend, Found
 from provisioner.times import moment_text
 
 VERSION = 1
@@ -60,13 +60,13 @@ def version_name(stack: str, serial: int) -> str:
     return f"{stack}.history/{serial}.json"
 
 
-def read_history(home: Home, stack: str) -> tuple[PastRun, ...]:
+def read_history(home: Backend, stack: str) -> tuple[PastRun, ...]:
     """The runs of *stack*, oldest first.  Raises StateError, also if they make no sense."""
     found = None if home.keeps_history else home.read(runs_name(stack))
     return parse_history(found.content, where=home.where(runs_name(stack))) if found else ()
 
 
-def read_version(home: Home, stack: str, serial: int) -> Found:
+def read_version(home: Backend, stack: str, serial: int) -> Found:
     """The state that had this *serial*, if it is kept.  Raises StateError if it is not."""
     if home.keeps_history:
         raise StateError(f"{home.where(f'{stack}.json')} keeps its versions by itself.")

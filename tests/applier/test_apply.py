@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from provisioner.applier import apply
-from provisioner.applier.hand import MOST_CONTENT
+from provisioner.applier.steps import MOST_CONTENT
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, ContentChanged, Interrupted, StateError
 from provisioner.model import (

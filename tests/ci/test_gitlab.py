@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.ci.forge import GitLab, served
-from tests.cli.stage import GEMINI, KEY, LONG, Stage, staged
+from tests.cli.cli_harness import GEMINI, KEY, LONG, Stage, staged
 
 PIPELINE = Path(__file__).parents[2] / "examples" / "ci" / "gitlab" / ".gitlab-ci.yml"
 

@@ -13,7 +13,7 @@ import pytest
 from provisioner.render.document import plan_json
 from provisioner.times import moment_text
 from tests.builders import HOUR
-from tests.render.scene import AT, PLAN, view
+from tests.render.fixtures import AT, PLAN, view
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "outputs.py"
 WHOLE = view(PLAN, valid_until=AT + HOUR)

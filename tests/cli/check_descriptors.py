@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.stage import LONG, Stage
+from tests.cli.cli_harness import LONG, Stage
 from tests.cli.test_descriptors import APPLY, A, edited, redirected
 
 COMMANDS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.stage import Stage, staged
+from tests.cli.cli_harness import Stage, staged
 
 
 @pytest.fixture

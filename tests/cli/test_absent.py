@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.stage import GEMINI, LONG, Stage
-from tests.homes.terraform_server import States, terraform_server
+from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.storage.terraform_server import States, terraform_server
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 COLD = "Nothing is on record: nothing is kept warm."

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from tests.cli.stage import GEMINI, HEAD, KEY, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, KEY, LONG, Stage
 
 TWO = f"{HEAD}environments:\n  dev:\n  prod:\n"
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
 from tests.repository import git
 
 A, B, C = (f"{name}: {{{GEMINI}, content: {name}.md}}" for name in "abc")

@@ -15,7 +15,7 @@ from typing import Literal
 import pytest
 
 from provisioner import cli
-from tests.cli.stage import GEMINI, LONG
+from tests.cli.cli_harness import GEMINI, LONG
 from tests.repository import ALONE, git
 
 ALLOWED = ("-c", "protocol.file.allow=always")

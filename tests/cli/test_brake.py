@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
 from provisioner.emulator.errors import Refusal
-from tests.cli.stage import GEMINI, KEY, LONG, Stage
+from tests.cli.cli_harness import GEMINI, KEY, LONG, Stage
 
 MINUTES = timedelta(minutes=1)
 GONE = Refusal(403, "CachedContent not found (or permission denied)")

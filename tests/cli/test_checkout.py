@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.cli.checkout import commit_here
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.repository import git
 
 SHA = "0123456789abcdef" * 2 + "01234567"

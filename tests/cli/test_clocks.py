@@ -21,7 +21,7 @@ from provisioner.cli.watch import next_wait
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
 from tests.builders import NOW, desired, recorded, state
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"

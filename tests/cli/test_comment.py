@@ -12,7 +12,7 @@ import pytest
 from provisioner.cli.plan_file import plan_views
 from provisioner.render.sticky import comment_text
 from tests.ci.forge import TOKEN, Forge, GitHub, GitLab, Said, served
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.repository import git
 
 A = f"a: {{{GEMINI}, content: a.md}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.render.html.test_markup import read_page
 
 A = f"a: {{{GEMINI}, content: a.md}}"

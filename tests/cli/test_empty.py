@@ -15,7 +15,7 @@ import pytest
 import provisioner
 from provisioner.cli import group, run
 from provisioner.environment import set_in
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 
 def commands(

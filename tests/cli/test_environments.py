@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 TWO = f"{HEAD}environments:\n  dev: {{caches: {{a: {{ttl: 1h}}}}}}\n  prod:\n"

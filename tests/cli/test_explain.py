@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from tests.cli.stage import GEMINI, KEY, LONG, SECRET, Stage
+from tests.cli.cli_harness import GEMINI, KEY, LONG, SECRET, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 NOTE = "n: {provider: claude, model: claude-sonnet-5-5, content: n.md}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
 from tests.repository import git
 
 TEXT = LONG.replace(" word", "\nWörter für 5 €", 9)

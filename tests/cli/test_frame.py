@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
 
 
 @pytest.fixture

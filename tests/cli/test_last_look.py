@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 RETIRED = timedelta(hours=1)

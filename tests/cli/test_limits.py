@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 ENTRIES = [f"c{at}: {{{GEMINI}, content: c{at}.md}}" for at in range(6)]
 HEAD = "version: 1\nstack: demo\n"

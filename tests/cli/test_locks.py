@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from provisioner.homes.holder import Holder, holder_bytes, holder_here, mark_of
-from provisioner.homes.lease import Leased
+from provisioner.storage.lease import Leased
+from provisioner.storage.lock_owner import Holder, holder_bytes, holder_here, mark_of
 from tests.builders import NOW
-from tests.cli.stage import GEMINI, LONG, Stage
-from tests.homes.memory import MemoryFiles
-from tests.homes.terraform_server import States, locked_by, terraform_server
+from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.storage.memory import MemoryFiles
+from tests.storage.terraform_server import States, locked_by, terraform_server
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 BASE = "/api/v4/projects/1/terraform/state"
@@ -52,7 +52,7 @@ def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """--mine ends the lock of this job, and no other's."""
     files = MemoryFiles()
     home = Leased(files, now=lambda: NOW)
-    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     stage.write(A, a=LONG)
     who = holding("r1", environ=JOB)

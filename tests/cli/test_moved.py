@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
 
 OLD = f"old: {{{GEMINI}, content: a.md}}"
 NEW = f"new: {{{GEMINI}, content: a.md}}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md, protect: true}}"
 COMMANDS = (

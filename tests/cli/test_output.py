@@ -9,7 +9,7 @@ import subprocess
 import httpx
 import pytest
 
-from tests.cli.stage import GEMINI, KEY, LONG, SECRET, Stage
+from tests.cli.cli_harness import GEMINI, KEY, LONG, SECRET, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 NOTE = "n: {provider: claude, model: claude-sonnet-5-5, content: n.md}"

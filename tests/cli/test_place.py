@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.stage import GEMINI, HEAD, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 

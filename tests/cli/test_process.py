@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 MANY = [f"n{i:02}: {{{GEMINI}, content: [a.md, {{text: '{i}'}}]}}" for i in range(20)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.stage import HEAD, LONG, Stage
+from tests.cli.cli_harness import HEAD, LONG, Stage
 
 NAMED = (
     f"{HEAD}providers:\n  gemini-a: {{type: gemini}}\n"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 ROOT = Path(__file__).parents[2]
 STACKS, RUNNERS = 20, 8

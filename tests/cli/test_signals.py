@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.cli.stage import LONG, Stage
+from tests.cli.cli_harness import LONG, Stage
 from tests.cli.test_process import MANY, A, Gate, applying, command
 from tests.cli.test_quota import refusing
 

@@ -14,13 +14,13 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from provisioner.homes.holder import holder_bytes, holder_here
-from provisioner.homes.lease import Leased
 from provisioner.model import State
 from provisioner.state import open_ledger, state_bytes
+from provisioner.storage.lease import Leased
+from provisioner.storage.lock_owner import holder_bytes, holder_here
 from tests.builders import NOW
-from tests.cli.stage import GEMINI, LONG, Stage
-from tests.homes.memory import MemoryFiles
+from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.storage.memory import MemoryFiles
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: a.md}}"
@@ -166,7 +166,7 @@ def test_push_of_garbage_over_what_cannot_be_read(
     """A file that cannot be pushed changes nothing, not even where a lock is taken over."""
     files = MemoryFiles()
     home = Leased(files, now=lambda: NOW + timedelta(days=1))
-    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     stage.write(A, a=LONG)
     files.write("demo.json", b"{", expected=None)
@@ -314,7 +314,7 @@ def test_locks_on_disk(stage: Stage) -> None:
 def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that loses its lock retires nothing and exits 1; what it made is adopted."""
     home = Leased(MemoryFiles(), now=lambda: NOW)
-    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     monkeypatch.chdir(stage.root)
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
@@ -358,7 +358,7 @@ def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
         now=lambda: NOW + timedelta(seconds=passed[0]),
         boot_clock=lambda: passed[0],
     )
-    monkeypatch.setattr("provisioner.homes.disk.home_at", lambda *_, **__: home)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     monkeypatch.chdir(stage.root)
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)

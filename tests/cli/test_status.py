@@ -11,7 +11,7 @@ import pytest
 from provisioner import cli
 from provisioner.cli import COMMANDS
 from provisioner.cli.status import Status, first_of
-from tests.cli.stage import GEMINI, HEAD, KEY, LONG, Stage, staged
+from tests.cli.cli_harness import GEMINI, HEAD, KEY, LONG, Stage, staged
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.stage import GEMINI, LONG, Stage
-from tests.homes.terraform_server import Reply, Request, States, terraform_server
+from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.storage.terraform_server import Reply, Request, States, terraform_server
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"

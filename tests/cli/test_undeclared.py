@@ -15,8 +15,8 @@ from provisioner.cli import clock
 from provisioner.cli.gc_command import delete_each
 from provisioner.errors import StateTaken
 from tests.builders import desired, live
-from tests.cli.stage import GEMINI, LONG, Stage
-from tests.homes.terraform_server import terraform_server
+from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.storage.terraform_server import terraform_server
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 PROTECTED = f"b: {{{GEMINI}, protect: true, content: a.md}}"

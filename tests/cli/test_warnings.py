@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.homes.s3 import BUCKET, served_s3
+from tests.storage.s3 import BUCKET, served_s3
 
 MANIFEST = """
 version: 1

@@ -26,7 +26,7 @@ from provisioner.emulator.calls import Call
 from provisioner.errors import CtxprovError
 from provisioner.model import State
 from tests.builders import HOUR, desired, recorded, state
-from tests.cli.stage import GEMINI, HEAD, KEY, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, KEY, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"

@@ -29,21 +29,21 @@ from msgspec import Struct
 from provisioner.cache import Json, handle_from_json
 from provisioner.documents import utf8
 from provisioner.errors import CacheError, CtxprovError, ManifestError
+from provisioner.escape import markdown, plain
 from provisioner.handles.document import parse_handles
-from provisioner.homes.holder import parse_holder
-from provisioner.homes.terraform import parse_state as parse_terraform
 from provisioner.manifest import load_manifest
 from provisioner.model import Label
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.refusals import error_of, read_refusal, read_retry_after
 from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
-from provisioner.render.escape import markdown, plain
-from provisioner.state.codec import parse_state, state_bytes
 from provisioner.state.history import parse_history
+from provisioner.state.state_file import parse_state, state_bytes
+from provisioner.storage.lock_owner import parse_holder
+from provisioner.storage.terraform_format import parse_state as parse_terraform
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
-from tests.render.scene import PLAN, view
+from tests.render.fixtures import PLAN, view
 
 _ODD_BYTES = (
     b"",

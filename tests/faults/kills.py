@@ -39,8 +39,8 @@ from provisioner.emulator import Call, CarryOut, Emulator
 from tests.emulator.local import served
 from tests.faults.answers import Server
 from tests.faults.page import Page
-from tests.homes.s3 import BUCKET, S3, served_s3
 from tests.repository import ALONE
+from tests.storage.s3 import BUCKET, S3, served_s3
 
 HERE = Path(__file__).parent
 BACKENDS = ("folder", "s3", "git")

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.errors import PublishError
 from provisioner.handles import Handles, handles_bytes, parse_handles, publish
-from provisioner.homes.disk import DiskHome
-from provisioner.homes.home import Found
-from provisioner.homes.lease import Leased
 from provisioner.model import State
 from provisioner.shapes import schema_bytes
+from provisioner.storage.lease import Leased
+from provisioner.storage.local import LocalBackend
+from provisioner.storage.protocol import Found
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
-from tests.homes.memory import MemoryFiles
+from tests.storage.memory import MemoryFiles
 
 SCHEMA = json.loads(schema_bytes("handles"))
 A = recorded(desired("a"))
@@ -58,7 +58,7 @@ def far_away(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[SlowFiles, 
     """A home that holds `a`, and handles that have seen it."""
     files = SlowFiles()
     monkeypatch.setattr(
-        "provisioner.handles.source.open_home", lambda *_, **__: Leased(files, now=clock)
+        "provisioner.handles.source.open_backend", lambda *_, **__: Leased(files, now=clock)
     )
     files.files["handles.json"] = handles_bytes(state(A), hidden=(), now=NOW)
     handles = Handles("s3://bucket/handles.json", clock=clock)
@@ -68,7 +68,7 @@ def far_away(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[SlowFiles, 
 
 def written(path: Path, *records: object, now: datetime = NOW, **changes: object) -> None:
     document = handles_bytes(state(*records, **changes), hidden=(), now=now)  # type: ignore[arg-type]  # nouns
-    publish(DiskHome(path.parent), path.name, document)
+    publish(LocalBackend(path.parent), path.name, document)
 
 
 def entries(told: State, *hidden: str, now: datetime = NOW) -> dict[str, object]:
@@ -116,7 +116,7 @@ def test_what_is_left_out() -> None:
 
 def test_publishing_again(tmp_path: Path) -> None:
     """A file is rewritten only if something other than its date would change."""
-    home, name = DiskHome(tmp_path), "handles.json"
+    home, name = LocalBackend(tmp_path), "handles.json"
     document = handles_bytes(state(A), hidden=(), now=NOW)
 
     assert publish(home, name, document)
@@ -128,7 +128,7 @@ def test_publishing_again(tmp_path: Path) -> None:
 def test_publishing_over_something_else(tmp_path: Path) -> None:
     """A folder in the file's place is told in a paragraph."""
     with pytest.raises(PublishError, match="cannot be published"):
-        publish(DiskHome(tmp_path.parent), tmp_path.name, b"{}")
+        publish(LocalBackend(tmp_path.parent), tmp_path.name, b"{}")
 
 
 def test_reading(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Handles in a home are followed; while it is gone, what was known goes on."""
     files, clock = MemoryFiles(), Clock()
     monkeypatch.setattr(
-        "provisioner.handles.source.open_home", lambda *_, **__: Leased(files, now=clock)
+        "provisioner.handles.source.open_backend", lambda *_, **__: Leased(files, now=clock)
     )
     handles = Handles("s3://bucket/handles.json", clock=clock)
     assert handles.get("a") is None

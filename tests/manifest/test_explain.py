@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.manifest.reader import read_document
-from provisioner.manifest.shape import Kind, shape_of
+from provisioner.manifest.schema_check import Kind, shape_of
 
 CACHE = "provider: gemini, content: a"
 

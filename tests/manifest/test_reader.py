@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.document import Value
 from provisioner.manifest.reader import read_document
+from provisioner.manifest.source_map import Value
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{after}: &{after} [{', '.join([f'*{before}'] * 10)}]\n"

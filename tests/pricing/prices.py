@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
-from provisioner.model.known import Model, Offer, Period, Rate
+from provisioner.model.model_catalog import Model, Offer, Period, Rate
 from provisioner.model.money import NANO, Money
 
 MILLION = 1_000_000

@@ -27,7 +27,7 @@ from provisioner.model import (
     Until,
 )
 from provisioner.pricing.effects import Effect, effect
-from provisioner.pricing.tariff import MONTH, tariffs
+from provisioner.pricing.rates import MONTH, tariffs
 from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring
 from tests.pricing.prices import lookup
 

@@ -16,7 +16,7 @@ from msgspec import structs
 from provisioner.cache import CacheContent, ContextCache, GeminiHandle, OpenAIHandle, TextPart
 from provisioner.catalog import load_catalog
 from provisioner.errors import InvalidCacheConfiguration
-from provisioner.model.known import Offer
+from provisioner.model.model_catalog import Offer
 from provisioner.providers.openai import OpenAIContextCache, cache_key, handle_of, ttls_of
 from tests.providers.contract import EVERYTHING, ContextCacheContract
 

@@ -7,9 +7,9 @@ import sys
 
 from provisioner.model import Create, Measure, Reason, Refresh, Replace, Settings, Until
 from provisioner.render.difference import Difference, differences
-from provisioner.render.row import Row, rows
+from provisioner.view.row import Row, rows
 from tests.builders import HOUR, NOW, desired, live, recorded
-from tests.render.scene import plan_of
+from tests.render.fixtures import plan_of
 
 A = desired("a", measure=Measure(paths=("one.md", "two.md")))
 

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 
 from provisioner.model import Cause, Plan, Reason
 from provisioner.render.document import plan_json
-from provisioner.render.wording import PAST
+from provisioner.view.wording import PAST
 from tests.builders import HOUR
-from tests.render.scene import AT, MANUAL_EDITED, PLAN, plan_of, view
+from tests.render.fixtures import AT, MANUAL_EDITED, PLAN, plan_of, view
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8")

@@ -31,8 +31,8 @@ from provisioner.render.explain_json import explain_json
 from provisioner.render.layout import columns
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring
 from tests.pricing.prices import FLAT
-from tests.render.scene import AT, FAQ, MANUAL, MANUAL_EDITED, PLAN, cache, golden
-from tests.render.test_escape import COMMAND, NASTY
+from tests.render.fixtures import AT, FAQ, MANUAL, MANUAL_EDITED, PLAN, cache, golden
+from tests.test_escape import COMMAND, NASTY
 
 LONG_ID = "cachedContents/" + "0123456789abcdef" * 2
 STEADY = cache("steady")

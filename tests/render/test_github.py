@@ -17,7 +17,7 @@ from provisioner.render.github import (
     result_annotations,
 )
 from tests.builders import desired, live
-from tests.render.scene import PLAN, plan_of, view
+from tests.render.fixtures import PLAN, plan_of, view
 
 SPOT = Problem("stacks/a/ctxprov.yaml", 7, 3, "caches.brand-new", "")
 LINE = re.compile(r"::(error|warning|notice) [^:]*(?:%3A[^:]*)*::[^\r\n]*\n")

@@ -26,9 +26,9 @@ from provisioner.model import (
 )
 from provisioner.model.money import FREE, AnnotationUse
 from provisioner.render.groups import FEW, grouped
-from provisioner.render.row import Row
+from provisioner.view.row import Row
 from tests.builders import HOUR, annotation, live, noted, recorded
-from tests.render.scene import AT, cache, plan_of, view
+from tests.render.fixtures import AT, cache, plan_of, view
 
 
 def created(*names: str, model: str = "gemini-3.8-flash") -> list[Row]:

@@ -35,9 +35,9 @@ from provisioner.render.show import show_one, show_text
 from provisioner.render.text import plan_text
 from tests.builders import annotation, desired, live, noted, recorded, retiring, state
 from tests.pricing.prices import lookup
-from tests.render.scene import AT, plan_of, view
-from tests.render.test_escape import COMMAND, NASTY
+from tests.render.fixtures import AT, plan_of, view
 from tests.render.test_explain import explained
+from tests.test_escape import COMMAND, NASTY
 
 
 class Nasty(Struct, frozen=True):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.render.layout import clip, columns, fit, hang, pad, table, wrap
-from provisioner.render.palette import Palette
+from provisioner.view.tone import Palette
 
 WORDS = st.text(st.sampled_from("ab 漢é\u0301-"))
 MARKS = st.text(st.sampled_from("a漢\u0301\u0302"), max_size=200)

@@ -13,7 +13,7 @@ from provisioner.render.layout import columns
 from provisioner.render.listing import Listed, list_json, list_text
 from tests.builders import HOUR, live
 from tests.pricing.prices import dollars
-from tests.render.scene import AT, FAQ, MANUAL, golden
+from tests.render.fixtures import AT, FAQ, MANUAL, golden
 
 RENT = Rent(per_hour=dollars("0.1"), month=dollars(72))
 LONG_ID = "cachedContents/o239abcdefghijklmnopqrstuvwxyz0123456789ab"

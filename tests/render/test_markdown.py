@@ -15,8 +15,8 @@ from provisioner.errors import NetworkError
 from provisioner.model import Change, Create, Done, Failed, Note, Reason, Refresh, Result
 from provisioner.render.markdown import LIMIT, plan_markdown, result_markdown, together
 from tests.builders import HOUR, desired, live, recorded
-from tests.render.scene import AT, MANUAL, PLAN, RESULTS, cache, golden, plan_of, view
-from tests.render.test_escape import NASTY
+from tests.render.fixtures import AT, MANUAL, PLAN, RESULTS, cache, golden, plan_of, view
+from tests.test_escape import NASTY
 
 CELL = 4
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])

@@ -14,7 +14,7 @@ from provisioner.pricing import cost
 from provisioner.render.layout import columns
 from provisioner.render.result import result_json, result_line, result_text
 from tests.builders import desired
-from tests.render.scene import PLAN, RESULTS, golden
+from tests.render.fixtures import PLAN, RESULTS, golden
 
 COSTS = [cost(result.change, load_catalog().find, at=PLAN.at) for result in RESULTS]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from provisioner.model import Create, Edit, Reason, Ttl
+from provisioner.render.forecast import schedule_sentence
 from provisioner.render.objections import objection_lines
-from provisioner.render.outlook import schedule_sentence
 from provisioner.render.upkeep import gap_line, waiting_lines
 from tests.builders import HOUR, desired, recorded
 

@@ -14,8 +14,8 @@ from provisioner.render.markdown import plan_markdown
 from provisioner.render.sticky import comment_text
 from provisioner.render.summary import changes_nothing, fingerprint_line
 from provisioner.render.text import plan_text
-from tests.render.scene import plan_of, view
-from tests.render.test_escape import NASTY
+from tests.render.fixtures import plan_of, view
+from tests.test_escape import NASTY
 
 EDITS = (
     SettingEdit(key="limits.delete", before="50% of 5 or more", after="100%"),

@@ -9,7 +9,7 @@ from provisioner.render.layout import columns
 from provisioner.render.show import show_one, show_text
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring, state
 from tests.pricing.prices import dollars
-from tests.render.scene import AT, FAQ, LOST, MANUAL, cache, golden
+from tests.render.fixtures import AT, FAQ, LOST, MANUAL, cache, golden
 
 FRESH = cache("fresh")
 DEAD = cache("dead")

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from provisioner.render.markdown import LIMIT, plan_markdown
 from provisioner.render.sticky import comment_text, mark_in
-from provisioner.render.view import PlanView
+from provisioner.view.plan import PlanView
 from tests.builders import HOUR
-from tests.render.scene import PLAN, plan_of, view
-from tests.render.test_limits import ALL
+from tests.render.fixtures import PLAN, plan_of, view
 from tests.render.test_markdown import created
+from tests.view.test_limits import ALL
 
 NONE, FEW, MANY = (view(plan_of(*created(count))) for count in (0, 2, 40))
 WHOLE = {one.counts["create"]: plan_markdown(one) for one in (NONE, FEW, MANY)}

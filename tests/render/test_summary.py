@@ -16,7 +16,7 @@ from provisioner.render.summary import (
     validity,
 )
 from tests.builders import desired, live, recorded, retiring
-from tests.render.scene import AT, PLAN, cache, plan_of, view
+from tests.render.fixtures import AT, PLAN, cache, plan_of, view
 
 A = desired("a")
 KEEP = Keep(A, live(A), recorded(A), Reason.CURRENT)

@@ -8,7 +8,7 @@ from provisioner.model import Create, Keep, Leave, Plan, Reason
 from provisioner.render.layout import columns
 from provisioner.render.text import plan_text
 from tests.builders import HOUR, desired, live, recorded, retiring
-from tests.render.scene import AT, PLAN, cache, golden, plan_of, view
+from tests.render.fixtures import AT, PLAN, cache, golden, plan_of, view
 
 
 def text(plan: Plan, *, width: int = 80, colour: bool = False, verbose: bool = False) -> str:

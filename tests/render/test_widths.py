@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.model.money import UNSPENT
-from provisioner.render.outlook import CacheFuture, Future, forecast_text
+from provisioner.render.forecast import CacheFuture, Future, forecast_text
 from provisioner.render.patch import Patch, patch_text
 from provisioner.render.text import plan_text
 from tests.builders import HOUR
-from tests.render.scene import view
+from tests.render.fixtures import view
 from tests.render.test_hostile import Nasty, terminal_texts
 
 TEXTS = st.text(

@@ -17,7 +17,7 @@ from provisioner.manifest import (
     Unreadable,
     UriSpec,
 )
-from provisioner.manifest.document import Document
+from provisioner.manifest.source_map import Document
 from provisioner.resolver.digest import part_mark
 from provisioner.resolver.parts import count_part, count_text, is_of_files_api, read_part
 

@@ -12,15 +12,15 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateTaken, Unsaved
-from provisioner.homes.holder import Holder
-from provisioner.homes.lease import Leased
 from provisioner.model import Exists
 from provisioner.shapes import schema_bytes
 from provisioner.state import Chronicle, Ledger, open_ledger, read_history, read_state, version_name
 from provisioner.state.history import PastRun, trimmed
+from provisioner.storage.lease import Leased
+from provisioner.storage.lock_owner import Holder
 from tests.builders import NOW, STACK, desired, recorded
-from tests.homes.clock import Clock
-from tests.homes.memory import MemoryFiles
+from tests.storage.clock import Clock
+from tests.storage.memory import MemoryFiles
 
 RUN = PastRun(
     run="r1",
@@ -35,7 +35,7 @@ RUN = PastRun(
 )
 
 
-def home_on(files: MemoryFiles) -> Leased:
+def backend_on(files: MemoryFiles) -> Leased:
     return Leased(files, now=lambda: NOW)
 
 
@@ -43,7 +43,7 @@ async def change(
     files: MemoryFiles, run: str, warnings: list[str], *, outcome: str | None = "well"
 ) -> None:
     """One run that makes one cache; without an *outcome* it never tells its end."""
-    home = home_on(files)
+    home = backend_on(files)
     who = Holder(id=run, who="me@here", pid=1, operation="apply", since=NOW, commit="c0ffee")
     chronicle = Chronicle(home, stack=STACK, who=who, warn=warnings.append)
     async with open_ledger(
@@ -66,7 +66,7 @@ def test_runs_and_versions() -> None:
     for run in ("r1", "r2", "r3"):
         asyncio.run(change(files, run, warnings, outcome=None if run == "r2" else "well"))
 
-    runs = read_history(home_on(files), STACK)
+    runs = read_history(backend_on(files), STACK)
     jsonschema.validate(
         json.loads(files.files["demo.history/runs.json"]), json.loads(schema_bytes("history"))
     )
@@ -88,7 +88,7 @@ def test_bounded() -> None:
 
     kept = {name for name in files.files if name.startswith("demo.history/")}
     assert kept == {"demo.history/runs.json", *(version_name(STACK, n) for n in range(3, 13))}
-    assert [run.kept for run in read_history(home_on(files), STACK)][:4] == [None, None, None, 3]
+    assert [run.kept for run in read_history(backend_on(files), STACK)][:4] == [None, None, None, 3]
     runs, stale = trimmed(tuple(replace(RUN, run=str(n)) for n in range(250)))
     assert (runs[0].run, len(runs), stale) == ("50", 200, ())
 
@@ -123,10 +123,10 @@ def test_a_broken_history(broken: bytes) -> None:
     files.files["demo.history/runs.json"] = broken
     asyncio.run(change(files, "r1", warnings))
 
-    assert set(read_state(home_on(files), stack=STACK).caches) == {"r1"}
+    assert set(read_state(backend_on(files), stack=STACK).caches) == {"r1"}
     assert len(warnings) == 1
     with pytest.raises(StateError, match="move it away"):
-        read_history(home_on(files), STACK)
+        read_history(backend_on(files), STACK)
 
 
 def test_a_home_that_is_gone() -> None:
@@ -134,7 +134,7 @@ def test_a_home_that_is_gone() -> None:
     files = MemoryFiles()
 
     async def work() -> None:
-        home = home_on(files)
+        home = backend_on(files)
         who = Holder(id="r1", who="me@here", pid=1, operation="apply", since=NOW)
         async with open_ledger(
             home,

@@ -12,7 +12,7 @@ import pytest
 from provisioner.cli import group
 from provisioner.errors import ManifestError
 from provisioner.manifest import at_most, load_manifest
-from tests.cli.stage import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.cli.test_empty import commands
 
 EACH = f"'c-{{each}}': {{{GEMINI}, each: 'texts/*', content: 'texts/{{each}}.md'}}"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from provisioner import cli
-from tests.cli.stage import GEMINI, LONG
+from tests.cli.cli_harness import GEMINI, LONG
 from tests.repository import ALONE, git
 
 GIT: dict[str, tuple[str, ...]] = {

@@ -25,10 +25,10 @@ from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.creations import Creations
 from provisioner.providers.gemini.dates import Dated
 from provisioner.providers.gemini.governor import Verb
-from provisioner.providers.gemini.line import Answer, Line, Request
 from provisioner.providers.gemini.listing import Listing
-from provisioner.providers.gemini.lost import Acquaintances, label_of_its_own
+from provisioner.providers.gemini.recovery import CacheIndex, label_of_its_own
 from provisioner.providers.gemini.refusals import Gone
+from provisioner.providers.gemini.transport import Answer, Line, Request
 
 DEFAULT_MODEL: Final = "gemini-3.8-flash"
 
@@ -96,7 +96,7 @@ class GeminiContextCache:
             clock=clock,
             sleep=sleep,
         )
-        self._acquaintances = Acquaintances()
+        self._acquaintances = CacheIndex()
         self._unreadable: frozenset[str] = frozenset()
         self._listing = Listing(line=self._line, patience=read_timeout)
         self._creations = Creations(self._line, self._listing, self._acquaintances, clock)

@@ -20,10 +20,10 @@ from provisioner.cache import CachedContext
 from provisioner.errors import CacheError, Interrupted, NetworkError, ParseError
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.governor import Permit, Verb
-from provisioner.providers.gemini.line import Answer, Failed, Line, Request
 from provisioner.providers.gemini.listing import Drained, Listing
-from provisioner.providers.gemini.lost import Acquaintances, Sent, living_under
+from provisioner.providers.gemini.recovery import CacheIndex, Sent, living_under
 from provisioner.providers.gemini.refusals import of_creation
+from provisioner.providers.gemini.transport import Answer, Failed, Line, Request
 
 _LATE: Final = 1.0
 """Seconds that a server gets at least to finish what it did not answer, before it is listed."""
@@ -40,7 +40,7 @@ class Creations:
         self,
         line: Line,
         listing: Listing,
-        acquaintances: Acquaintances,
+        acquaintances: CacheIndex,
         clock: Callable[[], datetime],
     ) -> None:
         self._line = line

@@ -18,7 +18,7 @@ from provisioner.cache import CachedContext
 from provisioner.errors import ParseError
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.governor import Verb
-from provisioner.providers.gemini.line import Answer, Line, Request
+from provisioner.providers.gemini.transport import Answer, Line, Request
 
 MOST_PAGES: Final = 1_000
 """A million caches: more than a project has."""

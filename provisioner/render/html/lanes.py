@@ -15,8 +15,8 @@ from statistics import median
 
 from msgspec import Struct
 
-from provisioner.render.row import Row
-from provisioner.render.side import Side
+from provisioner.view.row import Row
+from provisioner.view.snapshot import Side
 
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _FAR = 4

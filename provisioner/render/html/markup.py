@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from provisioner.render.escape import plain
+from provisioner.escape import plain
 
 
 class Markup(Struct, frozen=True):

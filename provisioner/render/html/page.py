@@ -16,16 +16,6 @@ from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.html.rent import rent_chart
 from provisioner.render.html.style import STYLE
 from provisioner.render.html.timeline import timeline
-from provisioner.render.limits import limit_sentences
-from provisioner.render.money import (
-    cost_sentences,
-    cost_text,
-    rent_text,
-    totals_text,
-    unpriced_text,
-)
-from provisioner.render.row import Row, by_heading
-from provisioner.render.sizes import moment_short
 from provisioner.render.summary import (
     changes_nothing,
     headline,
@@ -38,7 +28,17 @@ from provisioner.render.summary import (
     validity,
     writes_line,
 )
-from provisioner.render.view import PlanView
+from provisioner.view.limits import limit_sentences
+from provisioner.view.money_text import (
+    cost_sentences,
+    cost_text,
+    rent_text,
+    totals_text,
+    unpriced_text,
+)
+from provisioner.view.plan import PlanView
+from provisioner.view.row import Row, by_heading
+from provisioner.view.units import moment_short
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _COLUMNS = ("Change", "Cache", "Provider and model", "Why", "Size", "Tokens", "Money")

@@ -11,8 +11,8 @@ from msgspec import Struct
 from provisioner.model.money import NOTHING as FREE
 from provisioner.model.money import Money, total
 from provisioner.render.html.markup import NOTHING, Markup, tag, together
-from provisioner.render.money import usd
-from provisioner.render.row import Row
+from provisioner.view.money_text import usd
+from provisioner.view.row import Row
 
 MOST = 40
 """So many caches have bars of their own; what the others cost is one more."""

@@ -12,8 +12,8 @@ from math import ceil
 
 from provisioner.render.html.lanes import Lane, Phase, Span, horizon, lanes
 from provisioner.render.html.markup import NOTHING, Markup, tag, together
-from provisioner.render.row import Row
-from provisioner.render.sizes import moment_short, span_text
+from provisioner.view.row import Row
+from provisioner.view.units import moment_short, span_text
 
 MOST = 60
 """So many lives fit into a picture; the rest is counted."""

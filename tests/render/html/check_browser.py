@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from provisioner.render.html import html_document, plan_article
-from tests.render.scene import PLAN, view
+from tests.render.fixtures import PLAN, view
 
 CHROMIUM = next(
     (path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()),

@@ -20,7 +20,7 @@ from provisioner.model import (
     Retire,
 )
 from provisioner.render.html.lanes import Lane, Phase, horizon, lanes
-from provisioner.render.row import rows
+from provisioner.view.row import rows
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
 
 LATER = NOW + 2 * HOUR

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from provisioner.model import Create, Keep, Leave, Reason, Until
 from provisioner.render.html import html_document, plan_article
 from provisioner.render.html.page import MOST
-from provisioner.render.row import rows
-from provisioner.render.view import PlanView
+from provisioner.view.plan import PlanView
+from provisioner.view.row import rows
 from tests.builders import NOW, desired, live, recorded
+from tests.render.fixtures import PLAN, cache, plan_of, view
 from tests.render.html.test_markup import read_page
-from tests.render.scene import PLAN, cache, plan_of, view
 
 HOSTILE = '"><script>alert(1)</script><!--\x1b[31m\u202e'
 

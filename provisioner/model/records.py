@@ -1,0 +1,252 @@
+"""
+One cache has three tenses: *desired* (manifest and content), *recorded* (state) and
+*live* (what Gemini reports).
+
+An annotation, the request fragment of a Claude or OpenAI entry, has the first two only.
+Everything here is a frozen value that holds no content and no key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Self, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.cache import CachedContext, CacheHandle, GeminiHandle
+from provisioner.model.attributes import Adoption, After, Label, Life, Measure, Settings, Ttl
+
+CACHING = "gemini"
+"""The one kind of provider that keeps caches, whatever name the manifest gives to a project.
+
+A provider's kind says which models and prices it has, its name which key opens it."""
+
+
+class DesiredCache(Struct, frozen=True, kw_only=True):
+    """A Gemini cache as the manifest wants it."""
+
+    name: str
+    provider: str
+    model: str
+    digest: str
+    life: Life
+    settings: Settings
+    label: Label
+    measure: Measure
+    adopt: Adoption | None = None
+    """A live cache to take over while nothing is on record and none has the label."""
+    calls_per_hour: float | None = None
+
+    @property
+    def kind(self) -> str:
+        return CACHING
+
+    @property
+    def after(self) -> After:
+        return _after(self, self.settings)
+
+
+class DesiredAnnotation(Struct, frozen=True, kw_only=True):
+    """A Claude or OpenAI entry as the manifest wants it, its handle computed."""
+
+    name: str
+    provider: str
+    model: str
+    digest: str
+    life: Ttl
+    handle: CacheHandle
+    measure: Measure
+    calls_per_hour: float | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.provider
+
+    @property
+    def after(self) -> After:
+        return _after(self, None)
+
+
+Desired: TypeAlias = DesiredCache | DesiredAnnotation
+
+
+class LiveCache(Struct, frozen=True, kw_only=True):
+    """A cache as the provider reports it.  Its content cannot be read back."""
+
+    provider: str
+    id: str
+    label: Label | None
+    model: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    tokens: int
+
+    @classmethod
+    def of(cls, provider: str, seen: CachedContext) -> Self:
+        return cls(
+            provider=provider,
+            id=seen.handle.cache_name,
+            label=Label.parse(seen.display_name),
+            model=seen.model,
+            created_at=seen.created_at,
+            updated_at=seen.updated_at,
+            expires_at=seen.expires_at,
+            tokens=seen.token_count,
+        )
+
+    @classmethod
+    def recorded(cls, record: RecordedCache) -> Self:
+        """What a provider would report of a cache that is as its record says."""
+        return cls(
+            provider=record.provider,
+            id=record.id,
+            label=None,
+            model=record.model,
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            expires_at=record.expires_at,
+            tokens=record.measure.tokens,
+        )
+
+    @classmethod
+    def retiring(cls, retiring: RetiringCache) -> Self:
+        """The same of one that is retiring; when it was made is on record no more."""
+        return cls(
+            provider=retiring.provider,
+            id=retiring.id,
+            label=None,
+            model=retiring.model,
+            created_at=retiring.until - retiring.retire_after,
+            updated_at=retiring.until - retiring.retire_after,
+            expires_at=retiring.until,
+            tokens=0,
+        )
+
+    @property
+    def kind(self) -> str:
+        return CACHING
+
+    @property
+    def granted(self) -> timedelta:
+        return self.expires_at - self.updated_at
+
+    @property
+    def handle(self) -> GeminiHandle:
+        return GeminiHandle(self.id, self.expires_at)
+
+
+class RecordedCache(Struct, frozen=True, kw_only=True):
+    """A Gemini cache as we left it."""
+
+    name: str
+    provider: str
+    model: str
+    digest: str
+    life: Life
+    settings: Settings
+    id: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    measure: Measure
+
+    @classmethod
+    def of(cls, want: DesiredCache, seen: LiveCache, *, counted: bool) -> Self:
+        """What is on record of *want* once *seen* is its cache."""
+        return cls(
+            name=want.name,
+            provider=want.provider,
+            model=want.model,
+            digest=want.digest,
+            life=want.life,
+            settings=want.settings,
+            id=seen.id,
+            created_at=seen.created_at,
+            updated_at=seen.updated_at,
+            expires_at=seen.expires_at,
+            measure=replace(want.measure, tokens=seen.tokens, counted=counted),
+        )
+
+    @property
+    def kind(self) -> str:
+        return CACHING
+
+    @property
+    def after(self) -> After:
+        return _after(self, self.settings)
+
+    @property
+    def handle(self) -> GeminiHandle:
+        return GeminiHandle(self.id, self.expires_at)
+
+    @property
+    def retire_after(self) -> timedelta:
+        return self.settings.retire_after
+
+
+class RecordedAnnotation(Struct, frozen=True, kw_only=True):
+    """An annotation as we published it."""
+
+    name: str
+    provider: str
+    model: str
+    digest: str
+    life: Ttl
+    handle: CacheHandle
+    updated_at: datetime
+    measure: Measure
+
+    @classmethod
+    def of(cls, want: DesiredAnnotation, at: datetime) -> Self:
+        """What is on record of *want* once it is written down."""
+        return cls(
+            name=want.name,
+            provider=want.provider,
+            model=want.model,
+            digest=want.digest,
+            life=want.life,
+            handle=want.handle,
+            updated_at=at,
+            measure=want.measure,
+        )
+
+    @property
+    def kind(self) -> str:
+        return self.provider
+
+    @property
+    def after(self) -> After:
+        return _after(self, None)
+
+
+Recorded: TypeAlias = RecordedCache | RecordedAnnotation
+
+
+class RetiringCache(Struct, frozen=True, kw_only=True):
+    """A replaced or removed cache that may still have running clients."""
+
+    name: str
+    provider: str
+    model: str
+    id: str
+    retire_after: timedelta
+    until: datetime
+    """It certainly lives until then, unless somebody else interferes."""
+    expires_at: datetime | None = None
+    """The server's word once it is retired; None while that is still to be done."""
+
+    @property
+    def handle(self) -> GeminiHandle:
+        return GeminiHandle(self.id, self.until)
+
+
+def _after(entry: Desired | Recorded, settings: Settings | None) -> After:
+    return After(
+        provider=entry.provider,
+        model=entry.model,
+        digest=entry.digest,
+        life=entry.life,
+        settings=settings,
+    )

@@ -1,0 +1,135 @@
+"""
+From how many calls caching pays.
+
+Per million tokens, I is the price of input, R that of a cached read, S that of storage for
+an hour, W that of a write (a multiple of I).  With c calls per hour:
+
+    no caching           c I
+    explicit cache       c R + S                 pays if c > S / (I - R)
+    implicit, share h    c (h R + (1 - h) I)     pays if c > S / ((1 - h)(I - R))
+
+A prefix that is written costs W once per lifetime and R for each of the other n - 1 calls,
+against n I without caching: it has paid after n = (W - R) / (I - R) calls.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from provisioner.model import Desired, DesiredAnnotation, DesiredCache, Life, Settings, Ttl
+from provisioner.model.model_catalog import Offer, Rate
+from provisioner.model.money import NO_PRICE, AnnotationUse, CacheUse, Money, Use
+from provisioner.pricing.rates import HOUR, Held
+
+IMPLICIT_HITS = Decimal("0.5")
+"""
+The share of calls that implicit caching is taken to serve, where nobody measured it.
+
+It promises nothing: traffic that comes in bursts hits nearly always, a call now and then
+nearly never.
+"""
+
+_DIGITS = 4
+"""Behind the point of a number of calls or times: finer is not known."""
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def use(want: Desired, held: Held, day: date, *, implicit_hits: Decimal) -> Use:
+    """Judge *want*, whose content is *held*, at the prices of *day*."""
+    match want:
+        case DesiredCache():
+            return _cache_use(want, held, day, implicit_hits)
+        case DesiredAnnotation():
+            return _annotation_use(want, held, day)
+
+
+def pays_from(rate: Rate, *, implicit_hits: Decimal = Decimal(0)) -> Decimal | None:
+    """Calls per hour; None if no number of calls is enough."""
+    saved = (1 - implicit_hits) * _saved(rate)
+    if rate.storage_per_hour is None or saved <= 0:
+        return None
+    return round(rate.storage_per_hour / saved, _DIGITS)
+
+
+def pays_after(rate: Rate, write: Decimal) -> Decimal | None:
+    """Calls per lifetime; None if no number of calls is enough."""
+    if _saved(rate) <= 0:
+        return None
+    return round((write * rate.input - rate.cached_input) / _saved(rate), _DIGITS)
+
+
+def worst_rent(life: Life, settings: Settings) -> Decimal:
+    """
+    How many times the rent of the time lived is paid, if each granted ttl is billed whole.
+
+    At worst every refresh comes as soon as the window opens.
+    """
+    match life:
+        case Ttl(span) if span and settings.keep == "warm":
+            return _ratio(span, span - settings.window(span))
+        case _:
+            return Decimal(1)
+
+
+def _cache_use(want: DesiredCache, held: Held, day: date, implicit_hits: Decimal) -> CacheUse:
+    rate = held.rate(day)
+    return CacheUse(
+        creation=held.creation(day),
+        pays_from=pays_from(rate) if rate else None,
+        pays_from_implicit=pays_from(rate, implicit_hits=implicit_hits) if rate else None,
+        implicit_hits=implicit_hits,
+        net_per_hour=_cache_net(want.calls_per_hour, held, day),
+        worst_rent=worst_rent(want.life, want.settings),
+    )
+
+
+def _cache_net(calls: float | None, held: Held, day: date) -> Money | None:
+    if calls is None:
+        return None
+    rate = held.rate(day)
+    if rate is None:
+        return NO_PRICE
+    return held.money(_saved(rate), *calls.as_integer_ratio()) - held.rent(day)
+
+
+def _annotation_use(want: DesiredAnnotation, held: Held, day: date) -> AnnotationUse:
+    rate, offer = held.rate(day), _offer(want, held)
+    return AnnotationUse(
+        write=held.money(offer.write * rate.input) if rate and offer else NO_PRICE,
+        pays_after=pays_after(rate, offer.write) if rate and offer else None,
+        net_per_hour=_annotation_net(want.calls_per_hour, held, rate, offer),
+    )
+
+
+def _annotation_net(
+    calls: float | None, held: Held, rate: Rate | None, offer: Offer | None
+) -> Money | None:
+    """A call that finds nothing writes; so does every call if they are rarer than lifetimes."""
+    if calls is None:
+        return None
+    if rate is None or offer is None:
+        return NO_PRICE
+    per_hour = Fraction(calls)
+    writes = min(per_hour, Fraction(HOUR // _MICROSECOND, offer.ttl // _MICROSECOND))
+    reads = per_hour - writes
+    lost = (offer.write - 1) * rate.input
+    return held.money(_saved(rate), *reads.as_integer_ratio()) - held.money(
+        lost, *writes.as_integer_ratio()
+    )
+
+
+def _offer(want: DesiredAnnotation, held: Held) -> Offer | None:
+    offers = held.tariff.offers
+    return next((offer for offer in offers if offer.ttl == want.life.span), None)
+
+
+def _saved(rate: Rate) -> Decimal:
+    """By every read."""
+    return rate.input - rate.cached_input
+
+
+def _ratio(one: timedelta, other: timedelta) -> Decimal:
+    return round(Decimal(one // _MICROSECOND) / Decimal(other // _MICROSECOND), _DIGITS)

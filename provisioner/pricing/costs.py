@@ -1,0 +1,182 @@
+"""
+What a plan costs, change by change and together.
+
+Every change is priced at one moment; where prices change within the month after it, the
+figures from that day on are told beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from provisioner.model import (
+    Blocked,
+    Change,
+    LiveCache,
+    Plan,
+    RecordedCache,
+    Refresh,
+    name_of_change,
+)
+from provisioner.model.model_catalog import Period
+from provisioner.model.money import (
+    FREE,
+    NO_RENT,
+    NOTHING,
+    Cost,
+    Figures,
+    Money,
+    Rent,
+    Step,
+    Totals,
+    Use,
+    total,
+)
+from provisioner.pricing.batch import part
+from provisioner.pricing.break_even import IMPLICIT_HITS, use
+from provisioner.pricing.effects import Effect, effect, held_by, left
+from provisioner.pricing.rates import MONTH, Held, Lookup, Tariffs, last_day, tariffs
+
+
+def costs(
+    plan: Plan, lookup: Lookup, *, at: datetime, implicit_hits: Decimal = IMPLICIT_HITS
+) -> tuple[Cost, ...]:
+    """
+    Price each change of *plan* at *at* (aware UTC), in the order of its changes.
+
+    A name may have several: its own, and one for each old cache of it that is still there.
+    """
+    known = tariffs(lookup)
+    refreshed = {change.want.name for change in plan.changes if isinstance(change, Refresh)}
+    return tuple(
+        _cost(_once(change, refreshed), known, at, implicit_hits) for change in plan.changes
+    )
+
+
+def _once(change: Change, refreshed: Collection[str]) -> Change:
+    """A blocked cache that is refreshed all the same is paid for where that is told."""
+    if isinstance(change, Blocked) and change.name in refreshed:
+        return replace(change, live=None)
+    return change
+
+
+def cost(
+    change: Change, lookup: Lookup, *, at: datetime, implicit_hits: Decimal = IMPLICIT_HITS
+) -> Cost:
+    """Price one change; *implicit_hits*, from 0 to 1, is the share that is cached for free."""
+    return _cost(change, tariffs(lookup), at, implicit_hits)
+
+
+def price_list(change: Change, lookup: Lookup, *, at: datetime) -> Period | None:
+    """Whose rates *change* is priced by: those of what is declared, or else of what lives."""
+    done = effect(change, tariffs(lookup), at)
+    held = done.wanted or done.after or next(iter(done.before), None)
+    return held.tariff.period(at.astimezone(UTC).date()) if held else None
+
+
+def totals(costs: Iterable[Cost]) -> Totals:
+    """Add up; the steps are those of all lines."""
+    lines = tuple(costs)
+    days = sorted({step.on for line in lines for step in line.steps})
+    nets = [net for line in lines if line.use and (net := line.use.net_per_hour) is not None]
+    return Totals(
+        lines=len(lines),
+        unpriced=sum(line.unpriced for line in lines),
+        figures=sum((line.figures for line in lines), FREE),
+        overlap=total(line.overlap for line in lines),
+        month=total(line.month for line in lines),
+        net_per_hour=total(nets) if nets else None,
+        steps=tuple(
+            Step(on=day, figures=sum((line.on(day) for line in lines), FREE), use=None)
+            for day in days
+        ),
+    )
+
+
+def totals_of(
+    plan: Plan, lookup: Lookup, *, at: datetime, implicit_hits: Decimal = IMPLICIT_HITS
+) -> Totals:
+    """The totals of the `costs` of *plan*, without a cost for each of its changes."""
+    known = tariffs(lookup)
+    parted = part(plan.changes, known, at)
+    lines = [_cost(change, known, at, implicit_hits) for change in parted.others]
+    repeated = 0
+    for (tariff, estimated), counts in parted.kept.items():
+        held = Held(tariff, sum(counts), estimated)
+        together = _priced("", Effect(before=(held,), after=held), at, implicit_hits)
+        lines.append(replace(together, month=held.rent_of(counts, at, MONTH)))
+        repeated += (len(counts) - 1) * together.unpriced
+    whole = totals(lines)
+    return replace(whole, lines=len(plan.changes), unpriced=whole.unpriced + repeated)
+
+
+def rent(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> Money:
+    """What a cache, as it is seen or recorded, costs per hour at *at* (aware UTC)."""
+    if cache.expires_at <= at:
+        return NOTHING
+    return held_by(cache, tariffs(lookup)).rent(at.astimezone(UTC).date())
+
+
+def upkeep(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> Rent:
+    """
+    What a cache costs from *at* (aware UTC) on, if it is kept as its record says.
+
+    One that is only seen counts as kept warm.
+    """
+    if cache.expires_at <= at:
+        return NO_RENT
+    ahead = left(cache, cache, at) if isinstance(cache, RecordedCache) else MONTH
+    return Rent(
+        per_hour=rent(cache, lookup, at=at),
+        month=held_by(cache, tariffs(lookup)).rent_over(at, ahead),
+    )
+
+
+def _cost(change: Change, known: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:
+    return _priced(name_of_change(change), effect(change, known, at), at, implicit_hits)
+
+
+def _priced(name: str, done: Effect, at: datetime, implicit_hits: Decimal) -> Cost:
+    today = at.astimezone(UTC).date()
+    return Cost(
+        name=name,
+        figures=_figures(done, today),
+        overlap=done.fading.held.rent_over(at, done.fading.span) if done.fading else NOTHING,
+        month=done.after.rent_over(at, done.lasts) if done.after else NOTHING,
+        ends_on=_end(at, done.lasts),
+        old_ends_on=_end(at, done.lasts if done.stays is None else done.stays),
+        steps=_steps(done, at, implicit_hits),
+        use=_use(done, today, implicit_hits),
+    )
+
+
+def _end(at: datetime, span: timedelta) -> date | None:
+    return last_day(at, span) if span < MONTH else None
+
+
+def _figures(done: Effect, day: date) -> Figures:
+    return Figures.of(
+        once=done.makes.creation(day) if done.makes else NOTHING,
+        before=total(one.rent(day) for one in done.before),
+        after=done.after.rent(day) if done.after else NOTHING,
+    )
+
+
+def _use(done: Effect, day: date, implicit_hits: Decimal) -> Use | None:
+    if done.want is None or done.wanted is None:
+        return None
+    return use(done.want, done.wanted, day, implicit_hits=implicit_hits)
+
+
+def _steps(done: Effect, at: datetime, implicit_hits: Decimal) -> tuple[Step, ...]:
+    """By day, for whatever the change has to do with, as long as it lives."""
+    concerned = {one for one in (*done.before, done.after, done.wanted) if one}
+    days = sorted({day for one in concerned for day in one.turns(at, done.lasts)})
+    return tuple(
+        Step(on=day, figures=_figures(done, day), use=_use(done, day, implicit_hits))
+        for day in days
+    )

@@ -1,0 +1,167 @@
+"""
+What some tokens of a model cost on a day.
+
+The prices of a day come from the period that holds on it, and from its rate for so many
+tokens.  A cache is priced by its own tokens: the rest of a prompt is not known here, so a
+cache just below the edge of a rate may be read at the higher one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache, cached_property
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from provisioner.model.model_catalog import Model, Period, Rate
+from provisioner.model.money import NO_PRICE, NOTHING, Money, total
+
+Lookup: TypeAlias = Callable[[str, str], Model | None]
+"""Finds a model by the type of its provider and its name."""
+
+Tariffs: TypeAlias = "Callable[[str, str], Tariff]"
+
+HOUR = timedelta(hours=1)
+MONTH = timedelta(days=30)
+
+_MILLION = 1_000_000
+_DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Tariff:
+    """The prices of one model, day by day; an unknown model has none."""
+
+    def __init__(self, model: Model | None) -> None:
+        self.offers = model.offers if model else ()
+        self._periods = model.prices if model else ()
+        self._found: dict[date, Period | None] = {}
+
+    def is_even(self, at: datetime, span: timedelta) -> bool:
+        """
+        Whether an hour of a token costs whole nano-dollars, however many there are.
+
+        On each day of *span*, that is, which may have prices of its own.
+        """
+        first, last = _day(at), _day(at + span)
+        days = (first, *(day for day in self.days if first < day <= last))
+        periods = [period for day in days if (period := self.period(day))]
+        rates = [rate for period in periods for rate in period.rates]
+        return len(rates) <= len(periods) and not any(
+            _nano(rate.storage_per_hour or Decimal()) % _MILLION for rate in rates
+        )
+
+    def period(self, day: date) -> Period | None:
+        """What holds on *day*."""
+        if day not in self._found:
+            self._found[day] = next((one for one in self._periods if _holds(one, day)), None)
+        return self._found[day]
+
+    @cached_property
+    def days(self) -> tuple[date, ...]:
+        """On which a period begins or has just ended, in order."""
+        begun = {period.valid_from for period in self._periods if period.valid_from}
+        ends = (period.valid_to for period in self._periods)
+        return tuple(sorted(begun | {end + _DAY for end in ends if end and end < date.max}))
+
+
+def tariffs(lookup: Lookup) -> Tariffs:
+    """Look every model up once."""
+
+    @cache
+    def find(provider: str, model: str) -> Tariff:
+        return Tariff(lookup(provider, model))
+
+    return find
+
+
+def last_day(at: datetime, span: timedelta) -> date:
+    """The day, UTC, on which *span* from *at* on ends; at midnight it is the one before."""
+    return _day(at + max(timedelta(), span - _MICROSECOND))
+
+
+class Held(Struct, frozen=True):
+    """
+    Tokens of a model, in a cache or about to be.
+
+    No tokens are tokens that nobody counted: a cache is never empty.
+    """
+
+    tariff: Tariff
+    tokens: int
+    estimated: bool
+
+    def rate(self, day: date) -> Rate | None:
+        """None if there is no price on *day*."""
+        period = self.tariff.period(day)
+        if period is None or not self.tokens:
+            return None
+        exceeded = [rate for rate in period.rates if rate.above < self.tokens]
+        return exceeded[-1] if exceeded else period.rates[0]
+
+    def creation(self, day: date) -> Money:
+        rate = self.rate(day)
+        return self.money(rate.input) if rate else NO_PRICE
+
+    def rent(self, day: date) -> Money:
+        """Per hour."""
+        return self._storage(day, HOUR, (self.tokens,))
+
+    def rent_over(self, at: datetime, span: timedelta) -> Money:
+        """For *span* from *at* on, each day at its own prices."""
+        return self.rent_of((self.tokens,), at, span)
+
+    def rent_of(self, counts: Collection[int], at: datetime, span: timedelta) -> Money:
+        """The same for several caches of so many tokens each, if they have the rates of this."""
+        turns = [datetime.combine(day, time(), UTC) for day in self.turns(at, span)]
+        begins, ends = [at, *turns], [*turns, at + span]
+        return total(
+            self._storage(_day(begin), end - begin, counts)
+            for begin, end in zip(begins, ends, strict=True)
+        )
+
+    def turns(self, at: datetime, span: timedelta) -> tuple[date, ...]:
+        """The days within *span* from *at* on whose prices are not those of the day before."""
+        first, last = _day(at), last_day(at, span)
+        return tuple(
+            day
+            for day in self.tariff.days
+            if first < day <= last and self.rate(day) != self.rate(day - _DAY)
+        )
+
+    def money(self, per_million: Decimal, times: int = 1, per: int = 1) -> Money:
+        """All these tokens at a price in USD, *times* over for each *per*."""
+        paid = _nano(per_million) * self.tokens * times
+        return Money(_nearest(paid, _MILLION * per), self.estimated)
+
+    def _storage(self, day: date, span: timedelta, counts: Collection[int]) -> Money:
+        if not span:
+            return NOTHING
+        rate = self.rate(day)
+        if rate is None or rate.storage_per_hour is None:
+            return NO_PRICE
+        paid = _nano(rate.storage_per_hour) * (span // _MICROSECOND)
+        per = _MILLION * (HOUR // _MICROSECOND)
+        return Money(sum(_nearest(paid * count, per) for count in counts), self.estimated)
+
+
+def _holds(period: Period, day: date) -> bool:
+    begun = period.valid_from is None or period.valid_from <= day
+    return begun and (period.valid_to is None or day <= period.valid_to)
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+@cache
+def _nano(usd: Decimal) -> int:
+    """In whole nano-dollars; no price list is finer than that per million tokens."""
+    return int(usd.scaleb(9).to_integral_value())
+
+
+def _nearest(number: int, divisor: int) -> int:
+    return (2 * number + divisor) // (2 * divisor)

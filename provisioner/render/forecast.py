@@ -1,0 +1,125 @@
+"""
+A forecast as text and JSON, and the sentence that says whether a schedule fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from msgspec import Struct
+
+from provisioner.cache import Json
+from provisioner.escape import json_text, plain
+from provisioner.model.money import UNSPENT, Spent
+from provisioner.render.layout import table
+from provisioner.times import duration_text
+from provisioner.view.money import money_json
+from provisioner.view.money_text import usd
+
+_HEADER = ("NAME", "REFRESHES", "MADE AGAIN", "COLD", "TO CREATE", "RENT", "AT WORST")
+
+
+def schedule_sentence(
+    name: str | None, *, ttl: timedelta, window: timedelta, every: timedelta
+) -> str:
+    """Whether runs *every* so often keep the most demanding cache warm."""
+    if name is None:
+        return "Nothing is kept warm, so no schedule is needed."
+    often = duration_text(every)
+    if every > window:
+        return plain(
+            f"Every {often} cannot keep a {duration_text(ttl)} ttl warm ({name}): "
+            f"run at least every {duration_text(window)}."
+        )
+    return plain(
+        f"Every {often} keeps everything warm and survives a dead schedule of "
+        f"{duration_text(window)} ({name} is the first to go cold)."
+    )
+
+
+class CacheFuture(Struct, frozen=True, kw_only=True):
+    """What becomes of one cache, as it is told."""
+
+    name: str
+    refreshes: int
+    creations: int
+    """Besides the first."""
+    cold: timedelta
+    spent: Spent
+
+
+class Future(Struct, frozen=True, kw_only=True):
+    """What becomes of a stack."""
+
+    stack: str
+    runs: int
+    missed: int
+    schedule: str
+    """Whether the schedule fits, in a sentence."""
+    caches: tuple[CacheFuture, ...]
+
+    @property
+    def spent(self) -> Spent:
+        return sum((one.spent for one in self.caches), UNSPENT)
+
+
+def forecast_text(future: Future) -> str:
+    cells = [
+        (
+            plain(one.name),
+            str(one.refreshes),
+            str(one.creations),
+            duration_text(one.cold),
+            usd(one.spent.creations),
+            usd(one.spent.rent),
+            usd(one.spent.rent_by_ttl),
+        )
+        for one in future.caches
+    ]
+    lines = table([_HEADER, *cells], right=frozenset(range(1, len(_HEADER))))
+    runs = f"{future.runs} runs, {future.missed} missed."
+    told = [runs, future.schedule, *_money(future.spent)]
+    return "\n".join([*lines, "", *told]) + "\n"
+
+
+def forecast_json(future: Future) -> str:
+    caches: list[Json] = [
+        {
+            "name": one.name,
+            "refreshes": one.refreshes,
+            "creations": one.creations,
+            "cold_seconds": int(one.cold.total_seconds()),
+            **_spent_json(one.spent),
+        }
+        for one in future.caches
+    ]
+    return json_text(
+        {
+            "format_version": 1,
+            "stack": future.stack,
+            "runs": future.runs,
+            "missed": future.missed,
+            "schedule": future.schedule,
+            "totals": _spent_json(future.spent),
+            "caches": caches,
+        }
+    )
+
+
+def _money(spent: Spent) -> Iterator[str]:
+    """What all of it costs, and what the schedule has to do with it."""
+    if spent.creations or spent.rent:
+        again = f", {usd(spent.again)} of it for what had died" if spent.again else ""
+        yield f"Money: {usd(spent.creations)} to create{again}; {usd(spent.rent)} of rent."
+    if spent.rent_by_ttl != spent.rent:
+        yield f"If every granted life is billed whole, the rent is {usd(spent.rent_by_ttl)}."
+
+
+def _spent_json(spent: Spent) -> dict[str, Json]:
+    return {
+        "paid_to_create": money_json(spent.first),
+        "paid_to_create_again": money_json(spent.again),
+        "rent": money_json(spent.rent),
+        "rent_billed_by_ttl": money_json(spent.rent_by_ttl),
+    }

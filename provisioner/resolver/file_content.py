@@ -1,0 +1,180 @@
+"""
+The bytes of files: text made uniform, everything else as it is.
+
+Text is UTF-8 without a byte order mark, its lines ending in LF, whatever it is on this
+machine.  To look at a file keeps none of it; only `read_text` and `read_bytes` return
+content.
+"""
+
+from __future__ import annotations
+
+import os
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from hashlib import sha256
+from io import IncrementalNewlineDecoder
+from itertools import chain
+from types import TracebackType
+from typing import Self
+
+from msgspec import Struct
+
+from provisioner.manifest import Folder, Unreadable
+from provisioner.resolver.media_types import MAX_CONTENT, pages_in
+
+_CHUNK = 1024 * 1024
+NO_TEXT = "is not UTF-8 text"
+UTF16 = "is UTF-16 text: save it as UTF-8"
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class NotText(Unreadable):
+    """This file is not text in UTF-8."""
+
+
+class Look(Struct, frozen=True):
+    """What is remembered of a file: the SHA-256 of what would be sent, and how much it is."""
+
+    digest: bytes
+    size: int
+    """Bytes."""
+    amount: int
+    """Characters of a text; pages that were seen in anything else."""
+
+
+def look_at_text(folder: Folder, path: str) -> Look:
+    """Look at a file of text.  Raises `Unreadable`."""
+    with _opened(folder, path) as file:
+        if file.size > _CHUNK:
+            return _look_along(file.descriptor)
+        return look_at(_uniform(_whole(file)))
+
+
+def look_at(text: bytes) -> Look:
+    """Look at uniform text that is at hand."""
+    characters = len(text) if text.isascii() else len(text.decode())
+    return Look(sha256(text).digest(), len(text), characters)
+
+
+def look_at_bytes(folder: Folder, path: str) -> Look:
+    """Look at a file of anything else.  Raises `Unreadable`."""
+    with _opened(folder, path) as file:
+        digest, size, pages = sha256(), 0, 0
+        for chunk in _chunks(file.descriptor):
+            digest.update(chunk)
+            size += len(chunk)
+            pages += pages_in(chunk)
+        return Look(digest.digest(), size, pages)
+
+
+def read_text(folder: Folder, path: str) -> bytes:
+    """Read a file of text and make it uniform.  Raises `Unreadable`."""
+    return _uniform(read_bytes(folder, path))
+
+
+def read_bytes(folder: Folder, path: str) -> bytes:
+    """Read a file.  Raises `Unreadable`."""
+    with _opened(folder, path) as file:
+        return _whole(file)
+
+
+def uniform(text: str) -> bytes:
+    """Make a text uniform that stands in the manifest.  Raises `Unreadable`."""
+    return _uniform(text.encode())
+
+
+class _Opened(Struct, frozen=True):
+    """A file while it is read; whatever the system refuses then is `Unreadable`."""
+
+    descriptor: int
+    size: int
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self.descriptor)
+        if isinstance(error, OSError):
+            raise Unreadable(f"cannot be read: {error.strerror}") from error
+
+
+def _opened(folder: Folder, path: str) -> _Opened:
+    file = _Opened(*folder.open(path))
+    if 0 < file.size <= MAX_CONTENT:
+        return file
+    os.close(file.descriptor)
+    raise Unreadable(too_large(file.size, MAX_CONTENT) if file.size else "is empty")
+
+
+def too_large(size: int, most: int) -> str:
+    """Say that *size* bytes are more than *most*, and what to do."""
+    return (
+        f"has {size / 1e6:,.1f} MB, more than the {most / 1e6:,.0f} MB that can be sent along: "
+        "upload it and give its {uri, mime_type}"
+    )
+
+
+def _whole(file: _Opened) -> bytes:
+    """Everything there is: in one call, unless the file is changing."""
+    first = os.read(file.descriptor, file.size + 1)
+    return first if len(first) == file.size else b"".join((first, *_chunks(file.descriptor)))
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, _CHUNK):
+        yield chunk
+
+
+def _uniform(raw: bytes) -> bytes:
+    if raw.startswith(_UTF16):
+        raise NotText(UTF16)
+    text = raw.removeprefix(_BOM)
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not text or text.isspace():
+        raise Unreadable("is empty")
+    if b"\0" in text or not (text.isascii() or _is_utf8(text)):
+        raise NotText(NO_TEXT)
+    return text
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _look_along(descriptor: int) -> Look:
+    """Look at text piece by piece, as `_uniform` does at a whole."""
+    decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8-sig")(), translate=True)
+    digest, size, characters, blank = sha256(), 0, 0, True
+    for chunk in chain(_chunks(descriptor), [b""]):
+        if not size and chunk.startswith(_UTF16):
+            raise NotText(UTF16)
+        text = _decoded(decoder, chunk)
+        raw = text.encode()
+        digest.update(raw)
+        size += len(raw)
+        characters += len(text)
+        blank = blank and (not raw or raw.isspace())
+    if blank:
+        raise Unreadable("is empty")
+    return Look(digest.digest(), size, characters)
+
+
+def _decoded(decoder: IncrementalNewlineDecoder, chunk: bytes) -> str:
+    try:
+        text = decoder.decode(chunk, final=not chunk)
+    except UnicodeDecodeError as error:
+        raise NotText(NO_TEXT) from error
+    if "\0" in text:
+        raise NotText(NO_TEXT)
+    return text

@@ -1,0 +1,264 @@
+"""
+The state of a run: takes facts in, and saves them in groups.
+
+One write is in flight at a time.  A fact waits two seconds for others to join it, longer
+only where saving would otherwise take more than a twentieth of the run; so recording costs
+what the facts cost, not their square.  Whatever was not saved when the run died is
+recovered from the labels of live caches, hence there is no journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from msgspec.structs import replace
+
+from provisioner.errors import StateError, StateTaken, Unsaved
+from provisioner.model import (
+    ApprovedEdits,
+    Disappearance,
+    Fact,
+    Revision,
+    Scope,
+    StackSettings,
+    State,
+)
+from provisioner.state.draft import Draft
+from provisioner.state.state_file import state_bytes
+from provisioner.state.state_store import HeldFile, Store, state_name, state_of
+from provisioner.storage import Backend, Found, OnWait
+from provisioner.storage.lock_owner import Holder
+
+LINGER = 2.0
+"""Seconds that a fact waits for others."""
+SHARE = 1 / 20
+"""How much of a run may go into saving."""
+
+_LOST = (
+    "another run has taken the state meanwhile: this one waited too long, or somebody ended its "
+    "lock.  It begins nothing more and retires nothing; what it made and could not save, the next "
+    "run recognises by its label and takes over.  Run again."
+)
+
+
+def next_save(*, stirred: float, opened: float, spent: float, cost: float) -> float:
+    """
+    When to save facts of which the first came at *stirred*.
+
+    All are seconds of one monotonic clock: the run began at *opened*, *spent* went into
+    saving since, and the next save is expected to take *cost*.
+    """
+    return max(stirred + LINGER, opened + (spent + cost) / SHARE)
+
+
+@asynccontextmanager
+async def open_ledger(
+    home: Backend,
+    *,
+    stack: str,
+    who: Holder,
+    timeout: timedelta,
+    on_wait: OnWait,
+    before_save: Callable[[Found | None], None],
+    read: Callable[[Found | None], State] | None = None,
+) -> AsyncIterator[Ledger]:
+    """
+    Hold the state of *stack*, locked from before it is read until it is saved.
+
+    *before_save* is told, in whatever thread saves, what the first save will replace.  A lock
+    that was taken over is followed by a save, so that nothing its loser still writes is taken.
+    *read* makes a state of what was found, in place of `state_of`.
+
+    Raises StateLocked if another run has it and keeps it for *timeout*, StateError if it
+    cannot be trusted, and, at the end, Unsaved if it cannot be written.
+    """
+    name = state_name(stack)
+    async with home.lock(name, who, timeout=timeout, on_wait=on_wait) as hold:
+        found = await asyncio.to_thread(home.read, name)
+        state = read(found) if read else state_of(found, where=home.where(name), stack=stack)
+        store = HeldFile(home, hold, name, found, before_save)
+        async with Ledger(state, store, run=who.id) as ledger:
+            if hold.took_over:
+                await ledger.claim()
+            yield ledger
+
+
+class Ledger:
+    """
+    What is remembered, and the promise that it will be written.
+
+    Opened by `async with`, it saves on its own, and always at the end, whatever ends it.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        store: Store,
+        *,
+        run: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._draft = Draft(state)
+        self._store = store
+        self._run = run
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._opened = monotonic()
+        self._spent = self._cost = 0.0
+        self._serial = state.serial
+        self._news = self._saved = 0
+        self._unsaved = asyncio.Event()
+        self._writing = Lock()
+        self._is_taken = False
+
+    @property
+    def state(self) -> State:
+        """What is remembered by now: a copy, which costs as much as the state is large."""
+        return replace(self._draft.state(), serial=self._serial)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the state is not ours to change any more."""
+        return self._is_taken or self._store.is_lost
+
+    async def renew_lock(self) -> bool:
+        """
+        Renew the lock, unless that was done a moment ago, and say whether it is still held.
+
+        To be asked immediately before a cache is retired or deleted: a run that was suspended,
+        or whose lock a person ended, finds out before it harms what its successor published.
+        """
+        return not self._is_taken and await asyncio.to_thread(self._store.renew)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything is remembered that was not when it was opened."""
+        return self._news > 0
+
+    async def claim(self) -> None:
+        """
+        Write what is there once more, as ours; raises what `save` raises.
+
+        Its serial stays, for nothing new is remembered: what the loser could not save and left
+        in a file is still the next.
+        """
+        self._serial -= 1
+        self._stir(news=True)
+        await self.save()
+
+    def put(self, state: State) -> None:
+        """Remember *state* instead; it is saved with a serial no lower than its own."""
+        self._draft = Draft(state)
+        self._serial = max(self._serial, state.serial - 1)
+        self._stir(news=True)
+
+    def record(self, fact: Fact) -> None:
+        """Take *fact* in; it will be saved soon."""
+        self._stir(news=self._draft.fold(fact))
+
+    def note_scope(self, provider: str, scope: Scope) -> None:
+        """Remember where the caches of *provider* live."""
+        self._stir(news=self._draft.note_scope(provider, scope))
+
+    def note_settings(self, settings: StackSettings) -> None:
+        """Remember the settings of the stack."""
+        self._stir(news=self._draft.note(stack_settings=settings))
+
+    def note_rested(self, rested: Mapping[str, str]) -> None:
+        """Remember which edits rest."""
+        self._stir(news=self._draft.note(rested=rested))
+
+    def note_approved(self, approved: ApprovedEdits | None) -> None:
+        """Remember what this run is to perform by an approval; None once it is done."""
+        self._stir(news=self._draft.note(approved=approved))
+
+    def note_revision(self, revision: Revision | None) -> None:
+        """Remember the commit of the last run that performed an edit."""
+        self._stir(news=self._draft.note(last_edit=revision))
+
+    def note_disappearances(self, notes: Mapping[str, Disappearance]) -> None:
+        """Remember which projects lost many caches at once."""
+        self._stir(news=self._draft.note_disappearances(notes))
+
+    def _stir(self, *, news: bool) -> None:
+        if news:
+            self._news += 1
+            self._unsaved.set()
+
+    async def save(self) -> None:
+        """
+        Save what is not saved yet; it is in its home when this returns.
+
+        Raises StateError if it cannot be written; the next save tries again.  Raises it with
+        or without news if the state is not ours any more, or nobody can tell: StateTaken if
+        another run is known to have taken it.
+        """
+        if self._is_taken:
+            raise StateTaken(_LOST)
+        self._unsaved.clear()
+        try:
+            await asyncio.to_thread(self._write, self.state, self._news, anyway=self._store.is_lost)
+        except StateError:
+            self._unsaved.set()
+            raise
+
+    def save_now(self) -> None:
+        """Save without giving way to anybody: for the end of a run, which may be cut short."""
+        self._write(self.state, self._news)
+
+    def _write(self, state: State, news: int, *, anyway: bool = False) -> None:
+        """Write *state* if it has news, or *anyway*: a store that is lost says why it is."""
+        with self._writing:
+            if news <= self._saved and not anyway:
+                return
+            begun = self._monotonic()
+            try:
+                self._store.write(self._next(state))
+            except StateTaken as error:
+                self._is_taken = True
+                raise StateTaken(_LOST) from error
+            finally:
+                self._cost = self._monotonic() - begun
+                self._spent += self._cost
+            self._serial += 1
+            self._saved = news
+
+    def _next(self, state: State) -> bytes:
+        return state_bytes(replace(state, serial=self._serial + 1, run=self._run))
+
+    async def __aenter__(self) -> Self:
+        self._saver = asyncio.create_task(self._keep_saving())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._saver.cancel()
+        try:
+            self.save_now()
+        except StateTaken:
+            raise
+        except StateError as failure:
+            raise Unsaved(str(failure), content=self._next(self.state)) from failure
+        finally:
+            await asyncio.wait([self._saver])
+
+    async def _keep_saving(self) -> None:
+        while True:
+            await self._unsaved.wait()
+            now = self._monotonic()
+            due = next_save(stirred=now, opened=self._opened, spent=self._spent, cost=self._cost)
+            await self._sleep(due - now)
+            with suppress(StateError):  # the save at the end tries again, and says so
+                await self.save()

@@ -1,0 +1,274 @@
+"""
+Google Cloud Storage, through its JSON API.
+
+The JSON API and not the XML one, which speaks like S3: a *generation* is a number that no two
+contents of a file share, writes and deletions both take one as their condition, and what is
+asked here can be tried against a local server.  `STORAGE_EMULATOR_HOST` names such a server,
+which gets no credential.  Otherwise google-auth finds the credentials: a service account or
+a workload's identity in `GOOGLE_APPLICATION_CREDENTIALS`, what gcloud has stored, or the
+machine's own.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+from urllib.parse import quote
+
+import httpx
+import orjson
+from msgspec import Struct
+
+from provisioner.environment import process_environment
+from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
+from provisioner.files import LARGEST
+from provisioner.http_environment import environment_fault
+from provisioner.storage.lease import Leased
+from provisioner.storage.protocol import Backend, Found, oversize
+from provisioner.storage.retry import Careful
+
+_ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
+_SERVER = "https://storage.googleapis.com"
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+_TIMEOUT = httpx.Timeout(20, connect=5)
+_BOUNDARY = f"ctxprov-{secrets.token_hex(16)}"
+_NO_BUCKET = "The specified bucket"
+"""How the answer begins if there is no bucket; where a file is absent, it begins otherwise."""
+_CHUNK = 64 * 1024
+_OF_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
+
+
+class Authority(Protocol):
+    """Whoever signs a request."""
+
+    def __call__(self, client: httpx.Client) -> dict[str, str]:
+        """Headers that say who asks; may ask somebody for them through *client*."""
+        ...
+
+
+def backend_at(
+    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+) -> Backend:
+    """The bucket of *address*, with its prefix."""
+    del root
+    emulator = environ.get("STORAGE_EMULATOR_HOST")
+    if not emulator:
+        return Leased(Careful(Bucket(address, server=_SERVER, authority=default())), now=clock)
+    server = emulator if "://" in emulator else f"http://{emulator}"
+    return Leased(Careful(Bucket(address, server=server, authority=lambda _: {})), now=clock)
+
+
+class Bucket:
+    """Files in a bucket."""
+
+    def __init__(
+        self, address: str, *, server: str, authority: Authority, largest: int = LARGEST
+    ) -> None:
+        found = _ADDRESS.fullmatch(address)
+        if not found:
+            raise StateError(f"{address!r} is no address of a bucket: it is gs://BUCKET/PREFIX.")
+        self._bucket, prefix = found[1], (found[2] or "").strip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._server = server.rstrip("/")
+        self._authority = authority
+        self._largest = largest
+        if fault := environment_fault(process_environment()):
+            raise StateError(f"gs://{self._bucket} cannot be asked: {fault}.")
+        # No connection is kept, for nobody closes a home.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(timeout=_TIMEOUT, limits=limits)
+
+    @property
+    def keeps_history(self) -> bool:
+        return False
+
+    def where(self, name: str) -> str:
+        return f"gs://{self._bucket}/{self._prefix}{name}"
+
+    def read(self, name: str) -> Found | None:
+        answer = self._ask("GET", name, self._url(name), {"alt": "media"})
+        absent = answer.status_code == httpx.codes.NOT_FOUND
+        if absent and not _words(answer).startswith(_NO_BUCKET):
+            return None
+        self._check(name, answer)
+        return Found(content=answer.content, version=answer.headers.get("x-goog-generation", ""))
+
+    def confirm(self, name: str) -> None:
+        """List what begins like the name, which a bucket that is not there cannot."""
+        url = f"{self._server}/storage/v1/b/{self._bucket}/o"
+        wanted = {"prefix": self._prefix + name, "maxResults": "1"}
+        self._check(name, self._ask("GET", name, url, wanted))
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        url = f"{self._server}/upload/storage/v1/b/{self._bucket}/o"
+        wanted = {"uploadType": "multipart", "ifGenerationMatch": expected or "0"}
+        answer = self._ask("POST", name, url, wanted, _upload(self._prefix + name, content))
+        self._check(name, answer)
+        return self._generation(name, answer)
+
+    def delete(self, name: str, *, expected: str) -> None:
+        answer = self._ask("DELETE", name, self._url(name), {"ifGenerationMatch": expected})
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            self._check(name, answer)
+
+    def _url(self, name: str) -> str:
+        path = quote(self._prefix + name, safe="")
+        return f"{self._server}/storage/v1/b/{self._bucket}/o/{path}"
+
+    def _ask(
+        self, verb: str, name: str, url: str, wanted: dict[str, str], content: bytes | None = None
+    ) -> httpx.Response:
+        with self._translated(name):
+            headers = self._authority(self._client)
+            if content:
+                headers["content-type"] = f"multipart/related; boundary={_BOUNDARY}"
+            with self._client.stream(
+                verb, url, params=wanted, content=content, headers=headers
+            ) as answer:
+                return self._whole(name, answer)
+
+    def _whole(self, name: str, answer: httpx.Response) -> httpx.Response:
+        """Read *answer* to its end, and no further than a state may be long."""
+        content = bytearray()
+        for chunk in answer.iter_bytes(_CHUNK):
+            content += chunk
+            if len(content) > self._largest:
+                raise oversize(self.where(name), None, self._largest)
+        headers = {key: value for key, value in answer.headers.items() if key not in _OF_TRANSFER}
+        return httpx.Response(answer.status_code, headers=headers, content=bytes(content))
+
+    @contextmanager
+    def _translated(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as error:
+            raise BackendUnreachable(
+                f"{self.where(name)} cannot be reached now: {str(error) or type(error).__name__}.  "
+                "Nothing was changed there, as far as anybody knows."
+            ) from error
+        except (httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, ValueError) as error:
+            raise StateError(f"{self.where(name)} cannot be asked for: {error}.") from error
+
+    def _check(self, name: str, answer: httpx.Response) -> None:
+        """Raise what the status means, if it is no success."""
+        status, place = answer.status_code, self.where(name)
+        said = f"status {status}, {_words(answer)}"
+        match status:
+            case _ if answer.is_success:
+                return
+            case 412:
+                raise StateTaken(
+                    f"{place} is not what it was when it was read: somebody else has written it "
+                    "meanwhile.  Run again."
+                )
+            case 401 | 403:
+                raise StateUnreadable(
+                    f"{place}: access was refused ({said}).  Give credentials that may get, list, "
+                    "create and delete objects there, such as the role Storage Object User."
+                )
+            case 404:
+                raise StateError(f"gs://{self._bucket} is not there ({said}).  Make it first.")
+            case _ if status in _PASSING:
+                raise BackendUnreachable(
+                    f"{place} cannot be reached now: {said}.  Nothing was changed there, as far "
+                    "as anybody knows."
+                )
+            case _:
+                raise StateError(f"{place} cannot be used: {said}.")
+
+    def _generation(self, name: str, answer: httpx.Response) -> str:
+        try:
+            match answer.json():
+                case {"generation": str() | int() as generation}:
+                    return str(generation)
+                case _:
+                    pass
+        except ValueError:
+            pass
+        raise StateError(
+            f"{self.where(name)}: the server did not say which generation it has written, so it "
+            "is not Google Cloud Storage, nor like it."
+        )
+
+
+def default() -> Authority:
+    """
+    The credentials that google-auth finds, looked for at the first request.
+
+    Raises StateError at once if google-auth is not installed.
+    """
+    try:
+        import google.auth  # noqa: PLC0415  # an extra
+        from google.auth import exceptions  # noqa: PLC0415
+    except ImportError as error:
+        raise StateError(
+            "a gs:// home needs the package google-auth: pip install 'ctxprov[gcs]'."
+        ) from error
+    lock = Lock()
+    found: list[google.auth.credentials.Credentials] = []
+
+    def headers(client: httpx.Client) -> dict[str, str]:
+        def ask(
+            url: str,
+            method: str = "GET",
+            body: bytes | None = None,
+            headers: Mapping[str, str] | None = None,
+            **_: object,
+        ) -> _Told:
+            try:
+                answer = client.request(method, url, content=body, headers=headers)
+            except httpx.HTTPError as error:
+                raise exceptions.TransportError(error) from error  # type: ignore[no-untyped-call]
+            return _Told(answer.status_code, answer.headers, answer.content)
+
+        signed: dict[str, str] = {}
+        try:
+            with lock:
+                found[:] = found or [google.auth.default(scopes=[_SCOPE])[0]]
+                found[0].before_request(  # type: ignore[no-untyped-call]
+                    ask, "GET", _SERVER, signed
+                )
+        except exceptions.TransportError as error:
+            raise BackendUnreachable(
+                f"no credentials for gs:// can be had now: {error}."
+            ) from error
+        except exceptions.GoogleAuthError as error:
+            raise StateError(f"there are no credentials for gs://: {error}") from error
+        return signed
+
+    return headers
+
+
+class _Told(Struct, frozen=True):
+    """An answer as google-auth reads it."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+def _upload(name: str, content: bytes) -> bytes:
+    """A file and its name, in one body."""
+    described = orjson.dumps({"name": name, "contentType": "application/json"})
+    part, end = f"--{_BOUNDARY}\r\n".encode(), f"\r\n--{_BOUNDARY}--\r\n".encode()
+    head = part + b"Content-Type: application/json\r\n\r\n"
+    return head + described + b"\r\n" + head + content + end
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        match answer.json():
+            case {"error": {"message": str(message)}}:
+                return message.rstrip(".")[:200]
+            case _:
+                pass
+    except ValueError:
+        pass
+    return answer.text.partition("\n")[0].rstrip(".")[:200]

@@ -1,0 +1,161 @@
+"""
+A home in git: an orphan branch of the repository's own remote.
+
+Every write is a commit on top of the last, pushed with a lease on that tip as compare-and-swap.
+A version is the id of the file's blob.  Two writers of different files do not disturb each
+other: whoever was overtaken builds its commit again on the new tip, if its own file is
+still what it expected.  History only grows, so that servers which refuse to rewrite a
+branch are no hindrance; nobody fetches more of it than the tip.
+
+A branch that ctxprov has not begun, which is known by its marker file, is never written to.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.storage.git_repository import Pushed, Repository
+from provisioner.storage.lease import Leased
+from provisioner.storage.protocol import Backend, Found
+
+TERM = timedelta(minutes=5)
+"""Of a lock.  Each renewal is a commit, so there should be few."""
+
+_LOG = logging.getLogger("provisioner.git")
+_SCHEME = "git+branch:"
+_TRIES = 30
+_PAUSES = (0.2, 1.0)
+"""Seconds between three looks for what became of a push."""
+_MARKER = ".ctxprov"
+_MARK = (
+    b"This branch holds the state of ctxprov.  ctxprov alone writes to it, and reads no more of "
+    b"it than the tip.\n"
+)
+
+
+def backend_at(
+    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+) -> Backend:
+    """The branch that *address* names, of the remote of the repository around *root*."""
+    branch = address[len(_SCHEME) :]
+    if not branch or branch.startswith("/"):
+        raise StateError(f"{address!r} names no branch: it is git+branch:NAME.")
+    repository = Repository(folder=root, branch=branch, environ=environ, warn=_warn)
+    return Leased(GitFiles(repository), now=clock, term=TERM)
+
+
+def _warn(warning: str) -> None:
+    _LOG.warning("git: %s", warning)
+
+
+@dataclass(frozen=True, slots=True)
+class GitFiles:
+    """The files at the tip of a branch."""
+
+    repository: Repository
+    sleep: Callable[[float], None] = time.sleep
+    _alone: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def keeps_history(self) -> bool:
+        return False
+
+    def where(self, name: str) -> str:
+        return f"{_SCHEME}{self.repository.branch}/{name}"
+
+    def read(self, name: str) -> Found | None:
+        with self._alone:
+            tip = self._tip()
+            blob = self.repository.blob(tip, name) if tip else None
+            if blob is None:
+                return None
+            return Found(content=self.repository.content(blob), version=blob)
+
+    def confirm(self, name: str) -> None:
+        """The remote itself has said which branches it has: `read` asked it."""
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        commit = self._change(name, content, expected=expected)
+        blob = self.repository.blob(commit, name)
+        if blob is None:
+            raise AssertionError("a commit holds what was put into it")
+        return blob
+
+    def delete(self, name: str, *, expected: str) -> None:
+        with self._alone:
+            tip = self._tip()
+            absent = tip is None or self.repository.blob(tip, name) is None
+        if not absent:
+            self._change(name, None, expected=expected)
+
+    def _change(self, name: str, content: bytes | None, *, expected: str | None) -> str:
+        """Push the change of one file, and return the commit that has it."""
+        lost = None
+        for attempt in range(_TRIES):
+            with self._alone:
+                tip = self._tip_after(lost)
+                if lost and self._holds(tip, name, lost):
+                    return lost
+                self._expect(tip, name, expected)
+                commit = self._commit(tip, name, content)
+                match self.repository.push(commit, old=tip):
+                    case Pushed.DONE:
+                        return commit
+                    case Pushed.UNKNOWN:
+                        lost = commit
+                    case Pushed.OVERTAKEN:
+                        pass
+            self.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311  # no secret
+        raise BackendUnreachable(
+            f"{self.where(name)} could not be written in {_TRIES} tries: the remote refuses with "
+            f"{self.repository.refusal}.  If no other run writes to {self.repository.branch}, a "
+            "push that was killed there left a lock: remove the file that the remote names."
+        )
+
+    def _tip(self) -> str | None:
+        tip = self.repository.tip()
+        if tip and self.repository.blob(tip, _MARKER) is None:
+            raise StateError(
+                f"the remote has a branch {self.repository.branch} that ctxprov has not begun (it "
+                f"has no file {_MARKER}).  State needs a branch of its own: take another name."
+            )
+        return tip
+
+    def _tip_after(self, lost: str | None) -> str | None:
+        """The tip; asked for patiently after a push that may have been *lost*, and may be it."""
+        for pause in _PAUSES if lost else ():
+            try:
+                return self._tip()
+            except BackendUnreachable:
+                self.sleep(pause)
+        return self._tip()
+
+    def _holds(self, tip: str | None, name: str, commit: str) -> bool:
+        """Whether the file is by now what *commit*, whose push was not answered, made of it."""
+        now = self.repository.blob(tip, name) if tip else None
+        return now == self.repository.blob(commit, name)
+
+    def _expect(self, tip: str | None, name: str, expected: str | None) -> None:
+        if (self.repository.blob(tip, name) if tip else None) != expected:
+            raise StateTaken(
+                f"{self.where(name)} is not what it was when it was read: somebody else has "
+                "written it meanwhile.  Run again."
+            )
+
+    def _commit(self, tip: str | None, name: str, content: bytes | None) -> str:
+        files: dict[str, bytes | None] = {name: content}
+        if tip is None:
+            files[_MARKER] = _MARK
+        verb = "Delete" if content is None else "Write"
+        # Without the random word two writers may make one commit, and both think they won.
+        message = f"{verb} {name}\n\nCtxprov-Write: {secrets.token_hex(8)}\n"
+        return self.repository.commit(tip, files, message)

@@ -1,0 +1,279 @@
+"""
+A home behind HTTP: a server that manages Terraform states.
+
+The protocol has no versions and no conditions, only locks.  So a version names a write by what
+stands in the state around it, and every write is made under the state's lock: the run's own, or
+one that a bare write takes for itself; a server turns away who does not hold it.
+
+The server keeps the versions of a state by itself and takes no other file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote
+
+from msgspec.structs import replace
+
+from provisioner.errors import (
+    BackendUnreachable,
+    StateError,
+    StateLocked,
+    StateTaken,
+    StateUnreadable,
+)
+from provisioner.storage.http import Answer, Wire
+from provisioner.storage.http_endpoint import Endpoint, endpoint_at
+from provisioner.storage.http_lock import ABSENT, DONE, HELD, Latch, named
+from provisioner.storage.lease import to_its_end
+from provisioner.storage.lock_owner import Holder, holder_here
+from provisioner.storage.protocol import Found, Hold, OnWait
+from provisioner.storage.terraform_format import (
+    Wrapped,
+    parse_state,
+    state_bytes,
+    wrap,
+)
+
+_POLL = 2.0
+_TRIES = 120
+
+
+def backend_at(
+    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+) -> HttpBackend:
+    """The states below *address*, with the credential of the environment."""
+    del root
+    endpoint = endpoint_at(address, environ)
+    wire = Wire(host=endpoint.host, credential=endpoint.credential, retries=endpoint.retries)
+    return HttpBackend(endpoint, wire, clock, environ)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBackend:
+    """The states that one server keeps below an address."""
+
+    endpoint: Endpoint
+    wire: Wire
+    now: Callable[[], datetime]
+    environ: Mapping[str, str] = field(repr=False)
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def keeps_history(self) -> bool:
+        return True
+
+    @property
+    def latch(self) -> Latch:
+        return Latch(self.endpoint, self.wire)
+
+    def where(self, name: str) -> str:
+        return self.endpoint.of(name)
+
+    def read(self, name: str) -> Found | None:
+        now = self._now(name)
+        return Found(content=now.content, version=now.version) if now else None
+
+    def confirm(self, name: str) -> None:
+        """A 404 also answers who may not see the state, so it alone shows nothing."""
+        answer = self.wire.ask("GET", self.where(name))
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise StateUnreadable(
+                f"{self.where(name)} cannot be read: the server answered {answer}, which it may "
+                "also say to a wrong address or to a credential without permission. If nothing was "
+                "applied yet, apply: its lock shows that the address is right."
+            )
+        self._check(answer, name)
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        """Take the lock, look whether the version is *expected*, and write."""
+        with self._alone(name, "write") as lock_id:
+            return self.put(name, content, expected=expected, lock_id=lock_id)
+
+    def delete(self, name: str, *, expected: str) -> None:
+        with self._alone(name, "delete") as lock_id:
+            now = self._now(name)
+            if now is None:
+                return
+            self._expect(name, now, expected)
+            self._check(self.wire.ask("DELETE", _locked(self.where(name), lock_id)), name)
+
+    def put(self, name: str, content: bytes, *, expected: str | None, lock_id: str) -> str:
+        """Write under the lock *lock_id*; StateTaken if that is not the lock any more."""
+        after = self._now(name)
+        self._expect(name, after, expected)
+        wrapped = wrap(content, after=after)
+        body = state_bytes(wrapped)
+        self._post(name, wrapped, body, lock_id)
+        return wrapped.version
+
+    def _post(self, name: str, wrapped: Wrapped, body: bytes, lock_id: str) -> None:
+        """Write, once more if that may help; what failed without an answer is looked up."""
+        url = _locked(self.where(name), lock_id)
+        try:
+            self._check(self.wire.once("POST", url, body), name)
+        except BackendUnreachable:
+            if self._stands(name, wrapped):
+                return
+            self._post_again(name, wrapped, body, url)
+
+    def _post_again(self, name: str, wrapped: Wrapped, body: bytes, url: str) -> None:
+        try:
+            self._check(self.wire.once("POST", url, body), name)
+        except StateError:  # a refusal, too, may mean that the first try was late to arrive
+            if not self._stands(name, wrapped):
+                raise
+
+    def _stands(self, name: str, wrapped: Wrapped) -> bool:
+        now = self._now(name)
+        return now is not None and now.version == wrapped.version
+
+    def _now(self, name: str) -> Wrapped | None:
+        answer = self.wire.ask("GET", self.where(name))
+        if answer.status in ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
+            return None
+        self._check(answer, name)
+        wrapped = parse_state(answer.content)
+        if wrapped is None:
+            raise StateError(
+                f"{self.where(name)} holds something that ctxprov has not written, such as the "
+                "state of a Terraform, or not the whole of it.  Nothing was changed.  Give "
+                "ctxprov an address of its own, or restore an earlier version on the server."
+            )
+        return wrapped
+
+    def _expect(self, name: str, now: Wrapped | None, version: str | None) -> None:
+        if (now.version if now else None) != version:
+            raise StateTaken(
+                f"{name} at {self.where(name)} is not what it was when it was read: somebody else "
+                "has written it meanwhile.  Run again."
+            )
+
+    def _check(self, answer: Answer, name: str) -> None:
+        if answer.status in HELD:
+            raise self.loss(name)
+        if answer.status not in DONE:
+            raise StateError(f"{self.where(name)} answered {answer}.")
+
+    def loss(self, name: str) -> LockLost:
+        return LockLost(
+            f"the lock of {self.where(name)} is not ours any more: somebody ended it.  Nothing "
+            "was written over.  What was made is found by its label in the next run."
+        )
+
+    @asynccontextmanager
+    async def lock(
+        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
+    ) -> AsyncIterator[Hold]:
+        hold = WebHold(self, name, who)
+        try:
+            await self._acquire(hold, timeout, on_wait)
+            yield hold
+        except BaseException:
+            with suppress(StateError):  # what ended the run says more
+                await to_its_end(hold.let_go)
+            raise
+        await to_its_end(hold.let_go)
+
+    async def _acquire(self, hold: WebHold, timeout: timedelta, on_wait: OnWait) -> None:
+        deadline = self.monotonic() + timeout.total_seconds()
+        while there := await to_its_end(hold.take):
+            remaining = deadline - self.monotonic()
+            if remaining <= 0:
+                raise StateLocked(self._refusal(hold.name, there))
+            on_wait(there, timedelta(seconds=remaining))
+            await self.sleep(min(_POLL, remaining))
+
+    def holder(self, name: str) -> Holder | None:
+        there = self.latch.seize(name, me := self._me("lock status"))
+        if there is None:
+            self.latch.release(name, me)
+        return there
+
+    def unlock(self, name: str, lock_id: str) -> None:
+        there = self.holder(name)
+        held = f"{named(there)} holds it" if there else "nobody holds it"
+        who = replace(self._me("unlock"), id=lock_id)
+        if there is None or there.id not in {lock_id, ""} or not self.latch.release(name, who):
+            raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {held}.")
+
+    @contextmanager
+    def _alone(self, name: str, operation: str) -> Iterator[str]:
+        me = self._me(operation)
+        attempt = 0
+        while there := self.latch.seize(name, me):
+            attempt += 1
+            if attempt == _TRIES:
+                raise StateLocked(self._refusal(name, there))
+            self.wire.sleep(random.uniform(0, min(0.25, 0.01 * 2**attempt)))  # noqa: S311  # no secret
+        try:
+            yield me.id
+        finally:
+            self.latch.release(name, me)
+
+    def _me(self, operation: str) -> Holder:
+        return holder_here(operation, since=self.now(), environ=self.environ)
+
+    def _refusal(self, name: str, there: Holder) -> str:
+        end = f"`ctxprov unlock {there.id}` ends it" if there.id else "end it on the server"
+        return (
+            f"{self.where(name)} is locked: {named(there)} holds it.  Wait until that run is "
+            "done, or give --lock-timeout 5m to wait for it here.  This lock does not run out "
+            f"by itself: if that run is dead, {end}."
+        )
+
+
+@dataclass(slots=True)
+class WebHold:
+    """A lock on a server, which stays until it is let go of or ended by somebody."""
+
+    home: HttpBackend
+    name: str
+    who: Holder
+    is_lost: bool = False
+    _is_held: bool = False
+
+    def renew(self) -> bool:
+        """It does not run out; that a person ended it shows when something is written under it."""
+        return not self.is_lost
+
+    @property
+    def took_over(self) -> bool:
+        return False
+
+    def take(self) -> Holder | None:
+        there = self.home.latch.seize(self.name, self.who)
+        self._is_held = there is None
+        return there
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        if name != self.name:
+            return self.home.write(name, content, expected=expected)
+        if self.is_lost:
+            raise self.home.loss(name)
+        try:
+            return self.home.put(name, content, expected=expected, lock_id=self.who.id)
+        except LockLost:
+            self.is_lost = True
+            raise
+
+    def let_go(self) -> None:
+        if self._is_held and not self.is_lost:
+            self.home.latch.release(self.name, self.who)
+
+
+class LockLost(StateTaken):
+    """The server does not know our lock any more."""
+
+
+def _locked(url: str, lock_id: str) -> str:
+    return f"{url}?ID={quote(lock_id, safe='')}"

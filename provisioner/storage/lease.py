@@ -1,0 +1,308 @@
+"""
+A lock that a dead run cannot keep: a lease, by compare-and-swap on a small file.
+
+`support-bot.json` is guarded by `support-bot.lock.json`, which says who holds it and until
+when.  Its holder renews it three times a term.  It may be taken over
+
+* if it was let go, or never was; or
+* if it did not change for a whole term while we watched, by our own boot-time clock.
+
+No wall clock decides, neither ours nor the holder's, for either may be wrong: a lease past its
+`until` is only a reason to watch it for a term, however short the caller wanted to wait.  A
+holder that was renewed meanwhile is alive.  The holder, too, measures its term by boot time, in
+which suspension counts, and renews before a call that cannot be undone.
+
+A lease decides who goes first, and no more.  A run that is stopped for longer than a term and
+then wakes up finds out before it retires or deletes; what protects the state is that every
+write of it is conditional, and that who takes over rewrites it first.
+
+To let go is to overwrite the file with a word that it is free, never to delete it: not every
+store deletes on a condition, and a lock that is somebody else's by now must stay.  A lock that
+was ended without its holder is free as well, and taking it is taking it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Lock
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from provisioner.boot_time import boot_seconds
+from provisioner.errors import BackendUnreachable, StateError, StateLocked, StateTaken
+from provisioner.storage.lease_file import free_bytes, is_free, lock_name, was_let_go
+from provisioner.storage.lock_owner import Holder, holder_bytes, parse_holder
+from provisioner.storage.protocol import Files, Found, Hold, OnWait
+from provisioner.times import duration_text, moment_text
+
+TERM = timedelta(seconds=60)
+"""How long a lock lives without a renewal."""
+_FRESH = 1 / 6
+"""The part of a term for which a renewal need not be repeated before a call that deletes."""
+
+_Answer = TypeVar("_Answer")
+
+
+class Leased:
+    """Files that can keep conditions, made a home by leases."""
+
+    def __init__(
+        self,
+        files: Files,
+        *,
+        now: Callable[[], datetime],
+        term: timedelta = TERM,
+        boot_clock: Callable[[], float] = boot_seconds,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._files = files
+        self._now = now
+        self._term = term
+        self._boot_clock = boot_clock
+        self._sleep = sleep
+
+    @property
+    def keeps_history(self) -> bool:
+        return self._files.keeps_history
+
+    def where(self, name: str) -> str:
+        return self._files.where(name)
+
+    def read(self, name: str) -> Found | None:
+        return self._files.read(name)
+
+    def confirm(self, name: str) -> None:
+        self._files.confirm(name)
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        return self._files.write(name, content, expected=expected)
+
+    def delete(self, name: str, *, expected: str) -> None:
+        self._files.delete(name, expected=expected)
+
+    def holder(self, name: str) -> Holder | None:
+        found = self._files.read(lock_name(name))
+        return parse_holder(found.content) if found else None
+
+    def unlock(self, name: str, lock_id: str) -> None:
+        found = self._files.read(lock_name(name))
+        holder = parse_holder(found.content) if found else None
+        if found is None or holder is None or holder.id != lock_id:
+            there = f"{holder}, lock {holder.id}, holds it" if holder else "nobody holds it"
+            raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {there}.")
+        content = free_bytes(lock_id, self._now(), ended=True)
+        self._files.write(lock_name(name), content, expected=found.version)
+
+    @asynccontextmanager
+    async def lock(
+        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
+    ) -> AsyncIterator[Hold]:
+        lease = _Lease(
+            self._files, name, who, now=self._now, term=self._term, boot_clock=self._boot_clock
+        )
+        try:
+            await self._acquire(lease, name, timeout, on_wait)
+            renewal = asyncio.create_task(lease.keep(self._sleep))
+            try:
+                yield lease
+            finally:
+                renewal.cancel()
+                await asyncio.wait([renewal])
+        finally:
+            with suppress(StateError):  # what cannot be let go runs out
+                await to_its_end(lease.let_go)
+
+    async def _acquire(self, lease: _Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
+        deadline = self._boot_clock() + timeout.total_seconds()
+        watch = _Watch(now=self._now, term=self._term)
+        while True:
+            found = await to_its_end(partial(self._files.read, lock_name(name)))
+            at = self._boot_clock()
+            if found is None or watch.may_take(found, at=at):
+                with suppress(StateTaken):  # another run was faster
+                    return await to_its_end(partial(lease.take, found))
+                continue
+            holder = parse_holder(found.content)
+            remaining = max(deadline - at, watch.remaining(holder, at=at))
+            if remaining <= 0:
+                raise StateLocked(self._refusal(name, holder))
+            on_wait(holder, timedelta(seconds=remaining))
+            await self._sleep(min(self._term.total_seconds() / 30, remaining))
+
+    def _refusal(self, name: str, holder: Holder | None) -> str:
+        if holder is None:
+            return (
+                f"{self.where(name)} is locked, and its lock makes no sense to us.  A run that "
+                f"waits for {duration_text(self._term)} and sees no change takes it over: give "
+                "--lock-timeout 5m.  If nobody uses it, delete "
+                f"{self.where(lock_name(name))}."
+            )
+        until = f" at {moment_text(holder.until.replace(microsecond=0))}" if holder.until else ""
+        return (
+            f"{self.where(name)} is locked: {holder} holds it.  Wait until that run is done, or "
+            "give --lock-timeout 5m to wait for it here.  If that run is dead, its lock runs out"
+            f"{until}, and a run after that takes it over once it has watched it unchanged for "
+            f"{duration_text(self._term)}; `ctxprov unlock {holder.id}` ends it at once."
+        )
+
+
+class _Watch:
+    """Whether a lock that another run took may be taken from it; `at` is in boot seconds."""
+
+    def __init__(self, *, now: Callable[[], datetime], term: timedelta) -> None:
+        self._now = now
+        self._term = term.total_seconds()
+        self._version: str | None = None
+        self._since = 0.0
+        self._is_renewed = False
+
+    def may_take(self, found: Found, *, at: float) -> bool:
+        """Whether it is free, or has been seen unchanged for a term."""
+        if found.version != self._version:
+            self._is_renewed = self._version is not None
+            self._version, self._since = found.version, at
+        return is_free(found.content) or at - self._since >= self._term
+
+    def remaining(self, holder: Holder | None, *, at: float) -> float:
+        """Seconds that a lock which looks dead, and was not renewed since, is to be watched."""
+        if self._is_renewed or not (holder and holder.until and self._now() >= holder.until):
+            return 0.0
+        return self._term - (at - self._since)
+
+
+class _Lease:
+    """One run's hold on one lock, from its own point of view."""
+
+    def __init__(
+        self,
+        files: Files,
+        name: str,
+        who: Holder,
+        *,
+        now: Callable[[], datetime],
+        term: timedelta,
+        boot_clock: Callable[[], float],
+    ) -> None:
+        self._files = files
+        self._name = name
+        self._who = who
+        self._now = now
+        self._term = term
+        self._boot_clock = boot_clock
+        self._version: str | None = None
+        self._sure_until = 0.0
+        self._is_taken = False
+        self._took_over = self._owes_rewrite = False
+        self._failure: StateError | None = None
+        self._renewing = Lock()
+
+    @property
+    def is_lost(self) -> bool:
+        return self._is_taken or self._boot_clock() >= self._sure_until
+
+    @property
+    def took_over(self) -> bool:
+        return self._took_over
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        if self._is_taken:
+            raise StateTaken(self._loss())
+        if self.is_lost:
+            raise BackendUnreachable(self._doubt())
+        version = self._files.write(name, content, expected=expected)
+        if name == self._name:
+            self._owes_rewrite = False
+        return version
+
+    def renew(self) -> bool:
+        with self._renewing:
+            fresh = self._term.total_seconds() * (1 - _FRESH)
+            if not self._is_taken and self._sure_until - self._boot_clock() < fresh:
+                self._try_to_extend()
+            return not self.is_lost
+
+    def take(self, found: Found | None) -> None:
+        """Take the lock that was *found*; StateTaken if it is another one by now."""
+        self._extend(found.version if found else None)
+        self._took_over = found is not None and not was_let_go(found.content)
+        self._owes_rewrite = self._took_over
+
+    async def keep(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Renew it until it is taken from us; soon again after a failure."""
+        term = self._term.total_seconds()
+        pause = term / 3
+        while not self._is_taken:
+            await sleep(pause)
+            pause = term / (3 if await to_its_end(self._renew) else 12)
+
+    def let_go(self) -> None:
+        """Free it, if it is still ours; the rewriting that is owed is left to the next."""
+        with self._renewing:
+            if self._version is not None and not self._is_taken:
+                free = free_bytes(self._who.id, self._now(), ended=self._owes_rewrite)
+                self._files.write(lock_name(self._name), free, expected=self._own_version())
+
+    def _renew(self) -> bool:
+        with self._renewing:
+            return self._try_to_extend()
+
+    def _try_to_extend(self) -> bool:
+        """Extend it, or note why not; False if that may be tried again soon."""
+        try:
+            self._extend(self._own_version())
+        except StateTaken:
+            self._is_taken = True
+        except StateError as error:
+            self._failure = error
+            return False
+        return True
+
+    def _extend(self, expected: str | None) -> None:
+        begun = self._boot_clock()
+        content = holder_bytes(replace(self._who, until=self._now() + self._term))
+        self._version = self._files.write(lock_name(self._name), content, expected=expected)
+        self._sure_until = begun + self._term.total_seconds()
+        self._failure = None
+
+    def _own_version(self) -> str:
+        """
+        The version of our own record, which a renewal whose answer was lost has changed.
+
+        Raises StateTaken if it is not ours any more.
+        """
+        found = self._files.read(lock_name(self._name))
+        holder = parse_holder(found.content) if found else None
+        if found is None or holder is None or holder.id != self._who.id:
+            raise StateTaken(self._loss())
+        return found.version
+
+    def _loss(self) -> str:
+        return (
+            f"the lock of {self._files.where(self._name)} is not ours any more: another run took "
+            "it, or somebody ended it.  Nothing was written over.  What was made is found by its "
+            "label in the next run."
+        )
+
+    def _doubt(self) -> str:
+        return (
+            f"the lock of {self._files.where(self._name)} could not be renewed for "
+            f"{duration_text(self._term)}, so another run may have it by now: "
+            f"{self._failure or 'this run stood still meanwhile.'}  Nothing was written over."
+        )
+
+
+async def to_its_end(call: Callable[[], _Answer]) -> _Answer:
+    """Run what blocks in a thread, and wait for its end even if we are cancelled meanwhile."""
+    work = asyncio.create_task(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # told to nobody: the cancellation is what counts
+        raise

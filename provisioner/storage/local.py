@@ -1,0 +1,321 @@
+"""
+A home on this machine: a folder.
+
+A version is the SHA-256 of the content.  A condition is looked at and acted upon under a lock
+of the folder, so that of two writers one wins.  The lock that guards a name is an OS lock on a
+file beside it: the system lets go of it when its process ends, however it ends, so a dead run
+blocks nobody.  What stands in that file is for people only: nothing is decided by it, and a
+text that makes no sense means an unknown holder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import stat
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime, timedelta
+from glob import escape
+from hashlib import sha256
+from pathlib import Path
+
+from msgspec import Struct
+
+from provisioner.errors import StateError, StateLocked, StateTaken, StateUnreadable
+from provisioner.files import DRAFT, leads_out, read_whole, write_whole
+from provisioner.storage.lock_owner import Holder, holder_bytes, parse_holder
+from provisioner.storage.protocol import Found, OnWait
+
+_POLL = 0.25
+_TEXT = 4096
+_BEGINNING = b'{"id":'
+"""Of every lock that a run has written into, be it half."""
+
+
+def backend_at(
+    address: str,
+    *,
+    root: Path,
+    environ: Mapping[str, str],
+    clock: Callable[[], datetime],
+    top: Path | None = None,
+) -> LocalBackend:
+    """The folder *address*, relative to *root*; it need not be there yet.  *top* bounds it."""
+    del environ, clock
+    return LocalBackend(root / address, top=top)
+
+
+class LocalBackend(Struct, frozen=True):
+    """A folder on this machine."""
+
+    folder: Path
+    top: Path | None = None
+    """Nothing is written outside of this folder; None where the caller trusts the address."""
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def keeps_history(self) -> bool:
+        return False
+
+    def where(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def read(self, name: str) -> Found | None:
+        path = self.folder / name
+        try:
+            content = read_whole(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StateError(
+                f"{path} cannot be read: {error.strerror}.  It must be a plain file that you may "
+                "read and write; nothing has been changed."
+            ) from error
+        return Found(content=content, version=_version(content))
+
+    def confirm(self, name: str) -> None:
+        """Look for a link on the way that leads nowhere, as to a disk that is not mounted."""
+        for path in (self.folder / name, *(self.folder / name).parents):
+            if os.path.exists(path):  # noqa: PTH110  # a folder that may not be searched counts
+                return
+            if path.is_symlink():
+                raise StateUnreadable(
+                    f"{self.where(name)} cannot be read: {path} is a link to {os.readlink(path)}, "  # noqa: PTH115  # a text is wanted
+                    "which is not there. Mount or make that, or name another place for the state."
+                )
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        path = self.folder / name
+        try:
+            self._check(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(path.parent) as alone:
+                self._expect(name, expected)
+                write_whole(path, content, alone=alone)
+        except OSError as error:
+            raise StateError(
+                f"{path} cannot be written: {error.strerror}.  The file is as it was before.  "
+                "Mend that and run again: what was made meanwhile is recognised by its label and "
+                "taken over."
+            ) from error
+        return _version(content)
+
+    def delete(self, name: str, *, expected: str) -> None:
+        path = self.folder / name
+        try:
+            self._check(path)
+            with _alone(path.parent):
+                if path.exists():
+                    self._expect(name, expected)
+                    path.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StateError(f"{path} cannot be deleted: {error.strerror}.") from error
+
+    def _check(self, path: Path) -> None:
+        if self.top and (reason := leads_out(path, self.top)):
+            raise PermissionError(errno.EPERM, f"it {reason}", str(path))
+
+    def _expect(self, name: str, version: str | None) -> None:
+        found = self.read(name)
+        if (found.version if found else None) != version:
+            raise StateTaken(
+                f"{self.where(name)} is not what it was when it was read: somebody else has "
+                "written it meanwhile.  Run again."
+            )
+
+    @asynccontextmanager
+    async def lock(
+        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
+    ) -> AsyncIterator[DiskHold]:
+        lock = self._lock_of(name)
+        deadline = self.monotonic() + timeout.total_seconds()
+        while (opened := self._try(lock, who)) is None:
+            holder = _text(lock)
+            remaining = deadline - self.monotonic()
+            if remaining <= 0:
+                raise StateLocked(_refusal(self.where(name), holder))
+            on_wait(holder, timedelta(seconds=remaining))
+            await self.sleep(min(_POLL, remaining))
+        try:
+            self._clear_drafts(lock.stem)
+            yield DiskHold(self)
+        finally:
+            _release(opened)
+
+    def holder(self, name: str) -> Holder | None:
+        lock = self._lock_of(name)
+        holder = _text(lock)
+        return holder if holder and _is_held(lock) else None
+
+    def unlock(self, name: str, lock_id: str) -> None:
+        del lock_id
+        raise StateError(
+            f"the lock of {self.where(name)} ends with the run that holds it, however that ends, "
+            "and cannot be ended otherwise.  If the run hangs, end its process."
+        )
+
+    def _clear_drafts(self, stem: str) -> None:
+        """Remove what a killed run left beside the locked file and in the folders it names."""
+        for folder in (self.folder, *self.folder.glob(f"{escape(stem)}.*/")):
+            with suppress(OSError), _alone(folder) as alone:
+                if alone:
+                    (folder / DRAFT).unlink(missing_ok=True)
+
+    def _try(self, lock: Path, who: Holder) -> int | None:
+        """Lock the file and write into it; None if another run has it."""
+        try:
+            self._check(lock)
+            return _take(lock, who)
+        except OSError as error:
+            raise StateError(
+                f"{lock} cannot be locked: {error.strerror}.  Two runs must not change one state "
+                "at a time, so nothing has been changed.  The state needs a folder that you may "
+                "write to, on a file system that has locks."
+            ) from error
+
+    def _lock_of(self, name: str) -> Path:
+        return (self.folder / name).with_suffix(".lock")
+
+
+class DiskHold(Struct, frozen=True):
+    """A lock that the system keeps for as long as this process lives."""
+
+    home: LocalBackend
+
+    @property
+    def is_lost(self) -> bool:
+        return False
+
+    def renew(self) -> bool:
+        return True
+
+    @property
+    def took_over(self) -> bool:
+        return False
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        return self.home.write(name, content, expected=expected)
+
+
+def _version(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Keep other writers out of *folder*; False where the system cannot lock a folder."""
+    if sys.platform == "win32":
+        yield False
+        return
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield _is_seized(opened)
+    finally:
+        os.close(opened)
+
+
+def _take(lock: Path, who: Holder) -> int | None:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    opened = _open(lock)
+    try:
+        if _seize(opened) and _is_at(opened, lock):
+            return _sign(opened, who)
+    except BaseException:
+        os.close(opened)
+        raise
+    os.close(opened)
+    return None
+
+
+def _open(lock: Path) -> int:
+    # Never truncated here: until it is locked, the text in it is somebody else's.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    opened = os.open(lock, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return opened
+
+
+def _seize(opened: int, *, wait: bool = False) -> bool:
+    import portalocker  # noqa: PLC0415  # 30 ms that only a run which locks should pay
+
+    flags = portalocker.LockFlags.EXCLUSIVE
+    try:
+        portalocker.lock(opened, flags if wait else flags | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked:
+        return False
+    except portalocker.LockException as error:
+        raise OSError(errno.ENOLCK, str(error)) from error
+    return True
+
+
+def _is_seized(folder: int) -> bool:
+    """Some network mounts lock no folders; there the lock that guards the name must do."""
+    try:
+        return _seize(folder, wait=True)
+    except OSError:
+        return False
+
+
+def _is_at(opened: int, lock: Path) -> bool:
+    """Whether the locked file is still the one that others would open."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(opened), lock.stat())
+    return False
+
+
+def _sign(opened: int, who: Holder) -> int:
+    _check_ours(opened)
+    os.ftruncate(opened, 0)
+    os.write(opened, holder_bytes(who))
+    return opened
+
+
+def _check_ours(opened: int) -> None:
+    """Refuse what stands where the lock should be: the `uv.lock` of a project, perhaps."""
+    text = os.pread(opened, _TEXT + 1, 0)
+    is_ours = text.startswith(_BEGINNING) or not text.strip(b"\0")  # all zeros: a power cut
+    if not is_ours or len(text) > _TEXT:
+        raise OSError(errno.EEXIST, "it holds something that ctxprov did not write")
+
+
+def _text(lock: Path) -> Holder | None:
+    with suppress(OSError):
+        return parse_holder(read_whole(lock, most=_TEXT))
+    return None
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        opened = _open(lock)
+    except OSError:
+        return False
+    try:
+        return not _seize(opened)
+    except OSError:
+        return False
+    finally:
+        os.close(opened)
+
+
+def _release(opened: int) -> None:
+    # The file stays: to delete it would let a third run lock a new one beside a waiting second.
+    with suppress(OSError):
+        os.ftruncate(opened, 0)
+    os.close(opened)
+
+
+def _refusal(place: str, holder: Holder | None) -> str:
+    held = f"{holder} holds it" if holder else "another run holds it"
+    return (
+        f"the state {place} is locked: {held}.  Wait until that run is done, or give "
+        "--lock-timeout 5m to wait for it here.  The lock ends with the run; if it hangs, end it."
+    )

@@ -1,0 +1,237 @@
+"""
+S3 and Azure Blob Storage, and what speaks like them, through obstore.
+
+Credentials and endpoints come from the environment: `AWS_*` for `s3://`, `AZURE_*` for
+`az://`.  A version is the ETag, which in S3 is a hash of the content.  Neither library nor S3
+deletes on a condition, so a deletion compares first, and there is a moment in between.
+Whatever obstore raises is translated here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
+from provisioner.files import LARGEST
+from provisioner.http_environment import environment_fault
+from provisioner.storage.lease import Leased
+from provisioner.storage.protocol import Backend, Found, oversize
+from provisioner.storage.retry import Careful
+
+if TYPE_CHECKING:
+    from obstore.store import (
+        AzureConfig,
+        AzureStore,
+        ClientConfig,
+        RetryConfig,
+        S3Config,
+        S3Store,
+    )
+
+_ADDRESS = re.compile(r"(s3|az)://([A-Za-z0-9][A-Za-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
+_SETTINGS = {
+    "s3": (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    ),
+    "az": (
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_STORAGE_TOKEN",
+        "AZURE_STORAGE_ENDPOINT",
+        "AZURE_STORAGE_USE_EMULATOR",
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_AUTHORITY_HOST",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_USE_AZURE_CLI",
+    ),
+}
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT")
+_REFUSED = frozenset({401, 403, 404})
+_PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
+# Tries are counted by Careful, which must know of each; a dead endpoint is given up soon.
+_ONCE: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=20)}
+_TIMEOUT = timedelta(seconds=20)
+_CONNECT = timedelta(seconds=5)
+
+
+def backend_at(
+    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+) -> Backend:
+    """The bucket or container of *address*, with its prefix."""
+    del root
+    return Leased(Careful(ObjectStore(address, environ)), now=clock)
+
+
+class ObjectStore:
+    """Files in a bucket or a container."""
+
+    def __init__(self, address: str, environ: Mapping[str, str], *, largest: int = LARGEST) -> None:
+        found = _ADDRESS.fullmatch(address)
+        if not found:
+            raise StateError(
+                f"{address!r} is no address of a store: it is s3://BUCKET/PREFIX or "
+                "az://CONTAINER/PREFIX."
+            )
+        scheme, bucket, prefix = found[1].lower(), found[2], (found[3] or "").strip("/")
+        self._largest = largest
+        self._address = f"{scheme}://{bucket}"
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._environ = environ
+        with self._translated(""):
+            self._store = _open(scheme, bucket, environ)
+
+    @property
+    def keeps_history(self) -> bool:
+        return False
+
+    def where(self, name: str) -> str:
+        return f"{self._address}/{self._prefix}{name}"
+
+    def read(self, name: str) -> Found | None:
+        import obstore  # noqa: PLC0415  # an extra
+
+        with self._translated(name):
+            try:
+                answer = obstore.get(self._store, self._prefix + name)
+                if (size := answer.meta["size"]) > self._largest:
+                    raise oversize(self.where(name), size, self._largest)
+                return Found(content=bytes(answer.bytes()), version=answer.meta["e_tag"] or "")
+            except FileNotFoundError as error:
+                if _lacks_bucket(str(error)):
+                    raise
+                return None
+
+    def confirm(self, name: str) -> None:
+        """List what begins like the name, which a bucket that is not there cannot."""
+        import obstore  # noqa: PLC0415  # an extra
+
+        with self._translated(name):
+            next(iter(obstore.list(self._store, self._prefix + name, chunk_size=1)), None)
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        import obstore  # noqa: PLC0415  # an extra
+
+        with self._translated(name):
+            answer = obstore.put(
+                self._store,
+                self._prefix + name,
+                content,
+                mode="create" if expected is None else {"e_tag": expected},
+                use_multipart=False,
+            )
+        return answer["e_tag"] or ""
+
+    def delete(self, name: str, *, expected: str) -> None:
+        import obstore  # noqa: PLC0415  # an extra
+
+        found = self.read(name)
+        if found is None:
+            return
+        if found.version != expected:
+            raise StateTaken(self._taken(name))
+        with self._translated(name):
+            obstore.delete(self._store, self._prefix + name)
+
+    @contextmanager
+    def _translated(self, name: str) -> Iterator[None]:
+        try:
+            from obstore import exceptions as told  # noqa: PLC0415  # an extra
+        except ImportError as error:
+            raise StateError(
+                f"{self._address} needs the package obstore: pip install 'ctxprov[stores]'."
+            ) from error
+        # Without a cause: what obstore says may hold a signed address.
+        try:
+            yield
+        except (told.PreconditionError, told.AlreadyExistsError, told.NotModifiedError):
+            raise StateTaken(self._taken(name)) from None
+        except (told.PermissionDeniedError, told.UnauthenticatedError) as error:
+            raise StateUnreadable(
+                f"{self.where(name)}: access was refused ({_words(error)}).  Give credentials in "
+                "the environment that may read, write, list and delete there."
+            ) from None
+        except (told.NotFoundError, FileNotFoundError) as error:
+            raise StateError(
+                f"{self._address} is not there ({_words(error)}).  Make it, or mend the address."
+            ) from None
+        except told.GenericError as error:
+            raise self._generic(name, error) from None
+        except (told.BaseError, ValueError, NotImplementedError, OSError) as error:
+            raise StateError(f"{self.where(name)} makes no sense: {_words(error)}.") from None
+
+    def _generic(self, name: str, error: Exception) -> StateError:
+        status = _status(error)
+        if status in _REFUSED:  # as a listing says it; other calls have types for it
+            return StateUnreadable(f"{self.where(name)} cannot be read: {_words(error)}.")
+        if not (status in _PASSING or (status is None and "HTTP error" in str(error))):
+            return StateError(f"{self.where(name)} cannot be used: {_words(error)}.")
+        fault = None if status else environment_fault(self._environ)
+        return BackendUnreachable(
+            f"{self.where(name)} cannot be reached now: {fault or _words(error)}.  Nothing was "
+            "changed there, as far as anybody knows."
+        )
+
+    def _taken(self, name: str) -> str:
+        return (
+            f"{self.where(name)} is not what it was when it was read: somebody else has written "
+            "it meanwhile.  Run again."
+        )
+
+
+def _open(scheme: str, bucket: str, environ: Mapping[str, str]) -> S3Store | AzureStore:
+    from obstore.store import AzureStore, S3Store  # noqa: PLC0415  # an extra
+
+    settings = {key: environ[key] for key in _SETTINGS[scheme] if environ.get(key)}
+    client: ClientConfig = {"connect_timeout": _CONNECT, "timeout": _TIMEOUT}
+    if any(settings.get(key, "").startswith("http://") for key in _ENDPOINTS):
+        client["allow_http"] = True
+    # Both take the names of the environment for those of their own settings.
+    if scheme == "az":
+        azure = cast("AzureConfig", settings)
+        return AzureStore(bucket, config=azure, client_options=client, retry_config=_ONCE)
+    aws = cast("S3Config", settings | {"AWS_CONDITIONAL_PUT": "etag"})
+    return S3Store(bucket, config=aws, client_options=client, retry_config=_ONCE)
+
+
+def _lacks_bucket(text: str) -> bool:
+    return "NoSuchBucket" in text or "ContainerNotFound" in text
+
+
+def _status(error: Exception) -> int | None:
+    found = re.search(r"status code: (\d{3})", str(error))
+    return int(found[1]) if found else None
+
+
+def _words(error: Exception) -> str:
+    """What the server said, without the address, which may be a signed one."""
+    text = str(error)
+    code, message = (re.search(rf"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
+    status = _status(error)
+    said = [f"status {status}"] if status else []
+    said += [found[1].splitlines()[0][:200] for found in (code, message) if found and found[1]]
+    if said:
+        return ", ".join(said).rstrip(".")
+    if "HTTP error" in text:
+        return "no answer"
+    return re.sub(r"\S+://\S+", "…", text.partition("\n")[0])[:200].rstrip(".")

@@ -1,0 +1,155 @@
+"""
+What every home of small files promises: conditional writes, and nothing lost between two writers.
+
+A *home* keeps a handful of files for any number of stacks: states, locks, histories, published
+handles.  Its one foundation is the conditional write: create if absent, replace if unchanged.
+All of it blocks; whoever runs an event loop gives it a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol, TypeAlias
+
+from provisioner.errors import StateError
+from provisioner.storage.lock_owner import Holder
+
+
+def oversize(where: str, size: int | None, most: int) -> StateError:
+    """Refuse the file at *where*: *size* bytes, as far as that is known, are over the limit."""
+    has = f"has {size:,} bytes" if size is not None else "has too many bytes"
+    return StateError(
+        f"{where} {has}, and at most {most:,} are read.  No state is so large: give ctxprov an "
+        "address of its own, or restore an earlier version.  Nothing was changed."
+    )
+
+
+OnWait: TypeAlias = Callable[[Holder | None, timedelta], None]
+"""Told who holds the lock, where that is known, and how much longer we wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A file as it was read."""
+
+    content: bytes = field(repr=False)
+    version: str
+    """Names this content in this home; equal for equal content in some homes."""
+
+
+class Files(Protocol):
+    """
+    A place for small files, known by names such as `support-bot.json` or `a/b.json`.
+
+    Raises nothing but StateError: `StateTaken` if a condition did not hold,
+    `BackendUnreachable` if the answer cannot be had now, `StateUnreadable` if access is refused,
+    StateError itself for what else needs a person (a store that does not keep conditions).
+    """
+
+    @property
+    def keeps_history(self) -> bool:
+        """
+        Whether it keeps earlier versions of a state by itself, and nothing but states.
+
+        Nobody puts any other file there.
+        """
+        ...
+
+    def where(self, name: str) -> str:
+        """Spell the address of *name* for people; holds no credential."""
+        ...
+
+    def read(self, name: str) -> Found | None:
+        """The file as it is now; None if there is none.  Sees every write that has returned."""
+        ...
+
+    def confirm(self, name: str) -> None:
+        """
+        Show by another call that the place of *name*, which `read` does not find, is there.
+
+        Then the file is absent rather than out of reach.  The lock that guards *name* shows the
+        same.  Raises `StateUnreadable` where the server's answer may mean either.
+        """
+        ...
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        """
+        Replace the file in one step if its version is *expected*, or make it if that is None.
+
+        Returns the new version.  Two writes must never carry equal bytes, since some homes
+        name a version by its content: every document of ours carries something fresh.  A write
+        whose answer was lost is looked up before it is called a failure.
+        """
+        ...
+
+    def delete(self, name: str, *, expected: str) -> None:
+        """
+        Delete the file if its version is *expected*; it is well if there is none.
+
+        Not every store compares and deletes in one step: only for files that are never
+        rewritten, or whose lock is held.
+        """
+        ...
+
+
+class Hold(Protocol):
+    """A lock that is held."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody else has it by now, or nobody can tell any more."""
+        ...
+
+    def renew(self) -> bool:
+        """
+        Renew it, unless that was done a moment ago, and say whether it is still held.
+
+        To be asked immediately before what cannot be undone.
+        """
+        ...
+
+    @property
+    def took_over(self) -> bool:
+        """Whether it was taken from a run that never let go of it."""
+        ...
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        """
+        The home's own `write`, which writes nothing if the lock was lost.
+
+        Then it raises `StateTaken` if somebody else has the lock, `BackendUnreachable` if nobody
+        can tell any more.
+        """
+        ...
+
+
+class Backend(Files, Protocol):
+    """Files, and the locks that guard them."""
+
+    def lock(
+        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
+    ) -> AbstractAsyncContextManager[Hold]:
+        """
+        Hold the lock that guards *name*, waiting up to *timeout* for whoever has it.
+
+        Raises `StateLocked` when the time is up.  Whoever took it over from a run that never
+        let go rewrites what it guards before anything else: from then on, whatever that run
+        still writes has a version that is gone.
+        """
+        ...
+
+    def holder(self, name: str) -> Holder | None:
+        """Who took the lock that guards *name* and has not let go of it; None if nobody."""
+        ...
+
+    def unlock(self, name: str, lock_id: str) -> None:
+        """
+        End the lock *lock_id* that guards *name* without its holder.
+
+        Raises `StateTaken` if that lock is not there (any more), and StateError if this
+        home's locks end with their run and cannot be ended otherwise.
+        """
+        ...

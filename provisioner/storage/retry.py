@@ -1,0 +1,125 @@
+"""
+What stands between us and files behind a network: patience, and distrust.
+
+A failure that may pass is tried again, three times in all.  A write that was tried before
+and now fails its condition may have failed it by its own hand: it is looked up, and if the
+file is what we wrote, we wrote it.
+
+Before the first write the files are probed for whether they keep conditions at all: some
+stores take the header and ignore it, and there two runs would both believe that they had won.
+Reading asks for no permission to write, so it is not preceded by a probe.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from secrets import token_hex
+from threading import Lock
+from typing import TypeVar
+
+import orjson
+
+from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.storage.protocol import Files, Found
+
+_PAUSES = (0.2, 1.0)
+"""Seconds before the second try and the third."""
+
+_PROBE = "ctxprov-probe.json"
+
+_Answer = TypeVar("_Answer")
+
+
+class Careful:
+    """Files that may fail for a moment, and may not keep what they promise."""
+
+    def __init__(self, files: Files, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._files = files
+        self._sleep = sleep
+        self._probing = Lock()
+        self._is_probed = False
+
+    @property
+    def keeps_history(self) -> bool:
+        return self._files.keeps_history
+
+    def where(self, name: str) -> str:
+        return self._files.where(name)
+
+    def read(self, name: str) -> Found | None:
+        return self._patiently(lambda _: self._files.read(name))
+
+    def confirm(self, name: str) -> None:
+        self._patiently(lambda _: self._files.confirm(name))
+
+    def write(self, name: str, content: bytes, *, expected: str | None) -> str:
+        self._probe()
+        return self._write(name, content, expected)
+
+    def delete(self, name: str, *, expected: str) -> None:
+        self._patiently(lambda _: self._files.delete(name, expected=expected))
+
+    def _write(self, name: str, content: bytes, expected: str | None) -> str:
+        def once(tried: bool) -> str:  # noqa: FBT001  # called by _patiently alone
+            try:
+                return self._files.write(name, content, expected=expected)
+            except StateTaken:
+                found = self._files.read(name) if tried else None
+                if found is None or found.content != content:
+                    raise
+                return found.version
+
+        return self._patiently(once)
+
+    def _patiently(self, call: Callable[[bool], _Answer]) -> _Answer:
+        """Call, and say whether it was called before."""
+        for tried, pause in enumerate(_PAUSES):
+            try:
+                return call(tried > 0)
+            except BackendUnreachable:
+                self._sleep(pause)
+        return call(True)  # noqa: FBT003  # see above
+
+    def _probe(self) -> None:
+        with self._probing:
+            if not self._is_probed:
+                self._try_conditions()
+                self._is_probed = True
+
+    def _try_conditions(self) -> None:
+        """
+        Raise StateError if the store ignores conditions.
+
+        The file stays: while it is there, what other runs probe at the same time changes no answer.
+        """
+        old = self._version_of_probe()
+        with suppress(StateTaken):  # another run's probe came first: that version is stale as well
+            self._write(_PROBE, _probe_bytes(), old)
+        self._must_refuse(None, "creates a file that exists already")
+        self._must_refuse(old, "replaces a file whose version is another by now")
+
+    def _version_of_probe(self) -> str:
+        while (left := self.read(_PROBE)) is None:
+            with suppress(StateTaken):
+                return self._write(_PROBE, _probe_bytes(), None)
+        return left.version
+
+    def _must_refuse(self, expected: str | None, fault: str) -> None:
+        try:
+            content = _probe_bytes()
+            self._patiently(lambda _: self._files.write(_PROBE, content, expected=expected))
+        except StateTaken:
+            return
+        raise StateError(
+            f"{self.where(_PROBE)}: this store {fault}, so it keeps no conditions, and two runs "
+            "could overwrite each other's state without knowing.  Nothing else was written.  Use "
+            "a store that honours If-Match and If-None-Match, or another home for the state."
+        )
+
+
+def _probe_bytes() -> bytes:
+    """No two are equal, since a version may be a hash of the content."""
+    words = {"ctxprov": "tries here whether this store keeps conditions", "try": token_hex(8)}
+    return orjson.dumps(words, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,150 @@
+"""
+The documents of the HTTP protocol for Terraform state: a state around a file, and a lock.
+
+Servers that manage Terraform states look into them, and some take nothing else.  So a file
+is kept as an output of a state in Terraform's own format (version 4) that has no resources.
+Terraform can read it, too: `terraform output -raw ctxprov`.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+
+import orjson
+
+from provisioner import __version__
+from provisioner.cache import Json
+from provisioner.storage.lock_owner import UNTOLD, Holder, holder_bytes, parse_holder
+from provisioner.times import moment_text, parse_moment
+
+_TEXT = "ctxprov"
+_BYTES = "ctxprov_base64"
+_FORMAT = 4
+_LONGEST = 256
+_ERA = "1.0.0"
+"""A Terraform of the format's generation: a newer one reads it, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapped:
+    """A file in a Terraform state."""
+
+    content: bytes = field(repr=False)
+    serial: int
+    lineage: str
+
+    @property
+    def version(self) -> str:
+        """Names this write; however the server may lay out the state."""
+        return f"{self.lineage}/{self.serial}/{sha256(self.content).hexdigest()[:16]}"
+
+
+def wrap(content: bytes, *, after: Wrapped | None) -> Wrapped:
+    """Make the state that follows *after*."""
+    if after is None:
+        return Wrapped(content=content, serial=1, lineage=str(uuid.uuid4()))
+    return Wrapped(content=content, serial=after.serial + 1, lineage=after.lineage)
+
+
+def state_bytes(wrapped: Wrapped) -> bytes:
+    """Spell the state."""
+    key, value = _output(wrapped.content)
+    document: dict[str, Json] = {
+        "version": _FORMAT,
+        "terraform_version": _ERA,
+        "serial": wrapped.serial,
+        "lineage": wrapped.lineage,
+        "outputs": {key: {"value": value, "type": "string"}},
+        "resources": [],
+        "check_results": None,
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _output(content: bytes) -> tuple[str, str]:
+    try:
+        return _TEXT, content.decode()
+    except ValueError:
+        return _BYTES, base64.b64encode(content).decode()
+
+
+def _content(outputs: dict[object, object]) -> bytes | None:
+    match outputs:
+        case {"ctxprov": {"value": str(text)}}:
+            return text.encode()
+        case {"ctxprov_base64": {"value": str(text)}}:
+            return base64.b64decode(text, validate=True)
+        case _:
+            return None
+
+
+def parse_state(raw: bytes) -> Wrapped | None:
+    """Read what `state_bytes` wrote; None if it is anything else."""
+    try:
+        match orjson.loads(raw):
+            case {
+                "version": 4,
+                "serial": int(serial),
+                "lineage": str(lineage),
+                "outputs": dict(outputs),
+                "resources": [],
+            } if (content := _content(outputs)) is not None:
+                return Wrapped(content=content, serial=serial, lineage=lineage)
+            case _:
+                return None
+    except ValueError:
+        return None
+
+
+def lock_bytes(who: Holder, *, path: str) -> bytes:
+    """Ask for a lock, or for the end of it, in Terraform's words."""
+    document: dict[str, Json] = {
+        "ID": who.id,
+        "Operation": who.operation,
+        "Info": holder_bytes(who).decode().strip(),
+        "Who": who.who,
+        "Version": f"ctxprov {__version__}",
+        "Created": moment_text(who.since),
+        "Path": path,
+    }
+    return orjson.dumps(document)
+
+
+def parse_lock(raw: bytes) -> Holder:
+    """Who holds a lock: a run of ours or of Terraform, told as far as the server tells it."""
+    words = _words(raw)
+    lock_id, info = _text(words, "ID"), words.get("Info")
+    run = parse_holder(info.encode()) if isinstance(info, str) else None
+    if run and run.id == lock_id:
+        return run
+    return Holder(
+        id=lock_id,
+        who=_text(words, "Who") or "a run that the server does not name",
+        pid=None,
+        operation="" if run else _text(words, "Operation"),  # GitLab repeats that of who asks
+        since=_moment(_text(words, "Created")),
+    )
+
+
+def _words(raw: bytes) -> dict[object, object]:
+    try:
+        words = orjson.loads(raw)
+    except ValueError:
+        return {}
+    return words if isinstance(words, dict) else {}
+
+
+def _text(words: dict[object, object], key: str) -> str:
+    text = words.get(key)
+    return text[:_LONGEST] if isinstance(text, str) else ""
+
+
+def _moment(text: str) -> datetime:
+    with suppress(ValueError):
+        return parse_moment(text)
+    return UNTOLD

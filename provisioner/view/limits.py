@@ -1,0 +1,110 @@
+"""
+What of a plan goes beyond the limits of its stack, in words, and what may be done about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from provisioner.model.limits import Bound, Breach, Limit, TooDear, TooMany
+from provisioner.model.money import NANO, Money
+from provisioner.view.money_text import usd
+
+_NAMED = 5
+"""So many caches are named; the rest is counted."""
+
+
+class BrokenLimit(Struct, frozen=True, kw_only=True):
+    """What goes beyond a limit, as it may be told."""
+
+    limit: str
+    """Its key in a manifest, dotted."""
+    most: Decimal
+    where: str | None
+    refused: bool
+    why: str
+
+
+def broken_limits(breaches: Iterable[Breach]) -> tuple[BrokenLimit, ...]:
+    return tuple(
+        BrokenLimit(
+            limit=breach.dotted,
+            most=breach.bound.most,
+            where=breach.bound.where,
+            refused=breach.refuses,
+            why=breach_text(breach),
+        )
+        for breach in breaches
+    )
+
+
+def limit_sentences(limits: Sequence[BrokenLimit]) -> Iterator[str]:
+    """Say of each whether it is refused, and in the end how to go beyond all of them."""
+    for limit in limits:
+        yield f"{'Refused' if limit.refused else 'Warning'}: {limit.why}"
+    if refused := [limit.limit for limit in limits if limit.refused]:
+        yield way_out(refused)
+
+
+def breach_text(breach: Breach) -> str:
+    """Name what goes beyond a limit, the limit, its bound and where it stands."""
+    match breach:
+        case TooMany():
+            return _too_many(breach)
+        case TooDear(unpriced=()):
+            return f"{_rent(breach)} is {_usd(breach, breach.rent)}, {_allowed(breach)}"
+        case TooDear(unpriced=names):
+            unknown = f"{_rent(breach)} is unknown, for {_listed(names)} has no price"
+            return f"{unknown}, {_allowed(breach)}"
+
+
+def way_out(refused: Iterable[str]) -> str:
+    """Say how to go beyond the *refused* limits all the same."""
+    limits = dict.fromkeys(limit.partition(".")[0] for limit in refused)
+    options = " ".join(f"--override {limit}" for limit in limits)
+    return (
+        f"If that is meant, add {options}, or have the plan approved and apply it with --plan "
+        "or --expect."
+    )
+
+
+def _too_many(breach: TooMany) -> str:
+    taken = (
+        f"These edits {breach.limit} {len(breach.names):,} of {breach.of:,} caches on record "
+        f"({_listed(breach.names)}), "
+    )
+    if breach.bound.where is None:
+        return f"{taken}more than half of them, and no limits.{breach.limit} allows that."
+    return taken + _allowed(breach)
+
+
+def _allowed(breach: Breach) -> str:
+    match breach:
+        case TooMany(key="percent"):
+            most = f"{breach.bound.most}%"
+        case TooMany():
+            most = str(breach.bound.most)
+        case TooDear():
+            most = _usd(breach, _money(breach.bound))
+    return f"and limits.{breach.dotted} ({breach.bound.where}) allows {most}."
+
+
+def _rent(breach: TooDear) -> str:
+    what = "The rent for 30 days" if breach.limit is Limit.RENT_TOTAL else "The rent"
+    return f"{what} of what stays after this plan"
+
+
+def _usd(breach: TooDear, money: Money) -> str:
+    return usd(money, "" if breach.limit is Limit.RENT_TOTAL else "/h")
+
+
+def _money(bound: Bound) -> Money:
+    return Money(int(bound.most * NANO))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"{len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
+    return ", ".join([*names[:_NAMED], *more])

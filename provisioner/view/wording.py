@@ -1,0 +1,304 @@
+"""
+What changes are called, marked and coloured, and the sentence that says why.
+
+Everything a person reads about a change is chosen here.  Sentences may hold foreign text
+(models, ids); whoever shows them escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import TypeAlias
+
+from provisioner.cache import Json
+from provisioner.model import (
+    Adopt,
+    After,
+    Annotate,
+    Blocked,
+    Cause,
+    Change,
+    Create,
+    Delete,
+    DesiredCache,
+    Forget,
+    Keep,
+    Leave,
+    Life,
+    Move,
+    Note,
+    Reason,
+    RecordedAnnotation,
+    RecordedCache,
+    Refresh,
+    Replace,
+    Retire,
+    RetiringCache,
+    Ttl,
+    Until,
+)
+from provisioner.model.attribute_text import life_words, settings_words
+from provisioner.times import moment_text
+from provisioner.view.tone import Tone
+from provisioner.view.units import span_text
+
+Wish: TypeAlias = Create | Replace | Adopt | Refresh | Note | Annotate | Keep
+"""A change of something that is declared."""
+Words: TypeAlias = Mapping[str, Json]
+
+_SYMBOLS: Mapping[str, str] = MappingProxyType(
+    {
+        "create": "+",
+        "replace": "±",
+        "adopt": "←",
+        "refresh": "~",
+        "note": "=",
+        "annotate": "*",
+        "keep": " ",
+        "move": ">",
+        "retire": "↓",
+        "delete": "-",
+        "forget": ".",
+        "leave": "?",
+        "blocked": "!",
+    }
+)
+
+_TONES: Mapping[str, Tone] = MappingProxyType(
+    {
+        "create": "good",
+        "adopt": "good",
+        "annotate": "good",
+        "replace": "change",
+        "refresh": "change",
+        "note": "change",
+        "move": "change",
+        "retire": "bad",
+        "delete": "bad",
+        "blocked": "bad",
+        "forget": "quiet",
+        "keep": "quiet",
+        "leave": "quiet",
+    }
+)
+
+PAST: Mapping[type[Change], str] = MappingProxyType(
+    {
+        Create: "created",
+        Replace: "replaced",
+        Adopt: "adopted",
+        Refresh: "refreshed",
+        Note: "noted",
+        Annotate: "annotated",
+        Keep: "kept",
+        Move: "moved",
+        Retire: "retired",
+        Delete: "deleted",
+        Forget: "forgotten",
+        Leave: "left alone",
+        Blocked: "refused",
+    }
+)
+
+PAST_WORDS: Mapping[str, str] = MappingProxyType(
+    {kind.__name__.lower(): word for kind, word in PAST.items()}
+)
+"""By what is to be done."""
+
+EDITS = "Edits: the repository changed"
+LIFECYCLE = "Lifecycle: time passed"
+DRIFT = "Drift: the live side changed"
+REFUSED = "Refused"
+UNCHANGED = "Unchanged"
+HEADINGS = (EDITS, LIFECYCLE, DRIFT, REFUSED, UNCHANGED)
+"""In the order in which they are shown."""
+
+SECTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        EDITS: "edits",
+        LIFECYCLE: "lifecycle",
+        DRIFT: "drift",
+        REFUSED: "refused",
+        UNCHANGED: "unchanged",
+    }
+)
+"""The headings as words of JSON."""
+
+_BY_CAUSE = MappingProxyType(
+    {Cause.EDIT: EDITS, Cause.TIME: LIFECYCLE, Cause.DRIFT: DRIFT, None: UNCHANGED}
+)
+
+_SENTENCES: Mapping[Reason, str] = MappingProxyType(
+    {
+        Reason.NEW: "not there yet",
+        Reason.FOUND: "found alive, not on record",
+        Reason.CONTENT: "content changed",
+        Reason.REQUESTED: "asked for by --replace",
+        Reason.ENDED: "has run out",
+        Reason.CURRENT: "up to date",
+        Reason.UNDECLARED: "no longer wanted",
+        Reason.RETIRED: "retired and gone",
+        Reason.RETIRING: "still to be retired",
+        Reason.STRAY: "labelled as this stack's, not on record",
+    }
+)
+
+
+def action(change: Change) -> str:
+    """The verb: `create`, `replace`, …"""
+    return type(change).__name__.lower()
+
+
+def symbol(action: str, heading: str) -> str:
+    """One character that tells the kind of change apart even without colour."""
+    return "!" if _is_warning(action, heading) else _SYMBOLS[action]
+
+
+def tone(action: str, heading: str) -> Tone:
+    return "bad" if _is_warning(action, heading) else _TONES[action]
+
+
+def _is_warning(action: str, heading: str) -> bool:
+    """What is kept and yet an edit asks for what can no longer be made."""
+    return action == "keep" and heading == EDITS
+
+
+def heading(change: Change) -> str:
+    """Under which of `HEADINGS` it belongs."""
+    match change:
+        case Keep():
+            return EDITS if is_unmet(change) else UNCHANGED
+        case _:
+            return heading_of(action(change), change.reason)
+
+
+def heading_of(action: str, reason: Reason) -> str:
+    """The same by the verb; what is kept may be a warning as well, which no verb tells."""
+    match action:
+        case "blocked":
+            return REFUSED
+        case "keep":
+            return UNCHANGED
+        case _:
+            return _BY_CAUSE[reason.cause]
+
+
+def is_told(change: Change) -> bool:
+    """Whether *change* is worth a line to those who did not ask for all."""
+    match change:
+        case Keep():
+            return is_unmet(change)
+        case Leave(record=RetiringCache()) | Forget(record=RetiringCache()):
+            return False
+        case _:
+            return True
+
+
+def is_unmet(change: Change) -> bool:
+    """Whether the manifest asks for what can no longer be made: a warning, not a change."""
+    match change:
+        case Keep(want, record=record, reason=Reason.ENDED):
+            return record is None or record.after != want.after
+        case _:
+            return False
+
+
+def why(change: Change, at: datetime) -> str:
+    """Say in a sentence why *change* was chosen, as seen at the moment *at*."""
+    match change:
+        case Blocked(why=sentence):
+            return sentence
+        case Retire(live, record):
+            rest = min(record.retire_after, live.expires_at - at)
+            return f"{_SENTENCES[change.reason]}; dies in {span_text(rest)}"
+        case Leave(record=None):
+            return f"{_SENTENCES[change.reason]}; --prune deletes it"
+        case Leave(live):
+            return f"dies in {span_text(live.expires_at - at)}"
+        case Move(record=record):
+            return f"called {record.name} until now; nothing is made or deleted for that"
+        case Delete() | Forget():
+            return _SENTENCES[change.reason]
+        case Adopt(want, twin, reason=Reason.IMPORTED):
+            pin = f"; write adopt: {twin.id}@{want.label.mark}" if _is_bare(want) else ""
+            return f"takes over {twin.id}{pin}"
+        case Adopt(record=RecordedCache() | RecordedAnnotation()):
+            return f"{_wish(change, at)}; one that fits is alive"
+        case _:
+            return _wish(change, at)
+
+
+def _is_bare(want: DesiredCache) -> bool:
+    """Whether `adopt` vouches for any content."""
+    return want.adopt is not None and want.adopt.mark is None
+
+
+def _wish(change: Wish, at: datetime) -> str:
+    match change:
+        case Keep(want, reason=Reason.ENDED):
+            return _ended(want.life)
+        case Refresh(own=own, record=record, reason=Reason.SHORTENED):
+            return f"cut short by {span_text(record.expires_at - own.expires_at)}"
+        case Refresh(own=own, reason=Reason.EXPIRING):
+            left = own.expires_at - at
+            return f"expires in {span_text(left)}" if left > timedelta() else "its time has passed"
+        case Create(want, reason=Reason.NEW) if want.adopt and want.adopt.vouches_for(want.label):
+            return f"to take over {want.adopt.id}, or made if that is gone"
+        case (
+            Create(record=RecordedCache() as record, reason=Reason.EXPIRED)
+            | Adopt(record=RecordedCache() as record, reason=Reason.EXPIRED)
+        ):
+            return f"expired {span_text(at - record.expires_at)} ago"
+        case (
+            Create(record=RecordedCache() as record, reason=Reason.MISSING)
+            | Adopt(record=RecordedCache() as record, reason=Reason.MISSING)
+        ):
+            return f"gone {span_text(record.expires_at - at)} before its time"
+        case _ if change.record:
+            return _edit(change.reason, change.record.after, change.want.after)
+        case _:
+            return _SENTENCES[change.reason]
+
+
+def _edit(reason: Reason, before: After, after: After) -> str:
+    """All that was edited; the reason is only the first of it."""
+    return ", ".join(_edits(reason, before, after)) or _SENTENCES[reason]
+
+
+def _edits(reason: Reason, before: After, after: After) -> Iterator[str]:
+    if before.provider != after.provider:
+        yield f"provider {before.provider} → {after.provider}"
+    if before.model != after.model:
+        yield f"model {before.model} → {after.model}"
+    if reason is Reason.CONTENT:
+        yield _SENTENCES[reason]
+    if before.life != after.life:
+        yield _life_edit(life_words(before.life), life_words(after.life))
+    if before.settings and after.settings and before.settings != after.settings:
+        yield _settings_edit(settings_words(before.settings), settings_words(after.settings))
+
+
+def _life_edit(before: Words, after: Words) -> str:
+    if before.keys() == after.keys():
+        return _settings_edit(before, after)
+    return " → ".join(f"{key} {value}" for words in (before, after) for key, value in words.items())
+
+
+def _settings_edit(before: Words, after: Words) -> str:
+    pairs = ((key, word(before[key]), word(after[key])) for key in after)
+    return ", ".join(f"{key} {old} → {new}" for key, old, new in pairs if old != new)
+
+
+def word(value: Json) -> str:
+    """Spell a value of a manifest as the manifest does."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _ended(life: Life) -> str:
+    match life:
+        case Until(moment):
+            return f"expires_at {moment_text(moment)} has passed; nothing is created"
+        case Ttl():
+            return "has run out; keep: once"

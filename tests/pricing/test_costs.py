@@ -1,0 +1,405 @@
+"""What a plan costs, change by change and together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from provisioner.model import (
+    Annotate,
+    Change,
+    Create,
+    Delete,
+    DesiredCache,
+    Forget,
+    Keep,
+    Leave,
+    Measure,
+    Plan,
+    Reason,
+    Refresh,
+    Replace,
+    Retire,
+    Settings,
+    Ttl,
+    Until,
+)
+from provisioner.model.model_catalog import Period
+from provisioner.model.money import (
+    FREE,
+    NO_PRICE,
+    NO_RENT,
+    NOTHING,
+    AnnotationUse,
+    Cost,
+    Figures,
+    Money,
+    Rent,
+    total,
+)
+from provisioner.pricing import MONTH, cost, costs, price_list, rent, totals, upkeep
+from tests.builders import HOUR, NOW, STACK, annotation, desired, live, noted, recorded, retiring
+from tests.pricing.prices import DOUBLING, FLAT, MILLION, NOTED, TURN, dollars, lookup
+
+COUNTED = Measure(tokens=MILLION, counted=True)
+WANT = desired("a", model="flat", measure=COUNTED)
+OTHER = desired("a", "other", model="flat", measure=replace(COUNTED, tokens=3 * MILLION))
+UNKNOWN = desired("b", model="unheard-of", measure=COUNTED)
+DOUBLED = desired("c", model="doubling", measure=COUNTED)
+ONCE = replace(WANT, settings=Settings(keep="once"))
+TODAY = NOW.date()
+MIDNIGHT = datetime.combine(TURN, time(), UTC)
+NOTE = annotation("n", model="noted", measure=COUNTED)
+
+
+def of(change: Change) -> Cost:
+    return cost(change, lookup, at=NOW)
+
+
+def figures(once: str, before: str, after: str) -> Figures:
+    return Figures.of(dollars(once), dollars(before), dollars(after))
+
+
+WANTS = st.builds(
+    lambda model, tokens, counted: desired(
+        model=model, measure=Measure(tokens=tokens, counted=counted)
+    ),
+    st.sampled_from(["flat", "tiered", "doubling", "ending", "unheard-of"]),
+    st.integers(0, 10**8),
+    st.booleans(),
+)
+MEASURES = st.builds(Measure, tokens=st.integers(0, 10**9), counted=st.booleans())
+CHANGES = st.builds(Create, WANTS, st.none(), st.just(Reason.NEW)) | st.builds(
+    lambda want: Retire(live(want), recorded(want), Reason.UNDECLARED), WANTS
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Create(WANT, None, Reason.NEW), figures("2", "0", "1")),
+        (Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT), figures("6", "1", "3")),
+        (Refresh(WANT, live(WANT), recorded(WANT), Reason.EXPIRING), figures("0", "1", "1")),
+        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), figures("0", "1", "0")),
+        (Delete(live(WANT), None, Reason.STRAY), figures("0", "1", "0")),
+        (Leave(live(WANT), retiring(WANT), Reason.RETIRING), figures("0", "1", "1")),
+        (Annotate(NOTE, live(WANT), recorded(WANT), Reason.PROVIDER), figures("0", "1", "0")),
+        (Forget(recorded(WANT), Reason.UNDECLARED), FREE),
+    ],
+)
+def test_every_change(change: Change, expected: Figures) -> None:
+    """A change costs what it makes, and its rent goes from what lived to what lives."""
+    assert of(change).figures == expected
+
+
+def test_a_replacement() -> None:
+    """A replacement pays for the old cache until it is gone, and for the new one all month."""
+    told = of(Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT))
+
+    assert told.figures.delta == dollars(2)
+    assert told.overlap == dollars(1)
+    assert told.month == dollars(3 * 720)
+
+
+def test_a_removal_stops_rent() -> None:
+    """A removal says what it stops, and has an hour of rent left."""
+    told = of(Retire(live(WANT), recorded(WANT), Reason.UNDECLARED))
+
+    assert told.figures.delta == Money(-(10**9))
+    assert (told.overlap, told.month, told.use) == (dollars(1), NOTHING, None)
+
+
+def test_a_cache_that_is_made_once() -> None:
+    """What is not kept warm costs its life, not a month."""
+    want = replace(WANT, settings=Settings(keep="once"))
+
+    assert of(Create(want, None, Reason.NEW)).month == dollars(6)
+
+
+def test_an_unknown_model() -> None:
+    """A model without a price is never free."""
+    told = of(Create(UNKNOWN, None, Reason.NEW))
+
+    assert told.unpriced
+    assert {told.figures.once, told.figures.after, told.figures.delta, told.month} == {NO_PRICE}
+
+
+def test_an_unknown_model_of_an_annotation() -> None:
+    """An annotation without a price has no rent all the same, and says that it lacks a price."""
+    told = of(Annotate(replace(NOTE, model="unheard-of"), None, None, Reason.NEW))
+
+    assert told.figures == FREE
+    assert told.unpriced
+
+
+def test_an_estimate() -> None:
+    """What rests on an estimate says so, and what is alive does not."""
+    guess = replace(OTHER, measure=replace(OTHER.measure, counted=False))
+    told = of(Replace(guess, live(WANT), recorded(WANT), Reason.CONTENT)).figures
+
+    assert (told.once.estimated, told.after.estimated, told.delta.estimated) == (True, True, True)
+    assert not told.before.estimated
+
+
+def test_a_price_that_changes() -> None:
+    """A price that changes within the month is told twice, with the day."""
+    told = of(Create(DOUBLED, None, Reason.NEW))
+    (step,) = told.steps
+
+    assert told.figures == figures("2", "0", "1")
+    assert (step.on, step.figures) == (TURN, figures("4", "0", "2"))
+    assert told.on(TURN) == step.figures
+    assert told.on(TURN - timedelta(days=1)) == told.figures
+    assert told.month == dollars(228 + 2 * 492)
+
+
+def test_a_price_that_ends() -> None:
+    """From the day on that a price ends there is none."""
+    told = of(Create(desired("e", model="ending", measure=COUNTED), None, Reason.NEW))
+
+    assert not told.unpriced
+    assert [step.figures.after for step in told.steps] == [NO_PRICE]
+    assert told.month.partial
+
+
+def test_a_price_that_changes_too_late() -> None:
+    """A cache that is dead by then does not care."""
+    want = replace(DOUBLED, settings=Settings(keep="once"))
+
+    assert of(Create(want, None, Reason.NEW)).steps == ()
+    assert of(Leave(live(DOUBLED), retiring(DOUBLED), Reason.RETIRING)).steps == ()
+
+
+def test_a_price_that_changes_when_a_cache_dies() -> None:
+    """A price that begins at the very moment of its end is not told of a cache."""
+    for end, days in ((MIDNIGHT, []), (MIDNIGHT + HOUR, [TURN])):
+        told = of(Create(replace(DOUBLED, life=Until(end)), None, Reason.NEW))
+        assert [step.on for step in told.steps] == days
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Create(WANT, None, Reason.NEW), None),
+        (Create(ONCE, None, Reason.NEW), TODAY),
+        (Create(replace(ONCE, life=Ttl(MONTH)), None, Reason.NEW), None),
+        (Create(replace(WANT, life=Until(MIDNIGHT)), None, Reason.NEW), TURN - timedelta(days=1)),
+        (Create(replace(WANT, life=Until(MIDNIGHT + HOUR)), None, Reason.NEW), TURN),
+        (Create(replace(WANT, life=Until(NOW)), None, Reason.NEW), TODAY),
+        (Keep(ONCE, live(ONCE), recorded(ONCE), Reason.CURRENT), TODAY),
+        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), None),
+        (Retire(live(ONCE), recorded(ONCE), Reason.UNDECLARED), TODAY),
+        (Leave(live(WANT), None, Reason.STRAY), TODAY),
+        (Annotate(NOTE, None, None, Reason.NEW), None),
+        (Forget(recorded(WANT), Reason.UNDECLARED), None),
+    ],
+)
+def test_the_last_day(change: Change, expected: date | None) -> None:
+    """A line knows the last day on which it lives, if it does not go on for a month."""
+    assert of(change).ends_on == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Replace(ONCE, live(WANT), recorded(WANT), Reason.LIFE), figures("2", "1", "0")),
+        (Replace(WANT, live(ONCE), recorded(ONCE), Reason.LIFE), figures("2", "0", "1")),
+        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), figures("0", "1", "0")),
+        (Retire(live(ONCE), recorded(ONCE), Reason.UNDECLARED), FREE),
+        (Keep(ONCE, live(ONCE), recorded(ONCE), Reason.CURRENT), FREE),
+        (Keep(WANT, live(WANT), recorded(WANT), Reason.CURRENT), figures("0", "1", "1")),
+    ],
+)
+def test_old_and_new_end_by_themselves(change: Change, expected: Figures) -> None:
+    """Later the rent of what would have lived is compared with that of what does."""
+    assert of(change).on(TODAY + timedelta(days=9)) == expected
+
+
+@given(st.timedeltas(timedelta(0), 2 * MONTH), st.integers(0, MONTH.days))
+def test_the_dead_cost_no_rent(span: timedelta, days: int) -> None:
+    """Rent is told of just those days on which a cache lives, and what it costs once of all."""
+    day = TODAY + timedelta(days=days)
+    begun = max(NOW, datetime.combine(day, time(), UTC))
+    told = of(Create(replace(ONCE, life=Ttl(span)), None, Reason.NEW))
+    lives = begun < NOW + span or not days
+
+    assert told.on(day) == (figures("2", "0", "1") if lives else figures("2", "0", "0"))
+
+
+@pytest.mark.parametrize(
+    ("change", "at", "expected"),
+    [
+        (Create(WANT, None, Reason.NEW), NOW, FLAT.prices[0]),
+        (Create(UNKNOWN, None, Reason.NEW), NOW, None),
+        (Create(DOUBLED, None, Reason.NEW), NOW, DOUBLING.prices[0]),
+        (Create(DOUBLED, None, Reason.NEW), NOW + MONTH, DOUBLING.prices[1]),
+        (Replace(DOUBLED, live(WANT), recorded(WANT), Reason.MODEL), NOW, DOUBLING.prices[0]),
+        (Annotate(NOTE, None, None, Reason.NEW), NOW, NOTED.prices[0]),
+        (Leave(live(WANT), None, Reason.STRAY), NOW, FLAT.prices[0]),
+        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), NOW, FLAT.prices[0]),
+        (Forget(recorded(WANT), Reason.UNDECLARED), NOW, None),
+    ],
+)
+def test_price_list(change: Change, at: datetime, expected: Period | None) -> None:
+    """A change is priced by the list of the day: of what is declared, else of what lives."""
+    assert price_list(change, lookup, at=at) == expected
+
+
+def test_an_annotation() -> None:
+    """An annotation costs nothing itself; what its writes cost is told apart."""
+    told = of(Annotate(NOTE, None, None, Reason.NEW))
+
+    assert told.figures == FREE
+    assert told.month == NOTHING
+    assert isinstance(told.use, AnnotationUse)
+    assert told.use.write == dollars(4)
+
+
+@given(MEASURES, st.sampled_from(["noted", "unheard-of"]))
+def test_no_rent_for_annotations(measure: Measure, model: str) -> None:
+    """Whatever its size, an annotation has no rent and costs nothing to apply."""
+    note = annotation("n", model=model, measure=measure)
+    for change in (
+        Annotate(note, None, None, Reason.NEW),
+        Keep(note, None, noted(note), Reason.CURRENT),
+    ):
+        assert of(change).figures == FREE
+        assert of(change).overlap == of(change).month == NOTHING
+
+
+@given(WANTS)
+def test_keeping_adds_nothing(want: DesiredCache) -> None:
+    """Keeping what lives costs nothing once and adds nothing to the rent."""
+    change = Keep(want, live(desired(), tokens=MILLION, model="flat"), None, Reason.CURRENT)
+    told = of(change).figures
+
+    assert (told.once, told.delta) == (NOTHING, NOTHING)
+    assert told.before == told.after
+
+
+def test_nothing_costs_nothing() -> None:
+    """A plan without changes costs nothing, and nothing lacks a price."""
+    told = totals([])
+
+    assert (told.lines, told.unpriced, told.figures) == (0, 0, FREE)
+    assert (told.overlap, told.month, told.net_per_hour, told.steps) == (NOTHING, NOTHING, None, ())
+
+
+def test_costs_of_a_plan() -> None:
+    """Each change has its cost, in order, even several of one name."""
+    changes: tuple[Change, ...] = (
+        Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT),
+        Leave(live(WANT, id="cachedContents/0"), retiring(WANT), Reason.RETIRING),
+        Create(UNKNOWN, None, Reason.NEW),
+    )
+    plan = Plan(stack=STACK, at=NOW, changes=changes, edits=frozenset())
+    told = costs(plan, lookup, at=NOW)
+
+    assert [one.name for one in told] == ["a", "a", "b"]
+    assert told == tuple(map(of, changes))
+
+
+def test_totals_with_an_unknown() -> None:
+    """A total with an unknown in it is marked, and says how many lines have no price."""
+    told = totals(map(of, [Create(WANT, None, Reason.NEW), Create(UNKNOWN, None, Reason.NEW)]))
+
+    assert (told.lines, told.unpriced) == (2, 1)
+    assert told.figures.once == dollars(2) + NO_PRICE
+    assert told.figures.delta == dollars(1) + NO_PRICE
+
+
+def test_totals_of_prices_that_change() -> None:
+    """From a day on that changes one line, the total has the old figures of the others."""
+    told = totals(map(of, [Create(WANT, None, Reason.NEW), Create(DOUBLED, None, Reason.NEW)]))
+    (step,) = told.steps
+
+    assert told.figures == figures("4", "0", "2")
+    assert (step.on, step.figures) == (TURN, figures("6", "0", "3"))
+
+
+def test_totals_without_the_dead() -> None:
+    """From a day on that changes a price, the total holds nothing of what is dead by then."""
+    warm = Keep(DOUBLED, live(DOUBLED), recorded(DOUBLED), Reason.CURRENT)
+    lines = [of(warm), of(Create(ONCE, None, Reason.NEW))]
+    (step,) = totals(lines).steps
+
+    assert totals(lines).figures == figures("2", "1", "2")
+    assert (step.on, step.figures) == (TURN, figures("2", "2", "2"))
+
+
+def test_totals_of_calls() -> None:
+    """The net is that of the lines that declare their calls."""
+    used = replace(WANT, calls_per_hour=10)
+    told = totals(map(of, [Create(used, None, Reason.NEW), Create(WANT, None, Reason.NEW)]))
+
+    assert told.net_per_hour == dollars(17)
+
+
+@given(st.lists(CHANGES))
+def test_totals_are_sums(changes: Sequence[Change]) -> None:
+    """Every total is the sum of its lines."""
+    lines = [of(change) for change in changes]
+    told = totals(lines)
+
+    assert told.lines == len(lines)
+    assert told.unpriced == sum(line.unpriced for line in lines)
+    assert told.figures.once == total(line.figures.once for line in lines)
+    assert told.figures.after == total(line.figures.after for line in lines)
+    assert told.figures.delta == total(line.figures.delta for line in lines)
+    assert told.month == total(line.month for line in lines)
+    assert told.overlap == total(line.overlap for line in lines)
+
+
+@given(st.lists(CHANGES), st.lists(CHANGES))
+def test_totals_of_totals(some: Sequence[Change], others: Sequence[Change]) -> None:
+    """Two groups together cost what all their lines cost."""
+    one, other = totals(map(of, some)), totals(map(of, others))
+    both = totals(map(of, [*some, *others]))
+
+    assert one.figures + other.figures == both.figures
+    assert one.month + other.month == both.month
+
+
+@given(WANTS)
+def test_a_removal_undoes_a_creation(want: DesiredCache) -> None:
+    """The rent that a removal stops is the one that a creation adds."""
+    counted = replace(want, measure=replace(want.measure, counted=True))
+    made = of(Create(counted, None, Reason.NEW)).figures
+    gone = of(Delete(live(counted), None, Reason.STRAY)).figures
+
+    assert made.after == gone.before
+    assert made.delta.partial == gone.delta.partial
+    assert made.delta.nano == -gone.delta.nano
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"), [("flat", dollars(1)), ("unheard-of", NO_PRICE), ("implicit", NO_PRICE)]
+)
+def test_rent_of_a_live_cache(model: str, expected: Money) -> None:
+    """Any live cache has a rent, by its model and its tokens."""
+    assert rent(live(model=model, tokens=MILLION), lookup, at=NOW) == expected
+
+
+def test_rent_at_a_moment() -> None:
+    """Rent is what it is at the moment that was asked for."""
+    turned = NOW + 24 * HOUR * 10
+    cache = live(model="doubling", tokens=MILLION, expires_at=turned + HOUR)
+
+    assert rent(cache, lookup, at=turned) == dollars(2)
+    assert rent(cache, lookup, at=turned + HOUR) == NOTHING
+
+
+def test_upkeep_of_what_is_recorded() -> None:
+    """What is kept warm costs a month from now on, what is not its own life, the dead nothing."""
+    warm = recorded(WANT)
+    once = recorded(replace(WANT, settings=Settings(keep="once")))
+
+    assert upkeep(warm, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(720))
+    assert upkeep(once, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(6))
+    assert upkeep(warm, lookup, at=warm.expires_at) == NO_RENT
+    assert upkeep(live(WANT), lookup, at=NOW).month == dollars(720)

@@ -1,0 +1,49 @@
+"""A forecast reads the same as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from provisioner.model.money import NO_PRICE, UNSPENT, Spent
+from provisioner.render.forecast import CacheFuture, Future, forecast_json, forecast_text
+from tests.pricing.prices import dollars
+
+SPENT = Spent(first=dollars(2), again=dollars(4), rent=dollars(30), rent_by_ttl=dollars(45))
+COLD = CacheFuture(name="a", refreshes=3, creations=2, cold=timedelta(minutes=90), spent=SPENT)
+FREE = CacheFuture(name="b", refreshes=0, creations=0, cold=timedelta(), spent=UNSPENT)
+
+
+def told(*caches: CacheFuture) -> Future:
+    return Future(stack="demo", runs=9, missed=1, schedule="Fits.", caches=caches)
+
+
+def test_a_table() -> None:
+    """Refreshes, creations, time without a cache, and money; the sums below."""
+    text = forecast_text(told(COLD, FREE))
+
+    assert text.splitlines()[1].split() == ["a", "3", "2", "1h30m", "$6.00", "$30.00", "$45.00"]
+    assert text.endswith(
+        "9 runs, 1 missed.\nFits.\n"
+        "Money: $6.00 to create, $4.00 of it for what had died; $30.00 of rent.\n"
+        "If every granted life is billed whole, the rent is $45.00.\n"
+    )
+
+
+def test_without_money() -> None:
+    """What costs nothing has no sentence; what has no price says so."""
+    unknown = Spent(first=NO_PRICE, again=NO_PRICE, rent=NO_PRICE, rent_by_ttl=NO_PRICE)
+    future = CacheFuture(name="a", refreshes=0, creations=0, cold=timedelta(), spent=unknown)
+
+    assert forecast_text(told(FREE)).endswith("\nFits.\n")
+    assert "$" not in forecast_text(told(future))
+
+
+def test_json() -> None:
+    """Machines get the same numbers, per cache and in all."""
+    document = json.loads(forecast_json(told(COLD, COLD)))
+
+    assert document["caches"][0]["cold_seconds"] == 5400
+    assert document["caches"][0]["paid_to_create_again"]["usd"] == 4
+    assert document["totals"]["rent"]["usd"] == 60
+    assert document["totals"]["rent_billed_by_ttl"]["usd"] == 90

@@ -1,0 +1,145 @@
+"""Text is made uniform, in one piece or in many, and content is measured without keeping it."""
+
+from __future__ import annotations
+
+import tracemalloc
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from provisioner.manifest import Folder, Unreadable
+from provisioner.resolver.file_content import (
+    look_at,
+    look_at_bytes,
+    look_at_text,
+    read_bytes,
+    read_text,
+    uniform,
+)
+
+CHUNK = 1024 * 1024
+
+
+def complaint(root: Path, content: bytes) -> str:
+    (root / "f").write_bytes(content)
+    with pytest.raises(Unreadable) as caught:
+        look_at_text(Folder(root), "f")
+    with pytest.raises(Unreadable) as again:
+        read_text(Folder(root), "f")
+    assert str(caught.value) == str(again.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"a\nb\n", "a\nb\n"),
+        (b"a\r\nb\r\n", "a\nb\n"),
+        (b"a\rb\r", "a\nb\n"),
+        (b"a\r\r\nb", "a\n\nb"),
+        (b"\xef\xbb\xbfa", "a"),
+        ("\ufeffä€😀\r\n".encode(), "ä€😀\n"),
+        (b"  a  ", "  a  "),
+    ],
+)
+def test_uniform(tmp_path: Path, raw: bytes, text: str) -> None:
+    """Text loses its byte order mark and its line ends become LF; nothing else changes."""
+    (tmp_path / "f").write_bytes(raw)
+
+    assert read_text(Folder(tmp_path), "f") == text.encode()
+    assert look_at_text(Folder(tmp_path), "f") == look_at(text.encode())
+
+
+def test_look(tmp_path: Path) -> None:
+    """A look at a text gives its digest, its bytes and its characters."""
+    (tmp_path / "f").write_bytes("ä\r\n".encode())
+    look = look_at_text(Folder(tmp_path), "f")
+
+    assert (look.digest, look.size, look.amount) == (sha256("ä\n".encode()).digest(), 3, 2)
+
+
+PIECES = st.sampled_from(
+    [b"a", b"\r", b"\n", b"\r\n", "ä".encode(), "😀".encode(), "\ufeff".encode()]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES, max_size=8), st.lists(PIECES, max_size=8), st.integers(0, 12))
+def test_chunks(tmp_path: Path, start: list[bytes], seam: list[bytes], offset: int) -> None:
+    """A large text is the same whether it is read whole or in pieces, wherever they part."""
+    begin = b"x" + b"".join(start)
+    filling = b"y" * (CHUNK - len(begin) - offset)
+    (tmp_path / "f").write_bytes(begin + filling + b"".join(seam) + b"z" * 20)
+    folder = Folder(tmp_path)
+
+    assert look_at_text(folder, "f") == look_at(read_text(folder, "f"))
+
+
+@pytest.mark.parametrize("size", [1, 2 * CHUNK], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff", "is not UTF-8 text"),
+        (b"a\x00", "is not UTF-8 text"),
+        (b"\xe2\x82", "is not UTF-8 text"),
+        (b"\xed\xa0\x80", "is not UTF-8 text"),
+    ],
+)
+def test_no_text(tmp_path: Path, size: int, content: bytes, message: str) -> None:
+    """What is not UTF-8, or holds a NUL, is no text, wherever in the file."""
+    assert complaint(tmp_path, b"a" * size + content) == message
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b" \r\n\t", b" " * 3 * CHUNK])
+def test_empty(tmp_path: Path, content: bytes) -> None:
+    """A file without a visible character is empty."""
+    assert complaint(tmp_path, content) == "is empty"
+
+
+def test_empty_text() -> None:
+    """So is such a text of a manifest."""
+    with pytest.raises(Unreadable, match="is empty"):
+        uniform(" \n")
+
+
+def test_too_large(tmp_path: Path) -> None:
+    """A file beyond the limit is refused before it is read."""
+    with (tmp_path / "f").open("wb") as file:
+        file.truncate(100_000_001)
+    message = (
+        "has 100.0 MB, more than the 100 MB that can be sent along: "
+        "upload it and give its {uri, mime_type}"
+    )
+
+    for read in (look_at_text, look_at_bytes, read_text, read_bytes):
+        with pytest.raises(Unreadable) as caught:
+            read(Folder(tmp_path), "f")
+        assert str(caught.value) == message
+
+
+def test_bytes(tmp_path: Path) -> None:
+    """What is not text stays as it is, and is hashed as it is."""
+    raw = b"\x00\r\n\xff" * CHUNK
+    (tmp_path / "f").write_bytes(raw)
+    folder = Folder(tmp_path)
+
+    assert read_bytes(folder, "f") == raw
+    look = look_at_bytes(folder, "f")
+    assert (look.digest, look.size) == (sha256(raw).digest(), len(raw))
+
+
+def test_memory(tmp_path: Path) -> None:
+    """To look at a large file takes little memory."""
+    (tmp_path / "f").write_bytes(b"line\r\n" * 5_000_000)
+    folder = Folder(tmp_path)
+
+    tracemalloc.start()
+    look_at_text(folder, "f")
+    look_at_bytes(folder, "f")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 10 * CHUNK

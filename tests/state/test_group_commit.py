@@ -1,0 +1,399 @@
+"""Saving in groups: what is on disk, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from threading import Lock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from provisioner.errors import BackendUnreachable, StateError, StateTaken, Unsaved
+from provisioner.model import Exists, Gone, Scope, State
+from provisioner.state import (
+    Ledger,
+    next_save,
+    open_ledger,
+    parse_state,
+    read_state,
+    state_bytes,
+)
+from provisioner.state.group_commit import LINGER, SHARE
+from provisioner.storage import Backend, Found
+from provisioner.storage.lease import Leased
+from provisioner.storage.local import LocalBackend
+from provisioner.storage.lock_owner import Holder
+from tests.builders import NOW, STACK, desired, recorded
+from tests.storage.clock import Clock
+from tests.storage.memory import MemoryFiles
+
+WHO = Holder(id="1f", who="me@here", pid=1, operation="apply", since=NOW)
+
+
+@dataclass
+class Disk:
+    """A store whose writes take as long as they are large, on a clock of its own."""
+
+    cost_of_a_byte: float = 0.0
+    now: float = 0.0
+    spent: float = 0.0
+    before_the_end: float = 0.0
+    is_full: bool = False
+    is_lost: bool = False
+    writes: list[bytes] = field(default_factory=list)
+    _moving: Lock = field(default_factory=Lock, repr=False)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, for the loop and for the thread that saves alike."""
+        with self._moving:
+            self.now += seconds
+
+    def renew(self) -> bool:
+        return not self.is_lost
+
+    def write(self, content: bytes) -> None:
+        cost = self.cost_of_a_byte * len(content)
+        self.pass_time(cost)
+        self.spent += cost
+        if self.is_full:
+            raise StateError("the disk is full")
+        self.writes.append(content)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.pass_time(max(0.0, seconds))
+        await asyncio.sleep(0)
+
+    def last(self) -> State:
+        return parse_state(self.writes[-1], where="state", stack=STACK)
+
+
+def fact(number: int) -> Exists:
+    return Exists(recorded(desired(f"n{number}"), f"cachedContents/{number}"))
+
+
+def run(work: Callable[[Ledger], Awaitable[None]], disk: Disk) -> None:
+    async def once() -> None:
+        ledger = Ledger(
+            State(stack=STACK), disk, run="r1", monotonic=disk.monotonic, sleep=disk.sleep
+        )
+        async with ledger:
+            await work(ledger)
+
+    asyncio.run(once())
+
+
+def test_saves_at_the_end() -> None:
+    """Whatever was recorded is on disk when the run is over, with the next serial."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        ledger.record(fact(2))
+
+    run(work, disk)
+
+    assert set(disk.last().caches) == {"n1", "n2"}
+    assert disk.last().serial == 1
+    assert len(disk.writes) == 1
+
+
+def test_writes_nothing_without_news() -> None:
+    """A run that learns nothing new leaves the file alone."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(Gone("cachedContents/unknown"))
+        await ledger.save()
+
+    run(work, disk)
+
+    assert disk.writes == []
+
+
+def test_claimed() -> None:
+    """What is claimed is written again under the serial it has, by another run."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        await ledger.claim()
+        assert (disk.last().serial, disk.last().run) == (0, "r1")
+        ledger.record(fact(1))
+
+    run(work, disk)
+
+    assert disk.last().serial == 1
+    assert len(disk.writes) == 2
+
+
+def test_scopes_are_news() -> None:
+    """A scope that was not known is saved; one that was is not."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.note_scope("gemini", Scope(endpoint="https://here/v1beta", keys=("0" * 16,)))
+        await ledger.save()
+        ledger.note_scope("gemini", Scope(endpoint="https://here/v1beta", keys=("0" * 16,)))
+
+    run(work, disk)
+
+    assert len(disk.writes) == 1
+    assert disk.last().providers["gemini"].keys == ("0" * 16,)
+
+
+def test_a_fact_waits_two_seconds() -> None:
+    """Facts are saved by themselves, together, after two seconds."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        ledger.record(fact(2))
+        while not disk.writes:  # noqa: ASYNC110  # the saver is the one who moves the clock
+            await asyncio.sleep(0)
+        assert disk.now == LINGER
+        assert set(disk.last().caches) == {"n1", "n2"}
+
+    run(work, disk)
+
+
+@pytest.mark.parametrize("count", [200, 2_000])
+def test_saving_takes_a_twentieth_at_most(count: int) -> None:
+    """However large the state grows, no more goes into saving, so N facts cost O(N)."""
+    disk = Disk(cost_of_a_byte=1e-6)
+
+    async def work(ledger: Ledger) -> None:
+        for number in range(count):
+            ledger.record(fact(number))
+            disk.pass_time(0.001)
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+        disk.before_the_end = disk.spent
+
+    run(work, disk)
+
+    assert disk.before_the_end <= disk.now * SHARE
+    assert len(disk.last().caches) == count
+
+
+def test_saves_when_cancelled() -> None:
+    """A run that is cut short saves what it knows."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        run(work, disk)
+
+    assert set(disk.last().caches) == {"n1"}
+
+
+def test_a_full_disk() -> None:
+    """A save that fails is told at once, and at the end again."""
+    disk = Disk(is_full=True)
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        with pytest.raises(StateError):
+            await ledger.save()
+
+    with pytest.raises(StateError, match="full"):
+        run(work, disk)
+
+
+def test_the_next_save_makes_up_for_it() -> None:
+    """What one save could not write the next one does."""
+    disk = Disk(is_full=True)
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        with pytest.raises(StateError):
+            await ledger.save()
+        disk.is_full = False
+
+    run(work, disk)
+
+    assert set(disk.last().caches) == {"n1"}
+
+
+@pytest.mark.parametrize(
+    ("stirred", "opened", "spent", "cost", "due"),
+    [
+        (10.0, 0.0, 0.0, 0.0, 12.0),
+        (10.0, 0.0, 0.1, 0.1, 12.0),
+        (10.0, 0.0, 0.5, 0.5, 20.0),
+        (10.0, 5.0, 0.5, 0.5, 25.0),
+    ],
+)
+def test_pacing(*, stirred: float, opened: float, spent: float, cost: float, due: float) -> None:
+    """Two seconds after the first fact, or when a twentieth of the run allows it."""
+    assert next_save(stirred=stirred, opened=opened, spent=spent, cost=cost) == due
+
+
+@given(st.floats(0, 1e4), st.floats(0, 1e3), st.floats(0, 1e3))
+def test_pacing_keeps_its_share(stirred: float, spent: float, cost: float) -> None:
+    """After every save, saving has had a twentieth of the time at most."""
+    due = next_save(stirred=stirred, opened=0.0, spent=spent, cost=cost)
+
+    assert due >= stirred + LINGER
+    assert (spent + cost) <= due * SHARE + 1e-6
+
+
+def opened(
+    home: Backend, before_save: Callable[[Found | None], None] = lambda _: None, who: Holder = WHO
+) -> AbstractAsyncContextManager[Ledger]:
+    return open_ledger(
+        home,
+        stack=STACK,
+        who=who,
+        timeout=timedelta(),
+        on_wait=lambda *_: None,
+        before_save=before_save,
+    )
+
+
+def test_open_ledger(tmp_path: Path) -> None:
+    """A ledger on disk is locked, read, saved and let go."""
+    home = LocalBackend(tmp_path / "state")
+    replaced: list[Found | None] = []
+
+    async def once(number: int) -> None:
+        async with opened(home, replaced.append) as ledger:
+            ledger.record(fact(number))
+            await ledger.save()
+            ledger.record(fact(number + 10))
+
+    asyncio.run(once(1))
+    first = home.read("demo.json")
+    asyncio.run(once(2))
+
+    state = read_state(home, stack=STACK)
+    assert set(state.caches) == {"n1", "n2", "n11", "n12"}
+    assert state.serial == 4
+    assert replaced == [None, first]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_lost_answer(more: int) -> None:
+    """A save that was done, and whose answer was lost, was done by this run and by no other."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+
+    async def work() -> None:
+        async with opened(home) as ledger:
+            ledger.record(fact(0))
+            await ledger.save()
+            for number in (1, 2):
+                ledger.record(fact(number))
+                files.loses_answers = number == 1
+                files.is_down = number == 2
+                with pytest.raises(BackendUnreachable):
+                    await ledger.save()
+            files.is_down = False
+            for number in range(more):
+                ledger.record(fact(10 + number))
+                await ledger.save()
+
+    asyncio.run(work())
+
+    assert len(read_state(home, stack=STACK).caches) == 3 + more
+    assert read_state(home, stack=STACK).serial == 2
+
+
+def test_a_lost_answer_and_nothing_since() -> None:
+    """What a save whose answer was lost has written is not written again."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+    writes: list[None] = []
+
+    async def work() -> None:
+        async with opened(home) as ledger:
+            ledger.record(fact(1))
+            files.loses_answers = True
+            with pytest.raises(BackendUnreachable):
+                await ledger.save()
+            files.loses_answers = False
+            files.before_write = lambda: writes.append(None)
+            await ledger.save()
+
+    asyncio.run(work())
+
+    assert read_state(home, stack=STACK).serial == 1
+    assert len(writes) == 2, "the one that failed its condition, and the lock that was let go"
+
+
+def test_a_lost_answer_and_another_run() -> None:
+    """What another run has written since is not taken for a save whose answer was lost."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+    theirs = state_bytes(State(stack=STACK, serial=7))
+
+    async def work() -> None:
+        async with opened(home) as ledger:
+            ledger.record(fact(1))
+            files.loses_answers = True
+            with pytest.raises(BackendUnreachable):
+                await ledger.save()
+            files.loses_answers = False
+            files.files["demo.json"] = theirs
+
+    with pytest.raises(StateTaken, match="another run has taken the state"):
+        asyncio.run(work())
+
+    assert files.files["demo.json"] == theirs
+
+
+@pytest.mark.parametrize("news", [True, False])
+def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  # a parameter
+    """Where nobody can tell whose the state is, nothing is saved, and nothing known is lost."""
+    files, clock = MemoryFiles(), Clock()
+    home = Leased(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
+
+    async def work() -> None:
+        async with opened(home) as ledger:
+            files.is_down = True
+            if news:
+                ledger.record(fact(1))
+            await clock.move(61)
+            assert ledger.is_lost
+            with pytest.raises(BackendUnreachable, match="there is no answer"):
+                await ledger.save()
+
+    if news:
+        with pytest.raises(Unsaved, match="there is no answer") as unsaved:
+            asyncio.run(work())
+        known = parse_state(unsaved.value.content, where="state", stack=STACK)
+        assert (set(known.caches), known.serial) == ({"n1"}, 1)
+    else:
+        asyncio.run(work())
+    assert "demo.json" not in files.files
+
+
+def test_a_lock_that_was_ended() -> None:
+    """Whoever takes a lock that was ended is saved; the run that had it and lives is not."""
+    files = MemoryFiles()
+    home = Leased(files, now=lambda: NOW)
+
+    async def work() -> None:
+        async with opened(home) as alive:
+            home.unlock("demo.json", WHO.id)
+            async with opened(home, who=replace(WHO, id="2e")) as ledger:
+                alive.record(fact(1))
+                with pytest.raises(StateTaken):
+                    await alive.save()
+                ledger.record(fact(2))
+
+    with pytest.raises(StateTaken):
+        asyncio.run(work())
+
+    assert set(read_state(home, stack=STACK).caches) == {"n2"}

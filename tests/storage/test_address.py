@@ -1,0 +1,79 @@
+"""What an address means, before anybody is asked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import StateError
+from provisioner.storage import is_remote, open_backend, split_file
+from tests.builders import NOW
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [("state", "state"), ("../state", "../state"), (".", ""), ("a b/c", "a b/c"), ("s3", "s3")],
+)
+def test_a_path_is_a_folder(tmp_path: Path, address: str, path: str) -> None:
+    """A path is relative to the folder it was said in, unless it is absolute."""
+    home = open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
+    absolute = open_backend(str(tmp_path / "x"), root=Path("/else"), environ={}, clock=lambda: NOW)
+
+    assert home.where("demo.json") == str(tmp_path / path / "demo.json")
+    assert absolute.where("demo.json") == str(tmp_path / "x" / "demo.json")
+    assert not is_remote(address)
+
+
+@pytest.mark.parametrize("address", ["ftp://host/x", "s4://bucket", "git:main", "c:state"])
+def test_an_unknown_kind(tmp_path: Path, address: str) -> None:
+    """What is neither a path nor a known kind is refused, and the kinds are listed."""
+    with pytest.raises(StateError, match="s3://BUCKET"):
+        open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("s3:/x", "s3://BUCKET/PREFIX"),
+        ("s3:", "s3://BUCKET/PREFIX"),
+        ("az:x", "az://CONTAINER/PREFIX"),
+        ("gs:/x", "gs://BUCKET/PREFIX"),
+        ("gs://", "gs://BUCKET/PREFIX"),
+        ("git+branch:", "git+branch:NAME"),
+        ("git+branch://x", "git+branch:NAME"),
+        ("https:/x", "https://HOST/PATH"),
+    ],
+)
+def test_a_known_kind_misspelt(tmp_path: Path, address: str, form: str) -> None:
+    """What begins like a home is no folder of that name, and its form is told."""
+    with pytest.raises(StateError, match=re.escape(form)):
+        open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
+
+
+@pytest.mark.parametrize("address", ["C:\\state", "c:/state"])
+def test_a_drive(address: str) -> None:
+    assert not is_remote(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "place", "name"),
+    [
+        ("handles.json", ".", "handles.json"),
+        ("out/handles.json", "out", "handles.json"),
+        ("s3://bucket/deep/handles.json", "s3://bucket/deep", "handles.json"),
+        ("s3://bucket/handles.json", "s3://bucket", "handles.json"),
+        ("git+branch:live/handles.json", "git+branch:live", "handles.json"),
+    ],
+)
+def test_a_file(address: str, place: str, name: str) -> None:
+    """The address of a file is that of its home and its name there."""
+    assert split_file(address) == (place, name)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket", "s3://bucket/", "git+branch:live"])
+def test_no_file(address: str) -> None:
+    """An address that names no file where one is needed says what to add."""
+    with pytest.raises(StateError, match=r"add /handles\.json"):
+        split_file(address)

@@ -1,0 +1,77 @@
+"""Before is what is there, after is what is asked for; neither holds content."""
+
+from __future__ import annotations
+
+from provisioner.model import Adopt, Create, Keep, Leave, Measure, Reason, Refresh, Replace, Retire
+from provisioner.view.snapshot import Tokens, after, before
+from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring
+from tests.render.fixtures import AT, PLAN
+
+A = desired("a", measure=Measure(size=812, tokens=200))
+EDITED = desired("a", "y", measure=Measure(size=830, tokens=210))
+COUNTED = recorded(A, measure=Measure(size=812, tokens=187, counted=True))
+
+
+def test_live_counts_win() -> None:
+    """Tokens are the provider's count where a cache lives, and an estimate where none does."""
+    change = Replace(EDITED, live(A, tokens=187), recorded(A), Reason.CONTENT)
+    old, new = before(change), after(change, AT)
+
+    assert old is not None
+    assert new is not None
+    assert (old.tokens, new.tokens) == (Tokens(187, estimated=False), Tokens(210, estimated=True))
+    assert (old.size, new.size) == (812, 830)
+
+
+def test_a_count_of_the_same_content_is_remembered() -> None:
+    """What was counted before it expired need not be estimated again."""
+    again = after(Create(A, COUNTED, Reason.EXPIRED), AT)
+    other = after(Create(EDITED, COUNTED, Reason.CONTENT), AT)
+
+    assert again is not None
+    assert other is not None
+    assert (again.tokens, other.tokens) == (
+        Tokens(187, estimated=False),
+        Tokens(210, estimated=True),
+    )
+
+
+def test_an_annotation_is_always_estimated() -> None:
+    """Nobody counts what is never sent anywhere."""
+    change = Keep(annotation("a"), None, noted(annotation("a")), Reason.CURRENT)
+    old, new = before(change), after(change, AT)
+
+    assert old is not None
+    assert new is not None
+    assert old.tokens == new.tokens == Tokens(1, estimated=True)
+    assert new.expires_at is None
+
+
+def test_a_new_life_begins_at_the_plan() -> None:
+    """What a refresh gives is expected from the plan's moment; what is kept stays."""
+    refreshed = after(Refresh(A, live(A), recorded(A), Reason.EXPIRING), AT)
+    kept = after(Keep(A, live(A), recorded(A), Reason.CURRENT), AT)
+
+    assert refreshed is not None
+    assert kept is not None
+    assert (refreshed.expires_at, kept.expires_at) == (AT + 6 * HOUR, NOW + 6 * HOUR)
+
+
+def test_what_is_not_known_is_none() -> None:
+    """Of a hand-made cache and of a retiring one nobody knows the content."""
+    by_hand = before(Adopt(A, live(A, label=None), None, None, Reason.IMPORTED))
+    dying = before(Leave(live(A), retiring(A), Reason.RETIRING))
+
+    for side in (by_hand, dying):
+        assert side is not None
+        assert (side.digest, side.size, side.life) == (None, None, None)
+
+
+def test_removal_asks_for_nothing() -> None:
+    """What is not declared has no after."""
+    assert after(Retire(live(A), recorded(A), Reason.UNDECLARED), AT) is None
+
+
+def test_every_change_is_about_something() -> None:
+    """No change of a plan is without a before and an after at once."""
+    assert all(before(change) or after(change, AT) for change in PLAN.changes)

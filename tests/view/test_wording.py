@@ -1,0 +1,176 @@
+"""Every change has a symbol, a tone, a heading and a sentence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from provisioner.model import (
+    Adopt,
+    Annotate,
+    Change,
+    Create,
+    Desired,
+    Keep,
+    Leave,
+    LiveCache,
+    Move,
+    Reason,
+    Recorded,
+    Refresh,
+    Replace,
+    Retire,
+    Ttl,
+    Until,
+)
+from provisioner.planner import plan
+from provisioner.reading import plan_views_from_json
+from provisioner.render.document import plan_json
+from provisioner.view.wording import (
+    HEADINGS,
+    PAST,
+    action,
+    heading,
+    is_told,
+    is_unmet,
+    symbol,
+    tone,
+    why,
+)
+from tests.builders import (
+    HOUR,
+    NOW,
+    STACK,
+    annotation,
+    desired,
+    live,
+    noted,
+    recorded,
+    retiring,
+    state,
+)
+from tests.planner.test_table import DECLARED, FORCED
+from tests.render.fixtures import AT, PLAN, view
+
+A = desired("a")
+ONE_DAY = desired("a", life=Ttl(24 * HOUR))
+DATED = desired("a", life=Until(NOW + HOUR))
+OTHER_MODEL = desired("a", model="gemini-4-pro")
+SHORTENED = live(A, expires_at=NOW + 2 * HOUR)
+
+SENTENCES: list[tuple[Change, str]] = [
+    (Create(A, None, Reason.NEW), "not there yet"),
+    (Create(A, recorded(A, expires_at=AT - HOUR), Reason.EXPIRED), "expired 1h ago"),
+    (Create(A, recorded(A, expires_at=AT + HOUR), Reason.MISSING), "gone 1h before its time"),
+    (Create(A, recorded(A), Reason.REQUESTED), "asked for by --replace"),
+    (
+        Create(A, noted(annotation("a")), Reason.PROVIDER),
+        "provider claude → gemini, model claude-sonnet-5-5 → gemini-3.8-flash, ttl 1h → 6h",
+    ),
+    (
+        Replace(OTHER_MODEL, live(A), recorded(A), Reason.MODEL),
+        "model gemini-3.8-flash → gemini-4-pro",
+    ),
+    (Refresh(ONE_DAY, live(A), recorded(A), Reason.LIFE), "ttl 6h → 1d"),
+    (
+        Refresh(DATED, live(A), recorded(A), Reason.LIFE),
+        "ttl 6h → expires_at 2026-01-01T13:00:00Z",
+    ),
+    (Refresh(A, SHORTENED, recorded(A), Reason.SHORTENED), "cut short by 4h"),
+    (Refresh(A, live(A), recorded(A), Reason.EXPIRING), "expires in 50m"),
+    (Adopt(A, live(A), None, None, Reason.FOUND), "found alive, not on record"),
+    (
+        Adopt(A, live(A, "cachedContents/x"), None, None, Reason.IMPORTED),
+        "takes over cachedContents/x",
+    ),
+    (
+        Adopt(A, live(A), live(A, "2"), recorded(A, "2"), Reason.CONTENT),
+        "content changed; one that fits is alive",
+    ),
+    (Annotate(annotation("a"), None, None, Reason.NEW), "not there yet"),
+    (
+        Keep(DATED, None, None, Reason.ENDED),
+        "expires_at 2026-01-01T13:00:00Z has passed; nothing is created",
+    ),
+    (Keep(A, None, recorded(A), Reason.ENDED), "has run out; keep: once"),
+    (Retire(live(A), recorded(A), Reason.UNDECLARED), "no longer wanted; dies in 50m"),
+    (Retire(live(ONE_DAY), retiring(A), Reason.RETIRING), "still to be retired; dies in 1h"),
+    (Leave(live(A), retiring(A), Reason.RETIRING), "dies in 50m"),
+    (
+        Leave(live(A), None, Reason.STRAY),
+        "labelled as this stack's, not on record; --prune deletes it",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), SENTENCES, ids=[text for _, text in SENTENCES])
+def test_why(change: Change, sentence: str) -> None:
+    """Why a change was chosen is said with its numbers, as seen from the plan's moment."""
+    assert why(change, AT) == sentence
+
+
+@pytest.mark.parametrize(
+    ("want", "known", "seen"),
+    [pytest.param(*row[:3], id=name) for name, *row in (*DECLARED, *FORCED)],
+)
+def test_every_decision_has_a_sentence(
+    want: Desired, known: list[Recorded], seen: list[LiveCache]
+) -> None:
+    """Whatever the planner decides is told, and reads back from JSON."""
+    told = view(plan([want], state(*known), seen, stack=STACK, now=NOW))
+
+    assert all(row.why for row in told.rows)
+    assert plan_views_from_json(plan_json(told).encode(), where="plan.json") == (told,)
+
+
+def test_settings_are_told_one_by_one() -> None:
+    """Of the settings only those that differ are named, spelled as in a manifest."""
+    note = next(change for change in PLAN.changes if change.reason is Reason.SETTINGS)
+
+    assert why(note, AT) == "protect false → true, refresh_before 1h → 2h"
+
+
+def test_no_edit_hides_behind_another() -> None:
+    """Of an entry that was edited in several ways each is told, the reason first."""
+    safe = replace(A, settings=replace(A.settings, protect=True))
+    loose = replace(desired("a", "y"), life=Ttl(12 * HOUR), settings=A.settings)
+    moved = replace(loose, model="gemini-2.5-pro")
+
+    told = [
+        why(Replace(want, live(safe), recorded(safe), reason), AT)
+        for want, reason in ((loose, Reason.CONTENT), (moved, Reason.MODEL))
+    ]
+    assert told == [
+        "content changed, ttl 6h → 12h, protect true → false",
+        "model gemini-3.8-flash → gemini-2.5-pro, ttl 6h → 12h, protect true → false",
+    ]
+
+
+def test_every_kind_of_change_has_its_words() -> None:
+    """No kind of change is without symbol, tone, heading and past tense."""
+    changes = (*PLAN.changes, Move("new", recorded(), Reason.MOVED))
+
+    assert {type(change) for change in changes} == set(PAST)
+    for change in changes:
+        assert len(symbol(action(change), heading(change))) == 1
+        assert tone(action(change), heading(change))
+        assert heading(change) in HEADINGS
+
+
+def test_a_wish_that_time_overtook_is_a_warning() -> None:
+    """An entry whose expiry passed before it was ever made is told; one that ended is not."""
+    never = Keep(DATED, None, None, Reason.ENDED)
+    changed = Keep(DATED, None, recorded(A), Reason.ENDED)
+    ended = Keep(A, None, recorded(A), Reason.ENDED)
+
+    assert [is_unmet(change) for change in (never, changed, ended)] == [True, True, False]
+    assert [is_told(change) for change in (never, changed, ended)] == [True, True, False]
+
+
+def test_the_future_is_never_negative() -> None:
+    """A cache that died between listing and planning dies in no time, not before."""
+    dead = live(A, expires_at=AT - timedelta(seconds=1))
+
+    assert why(Leave(dead, retiring(A), Reason.RETIRING), AT) == "dies in 0s"
