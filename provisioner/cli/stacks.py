@@ -27,7 +27,7 @@ from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import plain
 from provisioner.model import State
-from provisioner.render.layout import table
+from provisioner.render.layout import Column, table
 from provisioner.view.tone import Palette
 
 _PULSE = 0.5
@@ -150,5 +150,6 @@ def _first_line(text: str) -> str:
 
 
 def _tell(rows: Iterable[Row]) -> None:
-    lines = table([(plain(str(stack)), str(int(e.status)), e.summary) for stack, e in rows])
+    cells = [(plain(str(stack)), str(int(e.status)), e.summary) for stack, e in rows]
+    lines = table([Column()] * 3, cells)
     console.say("\n".join(["", *lines]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from provisioner.cli import console
 from provisioner.cli.speech import tell
 from provisioner.escape import plain
 from provisioner.model import Recorded, RecordedCache, State
-from provisioner.render.layout import table
+from provisioner.render.layout import Column, table
 from provisioner.state import PastRun, state_name
 from provisioner.storage.protocol import Backend
 from provisioner.times import moment_text
@@ -20,7 +20,7 @@ def tell_records(state: State, home: Backend) -> None:
         tell(f"Nothing is on record at {home.where(state_name(state.stack))}.")
     rows = [(name, r.provider, _id(r)) for name, r in sorted(state.caches.items())]
     rows += [(r.name, r.provider, f"{r.id} (retiring)") for r in state.retiring.values()]
-    _show(rows)
+    _show(rows, *[""] * 3)
 
 
 def tell_runs(runs: Sequence[PastRun], home: Backend, stack: str) -> None:
@@ -31,7 +31,7 @@ def tell_runs(runs: Sequence[PastRun], home: Backend, stack: str) -> None:
     elif not runs:
         tell(f"No run is remembered beside {where}.")
     else:
-        _show([("WHEN", "OPERATION", "WHO", "COMMIT", "KEPT", "OUTCOME"), *map(_run, runs)])
+        _show(map(_run, runs), *("WHEN", "OPERATION", "WHO", "COMMIT", "KEPT", "OUTCOME"))
 
 
 def _id(record: Recorded) -> str:
@@ -49,6 +49,7 @@ def _run(run: PastRun) -> tuple[str, ...]:
     )
 
 
-def _show(rows: Sequence[tuple[str, ...]]) -> None:
-    for line in table([tuple(map(plain, row)) for row in rows]):
+def _show(rows: Iterable[tuple[str, ...]], *titles: str) -> None:
+    columns = [Column(title=title) for title in titles]
+    for line in table(columns, [tuple(map(plain, row)) for row in rows]):
         console.say(line)

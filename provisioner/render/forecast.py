@@ -12,12 +12,18 @@ from msgspec import Struct
 from provisioner.cache import Json
 from provisioner.escape import json_text, plain
 from provisioner.model.money import UNSPENT, Spent
-from provisioner.render.layout import table
+from provisioner.render.layout import Column, table
 from provisioner.times import duration_text
 from provisioner.view.money import money_json
 from provisioner.view.money_text import usd
 
-_HEADER = ("NAME", "REFRESHES", "MADE AGAIN", "COLD", "TO CREATE", "RENT", "AT WORST")
+_COLUMNS = (
+    Column(title="NAME"),
+    *(
+        Column(title=title, right=True)
+        for title in ("REFRESHES", "MADE AGAIN", "COLD", "TO CREATE", "RENT", "AT WORST")
+    ),
+)
 
 
 def schedule_sentence(
@@ -77,7 +83,7 @@ def forecast_text(future: Future) -> str:
         )
         for one in future.caches
     ]
-    lines = table([_HEADER, *cells], right=frozenset(range(1, len(_HEADER))))
+    lines = table(_COLUMNS, cells)
     runs = f"{future.runs} runs, {future.missed} missed."
     told = [runs, future.schedule, *_money(future.spent)]
     return "\n".join([*lines, "", *told]) + "\n"

@@ -12,7 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Literal
 from unicodedata import category, east_asian_width
+
+from msgspec import Struct
 
 NARROWEST = 60
 _READABLE = 24
@@ -83,7 +87,43 @@ def hang(head: str, text: str, *, width: int, indent: int) -> list[str]:
     return [head.rstrip(), *(" " * below + line for line in wrap(text, width - below))]
 
 
-def fit(widths: Sequence[int], room: int) -> list[int]:
+class Column(Struct, frozen=True, kw_only=True):
+    """
+    One column of a table, and what happens to it where the table is wider than the terminal.
+
+    `fixed` keeps its width; `clip` loses the middle of its texts; `wrap` goes on in lines below.
+    """
+
+    title: str = ""
+    right: bool = False
+    narrow: Literal["fixed", "clip", "wrap"] = "fixed"
+
+
+def table(shape: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int = 0) -> list[str]:
+    """
+    Align *rows*, each a line or more, in columns of *shape*, below their titles if there are any.
+
+    A table that is wider than *width* takes what is too much from its widest columns that are
+    not fixed, none below a cell's width; 0 stands for any width.  A cell may be coloured, if its
+    column is fixed.
+    """
+    heads = [column.title for column in shape]
+    cells = [heads, *rows] if any(heads) else list(rows)
+    widths = [max(map(columns, texts)) for texts in zip(*cells, strict=True)]
+    if width and cells:
+        widths = _fitted(shape, widths, width - len(_GAP) * (len(shape) - 1))
+    return [line for row in cells for line in _lines(shape, row, widths)]
+
+
+def _fitted(shape: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """*widths*, those of columns that are not fixed narrowed until all fit into *room*."""
+    yields = [at for at, column in enumerate(shape) if column.narrow != "fixed"]
+    kept = sum(wide for at, wide in enumerate(widths) if at not in yields)
+    fitted = dict(zip(yields, _narrowed([widths[at] for at in yields], room - kept), strict=True))
+    return [fitted.get(at, wide) for at, wide in enumerate(widths)]
+
+
+def _narrowed(widths: Sequence[int], room: int) -> list[int]:
     """Narrow the widest of *widths* until all fit into *room*, but none below a cell's."""
     level = min(max(widths, default=0), max(room, _CELL))
     while level > _CELL and sum(min(width, level) for width in widths) > room:
@@ -97,16 +137,26 @@ def fit(widths: Sequence[int], room: int) -> list[int]:
     return fitted
 
 
-def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Align *rows* in columns; those of *right* at their right edge."""
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    return [
-        _GAP.join(
-            pad(cell, width, right=at in right)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
+def _lines(shape: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """One row: as many lines as its longest cell has."""
+    parts = [
+        _cell(text, width, column) for text, width, column in zip(row, widths, shape, strict=True)
     ]
+    for line in zip_longest(*parts, fillvalue=""):
+        yield _GAP.join(
+            pad(text, width, right=column.right)
+            for text, width, column in zip(line, widths, shape, strict=True)
+        ).rstrip()
+
+
+def _cell(text: str, width: int, column: Column) -> Sequence[str]:
+    match column.narrow:
+        case "fixed":
+            return (text,)
+        case "clip":
+            return (clip(text, width),)
+        case "wrap":
+            return wrap(text, width) or ("",)
 
 
 def _end(text: str, width: int) -> str:

@@ -17,7 +17,7 @@ from provisioner.cache import Json
 from provisioner.escape import json_text, plain
 from provisioner.model import UNKNOWN, LiveCache
 from provisioner.model.money import NO_RENT, Rent
-from provisioner.render.layout import NARROWEST, clip, columns, table, wrap
+from provisioner.render.layout import NARROWEST, Column, clip, table, wrap
 from provisioner.times import moment_text
 from provisioner.view.money import money_json
 from provisioner.view.money_text import usd
@@ -26,13 +26,20 @@ from provisioner.view.units import span_text, tokens_text
 
 FORMAT_VERSION = 1
 
-_HEADER = ("", "NAME", "MODEL", "AGE", "LEFT", "TOKENS", "RENT", "ID")
-_RIGHT = frozenset({3, 4, 5, 6})
-_NAME = 1
+_MODEL = 24
+_COLUMNS = (
+    Column(),
+    Column(title="NAME", narrow="clip"),
+    Column(title="MODEL"),
+    Column(title="AGE", right=True),
+    Column(title="LEFT", right=True),
+    Column(title="TOKENS", right=True),
+    Column(title="RENT", right=True),
+    Column(title="ID"),
+)
 _WITH_ID = 120
 """From so many columns on there is room for ids."""
-_SHORTEST, _MODEL = 12, 24
-_GAP = "  "
+_INDENT = "  "
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -148,13 +155,11 @@ def _cells(one: Listed, known: Mapping[str, Collection[str]], now: datetime) -> 
 
 
 def _aligned(cells: Sequence[Sequence[str]], width: int, *, ids: bool) -> list[str]:
-    """Columns that fit: the name gives way, and ids are shown if there is room for them."""
-    shown = [row if ids or width >= _WITH_ID else row[:-1] for row in (_HEADER, *cells)]
-    others = [max(map(columns, column)) for column in list(zip(*shown, strict=True))]
-    others[_NAME] = 0
-    room = max(width - sum(others) - len(_GAP) * len(others), _SHORTEST)
-    fitted = [(row[0], clip(row[_NAME], room), *row[_NAME + 1 :]) for row in shown]
-    return [f"  {line}" for line in table(fitted, right=_RIGHT)]
+    """The header and a line for each cache; ids are shown if there is room for them."""
+    shown = len(_COLUMNS) if ids or width >= _WITH_ID else len(_COLUMNS) - 1
+    rows = [row[:shown] for row in cells]
+    lines = table(_COLUMNS[:shown], rows, width=width - len(_INDENT))
+    return [_INDENT + line for line in lines]
 
 
 def _title(stack: str | None, group: Sequence[Listed], undeclared: Collection[str]) -> str:

@@ -24,17 +24,22 @@ from provisioner.model import (
 )
 from provisioner.model.attribute_text import life_words, settings_words
 from provisioner.model.money import NO_RENT, Rent
-from provisioner.render.layout import NARROWEST, clip, columns, hang, pad, table
+from provisioner.render.layout import NARROWEST, Column, hang, pad, table
 from provisioner.view.money_text import usd
 from provisioner.view.snapshot import Tokens
 from provisioner.view.tone import Palette, Tone
 from provisioner.view.units import moment_short, size_text, span_text
 from provisioner.view.wording import word
 
-_HEADER = ("NAME", "PROVIDER", "LEFT", "CHANGED", "TOKENS", "RENT")
-_RIGHT = frozenset({0, 1, 2, 3})
-"""Of those behind the bar."""
-_SHORTEST = 12
+_COLUMNS = (
+    Column(title="NAME", narrow="clip"),
+    Column(title="PROVIDER"),
+    Column(title="LIFE"),
+    Column(title="LEFT", right=True),
+    Column(title="CHANGED", right=True),
+    Column(title="TOKENS", right=True),
+    Column(title="RENT", right=True),
+)
 _GAP = "  "
 
 
@@ -78,11 +83,9 @@ def show_text(
     shown = [
         _standing(state.caches[name], live, rents.get(name), now) for name in sorted(state.caches)
     ]
-    cells = width // 8
-    (name, left), *lines = _halves([_HEADER, *(_cells(one, now) for one in shown)], width - cells)
-    parts = [palette.paint(name + "LIFE".ljust(cells) + left, "quiet")]
-    for (before, behind), one in zip(lines, shown, strict=True):
-        parts.append(before + palette.paint(one.bar(cells), one.tone) + behind)
+    rows = [_cells(one, now, bar=palette.paint(one.bar(width // 8), one.tone)) for one in shown]
+    header, *lines = table(_COLUMNS, rows, width=width)
+    parts = [palette.paint(header, "quiet"), *lines]
     return "\n".join([*parts, *_retiring(state, live, now, width), *_total(shown)]) + "\n"
 
 
@@ -154,25 +157,16 @@ def _end(expires_at: datetime, now: datetime) -> str:
     return "expired" if expires_at <= now else "gone"
 
 
-def _cells(one: _Standing, now: datetime) -> tuple[str, ...]:
+def _cells(one: _Standing, now: datetime, *, bar: str) -> tuple[str, ...]:
     return (
         plain(one.record.name),
         one.record.provider,
+        bar,
         one.left,
         f"{span_text(now - one.updated_at)} ago",
         str(one.tokens),
         usd(one.rent.per_hour, "/h") if one.rent is not None else "",
     )
-
-
-def _halves(rows: Sequence[Sequence[str]], width: int) -> list[tuple[str, str]]:
-    """Two columns, and those behind the bar; the name gives way if they do not fit."""
-    others = [max(map(columns, column)) for column in zip(*rows, strict=True)][1:]
-    room = max(width - sum(others) - len(_GAP) * (len(others) + 1), _SHORTEST)
-    left = table([(clip(name, room), provider) for name, provider, *_ in rows])
-    right = table([rest for _, _, *rest in rows], right=_RIGHT)
-    edge = max(map(columns, left)) + len(_GAP)
-    return [(pad(one, edge), _GAP + other) for one, other in zip(left, right, strict=True)]
 
 
 def _retiring(

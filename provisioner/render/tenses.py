@@ -40,7 +40,7 @@ from provisioner.model import (
     Settings,
 )
 from provisioner.model.attribute_text import life_words, settings_words
-from provisioner.render.layout import columns, fit, pad, wrap
+from provisioner.render.layout import Column, table
 from provisioner.render.summary import SHORT
 from provisioner.times import moment_text
 from provisioner.view.snapshot import Tokens, tokens_of
@@ -49,7 +49,7 @@ from provisioner.view.units import moment_short
 from provisioner.view.wording import word
 
 TITLES = ("DESIRED", "RECORDED", "LIVE")
-_GAP = "  "
+_COLUMNS = (Column(), *(Column(title=title, narrow="wrap") for title in TITLES))
 _UNKNOWN = "-"
 _DIFFERS = "≠"
 _OF_TIME = frozenset({"created", "updated", "expires", "tokens"})
@@ -127,18 +127,15 @@ def tenses_text(change: Change, *, at: datetime, width: int, palette: Palette) -
     known = [_cells(tense, at) if tense else {} for tense in tenses(change)]
     keys = [key for key in _KEYS if any(key in cells for cells in known)]
     rows = [[plain(cells.get(key, _UNKNOWN)) for cells in known] for key in keys]
-    first = max(map(columns, keys)) + 2
-    widths = _widths([list(TITLES), *rows], width - first - len(_GAP) * len(TITLES))
-    lines = [palette.paint(" " * first + _line(TITLES, widths), "quiet")]
-    for key, cells in zip(keys, rows, strict=True):
-        differs = key not in _OF_TIME and len({cell for cell in cells if cell != _UNKNOWN}) > 1
-        mark = palette.paint(_DIFFERS, "change") if differs else " "
-        parts = [wrap(cell, size) for cell, size in zip(cells, widths, strict=True)]
-        for at_line in range(max(map(len, parts))):
-            head = f"{mark} {pad(key, first - 2)}" if at_line == 0 else " " * first
-            texts = [part[at_line] if at_line < len(part) else "" for part in parts]
-            lines.append(head + _line(texts, widths))
-    return lines
+    heads = [f"{_mark(key, cells, palette)} {key}" for key, cells in zip(keys, rows, strict=True)]
+    cells = [[head, *texts] for head, texts in zip(heads, rows, strict=True)]
+    header, *lines = table(_COLUMNS, cells, width=width)
+    return [palette.paint(header, "quiet"), *lines]
+
+
+def _mark(key: str, cells: Sequence[str], palette: Palette) -> str:
+    differs = key not in _OF_TIME and len({cell for cell in cells if cell != _UNKNOWN}) > 1
+    return palette.paint(_DIFFERS, "change") if differs else " "
 
 
 _KEYS = (
@@ -164,17 +161,6 @@ def _cells(tense: Tense, at: datetime) -> Mapping[str, str]:
         "label": tense.label,
     }
     return {key: value for key, value in known.items() if value}
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "".join(
-        _GAP + pad(cell, size) for cell, size in zip(cells, widths, strict=True)
-    ).rstrip()
-
-
-def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
-    """As wide as the widest cell; what does not fit is taken from the widest column."""
-    return fit([max(map(columns, column)) for column in zip(*rows, strict=True)], room)
 
 
 def _desired(want: Desired | None) -> Tense | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.render.layout import clip, columns, fit, hang, pad, table, wrap
+from provisioner.render.layout import Column, clip, columns, hang, pad, table, wrap
 from provisioner.view.tone import Palette
 
 WORDS = st.text(st.sampled_from("ab 漢é\u0301-"))
@@ -91,19 +93,47 @@ def test_colours_take_no_column() -> None:
     assert columns(Palette(colour=True).paint("漢字", "bad")) == 4
 
 
-@given(st.lists(st.integers(0, 100_000), max_size=5), st.integers(-50, 300))
-def test_fit_narrows_the_widest(widths: list[int], room: int) -> None:
-    """Columns share a room, and none of them is narrowed to nothing."""
-    fitted = fit(widths, room)
+@given(
+    st.lists(st.lists(WORDS, min_size=3, max_size=3), min_size=1, max_size=4),
+    st.lists(st.sampled_from(["clip", "wrap"]), min_size=3, max_size=3),
+    st.integers(1, 120),
+)
+def test_a_table_fits(rows: list[list[str]], narrow: list[Any], width: int) -> None:
+    """A table is as wide as the terminal at most, unless its cells would become unreadable."""
+    lines = table([Column(narrow=one) for one in narrow], rows, width=width)
 
-    assert sum(fitted) <= max(room, LEAST * len(widths))
-    assert all(
-        min(wide, LEAST) <= narrow <= wide for wide, narrow in zip(widths, fitted, strict=True)
-    )
+    assert all(columns(line) <= max(width, 3 * LEAST + 4) for line in lines)
+
+
+@given(st.lists(st.lists(WORDS, min_size=2, max_size=2), max_size=4), st.integers(1, 60))
+def test_wrapped_cells_lose_nothing(rows: list[list[str]], width: int) -> None:
+    """A cell that wraps goes on below itself, with every character but the spaces."""
+    lines = table([Column(), Column(narrow="wrap")], [["", text] for _, text in rows], width=width)
+
+    assert squeezed("".join(lines)) == squeezed("".join(text for _, text in rows))
 
 
 def test_table_aligns() -> None:
     """Columns are as wide as their widest cell; numbers stand at the right."""
-    rows = [("name", "n"), ("漢字", "10")]
+    lines = table([Column(title="name"), Column(title="n", right=True)], [("漢字", "10")])
 
-    assert table(rows, right=frozenset({1})) == ["name   n", "漢字  10"]
+    assert lines == ["name   n", "漢字  10"]
+
+
+def test_fixed_columns_keep_their_width() -> None:
+    """What is too much is taken from the columns that may be clipped, the widest first."""
+    shape = [Column(narrow="clip"), Column(), Column(narrow="clip")]
+
+    assert table(shape, [("a" * 30, "b" * 20, "c" * 14)], width=50) == [
+        f"{'a' * 8}…{'a' * 4}  {'b' * 20}  {'c' * 8}…{'c' * 4}"
+    ]
+
+
+def test_a_table_without_rows() -> None:
+    """A table has its titles alone, or nothing."""
+    assert table([Column(title="NAME")], [], width=60) == ["NAME"]
+    assert table([Column()], [], width=60) == []
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
