@@ -23,7 +23,7 @@ from provisioner.state import parse_state, state_bytes
 from provisioner.state.history import PastRun, history_bytes, parse_history
 from provisioner.storage.lease_file import free_bytes, is_free
 from provisioner.storage.local import LocalBackend
-from provisioner.storage.lock_owner import Holder, holder_bytes, parse_holder
+from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
 
 STATE = state_bytes(
@@ -50,8 +50,8 @@ RUN = PastRun(
     kept=None,
 )
 HISTORY = history_bytes("demo", (RUN,))
-LOCK = holder_bytes(
-    Holder(id="a1", who="me@here", pid=1, operation="apply", since=NOW, until=NOW + HOUR)
+LOCK = lock_owner_bytes(
+    LockOwner(id="a1", who="me@here", pid=1, operation="apply", since=NOW, until=NOW + HOUR)
 )
 MODEL = {
     "provider": "gemini",
@@ -80,7 +80,7 @@ READERS: Mapping[str, tuple[bytes, Callable[[bytes], object]]] = {
     "state": (STATE, read_state),
     "history": (HISTORY, read_history),
     "handles": (HANDLES, read_handles),
-    "lock": (LOCK, parse_holder),
+    "lock": (LOCK, parse_lock_owner),
     "free": (free_bytes("a1", NOW, ended=False), is_free),
 }
 

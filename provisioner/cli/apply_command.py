@@ -223,7 +223,7 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         stack=manifest.stack,
         commit=revision.commit if revision else None,
         place=place,
-        wishes=lambda _: with_counts(desired, remembered(place.home, manifest.stack)),
+        wishes=lambda _: with_counts(desired, remembered(place.backend, manifest.stack)),
         read=content_reader(manifest),
         spots=spots_of(manifest),
         prices=load_catalog(asked.models).find,

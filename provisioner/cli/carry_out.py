@@ -156,7 +156,7 @@ class Decision(Struct, frozen=True, kw_only=True):
 async def carry_out(errand: Errand, run: Run) -> Ended:
     """Lock, plan, ask, apply, save."""
     async with held_state(
-        errand.place.home,
+        errand.place.backend,
         stack=errand.stack,
         operation=errand.operation,
         timeout=errand.lock_timeout,
@@ -371,7 +371,7 @@ async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> 
         if spot := decision.errand.place.publish:
             known = believable(ledger.state, before, seen.live)
             document = handles_bytes(known, hidden=hidden, now=seen.present())
-            await asyncio.to_thread(publish, spot.home, spot.name, document)
+            await asyncio.to_thread(publish, spot.backend, spot.name, document)
 
     def stop_waiting() -> None:
         for client in seen.clients.values():

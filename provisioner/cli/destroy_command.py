@@ -147,10 +147,10 @@ def _check(
 def _without_manifest(
     name: str, address: str, key_envs: Mapping[str, str], *, emulator: bool
 ) -> Place:
-    home = place_at(address, {}, emulator=emulator).home
-    state = read_state(home, stack=name)
+    backend = place_at(address, {}, emulator=emulator).backend
+    state = read_state(backend, stack=name)
     if not (state.caches or state.retiring or state.stack_settings):
-        tell(f"warning: Nothing is on record in {home.where(state_name(name))}: check the name.")
+        tell(f"warning: Nothing is on record in {backend.where(state_name(name))}: check the name.")
         return place_at(address, keys_of(state, key_envs), emulator=emulator)
     published = state.stack_settings.publish if state.stack_settings else None
     tell(

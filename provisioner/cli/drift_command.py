@@ -64,7 +64,7 @@ def command(
     async def work(stack: Path, run: Run) -> Ended:
         frame = load_frame(stack, environment=environment)
         place = place_of(frame, address=address, emulator=emulator)
-        state = read_state(place.home, stack=frame.stack)
+        state = read_state(place.backend, stack=frame.stack)
         if state.stack_settings:
             place = place_of(
                 settled(frame, state.stack_settings), address=address, emulator=emulator

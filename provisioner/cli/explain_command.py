@@ -140,9 +140,9 @@ async def _planner(
     accept_scope: bool,
 ) -> tuple[Decide, datetime]:
     """What plans for any moment by the local clock, and the moment that is asked for."""
-    state = read_state(place.home, stack=manifest.stack)
+    state = read_state(place.backend, stack=manifest.stack)
     seen = await survey(reach, place, desired, state, accept_scope=accept_scope)
-    wants = with_counts(desired, remembered(place.home, manifest.stack))
+    wants = with_counts(desired, remembered(place.backend, manifest.stack))
     owners = owners_beside(
         manifest.root, manifest.stack, address=address, emulator=place.store is not None
     )

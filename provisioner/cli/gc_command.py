@@ -35,7 +35,7 @@ from provisioner.storage import Backend
 class _Asked(Struct, frozen=True, kw_only=True):
     """What was asked of a collection."""
 
-    homes: tuple[Backend, ...]
+    backends: tuple[Backend, ...]
     ids: frozenset[str]
     stacks: frozenset[str]
     auto_approve: bool
@@ -98,7 +98,7 @@ def command(
     if not places:
         raise click.UsageError("Say where states are: --state ADDRESS, as often as needed.")
     asked = _Asked(
-        homes=tuple(map(backend_at, places)),
+        backends=tuple(map(backend_at, places)),
         ids=frozenset(ids),
         stacks=frozenset(stacks),
         auto_approve=auto_approve,
@@ -132,7 +132,7 @@ async def _ownerless(
 ) -> tuple[Sequence[Listed], Owners]:
     """The live caches whose stack has no state, and what the states tell."""
     seen = [(one, LiveCache.of("gemini", one)) for one in listed]
-    owners = await owners_of(_stacks(live for _, live in seen), asked.homes)
+    owners = await owners_of(_stacks(live for _, live in seen), asked.backends)
     return [
         Listed(
             live=live,
@@ -183,8 +183,8 @@ async def _delete(
     stacks = _stacks(chosen)
     async with AsyncExitStack() as stack:
         holds = [
-            await stack.enter_async_context(locked(home, name, timeout=asked.lock_timeout))
-            for home in asked.homes
+            await stack.enter_async_context(locked(backend, name, timeout=asked.lock_timeout))
+            for backend in asked.backends
             for name in map(state_name, sorted(stacks))
         ]
 
@@ -193,7 +193,7 @@ async def _delete(
 
         reach.look_again()
         alive = {one.handle.cache_name for one in await reach.listed(client)}
-        owners = await owners_of(stacks, asked.homes, held=stacks)
+        owners = await owners_of(stacks, asked.backends, held=stacks)
         gone = [cache for cache in chosen if cache.id in alive and owners.lacks(cache)]
         await delete_each(gone, client.delete_cache, lambda: asyncio.to_thread(renew))
     return [cache.id for cache in gone]

@@ -22,8 +22,8 @@ from provisioner.environment import process_environment
 from provisioner.errors import StateError, Unsaved
 from provisioner.model import State
 from provisioner.state import Chronicle, Ledger, open_ledger
-from provisioner.storage import Backend, Found
-from provisioner.storage.lock_owner import holder_here
+from provisioner.storage import Backend, StoredFile
+from provisioner.storage.lock_owner import lock_owner_here
 
 
 class Held(Struct, frozen=True):
@@ -40,13 +40,13 @@ class Held(Struct, frozen=True):
 
 @asynccontextmanager
 async def held_state(
-    home: Backend,
+    backend: Backend,
     *,
     stack: str,
     operation: str,
     timeout: timedelta,
     commit: str | None = None,
-    read: Callable[[Found | None], State] | None = None,
+    read: Callable[[StoredFile | None], State] | None = None,
 ) -> AsyncIterator[Held]:
     """
     Hold the state of *stack* for as long as the block lasts; *read* is as in `open_ledger`.
@@ -55,12 +55,12 @@ async def held_state(
 
     Raises StateLocked, or StateError, which names the file that holds what could not be saved.
     """
-    who = holder_here(operation, since=clock.now(), environ=process_environment())
+    who = lock_owner_here(operation, since=clock.now(), environ=process_environment())
     who = replace(who, commit=commit or who.commit)
-    chronicle = Chronicle(home, stack=stack, who=who, warn=tell)
+    chronicle = Chronicle(backend, stack=stack, who=who, warn=tell)
     try:
         async with open_ledger(
-            home,
+            backend,
             stack=stack,
             who=who,
             timeout=timeout,

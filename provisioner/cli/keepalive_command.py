@@ -151,7 +151,7 @@ def keeping(
             recorded=True,
         )
         ended = await carry_out(errand, run)
-        state = ended.state or read_state(place.home, stack=errand.stack)
+        state = ended.state or read_state(place.backend, stack=errand.stack)
         cold = None
         if is_unrecorded(tree.manifest, state):
             cold = finding(place, errand.stack, labelled=ended.labelled)

@@ -203,8 +203,8 @@ def _known(
     known: dict[str, Collection[str]] = {}
     for manifest in manifests:
         try:
-            home = place_of(manifest, address=address, emulator=emulator).home
-            state = read_state(home, stack=manifest.stack)
+            backend = place_of(manifest, address=address, emulator=emulator).backend
+            state = read_state(backend, stack=manifest.stack)
         except (StateError, StackMoved) as error:
             tell(f"warning: strays of {manifest.stack} are not marked: {error}")
             continue

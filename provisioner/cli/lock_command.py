@@ -15,7 +15,7 @@ from provisioner.cli.status import Status
 from provisioner.escape import json_text, plain
 from provisioner.manifest import load_frame
 from provisioner.state import state_name
-from provisioner.storage.lock_owner import Holder, holder_bytes
+from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes
 
 
 @click.group("lock")
@@ -56,22 +56,22 @@ def status(
 
     async def work(stack: Path, run: Run) -> Ended:
         frame = load_frame(stack, environment=environment)
-        home = place_of(frame, address=address, emulator=emulator).home
+        backend = place_of(frame, address=address, emulator=emulator).backend
         name = state_name(frame.stack)
-        holder = home.holder(name)
-        words = orjson.loads(holder_bytes(holder)) if holder else None
+        owner = backend.lock_owner(name)
+        words = orjson.loads(lock_owner_bytes(owner)) if owner else None
         page = json_text({"stack": frame.stack, "holder": words})
         run.pages.append(lambda _: page)
-        told = f"{holder} holds" if holder else "Nobody holds"
-        lock = f"; its lock is {holder.id}" if holder and holder.id else ""
+        told = f"{owner} holds" if owner else "Nobody holds"
+        lock = f"; its lock is {owner.id}" if owner and owner.id else ""
         if not run.is_quiet:
-            console.say(plain(f"{told} {home.where(name)}{lock}."))
-        return Ended(status=Status.OK, summary=_summary(holder))
+            console.say(plain(f"{told} {backend.where(name)}{lock}."))
+        return Ended(status=Status.OK, summary=_summary(owner))
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))
 
 
-def _summary(holder: Holder | None) -> str:
-    if holder is None:
+def _summary(owner: LockOwner | None) -> str:
+    if owner is None:
         return "free"
-    return f"lock {plain(holder.id)}" if holder.id else "locked"
+    return f"lock {plain(owner.id)}" if owner.id else "locked"

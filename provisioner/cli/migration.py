@@ -1,5 +1,5 @@
 """
-A stack's state from one home to another: under both locks, and read back.
+A stack's state from one backend to another: under both locks, and read back.
 
 What is at the destination must be an earlier state of the same stack, or nothing.
 """
@@ -19,34 +19,34 @@ from provisioner.storage import Backend
 
 
 async def migrated(
-    home: Backend, there: Backend, stack: str, *, address: str, timeout: timedelta, dry_run: bool
+    backend: Backend, there: Backend, stack: str, *, address: str, timeout: timedelta, dry_run: bool
 ) -> str:
     """Copy, verify, and say what to write into the manifest."""
     name = state_name(stack)
-    if home.where(name) == there.where(name):
-        raise Refused(f"{home.where(name)} is where the state is already.")
+    if backend.where(name) == there.where(name):
+        raise Refused(f"{backend.where(name)} is where the state is already.")
     if dry_run:
-        _check(read_state(home, stack=stack), read_state(there, stack=stack), there.where(name))
-        return f"{home.where(name)} would be copied to {there.where(name)}. Nothing was written."
-    await _copy(home, there, stack, timeout)
+        _check(read_state(backend, stack=stack), read_state(there, stack=stack), there.where(name))
+        return f"{backend.where(name)} would be copied to {there.where(name)}. Nothing was written."
+    await _copy(backend, there, stack, timeout)
     how = "give --state or CTXPROV_STATE:" if address.startswith("http") else "write state:"
     return (
-        f"{there.where(name)} is a copy of {home.where(name)}. Now {how} {address}; then delete "
+        f"{there.where(name)} is a copy of {backend.where(name)}. Now {how} {address}; then delete "
         "the old one, so that nobody goes on with it."
     )
 
 
-async def _copy(home: Backend, there: Backend, stack: str, timeout: timedelta) -> None:
+async def _copy(backend: Backend, there: Backend, stack: str, timeout: timedelta) -> None:
     held = partial(held_state, stack=stack, operation="state migrate", timeout=timeout)
     async with (
-        held(home) as old,
+        held(backend) as old,
         held(there) as new,
     ):
         state = old.ledger.state
         _check(state, new.ledger.state, there.where(state_name(stack)))
-        await asyncio.to_thread(_copy_history, home, there, stack)
+        await asyncio.to_thread(_copy_history, backend, there, stack)
         new.ledger.put(state)
-        await new.end(f"copied from {home.where(state_name(stack))}")
+        await new.end(f"copied from {backend.where(state_name(stack))}")
         copy = await asyncio.to_thread(read_state, there, stack=stack)
         if copy.caches != state.caches or copy.retiring != state.retiring:
             raise StateError(
@@ -65,11 +65,11 @@ def _check(state: State, found: State, where: str) -> None:
         )
 
 
-def _copy_history(home: Backend, there: Backend, stack: str) -> None:
-    if home.keeps_history or there.keeps_history:
+def _copy_history(backend: Backend, there: Backend, stack: str) -> None:
+    if backend.keeps_history or there.keeps_history:
         return
-    kept = [run.kept for run in read_history(home, stack) if run.kept is not None]
+    kept = [run.kept for run in read_history(backend, stack) if run.kept is not None]
     for name in (*(version_name(stack, serial) for serial in kept), runs_name(stack)):
-        found, other = home.read(name), there.read(name)
+        found, other = backend.read(name), there.read(name)
         if found and (other is None or other.content != found.content):
             there.write(name, found.content, expected=other.version if other else None)

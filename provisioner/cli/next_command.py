@@ -108,7 +108,7 @@ async def _due(
     environment, address = located
     frame = load_frame(stack, environment=environment)
     place = place_of(frame, address=address, emulator=emulator)
-    state = read_state(place.home, stack=frame.stack)
+    state = read_state(place.backend, stack=frame.stack)
     cold = None
     if is_unrecorded(frame, state):
         seen = await survey(reach, place, (), state, accept_scope=False)

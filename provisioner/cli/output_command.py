@@ -122,7 +122,7 @@ def _remembered(
 ) -> tuple[Frame, State]:
     frame = load_frame(stack, environment=environment)
     place = place_of(frame, address=address, emulator=emulator)
-    return frame, read_state(place.home, stack=frame.stack)
+    return frame, read_state(place.backend, stack=frame.stack)
 
 
 def _entry(caches: Json, name: str, stack: str) -> Json:

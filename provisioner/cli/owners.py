@@ -54,8 +54,8 @@ def matter(desired: Iterable[Desired], state: State, *, prune: bool) -> bool:
 
 def _state(path: Path, environment: str, address: str | None, *, emulator: bool) -> State:
     frame = load_frame(path, environment=environment)
-    home = place_of(frame, address=address, emulator=emulator).home
-    return read_state(home, stack=frame.stack)
+    backend = place_of(frame, address=address, emulator=emulator).backend
+    return read_state(backend, stack=frame.stack)
 
 
 def _ids(state: State) -> Iterable[str]:

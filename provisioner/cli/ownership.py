@@ -20,8 +20,8 @@ from provisioner.environment import process_environment
 from provisioner.errors import StateError, StateUnreadable
 from provisioner.model import LiveCache, RecordedCache, State
 from provisioner.state import state_name, state_of
-from provisioner.storage import Backend, Found, Hold
-from provisioner.storage.lock_owner import holder_here
+from provisioner.storage import Backend, Lock, StoredFile
+from provisioner.storage.lock_owner import lock_owner_here
 
 
 class Owners(Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Owners(Struct, frozen=True, kw_only=True):
 
 
 async def owners_of(
-    stacks: Iterable[str], homes: Sequence[Backend], *, held: Collection[str] = ()
+    stacks: Iterable[str], backends: Sequence[Backend], *, held: Collection[str] = ()
 ) -> Owners:
     """
     Look for the states of *stacks*, and of those that have got something from them.
@@ -62,7 +62,7 @@ async def owners_of(
             continue
         seen.add(stack)
         try:
-            answers = [await _state(home, stack, is_held=stack in held) for home in homes]
+            answers = [await _state(backend, stack, is_held=stack in held) for backend in backends]
         except StateError as error:
             unclear[stack] = str(error)
             continue
@@ -78,37 +78,37 @@ async def owners_of(
     )
 
 
-async def _state(home: Backend, stack: str, *, is_held: bool) -> State | None:
+async def _state(backend: Backend, stack: str, *, is_held: bool) -> State | None:
     """
-    The state of *stack* at *home*; None if it is absent and no run is about to write it.
+    The state of *stack* at *backend*; None if it is absent and no run is about to write it.
 
     Raises StateError if that is not clear.
     """
     name = state_name(stack)
-    file = await asyncio.to_thread(home.read, name)
+    file = await asyncio.to_thread(backend.read, name)
     if file is None and not is_held:
-        file = await _absence(home, name)
+        file = await _absence(backend, name)
     if file is None:
         return None
-    return state_of(file, where=home.where(name), stack=stack, moved=True)
+    return state_of(file, where=backend.where(name), stack=stack, moved=True)
 
 
-async def _absence(home: Backend, name: str) -> Found | None:
+async def _absence(backend: Backend, name: str) -> StoredFile | None:
     """Make sure that *name* is absent: by asking, or where that tells nothing by its lock."""
     try:
-        await asyncio.to_thread(home.confirm, name)
+        await asyncio.to_thread(backend.confirm, name)
     except StateUnreadable:
-        async with locked(home, name, timeout=timedelta()):
-            return await asyncio.to_thread(home.read, name)
-    if holder := await asyncio.to_thread(home.holder, name):
-        raise StateError(f"{home.where(name)} is absent, but {holder} holds it.")
+        async with locked(backend, name, timeout=timedelta()):
+            return await asyncio.to_thread(backend.read, name)
+    if owner := await asyncio.to_thread(backend.lock_owner, name):
+        raise StateError(f"{backend.where(name)} is absent, but {owner} holds it.")
     return None
 
 
-def locked(home: Backend, name: str, *, timeout: timedelta) -> AbstractAsyncContextManager[Hold]:
+def locked(backend: Backend, name: str, *, timeout: timedelta) -> AbstractAsyncContextManager[Lock]:
     """Hold the lock of a state that need not be there."""
-    who = holder_here("gc", since=clock.now(), environ=process_environment())
-    return home.lock(name, who, timeout=timeout, on_wait=waiting())
+    who = lock_owner_here("gc", since=clock.now(), environ=process_environment())
+    return backend.lock(name, who, timeout=timeout, on_wait=waiting())
 
 
 def _ids(state: State) -> Iterable[str]:

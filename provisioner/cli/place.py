@@ -34,16 +34,16 @@ _CREDENTIAL = re.compile(r"//[^/]*@")
 
 
 class Spot(Struct, frozen=True, kw_only=True):
-    """A file in a home."""
+    """A file in a backend."""
 
-    home: Backend
+    backend: Backend
     name: str
 
 
 class Place(Struct, frozen=True, kw_only=True):
     """Where one stack's things are; `store` is the emulator's, None for the real endpoint."""
 
-    home: Backend
+    backend: Backend
     """Of the state, and of what is remembered beside it."""
     publish: Spot | None
     store: Path | None
@@ -68,7 +68,7 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
     folder = _trial_folder(frame, address) if emulator else None
     top = _trial_top(frame, address) if emulator else None
     return Place(
-        home=_home(str(folder), Path(), top=top) if folder else backend_of(frame, address),
+        backend=_backend(str(folder), Path(), top=top) if folder else backend_of(frame, address),
         publish=_publish(frame, folder, top),
         store=_trial_store(folder, top) if folder else None,
         writes=writes_of(frame, address=address, emulator=emulator),
@@ -117,17 +117,17 @@ def project_in(store: Path | None, provider: str) -> Path | None:
 
 def backend_of(frame: Frame, address: str | None) -> Backend:
     """
-    The home at *address*, or the one that the manifest names.
+    The backend at *address*, or the one that the manifest names.
 
     A path is relative to whoever says it; a branch is the stack's repository's.
     """
     if address:
-        return _home(address, frame.root if is_remote(address) else Path(), top=None)
-    return _home(frame.state or DEFAULT_STATE, frame.root, top=boundary_of(frame))
+        return _backend(address, frame.root if is_remote(address) else Path(), top=None)
+    return _backend(frame.state or DEFAULT_STATE, frame.root, top=boundary_of(frame))
 
 
-def _home(address: str, root: Path, *, top: Path | None) -> Backend:
-    """The home at *address*; a folder is written to inside of *top* alone, if that is given."""
+def _backend(address: str, root: Path, *, top: Path | None) -> Backend:
+    """The backend at *address*; a folder is written to inside of *top* alone, if that is given."""
     environ = process_environment()
     if top and not is_remote(address):
         from provisioner.storage import local as disk  # noqa: PLC0415  # asyncio, for those who write
@@ -137,15 +137,15 @@ def _home(address: str, root: Path, *, top: Path | None) -> Backend:
 
 
 def backend_at(address: str) -> Backend:
-    """The home at *address*, for a stack without a manifest."""
-    return _home(address, Path(), top=None)
+    """The backend at *address*, for a stack without a manifest."""
+    return _backend(address, Path(), top=None)
 
 
 def place_at(address: str, key_envs: Mapping[str, str | None], *, emulator: bool) -> Place:
     """The place of a stack without a manifest, whose handles nothing leads to."""
     trial = Path(address) / "emulator"
     return Place(
-        home=backend_at(str(trial) if emulator else address),
+        backend=backend_at(str(trial) if emulator else address),
         publish=None,
         store=trial / _STORE if emulator else None,
         writes=(_CREDENTIAL.sub("//", address),),
@@ -186,5 +186,5 @@ def _publish(frame: Frame, trial: Path | None, trial_top: Path | None) -> Spot |
         return None
     place, name = split_file(frame.publish)
     if trial:
-        return Spot(home=_home(str(trial), Path(), top=trial_top), name=name)
-    return Spot(home=_home(place, frame.root, top=boundary_of(frame)), name=name)
+        return Spot(backend=_backend(str(trial), Path(), top=trial_top), name=name)
+    return Spot(backend=_backend(place, frame.root, top=boundary_of(frame)), name=name)

@@ -284,7 +284,7 @@ def _begin(manifest: Manifest, asked: Asked, run: Run) -> None:
 def _recorded(place: Place, stack: str) -> tuple[State, StateUnreadable | None]:
     """What is on record; of a state that may be out of reach nothing, and why."""
     try:
-        return read_state(place.home, stack=stack), None
+        return read_state(place.backend, stack=stack), None
     except StateUnreadable as error:
         return State(stack=stack), error
 
@@ -317,7 +317,7 @@ def _edits_alone(
     manifest: Manifest, desired: tuple[Desired, ...], place: Place, state: State, now: datetime
 ) -> Plan:
     """What differs between the manifest and the record, as if all of that were alive."""
-    stack, counts = manifest.stack, remembered(place.home, manifest.stack)
+    stack, counts = manifest.stack, remembered(place.backend, manifest.stack)
     applied, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
     applied = replace(applied, rested=state.rested)
     wants = with_counts(desired, counts)
@@ -337,11 +337,11 @@ async def _compare(
 ) -> Plan:
     seen = await survey(run.reach, place, desired, state, accept_scope=asked.accept_scope)
     seen = seen.later(asked.at)
-    counts = remembered(place.home, manifest.stack)
+    counts = remembered(place.backend, manifest.stack)
     if asked.count_tokens:
         wants = uncounted(desired, moved(state, manifest.moved), counts)
         fresh = await count(wants, seen.clients, content_reader(manifest), _doubt)
-        remember(place.home, manifest.stack, counts := {**counts, **fresh})
+        remember(place.backend, manifest.stack, counts := {**counts, **fresh})
     owners = owners_beside(
         manifest.root, manifest.stack, address=asked.address, emulator=asked.emulator
     )

@@ -60,7 +60,7 @@ def command(
     async def work(stack: Path, run: Run) -> Ended:
         frame = load_frame(stack, environment=environment)
         place = place_of(frame, address=address, emulator=emulator)
-        state = read_state(place.home, stack=frame.stack)
+        state = read_state(place.backend, stack=frame.stack)
         seen, now = await _live(state, place, run) if live else (None, clock.now())
         text = _text(state, name, seen, prices, now, colour=coloured)
         console.show(text)

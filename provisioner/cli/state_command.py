@@ -105,12 +105,12 @@ def list_(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Statu
 
     async def work(stack: Path, run: Run) -> Ended:
         at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
-        state = read_state(at.place.home, stack=at.stack)
+        state = read_state(at.place.backend, stack=at.stack)
         names = {"caches": sorted(state.caches), "retiring": sorted(state.retiring)}
         page = json_text({"stack": at.stack, "serial": state.serial, **names})
         run.pages.append(lambda _: page)
         if not run.is_quiet:
-            tell_records(state, at.place.home)
+            tell_records(state, at.place.backend)
         return Ended(status=Status.OK, summary=f"{len(state.caches)} on record")
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))
@@ -128,7 +128,9 @@ def show(name: str, **where: object) -> Status:
       ctxprov state show product-manual
     """
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
-    console.document(json_text(state_edits.record_of(at.place.home, at.stack, name)), form="json")
+    console.document(
+        json_text(state_edits.record_of(at.place.backend, at.stack, name)), form="json"
+    )
     return Status.OK
 
 
@@ -146,13 +148,13 @@ def pull(*, serial: int | None, **where: object) -> Status:
     """
     console.output_is_the_work()
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
-    home = at.place.home
-    found = home.read(state_name(at.stack))
+    backend = at.place.backend
+    found = backend.read(state_name(at.stack))
     if serial is not None and serial != serial_of(found):
-        found = read_version(home, at.stack, serial)
+        found = read_version(backend, at.stack, serial)
     if found is None:
         raise StateError(
-            f"there is no {home.where(state_name(at.stack))}: nothing was applied yet, or the "
+            f"there is no {backend.where(state_name(at.stack))}: nothing was applied yet, or the "
             "state is elsewhere (--state)."
         )
     console.document(found.content, form="json")
@@ -252,8 +254,8 @@ def _give(
 
     sentence = asyncio.run(
         transferred(
-            Side(stack=at.stack, home=at.place.home),
-            Side(stack=there.stack, home=there.place.home),
+            Side(stack=at.stack, backend=at.place.backend),
+            Side(stack=there.stack, backend=there.place.backend),
             decide,
             operation="state mv",
             sentence=f"{old} of {at.stack} is {new} of {there.stack}; a live cache keeps its "
@@ -304,8 +306,8 @@ def rename_stack(
     here, there = backends_of((old, new), folder, address, emulator=emulator)
     sentence = asyncio.run(
         transferred(
-            Side(stack=old, home=here),
-            Side(stack=new, home=there),
+            Side(stack=old, backend=here),
+            Side(stack=new, backend=there),
             renamed_stack,
             operation="state rename-stack",
             sentence=f"{old} is {new} now; live caches keep their labels. Write the new name into "
@@ -340,7 +342,7 @@ def _edit(
     dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
     at = _located(**said)  # type: ignore[arg-type]  # click checked them
     sentence = state_edits.perform(
-        at.place.home,
+        at.place.backend,
         at.stack,
         operation=f"state {verb}",
         edit=edit,
@@ -361,7 +363,7 @@ def _edit(
 @options.state_option
 def migrate(destination: str, *, folders: tuple[Path, ...], **said: object) -> Status:
     """
-    Copy state, history and kept versions to another home, under both locks.
+    Copy state, history and kept versions to another backend, under both locks.
 
     A trial with --emulator stays where it is.
 
@@ -379,8 +381,8 @@ def migrate(destination: str, *, folders: tuple[Path, ...], **said: object) -> S
         at = _located(stack, **said, emulator=False)  # type: ignore[arg-type]  # click checked them
         there = _located(stack, **{**said, "address": destination}, emulator=False)  # type: ignore[arg-type]  # click checked them
         sentence = await migrated(
-            at.place.home,
-            there.place.home,
+            at.place.backend,
+            there.place.backend,
             at.stack,
             address=destination,
             timeout=timeout,  # type: ignore[arg-type]  # click checked it
@@ -408,11 +410,11 @@ def history(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Sta
 
     async def work(stack: Path, run: Run) -> Ended:
         at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
-        runs = read_history(at.place.home, at.stack)
+        runs = read_history(at.place.backend, at.stack)
         page = json_text({"stack": at.stack, "runs": [run_words(r) for r in runs]})
         run.pages.append(lambda _: page)
         if not run.is_quiet:
-            tell_runs(runs, at.place.home, at.stack)
+            tell_runs(runs, at.place.backend, at.stack)
         return Ended(status=Status.OK, summary=f"{len(runs)} remembered")
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))

@@ -29,7 +29,7 @@ from provisioner.state import (
     state_name,
     state_of,
 )
-from provisioner.storage import Backend, Found
+from provisioner.storage import Backend, StoredFile
 
 _PUSHABLE = (
     "Nothing was changed: give what ctxprov state pull prints, or the file that a run left when it "
@@ -57,7 +57,7 @@ Editor: TypeAlias = Callable[[Current], Edit]
 
 
 def perform(
-    home: Backend,
+    backend: Backend,
     stack: str,
     *,
     operation: str,
@@ -71,16 +71,16 @@ def perform(
 
     One that *mends* is also for a state that cannot be read.
     """
-    reader = _Reader(home, stack, mends=mends)
+    reader = _Reader(backend, stack, mends=mends)
     if dry_run:
-        sentence = edit(reader.current(reader.read(home.read(state_name(stack))))).sentence
+        sentence = edit(reader.current(reader.read(backend.read(state_name(stack))))).sentence
         return f"It would be so: {sentence} Nothing was written."
     if mends:  # what it refuses, it refuses before a lock that is taken over is followed by a save
         edit(Current(state=State(stack=stack), is_damaged=True))
 
     async def work() -> str:
         async with held_state(
-            home, stack=stack, operation=operation, timeout=timeout, read=reader.read
+            backend, stack=stack, operation=operation, timeout=timeout, read=reader.read
         ) as held:
             told = edit(reader.current(held.ledger.state))
             if told.state is not None:
@@ -94,13 +94,13 @@ def perform(
 class _Reader:
     """Reads the state that is to be edited, and remembers whether that was possible."""
 
-    def __init__(self, home: Backend, stack: str, *, mends: bool) -> None:
-        self._where = home.where(state_name(stack))
+    def __init__(self, backend: Backend, stack: str, *, mends: bool) -> None:
+        self._where = backend.where(state_name(stack))
         self._stack = stack
         self._mends = mends
         self._is_damaged = False
 
-    def read(self, found: Found | None) -> State:
+    def read(self, found: StoredFile | None) -> State:
         try:
             return state_of(found, where=self._where, stack=self._stack)
         except StateNewer:
@@ -116,9 +116,9 @@ class _Reader:
         return Current(state=state, is_damaged=self._is_damaged)
 
 
-def record_of(home: Backend, stack: str, name: str) -> Json:
+def record_of(backend: Backend, stack: str, name: str) -> Json:
     """One record, as JSON."""
-    state = read_state(home, stack=stack)
+    state = read_state(backend, stack=stack)
     _known(state, name)
     document: dict[str, dict[str, Json]] = orjson.loads(state_bytes(state))
     return document["caches"][name]

@@ -14,19 +14,19 @@ from provisioner.storage.protocol import Backend
 from provisioner.times import moment_text
 
 
-def tell_records(state: State, home: Backend) -> None:
+def tell_records(state: State, backend: Backend) -> None:
     """A line for each cache on record, and for each that is retiring."""
     if not (state.caches or state.retiring):
-        tell(f"Nothing is on record at {home.where(state_name(state.stack))}.")
+        tell(f"Nothing is on record at {backend.where(state_name(state.stack))}.")
     rows = [(name, r.provider, _id(r)) for name, r in sorted(state.caches.items())]
     rows += [(r.name, r.provider, f"{r.id} (retiring)") for r in state.retiring.values()]
     _show(rows, *[""] * 3)
 
 
-def tell_runs(runs: Sequence[PastRun], home: Backend, stack: str) -> None:
+def tell_runs(runs: Sequence[PastRun], backend: Backend, stack: str) -> None:
     """A line for each run, the oldest first."""
-    where = home.where(state_name(stack))
-    if home.keeps_history:
+    where = backend.where(state_name(stack))
+    if backend.keeps_history:
         console.say(f"{plain(where)} keeps its versions by itself.")
     elif not runs:
         tell(f"No run is remembered beside {where}.")

@@ -18,16 +18,16 @@ from provisioner.cache import CacheContent, Json
 from provisioner.errors import CacheError, StateError
 from provisioner.model import Desired, DesiredCache, RecordedCache, State
 from provisioner.providers.gemini import GeminiContextCache
-from provisioner.storage import Backend, Found
+from provisioner.storage import Backend, StoredFile
 
 _AT_ONCE = 8
 _IMPLAUSIBLE = 10
 """A count so many times below the estimate is a server's mistake."""
 
 
-def remembered(home: Backend, stack: str) -> dict[str, int]:
+def remembered(backend: Backend, stack: str) -> dict[str, int]:
     """Counts by digest."""
-    found = _found(home, stack)
+    found = _found(backend, stack)
     try:
         known: Json = orjson.loads(found.content) if found else None
     except ValueError:
@@ -37,21 +37,21 @@ def remembered(home: Backend, stack: str) -> dict[str, int]:
     return {digest: n for digest, n in known.items() if type(n) is int and n >= 0}
 
 
-def remember(home: Backend, stack: str, counts: Mapping[str, int]) -> None:
+def remember(backend: Backend, stack: str, counts: Mapping[str, int]) -> None:
     """Write *counts* down, if they are new and that can be done."""
     content = orjson.dumps(counts, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
-    found = _found(home, stack)
-    if home.keeps_history or (found and found.content == content):
+    found = _found(backend, stack)
+    if backend.keeps_history or (found and found.content == content):
         return
     with suppress(StateError):
-        home.write(_name(stack), content, expected=found.version if found else None)
+        backend.write(_name(stack), content, expected=found.version if found else None)
 
 
-def _found(home: Backend, stack: str) -> Found | None:
-    if home.keeps_history:
+def _found(backend: Backend, stack: str) -> StoredFile | None:
+    if backend.keeps_history:
         return None
     with suppress(StateError):
-        return home.read(_name(stack))
+        return backend.read(_name(stack))
     return None
 
 

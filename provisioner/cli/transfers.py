@@ -17,23 +17,23 @@ from provisioner.cli.holding import Held, held_state
 from provisioner.errors import Refused
 from provisioner.model import State
 from provisioner.state import Transfer, state_name, state_of
-from provisioner.storage import Backend, Found
+from provisioner.storage import Backend, StoredFile
 
 Decide: TypeAlias = Callable[[State, State], Transfer | None]
 """Given the giving state and the receiving one."""
 
 
 class Side(Struct, frozen=True, kw_only=True):
-    """One of the two stacks, and the home of its state."""
+    """One of the two stacks, and the backend of its state."""
 
     stack: str
-    home: Backend
+    backend: Backend
 
     @property
     def where(self) -> str:
-        return self.home.where(state_name(self.stack))
+        return self.backend.where(state_name(self.stack))
 
-    def parse(self, found: Found | None) -> State:
+    def parse(self, found: StoredFile | None) -> State:
         """What was read, also if that stack has another name now."""
         return state_of(found, where=self.where, stack=self.stack, moved=True)
 
@@ -53,7 +53,9 @@ async def transferred(
         raise Refused(f"{giving.stack} is that stack already; nothing was changed.")
     done = f"It is so already: {sentence}"
     if dry_run:
-        transfer = decide(*(s.parse(s.home.read(state_name(s.stack))) for s in (giving, receiving)))
+        transfer = decide(
+            *(s.parse(s.backend.read(state_name(s.stack))) for s in (giving, receiving))
+        )
         return f"It would be so: {sentence} Nothing was written." if transfer else done
     async with AsyncExitStack() as stack:
         held = {
@@ -71,7 +73,7 @@ async def transferred(
 
 def _held(side: Side, operation: str, timeout: timedelta) -> AbstractAsyncContextManager[Held]:
     return held_state(
-        side.home, stack=side.stack, operation=operation, timeout=timeout, read=side.parse
+        side.backend, stack=side.stack, operation=operation, timeout=timeout, read=side.parse
     )
 
 

@@ -36,7 +36,7 @@ def backends_of(
     stacks: Sequence[str], folder: Path, address: str | None, *, emulator: bool
 ) -> Sequence[Backend]:
     """
-    The home of each state: at *address*, or where the manifest of *folder* says.
+    The backend of each state: at *address*, or where the manifest of *folder* says.
 
     A stack that the manifest does not declare (any more, or yet) is where the others are.
     Raises Refused if it declares none of them.
@@ -52,7 +52,9 @@ def backends_of(
             f"{folder} declares neither {' nor '.join(stacks)}: name the stack's folder with -C, "
             "or the place of the state with --state."
         )
-    return [place_of(one or declared[0], address=address, emulator=emulator).home for one in frames]
+    return [
+        place_of(one or declared[0], address=address, emulator=emulator).backend for one in frames
+    ]
 
 
 def keys_of(state: State, given: Mapping[str, str]) -> Mapping[str, str | None]:

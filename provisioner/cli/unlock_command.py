@@ -54,20 +54,20 @@ def command(
 
     async def work(stack: Path, _: Run) -> Ended:
         frame = load_frame(stack, environment=environment)
-        home = place_of(frame, address=address, emulator=emulator).home
+        backend = place_of(frame, address=address, emulator=emulator).backend
         name = state_name(frame.stack)
-        ended = lock_id or _lock_of(home, name, mark)
+        ended = lock_id or _lock_of(backend, name, mark)
         if ended is None:
-            console.say(f"This job holds no lock of {plain(home.where(name))}.")
+            console.say(f"This job holds no lock of {plain(backend.where(name))}.")
             return Ended(status=Status.OK, summary="not locked by this job")
-        home.unlock(name, ended)
-        console.say(f"The lock {plain(ended)} of {plain(home.where(name))} is ended.")
+        backend.unlock(name, ended)
+        console.say(f"The lock {plain(ended)} of {plain(backend.where(name))} is ended.")
         return Ended(status=Status.OK, summary=f"lock {plain(ended)} is ended")
 
     return over_stacks(folders if mine else (options.the_only(folders),), work)
 
 
-def _lock_of(home: Backend, name: str, mark: str | None) -> str | None:
+def _lock_of(backend: Backend, name: str, mark: str | None) -> str | None:
     """The lock that the job with this *mark* holds."""
-    holder = home.holder(name)
-    return holder.id if holder and mark and holder.id.startswith(mark) else None
+    owner = backend.lock_owner(name)
+    return owner.id if owner and mark and owner.id.startswith(mark) else None

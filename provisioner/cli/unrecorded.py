@@ -49,7 +49,7 @@ def finding(place: Place, stack: str, *, labelled: int) -> Finding:
         )
         return Finding(sentence=sentence, status=Status.FAILED)
     if place.is_folder and process_environment().get("CI"):
-        where = place.home.where(state_name(stack))
+        where = place.backend.where(state_name(stack))
         sentence = (
             f"{_COLD} CI is set and the state would be the file {where}, which a runner takes "
             f"along when it ends: {_ELSEWHERE}, and run ctxprov apply."
@@ -70,7 +70,8 @@ def warn_of_folder(place: Place, stack: str) -> None:
     """Warn where what a run remembers may end with its machine."""
     if place.is_folder and process_environment().get("CI"):
         tell(
-            f"warning: CI is set and the state is the file {place.home.where(state_name(stack))}: "
-            "unless something keeps that file, the next runner knows nothing of these caches. "
+            "warning: CI is set and the state is the file "
+            f"{place.backend.where(state_name(stack))}: unless something keeps that file, the next "
+            "runner knows nothing of these caches. "
             f"Else {_ELSEWHERE}."
         )

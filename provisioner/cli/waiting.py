@@ -9,7 +9,7 @@ from datetime import timedelta
 from provisioner.cli import clock, console
 from provisioner.escape import plain
 from provisioner.storage import OnWait
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage.lock_owner import LockOwner
 from provisioner.times import moment_text
 
 
@@ -17,23 +17,23 @@ def waiting() -> OnWait:
     """A line that moves on a terminal; elsewhere it is said once."""
     told: list[int] = []
 
-    def on_wait(holder: Holder | None, remaining: timedelta) -> None:
+    def on_wait(owner: LockOwner | None, remaining: timedelta) -> None:
         seconds = math.ceil(remaining.total_seconds())
         moves = console.is_terminal(sys.stderr)
         if told and (told[-1] == seconds or not moves):
             return
         told.append(seconds)
-        who = plain(str(holder)) if holder else "another run"
+        who = plain(str(owner)) if owner else "another run"
         ending = "\r" if moves else "\n"
-        text = f"Waiting up to {seconds}s for {who}{_why(holder)} ...{ending}"
+        text = f"Waiting up to {seconds}s for {who}{_why(owner)} ...{ending}"
         console.progress(text, aside=True)
 
     return on_wait
 
 
-def _why(holder: Holder | None) -> str:
+def _why(owner: LockOwner | None) -> str:
     """Why a lock that looks dead is watched, and not taken at once."""
-    if holder is None or holder.until is None or clock.now() < holder.until:
+    if owner is None or owner.until is None or clock.now() < owner.until:
         return ""
-    until = moment_text(holder.until.replace(microsecond=0))
+    until = moment_text(owner.until.replace(microsecond=0))
     return f"; its lock ran out at {until} and is taken over if no renewal shows that it lives"

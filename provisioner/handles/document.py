@@ -78,27 +78,27 @@ def _is_over(expiry: datetime | None, now: datetime) -> bool:
     return expiry is not None and now >= expiry
 
 
-def publish(home: Backend, name: str, content: bytes) -> bool:
+def publish(backend: Backend, name: str, content: bytes) -> bool:
     """
-    Put the document into its home, in one step, and say whether that was needed.
+    Put the document into its backend, in one step, and say whether that was needed.
 
     A file that differs only in when it was generated is left alone, so that whoever
     watches it, or keeps it in git, sees no change where there is none.  Raises
     PublishError, also if a newer ctxprov has published there.
     """
     try:
-        found = home.read(name)
+        found = backend.read(name)
         reserved = reserved_for(name)
         if reserved or (found and not is_published(found.content)):
             why = f"has the name of {reserved}" if reserved else "was not written by ctxprov"
             raise PublishError(
-                f"the handles cannot be published: {home.where(name)} {why}.  Name another file in "
-                "publish:, or move that one away, and run again.  Nothing that applications may be "
-                "using has been retired."
+                f"the handles cannot be published: {backend.where(name)} {why}.  Name another file "
+                "in publish:, or move that one away, and run again.  Nothing that applications may "
+                "be using has been retired."
             )
-        if found and _says_the_same(found.content, content, where=home.where(name)):
+        if found and _says_the_same(found.content, content, where=backend.where(name)):
             return False
-        home.write(name, content, expected=found.version if found else None)
+        backend.write(name, content, expected=found.version if found else None)
     except StateError as error:
         raise PublishError(
             f"the handles cannot be published: {error}  Applications go on with what was "

@@ -1,5 +1,5 @@
 """
-Where an application reads handles from: a file, or a home that is asked over a network.
+Where an application reads handles from: a file, or a backend that is asked over a network.
 
 Both tell whether there is anything new since the last look, and raise nothing but
 `Missing` and `PublishError`.
@@ -42,7 +42,7 @@ class Source(Protocol):
 
 
 def source_of(path: str | os.PathLike[str], clock: Callable[[], datetime]) -> Source:
-    """The file or the home that *path* means.  Raises StateError if it makes no sense."""
+    """The file or the backend that *path* means.  Raises StateError if it makes no sense."""
     address = os.fspath(path)
     if not is_remote(address):
         return FileSource(Path(address))
@@ -85,19 +85,19 @@ class FileSource:
 
 
 class BackendSource:
-    """A file in a home, known by its version."""
+    """A file in a backend, known by its version."""
 
     interval = timedelta(seconds=15)
     pause = timedelta(seconds=1)
 
-    def __init__(self, home: Backend, name: str) -> None:
-        self._home = home
+    def __init__(self, backend: Backend, name: str) -> None:
+        self._backend = backend
         self._name = name
         self._seen = ""
 
     def read(self) -> bytes | None:
         try:
-            found = self._home.read(self._name)
+            found = self._backend.read(self._name)
         except StateError as error:
             raise PublishError(str(error)) from error
         if found is None:

@@ -33,8 +33,8 @@ from provisioner.model import (
 from provisioner.state.draft import Draft
 from provisioner.state.state_file import state_bytes
 from provisioner.state.state_store import HeldFile, Store, state_name, state_of
-from provisioner.storage import Backend, Found, OnWait
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage import Backend, OnWait, StoredFile
+from provisioner.storage.lock_owner import LockOwner
 
 LINGER = 2.0
 """Seconds that a fact waits for others."""
@@ -60,14 +60,14 @@ def next_save(*, stirred: float, opened: float, spent: float, cost: float) -> fl
 
 @asynccontextmanager
 async def open_ledger(
-    home: Backend,
+    backend: Backend,
     *,
     stack: str,
-    who: Holder,
+    who: LockOwner,
     timeout: timedelta,
     on_wait: OnWait,
-    before_save: Callable[[Found | None], None],
-    read: Callable[[Found | None], State] | None = None,
+    before_save: Callable[[StoredFile | None], None],
+    read: Callable[[StoredFile | None], State] | None = None,
 ) -> AsyncIterator[Ledger]:
     """
     Hold the state of *stack*, locked from before it is read until it is saved.
@@ -80,10 +80,10 @@ async def open_ledger(
     cannot be trusted, and, at the end, Unsaved if it cannot be written.
     """
     name = state_name(stack)
-    async with home.lock(name, who, timeout=timeout, on_wait=on_wait) as hold:
-        found = await asyncio.to_thread(home.read, name)
-        state = read(found) if read else state_of(found, where=home.where(name), stack=stack)
-        store = HeldFile(home, hold, name, found, before_save)
+    async with backend.lock(name, who, timeout=timeout, on_wait=on_wait) as hold:
+        found = await asyncio.to_thread(backend.read, name)
+        state = read(found) if read else state_of(found, where=backend.where(name), stack=stack)
+        store = HeldFile(backend, hold, name, found, before_save)
         async with Ledger(state, store, run=who.id) as ledger:
             if hold.took_over:
                 await ledger.claim()
@@ -195,7 +195,7 @@ class Ledger:
 
     async def save(self) -> None:
         """
-        Save what is not saved yet; it is in its home when this returns.
+        Save what is not saved yet; it is in its backend when this returns.
 
         Raises StateError if it cannot be written; the next save tries again.  Raises it with
         or without news if the state is not ours any more, or nobody can tell: StateTaken if

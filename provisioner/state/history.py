@@ -19,7 +19,7 @@ from provisioner.cache import Json
 from provisioner.documents import newer, utf8
 from provisioner.errors import StateError, StateNewer
 from provisioner.state.blocks import Block, Misshapen, UnknownKey, block, count, moment, text
-from provisioner.storage import Backend, Found
+from provisioner.storage import Backend, StoredFile
 from provisioner.times import moment_text
 
 VERSION = 1
@@ -60,19 +60,19 @@ def version_name(stack: str, serial: int) -> str:
     return f"{stack}.history/{serial}.json"
 
 
-def read_history(home: Backend, stack: str) -> tuple[PastRun, ...]:
+def read_history(backend: Backend, stack: str) -> tuple[PastRun, ...]:
     """The runs of *stack*, oldest first.  Raises StateError, also if they make no sense."""
-    found = None if home.keeps_history else home.read(runs_name(stack))
-    return parse_history(found.content, where=home.where(runs_name(stack))) if found else ()
+    found = None if backend.keeps_history else backend.read(runs_name(stack))
+    return parse_history(found.content, where=backend.where(runs_name(stack))) if found else ()
 
 
-def read_version(home: Backend, stack: str, serial: int) -> Found:
+def read_version(backend: Backend, stack: str, serial: int) -> StoredFile:
     """The state that had this *serial*, if it is kept.  Raises StateError if it is not."""
-    if home.keeps_history:
-        raise StateError(f"{home.where(f'{stack}.json')} keeps its versions by itself.")
-    found = home.read(version_name(stack, serial))
+    if backend.keeps_history:
+        raise StateError(f"{backend.where(f'{stack}.json')} keeps its versions by itself.")
+    found = backend.read(version_name(stack, serial))
     if found is None:
-        kept = sorted({run.kept for run in read_history(home, stack) if run.kept is not None})
+        kept = sorted({run.kept for run in read_history(backend, stack) if run.kept is not None})
         there = ", ".join(map(str, kept)) or "none"
         raise StateError(f"serial {serial} of {stack} is not kept; of the earlier ones: {there}.")
     return found

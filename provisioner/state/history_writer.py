@@ -25,20 +25,20 @@ from provisioner.state.history import (
     version_name,
 )
 from provisioner.state.state_store import serial_of
-from provisioner.storage import Backend, Found
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage import Backend, StoredFile
+from provisioner.storage.lock_owner import LockOwner
 
 
 class Chronicle:
     """The history of *stack*, as one run by *who* writes it."""
 
     def __init__(
-        self, home: Backend, *, stack: str, who: Holder, warn: Callable[[str], None]
+        self, backend: Backend, *, stack: str, who: LockOwner, warn: Callable[[str], None]
     ) -> None:
-        self._home = home
+        self._backend = backend
         self._stack = stack
         self._warn = warn
-        self._is_off = home.keeps_history
+        self._is_off = backend.keeps_history
         self._version: str | None = None
         self._before: tuple[PastRun, ...] | None = None
         self._run = PastRun(
@@ -53,7 +53,7 @@ class Chronicle:
             kept=None,
         )
 
-    def begin(self, replaced: Found | None) -> None:
+    def begin(self, replaced: StoredFile | None) -> None:
         """Keep the state that is to be *replaced*, and remember that this run has begun."""
         self._try(lambda: self._begin(replaced))
 
@@ -71,7 +71,7 @@ class Chronicle:
             self._is_off = True
             self._warn(f"warning: the history of {self._stack} is not written: {error}")
 
-    def _begin(self, replaced: Found | None) -> None:
+    def _begin(self, replaced: StoredFile | None) -> None:
         serial = serial_of(replaced)
         if replaced and serial is not None:
             self._keep(version_name(self._stack, serial), replaced.content)
@@ -79,15 +79,15 @@ class Chronicle:
         self._write()
 
     def _keep(self, name: str, content: bytes) -> None:
-        there = self._home.read(name)
+        there = self._backend.read(name)
         if there is None or there.content != content:
-            self._home.write(name, content, expected=there.version if there else None)
+            self._backend.write(name, content, expected=there.version if there else None)
 
     def _write(self) -> None:
         if self._before is None:
             self._before = self._read()
         runs, stale = trimmed((*self._before, self._run))
-        self._version = self._home.write(
+        self._version = self._backend.write(
             runs_name(self._stack), history_bytes(self._stack, runs), expected=self._version
         )
         for serial in stale:
@@ -95,13 +95,13 @@ class Chronicle:
 
     def _read(self) -> tuple[PastRun, ...]:
         name = runs_name(self._stack)
-        found = self._home.read(name)
+        found = self._backend.read(name)
         if found is None:
             return ()
         self._version = found.version
-        return parse_history(found.content, where=self._home.where(name))
+        return parse_history(found.content, where=self._backend.where(name))
 
     def _drop(self, name: str) -> None:
         with suppress(StateError):
-            if found := self._home.read(name):
-                self._home.delete(name, expected=found.version)
+            if found := self._backend.read(name):
+                self._backend.delete(name, expected=found.version)

@@ -1,5 +1,5 @@
 """
-The state of a stack as a file of a home: `STACK.json`.
+The state of a stack as a file of a backend: `STACK.json`.
 
 Whoever only looks reads it without a lock.  `Store` is all that a ledger asks for.
 """
@@ -19,7 +19,7 @@ from provisioner.errors import StateError, StateTaken
 from provisioner.model import State
 from provisioner.state.state_file import parse_state
 from provisioner.state.transfer import moved_away
-from provisioner.storage import Backend, Found, Hold
+from provisioner.storage import Backend, Lock, StoredFile
 
 _STACK = re.compile(rb'"stack"\s*:\s*"([^"]*)"')
 _SERIAL = re.compile(rb'"serial"\s*:\s*([0-9]{1,15})\b')
@@ -29,20 +29,20 @@ def state_name(stack: str) -> str:
     return f"{stack}.json"
 
 
-def read_state(home: Backend, *, stack: str) -> State:
+def read_state(backend: Backend, *, stack: str) -> State:
     """
     What is remembered of *stack*; nothing, if its file is absent.  Needs no lock.
 
     Raises `StateUnreadable` if the file may be out of reach rather than absent.
     """
     name = state_name(stack)
-    found = home.read(name)
+    found = backend.read(name)
     if found is None:
-        home.confirm(name)
-    return state_of(found, where=home.where(name), stack=stack)
+        backend.confirm(name)
+    return state_of(found, where=backend.where(name), stack=stack)
 
 
-def state_of(found: Found | None, *, where: str, stack: str, moved: bool = False) -> State:
+def state_of(found: StoredFile | None, *, where: str, stack: str, moved: bool = False) -> State:
     """
     What was *found*, as a state of *stack*.
 
@@ -56,7 +56,7 @@ def state_of(found: Found | None, *, where: str, stack: str, moved: bool = False
     return state
 
 
-def remains_of(found: Found | None, *, stack: str) -> State | None:
+def remains_of(found: StoredFile | None, *, stack: str) -> State | None:
     """
     What can be told of a state that cannot be read: no more than the highest serial it names.
 
@@ -68,7 +68,7 @@ def remains_of(found: Found | None, *, stack: str) -> State | None:
     return State(stack=stack, serial=max(map(int, _SERIAL.findall(content)), default=0))
 
 
-def serial_of(found: Found | None) -> int | None:
+def serial_of(found: StoredFile | None) -> int | None:
     """The serial of what was *found*; None if it is no state that was ever written."""
     if found is None:
         return None
@@ -118,18 +118,18 @@ class HeldFile:
 
     def __init__(
         self,
-        home: Backend,
-        hold: Hold,
+        backend: Backend,
+        hold: Lock,
         name: str,
-        found: Found | None,
-        before: Callable[[Found | None], None],
+        found: StoredFile | None,
+        before: Callable[[StoredFile | None], None],
     ) -> None:
-        self._home = home
+        self._backend = backend
         self._hold = hold
         self._name = name
         self._found = found
         self._version = found.version if found else None
-        self._before: Callable[[Found | None], None] | None = before
+        self._before: Callable[[StoredFile | None], None] | None = before
         self._unanswered: set[bytes] = set()
 
     @property
@@ -163,11 +163,11 @@ class HeldFile:
             return found.version
         return self._hold.write(self._name, content, expected=found.version)
 
-    def _ours(self) -> Found | None:
+    def _ours(self) -> StoredFile | None:
         """The file as a write of ours that was not answered has left it."""
         if self._hold.is_lost or not self._unanswered:
             return None
-        found = self._home.read(self._name)
+        found = self._backend.read(self._name)
         return found if found and _digest(found.content) in self._unanswered else None
 
 

@@ -1,7 +1,7 @@
 """
 Where small files live between runs: on disk, in an object store, in a git branch, behind HTTP.
 
-One protocol, a module per home.  An address says which:
+One protocol, a module per backend.  An address says which:
 
     path                      a folder on this machine               local
     s3://bucket/prefix        S3 and what speaks like it             object_store
@@ -17,14 +17,14 @@ raises StateError for an address that makes no sense or an extra that is not ins
 `http://` goes to `http_backend` as well, which takes it for loopback alone.  Only `address`
 imports these modules, by name, when one is asked for.
 
-A module implements `Files`, and `lease.Leased` makes a home of them by a lock that a dead run
-cannot keep; a folder, and a server that has locks of its own, do without.
+A module implements `Files`, and `lease.LeaseBackend` adds a lock that a dead run cannot keep; a
+folder, and a server that has locks of its own, do without.
 
-A home knows bytes, versions and locks; what the bytes mean is somebody else's business.
+A backend knows bytes, versions and locks; what the bytes mean is somebody else's business.
 Credentials come from the environment, and a host that receives one never from a manifest.
 """
 
 from provisioner.storage.address import is_remote, open_backend, split_file
-from provisioner.storage.protocol import Backend, Found, Hold, OnWait
+from provisioner.storage.protocol import Backend, Lock, OnWait, StoredFile
 
-__all__ = ["Backend", "Found", "Hold", "OnWait", "is_remote", "open_backend", "split_file"]
+__all__ = ["Backend", "Lock", "OnWait", "StoredFile", "is_remote", "open_backend", "split_file"]

@@ -1,7 +1,7 @@
 """
-Which home an address means.
+Which backend an address means.
 
-The module of a home is imported only when its kind is asked for, so that nobody pays for, or
+The module of a backend is imported only when its kind is asked for, so that nobody pays for, or
 installs, what another needs.
 """
 
@@ -35,18 +35,18 @@ def open_backend(
     address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
 ) -> Backend:
     """
-    The home at *address*; a path is relative to *root*.  Asks nobody yet.
+    The backend at *address*; a path is relative to *root*.  Asks nobody yet.
 
-    Raises StateError if the address makes no sense or its home needs an extra.
+    Raises StateError if the address makes no sense or its backend needs an extra.
     """
     module = import_module(f"provisioner.storage.{_module(address)}")
-    home: Backend = module.backend_at(address, root=root, environ=environ, clock=clock)
-    return home
+    backend: Backend = module.backend_at(address, root=root, environ=environ, clock=clock)
+    return backend
 
 
 def split_file(address: str) -> tuple[str, str]:
     """
-    The address of the home that a file is in, and the file's name there.
+    The address of the backend that a file is in, and the file's name there.
 
     The name is what stands after the last slash.  Raises StateError if there is none.
     """

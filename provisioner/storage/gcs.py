@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Protocol
 from urllib.parse import quote
 
@@ -29,9 +29,9 @@ from provisioner.environment import process_environment
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.http_environment import environment_fault
-from provisioner.storage.lease import Leased
-from provisioner.storage.protocol import Backend, Found, oversize
-from provisioner.storage.retry import Careful
+from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.protocol import Backend, StoredFile, oversize
+from provisioner.storage.retry import RetryingFiles
 
 _ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
 _SERVER = "https://storage.googleapis.com"
@@ -60,9 +60,13 @@ def backend_at(
     del root
     emulator = environ.get("STORAGE_EMULATOR_HOST")
     if not emulator:
-        return Leased(Careful(Bucket(address, server=_SERVER, authority=default())), now=clock)
+        return LeaseBackend(
+            RetryingFiles(Bucket(address, server=_SERVER, authority=default())), now=clock
+        )
     server = emulator if "://" in emulator else f"http://{emulator}"
-    return Leased(Careful(Bucket(address, server=server, authority=lambda _: {})), now=clock)
+    return LeaseBackend(
+        RetryingFiles(Bucket(address, server=server, authority=lambda _: {})), now=clock
+    )
 
 
 class Bucket:
@@ -81,7 +85,7 @@ class Bucket:
         self._largest = largest
         if fault := environment_fault(process_environment()):
             raise StateError(f"gs://{self._bucket} cannot be asked: {fault}.")
-        # No connection is kept, for nobody closes a home.
+        # No connection is kept, for nobody closes a backend.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._client = httpx.Client(timeout=_TIMEOUT, limits=limits)
 
@@ -92,13 +96,15 @@ class Bucket:
     def where(self, name: str) -> str:
         return f"gs://{self._bucket}/{self._prefix}{name}"
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         answer = self._ask("GET", name, self._url(name), {"alt": "media"})
         absent = answer.status_code == httpx.codes.NOT_FOUND
         if absent and not _words(answer).startswith(_NO_BUCKET):
             return None
         self._check(name, answer)
-        return Found(content=answer.content, version=answer.headers.get("x-goog-generation", ""))
+        return StoredFile(
+            content=answer.content, version=answer.headers.get("x-goog-generation", "")
+        )
 
     def confirm(self, name: str) -> None:
         """List what begins like the name, which a bucket that is not there cannot."""
@@ -209,9 +215,9 @@ def default() -> Authority:
         from google.auth import exceptions  # noqa: PLC0415
     except ImportError as error:
         raise StateError(
-            "a gs:// home needs the package google-auth: pip install 'ctxprov[gcs]'."
+            "a gs:// backend needs the package google-auth: pip install 'ctxprov[gcs]'."
         ) from error
-    lock = Lock()
+    lock = threading.Lock()
     found: list[google.auth.credentials.Credentials] = []
 
     def headers(client: httpx.Client) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """
-A home in git: an orphan branch of the repository's own remote.
+A backend in git: an orphan branch of the repository's own remote.
 
 Every write is a commit on top of the last, pushed with a lease on that tip as compare-and-swap.
 A version is the id of the file's blob.  Two writers of different files do not disturb each
@@ -24,8 +24,8 @@ from pathlib import Path
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
 from provisioner.storage.git_repository import Pushed, Repository
-from provisioner.storage.lease import Leased
-from provisioner.storage.protocol import Backend, Found
+from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.protocol import Backend, StoredFile
 
 TERM = timedelta(minutes=5)
 """Of a lock.  Each renewal is a commit, so there should be few."""
@@ -50,7 +50,7 @@ def backend_at(
     if not branch or branch.startswith("/"):
         raise StateError(f"{address!r} names no branch: it is git+branch:NAME.")
     repository = Repository(folder=root, branch=branch, environ=environ, warn=_warn)
-    return Leased(GitFiles(repository), now=clock, term=TERM)
+    return LeaseBackend(GitFiles(repository), now=clock, term=TERM)
 
 
 def _warn(warning: str) -> None:
@@ -72,13 +72,13 @@ class GitFiles:
     def where(self, name: str) -> str:
         return f"{_SCHEME}{self.repository.branch}/{name}"
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         with self._alone:
             tip = self._tip()
             blob = self.repository.blob(tip, name) if tip else None
             if blob is None:
                 return None
-            return Found(content=self.repository.content(blob), version=blob)
+            return StoredFile(content=self.repository.content(blob), version=blob)
 
     def confirm(self, name: str) -> None:
         """The remote itself has said which branches it has: `read` asked it."""

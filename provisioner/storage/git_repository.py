@@ -262,7 +262,7 @@ def _run(
     except GitTimeout as error:
         raise BackendUnreachable(f"the repository's remote cannot be reached: {error}") from error
     except GitFailed as error:
-        raise StateError(f"a git+branch: home cannot be used: {error}") from error
+        raise StateError(f"a git+branch: backend cannot be used: {error}") from error
 
 
 def _rows(answer: GitAnswer) -> list[tuple[str, str]]:

@@ -1,5 +1,5 @@
 """
-A home behind HTTP: a server that manages Terraform states.
+A backend behind HTTP: a server that manages Terraform states.
 
 The protocol has no versions and no conditions, only locks.  So a version names a write by what
 stands in the state around it, and every write is made under the state's lock: the run's own, or
@@ -32,12 +32,12 @@ from provisioner.errors import (
 )
 from provisioner.storage.http import Answer, Wire
 from provisioner.storage.http_endpoint import Endpoint, endpoint_at
-from provisioner.storage.http_lock import ABSENT, DONE, HELD, Latch, named
+from provisioner.storage.http_lock import ABSENT, DONE, HELD, HttpLocks, named
 from provisioner.storage.lease import to_its_end
-from provisioner.storage.lock_owner import Holder, holder_here
-from provisioner.storage.protocol import Found, Hold, OnWait
+from provisioner.storage.lock_owner import LockOwner, lock_owner_here
+from provisioner.storage.protocol import Lock, OnWait, StoredFile
 from provisioner.storage.terraform_format import (
-    Wrapped,
+    TerraformState,
     parse_state,
     state_bytes,
     wrap,
@@ -73,15 +73,15 @@ class HttpBackend:
         return True
 
     @property
-    def latch(self) -> Latch:
-        return Latch(self.endpoint, self.wire)
+    def latch(self) -> HttpLocks:
+        return HttpLocks(self.endpoint, self.wire)
 
     def where(self, name: str) -> str:
         return self.endpoint.of(name)
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         now = self._now(name)
-        return Found(content=now.content, version=now.version) if now else None
+        return StoredFile(content=now.content, version=now.version) if now else None
 
     def confirm(self, name: str) -> None:
         """A 404 also answers who may not see the state, so it alone shows nothing."""
@@ -116,7 +116,7 @@ class HttpBackend:
         self._post(name, wrapped, body, lock_id)
         return wrapped.version
 
-    def _post(self, name: str, wrapped: Wrapped, body: bytes, lock_id: str) -> None:
+    def _post(self, name: str, wrapped: TerraformState, body: bytes, lock_id: str) -> None:
         """Write, once more if that may help; what failed without an answer is looked up."""
         url = _locked(self.where(name), lock_id)
         try:
@@ -126,18 +126,18 @@ class HttpBackend:
                 return
             self._post_again(name, wrapped, body, url)
 
-    def _post_again(self, name: str, wrapped: Wrapped, body: bytes, url: str) -> None:
+    def _post_again(self, name: str, wrapped: TerraformState, body: bytes, url: str) -> None:
         try:
             self._check(self.wire.once("POST", url, body), name)
         except StateError:  # a refusal, too, may mean that the first try was late to arrive
             if not self._stands(name, wrapped):
                 raise
 
-    def _stands(self, name: str, wrapped: Wrapped) -> bool:
+    def _stands(self, name: str, wrapped: TerraformState) -> bool:
         now = self._now(name)
         return now is not None and now.version == wrapped.version
 
-    def _now(self, name: str) -> Wrapped | None:
+    def _now(self, name: str) -> TerraformState | None:
         answer = self.wire.ask("GET", self.where(name))
         if answer.status in ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
             return None
@@ -151,7 +151,7 @@ class HttpBackend:
             )
         return wrapped
 
-    def _expect(self, name: str, now: Wrapped | None, version: str | None) -> None:
+    def _expect(self, name: str, now: TerraformState | None, version: str | None) -> None:
         if (now.version if now else None) != version:
             raise StateTaken(
                 f"{name} at {self.where(name)} is not what it was when it was read: somebody else "
@@ -172,9 +172,9 @@ class HttpBackend:
 
     @asynccontextmanager
     async def lock(
-        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
-    ) -> AsyncIterator[Hold]:
-        hold = WebHold(self, name, who)
+        self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
+    ) -> AsyncIterator[Lock]:
+        hold = HttpLock(self, name, who)
         try:
             await self._acquire(hold, timeout, on_wait)
             yield hold
@@ -184,7 +184,7 @@ class HttpBackend:
             raise
         await to_its_end(hold.let_go)
 
-    async def _acquire(self, hold: WebHold, timeout: timedelta, on_wait: OnWait) -> None:
+    async def _acquire(self, hold: HttpLock, timeout: timedelta, on_wait: OnWait) -> None:
         deadline = self.monotonic() + timeout.total_seconds()
         while there := await to_its_end(hold.take):
             remaining = deadline - self.monotonic()
@@ -193,14 +193,14 @@ class HttpBackend:
             on_wait(there, timedelta(seconds=remaining))
             await self.sleep(min(_POLL, remaining))
 
-    def holder(self, name: str) -> Holder | None:
+    def lock_owner(self, name: str) -> LockOwner | None:
         there = self.latch.seize(name, me := self._me("lock status"))
         if there is None:
             self.latch.release(name, me)
         return there
 
     def unlock(self, name: str, lock_id: str) -> None:
-        there = self.holder(name)
+        there = self.lock_owner(name)
         held = f"{named(there)} holds it" if there else "nobody holds it"
         who = replace(self._me("unlock"), id=lock_id)
         if there is None or there.id not in {lock_id, ""} or not self.latch.release(name, who):
@@ -220,10 +220,10 @@ class HttpBackend:
         finally:
             self.latch.release(name, me)
 
-    def _me(self, operation: str) -> Holder:
-        return holder_here(operation, since=self.now(), environ=self.environ)
+    def _me(self, operation: str) -> LockOwner:
+        return lock_owner_here(operation, since=self.now(), environ=self.environ)
 
-    def _refusal(self, name: str, there: Holder) -> str:
+    def _refusal(self, name: str, there: LockOwner) -> str:
         end = f"`ctxprov unlock {there.id}` ends it" if there.id else "end it on the server"
         return (
             f"{self.where(name)} is locked: {named(there)} holds it.  Wait until that run is "
@@ -233,12 +233,12 @@ class HttpBackend:
 
 
 @dataclass(slots=True)
-class WebHold:
+class HttpLock:
     """A lock on a server, which stays until it is let go of or ended by somebody."""
 
-    home: HttpBackend
+    backend: HttpBackend
     name: str
-    who: Holder
+    who: LockOwner
     is_lost: bool = False
     _is_held: bool = False
 
@@ -250,25 +250,25 @@ class WebHold:
     def took_over(self) -> bool:
         return False
 
-    def take(self) -> Holder | None:
-        there = self.home.latch.seize(self.name, self.who)
+    def take(self) -> LockOwner | None:
+        there = self.backend.latch.seize(self.name, self.who)
         self._is_held = there is None
         return there
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         if name != self.name:
-            return self.home.write(name, content, expected=expected)
+            return self.backend.write(name, content, expected=expected)
         if self.is_lost:
-            raise self.home.loss(name)
+            raise self.backend.loss(name)
         try:
-            return self.home.put(name, content, expected=expected, lock_id=self.who.id)
+            return self.backend.put(name, content, expected=expected, lock_id=self.who.id)
         except LockLost:
             self.is_lost = True
             raise
 
     def let_go(self) -> None:
         if self._is_held and not self.is_lost:
-            self.home.latch.release(self.name, self.who)
+            self.backend.latch.release(self.name, self.who)
 
 
 class LockLost(StateTaken):

@@ -1,5 +1,5 @@
 """
-Where an HTTP home is and how it is asked, from an address and the environment.
+Where an HTTP backend is and how it is asked, from an address and the environment.
 
 The name of a state completes the address.  Its lock is there, too (LOCK and UNLOCK), or, where
 the address ends as GitLab's and Gitea's do, one level below (POST and DELETE); or wherever

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from provisioner.errors import BackendUnreachable, StateError
 from provisioner.storage.http import Answer, Wire
 from provisioner.storage.http_endpoint import Endpoint, Route
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage.lock_owner import LockOwner
 from provisioner.storage.terraform_format import lock_bytes, parse_lock
 
 HELD = frozenset({HTTPStatus.LOCKED, HTTPStatus.CONFLICT})
@@ -23,13 +23,13 @@ DONE = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPSt
 
 
 @dataclass(frozen=True, slots=True)
-class Latch:
+class HttpLocks:
     """The locks of the states at an endpoint."""
 
     endpoint: Endpoint
     wire: Wire
 
-    def seize(self, name: str, who: Holder) -> Holder | None:
+    def seize(self, name: str, who: LockOwner) -> LockOwner | None:
         """
         Try the lock once; None if it is ours now, else whose it is.
 
@@ -51,7 +51,7 @@ class Latch:
             )
         return None
 
-    def _other(self, answer: Answer, name: str, who: Holder) -> Holder | None:
+    def _other(self, answer: Answer, name: str, who: LockOwner) -> LockOwner | None:
         there = parse_lock(answer.content)
         if there.id == who.id:
             return None  # the answer to an earlier try was lost
@@ -64,7 +64,7 @@ class Latch:
                 raise lost
         return there
 
-    def _undo(self, name: str, who: Holder, error: BackendUnreachable) -> bool:
+    def _undo(self, name: str, who: LockOwner, error: BackendUnreachable) -> bool:
         """Let go of what may be ours; False if the server knows that it is not."""
         try:
             return self._ended(name, who)
@@ -74,7 +74,7 @@ class Latch:
                 f"end it with `ctxprov unlock {who.id}`."
             ) from error
 
-    def release(self, name: str, who: Holder) -> bool:
+    def release(self, name: str, who: LockOwner) -> bool:
         """End the lock of *who*; False if the server knows no such lock (any more)."""
         try:
             return self._ended(name, who)
@@ -84,7 +84,7 @@ class Latch:
                 f"`ctxprov unlock {who.id}`."
             ) from error
 
-    def _ended(self, name: str, who: Holder) -> bool:
+    def _ended(self, name: str, who: LockOwner) -> bool:
         answer = self._knock(self.endpoint.unlock, name, who)
         if answer.status in HELD or answer.status == HTTPStatus.NOT_FOUND:
             return answer.is_late  # then it may have been an earlier try that ended it
@@ -95,13 +95,13 @@ class Latch:
             )
         return True
 
-    def _knock(self, door: Route, name: str, who: Holder) -> Answer:
+    def _knock(self, door: Route, name: str, who: LockOwner) -> Answer:
         return self.wire.ask(door.method, door.of(name), lock_bytes(who, path=self._where(name)))
 
     def _where(self, name: str) -> str:
         return self.endpoint.of(name)
 
 
-def named(there: Holder) -> str:
+def named(there: LockOwner) -> str:
     """Name whoever holds a lock, as far as it is known."""
     return f"{there}, lock {there.id}," if there.id else str(there)

@@ -2,14 +2,14 @@
 A lock that a dead run cannot keep: a lease, by compare-and-swap on a small file.
 
 `support-bot.json` is guarded by `support-bot.lock.json`, which says who holds it and until
-when.  Its holder renews it three times a term.  It may be taken over
+when.  Its owner renews it three times a term.  It may be taken over
 
 * if it was let go, or never was; or
 * if it did not change for a whole term while we watched, by our own boot-time clock.
 
-No wall clock decides, neither ours nor the holder's, for either may be wrong: a lease past its
+No wall clock decides, neither ours nor the owner's, for either may be wrong: a lease past its
 `until` is only a reason to watch it for a term, however short the caller wanted to wait.  A
-holder that was renewed meanwhile is alive.  The holder, too, measures its term by boot time, in
+owner that was renewed meanwhile is alive.  The owner, too, measures its term by boot time, in
 which suspension counts, and renews before a call that cannot be undone.
 
 A lease decides who goes first, and no more.  A run that is stopped for longer than a term and
@@ -18,17 +18,17 @@ write of it is conditional, and that who takes over rewrites it first.
 
 To let go is to overwrite the file with a word that it is free, never to delete it: not every
 store deletes on a condition, and a lock that is somebody else's by now must stay.  A lock that
-was ended without its holder is free as well, and taking it is taking it over.
+was ended without its owner is free as well, and taking it is taking it over.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Lock
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -36,8 +36,8 @@ from msgspec.structs import replace
 from provisioner.boot_time import boot_seconds
 from provisioner.errors import BackendUnreachable, StateError, StateLocked, StateTaken
 from provisioner.storage.lease_file import free_bytes, is_free, lock_name, was_let_go
-from provisioner.storage.lock_owner import Holder, holder_bytes, parse_holder
-from provisioner.storage.protocol import Files, Found, Hold, OnWait
+from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
+from provisioner.storage.protocol import Files, Lock, OnWait, StoredFile
 from provisioner.times import duration_text, moment_text
 
 TERM = timedelta(seconds=60)
@@ -48,8 +48,8 @@ _FRESH = 1 / 6
 _Answer = TypeVar("_Answer")
 
 
-class Leased:
-    """Files that can keep conditions, made a home by leases."""
+class LeaseBackend:
+    """Files that can keep conditions, made a backend by leases."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Leased:
     def where(self, name: str) -> str:
         return self._files.where(name)
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         return self._files.read(name)
 
     def confirm(self, name: str) -> None:
@@ -85,24 +85,24 @@ class Leased:
     def delete(self, name: str, *, expected: str) -> None:
         self._files.delete(name, expected=expected)
 
-    def holder(self, name: str) -> Holder | None:
+    def lock_owner(self, name: str) -> LockOwner | None:
         found = self._files.read(lock_name(name))
-        return parse_holder(found.content) if found else None
+        return parse_lock_owner(found.content) if found else None
 
     def unlock(self, name: str, lock_id: str) -> None:
         found = self._files.read(lock_name(name))
-        holder = parse_holder(found.content) if found else None
-        if found is None or holder is None or holder.id != lock_id:
-            there = f"{holder}, lock {holder.id}, holds it" if holder else "nobody holds it"
+        owner = parse_lock_owner(found.content) if found else None
+        if found is None or owner is None or owner.id != lock_id:
+            there = f"{owner}, lock {owner.id}, holds it" if owner else "nobody holds it"
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {there}.")
         content = free_bytes(lock_id, self._now(), ended=True)
         self._files.write(lock_name(name), content, expected=found.version)
 
     @asynccontextmanager
     async def lock(
-        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
-    ) -> AsyncIterator[Hold]:
-        lease = _Lease(
+        self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
+    ) -> AsyncIterator[Lock]:
+        lease = Lease(
             self._files, name, who, now=self._now, term=self._term, boot_clock=self._boot_clock
         )
         try:
@@ -117,9 +117,9 @@ class Leased:
             with suppress(StateError):  # what cannot be let go runs out
                 await to_its_end(lease.let_go)
 
-    async def _acquire(self, lease: _Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
+    async def _acquire(self, lease: Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
         deadline = self._boot_clock() + timeout.total_seconds()
-        watch = _Watch(now=self._now, term=self._term)
+        watch = LeaseWatch(now=self._now, term=self._term)
         while True:
             found = await to_its_end(partial(self._files.read, lock_name(name)))
             at = self._boot_clock()
@@ -127,31 +127,31 @@ class Leased:
                 with suppress(StateTaken):  # another run was faster
                     return await to_its_end(partial(lease.take, found))
                 continue
-            holder = parse_holder(found.content)
-            remaining = max(deadline - at, watch.remaining(holder, at=at))
+            owner = parse_lock_owner(found.content)
+            remaining = max(deadline - at, watch.remaining(owner, at=at))
             if remaining <= 0:
-                raise StateLocked(self._refusal(name, holder))
-            on_wait(holder, timedelta(seconds=remaining))
+                raise StateLocked(self._refusal(name, owner))
+            on_wait(owner, timedelta(seconds=remaining))
             await self._sleep(min(self._term.total_seconds() / 30, remaining))
 
-    def _refusal(self, name: str, holder: Holder | None) -> str:
-        if holder is None:
+    def _refusal(self, name: str, owner: LockOwner | None) -> str:
+        if owner is None:
             return (
                 f"{self.where(name)} is locked, and its lock makes no sense to us.  A run that "
                 f"waits for {duration_text(self._term)} and sees no change takes it over: give "
                 "--lock-timeout 5m.  If nobody uses it, delete "
                 f"{self.where(lock_name(name))}."
             )
-        until = f" at {moment_text(holder.until.replace(microsecond=0))}" if holder.until else ""
+        until = f" at {moment_text(owner.until.replace(microsecond=0))}" if owner.until else ""
         return (
-            f"{self.where(name)} is locked: {holder} holds it.  Wait until that run is done, or "
+            f"{self.where(name)} is locked: {owner} holds it.  Wait until that run is done, or "
             "give --lock-timeout 5m to wait for it here.  If that run is dead, its lock runs out"
             f"{until}, and a run after that takes it over once it has watched it unchanged for "
-            f"{duration_text(self._term)}; `ctxprov unlock {holder.id}` ends it at once."
+            f"{duration_text(self._term)}; `ctxprov unlock {owner.id}` ends it at once."
         )
 
 
-class _Watch:
+class LeaseWatch:
     """Whether a lock that another run took may be taken from it; `at` is in boot seconds."""
 
     def __init__(self, *, now: Callable[[], datetime], term: timedelta) -> None:
@@ -161,28 +161,28 @@ class _Watch:
         self._since = 0.0
         self._is_renewed = False
 
-    def may_take(self, found: Found, *, at: float) -> bool:
+    def may_take(self, found: StoredFile, *, at: float) -> bool:
         """Whether it is free, or has been seen unchanged for a term."""
         if found.version != self._version:
             self._is_renewed = self._version is not None
             self._version, self._since = found.version, at
         return is_free(found.content) or at - self._since >= self._term
 
-    def remaining(self, holder: Holder | None, *, at: float) -> float:
+    def remaining(self, owner: LockOwner | None, *, at: float) -> float:
         """Seconds that a lock which looks dead, and was not renewed since, is to be watched."""
-        if self._is_renewed or not (holder and holder.until and self._now() >= holder.until):
+        if self._is_renewed or not (owner and owner.until and self._now() >= owner.until):
             return 0.0
         return self._term - (at - self._since)
 
 
-class _Lease:
+class Lease:
     """One run's hold on one lock, from its own point of view."""
 
     def __init__(
         self,
         files: Files,
         name: str,
-        who: Holder,
+        who: LockOwner,
         *,
         now: Callable[[], datetime],
         term: timedelta,
@@ -199,7 +199,7 @@ class _Lease:
         self._is_taken = False
         self._took_over = self._owes_rewrite = False
         self._failure: StateError | None = None
-        self._renewing = Lock()
+        self._renewing = threading.Lock()
 
     @property
     def is_lost(self) -> bool:
@@ -226,7 +226,7 @@ class _Lease:
                 self._try_to_extend()
             return not self.is_lost
 
-    def take(self, found: Found | None) -> None:
+    def take(self, found: StoredFile | None) -> None:
         """Take the lock that was *found*; StateTaken if it is another one by now."""
         self._extend(found.version if found else None)
         self._took_over = found is not None and not was_let_go(found.content)
@@ -264,7 +264,7 @@ class _Lease:
 
     def _extend(self, expected: str | None) -> None:
         begun = self._boot_clock()
-        content = holder_bytes(replace(self._who, until=self._now() + self._term))
+        content = lock_owner_bytes(replace(self._who, until=self._now() + self._term))
         self._version = self._files.write(lock_name(self._name), content, expected=expected)
         self._sure_until = begun + self._term.total_seconds()
         self._failure = None
@@ -276,8 +276,8 @@ class _Lease:
         Raises StateTaken if it is not ours any more.
         """
         found = self._files.read(lock_name(self._name))
-        holder = parse_holder(found.content) if found else None
-        if found is None or holder is None or holder.id != self._who.id:
+        owner = parse_lock_owner(found.content) if found else None
+        if found is None or owner is None or owner.id != self._who.id:
             raise StateTaken(self._loss())
         return found.version
 

@@ -1,7 +1,7 @@
 """
 What stands in the file of a lease: who holds it, or that it is free and whose word that is.
 
-Its holder's word is enough.  A lock that somebody else ended may belong to a run that lives and
+Its owner's word is enough.  A lock that somebody else ended may belong to a run that lives and
 does not know, so whoever takes it takes it over.
 """
 
@@ -35,7 +35,7 @@ def is_free(content: bytes) -> bool:
 
 
 def was_let_go(content: bytes) -> bool:
-    """Whether it is free by the word of its own holder."""
+    """Whether it is free by the word of its own owner."""
     match _words(content):
         case {"free": True, "ended": True}:
             return False

@@ -1,11 +1,11 @@
 """
-A home on this machine: a folder.
+A backend on this machine: a folder.
 
 A version is the SHA-256 of the content.  A condition is looked at and acted upon under a lock
 of the folder, so that of two writers one wins.  The lock that guards a name is an OS lock on a
 file beside it: the system lets go of it when its process ends, however it ends, so a dead run
 blocks nobody.  What stands in that file is for people only: nothing is decided by it, and a
-text that makes no sense means an unknown holder.
+text that makes no sense means an unknown owner.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from msgspec import Struct
 
 from provisioner.errors import StateError, StateLocked, StateTaken, StateUnreadable
 from provisioner.files import DRAFT, leads_out, read_whole, write_whole
-from provisioner.storage.lock_owner import Holder, holder_bytes, parse_holder
-from provisioner.storage.protocol import Found, OnWait
+from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
+from provisioner.storage.protocol import OnWait, StoredFile
 
 _POLL = 0.25
 _TEXT = 4096
@@ -65,7 +65,7 @@ class LocalBackend(Struct, frozen=True):
     def where(self, name: str) -> str:
         return str(self.folder / name)
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         path = self.folder / name
         try:
             content = read_whole(path)
@@ -76,7 +76,7 @@ class LocalBackend(Struct, frozen=True):
                 f"{path} cannot be read: {error.strerror}.  It must be a plain file that you may "
                 "read and write; nothing has been changed."
             ) from error
-        return Found(content=content, version=_version(content))
+        return StoredFile(content=content, version=_version(content))
 
     def confirm(self, name: str) -> None:
         """Look for a link on the way that leads nowhere, as to a disk that is not mounted."""
@@ -132,27 +132,27 @@ class LocalBackend(Struct, frozen=True):
 
     @asynccontextmanager
     async def lock(
-        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
-    ) -> AsyncIterator[DiskHold]:
+        self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
+    ) -> AsyncIterator[LocalLock]:
         lock = self._lock_of(name)
         deadline = self.monotonic() + timeout.total_seconds()
         while (opened := self._try(lock, who)) is None:
-            holder = _text(lock)
+            owner = _text(lock)
             remaining = deadline - self.monotonic()
             if remaining <= 0:
-                raise StateLocked(_refusal(self.where(name), holder))
-            on_wait(holder, timedelta(seconds=remaining))
+                raise StateLocked(_refusal(self.where(name), owner))
+            on_wait(owner, timedelta(seconds=remaining))
             await self.sleep(min(_POLL, remaining))
         try:
             self._clear_drafts(lock.stem)
-            yield DiskHold(self)
+            yield LocalLock(self)
         finally:
             _release(opened)
 
-    def holder(self, name: str) -> Holder | None:
+    def lock_owner(self, name: str) -> LockOwner | None:
         lock = self._lock_of(name)
-        holder = _text(lock)
-        return holder if holder and _is_held(lock) else None
+        owner = _text(lock)
+        return owner if owner and _is_held(lock) else None
 
     def unlock(self, name: str, lock_id: str) -> None:
         del lock_id
@@ -168,7 +168,7 @@ class LocalBackend(Struct, frozen=True):
                 if alone:
                     (folder / DRAFT).unlink(missing_ok=True)
 
-    def _try(self, lock: Path, who: Holder) -> int | None:
+    def _try(self, lock: Path, who: LockOwner) -> int | None:
         """Lock the file and write into it; None if another run has it."""
         try:
             self._check(lock)
@@ -184,10 +184,10 @@ class LocalBackend(Struct, frozen=True):
         return (self.folder / name).with_suffix(".lock")
 
 
-class DiskHold(Struct, frozen=True):
+class LocalLock(Struct, frozen=True):
     """A lock that the system keeps for as long as this process lives."""
 
-    home: LocalBackend
+    backend: LocalBackend
 
     @property
     def is_lost(self) -> bool:
@@ -201,7 +201,7 @@ class DiskHold(Struct, frozen=True):
         return False
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
-        return self.home.write(name, content, expected=expected)
+        return self.backend.write(name, content, expected=expected)
 
 
 def _version(content: bytes) -> str:
@@ -221,7 +221,7 @@ def _alone(folder: Path) -> Iterator[bool]:
         os.close(opened)
 
 
-def _take(lock: Path, who: Holder) -> int | None:
+def _take(lock: Path, who: LockOwner) -> int | None:
     lock.parent.mkdir(parents=True, exist_ok=True)
     opened = _open(lock)
     try:
@@ -272,10 +272,10 @@ def _is_at(opened: int, lock: Path) -> bool:
     return False
 
 
-def _sign(opened: int, who: Holder) -> int:
+def _sign(opened: int, who: LockOwner) -> int:
     _check_ours(opened)
     os.ftruncate(opened, 0)
-    os.write(opened, holder_bytes(who))
+    os.write(opened, lock_owner_bytes(who))
     return opened
 
 
@@ -287,9 +287,9 @@ def _check_ours(opened: int) -> None:
         raise OSError(errno.EEXIST, "it holds something that ctxprov did not write")
 
 
-def _text(lock: Path) -> Holder | None:
+def _text(lock: Path) -> LockOwner | None:
     with suppress(OSError):
-        return parse_holder(read_whole(lock, most=_TEXT))
+        return parse_lock_owner(read_whole(lock, most=_TEXT))
     return None
 
 
@@ -313,8 +313,8 @@ def _release(opened: int) -> None:
     os.close(opened)
 
 
-def _refusal(place: str, holder: Holder | None) -> str:
-    held = f"{holder} holds it" if holder else "another run holds it"
+def _refusal(place: str, owner: LockOwner | None) -> str:
+    held = f"{owner} holds it" if owner else "another run holds it"
     return (
         f"the state {place} is locked: {held}.  Wait until that run is done, or give "
         "--lock-timeout 5m to wait for it here.  The lock ends with the run; if it hangs, end it."

@@ -3,7 +3,7 @@ Who holds a lock, as text for whoever has to wait.
 
 The text comes from a file that anybody may have written: it is shown, and no more is
 believed of it than which lock it names and until when that lock is held.  Whose job a lock
-is of stands in its id, the one word that every home keeps.
+is of stands in its id, the one word that every backend keeps.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ UNTOLD = datetime.min.replace(tzinfo=UTC)
 """The `since` of a lock of which nobody tells when it was taken."""
 
 
-class Holder(Struct, frozen=True, kw_only=True):
+class LockOwner(Struct, frozen=True, kw_only=True):
     """A run that holds a lock."""
 
     id: str
@@ -74,9 +74,9 @@ class Holder(Struct, frozen=True, kw_only=True):
         return f"{self.who}{f' ({told})' if told else ''}{since}"
 
 
-def holder_here(operation: str, *, since: datetime, environ: Mapping[str, str]) -> Holder:
+def lock_owner_here(operation: str, *, since: datetime, environ: Mapping[str, str]) -> LockOwner:
     """This very run."""
-    return Holder(
+    return LockOwner(
         id=f"{mark_of(environ) or ''}{secrets.token_hex(6)}",
         who=f"{_user()}@{platform.node() or 'localhost'}",
         pid=os.getpid(),
@@ -130,23 +130,23 @@ def _first(environ: Mapping[str, str], keys: Iterable[str]) -> str | None:
     return next((environ[key] for key in keys if environ.get(key)), None)
 
 
-def holder_bytes(holder: Holder) -> bytes:
+def lock_owner_bytes(owner: LockOwner) -> bytes:
     words: dict[str, Json] = {
-        "id": holder.id,
-        "who": holder.who,
-        "pid": holder.pid,
-        "operation": holder.operation,
-        "since": moment_text(holder.since) if holder.since != UNTOLD else None,
-        "job": holder.job,
-        "commit": holder.commit,
-        "until": moment_text(holder.until) if holder.until else None,
+        "id": owner.id,
+        "who": owner.who,
+        "pid": owner.pid,
+        "operation": owner.operation,
+        "since": moment_text(owner.since) if owner.since != UNTOLD else None,
+        "job": owner.job,
+        "commit": owner.commit,
+        "until": moment_text(owner.until) if owner.until else None,
     }
     return orjson.dumps(words, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def parse_holder(raw: bytes) -> Holder | None:
+def parse_lock_owner(raw: bytes) -> LockOwner | None:
     """
-    Read what `holder_bytes` wrote, also with more keys; None if it is anything else.
+    Read what `lock_owner_bytes` wrote, also with more keys; None if it is anything else.
 
     What a newer ctxprov writes beside them decides nothing here.
     """
@@ -162,7 +162,7 @@ def parse_holder(raw: bytes) -> Holder | None:
                 "commit": (None | str()) as commit,
                 "until": (None | str()) as until,
             }:
-                return Holder(
+                return LockOwner(
                     id=lock_id,
                     who=who,
                     pid=pid,

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, cast
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.http_environment import environment_fault
-from provisioner.storage.lease import Leased
-from provisioner.storage.protocol import Backend, Found, oversize
-from provisioner.storage.retry import Careful
+from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.protocol import Backend, StoredFile, oversize
+from provisioner.storage.retry import RetryingFiles
 
 if TYPE_CHECKING:
     from obstore.store import (
@@ -69,7 +69,7 @@ _SETTINGS = {
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT")
 _REFUSED = frozenset({401, 403, 404})
 _PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
-# Tries are counted by Careful, which must know of each; a dead endpoint is given up soon.
+# Tries are counted by RetryingFiles, which must know of each; a dead endpoint is given up soon.
 _ONCE: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=20)}
 _TIMEOUT = timedelta(seconds=20)
 _CONNECT = timedelta(seconds=5)
@@ -80,7 +80,7 @@ def backend_at(
 ) -> Backend:
     """The bucket or container of *address*, with its prefix."""
     del root
-    return Leased(Careful(ObjectStore(address, environ)), now=clock)
+    return LeaseBackend(RetryingFiles(ObjectStore(address, environ)), now=clock)
 
 
 class ObjectStore:
@@ -108,7 +108,7 @@ class ObjectStore:
     def where(self, name: str) -> str:
         return f"{self._address}/{self._prefix}{name}"
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         import obstore  # noqa: PLC0415  # an extra
 
         with self._translated(name):
@@ -116,7 +116,7 @@ class ObjectStore:
                 answer = obstore.get(self._store, self._prefix + name)
                 if (size := answer.meta["size"]) > self._largest:
                     raise oversize(self.where(name), size, self._largest)
-                return Found(content=bytes(answer.bytes()), version=answer.meta["e_tag"] or "")
+                return StoredFile(content=bytes(answer.bytes()), version=answer.meta["e_tag"] or "")
             except FileNotFoundError as error:
                 if _lacks_bucket(str(error)):
                     raise

@@ -1,7 +1,7 @@
 """
-What every home of small files promises: conditional writes, and nothing lost between two writers.
+What every backend of small files promises: conditional writes; two writers lose nothing.
 
-A *home* keeps a handful of files for any number of stacks: states, locks, histories, published
+A *backend* keeps a handful of files for any number of stacks: states, locks, histories, published
 handles.  Its one foundation is the conditional write: create if absent, replace if unchanged.
 All of it blocks; whoever runs an event loop gives it a thread.
 """
@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Protocol, TypeAlias
 
 from provisioner.errors import StateError
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage.lock_owner import LockOwner
 
 
 def oversize(where: str, size: int | None, most: int) -> StateError:
@@ -27,17 +27,17 @@ def oversize(where: str, size: int | None, most: int) -> StateError:
     )
 
 
-OnWait: TypeAlias = Callable[[Holder | None, timedelta], None]
+OnWait: TypeAlias = Callable[[LockOwner | None, timedelta], None]
 """Told who holds the lock, where that is known, and how much longer we wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class StoredFile:
     """A file as it was read."""
 
     content: bytes = field(repr=False)
     version: str
-    """Names this content in this home; equal for equal content in some homes."""
+    """Names this content in this backend; equal for equal content in some backends."""
 
 
 class Files(Protocol):
@@ -62,7 +62,7 @@ class Files(Protocol):
         """Spell the address of *name* for people; holds no credential."""
         ...
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         """The file as it is now; None if there is none.  Sees every write that has returned."""
         ...
 
@@ -79,7 +79,7 @@ class Files(Protocol):
         """
         Replace the file in one step if its version is *expected*, or make it if that is None.
 
-        Returns the new version.  Two writes must never carry equal bytes, since some homes
+        Returns the new version.  Two writes must never carry equal bytes, since some backends
         name a version by its content: every document of ours carries something fresh.  A write
         whose answer was lost is looked up before it is called a failure.
         """
@@ -95,7 +95,7 @@ class Files(Protocol):
         ...
 
 
-class Hold(Protocol):
+class Lock(Protocol):
     """A lock that is held."""
 
     @property
@@ -118,7 +118,7 @@ class Hold(Protocol):
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         """
-        The home's own `write`, which writes nothing if the lock was lost.
+        The backend's own `write`, which writes nothing if the lock was lost.
 
         Then it raises `StateTaken` if somebody else has the lock, `BackendUnreachable` if nobody
         can tell any more.
@@ -130,8 +130,8 @@ class Backend(Files, Protocol):
     """Files, and the locks that guard them."""
 
     def lock(
-        self, name: str, who: Holder, *, timeout: timedelta, on_wait: OnWait
-    ) -> AbstractAsyncContextManager[Hold]:
+        self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
+    ) -> AbstractAsyncContextManager[Lock]:
         """
         Hold the lock that guards *name*, waiting up to *timeout* for whoever has it.
 
@@ -141,15 +141,15 @@ class Backend(Files, Protocol):
         """
         ...
 
-    def holder(self, name: str) -> Holder | None:
+    def lock_owner(self, name: str) -> LockOwner | None:
         """Who took the lock that guards *name* and has not let go of it; None if nobody."""
         ...
 
     def unlock(self, name: str, lock_id: str) -> None:
         """
-        End the lock *lock_id* that guards *name* without its holder.
+        End the lock *lock_id* that guards *name* without its owner.
 
         Raises `StateTaken` if that lock is not there (any more), and StateError if this
-        home's locks end with their run and cannot be ended otherwise.
+        backend's locks end with their run and cannot be ended otherwise.
         """
         ...

@@ -12,17 +12,17 @@ Reading asks for no permission to write, so it is not preceded by a probe.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from secrets import token_hex
-from threading import Lock
 from typing import TypeVar
 
 import orjson
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
-from provisioner.storage.protocol import Files, Found
+from provisioner.storage.protocol import Files, StoredFile
 
 _PAUSES = (0.2, 1.0)
 """Seconds before the second try and the third."""
@@ -32,13 +32,13 @@ _PROBE = "ctxprov-probe.json"
 _Answer = TypeVar("_Answer")
 
 
-class Careful:
+class RetryingFiles:
     """Files that may fail for a moment, and may not keep what they promise."""
 
     def __init__(self, files: Files, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._files = files
         self._sleep = sleep
-        self._probing = Lock()
+        self._probing = threading.Lock()
         self._is_probed = False
 
     @property
@@ -48,7 +48,7 @@ class Careful:
     def where(self, name: str) -> str:
         return self._files.where(name)
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         return self._patiently(lambda _: self._files.read(name))
 
     def confirm(self, name: str) -> None:
@@ -115,7 +115,7 @@ class Careful:
         raise StateError(
             f"{self.where(_PROBE)}: this store {fault}, so it keeps no conditions, and two runs "
             "could overwrite each other's state without knowing.  Nothing else was written.  Use "
-            "a store that honours If-Match and If-None-Match, or another home for the state."
+            "a store that honours If-Match and If-None-Match, or another backend for the state."
         )
 
 

@@ -19,7 +19,7 @@ import orjson
 
 from provisioner import __version__
 from provisioner.cache import Json
-from provisioner.storage.lock_owner import UNTOLD, Holder, holder_bytes, parse_holder
+from provisioner.storage.lock_owner import UNTOLD, LockOwner, lock_owner_bytes, parse_lock_owner
 from provisioner.times import moment_text, parse_moment
 
 _TEXT = "ctxprov"
@@ -31,7 +31,7 @@ _ERA = "1.0.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wrapped:
+class TerraformState:
     """A file in a Terraform state."""
 
     content: bytes = field(repr=False)
@@ -44,14 +44,14 @@ class Wrapped:
         return f"{self.lineage}/{self.serial}/{sha256(self.content).hexdigest()[:16]}"
 
 
-def wrap(content: bytes, *, after: Wrapped | None) -> Wrapped:
+def wrap(content: bytes, *, after: TerraformState | None) -> TerraformState:
     """Make the state that follows *after*."""
     if after is None:
-        return Wrapped(content=content, serial=1, lineage=str(uuid.uuid4()))
-    return Wrapped(content=content, serial=after.serial + 1, lineage=after.lineage)
+        return TerraformState(content=content, serial=1, lineage=str(uuid.uuid4()))
+    return TerraformState(content=content, serial=after.serial + 1, lineage=after.lineage)
 
 
-def state_bytes(wrapped: Wrapped) -> bytes:
+def state_bytes(wrapped: TerraformState) -> bytes:
     """Spell the state."""
     key, value = _output(wrapped.content)
     document: dict[str, Json] = {
@@ -83,7 +83,7 @@ def _content(outputs: dict[object, object]) -> bytes | None:
             return None
 
 
-def parse_state(raw: bytes) -> Wrapped | None:
+def parse_state(raw: bytes) -> TerraformState | None:
     """Read what `state_bytes` wrote; None if it is anything else."""
     try:
         match orjson.loads(raw):
@@ -94,19 +94,19 @@ def parse_state(raw: bytes) -> Wrapped | None:
                 "outputs": dict(outputs),
                 "resources": [],
             } if (content := _content(outputs)) is not None:
-                return Wrapped(content=content, serial=serial, lineage=lineage)
+                return TerraformState(content=content, serial=serial, lineage=lineage)
             case _:
                 return None
     except ValueError:
         return None
 
 
-def lock_bytes(who: Holder, *, path: str) -> bytes:
+def lock_bytes(who: LockOwner, *, path: str) -> bytes:
     """Ask for a lock, or for the end of it, in Terraform's words."""
     document: dict[str, Json] = {
         "ID": who.id,
         "Operation": who.operation,
-        "Info": holder_bytes(who).decode().strip(),
+        "Info": lock_owner_bytes(who).decode().strip(),
         "Who": who.who,
         "Version": f"ctxprov {__version__}",
         "Created": moment_text(who.since),
@@ -115,14 +115,14 @@ def lock_bytes(who: Holder, *, path: str) -> bytes:
     return orjson.dumps(document)
 
 
-def parse_lock(raw: bytes) -> Holder:
+def parse_lock(raw: bytes) -> LockOwner:
     """Who holds a lock: a run of ours or of Terraform, told as far as the server tells it."""
     words = _words(raw)
     lock_id, info = _text(words, "ID"), words.get("Info")
-    run = parse_holder(info.encode()) if isinstance(info, str) else None
+    run = parse_lock_owner(info.encode()) if isinstance(info, str) else None
     if run and run.id == lock_id:
         return run
-    return Holder(
+    return LockOwner(
         id=lock_id,
         who=_text(words, "Who") or "a run that the server does not name",
         pid=None,

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from provisioner import GeminiHandle, Handles
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage.lock_owner import LockOwner
 from provisioner.storage.object_store import ObjectStore
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.storage.s3 import BUCKET, S3, served_s3
@@ -67,14 +67,14 @@ class Team:
             stopped.go_on.set()
             run.kill()
 
-    def holder(self) -> Holder:
+    def lock_owner(self) -> LockOwner:
         words = self.stage.run("lock", "status", "--json", "-C", ".").json["holder"]
         moments = {key: datetime.fromisoformat(words[key]) for key in ("since", "until")}
-        return Holder(**{**words, **moments})
+        return LockOwner(**{**words, **moments})
 
     def end_lock(self) -> None:
         """A person ends the lock that is held, and does not know whether its run lives."""
-        assert "is ended" in self.stage.run("unlock", self.holder().id, "-C", ".").out
+        assert "is ended" in self.stage.run("unlock", self.lock_owner().id, "-C", ".").out
 
     def serial(self) -> int:
         found = self.store.read("demo.json")
@@ -115,16 +115,16 @@ def test_two_runners(team: Team) -> None:
     with team.applying(stopped=stopped) as first:
         told = team.stage.apply()
         assert told.status == 4
-        holder = team.holder()
-        assert (holder.pid, holder.job) == (first.pid, JOB)
-        assert f"locked: {holder} holds it" in " ".join(told.err.split())
+        owner = team.lock_owner()
+        assert (owner.pid, owner.job) == (first.pid, JOB)
+        assert f"locked: {owner} holds it" in " ".join(told.err.split())
         assert team.stage.run("plan", ".").status == 0
         stopped.go_on.set()
         waited = team.stage.apply("--lock-timeout", "60s")
         assert first.wait(30) == 0
 
     assert waited.status == 0
-    assert waited.err.startswith(f"Waiting up to 60s for {holder}")
+    assert waited.err.startswith(f"Waiting up to 60s for {owner}")
     assert "No changes." in waited.out
     (id_,) = team.stage.live()
     handle = Handles(f"{team.address}/handles.json").get("a")

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from provisioner.storage.lease import Leased
-from provisioner.storage.lock_owner import Holder, holder_bytes, holder_here, mark_of
+from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, lock_owner_here, mark_of
 from tests.builders import NOW
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.storage.memory import MemoryFiles
@@ -51,12 +51,12 @@ def unlocked_by(stage: Stage, environ: Mapping[str, str], *words: str) -> str:
 def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """--mine ends the lock of this job, and no other's."""
     files = MemoryFiles()
-    home = Leased(files, now=lambda: NOW)
-    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
+    backend = LeaseBackend(files, now=lambda: NOW)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     stage.write(A, a=LONG)
     who = holding("r1", environ=JOB)
-    files.write("demo.lock.json", holder_bytes(who), expected=None)
+    files.write("demo.lock.json", lock_owner_bytes(who), expected=None)
 
     other, mine, again = (unlocked_by(stage, job) for job in (OTHER_JOB, JOB, JOB))
 
@@ -71,7 +71,7 @@ def test_unlock_mine_on_a_server(
 ) -> None:
     """A leg of a matrix ends its own lock alone, also where the server forgets who holds it."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
-    who = holder_here("apply", since=NOW, environ=mine)
+    who = lock_owner_here("apply", since=NOW, environ=mine)
     server.locks[f"{BASE}/demo"] = locked_by(who)
     place = ("--state", server.url + BASE)
 
@@ -85,7 +85,7 @@ def test_the_lock_of_a_terraform(stage: Stage, server: States) -> None:
     """The lock of a Terraform is told by its id, is no job's own, and is ended by that id."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     theirs = "3f9c0a7b-5f0e-4d0e-8c55-0d3f6a2f4a11"
-    words = locked_by(holder_here("apply", since=NOW, environ={}))
+    words = locked_by(lock_owner_here("apply", since=NOW, environ={}))
     server.locks[f"{BASE}/demo"] = {**words, "ID": theirs, "Info": ""}
     place = ("-C", ".", "--state", server.url + BASE)
 
@@ -99,7 +99,7 @@ def test_what_the_server_echoes(stage: Stage, server: States) -> None:
     """The words of whoever asks are not told of whoever holds the lock."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     commit = {"GITHUB_SHA": "c0ffee"}
-    server.locks[f"{BASE}/demo"] = locked_by(holder_here("apply", since=NOW, environ=commit))
+    server.locks[f"{BASE}/demo"] = locked_by(lock_owner_here("apply", since=NOW, environ=commit))
 
     told = stage.run("lock", "status", "-C", ".", "--state", server.url + BASE)
 
@@ -121,9 +121,9 @@ def test_a_lock_of_nobody_known(stage: Stage, server: States) -> None:
     assert "is ended" not in told.out
 
 
-def holding(name: str, *, environ: Mapping[str, str]) -> Holder:
+def holding(name: str, *, environ: Mapping[str, str]) -> LockOwner:
     """Who holds a lock in a job for another minute."""
-    return Holder(
+    return LockOwner(
         id=f"{mark_of(environ)}{name}",
         who="me@here",
         pid=1,

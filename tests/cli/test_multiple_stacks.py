@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.storage.lease import Leased
-from provisioner.storage.lock_owner import holder_bytes
+from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.lock_owner import lock_owner_bytes
 from tests.builders import NOW
 from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
 from tests.cli.test_locks import holding
@@ -106,14 +106,14 @@ def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who holds each state, and an end to all that one job holds; an ID is of one stack."""
     pattern = str(write(stage, "one", "two", "three"))
     files = MemoryFiles()
-    home = Leased(files, now=lambda: NOW)
-    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
+    backend = LeaseBackend(files, now=lambda: NOW)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     jobs = {name: {"CI_JOB_URL": f"https://ci.example/{name}"} for name in ("one", "two")}
     held = {name: holding("r1", environ=job) for name, job in jobs.items()}
     monkeypatch.setenv("CI_JOB_URL", jobs["one"]["CI_JOB_URL"])
     for name, who in held.items():
-        files.write(f"{name}.lock.json", holder_bytes(who), expected=None)
+        files.write(f"{name}.lock.json", lock_owner_bytes(who), expected=None)
 
     told = stage.run("lock", "status", "-C", pattern, "--json").json["stacks"]
     ids = {one["stack"]: one["holder"] and one["holder"]["id"] for one in told}
@@ -121,7 +121,7 @@ def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stage.run("unlock", held["two"].id, "-C", pattern).status == 64
     assert stage.run("unlock", "--mine", "-C", pattern).out.count("is ended") == 2  # and a summary
     assert "Nobody holds" in stage.run("lock", "status", "-C", str(stage.root / "stacks/one")).out
-    assert home.holder("two.json")
+    assert backend.lock_owner("two.json")
 
 
 def test_list_of_environments(stage: Stage) -> None:

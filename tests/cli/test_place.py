@@ -61,7 +61,7 @@ def test_a_trial_stays_here(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_address_that_makes_no_sense(stage: Stage) -> None:
-    """An unknown kind of home is told with the kinds that there are."""
+    """An unknown kind of backend is told with the kinds that there are."""
     stage.write(A, a=LONG)
     told = stage.apply("--state", "ftp://host/state")
 

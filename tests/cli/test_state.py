@@ -16,8 +16,8 @@ from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
 from provisioner.model import State
 from provisioner.state import open_ledger, state_bytes
-from provisioner.storage.lease import Leased
-from provisioner.storage.lock_owner import holder_bytes, holder_here
+from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.lock_owner import lock_owner_bytes, lock_owner_here
 from tests.builders import NOW
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.storage.memory import MemoryFiles
@@ -165,13 +165,13 @@ def test_push_of_garbage_over_what_cannot_be_read(
 ) -> None:
     """A file that cannot be pushed changes nothing, not even where a lock is taken over."""
     files = MemoryFiles()
-    home = Leased(files, now=lambda: NOW + timedelta(days=1))
-    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
+    backend = LeaseBackend(files, now=lambda: NOW + timedelta(days=1))
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     stage.write(A, a=LONG)
     files.write("demo.json", b"{", expected=None)
-    dead = replace(holder_here("apply", since=NOW, environ={}), until=NOW)
-    files.write("demo.lock.json", holder_bytes(dead), expected=None)
+    dead = replace(lock_owner_here("apply", since=NOW, environ={}), until=NOW)
+    files.write("demo.lock.json", lock_owner_bytes(dead), expected=None)
     garbage = tmp_path / "garbage.json"
     garbage.write_text("{}")
 
@@ -238,7 +238,7 @@ def test_migrate_elsewhere(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_a_store_without_its_package(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home whose extra is not installed says what to install."""
+    """A backend whose extra is not installed says what to install."""
     monkeypatch.setitem(sys.modules, "obstore", None)
     stage.write(A, a=LONG)
     told = stage.apply("--state", "s3://bucket/prefix")
@@ -272,7 +272,7 @@ def test_migrate(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_unsaved(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home that is gone at the end is said last, and what is known waits in a file for push."""
+    """A backend that is gone at the end is named last, and the state waits in a file for push."""
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
@@ -313,8 +313,8 @@ def test_locks_on_disk(stage: Stage) -> None:
 
 def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that loses its lock retires nothing and exits 1; what it made is adopted."""
-    home = Leased(MemoryFiles(), now=lambda: NOW)
-    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
+    backend = LeaseBackend(MemoryFiles(), now=lambda: NOW)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     monkeypatch.chdir(stage.root)
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
@@ -323,13 +323,13 @@ def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
 
     async def take(call: Call, carry_out: CarryOut) -> Response:
         if call.operation == "create":
-            holder = home.holder("demo.json")
-            assert holder
-            home.unlock("demo.json", holder.id)
+            owner = backend.lock_owner("demo.json")
+            assert owner
+            backend.unlock("demo.json", owner.id)
             async with open_ledger(
-                home,
+                backend,
                 stack="demo",
-                who=replace(holder, id="other"),
+                who=replace(owner, id="other"),
                 timeout=timedelta(),
                 on_wait=lambda *_: None,
                 before_save=lambda _: None,
@@ -351,14 +351,14 @@ def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run whose home is away for longer than its lock lives leaves a file to push."""
+    """A run whose backend is away for longer than its lock lives leaves a file to push."""
     files, passed = MemoryFiles(), [0.0]
-    home = Leased(
+    backend = LeaseBackend(
         files,
         now=lambda: NOW + timedelta(seconds=passed[0]),
         boot_clock=lambda: passed[0],
     )
-    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: home)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     monkeypatch.chdir(stage.root)
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
@@ -375,9 +375,9 @@ def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
     told = stage.apply()
     stage.around = None
     files.is_down = False
-    left = home.holder("demo.json")
+    left = backend.lock_owner("demo.json")
     assert left
-    home.unlock("demo.json", left.id)
+    backend.unlock("demo.json", left.id)
 
     assert told.status == 1
     assert "could not be renewed" in " ".join(told.err.split())

@@ -74,10 +74,10 @@ def test_a_stack_is_destroyed_without_its_manifest(stage: Stage) -> None:
 
 def test_a_stack_that_was_never_there(stage: Stage) -> None:
     """destroy says that nothing is on record under a name that was mistyped, and of no handles."""
-    home = str(stage.root / "state")
+    backend = str(stage.root / "state")
 
     for _ in range(2):
-        result = stage.run("destroy", "--stack", "demoo", "--state", home, "--auto-approve")
+        result = stage.run("destroy", "--stack", "demoo", "--state", backend, "--auto-approve")
         assert result.status == 0
         assert re.search(r"Nothing is on record in \S*demoo\.json: check the name", result.err)
         assert "handles" not in result.err

@@ -39,7 +39,7 @@ from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
 from provisioner.state.history import parse_history
 from provisioner.state.state_file import parse_state, state_bytes
-from provisioner.storage.lock_owner import parse_holder
+from provisioner.storage.lock_owner import parse_lock_owner
 from provisioner.storage.terraform_format import parse_state as parse_terraform
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
@@ -84,7 +84,7 @@ def targets(folder: Path) -> tuple[Target, ...]:
         Target("list page", _page, (_PAGE,), 20),
         Target("refusal", _refusal, (_REFUSAL, b"<html>Bad gateway</html>"), 20),
         Target("retry-after", _retry_after, (b"30", b"Mon, 30 Nov 2026 10:00:00 GMT"), 10),
-        Target("lock", parse_holder, (_HOLDER,), 20),
+        Target("lock", parse_lock_owner, (_LOCK_OWNER,), 20),
         Target("terraform state", _terraform, (_TERRAFORM,), 10),
         Target("history", _history, (b'{"version": 1, "stack": "demo", "runs": []}',), 10),
         Target("handles", _handles, (_HANDLES,), 10),
@@ -302,7 +302,7 @@ _REFUSAL = json.dumps(
         }
     }
 ).encode()
-_HOLDER = json.dumps(
+_LOCK_OWNER = json.dumps(
     {"id": "a", "who": "ann@build", "pid": 1, "operation": "apply", "since": "2026-01-01T00:00:00Z",
      "job": None, "commit": None, "until": "2026-01-01T00:01:00Z"}
 ).encode()  # fmt: skip

@@ -254,9 +254,9 @@ class World:
 
     def unlock(self) -> None:
         """What a person does whose job was killed, where the lock does not end with its process."""
-        holder = json.loads(self.clean("lock", "status", "--json"))["holder"]
-        if holder:
-            self.clean("unlock", holder["id"])
+        owner = json.loads(self.clean("lock", "status", "--json"))["holder"]
+        if owner:
+            self.clean("unlock", owner["id"])
 
     def live(self) -> dict[str, dict[str, Any]]:
         caches: dict[str, dict[str, Any]] = {}
@@ -428,7 +428,7 @@ def outcome(world: World, before: dict[str, dict[str, Any]], *, declared: bool) 
     ]
     assert not broken, f"published and dead: {broken}"
     pending = json.loads(world.clean("plan", "--json")) if declared else {"changes": []}
-    holder = json.loads(world.clean("lock", "status", "--json"))["holder"]
+    owner = json.loads(world.clean("lock", "status", "--json"))["holder"]
     return Outcome(
         owned=frozenset(name for name, id_ in ids.items() if id_ in live),
         doubled=frozenset(unknown),
@@ -437,7 +437,7 @@ def outcome(world: World, before: dict[str, dict[str, Any]], *, declared: bool) 
         published=frozenset(published),
         files=frozenset(world.files()),
         pending=sum(change["pending"] for change in pending["changes"]),
-        locked=holder is not None,
+        locked=owner is not None,
     )
 
 

@@ -19,9 +19,9 @@ from provisioner.errors import PublishError
 from provisioner.handles import Handles, handles_bytes, parse_handles, publish
 from provisioner.model import State
 from provisioner.shapes import schema_bytes
-from provisioner.storage.lease import Leased
+from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend
-from provisioner.storage.protocol import Found
+from provisioner.storage.protocol import StoredFile
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
 from tests.storage.memory import MemoryFiles
 
@@ -48,17 +48,17 @@ class SlowFiles(MemoryFiles):
     meanwhile: Callable[[], None] = staticmethod(lambda: None)
     looks = 0
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         self.looks += 1
         self.meanwhile()
         return super().read(name)
 
 
 def far_away(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[SlowFiles, Handles]:
-    """A home that holds `a`, and handles that have seen it."""
+    """A backend that holds `a`, and handles that have seen it."""
     files = SlowFiles()
     monkeypatch.setattr(
-        "provisioner.handles.source.open_backend", lambda *_, **__: Leased(files, now=clock)
+        "provisioner.handles.source.open_backend", lambda *_, **__: LeaseBackend(files, now=clock)
     )
     files.files["handles.json"] = handles_bytes(state(A), hidden=(), now=NOW)
     handles = Handles("s3://bucket/handles.json", clock=clock)
@@ -116,13 +116,13 @@ def test_what_is_left_out() -> None:
 
 def test_publishing_again(tmp_path: Path) -> None:
     """A file is rewritten only if something other than its date would change."""
-    home, name = LocalBackend(tmp_path), "handles.json"
+    backend, name = LocalBackend(tmp_path), "handles.json"
     document = handles_bytes(state(A), hidden=(), now=NOW)
 
-    assert publish(home, name, document)
-    assert not publish(home, name, handles_bytes(state(A), hidden=(), now=NOW + HOUR))
+    assert publish(backend, name, document)
+    assert not publish(backend, name, handles_bytes(state(A), hidden=(), now=NOW + HOUR))
     assert (tmp_path / name).read_bytes() == document
-    assert publish(home, name, handles_bytes(state(A, NOTE), hidden=(), now=NOW))
+    assert publish(backend, name, handles_bytes(state(A, NOTE), hidden=(), now=NOW))
 
 
 def test_publishing_over_something_else(tmp_path: Path) -> None:
@@ -158,10 +158,10 @@ def test_following(tmp_path: Path) -> None:
 
 
 def test_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Handles in a home are followed; while it is gone, what was known goes on."""
+    """Handles in a backend are followed; while it is gone, what was known goes on."""
     files, clock = MemoryFiles(), Clock()
     monkeypatch.setattr(
-        "provisioner.handles.source.open_backend", lambda *_, **__: Leased(files, now=clock)
+        "provisioner.handles.source.open_backend", lambda *_, **__: LeaseBackend(files, now=clock)
     )
     handles = Handles("s3://bucket/handles.json", clock=clock)
     assert handles.get("a") is None
@@ -183,7 +183,7 @@ def test_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_long_look(
     monkeypatch: pytest.MonkeyPatch, get: Callable[[Handles, str], object]
 ) -> None:
-    """A handle that runs out while the home is asked in vain is cold."""
+    """A handle that runs out while the backend is asked in vain is cold."""
     clock = Clock()
     files, handles = far_away(monkeypatch, clock)
 

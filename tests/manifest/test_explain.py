@@ -214,8 +214,8 @@ def test_cache(keys: str, message: str) -> None:
             "{version: 1, stack: a, state: 'ftp://bucket'}",
             (
                 "1:24: state: must be a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
-                "az://CONTAINER/PREFIX or git+branch:NAME (an https:// home receives a credential: "
-                "name it by --state or CTXPROV_STATE, never here), not 'ftp://bucket'"
+                "az://CONTAINER/PREFIX or git+branch:NAME (an https:// backend receives a "
+                "credential: name it by --state or CTXPROV_STATE, never here), not 'ftp://bucket'"
             ),
         ),
         (

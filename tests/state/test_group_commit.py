@@ -26,15 +26,15 @@ from provisioner.state import (
     state_bytes,
 )
 from provisioner.state.group_commit import LINGER, SHARE
-from provisioner.storage import Backend, Found
-from provisioner.storage.lease import Leased
+from provisioner.storage import Backend, StoredFile
+from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage.lock_owner import LockOwner
 from tests.builders import NOW, STACK, desired, recorded
 from tests.storage.clock import Clock
 from tests.storage.memory import MemoryFiles
 
-WHO = Holder(id="1f", who="me@here", pid=1, operation="apply", since=NOW)
+WHO = LockOwner(id="1f", who="me@here", pid=1, operation="apply", since=NOW)
 
 
 @dataclass
@@ -250,10 +250,12 @@ def test_pacing_keeps_its_share(stirred: float, spent: float, cost: float) -> No
 
 
 def opened(
-    home: Backend, before_save: Callable[[Found | None], None] = lambda _: None, who: Holder = WHO
+    backend: Backend,
+    before_save: Callable[[StoredFile | None], None] = lambda _: None,
+    who: LockOwner = WHO,
 ) -> AbstractAsyncContextManager[Ledger]:
     return open_ledger(
-        home,
+        backend,
         stack=STACK,
         who=who,
         timeout=timedelta(),
@@ -264,20 +266,20 @@ def opened(
 
 def test_open_ledger(tmp_path: Path) -> None:
     """A ledger on disk is locked, read, saved and let go."""
-    home = LocalBackend(tmp_path / "state")
-    replaced: list[Found | None] = []
+    backend = LocalBackend(tmp_path / "state")
+    replaced: list[StoredFile | None] = []
 
     async def once(number: int) -> None:
-        async with opened(home, replaced.append) as ledger:
+        async with opened(backend, replaced.append) as ledger:
             ledger.record(fact(number))
             await ledger.save()
             ledger.record(fact(number + 10))
 
     asyncio.run(once(1))
-    first = home.read("demo.json")
+    first = backend.read("demo.json")
     asyncio.run(once(2))
 
-    state = read_state(home, stack=STACK)
+    state = read_state(backend, stack=STACK)
     assert set(state.caches) == {"n1", "n2", "n11", "n12"}
     assert state.serial == 4
     assert replaced == [None, first]
@@ -287,10 +289,10 @@ def test_open_ledger(tmp_path: Path) -> None:
 def test_a_lost_answer(more: int) -> None:
     """A save that was done, and whose answer was lost, was done by this run and by no other."""
     files = MemoryFiles()
-    home = Leased(files, now=lambda: NOW)
+    backend = LeaseBackend(files, now=lambda: NOW)
 
     async def work() -> None:
-        async with opened(home) as ledger:
+        async with opened(backend) as ledger:
             ledger.record(fact(0))
             await ledger.save()
             for number in (1, 2):
@@ -306,18 +308,18 @@ def test_a_lost_answer(more: int) -> None:
 
     asyncio.run(work())
 
-    assert len(read_state(home, stack=STACK).caches) == 3 + more
-    assert read_state(home, stack=STACK).serial == 2
+    assert len(read_state(backend, stack=STACK).caches) == 3 + more
+    assert read_state(backend, stack=STACK).serial == 2
 
 
 def test_a_lost_answer_and_nothing_since() -> None:
     """What a save whose answer was lost has written is not written again."""
     files = MemoryFiles()
-    home = Leased(files, now=lambda: NOW)
+    backend = LeaseBackend(files, now=lambda: NOW)
     writes: list[None] = []
 
     async def work() -> None:
-        async with opened(home) as ledger:
+        async with opened(backend) as ledger:
             ledger.record(fact(1))
             files.loses_answers = True
             with pytest.raises(BackendUnreachable):
@@ -328,18 +330,18 @@ def test_a_lost_answer_and_nothing_since() -> None:
 
     asyncio.run(work())
 
-    assert read_state(home, stack=STACK).serial == 1
+    assert read_state(backend, stack=STACK).serial == 1
     assert len(writes) == 2, "the one that failed its condition, and the lock that was let go"
 
 
 def test_a_lost_answer_and_another_run() -> None:
     """What another run has written since is not taken for a save whose answer was lost."""
     files = MemoryFiles()
-    home = Leased(files, now=lambda: NOW)
+    backend = LeaseBackend(files, now=lambda: NOW)
     theirs = state_bytes(State(stack=STACK, serial=7))
 
     async def work() -> None:
-        async with opened(home) as ledger:
+        async with opened(backend) as ledger:
             ledger.record(fact(1))
             files.loses_answers = True
             with pytest.raises(BackendUnreachable):
@@ -357,10 +359,10 @@ def test_a_lost_answer_and_another_run() -> None:
 def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  # a parameter
     """Where nobody can tell whose the state is, nothing is saved, and nothing known is lost."""
     files, clock = MemoryFiles(), Clock()
-    home = Leased(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
+    backend = LeaseBackend(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
 
     async def work() -> None:
-        async with opened(home) as ledger:
+        async with opened(backend) as ledger:
             files.is_down = True
             if news:
                 ledger.record(fact(1))
@@ -382,12 +384,12 @@ def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  #
 def test_a_lock_that_was_ended() -> None:
     """Whoever takes a lock that was ended is saved; the run that had it and lives is not."""
     files = MemoryFiles()
-    home = Leased(files, now=lambda: NOW)
+    backend = LeaseBackend(files, now=lambda: NOW)
 
     async def work() -> None:
-        async with opened(home) as alive:
-            home.unlock("demo.json", WHO.id)
-            async with opened(home, who=replace(WHO, id="2e")) as ledger:
+        async with opened(backend) as alive:
+            backend.unlock("demo.json", WHO.id)
+            async with opened(backend, who=replace(WHO, id="2e")) as ledger:
                 alive.record(fact(1))
                 with pytest.raises(StateTaken):
                     await alive.save()
@@ -396,4 +398,4 @@ def test_a_lock_that_was_ended() -> None:
     with pytest.raises(StateTaken):
         asyncio.run(work())
 
-    assert set(read_state(home, stack=STACK).caches) == {"n2"}
+    assert set(read_state(backend, stack=STACK).caches) == {"n2"}

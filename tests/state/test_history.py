@@ -16,8 +16,8 @@ from provisioner.model import Exists
 from provisioner.shapes import schema_bytes
 from provisioner.state import Chronicle, Ledger, open_ledger, read_history, read_state, version_name
 from provisioner.state.history import PastRun, trimmed
-from provisioner.storage.lease import Leased
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.lock_owner import LockOwner
 from tests.builders import NOW, STACK, desired, recorded
 from tests.storage.clock import Clock
 from tests.storage.memory import MemoryFiles
@@ -35,19 +35,19 @@ RUN = PastRun(
 )
 
 
-def backend_on(files: MemoryFiles) -> Leased:
-    return Leased(files, now=lambda: NOW)
+def backend_on(files: MemoryFiles) -> LeaseBackend:
+    return LeaseBackend(files, now=lambda: NOW)
 
 
 async def change(
     files: MemoryFiles, run: str, warnings: list[str], *, outcome: str | None = "well"
 ) -> None:
     """One run that makes one cache; without an *outcome* it never tells its end."""
-    home = backend_on(files)
-    who = Holder(id=run, who="me@here", pid=1, operation="apply", since=NOW, commit="c0ffee")
-    chronicle = Chronicle(home, stack=STACK, who=who, warn=warnings.append)
+    backend = backend_on(files)
+    who = LockOwner(id=run, who="me@here", pid=1, operation="apply", since=NOW, commit="c0ffee")
+    chronicle = Chronicle(backend, stack=STACK, who=who, warn=warnings.append)
     async with open_ledger(
-        home,
+        backend,
         stack=STACK,
         who=who,
         timeout=timedelta(),
@@ -134,10 +134,10 @@ def test_a_home_that_is_gone() -> None:
     files = MemoryFiles()
 
     async def work() -> None:
-        home = backend_on(files)
-        who = Holder(id="r1", who="me@here", pid=1, operation="apply", since=NOW)
+        backend = backend_on(files)
+        who = LockOwner(id="r1", who="me@here", pid=1, operation="apply", since=NOW)
         async with open_ledger(
-            home,
+            backend,
             stack=STACK,
             who=who,
             timeout=timedelta(),
@@ -158,14 +158,16 @@ def test_a_late_loser() -> None:
 
     async def work() -> None:
         clock = Clock()
-        dead = Leased(files, now=lambda: NOW)  # whose renewals are far away in real time
-        alive = Leased(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
+        dead = LeaseBackend(files, now=lambda: NOW)  # whose renewals are far away in real time
+        alive = LeaseBackend(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
 
-        def opened(home: Leased, run: str, patience: float) -> AbstractAsyncContextManager[Ledger]:
+        def opened(
+            backend: LeaseBackend, run: str, patience: float
+        ) -> AbstractAsyncContextManager[Ledger]:
             return open_ledger(
-                home,
+                backend,
                 stack=STACK,
-                who=Holder(id=run, who="me@here", pid=1, operation="apply", since=NOW),
+                who=LockOwner(id=run, who="me@here", pid=1, operation="apply", since=NOW),
                 timeout=timedelta(seconds=patience),
                 on_wait=lambda *_: None,
                 before_save=lambda _: None,

@@ -1,4 +1,4 @@
-"""A state in its home, and everything that can be wrong with it."""
+"""A state in its backend, and everything that can be wrong with it."""
 
 from __future__ import annotations
 

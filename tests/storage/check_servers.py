@@ -1,5 +1,5 @@
 """
-The suite for homes against servers that speak like the real stores; run by `make check-storage`.
+The suite for backends against servers that speak like the real stores; run by `make check-storage`.
 
 azurite for Azure, fake-gcs-server for Google, SeaweedFS for an S3 that is not Amazon's, and
 s3rver for one that ignores conditions and so must be refused.
@@ -73,7 +73,7 @@ def _answers(port: int) -> bool:
 
 
 class Served(LeaseConformance):
-    """A home in a server."""
+    """A backend in a server."""
 
     address: str
     server: str
@@ -96,11 +96,11 @@ class Served(LeaseConformance):
     def test_not_there(self, environ: Mapping[str, str]) -> None:
         """A bucket that is not there cannot be written to, and says so."""
         scheme = self.address.partition(":")[0]
-        home = open_backend(
+        backend = open_backend(
             f"{scheme}://nowhere/x", root=Path(), environ=environ, clock=lambda: NOW
         )
         with pytest.raises(StateError, match=f"{scheme}://nowhere.*{self.missing}"):
-            home.write(NAME, b"one", expected=None)
+            backend.write(NAME, b"one", expected=None)
 
 
 @pytest.fixture(scope="module")
@@ -123,11 +123,11 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, s
 def test_credentials_refused(azurite: Mapping[str, str]) -> None:
     """A key that is not the account's is refused, and not tried again."""
     other = {"AZURE_STORAGE_ACCOUNT_KEY": base64.b64encode(b"another key").decode()}
-    home = open_backend(
+    backend = open_backend(
         "az://states/x", root=Path(), environ={**azurite, **other}, clock=lambda: NOW
     )
     with pytest.raises(StateError, match="access was refused"):
-        home.read(NAME)
+        backend.read(NAME)
 
 
 class TestAzurite(Served):
@@ -175,16 +175,16 @@ class TestGoogle(Served):
     @pytest.mark.xfail(
         raises=pytest.fail.Exception, reason="fake-gcs-server deletes whatever the condition says"
     )
-    def test_deleted_if_unchanged(self, home: Backend) -> None:
-        super().test_deleted_if_unchanged(home)
+    def test_deleted_if_unchanged(self, backend: Backend) -> None:
+        super().test_deleted_if_unchanged(backend)
 
     def test_called_bucket(self, environ: Mapping[str, str]) -> None:
         """A bucket may be called a bucket."""
         address = "gs://my-bucket/bucket"
-        home = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
-        assert home.read(NAME) is None
-        home.write(NAME, b"one", expected=None)
-        assert home.read(NAME)
+        backend = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
+        assert backend.read(NAME) is None
+        backend.write(NAME, b"one", expected=None)
+        assert backend.read(NAME)
 
 
 @pytest.fixture(scope="module")
@@ -231,11 +231,11 @@ def test_a_store_without_conditions(tmp_path: Path) -> None:
     command = (NODE / "s3rver", "-d", tmp_path, "-a", "127.0.0.1", "-p", str(port))
     with serving(*command, "--configure-bucket", "states", port=port, cwd=tmp_path):
         environ = {**AWS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-        home = open_backend("s3://states/x", root=Path(), environ=environ, clock=lambda: NOW)
-        assert home.read(NAME) is None
+        backend = open_backend("s3://states/x", root=Path(), environ=environ, clock=lambda: NOW)
+        assert backend.read(NAME) is None
         with pytest.raises(StateError, match="keeps no conditions"):
-            home.write(NAME, b"one", expected=None)
-        assert home.read(NAME) is None
+            backend.write(NAME, b"one", expected=None)
+        assert backend.read(NAME) is None
         with pytest.raises(StateError, match="access was refused"):
             _with_key(environ, "another").read(NAME)
     left = {path.name.partition("._")[0] for path in (tmp_path / "states").glob("x/*probe*")}
@@ -259,8 +259,8 @@ def test_server_gone(address: str) -> None:
         "AZURE_STORAGE_ACCOUNT_NAME": AZURE_ACCOUNT,
         "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY,
     }
-    home = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
+    backend = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
     begun = time.monotonic()
     with pytest.raises(BackendUnreachable, match="cannot be reached now"):
-        home.read(NAME)
+        backend.read(NAME)
     assert timedelta(seconds=time.monotonic() - begun) < timedelta(seconds=30)

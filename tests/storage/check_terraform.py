@@ -45,7 +45,7 @@ def lock(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def home(server: States, lock: str) -> Backend:
+def backend(server: States, lock: str) -> Backend:
     base = lock.removesuffix("/lock").removesuffix("/demo")
     return open_backend(server.url + base, root=Path(), environ={}, clock=lambda: NOW)
 
@@ -85,9 +85,11 @@ resource "terraform_data" "one" {{ input = "one" }}
     return run
 
 
-async def test_terraform_sees_our_lock(terraform: Terraform, home: Backend, server: States) -> None:
+async def test_terraform_sees_our_lock(
+    terraform: Terraform, backend: Backend, server: States
+) -> None:
     """While we hold the lock Terraform neither plans nor applies; then it does."""
-    async with home.lock(NAME, ANN, timeout=timedelta(), on_wait=lambda *_: None):
+    async with backend.lock(NAME, ANN, timeout=timedelta(), on_wait=lambda *_: None):
         for words in (("plan",), ("apply", "-auto-approve")):
             status, told = terraform(*words, "-input=false")
             assert status == 1
@@ -101,7 +103,7 @@ async def test_terraform_sees_our_lock(terraform: Terraform, home: Backend, serv
 
 
 async def test_we_see_the_lock_of_terraform(
-    terraform: Terraform, home: Backend, server: States
+    terraform: Terraform, backend: Backend, server: States
 ) -> None:
     """We wait for a Terraform, name it, and can end a lock that it has left behind."""
 
@@ -115,22 +117,22 @@ async def test_we_see_the_lock_of_terraform(
     [info] = server.locks.values()
 
     with pytest.raises(StateLocked) as caught:
-        await home.lock(NAME, BOB, timeout=timedelta(), on_wait=lambda *_: None).__aenter__()
+        await backend.lock(NAME, BOB, timeout=timedelta(), on_wait=lambda *_: None).__aenter__()
     assert f"{info['Who']} (OperationTypeApply) since" in str(caught.value)
     assert f"ctxprov unlock {info['ID']}" in str(caught.value)
-    holder = home.holder(NAME)
-    assert holder
-    assert holder.id == info["ID"]
+    owner = backend.lock_owner(NAME)
+    assert owner
+    assert owner.id == info["ID"]
 
-    home.unlock(NAME, info["ID"])
+    backend.unlock(NAME, info["ID"])
     assert server.locks == {}
     with pytest.raises(StateError, match="state of a Terraform"):
-        home.read(NAME)
+        backend.read(NAME)
 
 
-def test_terraform_reads_what_we_keep(terraform: Terraform, home: Backend) -> None:
+def test_terraform_reads_what_we_keep(terraform: Terraform, backend: Backend) -> None:
     """What we keep is a state to Terraform, with an output."""
-    home.write(NAME, b'{"caches": {}}\n', expected=None)
+    backend.write(NAME, b'{"caches": {}}\n', expected=None)
 
     status, told = terraform("output", "-json")
 

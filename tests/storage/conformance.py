@@ -1,8 +1,8 @@
 """
-What every home promises, as tests that a home's own module inherits.
+What every backend promises, as tests that a backend's own module inherits.
 
 `FilesConformance` is for all, `LeaseConformance` for those whose locks are leases.  A class
-that inherits says how to open the home of one test, as often as it has machines.
+that inherits says how to open the backend of one test, as often as it has machines.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import StateLocked, StateTaken
-from provisioner.storage.lease import Leased
-from provisioner.storage.lock_owner import Holder
-from provisioner.storage.protocol import Backend, Hold
+from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.lock_owner import LockOwner
+from provisioner.storage.protocol import Backend, Lock
 from tests.builders import NOW
 from tests.storage.clock import Clock
 
@@ -30,7 +30,7 @@ Open: TypeAlias = Callable[[Callable[[], datetime]], Backend]
 
 NAME = "demo.json"
 WRITERS = 8
-ANN = Holder(id="aaa", who="ann@build", pid=1, operation="apply", since=NOW, job="https://ci/1")
+ANN = LockOwner(id="aaa", who="ann@build", pid=1, operation="apply", since=NOW, job="https://ci/1")
 BOB = replace(ANN, id="bbb", who="bob@laptop")
 
 
@@ -50,70 +50,70 @@ class FilesConformance:
         raise NotImplementedError
 
     @pytest.fixture
-    def home(self, open_place: Open) -> Backend:
+    def backend(self, open_place: Open) -> Backend:
         return open_place(lambda: NOW)
 
-    def test_absent(self, home: Backend) -> None:
+    def test_absent(self, backend: Backend) -> None:
         """A file that is not there is absent, and its place says so."""
-        assert home.read("never.json") is None
-        home.confirm("never.json")
-        home.delete("never.json", expected="0")
+        assert backend.read("never.json") is None
+        backend.confirm("never.json")
+        backend.delete("never.json", expected="0")
 
-    def test_reads_what_was_written(self, home: Backend, open_place: Open) -> None:
+    def test_reads_what_was_written(self, backend: Backend, open_place: Open) -> None:
         """What is written is read at once, here and elsewhere, under the version it got."""
         content = fresh("one")
-        version = home.write(NAME, content, expected=None)
-        for reader in (home, open_place(lambda: NOW)):
+        version = backend.write(NAME, content, expected=None)
+        for reader in (backend, open_place(lambda: NOW)):
             found = reader.read(NAME)
             assert found
             assert (found.content, found.version) == (content, version)
 
-    def test_made_once(self, home: Backend) -> None:
+    def test_made_once(self, backend: Backend) -> None:
         """What is there cannot be made, and is as it was."""
         content = fresh("one")
-        home.write(NAME, content, expected=None)
+        backend.write(NAME, content, expected=None)
         with pytest.raises(StateTaken, match=r"demo\.json"):
-            home.write(NAME, fresh("two"), expected=None)
-        found = home.read(NAME)
+            backend.write(NAME, fresh("two"), expected=None)
+        found = backend.read(NAME)
         assert found
         assert found.content == content
 
-    def test_replaced_if_unchanged(self, home: Backend) -> None:
+    def test_replaced_if_unchanged(self, backend: Backend) -> None:
         """Only the version that is there can be replaced."""
-        first = home.write(NAME, fresh("one"), expected=None)
+        first = backend.write(NAME, fresh("one"), expected=None)
         content = fresh("two")
-        second = home.write(NAME, content, expected=first)
+        second = backend.write(NAME, content, expected=first)
         assert second != first
         with pytest.raises(StateTaken):
-            home.write(NAME, fresh("three"), expected=first)
+            backend.write(NAME, fresh("three"), expected=first)
         with pytest.raises(StateTaken):
-            home.write("never.json", fresh("four"), expected=second)
-        found = home.read(NAME)
+            backend.write("never.json", fresh("four"), expected=second)
+        found = backend.read(NAME)
         assert found
         assert found.content == content
-        assert home.read("never.json") is None
+        assert backend.read("never.json") is None
 
-    def test_deleted_if_unchanged(self, home: Backend) -> None:
-        first = home.write(NAME, fresh("one"), expected=None)
-        second = home.write(NAME, fresh("two"), expected=first)
+    def test_deleted_if_unchanged(self, backend: Backend) -> None:
+        first = backend.write(NAME, fresh("one"), expected=None)
+        second = backend.write(NAME, fresh("two"), expected=first)
         with pytest.raises(StateTaken):
-            home.delete(NAME, expected=first)
-        home.delete(NAME, expected=second)
-        assert home.read(NAME) is None
+            backend.delete(NAME, expected=first)
+        backend.delete(NAME, expected=second)
+        assert backend.read(NAME) is None
 
     @pytest.mark.parametrize("name", ["a/b.json", "a/b/c-d_e.1.json"])
-    def test_folders(self, home: Backend, name: str) -> None:
+    def test_folders(self, backend: Backend, name: str) -> None:
         """A name may have folders, and is not the name without them."""
-        home.write(name, fresh("one"), expected=None)
-        assert home.read(name)
-        assert home.read(name.rpartition("/")[2]) is None
-        assert home.where(name).endswith(name)
+        backend.write(name, fresh("one"), expected=None)
+        assert backend.read(name)
+        assert backend.read(name.rpartition("/")[2]) is None
+        assert backend.where(name).endswith(name)
 
     @pytest.mark.parametrize("content", [b"\0\xff{torn", b"x" * 8_000_000], ids=["torn", "huge"])
-    def test_any_bytes(self, home: Backend, content: bytes) -> None:
-        """A home does not mind what bytes mean, nor that they are many."""
-        home.write(NAME, content, expected=None)
-        found = home.read(NAME)
+    def test_any_bytes(self, backend: Backend, content: bytes) -> None:
+        """A backend does not mind what bytes mean, nor that they are many."""
+        backend.write(NAME, content, expected=None)
+        found = backend.read(NAME)
         assert found
         assert found.content == content
 
@@ -121,9 +121,9 @@ class FilesConformance:
         """Of eight that make one file at once, with equal bytes, exactly one has made it."""
         won: list[int] = []
 
-        def make(number: int, home: Backend) -> None:
+        def make(number: int, backend: Backend) -> None:
             try:
-                home.write("new.json", b"the same", expected=None)
+                backend.write("new.json", b"the same", expected=None)
             except StateTaken:
                 return
             won.append(number)
@@ -136,10 +136,10 @@ class FilesConformance:
     def test_no_increment_is_lost(self, open_place: Open, alike: bool) -> None:  # noqa: FBT001
         """Eight that count at once lose no increment, whether they write alike or not."""
 
-        def count(number: int, home: Backend) -> None:
+        def count(number: int, backend: Backend) -> None:
             writer = "" if alike else f"writer {number}"
             for _ in range(self.rounds):
-                _increment(home, writer)
+                _increment(backend, writer)
 
         open_place(lambda: NOW).write(NAME, fresh("0"), expected=None)
         _at_once(count, open_place)
@@ -157,24 +157,24 @@ class LeaseConformance(FilesConformance):
         """The second is told who has the lock; the third gets it once it is free."""
         first, second = open_place(lambda: NOW), open_place(lambda: NOW)
         async with _lock(first, ANN):
-            holder = second.holder(NAME)
-            assert holder
-            assert replace(holder, until=None) == ANN
+            owner = second.lock_owner(NAME)
+            assert owner
+            assert replace(owner, until=None) == ANN
             with pytest.raises(StateLocked, match="ann@build"):
                 await _lock(second, BOB).__aenter__()
-        assert second.holder(NAME) is None
+        assert second.lock_owner(NAME) is None
         async with _lock(second, BOB) as hold:
             assert not hold.took_over
 
     async def test_waits(self, open_place: Open) -> None:
         """Who waits gets the lock after it is let go."""
         first, second = open_place(lambda: NOW), open_place(lambda: NOW)
-        waits: list[Holder | None] = []
+        waits: list[LockOwner | None] = []
         is_waiting = asyncio.Event()
 
-        def on_wait(holder: Holder | None, left: timedelta) -> None:
+        def on_wait(owner: LockOwner | None, left: timedelta) -> None:
             assert left <= timedelta(seconds=60)
-            waits.append(holder)
+            waits.append(owner)
             is_waiting.set()
 
         async def wait() -> None:
@@ -193,7 +193,7 @@ class LeaseConformance(FilesConformance):
         """A suspended run loses its lock, knows it, writes nothing more and frees nothing."""
         clock, suspended = Clock(), Clock()
         slow, other = (
-            Leased(open_place(c.now), now=c.now, boot_clock=c.monotonic, sleep=c.sleep)
+            LeaseBackend(open_place(c.now), now=c.now, boot_clock=c.monotonic, sleep=c.sleep)
             for c in (suspended, clock)
         )
         async with AsyncExitStack() as stack:
@@ -212,9 +212,9 @@ class LeaseConformance(FilesConformance):
                 hold.write(NAME, content, expected=version)
                 with pytest.raises(StateTaken):
                     lost.write(NAME, fresh("three"), expected=version)
-            holder = other.holder(NAME)
-            assert holder
-            assert holder.id == "bbb"
+            owner = other.lock_owner(NAME)
+            assert owner
+            assert owner.id == "bbb"
             found = other.read(NAME)
             assert found
             assert found.content == content
@@ -226,24 +226,24 @@ class LeaseConformance(FilesConformance):
             with pytest.raises(StateTaken):
                 second.unlock(NAME, "ccc")
             second.unlock(NAME, "aaa")
-            assert first.holder(NAME) is None
+            assert first.lock_owner(NAME) is None
             async with _lock(second, BOB) as hold:
                 assert hold.took_over
 
 
 def _lock(
-    home: Backend, who: Holder, *, patience: timedelta = timedelta()
-) -> AbstractAsyncContextManager[Hold]:
-    return home.lock(NAME, who, timeout=patience, on_wait=lambda *_: None)
+    backend: Backend, who: LockOwner, *, patience: timedelta = timedelta()
+) -> AbstractAsyncContextManager[Lock]:
+    return backend.lock(NAME, who, timeout=patience, on_wait=lambda *_: None)
 
 
-def _increment(home: Backend, writer: str) -> None:
+def _increment(backend: Backend, writer: str) -> None:
     while True:
-        found = home.read(NAME)
+        found = backend.read(NAME)
         assert found
         number = int(found.content.split()[0])
         try:
-            home.write(NAME, fresh(f"{number + 1} {writer}"), expected=found.version)
+            backend.write(NAME, fresh(f"{number + 1} {writer}"), expected=found.version)
         except StateTaken:
             continue
         return
@@ -255,10 +255,10 @@ def _at_once(work: Callable[[int, Backend], None], open_place: Open) -> None:
     failures: list[BaseException] = []
 
     def run(number: int) -> None:
-        home = open_place(lambda: NOW)
+        backend = open_place(lambda: NOW)
         barrier.wait()
         try:
-            work(number, home)
+            work(number, backend)
         except BaseException as error:  # noqa: BLE001  # told below, by the test's own thread
             failures.append(error)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from provisioner.errors import BackendUnreachable, StateTaken
-from provisioner.storage.protocol import Found
+from provisioner.storage.protocol import StoredFile
 
 
 class MemoryFiles:
@@ -27,11 +27,11 @@ class MemoryFiles:
     def where(self, name: str) -> str:
         return f"memory:{name}"
 
-    def read(self, name: str) -> Found | None:
+    def read(self, name: str) -> StoredFile | None:
         self._answer()
         with self._lock:
             content = self.files.get(name)
-        return None if content is None else Found(content=content, version=_version(content))
+        return None if content is None else StoredFile(content=content, version=_version(content))
 
     def confirm(self, name: str) -> None:
         del name

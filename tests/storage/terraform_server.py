@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage.lock_owner import LockOwner
 from provisioner.storage.terraform_format import lock_bytes
 
 Reply = tuple[int, bytes, dict[str, str]]
@@ -122,7 +122,7 @@ class States:
         return 200, b"", {}
 
 
-def locked_by(who: Holder) -> dict[str, Any]:
+def locked_by(who: LockOwner) -> dict[str, Any]:
     """What the server was told by *who* holds a lock."""
     words: dict[str, Any] = json.loads(lock_bytes(who, path=""))
     return words

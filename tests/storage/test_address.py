@@ -18,10 +18,10 @@ from tests.builders import NOW
 )
 def test_a_path_is_a_folder(tmp_path: Path, address: str, path: str) -> None:
     """A path is relative to the folder it was said in, unless it is absolute."""
-    home = open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
+    backend = open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
     absolute = open_backend(str(tmp_path / "x"), root=Path("/else"), environ={}, clock=lambda: NOW)
 
-    assert home.where("demo.json") == str(tmp_path / path / "demo.json")
+    assert backend.where("demo.json") == str(tmp_path / path / "demo.json")
     assert absolute.where("demo.json") == str(tmp_path / "x" / "demo.json")
     assert not is_remote(address)
 
@@ -47,7 +47,7 @@ def test_an_unknown_kind(tmp_path: Path, address: str) -> None:
     ],
 )
 def test_a_known_kind_misspelt(tmp_path: Path, address: str, form: str) -> None:
-    """What begins like a home is no folder of that name, and its form is told."""
+    """What begins like a backend is no folder of that name, and its form is told."""
     with pytest.raises(StateError, match=re.escape(form)):
         open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
 
@@ -68,7 +68,7 @@ def test_a_drive(address: str) -> None:
     ],
 )
 def test_a_file(address: str, place: str, name: str) -> None:
-    """The address of a file is that of its home and its name there."""
+    """The address of a file is that of its backend and its name there."""
     assert split_file(address) == (place, name)
 
 

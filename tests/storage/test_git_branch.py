@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
-from provisioner.storage import Backend, Found, open_backend
+from provisioner.storage import Backend, StoredFile, open_backend
 from provisioner.storage.git_branch import GitFiles
 from provisioner.storage.git_repository import Repository
-from provisioner.storage.lease import Leased
+from provisioner.storage.lease import LeaseBackend
 from tests.builders import NOW
 from tests.storage.conformance import LeaseConformance, Open
 
@@ -79,7 +79,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 class TestConformance(LeaseConformance):
-    """What every home promises; each machine has a clone of its own."""
+    """What every backend promises; each machine has a clone of its own."""
 
     rounds = 1
 
@@ -89,7 +89,7 @@ class TestConformance(LeaseConformance):
 
         def open_(now: Callable[[], datetime]) -> Backend:
             folder = clone(f"machine-{next(numbers)}")
-            return Leased(files(folder), now=now)
+            return LeaseBackend(files(folder), now=now)
 
         return open_
 
@@ -100,21 +100,21 @@ def test_the_address(clone: Callable[..., Path]) -> None:
     folder.mkdir(parents=True)
     address = "git+branch:ctxprov/live"
 
-    home = open_backend(address, root=folder, environ=ENVIRON, clock=lambda: NOW)
-    home.write("a.json", b"one", expected=None)
+    backend = open_backend(address, root=folder, environ=ENVIRON, clock=lambda: NOW)
+    backend.write("a.json", b"one", expected=None)
 
-    assert home.where("a.json") == "git+branch:ctxprov/live/a.json"
+    assert backend.where("a.json") == "git+branch:ctxprov/live/a.json"
     assert git(folder, "ls-remote", "origin", "refs/heads/ctxprov/live")
-    assert not home.keeps_history
+    assert not backend.keeps_history
 
 
 def test_oversize(clone: Callable[..., Path]) -> None:
     """A file larger than a state can be is not read."""
-    home = files(clone("here"))
-    home.write("a.json", b"four", expected=None)
-    home.repository.largest = 3
+    backend = files(clone("here"))
+    backend.write("a.json", b"four", expected=None)
+    backend.repository.largest = 3
     with pytest.raises(StateError, match="has 4 bytes, and at most 3 are read"):
-        home.read("a.json")
+        backend.read("a.json")
 
 
 def test_another_clone_reads_what_was_written(clone: Callable[..., Path]) -> None:
@@ -168,9 +168,9 @@ def test_the_clone_is_left_alone(clone: Callable[..., Path], tmp_path: Path) -> 
     git(folder, "config", "core.hooksPath", str(hook.parent))
     before = everything(folder)
 
-    home = files(folder)
-    first = home.write("a.json", b"one", expected=None)
-    home.write("a.json", b"two", expected=first)
+    backend = files(folder)
+    first = backend.write("a.json", b"one", expected=None)
+    backend.write("a.json", b"two", expected=first)
 
     assert everything(folder) == before
     assert not (tmp_path / "hooked").exists()
@@ -194,10 +194,10 @@ def test_run_by_a_hook(clone: Callable[..., Path], tmp_path: Path) -> None:
     """What git tells its hooks about their repository leads nowhere else."""
     astray = {"GIT_DIR": str(tmp_path / "x"), "GIT_INDEX_FILE": str(tmp_path / "y")}
 
-    home = files(clone("here"), **astray)
-    home.write("a.json", b"one", expected=None)
+    backend = files(clone("here"), **astray)
+    backend.write("a.json", b"one", expected=None)
 
-    assert home.read("a.json") is not None
+    assert backend.read("a.json") is not None
 
 
 def test_the_identity_of_the_clone(clone: Callable[..., Path], remote: Path) -> None:
@@ -261,18 +261,18 @@ def test_the_default_branch(clone: Callable[..., Path]) -> None:
 
 def test_a_protected_branch(clone: Callable[..., Path], remote: Path) -> None:
     """A push that the remote refuses is told in its own words, and nothing is tried again."""
-    home = files(clone("here"))
-    first = home.write("a.json", b"one", expected=None)
+    backend = files(clone("here"))
+    first = backend.write("a.json", b"one", expected=None)
     hook = remote / "hooks/pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho GH006: protected >&2\nexit 1\n")
     hook.chmod(0o755)
 
     with pytest.raises(StateError, match=r"hook declined.*GH006: protected.*protected") as caught:
-        home.write("a.json", b"two", expected=first)
+        backend.write("a.json", b"two", expected=first)
 
     assert not isinstance(caught.value, (StateTaken, BackendUnreachable))
-    found = home.read("a.json")
+    found = backend.read("a.json")
     assert found is not None
     assert found.content == b"one"
 
@@ -344,14 +344,14 @@ def test_a_remote_that_is_silent(clone: Callable[..., Path]) -> None:
 
 def test_a_lost_answer(clone: Callable[..., Path], remote: Path, tmp_path: Path) -> None:
     """A push whose answer was lost is looked up: it is done, and done once."""
-    home = files(clone("here"))
-    first = home.write("a.json", b"one", expected=None)
+    backend = files(clone("here"))
+    first = backend.write("a.json", b"one", expected=None)
     hook = remote / "hooks/post-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/lost\nkill -9 $PPID\n")
     hook.chmod(0o755)
 
-    home.write("a.json", b"two", expected=first)
+    backend.write("a.json", b"two", expected=first)
 
     assert (tmp_path / "lost").exists()
     assert git(remote, "show", "live:a.json") == "two"
@@ -367,17 +367,17 @@ def test_a_wire_that_breaks(clone: Callable[..., Path], remote: Path, tmp_path: 
     git(folder, "config", "core.sshCommand", str(wire))
     git(folder, "config", "ssh.variant", "simple")
     git(folder, "remote", "set-url", "origin", f"ssh://nowhere{remote}")
-    home = GitFiles(files(folder).repository, sleep=waits.append)
-    first = home.write("a.json", b"one", expected=None)
+    backend = GitFiles(files(folder).repository, sleep=waits.append)
+    first = backend.write("a.json", b"one", expected=None)
     hook = remote / "hooks/post-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\ntouch {broken}\nkill -9 $PPID\n")
     hook.chmod(0o755)
 
-    second = home.write("a.json", b"two", expected=first)
+    second = backend.write("a.json", b"two", expected=first)
 
     assert not broken.exists()
-    assert home.read("a.json") == Found(content=b"two", version=second)
+    assert backend.read("a.json") == StoredFile(content=b"two", version=second)
     assert git(remote, "rev-list", "--count", "live") == "2"
 
 
@@ -438,9 +438,9 @@ def test_what_a_remote_warns_of(clone: Callable[..., Path], remote: Path, tmp_pa
 @pytest.mark.heavy
 def test_a_lock_that_a_killed_push_left(clone: Callable[..., Path], remote: Path) -> None:
     """A remote that cannot lock the branch is quoted, with what to remove."""
-    home = replace(files(clone("here")), sleep=lambda _: None)
-    version = home.write("a.json", b"one", expected=None)
+    backend = replace(files(clone("here")), sleep=lambda _: None)
+    version = backend.write("a.json", b"one", expected=None)
     (remote / "refs/heads/live.lock").touch()
 
     with pytest.raises(BackendUnreachable, match=r"live\.lock.*remove the file"):
-        home.write("a.json", b"two", expected=version)
+        backend.write("a.json", b"two", expected=version)

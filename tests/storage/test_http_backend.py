@@ -21,7 +21,7 @@ from provisioner.errors import (
 )
 from provisioner.storage import Backend, open_backend
 from provisioner.storage.http_backend import HttpBackend
-from provisioner.storage.protocol import Hold
+from provisioner.storage.protocol import Lock
 from tests.builders import NOW
 from tests.storage.conformance import ANN, BOB, NAME, FilesConformance, Open
 from tests.storage.terraform_server import Reply, Request, States, terraform_server
@@ -36,13 +36,13 @@ def at(address: str, environ: Mapping[str, str] = ONCE) -> Backend:
     return open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
 
 
-def locked(home: Backend, who: object = ANN) -> AbstractAsyncContextManager[Hold]:
+def locked(backend: Backend, who: object = ANN) -> AbstractAsyncContextManager[Lock]:
     assert isinstance(who, type(ANN))
-    return home.lock(NAME, who, timeout=timedelta(), on_wait=lambda *_: None)
+    return backend.lock(NAME, who, timeout=timedelta(), on_wait=lambda *_: None)
 
 
 class TestConformance(FilesConformance):
-    """What every home promises; bare writes take the lock for themselves."""
+    """What every backend promises; bare writes take the lock for themselves."""
 
     @pytest.fixture
     def open_place(self, server: States) -> Open:
@@ -51,65 +51,65 @@ class TestConformance(FilesConformance):
 
         return open_
 
-    def test_absent(self, home: Backend) -> None:
+    def test_absent(self, backend: Backend) -> None:
         """A 404 alone may mean a wrong address or no permission."""
-        assert home.read("never.json") is None
-        home.delete("never.json", expected="0")
+        assert backend.read("never.json") is None
+        backend.delete("never.json", expected="0")
         with pytest.raises(StateUnreadable, match="404"):
-            home.confirm("never.json")
+            backend.confirm("never.json")
 
     @pytest.mark.parametrize("name", ["a/b.json", "a/b/c-d_e.1.json"])
-    def test_folders(self, home: Backend, name: str) -> None:
+    def test_folders(self, backend: Backend, name: str) -> None:
         """A state is known by its name without the suffix."""
-        home.write(name, b"one", expected=None)
-        assert home.read(name)
-        assert home.read(name.rpartition("/")[2]) is None
-        assert home.where(name).endswith(name.removesuffix(".json"))
+        backend.write(name, b"one", expected=None)
+        assert backend.read(name)
+        assert backend.read(name.rpartition("/")[2]) is None
+        assert backend.where(name).endswith(name.removesuffix(".json"))
 
 
 async def test_an_empty_answer_is_an_absent_state(server: States, base: str) -> None:
     """A server that answers 204 has said that there is no state."""
     server.before = lambda request: (204, b"", {}) if request.method == "GET" else None
-    home = at(server.url + base)
+    backend = at(server.url + base)
 
-    assert home.read(NAME) is None
-    home.confirm(NAME)
+    assert backend.read(NAME) is None
+    backend.confirm(NAME)
 
 
 async def test_one_holds_it(server: States, base: str) -> None:
     """A lock says who has it, keeps others out, and is gone when it is let go of."""
-    home, other = at(server.url + base), at(server.url + base)
-    async with locked(home) as hold:
+    backend, other = at(server.url + base), at(server.url + base)
+    async with locked(backend) as hold:
         first = hold.write(NAME, b"one", expected=None)
         second = hold.write(NAME, b"two", expected=first)
         with pytest.raises(StateTaken):
             hold.write(NAME, b"three", expected=first)
-        assert other.holder(NAME) == ANN
+        assert other.lock_owner(NAME) == ANN
         with pytest.raises(StateLocked, match=r"ann@build.*lock aaa.*ctxprov unlock aaa"):
             await locked(other, BOB).__aenter__()
         assert not hold.is_lost
         assert not hold.took_over
-    assert other.holder(NAME) is None
+    assert other.lock_owner(NAME) is None
     async with locked(other, BOB):
         pass
     found = other.read(NAME)
     assert found
     assert (found.content, found.version) == (b"two", second)
-    assert home.keeps_history
+    assert backend.keeps_history
     assert server.locks == {}
 
 
 async def test_waits(server: States, base: str) -> None:
     """Who waits gets the lock after it is let go of."""
-    home = at(server.url + base)
+    backend = at(server.url + base)
     is_waiting = asyncio.Event()
 
     async def wait() -> None:
         limit = timedelta(seconds=60)
-        async with home.lock(NAME, BOB, timeout=limit, on_wait=lambda *_: is_waiting.set()):
+        async with backend.lock(NAME, BOB, timeout=limit, on_wait=lambda *_: is_waiting.set()):
             pass
 
-    async with locked(home):
+    async with locked(backend):
         waiting = asyncio.create_task(wait())
         await is_waiting.wait()
     await waiting
@@ -117,8 +117,8 @@ async def test_waits(server: States, base: str) -> None:
 
 async def test_unlocked(server: States, base: str) -> None:
     """A lock is ended by its id alone; who lost it writes nothing and frees nobody's."""
-    home, other = at(server.url + base), at(server.url + base)
-    async with locked(home) as lost:
+    backend, other = at(server.url + base), at(server.url + base)
+    async with locked(backend) as lost:
         version = lost.write(NAME, b"one", expected=None)
         with pytest.raises(StateTaken, match="lock aaa"):
             other.unlock(NAME, "ccc")
@@ -130,18 +130,18 @@ async def test_unlocked(server: States, base: str) -> None:
                 lost.write(NAME, b"two", expected=version)
             assert lost.is_lost
             hold.write(NAME, b"three", expected=version)
-            assert other.holder(NAME) == BOB
+            assert other.lock_owner(NAME) == BOB
     assert server.locks == {}
-    found = home.read(NAME)
+    found = backend.read(NAME)
     assert found
     assert found.content == b"three"
 
 
 def test_what_the_server_keeps(server: States, base: str) -> None:
     """The file is an output of a state in Terraform's own format, whose serial grows."""
-    home = at(server.url + base)
-    first = home.write(NAME, b'{"a": 1}\n', expected=None)
-    home.write(NAME, b'{"a": 2}\n', expected=first)
+    backend = at(server.url + base)
+    first = backend.write(NAME, b'{"a": 1}\n', expected=None)
+    backend.write(NAME, b'{"a": 2}\n', expected=first)
 
     [kept] = server.states.values()
     one, two = map(json.loads, kept)
@@ -152,16 +152,16 @@ def test_what_the_server_keeps(server: States, base: str) -> None:
 
 def test_a_foreign_state(server: States, base: str) -> None:
     """The state of a Terraform is neither read nor written over."""
-    home = at(server.url + base)
+    backend = at(server.url + base)
     theirs = json.dumps(
         {"version": 4, "serial": 7, "lineage": "x", "outputs": {}, "resources": [{"type": "vm"}]}
     ).encode()
     server.states[f"{base}/demo"] = [theirs]
 
     with pytest.raises(StateError, match="state of a Terraform"):
-        home.read(NAME)
+        backend.read(NAME)
     with pytest.raises(StateError, match="state of a Terraform"):
-        home.write(NAME, b"x", expected=None)
+        backend.write(NAME, b"x", expected=None)
 
     assert server.states[f"{base}/demo"] == [theirs]
     assert server.locks == {}
@@ -225,11 +225,11 @@ def test_a_secret_that_is_told_back(server: States) -> None:
 def test_a_huge_answer(server: States) -> None:
     """An answer that does not end is not read to its end."""
     server.before = lambda _: (200, b" " * 5000, {})
-    home = at(server.url + "/states")
-    assert isinstance(home, HttpBackend)
+    backend = at(server.url + "/states")
+    assert isinstance(backend, HttpBackend)
 
     with pytest.raises(StateError, match="at most 4,000 are read"):
-        replace(home, wire=replace(home.wire, largest=4000)).read(NAME)
+        replace(backend, wire=replace(backend.wire, largest=4000)).read(NAME)
 
 
 def test_server_gone() -> None:
@@ -260,11 +260,11 @@ def test_a_lost_answer_to_a_write(server: States, base: str, status: int) -> Non
         return status, b"", {}
 
     server.after = lose
-    home = at(server.url + base)
-    version = home.write(NAME, b"one", expected=None)
+    backend = at(server.url + base)
+    version = backend.write(NAME, b"one", expected=None)
 
     assert lost
-    found = home.read(NAME)
+    found = backend.read(NAME)
     assert found
     assert found.version == version
     assert [len(kept) for kept in server.states.values()] == [1]
@@ -283,11 +283,11 @@ def test_two_writes_without_an_answer(server: States, base: str, status: int) ->
 
     server.before = lambda request: None if tries else lose(request)
     server.after = lose
-    home = at(server.url + base)
+    backend = at(server.url + base)
 
-    version = home.write(NAME, b"one", expected=None)
+    version = backend.write(NAME, b"one", expected=None)
 
-    found = home.read(NAME)
+    found = backend.read(NAME)
     assert found
     assert (found.content, found.version) == (b"one", version)
 
@@ -308,11 +308,11 @@ def test_a_write_that_arrives_late(server: States, base: str, status: int) -> No
         return (status, b"it has that serial", {}) if is_again else None
 
     server.before, server.after = refuse, arrive
-    home = at(server.url + base)
+    backend = at(server.url + base)
 
-    version = home.write(NAME, b"one", expected=None)
+    version = backend.write(NAME, b"one", expected=None)
 
-    found = home.read(NAME)
+    found = backend.read(NAME)
     assert found
     assert found.version == version
 

@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.errors import BackendUnreachable, StateError, StateLocked, StateTaken
 from provisioner.escape import plain
-from provisioner.storage.lock_owner import holder_bytes
+from provisioner.storage.lock_owner import lock_owner_bytes
 from tests.storage.conformance import BOB, NAME
 from tests.storage.terraform_server import Reply, Request, States, locked_by
 from tests.storage.test_http_backend import ONCE, at, locked
@@ -35,9 +35,9 @@ async def test_a_lost_answer_to_a_lock(server: States, base: str) -> None:
         return 502, b"", {}
 
     server.after = lose
-    home = at(server.url + base, {"TF_HTTP_RETRY_WAIT_MIN": "0"})
+    backend = at(server.url + base, {"TF_HTTP_RETRY_WAIT_MIN": "0"})
 
-    async with locked(home) as hold:
+    async with locked(backend) as hold:
         hold.write(NAME, b"one", expected=None)
 
     assert lost
@@ -50,14 +50,14 @@ async def test_a_lock_without_an_answer(
 ) -> None:
     """A lock that may have been made without our knowing is let go of at once."""
     server.after = losing("LOCK", "POST")
-    home = at(server.url + base, environ)
+    backend = at(server.url + base, environ)
 
     with pytest.raises(BackendUnreachable, match="502"):
-        await locked(home).__aenter__()
+        await locked(backend).__aenter__()
     with pytest.raises(BackendUnreachable, match="502"):
-        home.write(NAME, b"one", expected=None)
+        backend.write(NAME, b"one", expected=None)
     with pytest.raises(BackendUnreachable, match="502"):
-        home.holder(NAME)
+        backend.lock_owner(NAME)
 
     assert server.locks == {}
 
@@ -166,15 +166,15 @@ async def test_what_a_lock_says(server: States, info: object, told: str, status:
     ],
 )
 def test_locked_whatever_is_told(server: States, body: bytes, id_: str, status: int) -> None:
-    """A state is held if the server says so, however little it tells of the holder."""
+    """A state is held if the server says so, however little it tells of the owner."""
     server.before = lambda _: (status, body, {})
 
-    holder = at(server.url + "/states").holder(NAME)
+    owner = at(server.url + "/states").lock_owner(NAME)
 
-    assert holder
-    assert holder.id == id_
-    assert "since" not in str(holder)
-    assert json.loads(holder_bytes(holder))["since"] is None
+    assert owner
+    assert owner.id == id_
+    assert "since" not in str(owner)
+    assert json.loads(lock_owner_bytes(owner))["since"] is None
 
 
 @pytest.mark.parametrize("status", [404, 409, 423])

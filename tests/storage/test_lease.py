@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateLocked, StateTaken
-from provisioner.storage.lease import Leased
+from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lease_file import lock_name
-from provisioner.storage.lock_owner import Holder, holder_bytes
-from provisioner.storage.protocol import Files, Hold
+from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes
+from provisioner.storage.protocol import Files, Lock
 from tests.builders import NOW
 from tests.storage.clock import Clock
 from tests.storage.memory import MemoryFiles
@@ -23,7 +23,7 @@ from tests.storage.memory import MemoryFiles
 pytestmark = pytest.mark.anyio
 
 NAME = "demo.json"
-ANN = Holder(
+ANN = LockOwner(
     id="aaa",
     who="ann@build",
     pid=1,
@@ -40,7 +40,7 @@ class Run:
 
     def __init__(self, files: Files) -> None:
         self.clock = Clock()
-        self.home = Leased(
+        self.backend = LeaseBackend(
             files,
             now=self.clock.now,
             boot_clock=self.clock.monotonic,
@@ -48,17 +48,17 @@ class Run:
         )
 
     @asynccontextmanager
-    async def holds(self, who: Holder, *, timeout: float = 0) -> AsyncIterator[Hold]:
+    async def holds(self, who: LockOwner, *, timeout: float = 0) -> AsyncIterator[Lock]:
         limit = timedelta(seconds=timeout)
-        async with self.home.lock(NAME, who, timeout=limit, on_wait=lambda *_: None) as hold:
+        async with self.backend.lock(NAME, who, timeout=limit, on_wait=lambda *_: None) as hold:
             yield hold
 
-    async def waits(self, who: Holder, *, timeout: float) -> bool:
+    async def waits(self, who: LockOwner, *, timeout: float) -> bool:
         """Wait for the lock and let it go; whether it was taken over."""
         async with self.holds(who, timeout=timeout) as hold:
             return hold.took_over
 
-    async def watches(self, who: Holder, seconds: float) -> bool:
+    async def watches(self, who: LockOwner, seconds: float) -> bool:
         """Ask for the lock without patience, and let so much time pass meanwhile."""
         waiting = asyncio.create_task(self.waits(who, timeout=0))
         await self.clock.settle(waiting)
@@ -70,7 +70,7 @@ class Run:
         return await waiting
 
     @asynccontextmanager
-    async def takes_over(self, who: Holder) -> AsyncIterator[Hold]:
+    async def takes_over(self, who: LockOwner) -> AsyncIterator[Lock]:
         """Hold the lock of a run that is dead, after a term of watching it."""
         entering = asyncio.create_task((holding := self.holds(who, timeout=600)).__aenter__())
         await self.clock.settle(entering)
@@ -96,11 +96,11 @@ async def test_held_and_let_go() -> None:
     run = Run(MemoryFiles())
 
     async with run.holds(ANN) as hold:
-        holder = run.home.holder(NAME)
-        assert holder == replace(ANN, until=NOW + timedelta(seconds=60))
+        owner = run.backend.lock_owner(NAME)
+        assert owner == replace(ANN, until=NOW + timedelta(seconds=60))
         assert not hold.is_lost
         assert not hold.took_over
-    assert run.home.holder(NAME) is None
+    assert run.backend.lock_owner(NAME) is None
     async with run.holds(BOB) as hold:
         assert not hold.took_over
 
@@ -168,7 +168,7 @@ async def test_what_is_told_of_a_watch() -> None:
         late.clock.skew = timedelta(hours=1)
 
         async def lock() -> None:
-            async with late.home.lock(
+            async with late.backend.lock(
                 NAME, BOB, timeout=timedelta(), on_wait=lambda w, t: waits.append((str(w), t))
             ):
                 pass
@@ -198,7 +198,7 @@ async def test_a_living_run_with_another_clock(skew: timedelta) -> None:
 
 
 async def test_a_holder_whose_clock_is_behind() -> None:
-    """A holder an hour behind writes a past `until`, and keeps its lock all the same."""
+    """A owner an hour behind writes a past `until`, and keeps its lock all the same."""
     files = MemoryFiles()
     run, other = Run(files), Run(files)
     run.clock.skew = timedelta(hours=-1)
@@ -250,7 +250,7 @@ async def test_renewed_before_what_cannot_be_undone() -> None:
         run.clock.passed += 2
         assert hold.renew()
         assert files.files[lock_name(NAME)] != first
-        run.home.unlock(NAME, "aaa")
+        run.backend.unlock(NAME, "aaa")
         run.clock.passed += 11
         assert not hold.renew()
 
@@ -296,7 +296,7 @@ async def test_a_late_write_by_the_loser() -> None:
                 lost.write(NAME, b"three", expected=version)
             await sleeper.clock.move(21)
             assert lost.is_lost
-            current = sleeper.home.read(NAME)
+            current = sleeper.backend.read(NAME)
             assert current
             with pytest.raises(StateTaken, match="not ours any more"):
                 lost.write(NAME, b"three", expected=current.version)
@@ -310,13 +310,13 @@ async def test_the_loser_lets_go_of_nothing() -> None:
     async with AsyncExitStack() as stack:
         async with Run(files).holds(ANN):
             await stack.enter_async_context(other.takes_over(BOB))
-        holder = other.home.holder(NAME)
-        assert holder
-        assert holder.id == "bbb"
+        owner = other.backend.lock_owner(NAME)
+        assert owner
+        assert owner.id == "bbb"
 
 
 async def test_unreachable_for_less_than_a_term() -> None:
-    """A home that is away for a while costs nothing; a renewal whose answer was lost is ours."""
+    """A backend that is away for a while costs nothing; a renewal whose answer was lost is ours."""
     files = MemoryFiles()
     run = Run(files)
     async with run.holds(ANN) as hold:
@@ -328,7 +328,7 @@ async def test_unreachable_for_less_than_a_term() -> None:
         files.is_down = False
         await run.clock.move(600)
         assert not hold.is_lost
-    assert run.home.holder(NAME) is None
+    assert run.backend.lock_owner(NAME) is None
 
 
 async def test_unreachable_for_a_term() -> None:
@@ -383,18 +383,18 @@ async def test_unreachable_from_the_start() -> None:
 
 
 async def test_unlocked_by_its_id() -> None:
-    """A lock is ended by its id and by no other; its holder then has it no longer."""
+    """A lock is ended by its id and by no other; its owner then has it no longer."""
     files = MemoryFiles()
     run = Run(files)
     async with run.holds(ANN) as hold:
         with pytest.raises(StateTaken, match="no lock bbb: ann@build"):
-            run.home.unlock(NAME, "bbb")
-        run.home.unlock(NAME, "aaa")
-        assert run.home.holder(NAME) is None
+            run.backend.unlock(NAME, "bbb")
+        run.backend.unlock(NAME, "aaa")
+        assert run.backend.lock_owner(NAME) is None
         await run.clock.move(21)
         assert hold.is_lost
     with pytest.raises(StateTaken, match="nobody holds it"):
-        run.home.unlock(NAME, "aaa")
+        run.backend.unlock(NAME, "aaa")
 
 
 @pytest.mark.parametrize("rewrites", [True, False])
@@ -402,12 +402,12 @@ async def test_taken_over_until_rewritten(rewrites: bool) -> None:  # noqa: FBT0
     """Who takes a lock that was ended and rewrites nothing leaves that to the next."""
     run = Run(MemoryFiles())
     async with run.holds(ANN):
-        run.home.unlock(NAME, "aaa")
+        run.backend.unlock(NAME, "aaa")
         async with run.holds(BOB) as hold:
             assert hold.took_over
             if rewrites:
                 hold.write(NAME, b"one", expected=None)
-        assert run.home.holder(NAME) is None
+        assert run.backend.lock_owner(NAME) is None
         assert await run.waits(BOB, timeout=0) is not rewrites
 
 
@@ -416,7 +416,7 @@ async def test_a_lock_that_never_runs_out() -> None:
     files = MemoryFiles()
     run = Run(files)
     never = replace(ANN, until=datetime.max.replace(tzinfo=UTC))
-    files.files[lock_name(NAME)] = holder_bytes(never)
+    files.files[lock_name(NAME)] = lock_owner_bytes(never)
     with pytest.raises(StateLocked, match="9999-12-31"):
         await run.waits(BOB, timeout=0)
     waiting = asyncio.create_task(run.waits(BOB, timeout=600))
@@ -479,4 +479,4 @@ async def test_stopped_while_it_takes_the_lock() -> None:
         await taking
 
     assert lock_name(NAME) in files.files
-    assert run.home.holder(NAME) is None
+    assert run.backend.lock_owner(NAME) is None

@@ -1,4 +1,4 @@
-"""A folder as a home, and what can be wrong with it; with real processes where it counts."""
+"""A folder as a backend, and what can be wrong with it; with real processes where it counts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,18 @@ from hypothesis import strategies as st
 from provisioner.errors import StateError, StateLocked, StateUnreadable
 from provisioner.files import DRAFT
 from provisioner.storage.local import LocalBackend
-from provisioner.storage.lock_owner import Holder, holder_bytes, holder_here, parse_holder
+from provisioner.storage.lock_owner import (
+    LockOwner,
+    lock_owner_bytes,
+    lock_owner_here,
+    parse_lock_owner,
+)
 from tests.builders import NOW
 from tests.storage.conformance import FilesConformance, Open
 
 SOUND = b'{"sound": true}'
 
-WHO = Holder(
+WHO = LockOwner(
     id="1f",
     who="me@here",
     pid=7,
@@ -38,7 +43,7 @@ WHO = Holder(
 
 
 class TestConformance(FilesConformance):
-    """What every home promises of its files; its lock is the system's and no lease."""
+    """What every backend promises of its files; its lock is the system's and no lease."""
 
     @pytest.fixture
     def open_place(self, tmp_path: Path) -> Open:
@@ -50,13 +55,13 @@ import asyncio, sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from provisioner.storage.local import LocalBackend
-from provisioner.storage.lock_owner import Holder
+from provisioner.storage.lock_owner import LockOwner
 
 async def hold():
     since = datetime(2026, 1, 1, tzinfo=UTC)
-    who = Holder(id="1f", who="ann@build", pid=1, operation="apply", since=since)
-    home = LocalBackend(Path(sys.argv[1]))
-    async with home.lock("demo.json", who, timeout=timedelta(), on_wait=print):
+    who = LockOwner(id="1f", who="ann@build", pid=1, operation="apply", since=since)
+    backend = LocalBackend(Path(sys.argv[1]))
+    async with backend.lock("demo.json", who, timeout=timedelta(), on_wait=print):
         print("held", flush=True)
         sys.stdin.read()
 
@@ -87,10 +92,10 @@ def take(
     async def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    home = LocalBackend(folder, monotonic=lambda: now[0], sleep=sleep)
+    backend = LocalBackend(folder, monotonic=lambda: now[0], sleep=sleep)
 
     async def once() -> None:
-        async with home.lock(
+        async with backend.lock(
             name, WHO, timeout=timeout, on_wait=lambda _, left: waits.append(left)
         ):
             pass
@@ -124,20 +129,20 @@ def test_a_dead_run_blocks_nobody(tmp_path: Path) -> None:
     with held(tmp_path) as other:
         other.kill()
         other.wait()
-        assert LocalBackend(tmp_path).holder("demo.json") is None
+        assert LocalBackend(tmp_path).lock_owner("demo.json") is None
         take(tmp_path)
 
 
 def test_trying_harms_nothing(tmp_path: Path) -> None:
-    """Whoever tries in vain leaves the holder's text as it is."""
-    home = LocalBackend(tmp_path)
+    """Whoever tries in vain leaves the owner's text as it is."""
+    backend = LocalBackend(tmp_path)
     with held(tmp_path):
         before = (tmp_path / "demo.lock").read_bytes()
         with pytest.raises(StateLocked):
             take(tmp_path)
-        holder = home.holder("demo.json")
-        assert holder
-        assert holder.who == "ann@build"
+        owner = backend.lock_owner("demo.json")
+        assert owner
+        assert owner.who == "ann@build"
         assert (tmp_path / "demo.lock").read_bytes() == before
 
 
@@ -162,13 +167,13 @@ def test_a_lock_that_cannot_be(tmp_path: Path) -> None:
 
 @given(raw=st.binary(max_size=80))
 def test_a_holder_that_makes_no_sense(raw: bytes) -> None:
-    """Whatever stands in the lock file, it is an unknown holder and no error."""
-    assert parse_holder(raw) is None
+    """Whatever stands in the lock file, it is an unknown owner and no error."""
+    assert parse_lock_owner(raw) is None
 
 
 def test_holder_round_trip() -> None:
-    """What is written of a holder is read back."""
-    assert parse_holder(holder_bytes(WHO)) == WHO
+    """What is written of a owner is read back."""
+    assert parse_lock_owner(lock_owner_bytes(WHO)) == WHO
 
 
 @pytest.mark.parametrize(
@@ -188,15 +193,15 @@ def test_holder_round_trip() -> None:
 )
 def test_the_job_is_named(environ: dict[str, str], job: str | None) -> None:
     """In CI the lock says where its log can be read."""
-    holder = holder_here("apply", since=NOW, environ=environ)
+    owner = lock_owner_here("apply", since=NOW, environ=environ)
 
-    assert holder.job == job
-    assert "@" in holder.who
+    assert owner.job == job
+    assert "@" in owner.who
 
 
 def test_something_else_in_its_place(tmp_path: Path) -> None:
     """A link, a folder or a device in the file's place is refused, for reading and writing."""
-    home = LocalBackend(tmp_path)
+    backend = LocalBackend(tmp_path)
     target = tmp_path / "target.json"
     target.write_bytes(SOUND)
     (tmp_path / "link.json").symlink_to(target)
@@ -205,9 +210,9 @@ def test_something_else_in_its_place(tmp_path: Path) -> None:
 
     for name in ("link.json", "folder.json", "pipe.json"):
         with pytest.raises(StateError):
-            home.read(name)
+            backend.read(name)
         with pytest.raises(StateError):
-            home.write(name, b"{}", expected=None)
+            backend.write(name, b"{}", expected=None)
     assert target.read_bytes() == SOUND
 
 
@@ -229,8 +234,8 @@ from provisioner.storage.local import LocalBackend
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 try:
-    home = LocalBackend(Path(sys.argv[1]))
-    home.write("demo.json", b"x" * 1000, expected=home.read("demo.json").version)
+    backend = LocalBackend(Path(sys.argv[1]))
+    backend.write("demo.json", b"x" * 1000, expected=backend.read("demo.json").version)
 except StateError as error:
     print(error)
 """
@@ -257,12 +262,12 @@ from pathlib import Path
 from provisioner.errors import StateTaken
 from provisioner.storage.local import LocalBackend
 
-home = LocalBackend(Path(sys.argv[1]))
+backend = LocalBackend(Path(sys.argv[1]))
 done = 0
 while done < 20:
-    found = home.read("count")
+    found = backend.read("count")
     try:
-        home.write("count", b"%d" % (int(found.content) + 1), expected=found.version)
+        backend.write("count", b"%d" % (int(found.content) + 1), expected=found.version)
         done += 1
     except StateTaken:
         pass
@@ -298,10 +303,10 @@ def test_what_a_power_cut_left_of_a_lock(tmp_path: Path, text: str) -> None:
 
 def test_the_draft_of_a_killed_writer(tmp_path: Path) -> None:
     """The next write into a folder clears away the draft of a writer that was killed."""
-    home = LocalBackend(tmp_path)
+    backend = LocalBackend(tmp_path)
     (tmp_path / DRAFT).write_bytes(b"half a docu")
 
-    home.write("demo.json", b"whole", expected=None)
+    backend.write("demo.json", b"whole", expected=None)
 
     assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
 

@@ -1,4 +1,4 @@
-"""Which job a lock is of, and what is told of a holder."""
+"""Which job a lock is of, and what is told of a owner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from provisioner.storage.lock_owner import holder_here, mark_of
+from provisioner.storage.lock_owner import lock_owner_here, mark_of
 from tests.builders import NOW
 
 GITHUB = {
@@ -50,7 +50,7 @@ def test_the_steps_of_a_job_have_one_mark(job: Mapping[str, str]) -> None:
     """What a later step of a job sees leads to the mark that its lock begins with."""
     step = {"GITHUB_ACTION": "__run_2", "CI_JOB_STATUS": "canceled", "GITHUB_RUN_NUMBER": "3"}
     mark = mark_of({**job, **step})
-    first, second = (holder_here("apply", since=NOW, environ=job).id for _ in range(2))
+    first, second = (lock_owner_here("apply", since=NOW, environ=job).id for _ in range(2))
 
     assert mark
     assert first.startswith(mark)
@@ -70,4 +70,4 @@ def test_machines_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_job_has_no_mark() -> None:
     """Outside of CI nothing says whose a lock is but its id."""
     assert mark_of({"HOME": "/root", "NODE_NAME": "n"}) is None
-    assert re.fullmatch("[0-9a-f]{12}", holder_here("apply", since=NOW, environ={}).id)
+    assert re.fullmatch("[0-9a-f]{12}", lock_owner_here("apply", since=NOW, environ={}).id)

@@ -46,13 +46,13 @@ class TestS3(LeaseConformance):
 
 def test_no_bucket(environ: Mapping[str, str]) -> None:
     """A bucket that is not there is no absent file."""
-    home = at("s3://nowhere/x", environ)
+    backend = at("s3://nowhere/x", environ)
     with pytest.raises(StateError, match=r"s3://nowhere is not there .*NoSuchBucket"):
-        home.read(NAME)
+        backend.read(NAME)
     with pytest.raises(StateUnreadable, match=r"s3://nowhere/x/demo\.json .*NoSuchBucket"):
-        home.confirm(NAME)
+        backend.confirm(NAME)
     with pytest.raises(StateError, match="s3://nowhere is not there"):
-        home.write(NAME, b"one", expected=None)
+        backend.write(NAME, b"one", expected=None)
 
 
 def test_oversize(environ: Mapping[str, str]) -> None:
@@ -85,8 +85,8 @@ def test_server_gone() -> None:
 def test_a_probe_leaves_one_file(environ: Mapping[str, str]) -> None:
     """However many runs probe before their first write, one file stays."""
     for number in range(3):
-        home = at(f"s3://{BUCKET}/probed", environ)
-        home.write(f"{number}.json", b"one", expected=None)
+        backend = at(f"s3://{BUCKET}/probed", environ)
+        backend.write(f"{number}.json", b"one", expected=None)
     listing = httpx.get(
         f"{environ['AWS_ENDPOINT_URL']}/{BUCKET}?list-type=2&prefix=probed/", trust_env=False
     )

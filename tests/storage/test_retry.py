@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
-from provisioner.storage.retry import Careful
+from provisioner.storage.retry import RetryingFiles
 from tests.storage.memory import MemoryFiles
 
 PROBE = "ctxprov-probe.json"
@@ -41,20 +41,20 @@ class Halfway(MemoryFiles):
             super()._compare(name, expected)
 
 
-def careful(files: MemoryFiles, waits: list[float] | None = None) -> Careful:
+def careful(files: MemoryFiles, waits: list[float] | None = None) -> RetryingFiles:
     heard: list[float] = [] if waits is None else waits
-    return Careful(files, sleep=heard.append)
+    return RetryingFiles(files, sleep=heard.append)
 
 
 @pytest.mark.parametrize("failures", [0, 1])
 def test_a_lost_answer_is_looked_up(failures: int) -> None:
     """A write that was done, and whose answer was lost, was done."""
     files = Flaky(failures=0)
-    home = careful(files)
-    first = home.write("a.json", b"one", expected=None)
+    backend = careful(files)
+    first = backend.write("a.json", b"one", expected=None)
     files.failures = failures
-    second = home.write("a.json", b"two", expected=first)
-    found = home.read("a.json")
+    second = backend.write("a.json", b"two", expected=first)
+    found = backend.read("a.json")
     assert found
     assert (found.content, found.version) == (b"two", second)
 
@@ -62,8 +62,8 @@ def test_a_lost_answer_is_looked_up(failures: int) -> None:
 def test_lost_to_another() -> None:
     """A write whose answer was lost, and which another has overwritten since, is lost."""
     files = MemoryFiles()
-    home = careful(files)
-    first = home.write("a.json", b"one", expected=None)
+    backend = careful(files)
+    first = backend.write("a.json", b"one", expected=None)
 
     def overtaken() -> None:
         files.before_write = lambda: None
@@ -72,7 +72,7 @@ def test_lost_to_another() -> None:
 
     files.before_write = overtaken
     with pytest.raises(StateTaken):
-        home.write("a.json", b"two", expected=first)
+        backend.write("a.json", b"two", expected=first)
     assert files.files["a.json"] == b"theirs"
 
 
@@ -100,21 +100,21 @@ def test_patience_ends() -> None:
 )
 def test_a_store_without_conditions(files: MemoryFiles, fault: str) -> None:
     """A store that ignores conditions is refused before anything is written to it."""
-    home = careful(files)
-    assert home.read("a.json") is None
+    backend = careful(files)
+    assert backend.read("a.json") is None
     with pytest.raises(StateError, match=fault):
-        home.write("a.json", b"one", expected=None)
+        backend.write("a.json", b"one", expected=None)
     assert set(files.files) == {PROBE}
 
 
 def test_probed_once() -> None:
     """The probe costs its requests once, and one file of a name that is always the same."""
     files = MemoryFiles()
-    home = careful(files)
-    version = home.write("a.json", b"one", expected=None)
+    backend = careful(files)
+    version = backend.write("a.json", b"one", expected=None)
     writes: list[None] = []
     files.before_write = lambda: writes.append(None)
-    home.write("a.json", b"two", expected=version)
+    backend.write("a.json", b"two", expected=version)
     assert len(writes) == 1
     careful(files).write("b.json", b"one", expected=None)
     assert set(files.files) == {"a.json", "b.json", PROBE}
