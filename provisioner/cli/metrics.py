@@ -16,7 +16,6 @@ from provisioner.files import read_whole, write_whole
 from provisioner.model import RecordedCache
 from provisioner.model.money import Money
 from provisioner.pricing import Lookup, rent
-from provisioner.render.metrics import Turn, last_successes, metrics_text
 
 metrics_option = click.option(
     "--metrics-file",
@@ -34,6 +33,8 @@ def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None
     """
     if path is None:
         return
+    from provisioner.render.metrics import Turn, metrics_text  # noqa: PLC0415 - slow to import
+
     now, before, lookup = clock.now(), _before(path), prices_or_ours(models)
     turns = [
         Turn(
@@ -54,6 +55,8 @@ def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None
 
 
 def _before(path: Path) -> Mapping[str, datetime]:
+    from provisioner.render.metrics import last_successes  # noqa: PLC0415 - slow to import
+
     try:
         known = last_successes(read_whole(path).decode(errors="replace"))
         return {folder: datetime.fromtimestamp(at, UTC) for folder, at in known.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from provisioner.model import State
 from provisioner.model.money import NO_PRICE, Money
 from provisioner.render.metrics import Turn, last_successes, metrics_text
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, state
+from tests.metrics import value_of
 
 KNOWN = state(
     recorded(desired("manual")),
@@ -33,15 +35,17 @@ def turn(
 
 
 def test_everything() -> None:
-    """Caches, seconds to expiry, rent and the last success are told."""
-    lines = metrics_text([turn()], now=NOW).splitlines()
+    """The file has caches, seconds to expiry, rent, the exit status and the last success."""
+    text = metrics_text([turn()], now=NOW)
 
-    assert 'ctxprov_caches{stack="demo"} 3' in lines
-    assert 'ctxprov_cache_seconds_to_expiry{stack="demo",name="faq"} -3600.0' in lines
-    assert 'ctxprov_rent_usd_per_hour{stack="demo"} 0.5' in lines
-    assert 'ctxprov_unpriced_caches{stack="demo"} 1' in lines
-    assert f'ctxprov_last_success_timestamp_seconds{{folder="stacks/a"}} {NOW.timestamp()}' in lines
-    assert 'ctxprov_last_exit_status{folder="stacks/a"} 0' in lines
+    assert value_of(text, "ctxprov_caches", stack="demo") == 3
+    assert value_of(text, "ctxprov_retiring_caches", stack="demo") == 0
+    assert value_of(text, "ctxprov_cache_seconds_to_expiry", stack="demo", name="faq") == -3600
+    assert value_of(text, "ctxprov_rent_usd_per_hour", stack="demo") == 0.5
+    assert value_of(text, "ctxprov_unpriced_caches", stack="demo") == 1
+    success = value_of(text, "ctxprov_last_success_timestamp_seconds", folder="stacks/a")
+    assert success == NOW.timestamp()
+    assert value_of(text, "ctxprov_last_exit_status", folder="stacks/a") == 0
 
 
 def test_a_metric_has_its_help_once() -> None:
@@ -63,3 +67,10 @@ def test_the_last_success_is_read_back(folder: str, at: datetime) -> None:
 
     assert list(found) == [folder]
     assert abs(found[folder] - moment.timestamp()) < 1e-5
+
+
+@pytest.mark.parametrize("text", ["ctxprov_caches{", 'a{b="c} 1', "ctxprov_caches one"])
+def test_another_format(text: str) -> None:
+    """A file in another format is a ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        last_successes(text)

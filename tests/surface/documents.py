@@ -170,7 +170,7 @@ def _beginning(world: _World) -> None:
     metrics = world.root / "metrics.prom"
     world.ask("apply", "apply", ".", "--auto-approve", "--json", "--metrics-file", str(metrics))
     for name in re.findall(r"^(ctxprov_\w+(?:\{[^}]*\})?)", metrics.read_text(), re.MULTILINE):
-        labels = ",".join(re.findall(r"(\w+)=", name))
+        labels = ",".join(sorted(re.findall(r"(\w+)=", name)))
         world.places.setdefault(f"metrics: {name.partition('{')[0]}", set()).add(f"({labels})")
 
 
