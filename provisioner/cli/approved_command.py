@@ -13,7 +13,7 @@ from provisioner.environment import process_environment
 from provisioner.errors import Refused
 from provisioner.manifest import load_frame
 from provisioner.model import Plan
-from provisioner.render.sticky import mark_in, topic_of
+from provisioner.render.review_comment import mark_in, topic_of
 
 
 @click.command("approved")

@@ -13,7 +13,7 @@ from provisioner.cli.plan_file import plan_views
 from provisioner.cli.review import author_option, review_of_job
 from provisioner.cli.status import Status
 from provisioner.environment import process_environment
-from provisioner.render.sticky import comment_text, mark_in
+from provisioner.render.review_comment import comment_text, mark_in
 from provisioner.view.plan import PlanView
 
 _STALE = "No open request for review has this commit at its head any more; nothing is written."

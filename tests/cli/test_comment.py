@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.cli.plan_file import plan_views
-from provisioner.render.sticky import comment_text
+from provisioner.render.review_comment import comment_text
 from tests.ci.forge import TOKEN, Forge, GitHub, GitLab, Said, served
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.repository import git

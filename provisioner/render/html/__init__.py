@@ -5,7 +5,6 @@ A plan as a page for a browser: one file, no script.
 that makes elements, `style` the only one that knows colours, `page` puts all of it together.
 """
 
-from provisioner.render.html.outcome import result_article
-from provisioner.render.html.page import html_document, plan_article
+from provisioner.render.html.page import html_document, plan_article, result_article
 
 __all__ = ["html_document", "plan_article", "result_article"]

@@ -1,6 +1,8 @@
 """
-A plan as one self-contained page: a table, the lives of its caches, and what they cost.
+A plan, or what became of it, as one self-contained page.
 
+A plan is a table, the lives of its caches, and what they cost; a result has what did not end
+well first.
 No script, no font, no picture from anywhere, and a policy in the page that says so.  Light
 and dark follow the reader's system; on paper it is black on white.
 """
@@ -9,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from provisioner.model import SettingEdit
+from provisioner.model import Plan, Result, SettingEdit
 from provisioner.model.money import Cost
 from provisioner.render.difference import differences
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.html.rent import rent_chart
 from provisioner.render.html.style import STYLE
 from provisioner.render.html.timeline import timeline
+from provisioner.render.result import FATES, Ending, ending, tally, tally_line
 from provisioner.render.summary import (
     changes_nothing,
     headline,
@@ -42,6 +45,7 @@ from provisioner.view.units import moment_short
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _COLUMNS = ("Change", "Cache", "Provider and model", "Why", "Size", "Tokens", "Money")
+_OUTCOMES = ("Change", "Cache", "Outcome")
 _SETTINGS = ("Setting", "Before", "After")
 MOST = 2_000
 """So many rows fit into a page that a browser likes; the rest is counted."""
@@ -61,6 +65,24 @@ def plan_article(view: PlanView) -> str:
             _figure("Lives around now", timeline(view.rows, view.at)),
             _figure("Rent per hour", rent_chart(view.rows)),
             _foot(view),
+        )
+    )
+
+
+def result_article(plan: Plan, results: Iterable[Result]) -> str:
+    """How every pending change of *plan* ended."""
+    ends = [ending(result) for result in results]
+    groups = [(fate, [end for end in ends if end.fate == fate]) for fate in reversed(FATES)]
+    return str(
+        tag(
+            "article",
+            tag(
+                "header",
+                tag("h1", plan.stack),
+                tag("p", tally_line(tally(ends)), class_="headline"),
+            ),
+            *(_ends(fate, group) for fate, group in groups if group),
+            tag("footer", tag("p", "Fingerprint ", tag("code", plan.fingerprint)), class_="quiet"),
         )
     )
 
@@ -110,31 +132,31 @@ def _section(heading: str, rows: Sequence[Row]) -> Markup:
     return tag(
         "section",
         tag("h2", f"{heading} ({len(rows):,})"),
-        tag(
-            "table",
-            tag("thead", tag("tr", *(tag("th", name, scope="col") for name in _COLUMNS))),
-            tag("tbody", *map(_row, rows)),
-        ),
+        _table(_COLUMNS, map(_cells, rows)),
     )
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[Inner]], **attributes: str) -> Markup:
+    """A table; on a phone each cell stands on a line of its own, beside its title."""
+    lines = (
+        tag(
+            "tr", *(tag("td", cell, data_is=title) for title, cell in zip(titles, row, strict=True))
+        )
+        for row in rows
+    )
+    head = tag("thead", tag("tr", *(tag("th", title, scope="col") for title in titles)))
+    return tag("table", head, tag("tbody", *lines), **attributes)
 
 
 def _settings(edits: Sequence[SettingEdit]) -> Markup | None:
     if not edits:
         return None
-    rows = [
-        tag(
-            "tr",
-            *(tag("td", text, data_is=name) for name, text in zip(_SETTINGS, cells, strict=True)),
-        )
-        for cells in map(setting_cells, edits)
-    ]
-    head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in _SETTINGS)))
     title = tag("h2", f"Settings of the stack ({len(edits):,})")
-    return tag("section", title, tag("table", head, tag("tbody", *rows)))
+    return tag("section", title, _table(_SETTINGS, map(setting_cells, edits)))
 
 
-def _row(row: Row) -> Markup:
-    cells: tuple[Inner, ...] = (
+def _cells(row: Row) -> tuple[Inner, ...]:
+    return (
         tag("span", f"{row.symbol} {row.action}", class_=f"verb {row.tone}"),
         together(tag("b", row.name), _more(row)),
         f"{row.provider} {row.model}",
@@ -142,9 +164,6 @@ def _row(row: Row) -> Markup:
         row.sizes,
         row.tokens,
         _amounts(row.cost) if row.cost else None,
-    )
-    return tag(
-        "tr", *(tag("td", cell, data_is=name) for name, cell in zip(_COLUMNS, cells, strict=True))
     )
 
 
@@ -185,3 +204,16 @@ def _foot(view: PlanView) -> Markup:
 
 def _rent(view: PlanView) -> str:
     return f"Rent when it is done: {rent_text(view.totals)}." if view.totals.figures.after else ""
+
+
+def _ends(fate: str, ends: Sequence[Ending]) -> Markup:
+    return tag(
+        "section",
+        tag("h2", f"{fate.capitalize()} ({len(ends):,})"),
+        _table(_OUTCOMES, map(_end_cells, ends), class_="outcome"),
+    )
+
+
+def _end_cells(end: Ending) -> tuple[Inner, ...]:
+    verb = tag("span", f"{end.symbol} {end.action}", class_=f"verb {end.tone}")
+    return (verb, end.name, end.words)

@@ -19,7 +19,7 @@ from provisioner.model import (
     Replace,
     Retire,
 )
-from provisioner.render.html.lanes import Lane, Phase, horizon, lanes
+from provisioner.render.html.timeline import Lane, Phase, horizon, lanes
 from provisioner.view.row import rows
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
 

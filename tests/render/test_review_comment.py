@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.render.markdown import LIMIT, plan_markdown
-from provisioner.render.sticky import comment_text, mark_in
+from provisioner.render.review_comment import comment_text, mark_in
 from provisioner.view.plan import PlanView
 from tests.builders import HOUR
 from tests.render.fixtures import PLAN, plan_of, view
