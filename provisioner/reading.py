@@ -26,7 +26,7 @@ from provisioner.errors import CtxprovError
 from provisioner.escape import plain
 from provisioner.files import LARGEST
 from provisioner.model import After, Edit, Leftover, Plan, Reason, SettingEdit
-from provisioner.model.attribute_text import parse_after, parse_life, parse_settings
+from provisioner.model.attributes import parse_after, parse_life, parse_settings
 from provisioner.pricing import totals
 from provisioner.render.document import FORMAT_VERSION
 from provisioner.render.layout import clip

@@ -5,13 +5,13 @@ Everything that a manifest can get wrong is found here or, where files, models a
 providers have a say, by the resolver; all of it at once, each with its place.  Past this
 package nothing is YAML, a dict or optional because a key was left out.
 
-`document` and `reader` know YAML, `shape` and `explain` the JSON Schema, `entries` what
-the keys mean, `stack` which files belong together.
+`reader` knows YAML, `schema_check` the JSON Schema, `overlays` what wins over what,
+`entry_builder` and `entry_parser` what the keys of a cache mean, `stack` which files belong
+together and what they say of the whole.
 """
 
-from provisioner.manifest.cap import USUAL as USUAL_CACHES
-from provisioner.manifest.cap import at_most
 from provisioner.manifest.confined_folder import Folder, Unreadable
+from provisioner.manifest.entry_builder import USUAL_CACHES, at_most
 from provisioner.manifest.source_map import MAX_DEPTH, Place, shown
 from provisioner.manifest.stack import (
     Draft,

@@ -1,13 +1,16 @@
 """
-Opening files by the paths of a manifest, and none that lies outside of its folder.
+Opening files by the paths and patterns of a manifest, and none that lies outside of its folder.
 
 Symlinks are followed, and what counts is where they lead.  Anything but a regular file
 is refused before it is read: a device may never end, a FIFO may never begin.  So is a pointer
-of git LFS, unless the checkout has the file that it stands for, and whatever is in a `.git`: a
+of git LFS, unless the checkout has the file that it stands for, and everything in a `.git`: a
 CI keeps the token of its job in there, and content is shown in plans and sent to a provider.
 
-A path is UTF-8, whatever this machine's encoding of names is; bytes that are not UTF-8 are
+A path is UTF-8, independent of this machine's encoding of names; bytes that are not UTF-8 are
 surrogates.  It matches a name of another Unicode form (NFC, NFD) if no file has its own.
+
+A pattern is a path whose steps may hold `*`, `?` and `[…]`; it never goes deeper than it
+has steps, never leaves the manifest's folder, and does not see hidden names.
 """
 
 from __future__ import annotations
@@ -24,9 +27,12 @@ from msgspec import Struct
 
 from provisioner.checkout import Absent, Checkout, WholeCheckout
 from provisioner.files import open_regular
+from provisioner.manifest.source_map import shown
 from provisioner.placeholders import LONGEST, locked, pointer_in
 
 _GIT = b".git"
+_ABSOLUTE = "is absolute: write it relative to the manifest's folder"
+_OUTSIDE = "lies outside of the manifest's folder"
 
 
 class Unreadable(Exception):
@@ -35,6 +41,13 @@ class Unreadable(Exception):
 
 class _Missing(Unreadable):
     """There is nothing at this path."""
+
+
+class Match(Struct, frozen=True):
+    """A file or folder that a pattern names, and its name without a file's suffix."""
+
+    path: str
+    stem: str
 
 
 class FolderEntry(Struct, frozen=True):
@@ -64,7 +77,7 @@ class Folder:
         Raises `Unreadable`.
         """
         if path.startswith("/"):
-            raise Unreadable("is absolute: write it relative to the manifest's folder")
+            raise Unreadable(_ABSOLUTE)
         try:
             descriptor = self._located(path)
         except _Missing as error:
@@ -89,26 +102,59 @@ class Folder:
         real = self._real.get(folder) or self._enter(folder)
         try:
             with os.scandir(real) as entries:
-                visible = (one for one in entries if not one.name.startswith(b"."))
-                shown = [FolderEntry(_text(one.name), one) for one in visible]
+                visible = (entry for entry in entries if not entry.name.startswith(b"."))
+                named = [FolderEntry(_text(entry.name), entry) for entry in visible]
         except OSError as error:
             raise _refusal(error) from error
-        return sorted(shown, key=lambda one: one.name)
+        return sorted(named, key=lambda entry: entry.name)
 
-    def is_folder(self, one: FolderEntry) -> bool:
-        """Whether it is a folder rather than a file.  Raises `Unreadable` if it is neither."""
-        entry = one.entry
-        if entry.is_symlink():
-            self._check(os.path.realpath(entry.path))
-        if entry.is_dir():
-            return True
-        if entry.is_file():
-            return False
-        raise Unreadable("is neither a file nor a folder")
-
-    def lacks(self, steps: list[str], present: list[str]) -> Iterator[Absent]:
+    def matches(self, pattern: str) -> tuple[Match, ...]:
         """
-        What is not checked out and may be, or be below, something that *steps* name.
+        What *pattern* names, in the order of paths; a slash at its end takes folders alone.
+
+        Raises `Unreadable` with what is wrong, also if it names nothing.
+        """
+        steps = [step for step in pattern.split("/") if step not in {"", "."}]
+        if pattern.startswith("/"):
+            raise Unreadable(_ABSOLUTE)
+        if ".." in steps:
+            raise Unreadable(_OUTSIDE)
+        if any("**" in step for step in steps):
+            raise Unreadable("has a '**': write a step for each folder on the way, such as */*")
+        matches = tuple(self._walk("", steps, folders_only=pattern.endswith("/")) if steps else ())
+        for absent in self._lacks(steps, {match.path for match in matches}):
+            raise Unreadable(f"may name {shown(absent.path)}, which {absent.reason}")
+        if not matches:
+            raise Unreadable("names nothing that is there")
+        return matches
+
+    def _walk(self, above: str, steps: list[str], *, folders_only: bool) -> Iterator[Match]:
+        step, *rest = steps
+        for named in self.listed(above):
+            if not _alike(named.name, step):
+                continue
+            path = f"{above}/{named.name}".removeprefix("/")
+            is_folder = self._is_folder(named.entry, path)
+            if rest and is_folder:
+                yield from self._walk(path, rest, folders_only=folders_only)
+            elif not rest and (is_folder or not folders_only):
+                stem = named.name if is_folder else named.name.rpartition(".")[0]
+                yield Match(path, stem or named.name)
+
+    def _is_folder(self, entry: os.DirEntry[bytes], path: str) -> bool:
+        """Whether *entry* is a folder rather than a file; else it is `Unreadable`."""
+        try:
+            if entry.is_symlink():
+                self._check(os.path.realpath(entry.path))
+        except Unreadable as error:
+            raise Unreadable(f"names {shown(path)}, which {error}") from error
+        if entry.is_dir() or entry.is_file():
+            return entry.is_dir()
+        raise Unreadable(f"names {shown(path)}, which is neither a file nor a folder")
+
+    def _lacks(self, steps: list[str], present: set[str]) -> Iterator[Absent]:
+        """
+        What is not checked out and may be, or be below, a path that *steps* name.
 
         Each step is a pattern of one name.  What is *present* is there.
         """
@@ -116,7 +162,7 @@ class Folder:
             names = absent.path.split("/")
             named = zip(names, steps, strict=False)
             whole = len(names) >= len(steps)
-            if all(alike(name, step) for name, step in named) and (
+            if all(_alike(name, step) for name, step in named) and (
                 "/".join(names[: len(steps)]) not in present if whole else absent.is_tree
             ):
                 yield absent
@@ -176,7 +222,7 @@ class Folder:
 
     def _check(self, real: bytes) -> None:
         if not real.startswith(self._above):
-            raise Unreadable("lies outside of the manifest's folder")
+            raise Unreadable(_OUTSIDE)
         if _GIT in real[len(self._above) :].lower().split(b"/"):
             raise Unreadable("lies in git's own folder, which holds the credentials of a job")
 
@@ -195,8 +241,8 @@ class Folder:
             raise _refusal(error) from error
 
 
-def alike(name: str, pattern: str) -> bool:
-    """Whether *name* matches *pattern*, in whichever Unicode form either is."""
+def _alike(name: str, pattern: str) -> bool:
+    """Whether *name* matches *pattern*, also in another Unicode form."""
     return fnmatchcase(_form(name), _form(pattern))
 
 

@@ -1,34 +1,46 @@
 """
-From what is said of caches to the entries of a stack.
+From the caches that the files declare to the entries of a stack.
 
-An environment lies over what the files declare; a list of providers and an `each` make
-several entries of one.  Every entry that comes of it has a name and a shape of its own.
+An environment lies over what the files declare; a list of providers and an `each` make several
+entries of one.  Every entry that comes of it has a name and a shape of its own.
+
+A few lines of a request can declare many: an `each` over the folders of a repository makes
+50,000 caches out of 17 kB.  So there is a limit, which no manifest can raise: only the command
+line does, for as long as its command runs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from msgspec.structs import replace
 
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.cap import most_caches
-from provisioner.manifest.confined_folder import Folder, Unreadable
-from provisioner.manifest.entry_parser import entry_of
-from provisioner.manifest.environments import names_in, overlay_of
-from provisioner.manifest.glob_entries import SLOT, Match, matches
-from provisioner.manifest.overlays import Layer, merged, place_in, said
+from provisioner.manifest.confined_folder import Folder, Match, Unreadable
+from provisioner.manifest.entry_parser import SLOT, entry_of
+from provisioner.manifest.overlays import (
+    Layer,
+    Layers,
+    layers_at,
+    merged,
+    names_in,
+    overlay_of,
+    place_in,
+)
 from provisioner.manifest.providers import kind_of, unknown
 from provisioner.manifest.schema_check import Shape, misfits
 from provisioner.manifest.source_map import Document, Place, shown
 from provisioner.manifest.types import Entry
 
-Said: TypeAlias = tuple[Layer, ...]
-"""All that is said of one cache, the nearest first."""
+USUAL_CACHES = 1_000
+"""Caches of one stack, where the command line gives no other number."""
 
+_MOST: ContextVar[int] = ContextVar("caches of a stack", default=USUAL_CACHES)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}", re.ASCII)
 _BAD_NAME = "which is not a name of at most 48 characters out of a-z, 0-9 and -"
 _TOGETHER = f"goes together with {SLOT} in the cache's name: give both or neither"
@@ -39,13 +51,23 @@ _TOO_MANY = (
 )
 
 
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Let a stack have *count* caches until the block ends."""
+    before = _MOST.set(count)
+    try:
+        yield
+    finally:
+        _MOST.reset(before)
+
+
 def declared(
     documents: Sequence[Document],
     shapes: Sequence[Shape],
     overlay: Layer | None,
     problems: list[Problem],
-) -> Iterator[tuple[str, Said]]:
-    """What is said of each cache, by the name it is said under."""
+) -> Iterator[tuple[str, Layers]]:
+    """The layers of each cache, by the name under which it is declared."""
     over = overlay or Layer({}, Place(documents[0], ()))
     changed: Mapping[str, Any] = over.keys.get("caches", {})
     above = over.place / "caches"
@@ -56,9 +78,9 @@ def declared(
                 yield name, (base,)
             elif changed[name] is not None:
                 yield name, (Layer(changed[name], above / name), base)
-    known = {name for document in documents for name in names_of(document)}
+    names = {name for document in documents for name in names_of(document)}
     for name, keys in changed.items():
-        if name in known:
+        if name in names:
             continue
         if keys is None:
             problems.append(
@@ -77,7 +99,7 @@ def names_of(document: Document) -> Iterable[str]:
 def elsewhere(
     documents: Sequence[Document], shapes: Sequence[Shape], folder: Folder
 ) -> Iterator[str]:
-    """Every name that anything declares, in whichever environment; what is wrong is left out."""
+    """Every name that anything declares, in any environment; what is wrong is left out."""
     for document in documents:
         yield from names_of(document)
     main, stems = documents[0], cache(lambda pattern: _stems(folder, pattern))
@@ -92,7 +114,7 @@ def elsewhere(
 def _stems(folder: Folder, pattern: str) -> tuple[str, ...]:
     """What stands for each file or folder of *pattern*, up to the limit of a stack."""
     try:
-        return tuple(match.word for match in matches(folder, pattern)[: most_caches()])
+        return tuple(match.stem for match in folder.matches(pattern)[: _MOST.get()])
     except Unreadable:
         return ()
 
@@ -109,14 +131,14 @@ class Entries:
     ) -> None:
         self._providers = providers
         self._problems = problems
-        self._matches = cache(lambda pattern: matches(folder, pattern))
-        self._said = cache(lambda section: said(above, "defaults", section))
+        self._matches = cache(folder.matches)
+        self._section = cache(lambda provider: layers_at(above, "defaults", provider))
         self._places: dict[str, Place] = {}
-        self._most = most_caches()
+        self._most = _MOST.get()
         self._tried = 0
         self.made: dict[str, Entry] = {}
 
-    def make(self, name: str, layers: Said) -> None:
+    def make(self, name: str, layers: Layers) -> None:
         """Make the entries of one cache that is declared as *name*, as far as there is room."""
         for suffix, own in _by_provider(layers):
             if not self._has_room(own):
@@ -134,18 +156,18 @@ class Entries:
                 if not self._make(f"{name}{suffix}", own, match):
                     break
 
-    def _has_room(self, own: Said) -> bool:
+    def _has_room(self, own: Layers) -> bool:
         """Whether one cache more may be tried, sound or not; the first too many is a problem."""
         self._tried += 1
         if self._tried == self._most + 1:
             self._problems.append(own[-1].place.problem(_TOO_MANY.format(self._most)))
         return self._tried <= self._most
 
-    def _make(self, name: str, own: Said, match: Match | None) -> bool:
+    def _make(self, name: str, own: Layers, match: Match | None) -> bool:
         """Make one entry; whether it is sound, but for its name."""
         if match:
-            name = name.replace(SLOT, match.word)
-            own = tuple(replace(one, place=one.place.about(match.path)) for one in own)
+            name = name.replace(SLOT, match.stem)
+            own = tuple(replace(layer, place=layer.place.about(match.path)) for layer in own)
         try:
             entry = entry_of(name, own, self._defaults(merged(own)["provider"]), match)
         except ManifestError as error:
@@ -155,7 +177,7 @@ class Entries:
             self.made[name] = entry
         return True
 
-    def _matched(self, name: str, own: Said, pattern: str | None) -> Iterable[Match | None]:
+    def _matched(self, name: str, own: Layers, pattern: str | None) -> Iterable[Match | None]:
         if pattern is None and SLOT not in name:
             return (None,)
         place = place_in(own, ("each",))
@@ -177,13 +199,13 @@ class Entries:
             self._problems.append(place.problem(message))
         return first is place
 
-    def _defaults(self, provider: str) -> Said:
-        """What is said of a name wins over what is said of its type."""
+    def _defaults(self, provider: str) -> Layers:
+        """The defaults of a name win over those of its type."""
         kind = kind_of(provider)
-        return (*self._said(provider), *(self._said(kind) if kind != provider else ()))
+        return (*self._section(provider), *(self._section(kind) if kind != provider else ()))
 
 
-def _by_provider(layers: Said) -> Iterator[tuple[str, Said]]:
+def _by_provider(layers: Layers) -> Iterator[tuple[str, Layers]]:
     """An entry for each provider of a list, and what it adds to the name."""
     provider = merged(layers).get("provider")
     if not isinstance(provider, list):
@@ -191,10 +213,10 @@ def _by_provider(layers: Said) -> Iterator[tuple[str, Said]]:
         return
     place = place_in(layers, ("provider",))
     for name in provider:
-        one = Layer({"provider": name}, Place(place.document, place.path[:-1]))
-        yield f"-{name}", (one, *layers)
+        nearest = Layer({"provider": name}, Place(place.document, place.path[:-1]))
+        yield f"-{name}", (nearest, *layers)
 
 
-def _is_checked(own: Said) -> bool:
+def _is_checked(own: Layers) -> bool:
     """Whether it is what a file declares, whose shape has been seen."""
     return len(own) == 1 and own[0].place.path[0] == "caches"

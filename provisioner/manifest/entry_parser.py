@@ -7,15 +7,15 @@ and the lives that claude and openai have are the resolver's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.glob_entries import SLOT, Match
-from provisioner.manifest.overlays import Keys, Layer, merged, place_in
+from provisioner.manifest.confined_folder import Match
+from provisioner.manifest.overlays import Keys, Layers, merged, place_in
 from provisioner.manifest.providers import kind_of
 from provisioner.manifest.source_map import Place
 from provisioner.manifest.types import (
@@ -29,17 +29,19 @@ from provisioner.manifest.types import (
     UriSpec,
 )
 from provisioner.model import Life, Settings, Ttl, Until
-from provisioner.model.attribute_text import parse_window
+from provisioner.model.attributes import parse_window
 from provisioner.times import duration_text, parse_duration, parse_moment
 
 T = TypeVar("T")
 
+SLOT = "{each}"
+"""Where the stem of a match goes, in names and paths."""
+
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=365)
+_USUAL = Settings()
 
 
-def entry_of(
-    name: str, own: Sequence[Layer], defaults: Sequence[Layer], match: Match | None
-) -> Entry:
+def entry_of(name: str, own: Layers, defaults: Layers, match: Match | None) -> Entry:
     """
     Read one entry; its *own* keys win over *defaults*, and *match* is what it is one of.
 
@@ -55,9 +57,7 @@ def entry_of(
 class _Reading:
     """One entry while it is read."""
 
-    def __init__(
-        self, name: str, own: Sequence[Layer], defaults: Sequence[Layer], match: Match | None
-    ) -> None:
+    def __init__(self, name: str, own: Layers, defaults: Layers, match: Match | None) -> None:
         self._name = name
         self._match = match
         self._layers = (*own, *defaults)
@@ -109,14 +109,13 @@ class _Reading:
 
     def _settings(self) -> Settings:
         keys = self._keys
-        usual = _USUAL
         before = self._parsed("refresh_before", _window) if "refresh_before" in keys else None
         after = self._parsed("retire_after", _grace) if "retire_after" in keys else None
         return Settings(
-            refresh_before=usual.refresh_before if before is None else before,
-            retire_after=usual.retire_after if after is None else after,
-            keep=keys.get("keep", usual.keep),
-            protect=keys.get("protect", usual.protect),
+            refresh_before=_USUAL.refresh_before if before is None else before,
+            retire_after=_USUAL.retire_after if after is None else after,
+            keep=keys.get("keep", _USUAL.keep),
+            protect=keys.get("protect", _USUAL.protect),
         )
 
     def _parts(self, content: Any) -> tuple[PartSpec, ...]:  # noqa: ANN401  # what content holds
@@ -155,7 +154,7 @@ class _Reading:
             message = "is an address, not a path: write {uri: ADDRESS, mime_type: TYPE}"
             self.problems.append(place.problem(message))
         if self._match:
-            path = path.replace(SLOT, self._match.word)
+            path = path.replace(SLOT, self._match.stem)
         return FileSpec(path, mime_type, place)
 
     def _parsed(self, key: str, parse: Callable[[str], T]) -> T | None:
@@ -198,6 +197,3 @@ def _window(text: str) -> timedelta | Fraction:
     if window:
         return window
     raise ValueError("must be longer than 0s; 'keep: once' lets a cache die")
-
-
-_USUAL = Settings()

@@ -4,8 +4,9 @@ YAML to plain values with places: the only reader of YAML.
 Values are built straight from libyaml's events, because only they show duplicate keys
 and positions.  Plain scalars are null, bool, int or text and nothing else; numbers with
 a fraction are read only below the keys that hold numbers or JSON.  Aliases share what
-they name, and a document that would explode is refused before anybody walks it.  What
-the keys mean is not known here.
+they name, and a document that would explode is refused before it is walked.  What libyaml
+reports of a file that is not YAML becomes a sentence that helps, at the place that helps.
+What the keys mean is not decided here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ from yaml.reader import ReaderError
 from provisioner.documents import utf8
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.source_map import MAX_DEPTH, Document, Mark, Step, Value, shown, where
-from provisioner.manifest.syntax import plain_words
 
 Event: TypeAlias = Any  # libyaml's: they always have their marks, and the stubs doubt it
 
@@ -41,7 +41,7 @@ _COPIES_PER_NODE = 10
 _NUMBERS = frozenset({"calls_per_hour", "tools", "tool_config"})
 """The keys of a cache below which a fraction is a number; everywhere else it is text."""
 
-_WORDS: dict[str, Value] = {
+_CONSTANTS: dict[str, Value] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -55,6 +55,37 @@ _FRACTION = re.compile(
 )
 _TAGS = frozenset({None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))})
 
+_HELP = {
+    "mapping values are not allowed in this context": (
+        "a ':' stands where none is expected: check the indentation above, or put the text "
+        "in quotes"
+    ),
+    "could not find expected ':'": "a key is not followed by ': '",
+    "did not find expected key": (
+        "the indentation does not fit, or a quote or bracket is missing above"
+    ),
+    "did not find expected ',' or ']'": "a list in brackets lacks a ',' or its ']'",
+    "did not find expected ',' or '}'": "a mapping in braces lacks a ',' or its '}'",
+    "did not find expected '-' indicator": "the indentation of this list does not fit",
+    "found unexpected end of stream": "a quote is never closed",
+    "found character that cannot start any token": (
+        "this character cannot begin a value: put the text in quotes"
+    ),
+    "found unknown escape character": "'\\' begins an escape in \"…\": put the text in '…'",
+    "block sequence entries are not allowed in this context": (
+        "a list begins on a line of its own"
+    ),
+    "exceeded maximum nesting depth": f"nests deeper than {MAX_DEPTH} levels",
+}
+_OPENED = frozenset(
+    {
+        "did not find expected ',' or ']'",
+        "did not find expected ',' or '}'",
+        "found unexpected end of stream",
+    }
+)
+"""What is better said of the place where it was opened."""
+
 _EMPTY = "is empty; a manifest begins with 'version: 1' and 'stack: NAME'"
 _EXPLODES = "aliases make this document explode: write it out"
 
@@ -63,7 +94,7 @@ def read_document(file: str, raw: bytes) -> Document:
     """
     Read one file; *file* is its name in problems.
 
-    Raises ManifestError with everything that YAML alone can tell.
+    Raises ManifestError with everything that is wrong with it as YAML.
     """
     try:
         text = utf8(raw)
@@ -78,8 +109,20 @@ def read_document(file: str, raw: bytes) -> Document:
         message = "holds a control character, which YAML does not allow"
         raise _at_byte(file, text, error.position, message) from error
     except MarkedYAMLError as error:
-        line, column, message = plain_words(text, error)
+        line, column, message = syntax_problem(text, error)
         raise ManifestError([Problem(file, line + 1, column + 1, "", message)]) from error
+
+
+def syntax_problem(text: bytes, error: MarkedYAMLError) -> tuple[int, int, str]:
+    """Line and column (from 0) of what is wrong with *text*, and what it is."""
+    problem = error.problem or "it cannot be read"
+    mark = error.context_mark if problem in _OPENED else error.problem_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    lines = text.splitlines()
+    spot = lines[line] if line < len(lines) else b""
+    if b"\t" in spot[: len(spot) - len(spot.lstrip())]:
+        return line, column, "a tab indents this line: YAML takes spaces only"
+    return line, column, _HELP.get(problem, f"is not YAML: {problem}")
 
 
 def _at_byte(file: str, text: bytes, offset: int, message: str) -> ManifestError:
@@ -194,11 +237,11 @@ class _Reader:
         return values
 
     def _alias(self, event: Event) -> Value:
-        found = self._anchors.get(event.anchor)
-        if found is None:
+        anchored = self._anchors.get(event.anchor)
+        if anchored is None:
             message = f"the alias {shown(event.anchor)} names nothing that is complete before it"
             raise self._broken(event, message)
-        value, size = found
+        value, size = anchored
         self._copies += size
         if self._copies > _FREE_COPIES + _COPIES_PER_NODE * self._nodes:
             raise self._broken(event, _EXPLODES)
@@ -234,8 +277,8 @@ class _Reader:
 
 def _scalar(text: str, *, numbers: bool) -> Value:
     """Read a plain scalar."""
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     if text[0] in _NUMERIC:
         if _INT.fullmatch(text):
             return int(text)

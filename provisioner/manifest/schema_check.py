@@ -1,27 +1,33 @@
 """
-Whether a document has the shape that the JSON Schema gives.
+Whether a document fits the JSON Schema, and why it does not.
 
-A fast validator decides, and finds the caches that fail; a slow one, imported only
-then, says why.
+A fast validator decides, and finds the caches that fail.  A slow one, imported only then, names
+each failure.  The schema's titles say what a value must be; this module makes sentences of them,
+finds the key to point at, and guesses what an unknown key was meant to be.  Where several things
+are wrong with one value it reports one: that the value does not belong there, or else the first.
+What a key means is not decided here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from jsonschema_rs import Draft202012Validator
 from msgspec import Struct
 
 from provisioner.errors import Problem
 from provisioner.manifest.overlays import Keys, Layer, merged, place_in
-from provisioner.manifest.source_map import Document, Value
+from provisioner.manifest.source_map import Document, Step, Value, did_you_mean, shown
 from provisioner.shapes import schema_bytes
 
 Kind: TypeAlias = Literal["manifest", "fragment"]
 """`ctxprov.yaml` has the shape of a manifest, the files beside it that of a fragment."""
+
+Schema: TypeAlias = dict[str, Any]
+"""A JSON Schema; ours, so its keys are certain to be there."""
 
 _EXPLAINED = 100
 """So many caches of one file are explained; each takes a millisecond, and a file has thousands."""
@@ -43,8 +49,6 @@ def shape_of(document: Document, kind: Kind) -> Shape:
     caches: Any = root.get("caches", {})
     if validator(kind).is_valid(root) and isinstance(caches, dict):
         return Shape([], caches, framed=True)
-    from provisioner.manifest.explain import explain  # noqa: PLC0415  # slow, and seldom needed
-
     if "caches" not in root or not isinstance(caches, dict):
         return Shape(explain(document, root, schema(kind)), {}, framed=False)
     fits = validator(kind, "caches").is_valid
@@ -72,26 +76,110 @@ def misfits(layers: Sequence[Layer]) -> list[Problem]:
     keys = merged(layers)
     if validator("manifest", "cache").is_valid(keys):
         return []
-    from provisioner.manifest.explain import complaints  # noqa: PLC0415  # as above
-
-    whole = schema("manifest")
-    shape = {"$defs": whole["$defs"], "$ref": "#/$defs/cache"}
-    found = complaints(dict(keys), shape).items()
-    return [place_in(layers, path).problem(message) for path, message in found]
+    messages = _messages(dict(keys), _part_of(schema("manifest"), "cache"))
+    return [place_in(layers, path).problem(message) for path, message in messages.items()]
 
 
 @cache
-def schema(kind: Kind) -> dict[str, Value]:
-    whole: dict[str, Value] = json.loads(schema_bytes("manifest"))
-    if kind == "manifest":
-        return whole
-    return {"$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": "#/$defs/fragment"}
+def schema(kind: Kind) -> Schema:
+    whole: Schema = json.loads(schema_bytes("manifest"))
+    return whole if kind == "manifest" else _part_of(whole, "fragment")
+
+
+def _part_of(whole: Schema, name: str) -> Schema:
+    return {"$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": f"#/$defs/{name}"}
 
 
 @cache
-def validator(kind: Kind, part: str | None = None) -> Draft202012Validator:
+def validator(kind: Kind, part: str | None = None) -> Any:  # noqa: ANN401  # imported when needed
     """The fast validator, of a whole document or of a part that the schema defines."""
+    from jsonschema_rs import Draft202012Validator  # noqa: PLC0415  # reading a state needs none
+
     whole = schema(kind)
-    return Draft202012Validator(
-        {"$defs": whole["$defs"], "$ref": f"#/$defs/{part}"} if part else whole
-    )
+    return Draft202012Validator(_part_of(whole, part) if part else whole)
+
+
+def explain(document: Document, suspects: Mapping[str, Value], schema: Schema) -> list[Problem]:
+    """Explain what of *suspects*, the questionable part of *document*, does not fit *schema*."""
+    version = document.root.get("version", 1)
+    if isinstance(version, int) and version != 1:
+        message = f"must be 1, the only version that this ctxprov reads, not {version}"
+        return [document.problem(["version"], message)]
+    messages = _messages(suspects, schema)
+    return [document.problem(path, message) for path, message in messages.items()]
+
+
+def _messages(suspects: Mapping[str, Value], schema: Schema) -> Mapping[tuple[Step, ...], str]:
+    """What of *suspects* does not fit *schema*, by its path."""
+    messages: dict[tuple[Step, ...], str] = {}
+    for error in explainer(schema).iter_errors(suspects):
+        for path, message in _sentences(error, schema["$defs"]):
+            if path not in messages or error.validator == "not":
+                messages[path] = message
+    return messages
+
+
+def explainer(schema: Schema) -> Any:  # noqa: ANN401  # a class made by a function
+    """The slow validator, of one mind with the fast one."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  # slow, and seldom needed
+    from jsonschema.validators import extend  # noqa: PLC0415
+
+    kind: Any = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]  # the stubs leave it out
+    return kind(schema)
+
+
+def _pattern(_: object, pattern: str, instance: object, __: object) -> Iterator[Any]:
+    """Match as the fast validator does: `$` is the end, and not also before a last newline."""
+    from jsonschema import ValidationError  # noqa: PLC0415  # as above
+
+    if isinstance(instance, str) and not re.search(pattern.replace("$", r"\Z"), instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _sentences(error: Any, defs: Schema) -> Iterator[tuple[tuple[Step, ...], str]]:  # noqa: ANN401  # jsonschema's
+    """Which key a ValidationError is about, and the sentence for it."""
+    path: tuple[Step, ...] = tuple(error.absolute_path)
+    shape: Any = error.schema
+    value: Any = error.instance
+    must = f"must be {shape.get('title')}"
+    match (error.validator, error.validator_value):
+        case _ if "propertyNames" in error.absolute_schema_path:
+            yield (*path, value), must
+        case "additionalProperties", _:
+            keys = [key for key, sub in shape["properties"].items() if "not" not in _at(sub, defs)]
+            for key in value.keys() - shape["properties"].keys():
+                guess = did_you_mean(key, keys) or f"; there are {', '.join(keys)}"
+                yield (*path, key), f"is not a key here{guess}"
+        case "required", keys:
+            for key in keys:
+                if key not in value:
+                    title = _at(_at(shape, defs)["properties"][key], defs)["title"]
+                    yield (*path, key), f"is missing; it must be {title}"
+        case "dependentRequired", _:
+            yield path, "needs a mime_type beside its uri"
+        case "anyOf", _:
+            yield path, "needs a content, a system_instruction, or both"
+        case "oneOf", _:
+            yield path, "must hold exactly one of file, uri and text"
+        case "not", {"required": [*_, str(last)]}:
+            yield (*path, last), must
+        case "not", _:
+            yield path, must
+        case "uniqueItems", _:
+            yield path, "names one of them twice"
+        case "enum", list(choices):
+            yield path, _wrong(value, must) + did_you_mean(value, choices)
+        case _:
+            yield path, _wrong(value, must)
+
+
+def _at(shape: Schema, defs: Schema) -> Schema:
+    """What *shape* refers to, if it does."""
+    reference: Schema = defs[shape["$ref"].rpartition("/")[2]] if "$ref" in shape else shape
+    return reference
+
+
+def _wrong(value: Value, must: str) -> str:
+    if value in (None, "", [], {}):
+        return f"is empty; it {must}"
+    return f"{must}, not {shown(value)}"

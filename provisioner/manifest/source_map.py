@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -89,7 +90,7 @@ class Place(Struct, frozen=True):
 
     @property
     def note(self) -> str:
-        """The match in words: whole, because paths that begin alike may be told side by side."""
+        """The match in words: whole, because paths that begin alike may stand side by side."""
         return f"each: {self.match!r}" if self.match else ""
 
     @property
@@ -113,6 +114,12 @@ def where(path: Sequence[Step]) -> str:
 
 def _key(step: str) -> str:
     return step if _PLAIN.fullmatch(step) else shown(step)
+
+
+def did_you_mean(value: Value, choices: Sequence[str]) -> str:
+    """Guess which of *choices* was meant, as the end of a sentence, or as nothing."""
+    close = get_close_matches(value.lower(), choices, 1) if isinstance(value, str) else []
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def shown(value: Value) -> str:

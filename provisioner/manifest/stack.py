@@ -1,14 +1,16 @@
 """
-Which files make a stack, and what they say together.
+Which files make a stack, and what they say together of the stack as a whole.
 
-`ctxprov.yaml` and every `*.ctxprov.yaml` beside it, always all of them: one that was
-left out would read as an order to remove its caches.
+`ctxprov.yaml` and every `*.ctxprov.yaml` beside it, always all of them: one that was left out
+would read as an order to remove its caches.  Limits and moves of caches are read here; what an
+entry means is decided elsewhere.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,16 +22,26 @@ from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_open
 from provisioner.manifest.confined_folder import Folder, Unreadable
 from provisioner.manifest.entry_builder import Entries, declared, elsewhere, names_of
-from provisioner.manifest.environments import MOST, names_in, overlay_of, published, shared_files
-from provisioner.manifest.limits import limits_of
-from provisioner.manifest.moves import moves_of
-from provisioner.manifest.overlays import Layer, said
+from provisioner.manifest.overlays import (
+    MOST,
+    Keys,
+    Layer,
+    Layers,
+    layers_at,
+    merged,
+    names_in,
+    overlay_of,
+    place_in,
+    published,
+    shared_files,
+)
 from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.reader import read_document
 from provisioner.manifest.schema_check import Shape, shape_of
 from provisioner.manifest.source_map import Document, Place
 from provisioner.manifest.types import CacheEntry, Entry, Frame, Manifest
 from provisioner.model import Settings, Ttl
+from provisioner.model.limits import HALF, Allowance, Bound, Limits
 
 NAME = "ctxprov.yaml"
 _FRAGMENT = f".{NAME}"
@@ -68,7 +80,7 @@ def load_manifest(place: Path, *, environment: str | None = None) -> Manifest:
 
 def load_frame(place: Path, *, environment: str | None = None) -> Frame:
     """
-    Read the stack at *place* but for its caches: enough for whoever goes by what is recorded.
+    Read the stack at *place* but for its caches: enough for a command that goes by the state.
 
     What is wrong with caches is no matter, such as an `each` whose files are gone.
 
@@ -152,7 +164,7 @@ def _folder(place: Path) -> Path:
 def _files(root: Path, folder: Folder) -> list[str]:
     """The names of the files that make the stack, `ctxprov.yaml` first."""
     try:
-        names = [one.name for one in folder.listed("")]
+        names = [entry.name for entry in folder.listed("")]
     except Unreadable as error:
         raise _of_file(root, str(error)) from error
     misnamed = [name for name in names if f".{name}".endswith(_FRAGMENT.replace("yaml", "yml"))]
@@ -236,21 +248,21 @@ def _drafted(
         return Draft(None, (*problems, *inside, *error.problems))
     problems += shared_files(main)
     above = [*([overlay.place] if overlay else []), Place(main, ())]
-    providers = key_envs(said(above, "providers"), problems)
-    problems += unknown_sections(said(above, "defaults"), providers)
+    providers = key_envs(layers_at(above, "providers"), problems)
+    problems += unknown_sections(layers_at(above, "defaults"), providers)
     entries = Entries(folder, above, providers, inside)
     for name, layers in declared(documents, shapes, overlay, inside):
         entries.make(name, layers)
-    words: dict[str, Any] = main.root
+    root_keys: dict[str, Any] = main.root
     changed = overlay.keys if overlay else {}
     manifest = Manifest(
-        stack=f"{words['stack']}.{environment}" if environment else words["stack"],
+        stack=f"{root_keys['stack']}.{environment}" if environment else root_keys["stack"],
         root=root,
         path=root / NAME,
-        state=changed.get("state") or words.get("state"),
-        publish=published(words, environment),
+        state=changed.get("state") or root_keys.get("state"),
+        publish=published(root_keys, environment),
         places=_places(main, overlay),
-        limits=limits_of(said(above, "limits")),
+        limits=limits_of(layers_at(above, "limits")),
         moved=moves_of(main, entries.made, elsewhere(documents, shapes, folder), inside),
         providers=providers,
         used=_used(entries.made.values(), is_whole=not inside),
@@ -261,9 +273,11 @@ def _drafted(
 
 
 def _used(entries: Collection[Entry], *, is_whole: bool) -> frozenset[str]:
-    """The projects that a run has to look at; what no entry tells may be in the usual one."""
+    """The projects that a run lists; without sound entries the usual one is among them."""
     unclear = {"gemini"} if not (entries and is_whole) else set[str]()
-    return frozenset(unclear | {one.provider for one in entries if isinstance(one, CacheEntry)})
+    return frozenset(
+        unclear | {entry.provider for entry in entries if isinstance(entry, CacheEntry)}
+    )
 
 
 def _is_warm(entry: Entry) -> bool:
@@ -277,8 +291,8 @@ def _is_warm(entry: Entry) -> bool:
 def _places(main: Document, overlay: Layer | None) -> Mapping[str, Place]:
     """Where the keys stand that say where things are written; an environment's win."""
     above = [*([overlay.place] if overlay else []), Place(main, ())]
-    found = {key: next((at for at in above if at.has(key)), None) for key in ("state", "publish")}
-    return MappingProxyType({key: at / key for key, at in found.items() if at})
+    keys = {key: next((at for at in above if at.has(key)), None) for key in ("state", "publish")}
+    return MappingProxyType({key: at / key for key, at in keys.items() if at})
 
 
 def _main(documents: Sequence[Document]) -> Document | None:
@@ -295,3 +309,69 @@ def _problem(path: Path, message: str) -> Problem:
 
 def _of_file(path: Path, message: str) -> ManifestError:
     return ManifestError([_problem(path, message)])
+
+
+def limits_of(layers: Layers) -> Limits:
+    """The limits that *layers* set; half where none limits deleting or replacing."""
+    keys = merged(layers) if layers else {}
+
+    def allowance(key: str) -> Allowance:
+        if key not in keys:
+            return HALF
+        bounds, place = keys[key], place_in(layers, (key,))
+        return Allowance(
+            count=_bound(bounds, "count", place / "count"),
+            percent=_bound(bounds, "percent", place / "percent"),
+        )
+
+    def money(key: str) -> Bound | None:
+        return _bound(keys, key, place_in(layers, (key,))) if key in keys else None
+
+    return Limits(
+        delete=allowance("delete"),
+        replace=allowance("replace"),
+        rent_per_hour=money("rent_per_hour"),
+        rent_total=money("rent_total_per_30_days"),
+    )
+
+
+def _bound(keys: Keys, key: str, place: Place) -> Bound | None:
+    return Bound(Decimal(keys[key]), place.address) if key in keys else None
+
+
+def moves_of(
+    main: Document, here: Collection[str], elsewhere: Iterable[str], problems: list[Problem]
+) -> tuple[tuple[str, str], ...]:
+    """
+    The moves to caches that are declared *here*, old name and new; what is wrong is a problem.
+
+    Each old name has one new name, which is the one it has today: a second rename writes the last
+    name to all old ones.  A move to a cache that is declared *elsewhere*, in another environment,
+    is none here.
+    """
+    moves: Any = main.root.get("moved", [])
+    names = {*here, *elsewhere} if moves else here
+    problems += _wrong(moves, Place(main, ("moved",)), here, names)
+    return tuple((move["from"], move["to"]) for move in moves if move["to"] in here)
+
+
+def _wrong(
+    moves: Sequence[Mapping[str, str]],
+    place: Place,
+    here: Container[str],
+    names: Container[str],
+) -> Iterator[Problem]:
+    first: dict[str, Place] = {}
+    for at, move in enumerate(moves):
+        name, old = move["from"], place / at / "from"
+        if first.setdefault(name, old) is not old:
+            yield old.problem(f"{name} is moved twice; also at {first[name].address}")
+        if name in here:
+            yield old.problem(f"{name} is still declared, so it has not moved")
+    for at, move in enumerate(moves):
+        name, new = move["to"], place / at / "to"
+        if name in first:
+            address = first[name].address
+            yield new.problem(f"{name} has moved on, at {address}: write its name of today")
+        elif name not in names:
+            yield new.problem(f"{name} is not declared")

@@ -17,8 +17,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from provisioner.model.attribute_text import after_words
-from provisioner.model.attributes import After
+from provisioner.model.attributes import After, after_fields
 from provisioner.model.records import (
     CACHING,
     Desired,
@@ -276,7 +275,7 @@ class Edit(Struct, frozen=True):
 
         The same wherever and whenever it is computed; an approval names edits by it.
         """
-        after = after_words(self.after) if self.after else None
+        after = after_fields(self.after) if self.after else None
         return sha256(json.dumps([stack, self.name, after], sort_keys=True).encode()).hexdigest()
 
 

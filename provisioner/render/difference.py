@@ -10,7 +10,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from provisioner.model import After
-from provisioner.model.attribute_text import life_words, settings_words
+from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.render.summary import SHORT
 from provisioner.times import moment_text
 from provisioner.view.snapshot import Side
@@ -62,8 +62,8 @@ def _between(old: _Attributes, new: _Attributes) -> tuple[Difference, ...]:
 
 def _attributes(side: Side) -> _Attributes:
     """What is known of *side*, spelled as in a manifest."""
-    life = life_words(side.life) if side.life else {}
-    settings = settings_words(side.settings) if side.settings else {}
+    life = life_fields(side.life) if side.life else {}
+    settings = settings_fields(side.settings) if side.settings else {}
     end = moment_text(side.expires_at.replace(microsecond=0)) if side.expires_at else None
     known: dict[str, str | Sequence[str] | None] = {
         "provider": side.provider,
@@ -78,12 +78,12 @@ def _attributes(side: Side) -> _Attributes:
 
 
 def _wish(after: After) -> _Attributes:
-    settings = settings_words(after.settings) if after.settings else {}
+    settings = settings_fields(after.settings) if after.settings else {}
     return {
         "provider": after.provider,
         "model": after.model,
         "digest": after.digest[:SHORT],
-        **{key: word(value) for key, value in {**life_words(after.life), **settings}.items()},
+        **{key: word(value) for key, value in {**life_fields(after.life), **settings}.items()},
     }
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from provisioner.cache import Json
 from provisioner.escape import json_text
 from provisioner.model import Edit, Leftover, SettingEdit
-from provisioner.model.attribute_text import after_words, life_words, settings_words
+from provisioner.model.attributes import after_fields, life_fields, settings_fields
 from provisioner.render.summary import leftover_command
 from provisioner.times import moment_text
 from provisioner.view.limits import BrokenLimit
@@ -77,8 +77,8 @@ def _side(side: Side | None) -> Json:
         "provider": side.provider,
         "model": side.model,
         "digest": side.digest,
-        "life": life_words(side.life) if side.life else None,
-        "settings": settings_words(side.settings) if side.settings else None,
+        "life": life_fields(side.life) if side.life else None,
+        "settings": settings_fields(side.settings) if side.settings else None,
         "paths": side.paths,
         "pieces": dict(side.pieces),
         "size": side.size,
@@ -102,7 +102,7 @@ def _limit(limit: BrokenLimit) -> dict[str, Json]:
 
 
 def _named(edit: Edit) -> dict[str, Json]:
-    return {"name": edit.name, "after": after_words(edit.after) if edit.after else None}
+    return {"name": edit.name, "after": after_fields(edit.after) if edit.after else None}
 
 
 def _leftover(leftover: Leftover) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from provisioner.cache import Json
 from provisioner.escape import json_text
 from provisioner.model import TOLERANCE, is_pending, name_of_change
-from provisioner.model.attribute_text import life_words
+from provisioner.model.attributes import life_fields
 from provisioner.model.explanation import Call, Explanation, Flip
 from provisioner.model.model_catalog import Period
 from provisioner.render.tenses import TITLES, tense_words, tenses
@@ -80,7 +80,7 @@ def _call_words(call: Call) -> dict[str, Json]:
     return {
         "method": call.method,
         "path": call.path,
-        "life": life_words(call.life) if call.life else None,
+        "life": life_fields(call.life) if call.life else None,
     }
 
 

@@ -22,7 +22,7 @@ from provisioner.model import (
     RetiringCache,
     State,
 )
-from provisioner.model.attribute_text import life_words, settings_words
+from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.model.money import NO_RENT, Rent
 from provisioner.render.layout import NARROWEST, Column, hang, pad, table
 from provisioner.view.money_text import usd
@@ -203,10 +203,10 @@ def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, 
         yield "left", f"{one.bar(cells)} {one.left}, {until}"
     match record:
         case RecordedCache():
-            words = {**life_words(record.life), **settings_words(record.settings)}
+            words = {**life_fields(record.life), **settings_fields(record.settings)}
             created = f"{span_text(now - record.created_at)} ago"
         case RecordedAnnotation():
-            words, created = life_words(record.life), ""
+            words, created = life_fields(record.life), ""
     yield from ((key, word(value)) for key, value in words.items())
     if created:
         yield "created", created

@@ -39,7 +39,7 @@ from provisioner.model import (
     RetiringCache,
     Settings,
 )
-from provisioner.model.attribute_text import life_words, settings_words
+from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.render.layout import Column, table
 from provisioner.render.summary import SHORT
 from provisioner.times import moment_text
@@ -110,8 +110,8 @@ def tense_words(tense: Tense | None) -> Json:
         "provider": tense.provider,
         "model": tense.model,
         "digest": tense.digest,
-        "life": life_words(tense.life) if tense.life else None,
-        "settings": settings_words(tense.settings) if tense.settings else None,
+        "life": life_fields(tense.life) if tense.life else None,
+        "settings": settings_fields(tense.settings) if tense.settings else None,
         "created_at": _moment(tense.created_at),
         "updated_at": _moment(tense.updated_at),
         "expires_at": _moment(tense.expires_at),
@@ -145,8 +145,8 @@ _KEYS = (
 
 
 def _cells(tense: Tense, at: datetime) -> Mapping[str, str]:
-    life = life_words(tense.life) if tense.life else {}
-    settings = settings_words(tense.settings) if tense.settings else {}
+    life = life_fields(tense.life) if tense.life else {}
+    settings = settings_fields(tense.settings) if tense.settings else {}
     known = {
         "provider": tense.provider,
         "model": tense.model,

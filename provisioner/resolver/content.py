@@ -23,11 +23,10 @@ from provisioner.manifest import (
     shown,
 )
 from provisioner.model import UNKNOWN, Desired, Measure
-from provisioner.resolver.digest import digest_of, part_mark, text_mark
+from provisioner.resolver.digest import digest_of, part_mark, pieces_of, text_mark
 from provisioner.resolver.file_content import read_text, too_large
 from provisioner.resolver.media_types import MAX_CONTENT, text_tokens
 from provisioner.resolver.parts import Count, count_part, count_text, read_part
-from provisioner.resolver.pieces import pieces_of
 from provisioner.resolver.tools_json import size_of, tool_config_of, tools_of
 
 

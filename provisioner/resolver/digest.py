@@ -4,17 +4,24 @@ The digest of an entry: SHA-256 over everything about a cache that cannot be cha
 The encoding is our own, typed and with every length in front, so that neither a JSON
 encoder nor an order of keys decides, and no two contents can read the same.  A part
 counts by its own digest, so files can be hashed in a stream.
+
+The digests of pieces let a plan name the piece that changed, without keeping any: a file goes by
+its path, another part by its place, and tools leaf by leaf.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
 
 from provisioner.cache import InlinePart, Json, Part, TextPart, UriPart
+from provisioner.manifest import Entry, FileSpec
 
 _VERSION = b"ctxprov digest 1"
+_DIGITS = 12
+"""Of the digest of a piece."""
 
 
 def text_mark(digest: bytes) -> bytes:
@@ -54,28 +61,27 @@ def digest_of(
     revision: str | None,
 ) -> str:
     """The digest in hex; parts and system instruction are given by their marks."""
-    words = (
+    fields = (
         *parts,
         system_instruction or b"",
         json_mark(tools) if tools else b"",
         b"" if tool_config is None else json_mark(tool_config),
         b"" if revision is None else b"r" + revision.encode(),
     )
-    return sha256(_head(provider, model, len(parts)) + _all_framed(words)).hexdigest()
+    return sha256(_head(provider, model, len(parts)) + _all_framed(fields)).hexdigest()
 
 
 @lru_cache(maxsize=256)
 def _head(provider: str, model: str, parts: int) -> bytes:
-    words = (_VERSION, provider.encode(), model.encode(), str(parts).encode())
-    return _all_framed(words)
+    return _all_framed((_VERSION, provider.encode(), model.encode(), str(parts).encode()))
 
 
-def _all_framed(words: Iterable[bytes]) -> bytes:
-    return b"".join([b"%d:%s" % (len(word), word) for word in words])
+def _all_framed(fields: Iterable[bytes]) -> bytes:
+    return b"".join(map(_framed, fields))
 
 
-def _framed(word: bytes) -> bytes:
-    return b"%d:%s" % (len(word), word)
+def _framed(field: bytes) -> bytes:
+    return b"%d:%s" % (len(field), field)
 
 
 def json_mark(value: Json) -> bytes:
@@ -98,10 +104,42 @@ def json_mark(value: Json) -> bytes:
             return b"s" + _framed(value.encode())
         case Mapping():
             pairs = (json_mark(key) + json_mark(value[key]) for key in sorted(value))
-            return b"o" + _framed(_listed(pairs))
+            return b"o" + _framed(b"".join(pairs))
         case _:
-            return b"a" + _framed(_listed(map(json_mark, value)))
+            return b"a" + _framed(b"".join(map(json_mark, value)))
 
 
-def _listed(words: Iterable[bytes]) -> bytes:
-    return b"".join(words)
+def pieces_of(
+    entry: Entry,
+    parts: Sequence[bytes],
+    system_instruction: bytes | None,
+    tools: Sequence[Mapping[str, Json]],
+    tool_config: Mapping[str, Json] | None,
+) -> Mapping[str, str]:
+    """The pieces of *entry*, whose parts and instruction are given by their marks."""
+    pieces = {
+        spec.path if isinstance(spec, FileSpec) else f"content[{at}]": _digits(mark)
+        for at, (spec, mark) in enumerate(zip(entry.parts, parts, strict=True))
+    }
+    if system_instruction is not None:
+        pieces["system_instruction"] = _digits(system_instruction)
+    for name, value in (("tools", tools), ("tool_config", tool_config)):
+        for where, leaf in _leaves(name, value) if value else ():
+            pieces[where] = _digits(json_mark(leaf))
+    return MappingProxyType(pieces)
+
+
+def _leaves(where: str, value: Json) -> Iterator[tuple[str, Json]]:
+    match value:
+        case Mapping() if value:
+            for key in value:
+                yield from _leaves(f"{where}.{key}", value[key])
+        case [_, *_]:
+            for at, inner in enumerate(value):
+                yield from _leaves(f"{where}[{at}]", inner)
+        case _:
+            yield where, value
+
+
+def _digits(mark: bytes) -> str:
+    return sha256(mark).hexdigest()[:_DIGITS]

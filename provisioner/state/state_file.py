@@ -34,7 +34,7 @@ from provisioner.model import (
     State,
     Ttl,
 )
-from provisioner.model.attribute_text import life_words, parse_life, parse_settings, settings_words
+from provisioner.model.attributes import life_fields, parse_life, parse_settings, settings_fields
 from provisioner.state.blocks import (
     Block,
     Misshapen,
@@ -448,15 +448,15 @@ def _settings(fields: Block) -> Settings:
 
 # Ten thousand records share a handful of lives and settings: each is spelled and read once.
 
-_life_words = lru_cache(maxsize=256)(life_words)
-_settings_words = lru_cache(maxsize=256)(settings_words)
+_life_words = lru_cache(maxsize=256)(life_fields)
+_settings_words = lru_cache(maxsize=256)(settings_fields)
 
 
 @lru_cache(maxsize=256)
 def _life_spelled(json: bytes) -> Life:
     words = orjson.loads(json)
     life = parse_life(words)
-    no_more(words, life_words(life))
+    no_more(words, life_fields(life))
     return life
 
 
@@ -464,5 +464,5 @@ def _life_spelled(json: bytes) -> Life:
 def _settings_spelled(json: bytes) -> Settings:
     words = orjson.loads(json)
     settings = parse_settings(words)
-    no_more(words, settings_words(settings))
+    no_more(words, settings_fields(settings))
     return settings

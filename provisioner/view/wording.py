@@ -39,7 +39,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
-from provisioner.model.attribute_text import life_words, settings_words
+from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.times import moment_text
 from provisioner.view.tone import Tone
 from provisioner.view.units import span_text
@@ -275,9 +275,9 @@ def _edits(reason: Reason, before: After, after: After) -> Iterator[str]:
     if reason is Reason.CONTENT:
         yield _SENTENCES[reason]
     if before.life != after.life:
-        yield _life_edit(life_words(before.life), life_words(after.life))
+        yield _life_edit(life_fields(before.life), life_fields(after.life))
     if before.settings and after.settings and before.settings != after.settings:
-        yield _settings_edit(settings_words(before.settings), settings_words(after.settings))
+        yield _settings_edit(settings_fields(before.settings), settings_fields(after.settings))
 
 
 def _life_edit(before: Words, after: Words) -> str:

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from yaml.error import MarkedYAMLError
 
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.reader import read_document
+from provisioner.manifest.reader import read_document, syntax_problem
 from provisioner.manifest.source_map import Value
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -224,3 +225,16 @@ def _problems(raw: bytes) -> tuple[Problem, ...]:
     except ManifestError as error:
         return error.problems or (Problem("f", 0, 0, "", "no problem at all"),)
     return ()
+
+
+def test_unheard_of_problem() -> None:
+    """Words that we do not know are passed on, without a place if there is none."""
+    assert syntax_problem(b"", MarkedYAMLError(problem="odd")) == (0, 0, "is not YAML: odd")
+    assert syntax_problem(b"", MarkedYAMLError()) == (0, 0, "is not YAML: it cannot be read")
+
+
+@pytest.mark.parametrize("text", [b"a:\n\tb: 1\n", b"a:\r\n \tb: 1\r\n"])
+def test_tabs(text: bytes) -> None:
+    """A tab in the indentation is what is wrong, whatever libyaml made of it."""
+    with pytest.raises(ManifestError, match="a tab indents this line"):
+        read_document("f", text)

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.manifest.explain import explain
-from provisioner.manifest.explain import validator as explainer
 from provisioner.manifest.reader import read_document
-from provisioner.manifest.schema_check import Kind, schema, shape_of, validator
+from provisioner.manifest.schema_check import Kind, explain, explainer, schema, shape_of, validator
 from provisioner.manifest.source_map import Document, Value
 
 KEYS = [
@@ -126,3 +124,287 @@ def test_every_key_is_described() -> None:
     for key, rule in keys:
         reference = rule.get("$ref", "").rpartition("/")[2]
         assert {**whole["$defs"].get(reference, {}), **rule}.get("description"), key
+
+
+CACHE = "provider: gemini, content: a"
+
+
+def complaints(text: str, kind: Kind = "manifest") -> list[str]:
+    document = read_document("f", text.encode())
+    return [str(problem) for problem in sorted(shape_of(document, kind).problems)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("content: a", "4:3: caches.a.provider: is missing; it must be gemini, claude or openai"),
+        ("provider: gemini", "4:3: caches.a: needs a content, a system_instruction, or both"),
+        (
+            f"{CACHE}, ttl: 12",
+            "4:37: caches.a.ttl: must be a duration such as 90m or 12h, not 12",
+        ),
+        (
+            f"{CACHE}, ttl: 12 h",
+            "4:37: caches.a.ttl: must be a duration such as 90m or 12h, not '12 h'",
+        ),
+        (
+            f"{CACHE}, ttl: ",
+            "4:37: caches.a.ttl: is empty; it must be a duration such as 90m or 12h",
+        ),
+        (
+            "provider: [gemini, gemini], content: a",
+            "4:7: caches.a.provider: names one of them twice",
+        ),
+        (f"{CACHE}, tll: 12h", "4:37: caches.a.tll: is not a key here; did you mean ttl?"),
+        (f"{CACHE}, TTL: 12h", "4:37: caches.a.TTL: is not a key here; did you mean ttl?"),
+        (
+            f"{CACHE}, refresh_before: 0%",
+            (
+                "4:37: caches.a.refresh_before: must be a duration or a percentage, "
+                "such as 4h or 33%, not '0%'"
+            ),
+        ),
+        (
+            f"{CACHE}, keep: forever",
+            "4:37: caches.a.keep: must be warm or once, not 'forever'",
+        ),
+        (f"{CACHE}, protect: yes", "4:37: caches.a.protect: must be true or false, not 'yes'"),
+        (
+            f"{CACHE}, adopt: abc",
+            (
+                "4:37: caches.a.adopt: must be the name of a live cache, such as "
+                "cachedContents/abc123, not 'abc'"
+            ),
+        ),
+        (
+            f"{CACHE}, adopt: cachedContents/a?key=b",
+            (
+                "4:37: caches.a.adopt: must be the name of a live cache, such as "
+                "cachedContents/abc123, not 'cachedContents/a?key=b'"
+            ),
+        ),
+        (
+            f"{CACHE}, model: models/gemini-3.8-flash",
+            (
+                "4:37: caches.a.model: must be the bare id of a model, such as gemini-3.8-flash, "
+                "not 'models/gemini-3.8-flash'"
+            ),
+        ),
+        (
+            f"{CACHE}, calls_per_hour: -1.5",
+            "4:37: caches.a.calls_per_hour: must be a number that is not negative, not -1.5",
+        ),
+        (
+            f"{CACHE}, revision: [1]",
+            "4:37: caches.a.revision: must be a text or a whole number, not a list",
+        ),
+        (
+            f"{CACHE}, ttl: 1h, expires_at: 2027-01-01T00:00:00Z",
+            "4:46: caches.a.expires_at: must be left out beside ttl: a cache has one life",
+        ),
+        (
+            f"{CACHE}, expires_at: tomorrow",
+            (
+                "4:37: caches.a.expires_at: must be a moment with an offset, such as "
+                "2026-12-24T18:00:00Z, not 'tomorrow'"
+            ),
+        ),
+        (
+            "provider: claude, content: a, retire_after: x",
+            (
+                "4:37: caches.a.retire_after: must be left out: only gemini has it, "
+                "claude and openai keep no cache of their own"
+            ),
+        ),
+        (
+            "provider: openai, content: a, expires_at: 2027-01-01T00:00:00Z",
+            (
+                "4:37: caches.a.expires_at: must be left out: only gemini has it, "
+                "claude and openai keep no cache of their own"
+            ),
+        ),
+        (
+            "provider: gemini, content: []",
+            "4:25: caches.a.content: is empty; it must be the path of a file, or a list of parts",
+        ),
+        (
+            "provider: gemini, content: [3]",
+            (
+                "4:35: caches.a.content[0]: must be a path, or one of {file, mime_type}, "
+                "{uri, mime_type} and {text}, not 3"
+            ),
+        ),
+        (
+            "provider: gemini, content: [{file: a, text: b}]",
+            "4:35: caches.a.content[0]: must hold exactly one of file, uri and text",
+        ),
+        (
+            "provider: gemini, content: [{mime_type: image/png}]",
+            "4:35: caches.a.content[0]: must hold exactly one of file, uri and text",
+        ),
+        (
+            'provider: gemini, content: [{uri: "gs://a/b"}]',
+            "4:35: caches.a.content[0]: needs a mime_type beside its uri",
+        ),
+        (
+            'provider: gemini, content: [{uri: "http://a/b", mime_type: image/png}]',
+            "4:36: caches.a.content[0].uri: must be an https:// or gs:// address, not 'http://a/b'",
+        ),
+        (
+            "provider: gemini, content: [{file: a, mime_type: pdf}]",
+            (
+                "4:45: caches.a.content[0].mime_type: must be a MIME type such as application/pdf, "
+                "not 'pdf'"
+            ),
+        ),
+        (
+            "provider: gemini, content: [{text: a, mime_type: text/html}]",
+            "4:45: caches.a.content[0].mime_type: must be left out beside text",
+        ),
+        (
+            r'provider: gemini, content: "a\0b"',
+            (
+                r"4:25: caches.a.content: must be the path of a file, or a list of parts, "
+                r"not 'a\x00b'"
+            ),
+        ),
+        (
+            f"{CACHE}, tools: [lookup]",
+            (
+                "4:45: caches.a.tools[0]: must be a tool in the provider's own keys and values, "
+                "not 'lookup'"
+            ),
+        ),
+        (
+            f"{CACHE}, tool_config: 1",
+            (
+                "4:37: caches.a.tool_config: must be keys and values, or the path of a JSON file "
+                "that holds them, not 1"
+            ),
+        ),
+    ],
+)
+def test_keys_of_a_cache(keys: str, message: str) -> None:
+    """What is wrong with a cache is one problem at its key."""
+    text = f"version: 1\nstack: demo\ncaches:\n  a: {{{keys}}}\n"
+
+    assert complaints(text) == [f"f:{message}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{stack: a}", "1:1: version: is missing; it must be 1"),
+        ("{version: '1', stack: a}", "1:2: version: must be 1, not '1'"),
+        (
+            "{version: 2, stack: A, oh: no}",
+            "1:2: version: must be 1, the only version that this ctxprov reads, not 2",
+        ),
+        (
+            "{version: 1}",
+            (
+                "1:1: stack: is missing; it must be a name of at most 32 characters out of "
+                "a-z, 0-9 and -, such as support-bot"
+            ),
+        ),
+        (
+            "{version: 1, stack: Bot}",
+            (
+                "1:14: stack: must be a name of at most 32 characters out of a-z, 0-9 and -, "
+                "such as support-bot, not 'Bot'"
+            ),
+        ),
+        (
+            "{version: 1, stack: a, caches: }",
+            "1:24: caches: is empty; it must be names, each with the keys of its cache below it",
+        ),
+        (
+            "{version: 1, stack: a, cache: {}}",
+            "1:24: cache: is not a key here; did you mean caches?",
+        ),
+        (
+            "{version: 1, stack: a, whatever: {}}",
+            (
+                "1:24: whatever: is not a key here; there are version, stack, publish, state, "
+                "limits, environments, moved, providers, defaults, caches"
+            ),
+        ),
+        (
+            "{version: 1, stack: a, state: 'ftp://bucket'}",
+            (
+                "1:24: state: must be a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
+                "az://CONTAINER/PREFIX or git+branch:NAME (an https:// backend receives a "
+                "credential: name it by --state or CTXPROV_STATE, never here), not 'ftp://bucket'"
+            ),
+        ),
+        (
+            "{version: 1, stack: a, publish: 'https://host/x'}",
+            (
+                "1:24: publish: must be a file: a path on this machine, s3://BUCKET/PREFIX/NAME, "
+                "gs://BUCKET/PREFIX/NAME, az://CONTAINER/PREFIX/NAME or git+branch:BRANCH/NAME, "
+                "not 'https://host/x'"
+            ),
+        ),
+        (
+            "{version: 1, stack: a, defaults: {gemini: {ttl: 1w}}}",
+            "1:44: defaults.gemini.ttl: must be a duration such as 90m or 12h, not '1w'",
+        ),
+        (
+            "{version: 1, stack: a, defaults: {claude: {keep: once}}}",
+            (
+                "1:44: defaults.claude.keep: must be left out: only gemini has it, "
+                "claude and openai keep no cache of their own"
+            ),
+        ),
+        (
+            "{version: 1, stack: a, caches: {b: }}",
+            "1:33: caches.b: is empty; it must be keys and values",
+        ),
+    ],
+)
+def test_frame_sentences(text: str, message: str) -> None:
+    """What is wrong around the caches is one problem at its key."""
+    assert complaints(text) == [f"f:{message}"]
+
+
+@pytest.mark.parametrize("name", ["Manual", "a_b", "-a", "a" * 49, r"\e[31m", "a b", "ä", r"a\n"])
+def test_names(name: str) -> None:
+    """A bad name is refused, and shown so that it cannot act."""
+    (complaint,) = complaints(
+        f'{{version: 1, stack: a, caches: {{"{name}": {{provider: gemini, content: a}}}}}}'
+    )
+
+    assert complaint.endswith(
+        "must be a name of at most 48 characters out of a-z, 0-9 and -, such as product-manual"
+    )
+    assert complaint.isprintable()
+
+
+@pytest.mark.parametrize("name", ["a", "0", "a" * 48, "product-manual"])
+def test_good_names(name: str) -> None:
+    """A good name is taken."""
+    assert not complaints(
+        f"{{version: 1, stack: a, caches: {{{name}: {{provider: gemini, content: a}}}}}}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "{version: 1}",
+            "1:1: caches: is missing; it must be names, each with the keys of its cache below it",
+        ),
+        (
+            "{version: 1, caches: {}, stack: a}",
+            "1:26: stack: must be left out here: ctxprov.yaml alone holds it",
+        ),
+        (
+            "{version: 1, caches: {}, more: a}",
+            "1:26: more: is not a key here; there are version, caches",
+        ),
+    ],
+)
+def test_fragment(text: str, message: str) -> None:
+    """A fragment holds version and caches and nothing else."""
+    assert complaints(text, "fragment") == [f"f:{message}"]

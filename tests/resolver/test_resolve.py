@@ -149,3 +149,127 @@ def _calls(root: Path, count: int) -> int:
     finally:
         sys.setprofile(None)
     return made
+
+
+X = "content: [{text: x}]"
+
+
+@pytest.mark.parametrize(
+    ("keys", "ttl"),
+    [
+        ("provider: claude, model: claude-opus-5", timedelta(minutes=5)),
+        ("provider: claude, model: claude-opus-5, ttl: 300s", timedelta(minutes=5)),
+        ("provider: claude, model: claude-opus-5, ttl: 1h", timedelta(hours=1)),
+        ("provider: openai, model: gpt-6.1-terra", timedelta(minutes=30)),
+        ("provider: openai, model: gpt-6.1-terra, ttl: 12h", timedelta(hours=12)),
+        ("provider: openai, model: gpt-5.5", timedelta(hours=24)),
+        ("provider: openai, model: gpt-5.4", timedelta(hours=24)),
+        ("provider: openai, model: gpt-5.4, ttl: 1h", timedelta(hours=1)),
+    ],
+)
+def test_lives(tmp_path: Path, keys: str, ttl: timedelta) -> None:
+    """A life on offer is taken; without one the provider's default holds."""
+    (want,) = resolved(tmp_path, f"a: {{{keys}, {X}}}").desired
+
+    assert want.life == Ttl(ttl)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            "provider: claude, model: claude-opus-5, ttl: 30m",
+            "must be 5m or 1h for claude, not 30m",
+        ),
+        (
+            "provider: openai, model: gpt-6.1-sol, ttl: 1h",
+            "must be 30m or 12h for gpt-6.1-sol, not 1h",
+        ),
+        ("provider: openai, model: gpt-6-sol, ttl: 12h", "must be 30m for gpt-6-sol, not 12h"),
+        ("provider: openai, model: gpt-5.5, ttl: 1h", "must be 1d for gpt-5.5, not 1h"),
+    ],
+)
+def test_other_lives(tmp_path: Path, keys: str, message: str) -> None:
+    """A life that is not on offer is an error at its line."""
+    stack(tmp_path, f"a: {{{keys}, {X}}}")
+
+    (found,) = complaints(tmp_path, content=True)
+
+    assert found.endswith(f"caches.a.ttl: {message}")
+
+
+def test_default_life(tmp_path: Path) -> None:
+    """A default that the provider does not offer is one error where the default stands."""
+    text = (
+        f"{HEAD}defaults: {{claude: {{model: claude-opus-5, ttl: 6h}}}}\ncaches:\n"
+        f"  a: {{provider: claude, {X}}}\n  b: {{provider: claude, {X}}}\n"
+    )
+
+    assert complaints(write(tmp_path, text), content=True) == [
+        "ctxprov.yaml:3:43: defaults.claude.ttl: must be 5m or 1h for claude, not 6h (2 caches)"
+    ]
+
+
+FILES = "uri: 'https://generativelanguage.googleapis.com/v1beta/files/abc', mime_type: video/mp4"
+BUCKET = "uri: 'gs://bucket/a.mp4', mime_type: video/mp4"
+LARGE = f"content: [{{text: '{'word ' * 4000}'}}]"
+
+
+def warnings(root: Path, keys: str) -> list[str]:
+    found = resolved(root, f"a: {{{keys}}}").warnings
+    return [f"{problem.where}: {problem.message}" for problem in found]
+
+
+def test_dying_file(tmp_path: Path) -> None:
+    """An uploaded file cannot be kept warm, for it dies after 48 hours."""
+    stack(tmp_path, f"a: {{{FLASH}, content: [{{{FILES}}}]}}")
+
+    assert complaints(tmp_path, content=True) == [
+        (
+            "ctxprov.yaml:4:71: caches.a.content[0].uri: an uploaded file dies after 48 hours, so "
+            "the cache cannot be kept warm: use gs://, a file, or keep: once"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        f"{FLASH}, keep: once",
+        "provider: gemini, model: gemini-3.8-flash, expires_at: 2026-02-01T00:00:00Z",
+    ],
+)
+def test_dying_file_once(tmp_path: Path, keys: str) -> None:
+    """A cache that is not kept warm may be made of one."""
+    assert not warnings(tmp_path, f"{keys}, content: [{{{FILES}}}]")
+
+
+def test_address(tmp_path: Path) -> None:
+    """An address whose content may change is warned of, until there is a revision."""
+    assert warnings(tmp_path, f"{FLASH}, content: [{{{BUCKET}}}]") == [
+        (
+            "caches.a.content[0].uri: is known by its address alone: give a revision, and change "
+            "it with the content"
+        )
+    ]
+    assert not warnings(tmp_path, f"{FLASH}, revision: 1, content: [{{{BUCKET}}}]")
+
+
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        ("7h", "is more than half of the ttl, 12h: 6h is used"),
+        ("51%", "is more than half: 50% is used"),
+    ],
+)
+def test_window(tmp_path: Path, window: str, message: str) -> None:
+    """A window beyond half a life is cut, and that is said."""
+    assert warnings(tmp_path, f"{FLASH}, refresh_before: {window}, {LARGE}") == [
+        f"caches.a.refresh_before: {message}"
+    ]
+
+
+@pytest.mark.parametrize("window", ["6h", "50%", "1s"])
+def test_honest_window(tmp_path: Path, window: str) -> None:
+    """A window up to half a life is taken as it is."""
+    assert not warnings(tmp_path, f"{FLASH}, refresh_before: {window}, {LARGE}")
