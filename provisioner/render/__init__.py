@@ -2,5 +2,5 @@
 Plans, results and listings as text, JSON and Markdown; a module per format.
 
 Wording, symbols and colour live here and nowhere else.  Pure: values in, a string out, and
-whatever is foreign in them leaves harmless (`escape`).
+untrusted text in them is escaped (`escape`).
 """

@@ -62,7 +62,9 @@ def _block(one: Explanation, width: int, palette: Palette) -> Iterator[str]:
     sections = {
         "Thresholds": _pairs(_thresholds(one), width),
         "Money": _items(list(_money(one)), "nothing", width),
-        "Apply would call": _items([_call_text(call, one) for call in one.calls], "nobody", width),
+        "Apply would call": _items(
+            [_call_text(call, one) for call in one.calls], "no API calls", width
+        ),
         "If only time passes": _pairs(_turns(one), width),
     }
     for title, lines in sections.items():
@@ -158,10 +160,10 @@ def _life_text(life: Life | None) -> str:
 
 
 def _pairs(pairs: Iterable[tuple[str, str]], width: int) -> list[str]:
-    told = [(key, plain(value)) for key, value in pairs]
-    indent = len(_GAP) * 2 + max((columns(key) for key, _ in told), default=0)
+    lines_by_key = [(key, plain(value)) for key, value in pairs]
+    indent = len(_GAP) * 2 + max((columns(key) for key, _ in lines_by_key), default=0)
     lines = []
-    for key, value in told:
+    for key, value in lines_by_key:
         lines += hang(pad(_GAP + key, indent), value, width=width, indent=indent)
     return lines
 

@@ -35,17 +35,17 @@ def schedule_sentence(
     often = duration_text(every)
     if every > window:
         return plain(
-            f"Every {often} cannot keep a {duration_text(ttl)} ttl warm ({name}): "
+            f"A run every {often} does not keep {name} warm (ttl {duration_text(ttl)}): "
             f"run at least every {duration_text(window)}."
         )
     return plain(
-        f"Every {often} keeps everything warm and survives a dead schedule of "
-        f"{duration_text(window)} ({name} is the first to go cold)."
+        f"A run every {often} keeps all caches warm. If runs stop, {name} expires first, "
+        f"after {duration_text(window)}."
     )
 
 
 class CacheFuture(Struct, frozen=True, kw_only=True):
-    """What becomes of one cache, as it is told."""
+    """What becomes of one cache, as it is shown."""
 
     name: str
     refreshes: int
@@ -85,8 +85,8 @@ def forecast_text(future: Future) -> str:
     ]
     lines = table(_COLUMNS, cells)
     runs = f"{future.runs} runs, {future.missed} missed."
-    told = [runs, future.schedule, *_money(future.spent)]
-    return "\n".join([*lines, "", *told]) + "\n"
+    sentences = [runs, future.schedule, *_money(future.spent)]
+    return "\n".join([*lines, "", *sentences]) + "\n"
 
 
 def forecast_json(future: Future) -> str:

@@ -41,8 +41,8 @@ class Annotation(Struct, frozen=True, kw_only=True):
 def plan_annotations(view: PlanView, spots: Spots) -> str:
     """A line for each edit, drift and refusal, at the entry it is about."""
     refused = (_of_limit(limit) for limit in view.limits if limit.refused)
-    told = (_of_row(row, spots) for row in view.rows if row.is_told)
-    return _lines([*refused, *(one for one in told if one)])
+    rows = (_of_row(row, spots) for row in view.rows if row.is_told)
+    return _lines([*refused, *filter(None, rows)])
 
 
 def result_annotations(results: Iterable[Result], spots: Spots) -> str:
@@ -104,8 +104,8 @@ def _level(row: Row) -> Level | None:
 
 def _lines(annotations: Iterable[Annotation]) -> str:
     order: Sequence[Level] = ("error", "warning", "notice")
-    told = sorted(annotations, key=lambda one: order.index(one.level))
-    groups = groupby(told, key=lambda one: one.level)
+    by_level = sorted(annotations, key=lambda annotation: order.index(annotation.level))
+    groups = groupby(by_level, key=lambda annotation: annotation.level)
     return "".join(line for level, group in groups for line in _group(level, list(group)))
 
 

@@ -47,7 +47,7 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 def clip(text: str, width: int) -> str:
     """
-    Take out the middle of *text* if it is wider than *width*: ends tell names apart.
+    Take out the middle of *text* if it is wider than *width*: names differ at their ends.
 
     Marks that take no column count too: at most two characters are left for each column.
     """

@@ -1,8 +1,8 @@
 """
-Every live cache of a project: ours by stack, and everybody else's.
+Every live cache of a project: those with a label by stack, then all others.
 
 A label says which stack a cache is of; only the state of that stack can say that one is a
-stray.  Display names are whatever anybody wrote there.
+stray.  Display names are untrusted text.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Listed(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What to call it: its name in the stack, what somebody called it, or its id."""
+        """What to call it: its name in the stack, its display name, or its id."""
         return self.live.label.name if self.live.label else self.display_name or self.live.id
 
     def is_stray(self, known: Mapping[str, Collection[str]]) -> bool:
@@ -131,7 +131,7 @@ def list_document(
 
 
 def _groups(caches: Iterable[Listed]) -> Mapping[str | None, Sequence[Listed]]:
-    """By stack, in order; None, for everybody else's, comes last."""
+    """By stack, in order; None, for caches without a label, comes last."""
     ordered = sorted(caches, key=lambda one: (one.stack is None, one.stack or "", *_rank(one)))
     return {stack: list(group) for stack, group in groupby(ordered, key=lambda one: one.stack)}
 
@@ -164,7 +164,7 @@ def _aligned(cells: Sequence[Sequence[str]], width: int, *, ids: bool) -> list[s
 
 def _title(stack: str | None, group: Sequence[Listed], undeclared: Collection[str]) -> str:
     note = ", declared no longer" if stack in undeclared else ""
-    return f"{stack or 'Everybody else'} ({_caches(group)}{note})"
+    return f"{stack or 'Without a label of ctxprov'} ({_caches(group)}{note})"
 
 
 def _totals(

@@ -17,8 +17,8 @@ _HEAD = """\
 
 A stack is a folder with a `ctxprov.yaml`. Every `*.ctxprov.yaml` beside it holds `version` and
 more `caches` of the same stack. A manifest is inert: no templates, no code, no clock, and no
-implicit YAML types but null, booleans and whole numbers. Whatever is wrong with it is told at
-once, each problem with its file, line and column.
+implicit YAML types but null, booleans and whole numbers. All problems of a manifest are reported
+at once, each with its file, line and column.
 """
 
 

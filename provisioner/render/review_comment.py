@@ -1,10 +1,10 @@
 """
 The one comment under a review: plans, below a line that only machines read.
 
-The line says what the comment tells: of which stacks, which edits, and what of them: changes,
-limits and money.  A comment is written anew when that is no longer so, and for no other
-reason, because every edit of it may be a message to somebody.  The line is digits and the
-names of limits, so that nothing foreign is in it.
+The line identifies what the comment shows: the stacks, their edits, and the changes, limits and
+money of these.  The comment is updated when one of them differs, and for no other reason, since
+each update may notify the subscribers of the review.  The line is digits and the names of
+limits, so that no untrusted text is in it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _MOST_EDITS = 100
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """What a comment is about, and what it tells."""
+    """What a comment is about, and what it shows."""
 
     topic: str
     """The stacks; a comment about the same is the one to edit."""
     approval: ApprovalText
     """Of the plan; of several plans, a fingerprint over theirs."""
-    told: str
-    """What is said of the edits, whatever the time is."""
+    shown: str
+    """A digest of all that is shown of the edits, times left out."""
     cut: bool
-    """Whether rows were left out, so that nobody can have read them."""
+    """Whether rows were left out, so that no reviewer can have read them."""
 
 
 def topic_of(stacks: Iterable[str]) -> str:
@@ -62,7 +62,7 @@ def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark
     mark = Mark(
         topic=topic_of(view.stack for view in views),
         approval=approval,
-        told=_digest(_told(views))[:16],
+        shown=_digest(_shown(views))[:16],
         cut=is_cut(text),
     )
     return mark, _line(mark) + text
@@ -70,20 +70,20 @@ def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark
 
 def mark_in(text: str) -> Mark | None:
     """What the comment *text* says of itself; None if it is none of ours."""
-    found = _LINE.match(text.replace("\r\n", "\n"))
-    if found is None:
+    match = _LINE.match(text.replace("\r\n", "\n"))
+    if match is None:
         return None
-    topic, approval, told, cut = found.groups()
+    topic, approval, shown, cut = match.groups()
     try:
         approved = parse_approval_text(approval)
     except ValueError:
         return None
-    return Mark(topic=topic, approval=approved, told=told, cut=bool(cut))
+    return Mark(topic=topic, approval=approved, shown=shown, cut=bool(cut))
 
 
 def _line(mark: Mark) -> str:
     cut = " cut" if mark.cut else ""
-    return f"<!-- ctxprov {mark.topic} {mark.approval} {mark.told}{cut} -->\n"
+    return f"<!-- ctxprov {mark.topic} {mark.approval} {mark.shown}{cut} -->\n"
 
 
 def _approval(views: Sequence[PlanView]) -> ApprovalText:
@@ -96,7 +96,7 @@ def _approval(views: Sequence[PlanView]) -> ApprovalText:
     return approval_text(view.fingerprint, limits=limits, digests=digests)
 
 
-def _told(views: Iterable[PlanView]) -> Iterable[str]:
+def _shown(views: Iterable[PlanView]) -> Iterable[str]:
     for view in views:
         figures = view.totals.figures
         yield f"{figures.once.nano} {figures.delta.nano}"
@@ -107,5 +107,5 @@ def _told(views: Iterable[PlanView]) -> Iterable[str]:
         yield from (f"{row.action} {row.reason} {row.name}" for row in rows)
 
 
-def _digest(words: Iterable[str]) -> str:
-    return sha256("\0".join(words).encode(errors="surrogatepass")).hexdigest()
+def _digest(texts: Iterable[str]) -> str:
+    return sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()

@@ -58,7 +58,7 @@ class _Standing(Struct, frozen=True, kw_only=True):
     """None for what is not alive."""
 
     def bar(self, cells: int) -> str:
-        """Nothing for an annotation: its life begins anew with every call."""
+        """Nothing for an annotation: each call renews its life."""
         full = round(self.share * cells)
         return "█" * full + "░" * (cells - full) if self.expires_at else " " * cells
 
@@ -75,7 +75,7 @@ def show_text(
     """
     A line per cache on record.
 
-    *live* is by id, None says that nobody was asked; *rents* are by name.
+    *live* is by id, None if the provider was not asked; *rents* are by name.
     """
     if not state.caches:
         return f"Nothing is on record of {plain(state.stack)}.\n"

@@ -101,7 +101,7 @@ def test_every_change(change: Change) -> None:
     told = text(change)
 
     assert change.reason.name in told
-    assert "Apply would call\n  nobody" in told
+    assert "Apply would call\n  no API calls" in told
     assert "nothing else is decided until something is edited" in told
     assert json.loads(explain_json("demo", [explained(change)]))["explanations"][0]["why"]
 

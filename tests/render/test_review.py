@@ -56,11 +56,10 @@ def test_schedules() -> None:
 
     assert (
         schedule_sentence("a", ttl=ttl, window=window, every=HOUR)
-        == "Every 1h cannot keep a 45m ttl warm (a): run at least every 15m."
+        == "A run every 1h does not keep a warm (ttl 45m): run at least every 15m."
     )
     assert (
         schedule_sentence("a", ttl=12 * HOUR, window=4 * HOUR, every=HOUR / 2)
-        == "Every 30m keeps everything warm and survives a dead schedule of 4h "
-        "(a is the first to go cold)."
+        == "A run every 30m keeps all caches warm. If runs stop, a expires first, after 4h."
     )
     assert "no schedule" in schedule_sentence(None, ttl=ttl, window=window, every=HOUR)

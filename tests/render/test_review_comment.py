@@ -68,7 +68,7 @@ def test_a_long_plan_among_short_ones() -> None:
 
 
 def test_what_makes_it_another() -> None:
-    """Limits, money and what is done about an edit are told anew; another time is not."""
+    """Limits, money and what is done about an edit update a comment; another time does not."""
     known = view(PLAN)
     (first, *rest) = known.rows
     others = [

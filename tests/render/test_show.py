@@ -61,7 +61,7 @@ def test_golden_of_one() -> None:
 
 
 def test_an_annotation_has_no_bar() -> None:
-    """What begins anew with every call has no life to show."""
+    """What each call renews has no life to show."""
     text = show_one(STATE.caches["triage"], LIVE, rent=None, now=AT, width=80, colour=False)
 
     assert "left" not in text

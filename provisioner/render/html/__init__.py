@@ -1,8 +1,8 @@
 """
 A plan as a page for a browser: one file, no script.
 
-`lanes` decides what a timeline shows, `timeline` and `rent` draw, `markup` is the only room
-that makes elements, `style` the only one that knows colours, `page` puts all of it together.
+`timeline` and `rent` draw, `markup` alone makes elements, `style` alone knows colours, and `page`
+puts all of it together.
 """
 
 from provisioner.render.html.page import html_document, plan_article, result_article

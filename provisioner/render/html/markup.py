@@ -1,5 +1,5 @@
 """
-Elements of HTML and SVG as text; whatever is put into one is escaped on the way.
+Elements of HTML and SVG as text; a text that is put into one is escaped on the way.
 
 Markup can only be made here, so foreign text cannot become any.
 """

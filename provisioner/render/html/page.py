@@ -169,8 +169,8 @@ def _cells(row: Row) -> tuple[Inner, ...]:
 
 def _amounts(cost: Cost) -> Markup:
     """Each on one line, a comma after all but the last."""
-    told = cost_text(cost).split(", ")
-    spans = [tag("span", amount, class_="sum") for amount in told if amount]
+    amounts = cost_text(cost).split(", ")
+    spans = [tag("span", amount, class_="sum") for amount in amounts if amount]
     return Markup(", ".join(map(str, spans)))
 
 

@@ -41,7 +41,7 @@ def read(markup: Markup) -> Reader:
 
 @given(text=st.text(), value=st.text())
 def test_foreign_text_makes_no_element(text: str, value: str) -> None:
-    """Whatever is put into an element or an attribute, there is that one element."""
+    """Any text in an element or an attribute leaves that one element."""
     seen = read(tag("td", text, data_is=value))
 
     assert seen.tags == ["td"]

@@ -43,7 +43,7 @@ def test_an_amount_is_not_broken() -> None:
 
 
 def test_the_whole_fingerprint_is_there() -> None:
-    """Whoever approves a page finds what apply expects."""
+    """A reviewer finds on a page the fingerprint that apply expects."""
     assert PLAN.fingerprint in page(view(PLAN))
 
 
