@@ -21,7 +21,6 @@ from provisioner.model import (
     Plan,
     Reason,
     fingerprint_of,
-    name_of_change,
 )
 from provisioner.model.approval_text import parse_approval_text
 from provisioner.view.plan import PlanView
@@ -114,7 +113,7 @@ def _approved(approval: Approval, plan: Plan, remembered: ApprovedEdits | None) 
 
 
 def _names(plan: Plan, reason: Reason) -> frozenset[str]:
-    return frozenset(name_of_change(one) for one in plan.changes if one.reason is reason)
+    return frozenset(one.name for one in plan.changes if one.reason is reason)
 
 
 def _fits(approval: Approval, digests: Collection[str], stack: str) -> bool:

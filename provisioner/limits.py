@@ -28,15 +28,12 @@ from provisioner.model import (
     Leave,
     LiveCache,
     Move,
-    Note,
     Plan,
     Recorded,
     RecordedCache,
-    Refresh,
     Replace,
     Retire,
     State,
-    name_of_change,
 )
 from provisioner.model.limits import Allowance, Bound, Breach, Limit, Limits, TooDear, TooMany
 from provisioner.model.money import NANO, Cost, Money, total
@@ -88,7 +85,7 @@ def _too_many(told: Plan, limits: Limits) -> Iterator[TooMany]:
         (Limit.DELETE, limits.delete, _deletes),
         (Limit.REPLACE, limits.replace, _replaces),
     ):
-        names = tuple(sorted({name_of_change(c) for c in told.changes if takes(c)}))
+        names = tuple(sorted({c.name for c in told.changes if takes(c)}))
         yield from _beyond(limit, allowance, names, len(known))
 
 
@@ -187,13 +184,5 @@ def _unedited(told: Plan, edited: Iterable[Change]) -> tuple[Change, ...]:
 
 
 def _own(change: Change) -> LiveCache | None:
-    """The live cache of the name until now."""
-    match change:
-        case Refresh(own=live) | Note(own=live):
-            return live
-        case Replace(old=live) | Adopt(old=live) | Annotate(old=live):
-            return live
-        case Retire(live=live) | Delete(live=live):
-            return live
-        case _:
-            return None
+    """The live cache of the name until now: a twin has not been that."""
+    return change.old if isinstance(change, Adopt) else change.live

@@ -215,7 +215,7 @@ def test_every_plan_reads_back(history: Sequence[Event], manifest: Sequence[Desi
 
 def _adopted_lives(world: World, manifest: Sequence[Desired]) -> set[str]:
     """Twins, whose life becomes the desired one, be it shorter."""
-    return {c.twin.id for c in world.plan(manifest).changes if isinstance(c, Adopt)}
+    return {c.live.id for c in world.plan(manifest).changes if isinstance(c, Adopt)}
 
 
 @given(history=st.lists(_EVENTS, max_size=7), manifest=_MANIFESTS)

@@ -72,7 +72,7 @@ def test_foreign_text_comes_back(text: str) -> None:
         plan_of(
             Create(want, None, Reason.NEW),
             Replace(renamed("b", want), seen, renamed("b", old), Reason.MODEL),
-            Blocked(f"c{known}", renamed("c", want), seen, old, Reason.MODEL, known),
+            Blocked(renamed("c", want), seen, old, Reason.MODEL, known),
             Keep(note, None, noted(note), Reason.CURRENT),
         ),
         stack=known,

@@ -33,29 +33,19 @@ from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
 from provisioner.model import (
     Adopt,
-    Annotate,
-    Blocked,
     Change,
-    Create,
     DesiredCache,
     Done,
     Exists,
     Fact,
     Failed,
-    Keep,
-    Leave,
-    LiveCache,
     Move,
     NotAttempted,
-    Note,
     Outcome,
     Plan,
     RecordedCache,
     Refresh,
-    Replace,
     Result,
-    name_of_change,
-    provider_of_change,
 )
 
 __all__ = ["LiveCaches", "apply", "last_look", "rehearse"]
@@ -117,14 +107,14 @@ async def apply(
                 await crew.run(sorted(refreshes, key=_urgency), crew.make)
 
     hand = Hand(plan, caches, read, _known(plan), letters, before_create)
-    works = [_Work(change, perform(change, hand)) for change in plan.changes if _works(change)]
-    makes = sorted((work for work in works if _makes(work.change)), key=_urgency)
+    works = [_Work(change, perform(change, hand)) for change in plan.changes if change.acts]
+    makes = sorted((work for work in works if work.change.makes), key=_urgency)
     first, waiting = _apart(makes, probing)
     half_way = await crew.run(first, crew.make)
     if waiting:
         shown = await _shown(waiting, probing, made, hand, probed)
         half_way += await crew.run(waiting, lambda work: crew.make_after(work, shown))
-    rest = [*half_way, *(work for work in works if not _makes(work.change))]
+    rest = [*half_way, *(work for work in works if not work.change.makes)]
     try:
         await publish()
     except CtxprovError as error:
@@ -174,11 +164,11 @@ class _Workers(Struct, frozen=True):
             return self._end(work, NotAttempted(INTERRUPTED))
         except CacheError as error:
             return self._end(work, Failed(error))
-        return _old_of(work.change) is not None or self._end(work, Done())
+        return work.change.old is not None or self._end(work, Done())
 
     async def make_after(self, work: _Work, shown: Collection[str]) -> bool:
         """The same, if the probe of its provider is *shown*."""
-        if provider_of_change(work.change) in shown:
+        if work.change.provider in shown:
             return await self.make(work)
         await work.facts.aclose()
         return self._end(work, NotAttempted(UNSHOWN, refused=True))
@@ -188,14 +178,14 @@ class _Workers(Struct, frozen=True):
         try:
             async with aclosing(work.facts):
                 if self.stopping():
-                    why = HALF_WAY if _makes(work.change) else INTERRUPTED
+                    why = HALF_WAY if work.change.makes else INTERRUPTED
                     return self._end(work, NotAttempted(why))
                 if not await self.renew_lock():
                     return self._end(work, NotAttempted(LOST))
                 async for fact in work.facts:
                     self.record(fact)
         except Interrupted:
-            return self._end(work, NotAttempted(HALF_WAY if _makes(work.change) else INTERRUPTED))
+            return self._end(work, NotAttempted(HALF_WAY if work.change.makes else INTERRUPTED))
         except CacheError as error:
             return self._end(work, Failed(error))
         return self._end(work, Done())
@@ -211,7 +201,7 @@ def _apart(works: Iterable[_Work], probing: Collection[str]) -> tuple[list[_Work
     waiting: list[_Work] = []
     probed: set[str] = set()
     for work in works:
-        name, provider = name_of_change(work.change), provider_of_change(work.change)
+        name, provider = work.change.name, work.change.provider
         waits = name in probing and provider in probed
         if name in probing:
             probed.add(provider)
@@ -228,7 +218,7 @@ async def _shown(
 ) -> frozenset[str]:
     """The providers that show what was made first in them."""
     shown = set()
-    for provider in sorted({provider_of_change(work.change) for work in waiting}):
+    for provider in sorted({work.change.provider for work in waiting}):
         probes = [
             made[name] for name in probing if name in made and made[name].provider == provider
         ]
@@ -243,36 +233,18 @@ async def _shown(
     return frozenset(shown)
 
 
-def _works(change: Change) -> bool:
-    return not isinstance(change, Keep | Leave | Blocked)
-
-
 def _urgency(work: _Work) -> tuple[int, datetime]:
     """After names, what keeps a live cache from dying, the nearest expiry first."""
     match work.change:
         case Move():
             return 0, _NEVER
-        case Refresh(own=cache) | Adopt(twin=cache):
+        case Refresh(live=cache) | Adopt(live=cache):
             return 1, cache.expires_at
         case _:
             return 2, _NEVER
 
 
-def _makes(change: Change) -> bool:
-    return isinstance(change, Create | Replace | Adopt | Refresh | Note | Annotate | Move)
-
-
-def _old_of(change: Change) -> LiveCache | None:
-    """The cache that *change* puts on the retiring list."""
-    match change:
-        case Replace(old=old) | Adopt(old=old) | Annotate(old=old):
-            return old
-        case _:
-            return None
-
-
 def _known(plan: Plan) -> frozenset[str]:
     """Ids of the live caches that the plan has seen: what a lost answer cannot have made."""
-    spots = ("own", "old", "twin", "live")
-    seen = (getattr(change, spot, None) for change in plan.changes for spot in spots)
-    return frozenset(cache.id for cache in seen if isinstance(cache, LiveCache))
+    seen = (cache for change in plan.changes for cache in (change.live, change.old))
+    return frozenset(cache.id for cache in seen if cache)

@@ -60,7 +60,6 @@ from provisioner.model import (
     Revision,
     StackSettings,
     State,
-    name_of_change,
     setting_edits,
     with_settings,
 )
@@ -468,8 +467,8 @@ class _Due:
 
     def _under_way(self) -> set[str]:
         """Names whose turn in this run is still to come."""
-        done = {name_of_change(result.change) for result in self._results}
-        return {name_of_change(change) for change in self._told.pending} - done
+        done = {result.change.name for result in self._results}
+        return {change.name for change in self._told.pending} - done
 
 
 def _may_look_back(seen: Survey, interruption: Interruption) -> bool:
@@ -506,7 +505,7 @@ def _stuck(told: Plan, results: Iterable[Result]) -> frozenset[str]:
     """Names whose old cache goes on, because what was to take its place is not there."""
     failed = (result.change for result in results if isinstance(result.outcome, Failed))
     return frozenset(
-        name_of_change(change)
+        change.name
         for change in (*told.blocked, *failed)
         if isinstance(change, Blocked | Create | Replace | Adopt | Annotate)
     )

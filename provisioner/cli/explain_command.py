@@ -35,17 +35,13 @@ from provisioner.model import (
     Note,
     Plan,
     Refresh,
-    name_of_change,
-    provider_of_change,
 )
 from provisioner.model.explanation import Explanation
 from provisioner.planner import about, flips, plan, refresh_due, row
 from provisioner.pricing import Lookup, cost, price_list
 from provisioner.render.explain import explain_text
 from provisioner.render.explain_json import explain_json
-from provisioner.render.tenses import want_of
 from provisioner.state import read_state
-from provisioner.view.wording import action
 
 Decide: TypeAlias = Callable[[datetime], Plan]
 
@@ -124,7 +120,7 @@ def command(
             width, coloured = terminal.width(), terminal.wants_colour(colour)
             text = explain_text(explained, width=width, colour=coloured)
             console.show(text)
-        return Ended(status=Status.OK, summary=", ".join(map(action, changes)))
+        return Ended(status=Status.OK, summary=", ".join(change.verb for change in changes))
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))
 
@@ -168,13 +164,13 @@ async def _planner(
 async def _explained(
     change: Change, told: Plan, decide: Decide, manifest: Manifest, prices: Lookup
 ) -> Explanation:
-    entry = manifest.caches.get(name_of_change(change))
-    now = told.now_of(provider_of_change(change))
+    entry = manifest.caches.get(change.name)
+    now = told.now_of(change.provider)
     return Explanation(
         change=change,
         at=now,
         row=row(change),
-        declared=entry.places[0].address if entry and want_of(change) else None,
+        declared=entry.places[0].address if entry and change.want else None,
         window=_window(change),
         calls=await rehearse(change, at=now),
         flips=tuple(islice(flips(decide, told, change), _FLIPS)),
@@ -194,7 +190,7 @@ def _window(change: Change) -> datetime | None:
 
 
 def _unknown(name: str, told: Plan) -> str:
-    names = dict.fromkeys(map(name_of_change, told.changes))
+    names = dict.fromkeys(change.name for change in told.changes)
     close = get_close_matches(name, names, 1)
     some = ", ".join(islice(names, _SOME)) or "nothing"
     more = f" and {len(names) - _SOME:,} more" if len(names) > _SOME else ""

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TypeAlias
 
 from provisioner.cli import console, terminal
-from provisioner.model import Plan, Result, is_pending
+from provisioner.model import Plan, Result
 from provisioner.render.result import result_line
 
 Tell: TypeAlias = Callable[[Result], None]
@@ -28,7 +28,7 @@ def progress(told: Plan, results: list[Result], *, colour: bool, quiet: bool) ->
     with _show(told, colour=colour, quiet=quiet) as show:
 
         def report(result: Result) -> None:
-            if is_pending(result.change):
+            if result.change.is_pending:
                 results.append(result)
                 show(result)
 

@@ -36,11 +36,9 @@ from provisioner.model.changes import (
     Refresh,
     Replace,
     Retire,
+    Tone,
     digests_of,
     fingerprint_of,
-    is_pending,
-    name_of_change,
-    provider_of_change,
 )
 from provisioner.model.facts import (
     ApprovedEdits,
@@ -131,13 +129,11 @@ __all__ = [
     "StackSettings",
     "State",
     "Surplus",
+    "Tone",
     "Ttl",
     "Until",
     "digests_of",
     "fingerprint_of",
-    "is_pending",
-    "name_of_change",
-    "provider_of_change",
     "setting_edits",
     "with_settings",
 ]

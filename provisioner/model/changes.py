@@ -1,8 +1,8 @@
 """
 What a plan holds: a type for every change, each with a reason, each reason with a cause.
 
-Changes say what to do and never how.  `record` is what was on record under the name
-when the plan was made; `want`, `own`, `twin` and `old` are spelled as in the planner.
+Changes say what to do and never how.  What is only a fact of a type (its verb, its symbol,
+whether it makes something) stands on the type; behaviour that differs is matched elsewhere.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct, field
 
 from provisioner.model.attributes import After, after_fields
 from provisioner.model.records import (
-    CACHING,
     Desired,
     DesiredAnnotation,
     DesiredCache,
@@ -29,6 +28,9 @@ from provisioner.model.records import (
     RetiringCache,
 )
 from provisioner.model.stack_settings import SettingEdit
+
+Tone: TypeAlias = Literal["good", "change", "bad", "quiet", "strong"]
+"""How a change is to look: a format gives each tone its colour."""
 
 
 class Cause(StrEnum):
@@ -97,112 +99,224 @@ _CAUSES: Mapping[Reason, Cause] = MappingProxyType(
 )
 
 
-class Create(Struct, frozen=True):
+class BaseChange(Struct, frozen=True):
+    """
+    One thing to do about one name, or about one live cache.
+
+    A type for every change; what a type does not hold is None.  *live* is the live cache
+    that the planner looked at, *old* the one that dies once another has its place.
+    """
+
+    verb: ClassVar[str]
+    symbol: ClassVar[str]
+    """One character that tells the kind of change apart even without colour."""
+    tone: ClassVar[Tone]
+    past: ClassVar[str]
+    makes: ClassVar[bool] = False
+    """Whether it belongs to what is done before the handles are published."""
+    acts: ClassVar[bool] = True
+    """Whether there is anything to perform."""
+
+    @property
+    def reason(self) -> Reason:
+        raise NotImplementedError
+
+    @property
+    def want(self) -> Desired | None:
+        return None
+
+    @property
+    def record(self) -> Recorded | RetiringCache | None:
+        """What was on record under the name when the plan was made."""
+        return None
+
+    @property
+    def live(self) -> LiveCache | None:
+        return None
+
+    @property
+    def old(self) -> LiveCache | None:
+        return None
+
+    @property
+    def name(self) -> str:
+        """In the stack; of a live cache without a record the name in its label, else its id."""
+        if entry := self.want or self.record:
+            return entry.name
+        live = self._alive
+        return live.label.name if live.label else live.id
+
+    @property
+    def provider(self) -> str:
+        """The provider whose clock decides about it."""
+        return (self.want or self.record or self._alive).provider
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it changes something."""
+        return self.acts
+
+    @property
+    def _alive(self) -> LiveCache:
+        if self.live is None:
+            raise AssertionError(f"{self!r} is about nothing")
+        return self.live
+
+
+class Create(BaseChange, frozen=True):
     """Make a cache; nothing alive stands in its place."""
+
+    verb, symbol, tone, past = "create", "+", "good", "created"
+    makes = True
 
     want: DesiredCache
     record: Recorded | None
     reason: Reason
 
 
-class Replace(Struct, frozen=True):
+class Replace(BaseChange, frozen=True):
     """Make a new cache, publish it, then let the old one die."""
+
+    verb, symbol, tone, past = "replace", "±", "change", "replaced"
+    makes = True
 
     want: DesiredCache
     old: LiveCache
     record: RecordedCache
     reason: Reason
 
+    @property
+    def live(self) -> LiveCache:
+        return self.old
 
-class Adopt(Struct, frozen=True):
+
+class Adopt(BaseChange, frozen=True):
     """Take over a live cache that is right already; the old one, if any, may die."""
 
+    verb, symbol, tone, past = "adopt", "←", "good", "adopted"
+    makes = True
+
     want: DesiredCache
-    twin: LiveCache
+    live: LiveCache
     old: LiveCache | None
     record: Recorded | None
     reason: Reason
 
 
-class Refresh(Struct, frozen=True):
+class Refresh(BaseChange, frozen=True):
     """Give our own cache the desired life, from now on."""
 
+    verb, symbol, tone, past = "refresh", "~", "change", "refreshed"
+    makes = True
+
     want: DesiredCache
-    own: LiveCache
+    live: LiveCache
     record: RecordedCache
     reason: Reason
 
 
-class Note(Struct, frozen=True):
-    """Only settings differ: write them down, call nobody."""
+class Note(BaseChange, frozen=True):
+    """Only settings differ: record them, without a call."""
+
+    verb, symbol, tone, past = "note", "=", "change", "noted"
+    makes = True
 
     want: DesiredCache
-    own: LiveCache
+    live: LiveCache
     record: RecordedCache
     reason: Reason
 
 
-class Annotate(Struct, frozen=True):
-    """Write down an annotation; a live cache it stands in for may die."""
+class Annotate(BaseChange, frozen=True):
+    """Record an annotation; a live cache it stands in for may die."""
+
+    verb, symbol, tone, past = "annotate", "*", "good", "annotated"
+    makes = True
 
     want: DesiredAnnotation
     old: LiveCache | None
     record: Recorded | None
     reason: Reason
 
+    @property
+    def live(self) -> LiveCache | None:
+        return self.old
 
-class Keep(Struct, frozen=True):
-    """Nothing to do.  `own` is None for annotations and for what has ended."""
+
+class Keep(BaseChange, frozen=True):
+    """Nothing to do.  `live` is None for annotations and for what has ended."""
+
+    verb, symbol, tone, past = "keep", " ", "quiet", "kept"
+    acts = False
 
     want: Desired
-    own: LiveCache | None
+    live: LiveCache | None
     record: Recorded | None
     reason: Reason
 
 
-class Move(Struct, frozen=True):
-    """What is on record under another name goes on under *name*; call nobody."""
+class Move(BaseChange, frozen=True):
+    """What is on record under another name goes on under *name*, without a call."""
+
+    verb, symbol, tone, past = "move", ">", "change", "moved"
+    makes = True
 
     name: str
     record: Recorded
     reason: Reason
 
 
-class Retire(Struct, frozen=True):
+class Retire(BaseChange, frozen=True):
     """Let a live cache die soon."""
+
+    verb, symbol, tone, past = "retire", "↓", "bad", "retired"
 
     live: LiveCache
     record: RecordedCache | RetiringCache
     reason: Reason
 
 
-class Delete(Struct, frozen=True):
+class Delete(BaseChange, frozen=True):
     """Delete a live cache at once.  `record` is None for a stray."""
+
+    verb, symbol, tone, past = "delete", "-", "bad", "deleted"
 
     live: LiveCache
     record: RecordedCache | RetiringCache | None
     reason: Reason
 
 
-class Forget(Struct, frozen=True):
+class Forget(BaseChange, frozen=True):
     """Nothing is left to delete; drop the record."""
+
+    verb, symbol, tone, past = "forget", ".", "quiet", "forgotten"
 
     record: Recorded | RetiringCache
     reason: Reason
 
+    @property
+    def is_pending(self) -> bool:
+        """Forgetting what has retired is housekeeping."""
+        return not isinstance(self.record, RetiringCache)
 
-class Leave(Struct, frozen=True):
-    """Retiring, or labelled as ours but not on record: say so, and let it be."""
+
+class Leave(BaseChange, frozen=True):
+    """Retiring, or labelled as ours but not on record: report it, change nothing."""
+
+    verb, symbol, tone, past = "leave", "?", "quiet", "left alone"
+    acts = False
 
     live: LiveCache
     record: RetiringCache | None
     reason: Reason
 
 
-class Blocked(Struct, frozen=True):
+class Blocked(BaseChange, frozen=True):
     """What the manifest asks for is refused; `why` is the sentence for people."""
 
-    name: str
+    verb, symbol, tone, past = "blocked", "!", "bad", "refused"
+    acts = False
+
     want: Desired | None
     live: LiveCache | None
     """None where the creation of a cache that has disappeared is held back."""
@@ -226,41 +340,6 @@ Change: TypeAlias = (
     | Leave
     | Blocked
 )
-
-
-def name_of_change(change: Change) -> str:
-    """The name in the stack that *change* is about."""
-    match change:
-        case Retire(record=record) | Forget(record=record):
-            return record.name
-        case Delete(live, record) | Leave(live, record):
-            return record.name if record else live.label.name if live.label else live.id
-        case Blocked(name=name) | Move(name):
-            return name
-        case _:
-            return change.want.name
-
-
-def provider_of_change(change: Change) -> str:
-    """The provider whose clock decides about *change*."""
-    match change:
-        case Retire(live=live) | Delete(live=live) | Leave(live=live):
-            return live.provider
-        case Forget(record=record) | Move(record=record):
-            return record.provider
-        case Blocked(want=None, record=record):
-            return record.provider if record else CACHING
-        case _:
-            return change.want.provider if change.want else CACHING
-
-
-def is_pending(change: Change) -> bool:
-    """Whether *change* changes something; forgetting what has retired is housekeeping."""
-    match change:
-        case Keep() | Leave() | Blocked() | Forget(record=RetiringCache()):
-            return False
-        case _:
-            return True
 
 
 class Edit(Struct, frozen=True):
@@ -346,7 +425,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def pending(self) -> tuple[Change, ...]:
-        return tuple(filter(is_pending, self.changes))
+        return tuple(change for change in self.changes if change.is_pending)
 
     @property
     def causes(self) -> frozenset[Cause]:

@@ -233,7 +233,7 @@ def _cache(want: DesiredCache, record: Recorded | None, scene: LiveIndex) -> Cha
     twin = None if forced else scene.twin(want)
     named = scene.named(want) if record is None and not forced and twin is None else None
     if named and (why := not_adoptable(want, named, scene)):
-        return Blocked(want.name, want, named, record, Reason.IMPORTED, why)
+        return Blocked(want, named, record, Reason.IMPORTED, why)
     reason = Reason.IMPORTED if named else _reason(want, record, own, twin, scene)
     if chosen := twin or named:
         scene.taken.add(chosen.id)
@@ -282,7 +282,7 @@ def _annotation(want: DesiredAnnotation, record: Recorded | None, scene: LiveInd
     own = scene.own(record)
     if own and isinstance(record, RecordedCache) and record.settings.protect:
         why = f"{own.id} is protected and {want.provider} would take its place"
-        return Blocked(want.name, want, own, record, reason, why)
+        return Blocked(want, own, record, reason, why)
     return Annotate(want, own, record, reason)
 
 
@@ -297,7 +297,7 @@ def _undeclared(scene: LiveIndex, *, destroy: bool) -> Iterator[Change]:
             continue
         elif record.settings.protect:
             why = f"{own.id} is protected; set `protect: false` and apply before removing it"
-            yield Blocked(name, None, own, record, Reason.UNDECLARED, why)
+            yield Blocked(None, own, record, Reason.UNDECLARED, why)
         elif destroy or record.retire_after == timedelta():
             yield Delete(own, record, Reason.UNDECLARED)
         else:

@@ -136,7 +136,7 @@ def held_back(plan: Plan, held: Iterable[Brake], why: Callable[[Brake], str]) ->
 def _held(change: Change, holding: Mapping[str, Brake], why: Callable[[Brake], str]) -> Change:
     match change:
         case Create(want, record, Reason.MISSING) if brake := holding.get(want.provider):
-            return Blocked(want.name, want, None, record, Reason.MISSING, why(brake))
+            return Blocked(want, None, record, Reason.MISSING, why(brake))
         case _:
             return change
 

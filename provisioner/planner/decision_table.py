@@ -36,7 +36,7 @@ def row(change: Change) -> str:
             return "own lives, same digest; life differs, or SHORTENED or EXPIRING"
         case Note():
             return "own lives, same digest; only settings differ"
-        case Keep(own=LiveCache()):
+        case Keep(live=LiveCache()):
             return "own lives, same digest"
         case Keep(want=DesiredCache()):
             return (

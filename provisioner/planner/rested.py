@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from provisioner.model import Blocked, Edit, Plan, Reason, State, name_of_change
+from provisioner.model import Blocked, Edit, Plan, Reason, State
 
 
 def rested_among(
@@ -28,9 +28,9 @@ def rested_among(
 
 def rested_by(plan: Plan, before: Mapping[str, str]) -> Mapping[str, str]:
     """The digests of the edits that rest once *plan* is performed, by name; *before* did so far."""
-    names = {name_of_change(change) for change in plan.changes}
+    names = {change.name for change in plan.changes}
     stuck = {
-        name_of_change(change)
+        change.name
         for change in plan.changes
         if isinstance(change, Blocked) or change.reason is Reason.ENDED
     }

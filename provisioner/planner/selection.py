@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
-from provisioner.model import Plan, name_of_change
+from provisioner.model import Plan
 
 
 def select(plan: Plan, *, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
@@ -38,18 +38,18 @@ def part_of(plan: Plan, names: Collection[str]) -> Plan:
 
 def unmatched(plan: Plan, patterns: Sequence[str]) -> tuple[str, ...]:
     """Those of *patterns* that match no name of *plan*."""
-    names = {name_of_change(change) for change in plan.changes} if patterns else ()
+    names = {change.name for change in plan.changes} if patterns else ()
     return tuple(p for p in patterns if not any(fnmatchcase(name, p) for name in names))
 
 
 def _selected(plan: Plan, is_chosen: Callable[[str], bool]) -> Plan:
     return replace(
         plan,
-        changes=tuple(c for c in plan.changes if is_chosen(name_of_change(c))),
+        changes=tuple(c for c in plan.changes if is_chosen(c.name)),
         edits=frozenset(edit for edit in plan.edits if is_chosen(edit.name)),
         settings=(),
         rested=frozenset(edit for edit in plan.rested if is_chosen(edit.name)),
-        left_out=tuple(c for c in plan.changes if not is_chosen(name_of_change(c))),
+        left_out=tuple(c for c in plan.changes if not is_chosen(c.name)),
     )
 
 

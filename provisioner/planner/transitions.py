@@ -17,10 +17,8 @@ from provisioner.model import (
     Leave,
     LiveCache,
     Plan,
-    RecordedCache,
+    RecordedAnnotation,
     RetiringCache,
-    name_of_change,
-    provider_of_change,
 )
 from provisioner.model.explanation import Flip
 from provisioner.planner.validity import valid_until
@@ -28,7 +26,7 @@ from provisioner.planner.validity import valid_until
 
 def about(told: Plan, name: str) -> tuple[Change, ...]:
     """What *told* holds about a name, or about a live or remembered cache with that id."""
-    named = tuple(c for c in told.changes if name_of_change(c) == name)
+    named = tuple(c for c in told.changes if c.name == name)
     return named or tuple(c for c in told.changes if name in _ids(c))
 
 
@@ -38,7 +36,7 @@ def flips(decide: Callable[[datetime], Plan], told: Plan, change: Change) -> Ite
 
     *decide* makes the plan of a moment by the local clock.
     """
-    at, now = told.now_of(provider_of_change(change)), change
+    at, now = told.now_of(change.provider), change
     shift = at - told.at
     while (end := valid_until(replace(told, changes=(now,)))) and end > at:
         then = next((c for c in decide(end - shift).changes if _key(c) == _key(now)), None)
@@ -77,13 +75,10 @@ def _key(change: Change) -> str:
         case _ if isinstance(change.record, RetiringCache):
             return change.record.id
         case _:
-            return name_of_change(change)
+            return change.name
 
 
 def _ids(change: Change) -> Iterator[str]:
-    for field in ("own", "twin", "old", "live", "record"):
-        match getattr(change, field, None):
-            case LiveCache() | RecordedCache() | RetiringCache() as cache:
-                yield cache.id
-            case _:
-                pass
+    for cache in (change.live, change.old, change.record):
+        if cache and not isinstance(cache, RecordedAnnotation):
+            yield cache.id

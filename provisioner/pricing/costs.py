@@ -20,7 +20,6 @@ from provisioner.model import (
     Plan,
     RecordedCache,
     Refresh,
-    name_of_change,
 )
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
@@ -137,7 +136,7 @@ def upkeep(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) ->
 
 
 def _cost(change: Change, known: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:
-    return _priced(name_of_change(change), effect(change, known, at), at, implicit_hits)
+    return _priced(change.name, effect(change, known, at), at, implicit_hits)
 
 
 def _priced(name: str, done: Effect, at: datetime, implicit_hits: Decimal) -> Cost:

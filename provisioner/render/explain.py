@@ -22,19 +22,17 @@ from provisioner.model import (
     Settings,
     Ttl,
     Until,
-    is_pending,
-    name_of_change,
 )
 from provisioner.model.explanation import Call, Explanation, Flip
 from provisioner.render.layout import NARROWEST, columns, hang, pad, wrap
-from provisioner.render.tenses import live_of, tenses_text, want_of
+from provisioner.render.tenses import tenses_text
 from provisioner.render.thresholds import granted_of, settings_of
 from provisioner.times import moment_text
 from provisioner.view.money_text import cost_sentences, cost_text
 from provisioner.view.snapshot import Tokens
 from provisioner.view.tone import Palette
 from provisioner.view.units import moment_short, size_text, span_text, when
-from provisioner.view.wording import action, heading, symbol, tone, why
+from provisioner.view.wording import heading, symbol, tone, why
 
 _GAP = "  "
 _CAUSES: Mapping[Cause, str] = MappingProxyType(
@@ -51,9 +49,9 @@ def explain_text(explanations: Iterable[Explanation], *, width: int, colour: boo
 
 def _block(one: Explanation, width: int, palette: Palette) -> Iterator[str]:
     change = one.change
-    verb, group = action(change), heading(change)
-    head = f"{symbol(verb, group)} {plain(name_of_change(change))}: {verb}"
-    yield palette.paint(head.strip(), tone(verb, group) if is_pending(change) else "strong")
+    verb, group = change.verb, heading(change)
+    head = f"{symbol(verb, group)} {plain(change.name)}: {verb}"
+    yield palette.paint(head.strip(), tone(verb, group) if change.is_pending else "strong")
     yield from wrap(plain(_sentence(why(change, one.at))), width)
     yield ""
     yield from _pairs(_decision(one), width)
@@ -76,7 +74,7 @@ def _decision(one: Explanation) -> Iterator[tuple[str, str]]:
     change = one.change
     cause = change.reason.cause
     yield "reason", f"{change.reason.name}{f', caused by {_CAUSES[cause]}' if cause else ''}"
-    yield "first row", f"{one.row} → {action(change)}"
+    yield "first row", f"{one.row} → {change.verb}"
     yield "declared", one.declared or "nowhere"
     yield "planned", moment_text(one.at.replace(microsecond=0))
 
@@ -86,7 +84,7 @@ def _thresholds(one: Explanation) -> Iterator[tuple[str, str]]:
     if settings is None:
         return
     if granted is not None:
-        asked = "" if live_of(one.change) else ", if the provider grants it"
+        asked = "" if one.change.live else ", if the provider grants it"
         yield "granted life", f"{span_text(granted)}{asked}"
     if window := _window(one, settings, granted):
         yield "window", window
@@ -96,7 +94,7 @@ def _thresholds(one: Explanation) -> Iterator[tuple[str, str]]:
 
 def _window(one: Explanation, settings: Settings, granted: timedelta | None) -> str:
     """When a refresh is due; nothing of what is not declared."""
-    match want_of(one.change):
+    match one.change.want:
         case DesiredCache(life=Until()):
             return "none: it ends at its expires_at"
         case DesiredCache() if settings.keep == "once":
@@ -134,7 +132,7 @@ def _turns(one: Explanation) -> Iterator[tuple[str, str]]:
 def _turn(flip: Flip) -> str:
     if flip.change is None:
         return "gone; nothing is left to decide"
-    words = f"{action(flip.change)} ({flip.change.reason.name})"
+    words = f"{flip.change.verb} ({flip.change.reason.name})"
     return f"{words}: {why(flip.change, flip.at)}"
 
 

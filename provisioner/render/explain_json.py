@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from provisioner.cache import Json
 from provisioner.escape import json_text
-from provisioner.model import TOLERANCE, is_pending, name_of_change
+from provisioner.model import TOLERANCE
 from provisioner.model.attributes import life_fields
 from provisioner.model.explanation import Call, Explanation, Flip
 from provisioner.model.model_catalog import Period
@@ -16,7 +16,7 @@ from provisioner.render.tenses import TITLES, tense_words, tenses
 from provisioner.render.thresholds import granted_of, settings_of
 from provisioner.times import duration_text, moment_text
 from provisioner.view.money import cost_json
-from provisioner.view.wording import action, why
+from provisioner.view.wording import why
 
 FORMAT_VERSION = 1
 
@@ -34,11 +34,11 @@ def explain_json(stack: str, explanations: Sequence[Explanation]) -> str:
 def _words(one: Explanation) -> dict[str, Json]:
     change = one.change
     return {
-        "name": name_of_change(change),
-        "action": action(change),
+        "name": change.name,
+        "action": change.verb,
         "reason": change.reason.value,
         "cause": change.reason.cause,
-        "pending": is_pending(change),
+        "pending": change.is_pending,
         "why": why(change, one.at),
         "row": one.row,
         "at": moment_text(one.at),
@@ -88,7 +88,7 @@ def _flip_words(flip: Flip) -> dict[str, Json]:
     change = flip.change
     return {
         "at": moment_text(flip.at),
-        "action": action(change) if change else None,
+        "action": change.verb if change else None,
         "reason": change.reason.value if change else None,
         "cause": change.reason.cause if change else None,
         "why": why(change, flip.at) if change else "gone; nothing is left to decide",

@@ -14,7 +14,8 @@ from difflib import unified_diff
 
 from provisioner.errors import clipped
 from provisioner.escape import plain
-from provisioner.view.tone import Palette, Tone
+from provisioner.model import Tone
+from provisioner.view.tone import Palette
 
 _TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "quiet"}
 _MOST = 400

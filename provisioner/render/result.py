@@ -21,15 +21,15 @@ from provisioner.model import (
     Outcome,
     Plan,
     Result,
-    name_of_change,
+    Tone,
 )
 from provisioner.model.money import Cost
 from provisioner.render.document import FORMAT_VERSION, row_words
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad
 from provisioner.times import moment_text
 from provisioner.view.row import rows
-from provisioner.view.tone import Palette, Tone
-from provisioner.view.wording import PAST, action, heading, symbol, tone
+from provisioner.view.tone import Palette
+from provisioner.view.wording import heading, symbol, tone
 
 Fate: TypeAlias = Literal["done", "failed", "not attempted"]
 FATES: tuple[Fate, ...] = ("done", "not attempted", "failed")
@@ -54,14 +54,14 @@ class Ending(Struct, frozen=True, kw_only=True):
 def ending(result: Result) -> Ending:
     change = result.change
     fate, words = _fate(result.outcome)
-    done, verb, under = fate == "done", action(change), heading(change)
+    done, verb, under = fate == "done", change.verb, heading(change)
     return Ending(
         fate=fate,
         symbol=symbol(verb, under) if done else "!" if fate == "failed" else "·",
         tone=tone(verb, under) if done else "bad" if fate == "failed" else "quiet",
-        name=name_of_change(change),
+        name=change.name,
         action=verb,
-        words=PAST[type(change)] if done else words,
+        words=change.past if done else words,
     )
 
 

@@ -21,13 +21,14 @@ from provisioner.model import (
     RecordedCache,
     RetiringCache,
     State,
+    Tone,
 )
 from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.model.money import NO_RENT, Rent
 from provisioner.render.layout import NARROWEST, Column, hang, pad, table
 from provisioner.view.money_text import usd
 from provisioner.view.snapshot import Tokens
-from provisioner.view.tone import Palette, Tone
+from provisioner.view.tone import Palette
 from provisioner.view.units import moment_short, size_text, span_text
 from provisioner.view.wording import word
 

@@ -16,26 +16,14 @@ from msgspec.structs import replace
 from provisioner.cache import Json
 from provisioner.escape import plain
 from provisioner.model import (
-    Adopt,
-    Annotate,
     Change,
-    Create,
-    Delete,
     Desired,
     DesiredCache,
-    Forget,
-    Keep,
-    Leave,
     Life,
     LiveCache,
-    Move,
-    Note,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
-    Refresh,
-    Replace,
-    Retire,
     RetiringCache,
     Settings,
 )
@@ -74,32 +62,8 @@ class Tense(Struct, frozen=True, kw_only=True):
 
 def tenses(change: Change) -> tuple[Tense | None, Tense | None, Tense | None]:
     """Desired, recorded and live, as *change* found them."""
-    live = live_of(change)
-    return _desired(want_of(change)), _recorded(change.record), _live(live) if live else None
-
-
-def want_of(change: Change) -> Desired | None:
-    """What the manifest asks for."""
-    match change:
-        case Move() | Retire() | Delete() | Forget() | Leave():
-            return None
-        case _:
-            return change.want
-
-
-def live_of(change: Change) -> LiveCache | None:
-    """The live cache that *change* looked at; a twin that is taken over goes first."""
-    match change:
-        case Create() | Move() | Forget():
-            return None
-        case Adopt(twin=live):
-            return live
-        case Replace(old=old) | Annotate(old=old):
-            return old
-        case Refresh(own=own) | Note(own=own) | Keep(own=own):
-            return own
-        case _:
-            return change.live
+    live = change.live
+    return _desired(change.want), _recorded(change.record), _live(live) if live else None
 
 
 def tense_words(tense: Tense | None) -> Json:

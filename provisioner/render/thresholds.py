@@ -20,12 +20,11 @@ from provisioner.model import (
     Settings,
     Ttl,
 )
-from provisioner.render.tenses import want_of
 
 
 def settings_of(change: Change) -> Settings | None:
     """What is asked for, or what is on record where nothing is; None for annotations."""
-    match want_of(change), change.record:
+    match change.want, change.record:
         case DesiredCache(settings=settings), _:
             return settings
         case None, RecordedCache(settings=settings):
@@ -37,7 +36,7 @@ def settings_of(change: Change) -> Settings | None:
 def granted_of(change: Change) -> timedelta | None:
     """The life that the window is measured by, or will be."""
     match change:
-        case Refresh(own=own) | Note(own=own) | Keep(own=LiveCache() as own):
+        case Refresh(live=own) | Note(live=own) | Keep(live=LiveCache() as own):
             return timedelta(seconds=round(own.granted.total_seconds()))
         case Create(want=want) | Replace(want=want) | Adopt(want=want):
             return want.life.span if isinstance(want.life, Ttl) else None

@@ -16,16 +16,11 @@ from msgspec import Struct
 from provisioner.model import (
     Blocked,
     Change,
-    Delete,
-    Desired,
     Edit,
-    Forget,
     Leave,
     Leftover,
-    Move,
     Plan,
     Refresh,
-    Retire,
     RetiringCache,
     SettingEdit,
     digests_of,
@@ -35,7 +30,7 @@ from provisioner.model.money import Cost, Totals
 from provisioner.view.counts import counts
 from provisioner.view.limits import BrokenLimit, broken_limits
 from provisioner.view.row import Row, rows
-from provisioner.view.wording import action, is_told
+from provisioner.view.wording import is_told
 
 
 class PlanView(Struct, frozen=True, kw_only=True):
@@ -122,7 +117,7 @@ def plan_view(
         timeless=timeless,
         commit=commit,
         writes=tuple(writes),
-        counts=counts((action(change), change.reason) for change in plan.changes),
+        counts=counts((change.verb, change.reason) for change in plan.changes),
         edits=tuple(sorted(plan.edits, key=lambda edit: edit.name)),
         settings=plan.settings,
         leftover=plan.leftover,
@@ -139,19 +134,8 @@ def _declared(changes: Sequence[Change]) -> Iterator[Edit]:
     for change in changes:
         if isinstance(change, Refresh) and change.want.name in refused:
             continue  # as it is on record, not as it is declared
-        match _wanted(change):
-            case None:
-                pass
-            case want:
-                yield Edit(want.name, want.after)
-
-
-def _wanted(change: Change) -> Desired | None:
-    match change:
-        case Move() | Retire() | Delete() | Forget() | Leave():
-            return None
-        case _:
-            return change.want
+        if want := change.want:
+            yield Edit(want.name, want.after)
 
 
 def _is_dying(change: Change) -> bool:

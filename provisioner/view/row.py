@@ -24,20 +24,16 @@ from provisioner.model import (
     RecordedAnnotation,
     RecordedCache,
     Retire,
-    is_pending,
-    name_of_change,
-    provider_of_change,
+    Tone,
 )
 from provisioner.model.money import Cost
 from provisioner.view.snapshot import Side, after, before, gone_at
-from provisioner.view.tone import Tone
 from provisioner.view.units import size_text
 from provisioner.view.wording import (
     EDITS,
     HEADINGS,
     REFUSED,
     UNCHANGED,
-    action,
     heading,
     symbol,
     tone,
@@ -133,7 +129,7 @@ def rows(
     chosen = plan.changes if changes is None else tuple(changes)
     priced = repeat(None, len(chosen)) if costs is None else costs
     return tuple(
-        _row(change, plan.now_of(provider_of_change(change)), removed, cost)
+        _row(change, plan.now_of(change.provider), removed, cost)
         for change, cost in zip(chosen, priced, strict=True)
     )
 
@@ -151,11 +147,11 @@ def _row(change: Change, at: datetime, removed: Mapping[str, str], cost: Cost | 
     same_as = removed.get(new.digest) if new and new.digest and old is None else None
     return Row(
         heading=heading(change),
-        action=action(change),
-        name=name_of_change(change),
+        action=change.verb,
+        name=change.name,
         reason=change.reason,
         cause=change.reason.cause,
-        pending=is_pending(change),
+        pending=change.is_pending,
         why=why(change, at) + (f"; same content as {same_as}" if same_as else ""),
         before=old,
         after=new,

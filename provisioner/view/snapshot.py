@@ -102,21 +102,8 @@ class Side(Struct, frozen=True, kw_only=True):
 
 def before(change: Change) -> Side | None:
     """On record and alive now; None if nothing is."""
-    match change:
-        case Adopt(twin=twin, record=None):
-            return _live_side(twin)
-        case Create(record=record) | Forget(record) | Move(record=record):
-            return _record_side(record, None)
-        case Replace(old=live, record=record) | Adopt(old=live, record=record):
-            return _record_side(record, live)
-        case Annotate(old=live, record=record) | Keep(own=live, record=record):
-            return _record_side(record, live)
-        case Refresh(own=live, record=record) | Note(own=live, record=record):
-            return _record_side(record, live)
-        case Blocked(live=live, record=record) | Retire(live, record):
-            return _record_side(record, live)
-        case Delete(live, record) | Leave(live, record):
-            return _record_side(record, live)
+    replaces = isinstance(change, Adopt) and change.record
+    return _record_side(change.record, change.old if replaces else change.live)
 
 
 def after(change: Change, at: datetime) -> Side | None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-Tone: TypeAlias = Literal["good", "change", "bad", "quiet", "strong"]
+from provisioner.model import Tone
 
 _ANSI: Mapping[Tone, str] = MappingProxyType(
     {"good": "32", "change": "33", "bad": "31", "quiet": "2", "strong": "1"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from provisioner.cache import Json
 from provisioner.model import (
@@ -36,75 +36,23 @@ from provisioner.model import (
     Replace,
     Retire,
     RetiringCache,
+    Tone,
     Ttl,
     Until,
 )
 from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.times import moment_text
-from provisioner.view.tone import Tone
 from provisioner.view.units import span_text
 
 Wish: TypeAlias = Create | Replace | Adopt | Refresh | Note | Annotate | Keep
 """A change of something that is declared."""
 Words: TypeAlias = Mapping[str, Json]
 
-_SYMBOLS: Mapping[str, str] = MappingProxyType(
-    {
-        "create": "+",
-        "replace": "±",
-        "adopt": "←",
-        "refresh": "~",
-        "note": "=",
-        "annotate": "*",
-        "keep": " ",
-        "move": ">",
-        "retire": "↓",
-        "delete": "-",
-        "forget": ".",
-        "leave": "?",
-        "blocked": "!",
-    }
+_TYPES: Mapping[str, type[Change]] = MappingProxyType(
+    {kind.verb: kind for kind in get_args(Change)}
 )
 
-_TONES: Mapping[str, Tone] = MappingProxyType(
-    {
-        "create": "good",
-        "adopt": "good",
-        "annotate": "good",
-        "replace": "change",
-        "refresh": "change",
-        "note": "change",
-        "move": "change",
-        "retire": "bad",
-        "delete": "bad",
-        "blocked": "bad",
-        "forget": "quiet",
-        "keep": "quiet",
-        "leave": "quiet",
-    }
-)
-
-PAST: Mapping[type[Change], str] = MappingProxyType(
-    {
-        Create: "created",
-        Replace: "replaced",
-        Adopt: "adopted",
-        Refresh: "refreshed",
-        Note: "noted",
-        Annotate: "annotated",
-        Keep: "kept",
-        Move: "moved",
-        Retire: "retired",
-        Delete: "deleted",
-        Forget: "forgotten",
-        Leave: "left alone",
-        Blocked: "refused",
-    }
-)
-
-PAST_WORDS: Mapping[str, str] = MappingProxyType(
-    {kind.__name__.lower(): word for kind, word in PAST.items()}
-)
+PAST_WORDS: Mapping[str, str] = MappingProxyType({verb: kind.past for verb, kind in _TYPES.items()})
 """By what is to be done."""
 
 EDITS = "Edits: the repository changed"
@@ -146,18 +94,13 @@ _SENTENCES: Mapping[Reason, str] = MappingProxyType(
 )
 
 
-def action(change: Change) -> str:
-    """The verb: `create`, `replace`, …"""
-    return type(change).__name__.lower()
-
-
 def symbol(action: str, heading: str) -> str:
     """One character that tells the kind of change apart even without colour."""
-    return "!" if _is_warning(action, heading) else _SYMBOLS[action]
+    return "!" if _is_warning(action, heading) else _TYPES[action].symbol
 
 
 def tone(action: str, heading: str) -> Tone:
-    return "bad" if _is_warning(action, heading) else _TONES[action]
+    return "bad" if _is_warning(action, heading) else _TYPES[action].tone
 
 
 def _is_warning(action: str, heading: str) -> bool:
@@ -171,7 +114,7 @@ def heading(change: Change) -> str:
         case Keep():
             return EDITS if is_unmet(change) else UNCHANGED
         case _:
-            return heading_of(action(change), change.reason)
+            return heading_of(change.verb, change.reason)
 
 
 def heading_of(action: str, reason: Reason) -> str:
@@ -239,9 +182,9 @@ def _wish(change: Wish, at: datetime) -> str:
     match change:
         case Keep(want, reason=Reason.ENDED):
             return _ended(want.life)
-        case Refresh(own=own, record=record, reason=Reason.SHORTENED):
+        case Refresh(live=own, record=record, reason=Reason.SHORTENED):
             return f"cut short by {span_text(record.expires_at - own.expires_at)}"
-        case Refresh(own=own, reason=Reason.EXPIRING):
+        case Refresh(live=own, reason=Reason.EXPIRING):
             left = own.expires_at - at
             return f"expires in {span_text(left)}" if left > timedelta() else "its time has passed"
         case Create(want, reason=Reason.NEW) if want.adopt and want.adopt.vouches_for(want.label):

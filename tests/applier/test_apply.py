@@ -32,7 +32,6 @@ from provisioner.model import (
     Settings,
     State,
     Ttl,
-    name_of_change,
 )
 from tests.builders import HOUR, NOW, STACK, annotation, desired
 from tests.world import Cut, MemoryCaches, World, held, lost_answer, nothing_due
@@ -343,7 +342,7 @@ def test_what_dies_first_is_refreshed_first() -> None:
 
     world.run([desired("0", "new"), *manifest])
 
-    names = [name_of_change(result.change) for result in world.results]
+    names = [result.change.name for result in world.results]
     assert names == ["b", "a", "0"]
 
 

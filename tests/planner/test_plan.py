@@ -157,12 +157,12 @@ def test_types_flip_then_and_not_before(told: Plan, until: datetime) -> None:
 
 def shape(told: Plan) -> list[tuple[type, bool]]:
     """The type of every change; what is kept alive is another thing than what has ended."""
-    return [(type(change), getattr(change, "own", None) is None) for change in told.changes]
+    return [(type(change), change.live is None) for change in told.changes]
 
 
 def again(told: Plan, now: datetime) -> Plan:
     """Plan the same world at another moment."""
-    fields = ("want", "record", "own", "old", "twin", "live")
+    fields = ("want", "record", "old", "live")
     nouns = [getattr(change, field, None) for change in told.changes for field in fields]
     wants = [noun for noun in nouns if isinstance(noun, DesiredCache | DesiredAnnotation)]
     records = [noun for noun in nouns if isinstance(noun, RecordedCache | RecordedAnnotation)]

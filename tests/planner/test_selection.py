@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.model import Edit, name_of_change
+from provisioner.model import Edit
 from provisioner.planner import plan, select, unmatched
 from tests.builders import NOW, STACK, desired, live, recorded, state
 
@@ -14,7 +14,7 @@ TOLD = plan(
 
 def names(targets: tuple[str, ...] = (), excludes: tuple[str, ...] = ()) -> list[str]:
     chosen = select(TOLD, targets=targets, excludes=excludes)
-    return [name_of_change(change) for change in chosen.changes]
+    return [change.name for change in chosen.changes]
 
 
 def test_targets_and_excludes() -> None:

@@ -104,7 +104,7 @@ UNRETIRED = retiring(EDITED, expires_at=None)
 def blocked_import(
     name: str, want: DesiredCache, named: LiveCache, why: str
 ) -> tuple[str, Desired, list[Recorded], list[LiveCache], Change]:
-    change = Blocked("a", want, named, None, Reason.IMPORTED, f"{named.id} {why}")
+    change = Blocked(want, named, None, Reason.IMPORTED, f"{named.id} {why}")
     return f"import-blocked-by-{name}", want, [], [named], change
 
 
@@ -249,7 +249,6 @@ DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
         [GUARDED],
         [OWN],
         Blocked(
-            "a",
             NOTE,
             OWN,
             GUARDED,
@@ -308,7 +307,6 @@ def test_replace_on_request(
 
 Row = tuple[str, list[Recorded], list[RetiringCache], list[LiveCache], set[str], list[Change]]
 BLOCKED = Blocked(
-    "a",
     None,
     OWN,
     GUARDED,
@@ -475,7 +473,7 @@ def test_the_record_of_another_stack() -> None:
     ).changes
 
     assert blocked == Blocked(
-        "a", ADOPTING, HAND, None, Reason.IMPORTED, f"{HAND.id} belongs to the stack demo.prod"
+        ADOPTING, HAND, None, Reason.IMPORTED, f"{HAND.id} belongs to the stack demo.prod"
     )
     assert strays == []
 

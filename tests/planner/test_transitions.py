@@ -20,7 +20,6 @@ from provisioner.model import (
     RetiringCache,
     Settings,
     Until,
-    name_of_change,
 )
 from provisioner.planner import about, flips, plan, surviving
 from tests.builders import (
@@ -164,4 +163,4 @@ def test_nothing_turns_between_turns(
     for now, until in zip([change, *(flip.change for flip in found)], ends, strict=True):
         (then,) = decide(until - timedelta(seconds=3)).changes
         assert now
-        assert (type(then), name_of_change(then)) == (type(now), "a")
+        assert (type(then), then.name) == (type(now), "a")

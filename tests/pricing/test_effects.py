@@ -75,8 +75,8 @@ def counts(change: Change) -> tuple[int | None, list[int], int | None, int | Non
         (Forget(RECORD, Reason.UNDECLARED), (None, [], None, None)),
         (Leave(LIVE, retiring(OLD), Reason.RETIRING), (None, [1111], 1111, None)),
         (Leave(LIVE, None, Reason.STRAY), (None, [1111], 1111, None)),
-        (Blocked("a", None, LIVE, RECORD, Reason.UNDECLARED, "no"), (None, [1111], 1111, None)),
-        (Blocked("a", NEW, LIVE, None, Reason.IMPORTED, "no"), (None, [1111], 1111, None)),
+        (Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no"), (None, [1111], 1111, None)),
+        (Blocked(NEW, LIVE, None, Reason.IMPORTED, "no"), (None, [1111], 1111, None)),
     ],
 )
 def test_every_change(
@@ -98,8 +98,8 @@ def test_every_change(
         (Keep(OLD, LIVE, RECORD, Reason.CURRENT), MONTH),
         (Keep(replace(OLD, settings=ONCE), LIVE, RECORD, Reason.CURRENT), 6 * HOUR),
         (Leave(LIVE, retiring(OLD), Reason.RETIRING), 6 * HOUR),
-        (Blocked("a", None, LIVE, RECORD, Reason.UNDECLARED, "no"), MONTH),
-        (Blocked("a", NEW, LIVE, None, Reason.IMPORTED, "no"), 6 * HOUR),
+        (Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no"), MONTH),
+        (Blocked(NEW, LIVE, None, Reason.IMPORTED, "no"), 6 * HOUR),
     ],
 )
 def test_how_long(change: Change, lasts: timedelta) -> None:

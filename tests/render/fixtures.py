@@ -39,7 +39,6 @@ from provisioner.model import (
     Settings,
     Ttl,
     Until,
-    name_of_change,
 )
 from provisioner.model.limits import Breach
 from provisioner.pricing import costs, totals
@@ -114,7 +113,7 @@ def _edits(changes: Iterable[Change]) -> Iterator[Edit]:
         if want and getattr(change, "record", None) is None:
             yield Edit(want.name, want.after)
         elif change.reason.cause is Cause.EDIT:
-            yield Edit(name_of_change(change), want.after if want else None)
+            yield Edit(change.name, want.after if want else None)
 
 
 MANUAL = cache("product-manual")
@@ -151,7 +150,6 @@ PLAN = plan_of(
     Retire(live(FAQ), recorded(FAQ), Reason.UNDECLARED),
     Forget(noted(annotation("gone-note")), Reason.UNDECLARED),
     Blocked(
-        "guarded",
         None,
         live(GUARDED),
         recorded(GUARDED),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from provisioner.model import Cause, Plan, Reason
+from provisioner.model import Cause, Change, Plan, Reason
 from provisioner.render.document import plan_json
-from provisioner.view.wording import PAST
 from tests.builders import HOUR
 from tests.render.fixtures import AT, MANUAL_EDITED, PLAN, plan_of, view
 
@@ -40,7 +39,7 @@ def test_the_schema_knows_every_word() -> None:
     """No action, reason or cause is missing from the schema, and none too many."""
     change = SCHEMA["$defs"]["change"]["properties"]
 
-    assert set(change["action"]["enum"]) == {kind.__name__.lower() for kind in PAST}
+    assert set(change["action"]["enum"]) == {kind.verb for kind in get_args(Change)}
     assert set(change["reason"]["enum"]) == {reason.value for reason in Reason}
     assert set(change["cause"]["enum"]) == {cause.value for cause in Cause} | {None}
 

@@ -154,7 +154,7 @@ def test_refusals_go_together_by_sentence() -> None:
     """What is refused for the same reason is counted; for another it has its own row."""
     reasons = [*["it is protected"] * (FEW + 1), "it takes over what is another's"]
     rows = rows_of(
-        Blocked(name, None, live(cache(name)), recorded(cache(name)), Reason.UNDECLARED, why)
+        Blocked(None, live(cache(name)), recorded(cache(name)), Reason.UNDECLARED, why)
         for name, why in zip(many("a", len(reasons)), reasons, strict=True)
     )
 

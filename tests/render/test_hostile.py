@@ -67,7 +67,7 @@ class Nasty(Struct, frozen=True):
         changes = (
             Create(self.want, None, Reason.NEW),
             Replace(self.want, self.live, self.old, Reason.MODEL),
-            Blocked(self.text, self.want, self.live, self.old, Reason.MODEL, self.text),
+            Blocked(self.want, self.live, self.old, Reason.MODEL, self.text),
             Keep(note, None, noted(note), Reason.CURRENT),
         )
         return replace(plan_of(*changes), stack=self.text)
