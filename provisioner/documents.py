@@ -1,16 +1,53 @@
 """
-What every document of ours has in common: the encoding of its bytes, and which ctxprov wrote it.
+What every JSON document of ours has in common.
+
+A document is a struct, which writes it, reads it and describes it; the schemas in `schemas/`
+are made from the structs.  Here are the types of its text and numbers, its bytes, and what is
+wrong with a document that is not of its struct: where, and what the value must be.
 
 A shell or an editor may have written the file again: PowerShell redirects as UTF-16, others
-put a byte order mark first.  Both tell the encoding, so both are read.  What a document means
-is not known here.
+put a byte order mark first.  Both give the encoding away, so both are read.  What a document
+means is not decided here.
 """
 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, Union, get_args, get_origin
+
+import msgspec
+import orjson
+from msgspec import Meta, Struct
 
 from provisioner import __version__
+
+_Document = TypeVar("_Document")
+
+Text: TypeAlias = Annotated[str, Meta(min_length=1, extra={"must": "be text"})]
+Digest: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{64}\Z", extra={"must": "be a SHA-256 as hexadecimal digits"})
+]
+Moment: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+        r"([Zz]|[+-][0-9]{2}:[0-9]{2})\Z",
+        extra={"must": "be a moment: RFC 3339 with an offset, such as 2026-12-24T18:00:00Z"},
+    ),
+]
+Duration: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]{1,9}[smhd])+\Z",
+        extra={"must": "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h"},
+    ),
+]
+Count: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53, extra={"must": "be a whole number from 0 to 2^53"})
+]
+"""Beyond 2^53 not every reader of JSON keeps a whole number as it is."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -19,7 +56,91 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_VERSIONS = {"version", "format_version"}
+_END = r"\Z"
 _ASCII_PAIR = 2
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_KINDS: Mapping[Any, str] = {
+    str: "be text",
+    int: "be a whole number",
+    float: "be a number",
+    bool: "be true or false",
+    list: "be a list",
+    tuple: "be a list",
+}
+
+
+class Fault(ValueError):
+    """A value that is not what it must be; `where` is its path, `caches.manual.life`."""
+
+    def __init__(self, where: str, why: str, *, is_new: bool = False) -> None:
+        super().__init__(f"{where}: {why}" if where else why)
+        self.where = where
+        self.why = why
+        self.is_new = is_new
+        """Whether it is a key that this version does not have, so that a newer one wrote it."""
+
+    def under(self, key: str) -> Self:
+        """Return the same fault, seen from the object that has the value under *key*."""
+        return type(self)(
+            f"{key}.{self.where}" if self.where else key, self.why, is_new=self.is_new
+        )
+
+
+class NotJson(ValueError):
+    """Bytes that are not JSON.  The sentence goes on after the name of a file: `is empty`."""
+
+
+def document_bytes(document: Struct) -> bytes:
+    """Write *document* with sorted keys, two spaces of indentation and a line end."""
+    return msgspec.json.format(_ENCODER.encode(document), indent=2) + b"\n"
+
+
+def read_document(raw: bytes, decoder: msgspec.json.Decoder[_Document]) -> _Document:
+    """
+    Read the document *raw*.
+
+    Raises NotJson, and Fault for a version to come or else for the first value that is not of
+    the decoder's type.
+    """
+    try:
+        return decoder.decode(utf8(raw))
+    except (ValueError, RecursionError) as error:
+        for fault in faults_of_document(parse_json(raw), decoder.type):
+            raise fault from error
+        raise NotJson(f"cannot be read: {error}") from error
+
+
+def parse_json(raw: bytes) -> Any:  # noqa: ANN401  # any JSON
+    """Read *raw* as JSON of any shape.  Raises NotJson."""
+    try:
+        text = utf8(raw)
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise NotJson(_flaw(text, error)) from error
+    except ValueError as error:
+        raise NotJson(str(error)) from error
+
+
+def faults_of_document(json: object, shape: Any) -> Iterator[Fault]:  # noqa: ANN401
+    """What is wrong with the document *json*: of one of a later version nothing but that."""
+    field = next(f for f in msgspec.structs.fields(shape) if f.name in _VERSIONS)
+    latest = max(get_args(field.type))
+    match json:
+        case dict() if isinstance(version := json.get(field.name), int) and version > latest:
+            why = f"its {field.name} is {version}, and {latest} is the latest that can be read"
+            yield Fault("", why, is_new=True)
+        case _:
+            yield from faults(json, shape)
+
+
+def faults(json: object, shape: Any) -> Iterator[Fault]:  # noqa: ANN401  # a type as annotated
+    """What in *json* is not of the type *shape*: keys that are missing or new, then values."""
+    error = _refusal(json, shape)
+    if error is None:
+        return
+    inner = tuple(_faults_inside(json, shape))
+    yield from inner or (Fault("", str(error.__cause__ or f"this must {_must(shape)}")),)
 
 
 def utf8(raw: bytes) -> bytes:
@@ -40,6 +161,15 @@ def utf8(raw: bytes) -> bytes:
         raise ValueError(f"begins as {name} and breaks off: save it as UTF-8") from error
 
 
+def newer(where: str, why: str, *, by: str | None = None) -> str:
+    """Say that a newer ctxprov, of the version *by* where the document names it, wrote *where*."""
+    name = f"ctxprov {by}" if by else "ctxprov"
+    return (
+        f"{where} was written by a newer {name}: {why}, and this is ctxprov {__version__}.  "
+        "Upgrade ctxprov; nothing has been changed."
+    )
+
+
 def _encoding_of(raw: bytes) -> tuple[bytes, str]:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
@@ -53,10 +183,113 @@ def _encoding_of(raw: bytes) -> tuple[bytes, str]:
             return b"", "utf-8"
 
 
-def newer(where: str, why: str, *, by: str | None = None) -> str:
-    """Say that a newer ctxprov, of the version *by* where the document names it, wrote *where*."""
-    name = f"ctxprov {by}" if by else "ctxprov"
+def _flaw(text: bytes, error: orjson.JSONDecodeError) -> str:
+    if not text.strip():
+        return "is empty"
+    if not text.strip(b"\0"):
+        return "holds nothing but zeros, as files do after a power cut"
+    if b"\n<<<<<<< " in text:
+        return "holds a merge conflict that is not resolved"
+    if error.pos >= len(text.decode(errors="replace").rstrip()):
+        return f"ends in the middle, after {len(text)} bytes"
+    return f"is not JSON: line {error.lineno}, column {error.colno}"
+
+
+def _refusal(json: object, shape: Any) -> Exception | None:  # noqa: ANN401
+    """Return the error with which the reader of *shape* refuses *json*; None if it takes it."""
+    try:
+        msgspec.json.decode(orjson.dumps(json), type=shape)
+    except (TypeError, ValueError, RecursionError) as error:  # TypeError: nested too deeply
+        return error
+    return None
+
+
+def _faults_inside(json: object, shape: Any) -> Iterator[Fault]:  # noqa: ANN401
+    origin, arguments = get_origin(shape) or shape, get_args(shape)
+    match json:
+        case _ if origin is Annotated:
+            yield from _faults_inside(json, arguments[0])
+        case _ if origin in {Union, UnionType}:
+            yield from _faults_of_one(json, arguments)
+        case dict() if origin is dict:
+            for key, value in json.items():
+                if _refusal(key, arguments[0]):
+                    yield Fault(key, f"this key must {_must(arguments[0])}")
+                yield from (fault.under(key) for fault in faults(value, arguments[1]))
+        case list() if origin in {list, tuple}:
+            for at, value in enumerate(json):
+                yield from (fault.under(str(at)) for fault in faults(value, arguments[0]))
+        case dict() if _is_struct(origin):
+            yield from _faults_of_fields(json, shape)
+        case _:
+            pass
+
+
+def _faults_of_one(json: object, shapes: tuple[Any, ...]) -> Iterator[Fault]:
+    """Hold *json* against the one of *shapes* that its tag names, or that is of its kind."""
+    structs = {_struct(shape): shape for shape in shapes if _is_struct(_struct(shape))}
+    tags = {cls.__struct_config__.tag: shape for cls, shape in structs.items()}
+    if None in tags or not (tags and isinstance(json, dict)):
+        for shape in shapes:
+            yield from _faults_inside(json, shape)
+        return
+    field = next(iter(structs)).__struct_config__.tag_field
+    if (tag := json.get(field)) in tags:
+        yield from faults(json, tags[tag])
+    else:
+        yield Fault(field, f"this must be {_choice(tuple(tags))}")
+
+
+def _faults_of_fields(json: Mapping[str, object], shape: Any) -> Iterator[Fault]:  # noqa: ANN401
+    fields = msgspec.structs.fields(shape)
+    config = (get_origin(shape) or shape).__struct_config__
+    for field in fields:
+        if field.required and field.encode_name not in json:
+            yield Fault(field.encode_name, "this is missing")
+    if config.forbid_unknown_fields:
+        keys = {field.encode_name for field in fields} | {config.tag_field}
+        for key in sorted(json.keys() - keys):
+            yield Fault(key, "this key is unknown", is_new=True)
+    for field in fields:
+        if (key := field.encode_name) in json:
+            yield from (fault.under(key) for fault in faults(json[key], field.type))
+
+
+def _must(shape: Any) -> str:  # noqa: ANN401
+    """Return what a value of *shape* must be, to follow `this must`."""
+    origin, arguments = get_origin(shape) or shape, get_args(shape)
+    if origin is Annotated:
+        return next(filter(None, map(_bounds, reversed(arguments[1:]))), _must(arguments[0]))
+    if origin in {Union, UnionType}:
+        return _must(arguments[0])
+    if origin is Literal:
+        return f"be {_choice(arguments)}"
+    return _KINDS.get(origin, "be an object")
+
+
+def _bounds(meta: Meta) -> str | None:
+    """Return what *meta* says of a value; its own `must` is the clearest."""
+    if meta.extra:
+        return str(meta.extra["must"])
+    if meta.pattern:
+        return f"look like {meta.pattern.removesuffix(_END)}"
+    bounds = {"at least": meta.ge, "at most": meta.le}
+    texts = [f"{side} {bound}" for side, bound in bounds.items() if bound is not None]
+    return f"be a number of {' and '.join(texts)}" if texts else None
+
+
+def _choice(values: tuple[object, ...]) -> str:
+    *others, last = map(str, values)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _struct(shape: Any) -> Any:  # noqa: ANN401
     return (
-        f"{where} was written by a newer {name}: {why}, and this is ctxprov {__version__}.  "
-        "Upgrade ctxprov; nothing has been changed."
+        _struct(get_args(shape)[0])
+        if get_origin(shape) is Annotated
+        else get_origin(shape) or shape
     )
+
+
+def _is_struct(shape: object) -> bool:
+    return isinstance(shape, type) and issubclass(shape, Struct)

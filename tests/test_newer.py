@@ -24,6 +24,7 @@ from provisioner.state.history import PastRun, history_bytes, parse_history
 from provisioner.storage.lease_file import free_bytes, is_free
 from provisioner.storage.local import LocalBackend
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
+from provisioner.times import moment_text
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
 
 STATE = state_bytes(
@@ -42,7 +43,7 @@ RUN = PastRun(
     run="r1",
     who="me@here",
     operation="apply",
-    at=NOW,
+    at=moment_text(NOW),
     commit=None,
     job=None,
     fingerprint=None,

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from provisioner import shapes
 from provisioner.shapes import schema_bytes
+from tests.schemas import DOCUMENTS, Document, schema_text
 
 
 @pytest.mark.parametrize("name", ["manifest", "models"])
@@ -22,6 +23,12 @@ def test_schema(name: str) -> None:
 
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_a_schema_is_made_from_its_struct(document: Document) -> None:
+    """A published schema is what `python -m tests.schemas` makes of the document's struct."""
+    assert schema_bytes(document.name).decode() == schema_text(document)
 
 
 def test_missing() -> None:

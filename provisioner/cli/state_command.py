@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from provisioner.cli import console, options, state_edits
 from provisioner.cli.outputs import with_json
@@ -30,7 +30,6 @@ from provisioner.state import (
     read_state,
     read_version,
     renamed_stack,
-    run_words,
     serial_of,
     state_name,
 )
@@ -411,7 +410,7 @@ def history(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Sta
     async def work(stack: Path, run: Run) -> Ended:
         at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
         runs = read_history(at.place.backend, at.stack)
-        page = json_text({"stack": at.stack, "runs": [run_words(r) for r in runs]})
+        page = json_text({"stack": at.stack, "runs": to_builtins(runs)})
         run.pages.append(lambda _: page)
         if not run.is_quiet:
             tell_runs(runs, at.place.backend, at.stack)

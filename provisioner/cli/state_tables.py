@@ -11,7 +11,7 @@ from provisioner.model import Recorded, RecordedCache, State
 from provisioner.render.layout import Column, table
 from provisioner.state import PastRun, state_name
 from provisioner.storage.protocol import Backend
-from provisioner.times import moment_text
+from provisioner.times import moment_text, parse_moment
 
 
 def tell_records(state: State, backend: Backend) -> None:
@@ -40,7 +40,7 @@ def _id(record: Recorded) -> str:
 
 def _run(run: PastRun) -> tuple[str, ...]:
     return (
-        moment_text(run.at.replace(microsecond=0)),
+        moment_text(parse_moment(run.at).replace(microsecond=0)),
         run.operation,
         run.who,
         (run.commit or "-")[:12],

@@ -6,7 +6,7 @@ What is remembered of a stack between runs: read, locked, changed by facts, and 
 
 from provisioner.state.draft import Draft
 from provisioner.state.group_commit import Ledger, next_save, open_ledger
-from provisioner.state.history import PastRun, read_history, read_version, run_words, version_name
+from provisioner.state.history import PastRun, read_history, read_version, version_name
 from provisioner.state.history_writer import Chronicle
 from provisioner.state.scope import admit
 from provisioner.state.state_file import parse_state, state_bytes
@@ -37,7 +37,6 @@ __all__ = [
     "read_version",
     "remains_of",
     "renamed_stack",
-    "run_words",
     "serial_of",
     "state_bytes",
     "state_name",

@@ -9,47 +9,71 @@ They are there for people; nothing is decided by them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from typing import Annotated, Literal
 
-import orjson
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from provisioner.cache import Json
-from provisioner.documents import newer, utf8
+from provisioner.documents import (
+    Count,
+    Fault,
+    Moment,
+    NotJson,
+    Text,
+    document_bytes,
+    newer,
+    read_document,
+)
 from provisioner.errors import StateError, StateNewer
-from provisioner.state.blocks import Block, Misshapen, UnknownKey, block, count, moment, text
 from provisioner.storage import Backend, StoredFile
-from provisioner.times import moment_text
+from provisioner.times import parse_moment
 
-VERSION = 1
 RUNS = 200
 """So many runs are remembered, and before them those whose states are still kept."""
 VERSIONS = 10
 """So many earlier states are kept."""
 UNFINISHED = "unfinished"
 
-_FORM = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-_DOCUMENT = frozenset({"version", "stack", "runs"})
-_RUN = frozenset(
-    {"run", "who", "operation", "at", "commit", "job", "fingerprint", "outcome", "kept"}
-)
 
-
-class PastRun(Struct, frozen=True, kw_only=True):
+class PastRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run that changed something, or tried to."""
 
-    run: str
-    who: str
-    operation: str
-    at: datetime
-    commit: str | None
-    job: str | None
-    fingerprint: str | None
-    outcome: str
-    """In words; `unfinished` if it never told its end."""
-    kept: int | None
-    """The serial of the state that it replaced, if that is kept."""
+    run: Annotated[
+        Text, Meta(description="Its id, which stands in the state that it wrote and in its lock.")
+    ]
+    who: Annotated[Text, Meta(description="USER@HOST.")]
+    operation: Annotated[Text, Meta(description="The command.")]
+    at: Annotated[Moment, Meta(description="When it began.")]
+    commit: Annotated[Text | None, Meta(description="Of the repository, where CI names it.")]
+    job: Annotated[Text | None, Meta(description="The URL of the CI job.")]
+    fingerprint: Annotated[Text | None, Meta(description="Of the plan that was applied.")]
+    outcome: Annotated[
+        Text, Meta(description="In words; `unfinished` if the run did not record its end.")
+    ]
+    kept: Annotated[
+        Count | None,
+        Meta(description="The serial of the state that it replaced, if that is kept here."),
+    ]
+
+    def __post_init__(self) -> None:
+        parse_moment(self.at)
+
+
+class HistoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    History of a ctxprov stack.
+
+    The last runs that changed a stack or tried to, oldest first. Written beside the state for
+    people to read; no decision depends on it.
+    """
+
+    version: Literal[1]
+    stack: Annotated[Text, Meta(description="Whose history this is.")]
+    runs: tuple[PastRun, ...]
+
+
+_DECODER = msgspec.json.Decoder(HistoryFile)
 
 
 def runs_name(stack: str) -> str:
@@ -79,43 +103,24 @@ def read_version(backend: Backend, stack: str, serial: int) -> StoredFile:
 
 
 def history_bytes(stack: str, runs: tuple[PastRun, ...]) -> bytes:
-    return orjson.dumps(
-        {"version": VERSION, "stack": stack, "runs": [run_words(run) for run in runs]},
-        option=_FORM,
-    )
-
-
-def run_words(run: PastRun) -> dict[str, Json]:
-    return {
-        "run": run.run,
-        "who": run.who,
-        "operation": run.operation,
-        "at": moment_text(run.at),
-        "commit": run.commit,
-        "job": run.job,
-        "fingerprint": run.fingerprint,
-        "outcome": run.outcome,
-        "kept": run.kept,
-    }
+    return document_bytes(HistoryFile(version=1, stack=stack, runs=runs))
 
 
 def parse_history(raw: bytes, *, where: str) -> tuple[PastRun, ...]:
     """Read what `history_bytes` wrote.  Raises StateError for anything else."""
     try:
-        document = orjson.loads(utf8(raw))
-        match document:
-            case {"version": int(version)} if version > VERSION:
-                why = f"its version is {version}, and {VERSION} is the latest that can be read"
-                raise StateNewer(newer(where, why))
-        runs = _runs(block(document, _DOCUMENT))
-        return tuple(_run(f"runs.{at}", run) for at, run in enumerate(runs))
-    except UnknownKey as wrong:
-        raise StateNewer(newer(where, str(wrong))) from wrong
+        return read_document(raw, _DECODER).runs
     except ValueError as error:
+        if isinstance(error, Fault) and error.is_new:
+            raise StateNewer(newer(where, str(error))) from error
         raise StateError(
-            f"{where} is not a history that ctxprov wrote: {error}.  Nothing depends on it: move "
-            "it away, and the next run begins a new one."
+            f"{where} is not a history that ctxprov wrote: {_sentence(error)}.  Nothing depends on "
+            "it: move it away, and the next run begins a new history."
         ) from error
+
+
+def _sentence(error: ValueError) -> str:
+    return f"it {error}" if isinstance(error, NotJson) else str(error)
 
 
 def trimmed(runs: tuple[PastRun, ...]) -> tuple[tuple[PastRun, ...], tuple[int, ...]]:
@@ -139,35 +144,3 @@ def _remembered(runs: tuple[PastRun, ...], stay: frozenset[int]) -> tuple[PastRu
 
 def _kept(runs: Iterator[PastRun]) -> Iterator[int]:
     return (run.kept for run in runs if run.kept is not None)
-
-
-def _runs(fields: Block) -> list[Json]:
-    runs = fields["runs"]
-    if fields["version"] != VERSION or not isinstance(runs, list):
-        raise Misshapen("version", f"this must be {VERSION}, and runs a list")
-    return runs
-
-
-def _run(where: str, json: Json) -> PastRun:
-    try:
-        return _run_of(block(json, _RUN))
-    except Misshapen as wrong:
-        raise wrong.under(where) from wrong
-
-
-def _run_of(fields: Block) -> PastRun:
-    return PastRun(
-        run=text(fields, "run"),
-        who=text(fields, "who"),
-        operation=text(fields, "operation"),
-        at=moment(fields, "at"),
-        commit=_maybe(fields, "commit"),
-        job=_maybe(fields, "job"),
-        fingerprint=_maybe(fields, "fingerprint"),
-        outcome=text(fields, "outcome"),
-        kept=None if fields["kept"] is None else count(fields, "kept"),
-    )
-
-
-def _maybe(fields: Block, key: str) -> str | None:
-    return None if fields[key] is None else text(fields, key)

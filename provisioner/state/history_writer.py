@@ -27,6 +27,7 @@ from provisioner.state.history import (
 from provisioner.state.state_store import serial_of
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lock_owner import LockOwner
+from provisioner.times import moment_text
 
 
 class Chronicle:
@@ -45,7 +46,7 @@ class Chronicle:
             run=who.id,
             who=who.who,
             operation=who.operation,
-            at=who.since,
+            at=moment_text(who.since),
             commit=who.commit,
             job=who.job,
             fingerprint=None,

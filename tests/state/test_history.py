@@ -18,6 +18,7 @@ from provisioner.state import Chronicle, Ledger, open_ledger, read_history, read
 from provisioner.state.history import PastRun, trimmed
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner
+from provisioner.times import moment_text
 from tests.builders import NOW, STACK, desired, recorded
 from tests.storage.clock import Clock
 from tests.storage.memory import MemoryFiles
@@ -26,7 +27,7 @@ RUN = PastRun(
     run="r1",
     who="me@here",
     operation="apply",
-    at=NOW,
+    at=moment_text(NOW),
     commit=None,
     job=None,
     fingerprint=None,

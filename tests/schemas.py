@@ -1,0 +1,107 @@
+"""
+The published schemas, made from the structs that write and read the documents.
+
+`python -m tests.schemas` writes them into `schemas/`.  The manifest's is written by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from provisioner.cache import Json
+from provisioner.state.history import HistoryFile
+
+FOLDER = Path(__file__).resolve().parents[1] / "schemas"
+
+
+class Document(NamedTuple):
+    """A document of ours, and the structs that only an `extra_json_schema` of it names."""
+
+    name: str
+    file: type[Struct]
+    parts: Sequence[type[Struct]] = ()
+
+
+DOCUMENTS = (Document("history", HistoryFile),)
+
+
+def schema_of(document: Document) -> dict[str, Json]:
+    """
+    Describe *document* as JSON Schema.
+
+    Its docstring gives the title and, after it, the description; a part's docstring is its
+    description.  What we write has no other keys, even if its reader passes over them.
+    """
+    _, parts = msgspec.json.schema_components(
+        [document.file, *document.parts], ref_template="#/$defs/{name}"
+    )
+    head = parts.pop(document.file.__name__)
+    title, _, description = cleandoc(document.file.__doc__ or "").partition("\n\n")
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **head,
+        "title": title.removesuffix("."),
+        "description": description,
+        "$defs": {name: {**part, "title": None} for name, part in sorted(parts.items())},
+    }
+    described: dict[str, Json] = _plain(schema)
+    return described if parts else {key: described[key] for key in described if key != "$defs"}
+
+
+def schema_text(document: Document) -> str:
+    return json.dumps(schema_of(document), indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(node: Any, *, is_map: bool = False) -> Any:  # noqa: ANN401  # JSON
+    """
+    Return *node* without what only OpenAPI or Python knows; its keys are names if it *is_map*.
+
+    Python's `\\Z` is the end of the text, which JSON Schema spells `$`.
+    """
+    match node:
+        case dict() if is_map:
+            return {name: _plain(value) for name, value in node.items()}
+        case dict():
+            return _closed(
+                {
+                    key: _plain(value, is_map=key in {"properties", "$defs"})
+                    for key, value in node.items()
+                    if value is not None and key not in {"default", "discriminator"}
+                }
+            )
+        case list():
+            return [_plain(value) for value in node]
+        case _:
+            return node
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    match schema:
+        case {"enum": [only]}:
+            return {**{k: v for k, v in schema.items() if k != "enum"}, "const": only}
+        case {"pattern": str(pattern)}:
+            return {**schema, "pattern": pattern.replace(r"\Z", "$")}
+        case {"description": str(text)} if "\n" in text:
+            return _closed({**schema, "description": " ".join(text.split())})
+        case {"type": "object", "properties": dict()}:
+            return {**schema, "additionalProperties": False}
+        case _:
+            return schema
+
+
+def main() -> None:
+    """Write every schema."""
+    for document in DOCUMENTS:
+        path = FOLDER / f"{document.name}.schema.json"
+        path.write_text(schema_text(document), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
