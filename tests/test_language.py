@@ -1,0 +1,195 @@
+"""
+The language of code, help, errors and documents: active voice, and the trade's words.
+
+A sentence names its actor, and an engineer from outside can search for the word of the trade.
+So a few words are forbidden everywhere, and a few more as names, since they say nothing of what
+they hold.  Of the tests, the names of functions and the docstrings count: the rest is data, as is
+the content that the examples send to a provider.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+ROOT = Path(__file__).parents[1]
+CODE = ("provisioner", "benchmarks", "examples", ".ci")
+TEXTS = (
+    *("*.md", "*.yml", "*.toml", "Makefile", "docs/*.md", "benchmarks/*.md", "schemas/*.json"),
+    *("examples/**/README.md", "examples/**/*.yaml", "examples/**/*.yml"),
+)
+
+FORBIDDEN = re.compile(
+    r"(?<![a-z])(?:told|nobody|somebody|whoever|whatever|anew|mend(?:s|ed|ing)?|makes? no sense"
+    r"|let(?:s|ting)? go of)(?![a-z])",
+    re.IGNORECASE,
+)
+NAMES = frozenset({"told", "found", "known", "said", "words"})
+"""A variable, an argument or a function is called by what it holds or does instead."""
+
+WORDS_LEFT: Mapping[str, int] = MappingProxyType(
+    {
+        "CHANGELOG.md": 1,
+        "README.md": 10,
+        "action.yml": 1,
+        "benchmarks": 5,
+        "docs": 50,
+        "examples": 1,
+        "examples/ci/github": 2,
+        "examples/ci/gitlab": 3,
+        "examples/gitops": 4,
+        "examples/scale": 3,
+        "provisioner": 56,
+        "provisioner/applier": 2,
+        "provisioner/cli": 209,
+        "provisioner/emulator": 5,
+        "provisioner/handles": 8,
+        "provisioner/manifest": 1,
+        "provisioner/model": 14,
+        "provisioner/planner": 17,
+        "provisioner/pricing": 8,
+        "provisioner/providers": 5,
+        "provisioner/providers/gemini": 9,
+        "provisioner/render": 49,
+        "provisioner/render/html": 8,
+        "provisioner/resolver": 10,
+        "provisioner/state": 15,
+        "provisioner/storage": 90,
+        "provisioner/view": 28,
+        "pyproject.toml": 1,
+        "schemas": 9,
+        "tests": 38,
+        "tests/applier": 5,
+        "tests/ci": 3,
+        "tests/cli": 64,
+        "tests/emulator": 15,
+        "tests/faults": 3,
+        "tests/handles": 4,
+        "tests/manifest": 23,
+        "tests/model": 1,
+        "tests/planner": 15,
+        "tests/pricing": 12,
+        "tests/providers": 6,
+        "tests/providers/gemini": 29,
+        "tests/render": 30,
+        "tests/render/html": 2,
+        "tests/resolver": 3,
+        "tests/state": 13,
+        "tests/storage": 61,
+        "tests/surface": 1,
+        "tests/untrusted": 2,
+        "tests/view": 12,
+    }
+)
+"""How many forbidden words a folder still has: the figures shrink until there are none."""
+
+NAMES_LEFT: Mapping[str, int] = MappingProxyType(
+    {
+        ".ci": 1,
+        "benchmarks": 4,
+        "provisioner": 28,
+        "provisioner/applier": 4,
+        "provisioner/cli": 102,
+        "provisioner/emulator": 7,
+        "provisioner/handles": 6,
+        "provisioner/manifest": 3,
+        "provisioner/model": 1,
+        "provisioner/planner": 7,
+        "provisioner/pricing": 4,
+        "provisioner/providers": 6,
+        "provisioner/providers/gemini": 13,
+        "provisioner/render": 48,
+        "provisioner/render/html": 11,
+        "provisioner/resolver": 5,
+        "provisioner/state": 19,
+        "provisioner/storage": 44,
+        "provisioner/view": 7,
+    }
+)
+"""The same of forbidden names."""
+
+
+def python_files(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def text_files() -> Iterator[Path]:
+    files = {path for pattern in TEXTS for path in ROOT.glob(pattern) if path.is_file()}
+    yield from sorted(path for path in files if path.suffix != ".py")
+
+
+def folder_of(path: Path) -> str:
+    """The folder of a module, or the path of any other file at the top."""
+    path = path.relative_to(ROOT)
+    return str(path.parent if len(path.parts) > 1 else path)
+
+
+def names_and_docstrings(path: Path) -> Iterator[str]:
+    """What a test promises: the names of its functions, and every docstring."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    source = path.read_text()
+    for node in ast.walk(ast.parse(source)) if FORBIDDEN.search(source) else ():
+        if isinstance(node, kinds):
+            yield ast.get_docstring(node) or ""
+            yield "" if isinstance(node, ast.Module) else node.name
+
+
+def bound_names(path: Path) -> Iterator[tuple[str, int]]:
+    """Every name that a file gives to a variable, an argument or a function, and its line."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield name, node.lineno
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name, node.lineno
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name, node.lineno
+            case _:
+                pass
+
+
+def forbidden_words() -> Iterator[tuple[str, str]]:
+    """Each forbidden word: the folder that it counts for, and where it stands."""
+    for path in (*python_files(*CODE), *text_files()):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            for match in FORBIDDEN.finditer(line):
+                yield folder_of(path), f"{path.relative_to(ROOT)}:{number}: {match[0]}"
+    for path in python_files("tests"):
+        for text in names_and_docstrings(path):
+            for match in FORBIDDEN.finditer(text):
+                yield folder_of(path), f"{path.relative_to(ROOT)}: {match[0]} in {text[:60]!r}"
+
+
+def forbidden_names() -> Iterator[tuple[str, str]]:
+    """Each forbidden name, likewise."""
+    for path in python_files(*CODE):
+        for name, line in bound_names(path):
+            if name.strip("_") in NAMES:
+                yield folder_of(path), f"{path.relative_to(ROOT)}:{line}: {name}"
+
+
+def over(places: Iterable[tuple[str, str]], left: Mapping[str, int]) -> list[str]:
+    """The places in folders that hold more than they have left."""
+    by_folder: dict[str, list[str]] = {}
+    for folder, place in places:
+        by_folder.setdefault(folder, []).append(place)
+    return [
+        place
+        for folder, there in by_folder.items()
+        if len(there) > left.get(folder, 0)
+        for place in there
+    ]
+
+
+def test_words() -> None:
+    """Code, help, errors, documents and the promises of tests hold no forbidden word."""
+    assert over(forbidden_words(), WORDS_LEFT) == []
+
+
+def test_names() -> None:
+    """No variable, argument or function of the product has a forbidden name."""
+    assert over(forbidden_names(), NAMES_LEFT) == []
