@@ -16,7 +16,7 @@ from msgspec import Struct
 from provisioner.errors import CtxprovError, ManifestError, Problem
 from provisioner.escape import command
 from provisioner.model import Cause, Result
-from provisioner.render.result import ending
+from provisioner.render.result import result_row
 from provisioner.view.limits import BrokenLimit
 from provisioner.view.plan import PlanView
 from provisioner.view.row import Row
@@ -47,16 +47,16 @@ def plan_annotations(view: PlanView, spots: Spots) -> str:
 
 def result_annotations(results: Iterable[Result], spots: Spots) -> str:
     """A line for each change that did not end well."""
-    ends = (ending(result) for result in results)
+    rows = map(result_row, results)
     return _lines(
         Annotation(
-            level="error" if end.fate == "failed" else "warning",
-            title=f"{end.name}: {end.action} {end.fate}",
-            message=end.words,
-            spot=spots.get(end.name),
+            level="error" if row.outcome == "failed" else "warning",
+            title=f"{row.name}: {row.action} {row.outcome}",
+            message=row.text,
+            spot=spots.get(row.name),
         )
-        for end in ends
-        if end.fate != "done"
+        for row in rows
+        if row.outcome != "done"
     )
 
 

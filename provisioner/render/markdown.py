@@ -17,7 +17,7 @@ from provisioner.escape import markdown, plain, prose
 from provisioner.model import Plan, Result, SettingEdit
 from provisioner.render.groups import Group, grouped
 from provisioner.render.layout import clip
-from provisioner.render.result import Ending, ending, tally, tally_line
+from provisioner.render.result import ResultRow, result_row, tally, tally_line
 from provisioner.render.summary import (
     SHORT,
     done_words,
@@ -105,12 +105,14 @@ def is_cut(comment: str) -> bool:
 
 def result_markdown(plan: Plan, results: Iterable[Result], *, limit: int = LIMIT) -> str:
     """Show what did not end well and fold the rest; less than *limit* bytes of UTF-8."""
-    ends = [ending(result) for result in results]
+    rows = [result_row(result) for result in results]
     tables = [
-        _Table(None, _RESULT, [_Line(_end_cells(end)) for end in ends if end.fate != "done"]),
-        _Table("Done", _RESULT, [_Line(_end_cells(end)) for end in ends if end.fate == "done"]),
+        _Table(None, _RESULT, [_Line(_result_cells(row)) for row in rows if row.outcome != "done"]),
+        _Table(
+            "Done", _RESULT, [_Line(_result_cells(row)) for row in rows if row.outcome == "done"]
+        ),
     ]
-    head = f"### ctxprov: {markdown(plan.stack)}\n\n{tally_line(tally(ends))}\n"
+    head = f"### ctxprov: {markdown(plan.stack)}\n\n{tally_line(tally(rows))}\n"
     return _page(head, tables, f"\nFingerprint `{plan.fingerprint}`.\n", limit)
 
 
@@ -227,9 +229,9 @@ def _row_cells(group: Group) -> tuple[str, ...]:
     )
 
 
-def _end_cells(end: Ending) -> tuple[str, ...]:
-    outcome = "" if end.fate == "done" else f"{end.fate}: "
-    return f"{end.symbol} {end.action}", _span(end.name), f"{outcome}{prose(_short(end.words))}"
+def _result_cells(row: ResultRow) -> tuple[str, ...]:
+    outcome = "" if row.outcome == "done" else f"{row.outcome}: "
+    return f"{row.symbol} {row.action}", _span(row.name), f"{outcome}{prose(_short(row.text))}"
 
 
 def _sentence(text: str) -> str:

@@ -18,7 +18,7 @@ from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.html.rent import rent_chart
 from provisioner.render.html.style import STYLE
 from provisioner.render.html.timeline import timeline
-from provisioner.render.result import FATES, Ending, ending, tally, tally_line
+from provisioner.render.result import OUTCOMES, ResultRow, result_row, tally, tally_line
 from provisioner.render.summary import (
     changes_nothing,
     headline,
@@ -71,17 +71,19 @@ def plan_article(view: PlanView) -> str:
 
 def result_article(plan: Plan, results: Iterable[Result]) -> str:
     """How every pending change of *plan* ended."""
-    ends = [ending(result) for result in results]
-    groups = [(fate, [end for end in ends if end.fate == fate]) for fate in reversed(FATES)]
+    rows = [result_row(result) for result in results]
+    groups = [
+        (outcome, [row for row in rows if row.outcome == outcome]) for outcome in reversed(OUTCOMES)
+    ]
     return str(
         tag(
             "article",
             tag(
                 "header",
                 tag("h1", plan.stack),
-                tag("p", tally_line(tally(ends)), class_="headline"),
+                tag("p", tally_line(tally(rows)), class_="headline"),
             ),
-            *(_ends(fate, group) for fate, group in groups if group),
+            *(_results(outcome, group) for outcome, group in groups if group),
             tag("footer", tag("p", "Fingerprint ", tag("code", plan.fingerprint)), class_="quiet"),
         )
     )
@@ -206,14 +208,14 @@ def _rent(view: PlanView) -> str:
     return f"Rent when it is done: {rent_text(view.totals)}." if view.totals.figures.after else ""
 
 
-def _ends(fate: str, ends: Sequence[Ending]) -> Markup:
+def _results(outcome: str, rows: Sequence[ResultRow]) -> Markup:
     return tag(
         "section",
-        tag("h2", f"{fate.capitalize()} ({len(ends):,})"),
-        _table(_OUTCOMES, map(_end_cells, ends), class_="outcome"),
+        tag("h2", f"{outcome.capitalize()} ({len(rows):,})"),
+        _table(_OUTCOMES, map(_result_cells, rows), class_="outcome"),
     )
 
 
-def _end_cells(end: Ending) -> tuple[Inner, ...]:
-    verb = tag("span", f"{end.symbol} {end.action}", class_=f"verb {end.tone}")
-    return (verb, end.name, end.words)
+def _result_cells(row: ResultRow) -> tuple[Inner, ...]:
+    verb = tag("span", f"{row.symbol} {row.action}", class_=f"verb {row.tone}")
+    return (verb, row.name, row.text)
