@@ -28,7 +28,7 @@ from provisioner.render.document import FORMAT_VERSION, row_words
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad
 from provisioner.times import moment_text
 from provisioner.view.row import rows as plan_rows
-from provisioner.view.tone import Palette, Tone
+from provisioner.view.tone import Palette
 from provisioner.view.wording import heading, symbol, tone
 
 OutcomeName: TypeAlias = Literal["done", "failed", "not attempted"]
