@@ -47,8 +47,10 @@ def served_s3() -> Iterator[S3]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = _started(0)
     s3 = S3(server, server.get_host_and_port()[1])
-    url = f"{s3.environ['AWS_ENDPOINT_URL']}/{BUCKET}"
-    httpx.put(url, trust_env=False).raise_for_status()
+    server_url = s3.environ["AWS_ENDPOINT_URL"]
+    # What an earlier server of this process was given is there still.
+    httpx.post(f"{server_url}/moto-api/reset", trust_env=False).raise_for_status()
+    httpx.put(f"{server_url}/{BUCKET}", trust_env=False).raise_for_status()
     yield s3
     s3.stop()
 
