@@ -28,7 +28,7 @@ from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
 from provisioner.render.html.page import plan_article
 from provisioner.render.markdown import plan_markdown
-from provisioner.render.text import plan_text
+from provisioner.render.plan_table import plan_text
 from tests.builders import HOUR, STACK, annotation, desired, live, noted, recorded, state
 from tests.render.fixtures import AT, PLAN, plan_of, view
 from tests.test_escape import NASTY

@@ -13,7 +13,7 @@ from provisioner.cli.plan_file import plan_views
 from provisioner.cli.speech import tell
 from provisioner.errors import Refused
 from provisioner.model import Plan
-from provisioner.render.objections import objection_lines
+from provisioner.render.difference import objection_lines
 
 plan_option = click.option(
     "--plan",

@@ -23,7 +23,7 @@ from provisioner.git import text_from
 from provisioner.manifest import Folder, Manifest, Unreadable
 from provisioner.model import Change, Desired, Plan, Recorded, StackSettings, setting_edits
 from provisioner.planner import as_if_applied, plan
-from provisioner.render.patch import Patch, patches
+from provisioner.render.difference import Patch, patches
 from provisioner.resolver import load_and_resolve
 from provisioner.resolver.file_content import read_bytes
 from provisioner.revision import merge_base

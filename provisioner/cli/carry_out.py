@@ -76,7 +76,7 @@ from provisioner.planner import (
 )
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
-from provisioner.render.upkeep import gap_line
+from provisioner.render.summary import gap_line
 from provisioner.state import Ledger
 
 SHARED = (

@@ -18,8 +18,8 @@ from provisioner.render.document import plan_json
 from provisioner.render.github import failure_annotations, plan_annotations, result_annotations
 from provisioner.render.html import html_document, plan_article, result_article
 from provisioner.render.markdown import plan_markdown, result_markdown, together
+from provisioner.render.plan_table import plan_text
 from provisioner.render.result import result_json, result_text
-from provisioner.render.text import plan_text
 from provisioner.view.plan import PlanView
 
 _WIDTH = 100

@@ -36,7 +36,7 @@ from provisioner.planner import (
     rested_among,
     without_content,
 )
-from provisioner.render.upkeep import gap_line, setting_lines, waiting_lines
+from provisioner.render.summary import gap_line, setting_lines, waiting_lines
 from provisioner.state import read_state
 from provisioner.view.units import when
 

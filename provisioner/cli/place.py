@@ -25,7 +25,7 @@ from provisioner.files import leads_out
 from provisioner.git import top_of
 from provisioner.manifest import DEFAULT_STATE, Frame
 from provisioner.model import StackSettings, setting_edits
-from provisioner.render.upkeep import setting_lines
+from provisioner.render.summary import setting_lines
 from provisioner.state import state_name
 from provisioner.storage import Backend, is_remote, open_backend, split_file
 

@@ -46,7 +46,7 @@ from provisioner.model import (
     setting_edits,
 )
 from provisioner.planner import as_if_applied, moved, plan, recorded_as_desired, remarks
-from provisioner.render.patch import patch_text
+from provisioner.render.difference import patch_text
 from provisioner.render.summary import headline
 from provisioner.resolver import content_reader
 from provisioner.state import read_state

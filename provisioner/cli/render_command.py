@@ -12,7 +12,7 @@ from provisioner.cli.outputs import Out, out_option, with_json, write
 from provisioner.cli.plan_file import plan_views
 from provisioner.cli.show_plan import plan_page
 from provisioner.cli.status import Status
-from provisioner.render.text import plan_text
+from provisioner.render.plan_table import plan_text
 from provisioner.view.plan import PlanView
 
 

@@ -16,8 +16,8 @@ from provisioner.model.limits import Breach
 from provisioner.model.money import Cost
 from provisioner.planner import next_refresh, valid_until
 from provisioner.pricing import Lookup, costs, totals, totals_of
+from provisioner.render.plan_table import plan_text
 from provisioner.render.result import result_text
-from provisioner.render.text import plan_text
 from provisioner.view.plan import PlanView, noteworthy, plan_view
 
 

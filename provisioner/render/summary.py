@@ -1,13 +1,16 @@
 """
-A plan counted: the stable line that scripts look for, and how long it is true.
+A plan in sentences: the stable line that scripts look for, how long it is true, and what waits.
+
+How wide a terminal is and what marks a sentence is not known here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from shlex import quote
 
 from provisioner.escape import plain
-from provisioner.model import Cause, Leftover, SettingEdit
+from provisioner.model import Cause, Create, Edit, Leftover, SettingEdit
 from provisioner.view.counts import VERBS
 from provisioner.view.money_text import rent_text, totals_text, unpriced_text
 from provisioner.view.plan import PlanView
@@ -188,3 +191,33 @@ def removals_line(plan: PlanView) -> str:
 
 def _counted(verb: str, number: int) -> str:
     return f"{number} to {verb}" if verb in VERBS else f"{number} {verb}"
+
+
+def gap_line(gap: Create) -> str:
+    return plain(
+        f"! {gap.want.name}: cannot be made again: the working tree no longer has exactly "
+        f"the recorded content ({gap.want.digest[:12]}); apply the edit, or check out what was "
+        "applied"
+    )
+
+
+def waiting_lines(edits: Iterable[Edit]) -> list[str]:
+    """The edits that wait for a review, counted and the first of them named."""
+    names = sorted(edit.name for edit in edits)
+    if not names:
+        return []
+    more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    listed = ", ".join([*names[:_NAMED], *more])
+    plural = "edit waits" if len(names) == 1 else "edits wait"
+    return [plain(f"{len(names)} {plural} for a review and apply: {listed}.")]
+
+
+def setting_lines(edits: Iterable[SettingEdit]) -> list[str]:
+    """The settings that wait for a review, each with the value that holds until then."""
+    return [
+        plain(
+            f"The setting {edit.key} waits for a review and apply: {edit.before or 'none'} holds, "
+            f"and the manifest says {edit.after or 'none'}."
+        )
+        for edit in edits
+    ]

@@ -6,7 +6,14 @@ import json
 from datetime import timedelta
 
 from provisioner.model.money import NO_PRICE, UNSPENT, Spent
-from provisioner.render.forecast import CacheFuture, Future, forecast_json, forecast_text
+from provisioner.render.forecast import (
+    CacheFuture,
+    Future,
+    forecast_json,
+    forecast_text,
+    schedule_sentence,
+)
+from tests.builders import HOUR
 from tests.pricing.prices import dollars
 
 SPENT = Spent(first=dollars(2), again=dollars(4), rent=dollars(30), rent_by_ttl=dollars(45))
@@ -47,3 +54,18 @@ def test_json() -> None:
     assert document["caches"][0]["paid_to_create_again"]["usd"] == 4
     assert document["totals"]["rent"]["usd"] == 60
     assert document["totals"]["rent_billed_by_ttl"]["usd"] == 90
+
+
+def test_schedules() -> None:
+    """A schedule fits if its interval is within the window, and the sentence says how well."""
+    ttl, window = timedelta(minutes=45), timedelta(minutes=15)
+
+    assert (
+        schedule_sentence("a", ttl=ttl, window=window, every=HOUR)
+        == "A run every 1h does not keep a warm (ttl 45m): run at least every 15m."
+    )
+    assert (
+        schedule_sentence("a", ttl=12 * HOUR, window=4 * HOUR, every=HOUR / 2)
+        == "A run every 30m keeps all caches warm. If runs stop, a expires first, after 4h."
+    )
+    assert "no schedule" in schedule_sentence(None, ttl=ttl, window=window, every=HOUR)

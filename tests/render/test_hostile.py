@@ -30,9 +30,9 @@ from provisioner.render.explain import explain_text
 from provisioner.render.html import html_document, plan_article, result_article
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.render.markdown import plan_markdown, result_markdown
+from provisioner.render.plan_table import plan_text
 from provisioner.render.result import result_json, result_line, result_text
 from provisioner.render.show import show_one, show_text
-from provisioner.render.text import plan_text
 from tests.builders import annotation, desired, live, noted, recorded, retiring, state
 from tests.pricing.prices import lookup
 from tests.render.fixtures import AT, plan_of, view

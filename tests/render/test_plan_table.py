@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from provisioner.model import Create, Reason, Refresh
-from provisioner.render.plan_table import Grid
+import pytest
+
+from provisioner.model import Create, Keep, Leave, Plan, Reason, Refresh
+from provisioner.render.layout import columns
+from provisioner.render.plan_table import Grid, plan_text
 from provisioner.view.row import Row, rows
 from provisioner.view.tone import Palette
-from tests.builders import live, recorded
-from tests.render.fixtures import cache, plan_of, view
+from tests.builders import HOUR, desired, live, recorded, retiring
+from tests.render.fixtures import AT, PLAN, cache, golden, plan_of, view
 
 SHORT, LONG = cache("a"), cache("a-much-longer-name-than-that-of-a")
 
@@ -69,3 +72,97 @@ def test_verbose_tells_all_the_money() -> None:
     assert "Rent of the next 30 days: ~$73.11." in told
     assert "It pays from 0.74 calls per hour" in told
     assert "billed whole" in told
+
+
+def text(plan: Plan, *, width: int = 80, colour: bool = False, verbose: bool = False) -> str:
+    return plan_text(
+        view(plan, valid_until=AT + HOUR / 2, next_refresh=AT + HOUR, whole=verbose),
+        width=width,
+        colour=colour,
+        verbose=verbose,
+        hints=["Run `ctxprov apply` to do this."],
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "verbose"),
+    [("plan-80.txt", 80, False), ("plan-200.txt", 200, False), ("plan-verbose.txt", 100, True)],
+)
+def test_golden(name: str, width: int, *, verbose: bool) -> None:
+    """Every kind of change, as it has been read and found good."""
+    assert text(PLAN, width=width, verbose=verbose) == golden(name)
+
+
+@pytest.mark.parametrize("width", [60, 80, 132, 200])
+def test_lines_fit(width: int) -> None:
+    """No line but the stable one is wider than the terminal."""
+    lines = text(PLAN, width=width, verbose=True).splitlines()
+
+    assert all(columns(line) <= width for line in lines if not line.startswith("Plan: "))
+
+
+def test_a_narrow_terminal_is_not_an_error() -> None:
+    """Below sixty columns the terminal wraps what we lay out for sixty."""
+    assert text(PLAN, width=0) == text(PLAN, width=60)
+
+
+def test_colour_changes_no_word() -> None:
+    """Without its escapes a coloured plan is the plain one."""
+    coloured = text(PLAN, colour=True)
+    for code in ("0", "1", "2", "31", "32", "33"):
+        coloured = coloured.replace(f"\x1b[{code}m", "")
+
+    assert coloured == text(PLAN)
+
+
+def test_nothing_to_do() -> None:
+    """A plan without changes says so, and when it is time again; it lists nothing."""
+    want = desired("steady")
+    plan = plan_of(
+        Keep(want, live(want), recorded(want), Reason.CURRENT),
+        Leave(live(cache("old"), expires_at=AT + HOUR), retiring(cache("old")), Reason.RETIRING),
+    )
+
+    assert text(plan) == golden("no-changes.txt")
+
+
+def test_many_retiring_are_counted() -> None:
+    """Of many dying caches some are named, the others counted."""
+    dying = [
+        Leave(live(cache(f"c{at}")), retiring(cache(f"c{at}")), Reason.RETIRING) for at in range(9)
+    ]
+
+    assert "c4 in 50m, 4 more." in text(plan_of(*dying), width=200)
+
+
+def test_verbose_lists_the_unchanged() -> None:
+    """Only on request is every unchanged cache named."""
+    assert "steady" not in text(PLAN)
+    assert "steady" in text(PLAN, verbose=True)
+
+
+def test_ten_thousand_unchanged_are_a_number() -> None:
+    """A large stack at rest is as short to read as a small one."""
+    want = desired("steady")
+    keep = Keep(want, live(want), recorded(want), Reason.CURRENT)
+
+    assert len(text(plan_of(*[keep] * 10_000)).splitlines()) == 9
+    assert "10000 unchanged." in text(plan_of(*[keep] * 10_000))
+
+
+def test_hostile_names_cannot_leave_their_line() -> None:
+    """A name with line ends and escapes is one visible word in its column."""
+    plan = plan_of(Create(desired("a\n\x1b[2Jb"), None, Reason.NEW))
+
+    assert r"+ a\n\x1b[2Jb  gemini" in text(plan)
+
+
+def test_what_retires_comes_in_order() -> None:
+    """What dies by itself is told by its end and its name, whatever the ids are."""
+    ends = {"late": AT + HOUR, "b": AT + HOUR / 2, "a": AT + HOUR / 2}
+    leaves = [
+        Leave(live(cache(name), expires_at=end), retiring(cache(name)), Reason.RETIRING)
+        for name, end in ends.items()
+    ]
+
+    assert "themselves: a in 30m, b in 30m, late in 1h." in text(plan_of(*leaves))

@@ -11,9 +11,9 @@ from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
 from provisioner.render.html.page import plan_article
 from provisioner.render.markdown import plan_markdown
+from provisioner.render.plan_table import plan_text
 from provisioner.render.review_comment import comment_text
 from provisioner.render.summary import changes_nothing, fingerprint_line
-from provisioner.render.text import plan_text
 from tests.render.fixtures import plan_of, view
 from tests.test_escape import NASTY
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from provisioner.model import Create, Forget, Keep, Leave, Reason, Refresh
+from provisioner.model import Create, Edit, Forget, Keep, Leave, Reason, Refresh
 from provisioner.render.summary import (
     changes_nothing,
     done_words,
     fingerprint_line,
+    gap_line,
     headline,
     money_line,
     no_changes,
     plan_line,
     validity,
+    waiting_lines,
 )
 from tests.builders import desired, live, recorded, retiring
 from tests.render.fixtures import AT, PLAN, cache, plan_of, view
@@ -87,3 +89,24 @@ def test_what_will_have_been_done() -> None:
     """Replacements first, then the rest in order; the unchanged are not spoken of."""
     assert done_words(view(PLAN)).startswith("1 replaced, 4 created, 2 refreshed, 1 deleted")
     assert done_words(view(plan_of(KEEP, *DYING))) == "no changes"
+
+
+A = desired("a")
+
+
+def test_gaps() -> None:
+    """A cache that cannot be made again is named with what to do."""
+    line = gap_line(Create(A, recorded(A), Reason.EXPIRED))
+
+    assert line.startswith("! a: cannot be made again")
+    assert A.digest[:12] in line
+
+
+def test_waiting() -> None:
+    """Waiting edits are counted and the first ten named."""
+    assert waiting_lines([]) == []
+    assert waiting_lines([Edit("b", None), Edit("a", A.after)]) == [
+        "2 edits wait for a review and apply: a, b."
+    ]
+    (many,) = waiting_lines([Edit(f"n{i:02}", None) for i in range(12)])
+    assert many.endswith("n09, 2 more.")

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.model.money import UNSPENT
+from provisioner.render.difference import Patch, patch_text
 from provisioner.render.forecast import CacheFuture, Future, forecast_text
-from provisioner.render.patch import Patch, patch_text
-from provisioner.render.text import plan_text
+from provisioner.render.plan_table import plan_text
 from tests.builders import HOUR
 from tests.render.fixtures import view
 from tests.render.test_hostile import Nasty, terminal_texts
