@@ -14,23 +14,23 @@ from msgspec.structs import replace
 from provisioner.approval import Approval
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, options, terminal
+from provisioner.cli.apply import ApplyRequest, apply_stack
 from provisioner.cli.approvals import approval_by, expect_option, plan_option
 from provisioner.cli.brake import accept_missing_option
-from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.count_tokens import remembered, with_counts
 from provisioner.cli.destinations import check_destinations
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.keepalive_command import keeping
 from provisioner.cli.limits import beyond, hold, override_option
+from provisioner.cli.load import load_stack
 from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.older import allow_older_option, performs_edits, refuse_older, revision_here
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.owners import owners_beside
-from provisioner.cli.place import place_of, settled
-from provisioner.cli.read_stack import read_stack
+from provisioner.cli.per_stack import Session, StackOutcome, StackRow, Work, rows_over, status_of
 from provisioner.cli.spots import spots_of
-from provisioner.cli.stacks import Ended, Row, Run, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.tokens import remembered, with_counts
+from provisioner.cli.target import location_of, settled
 from provisioner.cli.unrecorded import warn_of_folder
 from provisioner.cli.watch import HOURLY, every_option, watch_option, watched
 from provisioner.errors import CacheError, CtxprovError, StateError
@@ -124,12 +124,12 @@ def command(
     _check_watch(asked, watch=watch, every=every)
     documents = with_json(outs, as_json=as_json)
 
-    async def work(stack: Path, run: Run) -> Ended:
-        return await carry_out(_errand(stack, asked), run)
+    async def work(stack: Path, session: Session) -> StackOutcome:
+        return await apply_stack(_request(stack, asked), session)
 
     turns = count()
 
-    def turn() -> tuple[Row, ...]:
+    def turn() -> tuple[StackRow, ...]:
         chosen = _or_keep(work, asked, forgiving=next(turns) > 0) if watch else work
         rows = rows_over(stacks, chosen, outs=documents, max_wait=max_wait)
         write_metrics(metrics_file, rows, models=asked.models)
@@ -154,11 +154,11 @@ def _or_keep(work: Work, asked: Asked, *, forgiving: bool) -> Work:
     Wrong usage is an error, unless it was right before: then *forgiving* is asked for.
     """
 
-    async def both(stack: Path, run: Run) -> Ended:
-        pages = len(run.pages)
-        ended = None
+    async def both(stack: Path, session: Session) -> StackOutcome:
+        pages = len(session.pages)
+        outcome = None
         try:
-            ended = await work(stack, run)
+            outcome = await work(stack, session)
         except (CacheError, StateError):
             raise  # the upkeep would meet the same
         except CtxprovError as error:
@@ -168,18 +168,18 @@ def _or_keep(work: Work, asked: Asked, *, forgiving: bool) -> Work:
                 raise
             status = tell_usage(error)
         else:
-            status = ended.status
-            if not ended.stuck:
-                return ended
-        run.reach.look_again()
-        kept = await _keeping(asked, ended)(stack, run)
-        del run.pages[pages + 1 :]
+            status = outcome.status
+            if not outcome.stuck:
+                return outcome
+        session.clients.look_again()
+        kept = await _keeping(asked, outcome)(stack, session)
+        del session.pages[pages + 1 :]
         return replace(kept, status=first_of(kept.status, status))
 
     return both
 
 
-def _keeping(asked: Asked, ended: Ended | None) -> Work:
+def _keeping(asked: Asked, outcome: StackOutcome | None) -> Work:
     """The upkeep of all, or of what an apply that *ended* left behind."""
     return keeping(
         environment=asked.environment,
@@ -191,13 +191,13 @@ def _keeping(asked: Asked, ended: Ended | None) -> Work:
         lock_timeout=asked.lock_timeout,
         models=asked.models,
         colour=asked.colour,
-        only=ended.stuck if ended else None,
-        hidden=ended.dying if ended else (),
+        only=outcome.stuck if outcome else None,
+        hidden=outcome.dying if outcome else (),
     )
 
 
-def _errand(stack: Path, asked: Asked) -> Errand:
-    manifest, desired = read_stack(
+def _request(stack: Path, asked: Asked) -> ApplyRequest:
+    manifest, desired = load_stack(
         stack,
         environment=asked.environment,
         models=asked.models,
@@ -216,21 +216,21 @@ def _errand(stack: Path, asked: Asked) -> Errand:
         if performs_edits(told) and revision and state.last_edit and not asked.allow_older:
             refuse_older(manifest.root, revision, state.last_edit)
 
-    place = place_of(manifest, address=asked.address, emulator=asked.emulator)
-    warn_of_folder(place, manifest.stack)
-    return Errand(
+    location = location_of(manifest, address=asked.address, emulator=asked.emulator)
+    warn_of_folder(location, manifest.stack)
+    return ApplyRequest(
         operation="apply",
         stack=manifest.stack,
         commit=revision.commit if revision else None,
-        place=place,
-        wishes=lambda _: with_counts(desired, remembered(place.backend, manifest.stack)),
+        location=location,
+        wishes=lambda _: with_counts(desired, remembered(location.backend, manifest.stack)),
         read=content_reader(manifest),
         spots=spots_of(manifest),
         prices=load_catalog(asked.models).find,
         approval=approval,
         check=check,
         settings=manifest.settings,
-        settle=lambda settings: place_of(
+        settle=lambda settings: location_of(
             settled(manifest, settings), address=asked.address, emulator=asked.emulator
         ),
         revision=revision,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import click
 from msgspec.structs import replace
 
-from provisioner.cli.survey import Survey
+from provisioner.cli.observe import Observation
 from provisioner.environment import process_environment
 from provisioner.model import Disappearance, Exists, Fact, Plan, State
 from provisioner.planner import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
@@ -31,22 +31,22 @@ accept_missing_option = click.option(
 
 
 def braked(
-    plan: Plan, state: State, seen: Survey, *, accept_missing: bool, accept_scope: bool
+    plan: Plan, state: State, observation: Observation, *, accept_missing: bool, accept_scope: bool
 ) -> tuple[Plan, tuple[Brake, ...]]:
     """The whole *plan* without what is held back, and what is held back in which project."""
     accepted = (
         name
-        for name, client in seen.clients.items()
+        for name, client in observation.clients.items()
         if accept_missing
         or process_environment().get(_VARIABLE) == client.key_fingerprint
-        or (accept_scope and state.providers.get(name) != seen.scopes[name])
+        or (accept_scope and state.providers.get(name) != observation.scopes[name])
     )
-    held = brakes(plan, state, seen.live, accepted=frozenset(accepted))
-    return held_back(plan, held, lambda brake: _why(brake, seen)), held
+    held = brakes(plan, state, observation.live, accepted=frozenset(accepted))
+    return held_back(plan, held, lambda brake: _why(brake, observation)), held
 
 
-def _why(brake: Brake, seen: Survey) -> str:
-    client = seen.clients[brake.provider]
+def _why(brake: Brake, observation: Observation) -> str:
+    client = observation.clients[brake.provider]
     lost = f"{brake.missing} of {brake.expected} recorded caches at {client.endpoint} are missing"
     by_hand = f"--accept-missing, or {_VARIABLE}={client.key_fingerprint}, makes them again"
     if brake.look is Look.PERSON:
@@ -57,8 +57,8 @@ def _why(brake: Brake, seen: Survey) -> str:
             f"{lost}: a run that sees this notes it, and one {later} later makes one to try; "
             f"{by_hand} at once"
         )
-    since = moment_short(brake.since, at=seen.now)
-    next_look = moment_short(brake.since + SECOND_LOOK, at=seen.now)
+    since = moment_short(brake.since, at=observation.now)
+    next_look = moment_short(brake.since + SECOND_LOOK, at=observation.now)
     return f"{lost} since {since}: a run from {next_look} on makes one to try; {by_hand} at once"
 
 

@@ -12,8 +12,8 @@ from provisioner.cache import Json
 from provisioner.catalog import Catalog, load_catalog
 from provisioner.checkout import stacks_in
 from provisioner.cli import clock, console, options
-from provisioner.cli.base import plan_against
 from provisioner.cli.checkout import checkout_around, git_around, warn
+from provisioner.cli.compare_revisions import plan_against
 from provisioner.cli.removal import declared, folder_before, is_undeclared
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError

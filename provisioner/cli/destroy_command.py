@@ -11,14 +11,14 @@ import click
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import options, terminal
-from provisioner.cli.carry_out import Errand, carry_out
+from provisioner.cli.apply import ApplyRequest, apply_stack
 from provisioner.cli.checkout import commit_here
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.owners import owners_beside
-from provisioner.cli.place import Place, place_at, place_of
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.speech import tell
-from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
+from provisioner.cli.target import StackLocation, location_at, location_of
 from provisioner.cli.undeclared import check_stack, key_env, keys_of
 from provisioner.manifest import load_frame
 from provisioner.model import DesiredCache
@@ -99,19 +99,19 @@ def command(
     if name:
         _check(name, stacks, environment, address)
 
-    def located(stack: Path) -> tuple[str, Place]:
+    def located(stack: Path) -> tuple[str, StackLocation]:
         if name and address:
             return name, _without_manifest(name, address, key_envs, emulator=emulator)
         frame = load_frame(stack, environment=environment)
-        return frame.stack, place_of(frame, address=address, emulator=emulator)
+        return frame.stack, location_of(frame, address=address, emulator=emulator)
 
-    async def work(stack: Path, run: Run) -> Ended:
-        whose, place = located(stack)
-        errand = Errand(
+    async def work(stack: Path, session: Session) -> StackOutcome:
+        whose, location = located(stack)
+        request = ApplyRequest(
             operation="destroy",
             stack=whose,
             commit=None if name else commit_here(stack),
-            place=place,
+            location=location,
             wishes=lambda _: (),
             read=_nothing_to_read,
             prices=load_catalog(models).find,
@@ -128,7 +128,7 @@ def command(
             else owners_beside(stack, whose, address=address, emulator=emulator),
             refine=lambda told: options.choose(told, targets, excludes),
         )
-        return await carry_out(errand, run)
+        return await apply_stack(request, session)
 
     chosen = (Path(name),) if name else stacks
     return over_stacks(chosen, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
@@ -146,18 +146,18 @@ def _check(
 
 def _without_manifest(
     name: str, address: str, key_envs: Mapping[str, str], *, emulator: bool
-) -> Place:
-    backend = place_at(address, {}, emulator=emulator).backend
+) -> StackLocation:
+    backend = location_at(address, {}, emulator=emulator).backend
     state = read_state(backend, stack=name)
     if not (state.caches or state.retiring or state.stack_settings):
         tell(f"warning: Nothing is on record in {backend.where(state_name(name))}: check the name.")
-        return place_at(address, keys_of(state, key_envs), emulator=emulator)
+        return location_at(address, keys_of(state, key_envs), emulator=emulator)
     published = state.stack_settings.publish if state.stack_settings else None
     tell(
         f"The handles that {name} published{f' in {published}' if published else ''} are not "
         "rewritten: delete that file once no program reads it."
     )
-    return place_at(address, keys_of(state, key_envs), emulator=emulator)
+    return location_at(address, keys_of(state, key_envs), emulator=emulator)
 
 
 def _nothing_to_read(want: DesiredCache) -> NoReturn:

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import console, options, terminal
+from provisioner.cli.observe import observe
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import place_of, settled, tell_waiting
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.show_plan import Told, plan_page, show_plan
-from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
-from provisioner.cli.survey import survey
+from provisioner.cli.target import location_of, settled, tell_waiting
 from provisioner.manifest import load_frame
 from provisioner.model import Cause, Plan, State
 from provisioner.planner import plan, recorded_as_desired
@@ -61,27 +61,27 @@ def command(
       ctxprov drift --json
     """
 
-    async def work(stack: Path, run: Run) -> Ended:
+    async def work(stack: Path, session: Session) -> StackOutcome:
         frame = load_frame(stack, environment=environment)
-        place = place_of(frame, address=address, emulator=emulator)
-        state = read_state(place.backend, stack=frame.stack)
+        location = location_of(frame, address=address, emulator=emulator)
+        state = read_state(location.backend, stack=frame.stack)
         if state.stack_settings:
-            place = place_of(
+            location = location_of(
                 settled(frame, state.stack_settings), address=address, emulator=emulator
             )
             tell_waiting(frame, state.stack_settings)
-        seen = await survey(run.reach, place, (), state, accept_scope=accept_scope)
+        observation = await observe(session.clients, location, (), state, accept_scope=accept_scope)
         told = plan(
             recorded_as_desired(state),
             state,
-            seen.live,
+            observation.live,
             stack=frame.stack,
-            now=seen.at,
-            ahead=seen.ahead,
+            now=observation.at,
+            ahead=observation.ahead,
         )
         prices = load_catalog(models).find
         calm = _calm(frame.stack, state)
-        return _tell(_drifted(told), prices, calm, run, colour=terminal.wants_colour(colour))
+        return _tell(_drifted(told), prices, calm, session, colour=terminal.wants_colour(colour))
 
     return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
 
@@ -98,13 +98,13 @@ def _calm(stack: str, state: State) -> str:
     return f"Nothing is on record of {stack}, and no live cache carries its label."
 
 
-def _tell(told: Plan, prices: Lookup, calm: str, run: Run, *, colour: bool) -> Ended:
+def _tell(told: Plan, prices: Lookup, calm: str, session: Session, *, colour: bool) -> StackOutcome:
     shown = Told(plan=told, prices=prices, writes=())
-    run.pages.append(plan_page(lambda: shown.whole))
-    if told.changes and not run.is_quiet:
+    session.pages.append(plan_page(lambda: shown.whole))
+    if told.changes and not session.is_quiet:
         show_plan(shown, colour=colour)
     if told.changes:
-        return Ended(status=Status.PENDING, summary=f"{len(told.changes)} drifted")
-    if not run.is_quiet:
+        return StackOutcome(status=Status.PENDING, summary=f"{len(told.changes)} drifted")
+    if not session.is_quiet:
         console.say(calm)
-    return Ended(status=Status.OK, summary=calm)
+    return StackOutcome(status=Status.OK, summary=calm)

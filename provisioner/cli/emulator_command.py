@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock, console
-from provisioner.cli.reach import load_emulator
+from provisioner.cli.clients import load_emulator
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 

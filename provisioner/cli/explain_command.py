@@ -15,15 +15,15 @@ from provisioner.applier import rehearse
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
 from provisioner.cli.brake import braked
+from provisioner.cli.clients import Clients
+from provisioner.cli.count_tokens import remembered, with_counts
+from provisioner.cli.load import load_stack
+from provisioner.cli.observe import observe
 from provisioner.cli.outputs import with_json
 from provisioner.cli.owners import matter, owners_beside
-from provisioner.cli.place import Place, place_of
-from provisioner.cli.reach import Reach
-from provisioner.cli.read_stack import read_stack
-from provisioner.cli.stacks import Ended, Run, over_stacks
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
-from provisioner.cli.survey import survey
-from provisioner.cli.tokens import remembered, with_counts
+from provisioner.cli.target import StackLocation, location_of
 from provisioner.escape import plain
 from provisioner.manifest import Manifest
 from provisioner.model import (
@@ -97,17 +97,23 @@ def command(
     """
     prices = load_catalog(models).find
 
-    async def work(stack: Path, run: Run) -> Ended:
-        manifest, desired = read_stack(
+    async def work(stack: Path, session: Session) -> StackOutcome:
+        manifest, desired = load_stack(
             stack,
             environment=environment,
             models=models,
             now=clock.locally(at),
             allow_empty=True,
         )
-        place = place_of(manifest, address=address, emulator=emulator)
+        location = location_of(manifest, address=address, emulator=emulator)
         decide, now = await _planner(
-            run.reach, manifest, desired, place, at, address=address, accept_scope=accept_scope
+            session.clients,
+            manifest,
+            desired,
+            location,
+            at,
+            address=address,
+            accept_scope=accept_scope,
         )
         told = decide(now)
         changes = about(told, name)
@@ -115,36 +121,36 @@ def command(
             raise click.BadParameter(_unknown(name, told), param_hint="NAME")
         explained = [await _explained(one, told, decide, manifest, prices) for one in changes]
         page = explain_json(told.stack, explained)
-        run.pages.append(lambda _: page)
-        if not run.is_quiet:
+        session.pages.append(lambda _: page)
+        if not session.is_quiet:
             width, coloured = terminal.width(), terminal.wants_colour(colour)
             text = explain_text(explained, width=width, colour=coloured)
             console.show(text)
-        return Ended(status=Status.OK, summary=", ".join(change.verb for change in changes))
+        return StackOutcome(status=Status.OK, summary=", ".join(change.verb for change in changes))
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))
 
 
 async def _planner(
-    reach: Reach,
+    clients: Clients,
     manifest: Manifest,
     desired: tuple[Desired, ...],
-    place: Place,
+    location: StackLocation,
     when: datetime | timedelta | None,
     *,
     address: str | None,
     accept_scope: bool,
 ) -> tuple[Decide, datetime]:
     """What plans for any moment by the local clock, and the moment that is asked for."""
-    state = read_state(place.backend, stack=manifest.stack)
-    seen = await survey(reach, place, desired, state, accept_scope=accept_scope)
-    wants = with_counts(desired, remembered(place.backend, manifest.stack))
+    state = read_state(location.backend, stack=manifest.stack)
+    observation = await observe(clients, location, desired, state, accept_scope=accept_scope)
+    wants = with_counts(desired, remembered(location.backend, manifest.stack))
     owners = owners_beside(
-        manifest.root, manifest.stack, address=address, emulator=place.store is not None
+        manifest.root, manifest.stack, address=address, emulator=location.store is not None
     )
 
     def decide(at: datetime) -> Plan:
-        then = seen.at_local(at)
+        then = observation.at_local(at)
         whole = plan(
             wants,
             state,
@@ -158,7 +164,7 @@ async def _planner(
         rest, _ = braked(whole, state, then, accept_missing=False, accept_scope=accept_scope)
         return rest
 
-    return decide, seen.later(when).at
+    return decide, observation.later(when).at
 
 
 async def _explained(

@@ -9,10 +9,10 @@ import click
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options
+from provisioner.cli.load import load_stack
 from provisioner.cli.outputs import with_json
-from provisioner.cli.read_stack import read_stack
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.schedule import schedule_of
-from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
 from provisioner.forecast import Forecast, forecast
 from provisioner.render.forecast import CacheFuture, Future, forecast_json, forecast_text
@@ -73,9 +73,9 @@ def command(
     """
     lookup = load_catalog(models).find
 
-    async def work(stack: Path, run: Run) -> Ended:
+    async def work(stack: Path, session: Session) -> StackOutcome:
         now = clock.now()
-        manifest, desired = read_stack(
+        manifest, desired = load_stack(
             stack, environment=environment, models=models, now=now, allow_empty=True
         )
         future = forecast(
@@ -89,10 +89,10 @@ def command(
         )
         sentence = schedule_of(desired, every)
         told = _told(manifest.stack, future, sentence)
-        run.pages.append(lambda _: forecast_json(told))
-        if not run.is_quiet:
+        session.pages.append(lambda _: forecast_json(told))
+        if not session.is_quiet:
             console.show(forecast_text(told))
-        return Ended(status=Status.OK, summary=sentence)
+        return StackOutcome(status=Status.OK, summary=sentence)
 
     return over_stacks(stacks, work, outs=with_json((), as_json=as_json))
 

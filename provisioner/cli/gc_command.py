@@ -14,12 +14,12 @@ from msgspec import Struct
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
+from provisioner.cli.clients import Clients
+from provisioner.cli.observe import ahead_of
 from provisioner.cli.ownership import Owners, locked, owners_of
-from provisioner.cli.place import backend_at
-from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell
 from provisioner.cli.status import Status
-from provisioner.cli.survey import ahead_of
+from provisioner.cli.target import backend_at
 from provisioner.cli.undeclared import check_stack
 from provisioner.environment import process_environment
 from provisioner.errors import Refused, StateError, StateTaken
@@ -111,10 +111,10 @@ def command(
 
 
 async def _collect(asked: _Asked, key_env: str | None) -> Status:
-    async with Reach() as reach:
-        client = await reach.client(None, key_env)
-        listed = await reach.listed(client)
-        now = clock.now() + ahead_of(reach, client, listed)
+    async with Clients() as clients:
+        client = await clients.client(None, key_env)
+        listed = await clients.listed(client)
+        now = clock.now() + ahead_of(clients, client, listed)
         ownerless, owners = await _ownerless(listed, asked, now)
         chosen = _chosen(ownerless, owners, asked)
         if not asked.as_json:
@@ -122,7 +122,7 @@ async def _collect(asked: _Asked, key_env: str | None) -> Status:
         deleted: Sequence[str] = ()
         if chosen:
             await _ask(len(chosen), asked)
-            deleted = await _delete(reach, client, [one.live for one in chosen], asked)
+            deleted = await _delete(clients, client, [one.live for one in chosen], asked)
     _report(ownerless, owners, deleted, asked, now)
     return Status.FAILED if owners.unclear else Status.OK
 
@@ -177,7 +177,7 @@ async def _ask(count: int, asked: _Asked) -> None:
 
 
 async def _delete(
-    reach: Reach, client: GeminiContextCache, chosen: Sequence[LiveCache], asked: _Asked
+    clients: Clients, client: GeminiContextCache, chosen: Sequence[LiveCache], asked: _Asked
 ) -> Sequence[str]:
     """Delete what still has no owner, while no run can make itself one."""
     stacks = _stacks(chosen)
@@ -191,8 +191,8 @@ async def _delete(
         def renew() -> bool:
             return all(hold.renew() for hold in holds)
 
-        reach.look_again()
-        alive = {one.handle.cache_name for one in await reach.listed(client)}
+        clients.look_again()
+        alive = {one.handle.cache_name for one in await clients.listed(client)}
         owners = await owners_of(stacks, asked.backends, held=stacks)
         gone = [cache for cache in chosen if cache.id in alive and owners.lacks(cache)]
         await delete_each(gone, client.delete_cache, lambda: asyncio.to_thread(renew))

@@ -11,16 +11,16 @@ import click
 from msgspec.structs import replace
 
 from provisioner.cli import clock, console, options, terminal
+from provisioner.cli.apply import ApplyRequest, apply_stack
 from provisioner.cli.brake import accept_missing_option
-from provisioner.cli.carry_out import Errand, carry_out
 from provisioner.cli.checkout import commit_here
 from provisioner.cli.limits import beyond, hold
 from provisioner.cli.metrics import metrics_option, write_metrics
 from provisioner.cli.outputs import Out, out_option, with_json
-from provisioner.cli.place import place_of, settled
+from provisioner.cli.per_stack import Session, StackOutcome, Work, rows_over, status_of
 from provisioner.cli.prices import prices_or_ours
-from provisioner.cli.stacks import Ended, Run, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
+from provisioner.cli.target import location_of, settled
 from provisioner.cli.unrecorded import Finding, finding, is_unrecorded
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
@@ -124,19 +124,19 @@ def keeping(
     Applications are not told of those that are *hidden*.
     """
 
-    async def work(stack: Path, run: Run) -> Ended:
+    async def work(stack: Path, session: Session) -> StackOutcome:
         tree = working_tree(stack, environment=environment, models=models, now=clock.now())
-        place = place_of(tree.manifest, address=address, emulator=emulator)
+        location = location_of(tree.manifest, address=address, emulator=emulator)
         upkeep = _Upkeep(tree, only)
-        errand = Errand(
+        request = ApplyRequest(
             operation="keepalive",
             stack=tree.manifest.stack,
             commit=commit_here(stack),
-            place=place,
+            location=location,
             wishes=recorded_as_desired,
             read=tree.read,
             check=lambda told, state: _warn(told, tree.manifest, state, models),
-            settle=lambda settings: place_of(
+            settle=lambda settings: location_of(
                 settled(tree.manifest, settings), address=address, emulator=emulator
             ),
             prices=prices_or_ours(models),
@@ -150,21 +150,21 @@ def keeping(
             hidden=hidden,
             recorded=True,
         )
-        ended = await carry_out(errand, run)
-        state = ended.state or read_state(place.backend, stack=errand.stack)
+        outcome = await apply_stack(request, session)
+        state = outcome.state or read_state(location.backend, stack=request.stack)
         cold = None
         if is_unrecorded(tree.manifest, state):
-            cold = finding(place, errand.stack, labelled=ended.labelled)
-        if not run.is_quiet:
+            cold = finding(location, request.stack, labelled=outcome.labelled)
+        if not session.is_quiet:
             _tell(upkeep, state, cold)
-            if not ended.cold:
-                _tell_cover(state, clock.now() + ended.ahead)
+            if not outcome.cold:
+                _tell_cover(state, clock.now() + outcome.ahead)
         status = first_of(
-            ended.status,
+            outcome.status,
             Status.FAILED if upkeep.gaps else Status.OK,
             cold.status if cold else Status.OK,
         )
-        return replace(ended, status=status, summary=cold.sentence if cold else ended.summary)
+        return replace(outcome, status=status, summary=cold.sentence if cold else outcome.summary)
 
     return work
 

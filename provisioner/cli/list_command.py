@@ -14,13 +14,13 @@ from msgspec import Struct
 from provisioner.cache import CachedContext
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
+from provisioner.cli.clients import Clients
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error
-from provisioner.cli.place import address_of, place_of, project_in, store_of
-from provisioner.cli.reach import Reach
+from provisioner.cli.observe import ahead_of, is_open
 from provisioner.cli.speech import tell
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import ahead_of, is_open
+from provisioner.cli.target import address_of, location_of, project_in, store_of
 from provisioner.errors import CtxprovError, StackMoved, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model import Label, LiveCache, RecordedCache, State
@@ -150,14 +150,14 @@ async def _list(
     seen: dict[tuple[Path | None, str], tuple[str, Sequence[CachedContext]]] = {}
     failures: list[CtxprovError] = []
     ahead: list[timedelta] = []
-    async with Reach() as reach:
+    async with Clients() as clients:
         for way in ways:
             try:
-                client = await reach.client(way.store, way.key_env)
+                client = await clients.client(way.store, way.key_env)
                 project = way.store, client.key_fingerprint
                 if project not in seen:
-                    seen[project] = way.provider, await reach.listed(client)
-                    ahead.append(ahead_of(reach, client, seen[project][1]))
+                    seen[project] = way.provider, await clients.listed(client)
+                    ahead.append(ahead_of(clients, client, seen[project][1]))
             except CtxprovError as error:
                 failures.append(error)
     return list(seen.values()), failures, max(ahead, default=timedelta())
@@ -203,7 +203,7 @@ def _known(
     known: dict[str, Collection[str]] = {}
     for manifest in manifests:
         try:
-            backend = place_of(manifest, address=address, emulator=emulator).backend
+            backend = location_of(manifest, address=address, emulator=emulator).backend
             state = read_state(backend, stack=manifest.stack)
         except (StateError, StackMoved) as error:
             tell(f"warning: strays of {manifest.stack} are not marked: {error}")

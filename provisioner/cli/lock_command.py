@@ -9,9 +9,9 @@ import orjson
 
 from provisioner.cli import console, options
 from provisioner.cli.outputs import with_json
-from provisioner.cli.place import place_of
-from provisioner.cli.stacks import Ended, Run, over_stacks
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
+from provisioner.cli.target import location_of
 from provisioner.escape import json_text, plain
 from provisioner.manifest import load_frame
 from provisioner.state import state_name
@@ -54,19 +54,19 @@ def status(
       ctxprov lock status -C 'stacks/*'
     """
 
-    async def work(stack: Path, run: Run) -> Ended:
+    async def work(stack: Path, session: Session) -> StackOutcome:
         frame = load_frame(stack, environment=environment)
-        backend = place_of(frame, address=address, emulator=emulator).backend
+        backend = location_of(frame, address=address, emulator=emulator).backend
         name = state_name(frame.stack)
         owner = backend.lock_owner(name)
         words = orjson.loads(lock_owner_bytes(owner)) if owner else None
         page = json_text({"stack": frame.stack, "holder": words})
-        run.pages.append(lambda _: page)
+        session.pages.append(lambda _: page)
         told = f"{owner} holds" if owner else "Nobody holds"
         lock = f"; its lock is {owner.id}" if owner and owner.id else ""
-        if not run.is_quiet:
+        if not session.is_quiet:
             console.say(plain(f"{told} {backend.where(name)}{lock}."))
-        return Ended(status=Status.OK, summary=_summary(owner))
+        return StackOutcome(status=Status.OK, summary=_summary(owner))
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock, console
+from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.prices import prices_or_ours
-from provisioner.cli.stacks import Ended, Row
 from provisioner.cli.status import Status
 from provisioner.files import read_whole, write_whole
 from provisioner.model import RecordedCache
@@ -25,7 +25,7 @@ metrics_option = click.option(
 )
 
 
-def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None) -> None:
+def write_metrics(path: Path | None, rows: Iterable[StackRow], *, models: Path | None) -> None:
     """
     Tell how every stack ended in the file at *path*, in one step, if there is to be one.
 
@@ -39,14 +39,14 @@ def write_metrics(path: Path | None, rows: Iterable[Row], *, models: Path | None
     turns = [
         Turn(
             folder=str(folder),
-            status=ended.status,
-            state=ended.state,
-            cold=ended.cold,
-            ahead=ended.ahead,
-            rents=_rents(ended, lookup, now),
-            succeeded_at=now if ended.status is Status.OK else before.get(str(folder)),
+            status=outcome.status,
+            state=outcome.state,
+            cold=outcome.cold,
+            ahead=outcome.ahead,
+            rents=_rents(outcome, lookup, now),
+            succeeded_at=now if outcome.status is Status.OK else before.get(str(folder)),
         )
-        for folder, ended in rows
+        for folder, outcome in rows
     ]
     try:
         write_whole(path, metrics_text(turns, now=now).encode(errors="replace"))
@@ -64,10 +64,10 @@ def _before(path: Path) -> Mapping[str, datetime]:
         return {}
 
 
-def _rents(ended: Ended, lookup: Lookup, now: datetime) -> dict[str, Money]:
-    records = ended.state.caches if ended.state else {}
+def _rents(outcome: StackOutcome, lookup: Lookup, now: datetime) -> dict[str, Money]:
+    records = outcome.state.caches if outcome.state else {}
     return {
-        name: rent(record, lookup, at=now + ended.ahead)
+        name: rent(record, lookup, at=now + outcome.ahead)
         for name, record in records.items()
-        if isinstance(record, RecordedCache) and name not in ended.cold
+        if isinstance(record, RecordedCache) and name not in outcome.cold
     }

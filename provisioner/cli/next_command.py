@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.cli import clock, console, options
+from provisioner.cli.clients import Clients
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error
-from provisioner.cli.place import place_of
-from provisioner.cli.reach import Reach
+from provisioner.cli.observe import observe
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import survey
+from provisioner.cli.target import location_of
 from provisioner.cli.unrecorded import Finding, finding, is_unrecorded, labelled
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text, plain
@@ -88,17 +88,17 @@ async def _dues(
     """When each stack wants a run, and the statuses of those that cannot tell."""
     found: list[_Due] = []
     failures: list[Status] = []
-    async with Reach() as reach:
+    async with Clients() as clients:
         for stack in stacks:
             try:
-                found.append(await _due(reach, stack, located, now, emulator=emulator))
+                found.append(await _due(clients, stack, located, now, emulator=emulator))
             except CtxprovError as error:
                 failures.append(tell_error(error))
     return found, failures
 
 
 async def _due(
-    reach: Reach,
+    clients: Clients,
     stack: Path,
     located: tuple[str | None, str | None],
     now: datetime,
@@ -107,12 +107,12 @@ async def _due(
 ) -> _Due:
     environment, address = located
     frame = load_frame(stack, environment=environment)
-    place = place_of(frame, address=address, emulator=emulator)
-    state = read_state(place.backend, stack=frame.stack)
+    location = location_of(frame, address=address, emulator=emulator)
+    state = read_state(location.backend, stack=frame.stack)
     cold = None
     if is_unrecorded(frame, state):
-        seen = await survey(reach, place, (), state, accept_scope=False)
-        cold = finding(place, frame.stack, labelled=labelled(seen.live, state))
+        observation = await observe(clients, location, (), state, accept_scope=False)
+        cold = finding(location, frame.stack, labelled=labelled(observation.live, state))
     return _Due(
         stack=frame.stack, due=next_run(state, now), end=covered_until(state, now), cold=cold
     )

@@ -11,10 +11,10 @@ import click
 from provisioner.cache import Json
 from provisioner.cli import clock, console, options
 from provisioner.cli.outputs import with_json
-from provisioner.cli.place import place_of
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.request import request_of
-from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status
+from provisioner.cli.target import location_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text
 from provisioner.handles import handles_words
@@ -108,11 +108,11 @@ def _all(
 ) -> Status:
     """The handles of one stack as they are published, or those of several in one document."""
 
-    async def work(stack: Path, run: Run) -> Ended:
+    async def work(stack: Path, session: Session) -> StackOutcome:
         _, state = _remembered(stack, environment, address, emulator=emulator)
         text = json_text(handles_words(state, hidden=(), now=clock.now()))
-        run.pages.append(lambda _: text)
-        return Ended(status=Status.OK, summary="")
+        session.pages.append(lambda _: text)
+        return StackOutcome(status=Status.OK, summary="")
 
     return over_stacks(folders, work, outs=with_json((), as_json=True))
 
@@ -121,8 +121,8 @@ def _remembered(
     stack: Path, environment: str | None, address: str | None, *, emulator: bool
 ) -> tuple[Frame, State]:
     frame = load_frame(stack, environment=environment)
-    place = place_of(frame, address=address, emulator=emulator)
-    return frame, read_state(place.backend, stack=frame.stack)
+    location = location_of(frame, address=address, emulator=emulator)
+    return frame, read_state(location.backend, stack=frame.stack)
 
 
 def _entry(caches: Json, name: str, stack: str) -> Json:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from provisioner.cli.place import place_of
 from provisioner.cli.speech import tell
+from provisioner.cli.target import location_of
 from provisioner.errors import CtxprovError
 from provisioner.manifest import environments_of, load_frame
 from provisioner.model import Desired, DesiredCache, RecordedCache, State
@@ -54,7 +54,7 @@ def matter(desired: Iterable[Desired], state: State, *, prune: bool) -> bool:
 
 def _state(path: Path, environment: str, address: str | None, *, emulator: bool) -> State:
     frame = load_frame(path, environment=environment)
-    backend = place_of(frame, address=address, emulator=emulator).backend
+    backend = location_of(frame, address=address, emulator=emulator).backend
     return read_state(backend, stack=frame.stack)
 
 

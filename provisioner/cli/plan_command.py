@@ -14,25 +14,25 @@ from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
-from provisioner.cli.base import plan_for_review
 from provisioner.cli.brake import accept_missing_option, braked
 from provisioner.cli.checkout import commit_here
+from provisioner.cli.compare_revisions import compare_revisions
+from provisioner.cli.count_tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.cli.destinations import check_destinations
 from provisioner.cli.failure import tell_error
 from provisioner.cli.limits import beyond, override_option
+from provisioner.cli.load import load_stack
+from provisioner.cli.observe import observe
 from provisioner.cli.older import warn_of_older
 from provisioner.cli.outputs import Out, out_option, with_json
 from provisioner.cli.owners import matter, owners_beside
-from provisioner.cli.place import Place, place_of, project_in, writes_of
-from provisioner.cli.read_stack import read_stack
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.removal import is_undeclared, leftover_at
 from provisioner.cli.show_plan import Told, plan_page, show_plan
 from provisioner.cli.speech import tell
 from provisioner.cli.spots import spots_of
-from provisioner.cli.stacks import Ended, Run, over_stacks
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import survey
-from provisioner.cli.tokens import count, remember, remembered, uncounted, with_counts
+from provisioner.cli.target import StackLocation, location_of, project_in, writes_of
 from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
 from provisioner.manifest import Manifest
 from provisioner.model import (
@@ -179,28 +179,28 @@ def command(
             "leave out --emulator, --prune and --replace."
         )
 
-    async def work(stack: Path, run: Run) -> Ended:
-        return await _plan(stack, asked, run)
+    async def work(stack: Path, session: Session) -> StackOutcome:
+        return await _plan(stack, asked, session)
 
     return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
 
 
-async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
+async def _plan(stack: Path, asked: Asked, session: Session) -> StackOutcome:
     now = clock.locally(asked.at)
     if asked.base and is_undeclared(stack, asked.environment) and (left := _left(stack, asked)):
-        return _without_stack(left, asked, run, now)
-    manifest, desired = await _read(stack, asked, run, now)
+        return _without_stack(left, asked, session, now)
+    manifest, desired = await _read(stack, asked, session, now)
     options.check_names(asked.replace, desired)
     check_destinations(manifest, with_state=asked.address is None)
     unreadable: CtxprovError | None = None
     unseen: CtxprovError | None = None
     last = None
     if asked.base:
-        told, before = _review(stack, manifest, desired, asked, run, now)
+        told, before = _review(stack, manifest, desired, asked, session, now)
     else:
-        place = place_of(manifest, address=asked.address, emulator=asked.emulator)
-        state, unreadable = _recorded(place, manifest.stack)
-        told, unseen = await _compared(manifest, desired, place, state, asked, run)
+        location = location_of(manifest, address=asked.address, emulator=asked.emulator)
+        state, unreadable = _recorded(location, manifest.stack)
+        told, unseen = await _compared(manifest, desired, location, state, asked, session)
         before, last = state.stack_settings, state.last_edit
     told = options.choose(told, asked.targets, asked.excludes)
     found = beyond(told, manifest, before, models=asked.models, overrides=asked.overrides)
@@ -208,13 +208,13 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
         plan=told,
         prices=load_catalog(asked.models).find,
         writes=writes_of(manifest, address=asked.address, emulator=asked.emulator),
-        commit=commit_here(stack) if run.outs else None,
+        commit=commit_here(stack) if session.outs else None,
         timeless=asked.base is not None or unseen is not None,
         breaches=found,
     )
     page = plan_page(lambda: shown.whole, verbose=asked.verbose, spots=spots_of(manifest))
-    run.pages.append(page)
-    if not run.is_quiet:
+    session.pages.append(page)
+    if not session.is_quiet:
         show_plan(shown, colour=asked.colour, verbose=asked.verbose)
     for remark in remarks(told):
         tell(f"warning: {remark}")
@@ -222,13 +222,13 @@ async def _plan(stack: Path, asked: Asked, run: Run) -> Ended:
     refused = told.refused or is_older or any(breach.refuses for breach in found)
     pending = told.causes & asked.exit_on
     failures = [error for error in (unreadable, unseen) if error]
-    run.failures += failures
+    session.failures += failures
     status = first_of(
         *map(tell_error, failures),
         Status.REFUSED if refused else Status.OK,
         Status.PENDING if pending else Status.OK,
     )
-    return Ended(status=status, summary=headline(shown.short))
+    return StackOutcome(status=status, summary=headline(shown.short))
 
 
 def _left(stack: Path, asked: Asked) -> Leftover | None:
@@ -237,7 +237,7 @@ def _left(stack: Path, asked: Asked) -> Leftover | None:
     )
 
 
-def _without_stack(left: Leftover, asked: Asked, run: Run, now: datetime) -> Ended:
+def _without_stack(left: Leftover, asked: Asked, session: Session, now: datetime) -> StackOutcome:
     """The plan of a stack that the branch removes: apply cannot do anything about it."""
     shown = Told(
         plan=Plan(stack=left.stack, at=now, changes=(), edits=frozenset(), leftover=left),
@@ -245,24 +245,24 @@ def _without_stack(left: Leftover, asked: Asked, run: Run, now: datetime) -> End
         writes=(),
         timeless=True,
     )
-    run.pages.append(plan_page(lambda: shown.whole))
-    if not run.is_quiet:
+    session.pages.append(plan_page(lambda: shown.whole))
+    if not session.is_quiet:
         show_plan(shown, colour=asked.colour)
-    return Ended(status=Status.OK, summary="declared no longer")
+    return StackOutcome(status=Status.OK, summary="declared no longer")
 
 
 async def _read(
-    stack: Path, asked: Asked, run: Run, now: datetime
+    stack: Path, asked: Asked, session: Session, now: datetime
 ) -> tuple[Manifest, tuple[Desired, ...]]:
     """Read the stack, while the projects that it uses are listed."""
     loop = asyncio.get_running_loop()
 
     def begun(manifest: Manifest) -> None:
         if not asked.base:
-            loop.call_soon_threadsafe(_begin, manifest, asked, run)
+            loop.call_soon_threadsafe(_begin, manifest, asked, session)
 
     return await asyncio.to_thread(
-        read_stack,
+        load_stack,
         stack,
         environment=asked.environment,
         models=asked.models,
@@ -272,19 +272,20 @@ async def _read(
     )
 
 
-def _begin(manifest: Manifest, asked: Asked, run: Run) -> None:
+def _begin(manifest: Manifest, asked: Asked, session: Session) -> None:
     """Let the LIST of each project begin.  What is wrong with one, the survey will say."""
     with suppress(CtxprovError, click.UsageError):
-        place = place_of(manifest, address=asked.address, emulator=asked.emulator)
-        run.reach.begin(
-            (project_in(place.store, name), place.key_envs[name]) for name in sorted(place.used)
+        location = location_of(manifest, address=asked.address, emulator=asked.emulator)
+        session.clients.begin(
+            (project_in(location.store, name), location.key_envs[name])
+            for name in sorted(location.used)
         )
 
 
-def _recorded(place: Place, stack: str) -> tuple[State, StateUnreadable | None]:
+def _recorded(location: StackLocation, stack: str) -> tuple[State, StateUnreadable | None]:
     """What is on record; of a state that may be out of reach nothing, and why."""
     try:
-        return read_state(place.backend, stack=stack), None
+        return read_state(location.backend, stack=stack), None
     except StateUnreadable as error:
         return State(stack=stack), error
 
@@ -292,14 +293,14 @@ def _recorded(place: Place, stack: str) -> tuple[State, StateUnreadable | None]:
 async def _compared(
     manifest: Manifest,
     desired: tuple[Desired, ...],
-    place: Place,
+    location: StackLocation,
     state: State,
     asked: Asked,
-    run: Run,
+    session: Session,
 ) -> tuple[Plan, CtxprovError | None]:
     """The plan; where the provider cannot be asked now, the edits alone, and why."""
     try:
-        return await _compare(manifest, desired, place, state, asked, run), None
+        return await _compare(manifest, desired, location, state, asked, session), None
     except NetworkError as error:
         if not error.retryable:
             raise
@@ -310,14 +311,18 @@ async def _compared(
             retryable=True,
             retry_after=error.retry_after,
         )
-    return _edits_alone(manifest, desired, place, state, clock.locally(asked.at)), unseen
+    return _edits_alone(manifest, desired, location, state, clock.locally(asked.at)), unseen
 
 
 def _edits_alone(
-    manifest: Manifest, desired: tuple[Desired, ...], place: Place, state: State, now: datetime
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    location: StackLocation,
+    state: State,
+    now: datetime,
 ) -> Plan:
     """What differs between the manifest and the record, as if all of that were alive."""
-    stack, counts = manifest.stack, remembered(place.backend, manifest.stack)
+    stack, counts = manifest.stack, remembered(location.backend, manifest.stack)
     applied, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
     applied = replace(applied, rested=state.rested)
     wants = with_counts(desired, counts)
@@ -330,28 +335,30 @@ def _edits_alone(
 async def _compare(
     manifest: Manifest,
     desired: tuple[Desired, ...],
-    place: Place,
+    location: StackLocation,
     state: State,
     asked: Asked,
-    run: Run,
+    session: Session,
 ) -> Plan:
-    seen = await survey(run.reach, place, desired, state, accept_scope=asked.accept_scope)
-    seen = seen.later(asked.at)
-    counts = remembered(place.backend, manifest.stack)
+    observation = await observe(
+        session.clients, location, desired, state, accept_scope=asked.accept_scope
+    )
+    observation = observation.later(asked.at)
+    counts = remembered(location.backend, manifest.stack)
     if asked.count_tokens:
         wants = uncounted(desired, moved(state, manifest.moved), counts)
-        fresh = await count(wants, seen.clients, content_reader(manifest), _doubt)
-        remember(place.backend, manifest.stack, counts := {**counts, **fresh})
+        fresh = await count(wants, observation.clients, content_reader(manifest), _doubt)
+        remember(location.backend, manifest.stack, counts := {**counts, **fresh})
     owners = owners_beside(
         manifest.root, manifest.stack, address=asked.address, emulator=asked.emulator
     )
     whole = plan(
         with_counts(desired, counts),
         state,
-        seen.live,
+        observation.live,
         stack=manifest.stack,
-        now=seen.at,
-        ahead=seen.ahead,
+        now=observation.at,
+        ahead=observation.ahead,
         prune=asked.prune,
         replace=asked.replace,
         renames=manifest.moved,
@@ -360,7 +367,7 @@ async def _compare(
     rest, _ = braked(
         whole,
         state,
-        seen,
+        observation,
         accept_missing=asked.accept_missing,
         accept_scope=asked.accept_scope,
     )
@@ -379,7 +386,7 @@ def _review(
     manifest: Manifest,
     desired: tuple[Desired, ...],
     asked: Asked,
-    run: Run,
+    session: Session,
     now: datetime,
 ) -> tuple[Plan, StackSettings | None]:
     """
@@ -387,7 +394,7 @@ def _review(
 
     With --verbose their texts too, on the terminal only.
     """
-    told, before, patches = plan_for_review(
+    told, before, patches = compare_revisions(
         stack,
         manifest,
         desired,
@@ -396,7 +403,7 @@ def _review(
         address=asked.address,
         models=asked.models,
         now=now,
-        with_patches=asked.verbose and not run.is_quiet,
+        with_patches=asked.verbose and not session.is_quiet,
     )
     for patch in patches:
         console.say(patch_text(patch, colour=asked.colour))

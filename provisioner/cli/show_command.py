@@ -10,10 +10,10 @@ import click
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, options, terminal
-from provisioner.cli.place import Place, place_of
-from provisioner.cli.stacks import Ended, Run, over_stacks
+from provisioner.cli.observe import observe
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
-from provisioner.cli.survey import survey
+from provisioner.cli.target import StackLocation, location_of
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_frame
 from provisioner.model import LiveCache, RecordedCache, State
@@ -57,14 +57,14 @@ def command(
     prices = load_catalog(models).find
     coloured = terminal.wants_colour(colour)
 
-    async def work(stack: Path, run: Run) -> Ended:
+    async def work(stack: Path, session: Session) -> StackOutcome:
         frame = load_frame(stack, environment=environment)
-        place = place_of(frame, address=address, emulator=emulator)
-        state = read_state(place.backend, stack=frame.stack)
-        seen, now = await _live(state, place, run) if live else (None, clock.now())
+        location = location_of(frame, address=address, emulator=emulator)
+        state = read_state(location.backend, stack=frame.stack)
+        seen, now = await _live(state, location, session) if live else (None, clock.now())
         text = _text(state, name, seen, prices, now, colour=coloured)
         console.show(text)
-        return Ended(status=Status.OK, summary=f"{len(state.caches)} on record")
+        return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
 
     return over_stacks((options.the_only(folders),) if name else folders, work)
 
@@ -92,7 +92,9 @@ def _text(
     return show_one(record, seen, rent=rent, now=now, width=width, colour=colour)
 
 
-async def _live(state: State, place: Place, run: Run) -> tuple[Mapping[str, LiveCache], datetime]:
+async def _live(
+    state: State, location: StackLocation, session: Session
+) -> tuple[Mapping[str, LiveCache], datetime]:
     """The live caches by id, and the moment by the clocks of their providers."""
-    seen = await survey(run.reach, place, (), state, accept_scope=False)
+    seen = await observe(session.clients, location, (), state, accept_scope=False)
     return {cache.id: cache for cache in seen.live}, seen.now

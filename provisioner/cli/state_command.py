@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 from msgspec import Struct, to_builtins
 
-from provisioner.cli import console, options, state_edits
+from provisioner.cli import console, edit_state, options
 from provisioner.cli.outputs import with_json
-from provisioner.cli.place import Place, place_of
-from provisioner.cli.stacks import Ended, Run, over_stacks
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.state_tables import tell_records, tell_runs
 from provisioner.cli.status import Status
+from provisioner.cli.target import StackLocation, location_of
 from provisioner.cli.transfers import Side, transferred
 from provisioner.cli.undeclared import backends_of
 from provisioner.errors import Refused, StateError
@@ -39,15 +39,15 @@ class Where(Struct, frozen=True, kw_only=True):
     """Which stack's state, and where it is."""
 
     stack: str
-    place: Place
+    location: StackLocation
 
 
 def _located(
     folder: Path, *, environment: str | None, emulator: bool, address: str | None
 ) -> Where:
     frame = load_frame(folder, environment=environment)
-    place = place_of(frame, address=address, emulator=emulator)
-    return Where(stack=frame.stack, place=place)
+    location = location_of(frame, address=address, emulator=emulator)
+    return Where(stack=frame.stack, location=location)
 
 
 def _placed(command: Callable[..., Status]) -> Callable[..., Status]:
@@ -102,15 +102,15 @@ def list_(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Statu
       ctxprov state list -C 'stacks/*'
     """
 
-    async def work(stack: Path, run: Run) -> Ended:
+    async def work(stack: Path, session: Session) -> StackOutcome:
         at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
-        state = read_state(at.place.backend, stack=at.stack)
+        state = read_state(at.location.backend, stack=at.stack)
         names = {"caches": sorted(state.caches), "retiring": sorted(state.retiring)}
         page = json_text({"stack": at.stack, "serial": state.serial, **names})
-        run.pages.append(lambda _: page)
-        if not run.is_quiet:
-            tell_records(state, at.place.backend)
-        return Ended(status=Status.OK, summary=f"{len(state.caches)} on record")
+        session.pages.append(lambda _: page)
+        if not session.is_quiet:
+            tell_records(state, at.location.backend)
+        return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))
 
@@ -128,7 +128,7 @@ def show(name: str, **where: object) -> Status:
     """
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
     console.document(
-        json_text(state_edits.record_of(at.place.backend, at.stack, name)), form="json"
+        json_text(edit_state.record_of(at.location.backend, at.stack, name)), form="json"
     )
     return Status.OK
 
@@ -147,7 +147,7 @@ def pull(*, serial: int | None, **where: object) -> Status:
     """
     console.output_is_the_work()
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
-    backend = at.place.backend
+    backend = at.location.backend
     found = backend.read(state_name(at.stack))
     if serial is not None and serial != serial_of(found):
         found = read_version(backend, at.stack, serial)
@@ -184,8 +184,8 @@ def push(file: Path, *, force: bool, **said: object) -> Status:
     except OSError as error:
         raise StateError(f"{file} cannot be read: {error.strerror}.") from error
 
-    def edit(at: state_edits.Current) -> state_edits.Edit:
-        return state_edits.pushed(at, raw, where=str(file), force=force)
+    def edit(at: edit_state.Current) -> edit_state.Edit:
+        return edit_state.pushed(at, raw, where=str(file), force=force)
 
     return _edit("push", edit, said, mends=force)
 
@@ -229,7 +229,7 @@ def mv(
         return _give(old, new or old, to_stack, to_env, said, accept=accept_scope)
     if new is None:
         raise click.UsageError("Give the new name, or --to-stack DIR.")
-    return _edit("mv", lambda at: state_edits.renamed(at, old, new), said)
+    return _edit("mv", lambda at: edit_state.renamed(at, old, new), said)
 
 
 def _give(
@@ -240,11 +240,11 @@ def _give(
     there = _located(
         **{**said, "folder": folder, "environment": env or _known_env(folder, said["environment"])}  # type: ignore[arg-type]  # click checked them
     )
-    state_edits.check_name(new)
+    edit_state.check_name(new)
 
     def decide(source: State, target: State) -> Transfer | None:
         record = source.caches.get(old)
-        if isinstance(record, RecordedCache) and record.provider not in there.place.key_envs:
+        if isinstance(record, RecordedCache) and record.provider not in there.location.key_envs:
             raise Refused(
                 f"{there.stack} knows no provider {record.provider}: declare it there first. "
                 "Nothing was changed."
@@ -253,8 +253,8 @@ def _give(
 
     sentence = asyncio.run(
         transferred(
-            Side(stack=at.stack, backend=at.place.backend),
-            Side(stack=there.stack, backend=there.place.backend),
+            Side(stack=at.stack, backend=at.location.backend),
+            Side(stack=there.stack, backend=there.location.backend),
             decide,
             operation="state mv",
             sentence=f"{old} of {at.stack} is {new} of {there.stack}; a live cache keeps its "
@@ -332,16 +332,16 @@ def rm(name: str, **said: object) -> Status:
     Examples:
       ctxprov state rm product-manual --dry-run
     """
-    return _edit("rm", lambda at: state_edits.forgotten(at, name), said)
+    return _edit("rm", lambda at: edit_state.forgotten(at, name), said)
 
 
 def _edit(
-    verb: str, edit: state_edits.Editor, said: dict[str, object], *, mends: bool = False
+    verb: str, edit: edit_state.Editor, said: dict[str, object], *, mends: bool = False
 ) -> Status:
     dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
     at = _located(**said)  # type: ignore[arg-type]  # click checked them
-    sentence = state_edits.perform(
-        at.place.backend,
+    sentence = edit_state.perform(
+        at.location.backend,
         at.stack,
         operation=f"state {verb}",
         edit=edit,
@@ -372,23 +372,23 @@ def migrate(destination: str, *, folders: tuple[Path, ...], **said: object) -> S
       ctxprov state migrate git+branch:ctxprov-state --dry-run
       ctxprov state migrate s3://bucket/prefix -C 'stacks/*'
     """
-    from provisioner.cli.migration import migrated  # noqa: PLC0415  # one command of many
+    from provisioner.cli.migrate_state import migrate_state  # noqa: PLC0415  # one command of many
 
     dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
 
-    async def work(stack: Path, _: Run) -> Ended:
+    async def work(stack: Path, _: Session) -> StackOutcome:
         at = _located(stack, **said, emulator=False)  # type: ignore[arg-type]  # click checked them
         there = _located(stack, **{**said, "address": destination}, emulator=False)  # type: ignore[arg-type]  # click checked them
-        sentence = await migrated(
-            at.place.backend,
-            there.place.backend,
+        sentence = await migrate_state(
+            at.location.backend,
+            there.location.backend,
             at.stack,
             address=destination,
             timeout=timeout,  # type: ignore[arg-type]  # click checked it
             dry_run=bool(dry_run),
         )
         console.say(plain(sentence))
-        return Ended(status=Status.OK, summary="not written" if dry_run else "copied")
+        return StackOutcome(status=Status.OK, summary="not written" if dry_run else "copied")
 
     return over_stacks(folders, work)
 
@@ -407,13 +407,13 @@ def history(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Sta
       ctxprov state history -C 'stacks/*'
     """
 
-    async def work(stack: Path, run: Run) -> Ended:
+    async def work(stack: Path, session: Session) -> StackOutcome:
         at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
-        runs = read_history(at.place.backend, at.stack)
+        runs = read_history(at.location.backend, at.stack)
         page = json_text({"stack": at.stack, "runs": to_builtins(runs)})
-        run.pages.append(lambda _: page)
-        if not run.is_quiet:
-            tell_runs(runs, at.place.backend, at.stack)
-        return Ended(status=Status.OK, summary=f"{len(runs)} remembered")
+        session.pages.append(lambda _: page)
+        if not session.is_quiet:
+            tell_runs(runs, at.location.backend, at.stack)
+        return StackOutcome(status=Status.OK, summary=f"{len(runs)} remembered")
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))

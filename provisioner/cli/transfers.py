@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from provisioner.cli.holding import Held, held_state
+from provisioner.cli.locked_state import LockedState, locked_state
 from provisioner.errors import Refused
 from provisioner.model import State
 from provisioner.state import Transfer, state_name, state_of
@@ -71,12 +71,14 @@ async def transferred(
     return sentence
 
 
-def _held(side: Side, operation: str, timeout: timedelta) -> AbstractAsyncContextManager[Held]:
-    return held_state(
+def _held(
+    side: Side, operation: str, timeout: timedelta
+) -> AbstractAsyncContextManager[LockedState]:
+    return locked_state(
         side.backend, stack=side.stack, operation=operation, timeout=timeout, read=side.parse
     )
 
 
-async def _save(held: Held, state: State, outcome: str) -> None:
+async def _save(held: LockedState, state: State, outcome: str) -> None:
     held.ledger.put(state)
     await held.end(outcome)

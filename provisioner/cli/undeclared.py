@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.place import backend_at, place_of
+from provisioner.cli.target import backend_at, location_of
 from provisioner.errors import ManifestError, Refused
 from provisioner.manifest import Frame, load_frame
 from provisioner.model import RecordedCache, RetiringCache, State
@@ -53,7 +53,8 @@ def backends_of(
             "or the place of the state with --state."
         )
     return [
-        place_of(one or declared[0], address=address, emulator=emulator).backend for one in frames
+        location_of(one or declared[0], address=address, emulator=emulator).backend
+        for one in frames
     ]
 
 

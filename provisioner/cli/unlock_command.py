@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from provisioner.cli import console, options
-from provisioner.cli.place import place_of
-from provisioner.cli.stacks import Ended, Run, over_stacks
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
+from provisioner.cli.target import location_of
 from provisioner.environment import process_environment
 from provisioner.escape import plain
 from provisioner.manifest import load_frame
@@ -52,17 +52,17 @@ def command(
     if mine and mark is None:
         raise click.UsageError("--mine is for CI jobs, and nothing says which this is.")
 
-    async def work(stack: Path, _: Run) -> Ended:
+    async def work(stack: Path, _: Session) -> StackOutcome:
         frame = load_frame(stack, environment=environment)
-        backend = place_of(frame, address=address, emulator=emulator).backend
+        backend = location_of(frame, address=address, emulator=emulator).backend
         name = state_name(frame.stack)
         ended = lock_id or _lock_of(backend, name, mark)
         if ended is None:
             console.say(f"This job holds no lock of {plain(backend.where(name))}.")
-            return Ended(status=Status.OK, summary="not locked by this job")
+            return StackOutcome(status=Status.OK, summary="not locked by this job")
         backend.unlock(name, ended)
         console.say(f"The lock {plain(ended)} of {plain(backend.where(name))} is ended.")
-        return Ended(status=Status.OK, summary=f"lock {plain(ended)} is ended")
+        return StackOutcome(status=Status.OK, summary=f"lock {plain(ended)} is ended")
 
     return over_stacks(folders if mine else (options.the_only(folders),), work)
 

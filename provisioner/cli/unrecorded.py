@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from provisioner.cli.place import Place
 from provisioner.cli.speech import tell
 from provisioner.cli.status import Status
+from provisioner.cli.target import StackLocation
 from provisioner.environment import process_environment
 from provisioner.manifest import Frame
 from provisioner.model import LiveCache, RecordedCache, State
@@ -38,7 +38,7 @@ def is_unrecorded(frame: Frame, state: State) -> bool:
     return frame.is_warm and not records and not state.retiring
 
 
-def finding(place: Place, stack: str, *, labelled: int) -> Finding:
+def finding(location: StackLocation, stack: str, *, labelled: int) -> Finding:
     """Judge a stack that `is_unrecorded` and has so many live caches with its label."""
     if labelled:
         carry = "1 live cache carries" if labelled == 1 else f"{labelled} live caches carry"
@@ -48,8 +48,8 @@ def finding(place: Place, stack: str, *, labelled: int) -> Finding:
             "state's place with --state."
         )
         return Finding(sentence=sentence, status=Status.FAILED)
-    if place.is_folder and process_environment().get("CI"):
-        where = place.backend.where(state_name(stack))
+    if location.is_folder and process_environment().get("CI"):
+        where = location.backend.where(state_name(stack))
         sentence = (
             f"{_COLD} CI is set and the state would be the file {where}, which a runner takes "
             f"along when it ends: {_ELSEWHERE}, and run ctxprov apply."
@@ -66,12 +66,12 @@ def labelled(live: Iterable[LiveCache], state: State) -> int:
     )
 
 
-def warn_of_folder(place: Place, stack: str) -> None:
+def warn_of_folder(location: StackLocation, stack: str) -> None:
     """Warn where what a run remembers may end with its machine."""
-    if place.is_folder and process_environment().get("CI"):
+    if location.is_folder and process_environment().get("CI"):
+        where = location.backend.where(state_name(stack))
         tell(
-            "warning: CI is set and the state is the file "
-            f"{place.backend.where(state_name(stack))}: unless something keeps that file, the next "
-            "runner knows nothing of these caches. "
+            f"warning: CI is set and the state is the file {where}: unless something keeps that "
+            "file, the next runner knows nothing of these caches. "
             f"Else {_ELSEWHERE}."
         )

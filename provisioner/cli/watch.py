@@ -19,8 +19,8 @@ import click
 from provisioner.cli import clock
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.options import Duration
+from provisioner.cli.per_stack import StackOutcome, StackRow, status_of
 from provisioner.cli.speech import tell
-from provisioner.cli.stacks import Ended, Row, status_of
 from provisioner.cli.status import SIGNALLED, Status
 from provisioner.errors import CtxprovError
 from provisioner.planner import next_run
@@ -50,7 +50,7 @@ every_option = click.option(
 
 
 def watched(
-    turn: Callable[[], Sequence[Row]],
+    turn: Callable[[], Sequence[StackRow]],
     *,
     every: timedelta,
     sleep: Callable[[float], None] | None = None,
@@ -78,19 +78,19 @@ def watched(
 
 
 def next_wait(
-    rows: Sequence[Row], now: datetime, *, every: timedelta, retry: Iterator[timedelta] | None
+    rows: Sequence[StackRow], now: datetime, *, every: timedelta, retry: Iterator[timedelta] | None
 ) -> timedelta:
     """How long to sleep after *rows*: until something is due, or until a failure's next try."""
     if retry is not None:
         return min(next(retry), every)
-    waits = (_until_due(ended, now) for _, ended in rows)
+    waits = (_until_due(outcome, now) for _, outcome in rows)
     return max(SOONEST, min([every, *(wait for wait in waits if wait is not None)]))
 
 
-def _until_due(ended: Ended, now: datetime) -> timedelta | None:
+def _until_due(outcome: StackOutcome, now: datetime) -> timedelta | None:
     """How long until a stack wants a run, by the clocks of its providers."""
-    there = now + ended.ahead
-    due = next_run(ended.state, there) if ended.state else None
+    there = now + outcome.ahead
+    due = next_run(outcome.state, there) if outcome.state else None
     return None if due is None else due - there
 
 
@@ -100,7 +100,7 @@ def _sleep(seconds: float) -> None:
         time.sleep(min(rest, _STEP))
 
 
-def _again(turn: Callable[[], Sequence[Row]]) -> Sequence[Row]:
+def _again(turn: Callable[[], Sequence[StackRow]]) -> Sequence[StackRow]:
     """A turn that ends nothing: a folder may be away for a moment, or a disk full."""
     try:
         return turn()
@@ -108,7 +108,7 @@ def _again(turn: Callable[[], Sequence[Row]]) -> Sequence[Row]:
         status = tell_error(error)
     except click.UsageError as error:
         status = tell_usage(error)
-    return [(Path(), Ended(status=status, summary=""))]
+    return [(Path(), StackOutcome(status=status, summary=""))]
 
 
 def waits() -> Iterator[timedelta]:

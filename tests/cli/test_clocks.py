@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from provisioner.cli.stacks import Ended
+from provisioner.cli.per_stack import StackOutcome
 from provisioner.cli.status import Status
 from provisioner.cli.watch import next_wait
 from provisioner.emulator import CarryOut
@@ -188,10 +188,10 @@ def test_at_is_from_the_providers_now(stage: Stage) -> None:
 def test_watching_by_the_providers_clock() -> None:
     """Between two runs a watch sleeps until its providers' clocks say that something is due."""
     kept = state(recorded(desired("a"), expires_at=NOW + 6 * HOUR))
-    ended = Ended(status=Status.OK, summary="", state=kept)
+    ended = StackOutcome(status=Status.OK, summary="", state=kept)
 
     def wait(ahead: timedelta) -> timedelta:
-        late = Ended(status=Status.OK, summary="", state=kept, ahead=ahead)
+        late = StackOutcome(status=Status.OK, summary="", state=kept, ahead=ahead)
         return next_wait([(Path(), late)], NOW - ahead, every=100 * HOUR, retry=None)
 
     assert next_wait([(Path(), ended)], NOW, every=100 * HOUR, retry=None) == 5 * HOUR

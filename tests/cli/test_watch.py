@@ -18,7 +18,7 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from provisioner.cli import clock
-from provisioner.cli.stacks import Ended, Row
+from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.status import Status
 from provisioner.cli.watch import SOONEST, next_wait, waits, watched
 from provisioner.emulator import CarryOut
@@ -34,8 +34,8 @@ B = f"b: {{{GEMINI}, content: b.md}}"
 MINUTE = timedelta(minutes=1)
 
 
-def ended(status: Status, known: State | None) -> list[Row]:
-    return [(Path("a"), Ended(status=status, summary="", state=known))]
+def ended(status: Status, known: State | None) -> list[StackRow]:
+    return [(Path("a"), StackOutcome(status=status, summary="", state=known))]
 
 
 def test_it_sleeps_until_a_window_opens() -> None:
@@ -79,7 +79,7 @@ def test_a_later_turn_may_fail_altogether() -> None:
         [Status.OK, CtxprovError("full"), click.UsageError("away"), Status.TERMINATED]
     )
 
-    def turn() -> list[Row]:
+    def turn() -> list[StackRow]:
         ending = next(endings)
         if isinstance(ending, Exception):
             raise ending

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.cache import Json
-from provisioner.cli.holding import held_state
+from provisioner.cli.locked_state import locked_state
 from provisioner.errors import Refused, StateError, StateNewer
 from provisioner.model import RecordedCache, State
 from provisioner.planner import moved
@@ -79,7 +79,7 @@ def perform(
         edit(Current(state=State(stack=stack), is_damaged=True))
 
     async def work() -> str:
-        async with held_state(
+        async with locked_state(
             backend, stack=stack, operation=operation, timeout=timeout, read=reader.read
         ) as held:
             told = edit(reader.current(held.ledger.state))

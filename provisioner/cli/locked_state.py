@@ -26,7 +26,7 @@ from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lock_owner import lock_owner_here
 
 
-class Held(Struct, frozen=True):
+class LockedState(Struct, frozen=True):
     """What is remembered of a stack, and what is written of the run that changes it."""
 
     ledger: Ledger
@@ -39,7 +39,7 @@ class Held(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def held_state(
+async def locked_state(
     backend: Backend,
     *,
     stack: str,
@@ -47,7 +47,7 @@ async def held_state(
     timeout: timedelta,
     commit: str | None = None,
     read: Callable[[StoredFile | None], State] | None = None,
-) -> AsyncIterator[Held]:
+) -> AsyncIterator[LockedState]:
     """
     Hold the state of *stack* for as long as the block lasts; *read* is as in `open_ledger`.
 
@@ -68,7 +68,7 @@ async def held_state(
             before_save=chronicle.begin,
             read=read,
         ) as ledger:
-            yield Held(ledger, chronicle)
+            yield LockedState(ledger, chronicle)
     except Unsaved as error:
         raise StateError(f"{error}  {_rescued(error.content, stack)}") from error
 

@@ -10,7 +10,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
-from provisioner.cli.holding import held_state
+from provisioner.cli.locked_state import locked_state
 from provisioner.errors import Refused, StateError
 from provisioner.model import State
 from provisioner.state import read_history, read_state, state_name, version_name
@@ -18,7 +18,7 @@ from provisioner.state.history import runs_name
 from provisioner.storage import Backend
 
 
-async def migrated(
+async def migrate_state(
     backend: Backend, there: Backend, stack: str, *, address: str, timeout: timedelta, dry_run: bool
 ) -> str:
     """Copy, verify, and say what to write into the manifest."""
@@ -37,7 +37,7 @@ async def migrated(
 
 
 async def _copy(backend: Backend, there: Backend, stack: str, timeout: timedelta) -> None:
-    held = partial(held_state, stack=stack, operation="state migrate", timeout=timeout)
+    held = partial(locked_state, stack=stack, operation="state migrate", timeout=timeout)
     async with (
         held(backend) as old,
         held(there) as new,

@@ -18,7 +18,7 @@ _MOST = 10
 """How many warnings are told before what a command is about."""
 
 
-def read_stack(
+def load_stack(
     path: Path,
     *,
     environment: str | None,

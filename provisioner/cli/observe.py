@@ -21,10 +21,10 @@ from msgspec.structs import replace
 from provisioner.boot_time import boot_seconds
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.cli import clock
-from provisioner.cli.place import Place, project_in
+from provisioner.cli.clients import Clients
 from provisioner.cli.provider_clock import ProviderClock, clock_of
-from provisioner.cli.reach import Reach
 from provisioner.cli.speech import tell
+from provisioner.cli.target import StackLocation, project_in
 from provisioner.environment import process_environment
 from provisioner.errors import ParseError, Refused
 from provisioner.model import Desired, DesiredCache, Label, LiveCache, RecordedCache, Scope, State
@@ -37,7 +37,7 @@ _ASKED = 20
 """So many recorded caches that a LIST does not show are asked for by GET."""
 
 
-class Survey(Struct, frozen=True, kw_only=True):
+class Observation(Struct, frozen=True, kw_only=True):
     """What is live; and the scope it was seen in and the way there, by provider."""
 
     at: datetime
@@ -59,7 +59,7 @@ class Survey(Struct, frozen=True, kw_only=True):
         """This moment by the clocks of the providers; a local clock that jumped changes nothing."""
         return self.now + timedelta(seconds=boot_seconds() - self.boot)
 
-    def later(self, when: datetime | timedelta | None) -> Survey:
+    def later(self, when: datetime | timedelta | None) -> Observation:
         """What is to be seen after a time, or at a moment by the providers' clocks."""
         match when:
             case None:
@@ -70,20 +70,20 @@ class Survey(Struct, frozen=True, kw_only=True):
                 at = when - max(self.ahead.values(), default=timedelta())
         return self.at_local(at)
 
-    def at_local(self, at: datetime) -> Survey:
+    def at_local(self, at: datetime) -> Observation:
         """What is to be seen at a moment by the local clock, if only time passes."""
         live = surviving(self.live, since=self.at, at=at, ahead=self.ahead)
         return replace(self, at=at, live=live)
 
 
-async def survey(
-    reach: Reach,
-    place: Place,
+async def observe(
+    clients: Clients,
+    location: StackLocation,
     desired: Iterable[Desired],
     state: State,
     *,
     accept_scope: bool,
-) -> Survey:
+) -> Observation:
     """
     Ask for every project that this stack declares or remembers, also with nothing on record.
 
@@ -93,10 +93,10 @@ async def survey(
     Raises `CacheError`, and `ScopeRefused` if what is recorded is in another project.
     """
     live: list[LiveCache] = []
-    scopes, clients = {}, {}
-    for name in sorted(_concerned(desired, state, place)):
-        client = await reach.client(project_in(place.store, name), _key_env(place, name))
-        listed = await reach.listed(client)
+    scopes, opened = {}, {}
+    for name in sorted(_concerned(desired, state, location)):
+        client = await clients.client(project_in(location.store, name), _key_env(location, name))
+        listed = await clients.listed(client)
         _check_readable(client, state.stack)
         shown = frozenset(seen.handle.cache_name for seen in listed)
         now = clock.now() + _clock(client, listed).ahead
@@ -112,18 +112,18 @@ async def survey(
         asked = await _ask(client, _sample(hidden))
         live += (LiveCache.of(name, seen) for seen in (*listed, *asked))
         if asked and len(hidden) > _ASKED:
-            reach.warn(f"the list of {client.endpoint}", _lies(client.endpoint, len(hidden)))
+            clients.warn(f"the list of {client.endpoint}", _lies(client.endpoint, len(hidden)))
             live += _believed(state, name, {id_ for id_ in expected if id_ not in shown}, asked)
-        clients[name] = client
-        ahead_of(reach, client, listed)
-    clocks = {name: _clock(client, await reach.listed(client)) for name, client in clients.items()}
-    return Survey(
+        opened[name] = client
+        ahead_of(clients, client, listed)
+    clocks = {name: _clock(client, await clients.listed(client)) for name, client in opened.items()}
+    return Observation(
         at=clock.now(),
         boot=boot_seconds(),
         ahead={name: one.ahead for name, one in clocks.items() if one.ahead},
         live=tuple(live),
         scopes=scopes,
-        clients=clients,
+        clients=opened,
     )
 
 
@@ -143,12 +143,12 @@ def _check_readable(client: GeminiContextCache, stack: str) -> None:
 
 
 def ahead_of(
-    reach: Reach, client: GeminiContextCache, listed: Iterable[CachedContext]
+    clients: Clients, client: GeminiContextCache, listed: Iterable[CachedContext]
 ) -> timedelta:
     """How far the clock where *client* leads is ahead of the local one; warns if that is far."""
     found = _clock(client, listed)
     if found.warning:
-        reach.warn(f"the clock of {client.endpoint}", found.warning)
+        clients.warn(f"the clock of {client.endpoint}", found.warning)
     return found.ahead
 
 
@@ -158,9 +158,9 @@ def _clock(client: GeminiContextCache, listed: Iterable[CachedContext]) -> Provi
     )
 
 
-def _key_env(place: Place, provider: str) -> str | None:
+def _key_env(location: StackLocation, provider: str) -> str | None:
     try:
-        return place.key_envs[provider]
+        return location.key_envs[provider]
     except KeyError as error:
         raise Refused(
             f"The state has caches of the provider {provider}, which the manifest does not "
@@ -203,17 +203,17 @@ async def _ask(client: GeminiContextCache, handles: Iterable[GeminiHandle]) -> l
     return [seen for answer in answers for seen in answer if seen is not None]
 
 
-def _concerned(desired: Iterable[Desired], state: State, place: Place) -> set[str]:
+def _concerned(desired: Iterable[Desired], state: State, location: StackLocation) -> set[str]:
     """Providers that keep caches which this stack declares or remembers."""
     wants = {want.provider for want in desired if isinstance(want, DesiredCache)}
     retiring = {retiring.provider for retiring in state.retiring.values()}
     records = {record.provider for record in _records(state)}
-    remembered = state.providers.keys() & place.key_envs.keys()
-    needed = {*place.used, *wants, *retiring, *records, *remembered}
+    remembered = state.providers.keys() & location.key_envs.keys()
+    needed = {*location.used, *wants, *retiring, *records, *remembered}
     return needed | {
         name
-        for name in place.key_envs.keys() - needed
-        if is_open(place.key_envs[name], name, place.store)
+        for name in location.key_envs.keys() - needed
+        if is_open(location.key_envs[name], name, location.store)
     }
 
 

@@ -20,18 +20,18 @@ from provisioner.cache import CacheContent
 from provisioner.cli import clock, console, terminal
 from provisioner.cli.approvals import tell_undone
 from provisioner.cli.brake import Notes, braked
-from provisioner.cli.holding import Held, held_state
-from provisioner.cli.interruption import Interruption, listening
+from provisioner.cli.locked_state import LockedState, locked_state
+from provisioner.cli.observe import Observation, observe
 from provisioner.cli.older import performs_edits
 from provisioner.cli.owners import matter
-from provisioner.cli.place import Place
+from provisioner.cli.per_stack import Session, StackOutcome
 from provisioner.cli.progress import progress
 from provisioner.cli.show_plan import Told, result_page, show_plan, show_results
+from provisioner.cli.signals import Interruption, listening
 from provisioner.cli.speech import tell
 from provisioner.cli.spots import Spotter, nowhere
-from provisioner.cli.stacks import Ended, Run
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.survey import Survey, survey
+from provisioner.cli.target import StackLocation
 from provisioner.cli.unrecorded import labelled
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
@@ -85,14 +85,14 @@ SHARED = (
 )
 
 
-class Errand(Struct, frozen=True, kw_only=True):
+class ApplyRequest(Struct, frozen=True, kw_only=True):
     """What a run is to do, and how."""
 
     operation: str
     stack: str
     commit: str | None
     """What is checked out, for the history."""
-    place: Place
+    location: StackLocation
     wishes: Callable[[State], tuple[Desired, ...]]
     """What is desired, given what is recorded."""
     read: Callable[[DesiredCache], CacheContent]
@@ -104,7 +104,7 @@ class Errand(Struct, frozen=True, kw_only=True):
     """Raises Refused if limits or the commit forbid the plan."""
     settings: StackSettings | None = None
     """What the manifest says of the stack; None leaves the recorded settings as they are."""
-    settle: Callable[[StackSettings], Place] | None = None
+    settle: Callable[[StackSettings], StackLocation] | None = None
     """Where things are by other settings than the manifest's; None if the manifest decides."""
     revision: Revision | None = None
     """What is checked out, to be recorded if an edit is performed."""
@@ -131,12 +131,12 @@ class Errand(Struct, frozen=True, kw_only=True):
 class Decision(Struct, frozen=True, kw_only=True):
     """What is done in a run, and what is not."""
 
-    errand: Errand
+    request: ApplyRequest
     """Without the edits that are left undone, where things are by the settings that hold."""
     desired: tuple[Desired, ...]
     """Likewise."""
     plan: Plan
-    seen: Survey
+    observation: Observation
     state: State
     """What was on record."""
     brakes: tuple[Brake, ...]
@@ -152,45 +152,45 @@ class Decision(Struct, frozen=True, kw_only=True):
     """What died, while its edit is not approved and its old content is not here any more."""
 
 
-async def carry_out(errand: Errand, run: Run) -> Ended:
+async def apply_stack(request: ApplyRequest, session: Session) -> StackOutcome:
     """Lock, plan, ask, apply, save."""
-    async with held_state(
-        errand.place.backend,
-        stack=errand.stack,
-        operation=errand.operation,
-        timeout=errand.lock_timeout,
-        commit=errand.commit,
+    async with locked_state(
+        request.location.backend,
+        stack=request.stack,
+        operation=request.operation,
+        timeout=request.lock_timeout,
+        commit=request.commit,
     ) as held:
         state = held.ledger.state
-        decision = await _settle_on(errand, state, run)
-        for fact in unsaved(state, decision.seen.live):
+        decision = await _settle_on(request, state, session)
+        for fact in unsaved(state, decision.observation.live):
             held.ledger.record(fact)
-        for provider, scope in decision.seen.scopes.items():
+        for provider, scope in decision.observation.scopes.items():
             held.ledger.note_scope(provider, scope)
-        return await _perform(errand, decision, held, run)
+        return await _perform(request, decision, held, session)
 
 
-async def _settle_on(errand: Errand, state: State, run: Run) -> Decision:
+async def _settle_on(request: ApplyRequest, state: State, session: Session) -> Decision:
     """
     Plan, show and ask.
 
     If the plan has run out by the time of the answer, plan again; the answer holds if the
     edits are the same and no other cache is deleted.
     """
-    decision = await _decide(errand, state, run)
+    decision = await _decide(request, state, session)
     while True:
-        _show(errand, decision, state, run)
+        _show(request, decision, state, session)
         asked = decision.plan
-        if errand.auto_approve or not (asked.pending or asked.settings):
+        if request.auto_approve or not (asked.pending or asked.settings):
             return decision
-        await _ask(errand)
+        await _ask(request)
         end = valid_until(asked)
-        if end is None or decision.seen.present() < end:
+        if end is None or decision.observation.present() < end:
             return decision
-        run.reach.look_again()
-        decision = await _decide(errand, state, run)
+        session.clients.look_again()
+        decision = await _decide(request, state, session)
         if decision.plan.digests == asked.digests and _deleted(decision.plan) <= _deleted(asked):
-            errand.check(decision.plan, state)
+            request.check(decision.plan, state)
             return decision
 
 
@@ -199,147 +199,156 @@ def _deleted(told: Plan) -> frozenset[str]:
     return frozenset(change.live.id for change in told.changes if isinstance(change, Delete))
 
 
-def _show(errand: Errand, decision: Decision, state: State, run: Run) -> None:
+def _show(request: ApplyRequest, decision: Decision, state: State, session: Session) -> None:
     """Show the plan and what is left undone.  Raises Refused if it is forbidden."""
-    if not run.is_quiet:
+    if not session.is_quiet:
         show_plan(
-            Told(plan=decision.plan, prices=errand.prices, writes=decision.errand.place.writes),
-            colour=errand.colour,
-            recorded=errand.recorded or bool(decision.undone),
+            Told(
+                plan=decision.plan, prices=request.prices, writes=decision.request.location.writes
+            ),
+            colour=request.colour,
+            recorded=request.recorded or bool(decision.undone),
         )
-    if errand.approval and decision.undone:
-        tell_undone(decision.undone, decision.wanted, errand.approval)
+    if request.approval and decision.undone:
+        tell_undone(decision.undone, decision.wanted, request.approval)
     for gap in decision.gaps:
         tell(gap_line(gap))
     for remark in remarks(decision.plan):
         tell(f"warning: {remark}")
-    errand.check(decision.plan, state)
+    request.check(decision.plan, state)
 
 
-async def _decide(errand: Errand, state: State, run: Run) -> Decision:
-    desired = await asyncio.to_thread(errand.wishes, state)
-    settings, place = _settled(errand, desired, state)
-    errand = structs.replace(errand, place=place)
-    seen = await survey(run.reach, place, desired, state, accept_scope=errand.accept_scope)
-    whole, brakes = _braked(errand, desired, state, seen)
-    wanted = errand.refine(whole)
+async def _decide(request: ApplyRequest, state: State, session: Session) -> Decision:
+    desired = await asyncio.to_thread(request.wishes, state)
+    settings, location = _settled(request, desired, state)
+    request = structs.replace(request, location=location)
+    observation = await observe(
+        session.clients, location, desired, state, accept_scope=request.accept_scope
+    )
+    whole, brakes = _braked(request, desired, state, observation)
+    wanted = request.refine(whole)
     decision = Decision(
-        errand=errand,
+        request=request,
         desired=desired,
         plan=wanted,
-        seen=seen,
+        observation=observation,
         state=state,
         brakes=brakes,
         settings=settings,
         wanted=wanted,
     )
-    if errand.approval is None:
+    if request.approval is None:
         return decision
-    approved = approved_digests(errand.approval, [whole, wanted], state.approved)
-    left = undone(errand.approval, wanted, approved)
+    approved = approved_digests(request.approval, [whole, wanted], state.approved)
+    left = undone(request.approval, wanted, approved)
     decision = structs.replace(decision, approved=approved, undone=left)
     return _without(decision) if left else decision
 
 
 def _settled(
-    errand: Errand, desired: tuple[Desired, ...], state: State
-) -> tuple[StackSettings | None, Place]:
+    request: ApplyRequest, desired: tuple[Desired, ...], state: State
+) -> tuple[StackSettings | None, StackLocation]:
     """The settings to be recorded, and where things are by the settings that hold."""
     recorded = state.stack_settings
-    if errand.settle is None or recorded is None:
-        return errand.settings, errand.place
-    if errand.settings is None:
-        return None, errand.settle(recorded)
-    if not setting_edits(recorded, errand.settings):
-        return errand.settings, errand.place
-    draft = _plan(errand, desired, state, None)
-    edited = errand.refine(draft)
+    if request.settle is None or recorded is None:
+        return request.settings, request.location
+    if request.settings is None:
+        return None, request.settle(recorded)
+    if not setting_edits(recorded, request.settings):
+        return request.settings, request.location
+    draft = _plan(request, desired, state, None)
+    edited = request.refine(draft)
     approved = edited.digests
-    if errand.approval:
-        approved = approved_digests(errand.approval, [draft, edited], state.approved)
-    keys = {edit.key for edit in edited.settings if edit.digest(errand.stack) in approved}
-    settings = with_settings(recorded, errand.settings, keys)
-    return settings, errand.settle(settings)
+    if request.approval:
+        approved = approved_digests(request.approval, [draft, edited], state.approved)
+    keys = {edit.key for edit in edited.settings if edit.digest(request.stack) in approved}
+    settings = with_settings(recorded, request.settings, keys)
+    return settings, request.settle(settings)
 
 
 def _without(decision: Decision) -> Decision:
     """*decision* without the edits that it leaves undone: as if those had not been made."""
-    errand, state, left = decision.errand, decision.state, decision.undone
-    wishes, renames = as_recorded(decision.desired, state, left.names, errand.renames)
-    names = tuple(name for name in errand.replace if name not in left.names)
-    part = structs.replace(errand, renames=renames, replace=names)
-    whole, brakes = _braked(part, wishes, state, decision.seen)
+    request, state, left = decision.request, decision.state, decision.undone
+    wishes, renames = as_recorded(decision.desired, state, left.names, request.renames)
+    names = tuple(name for name in request.replace if name not in left.names)
+    part = structs.replace(request, renames=renames, replace=names)
+    whole, brakes = _braked(part, wishes, state, decision.observation)
     reduced = part.refine(whole)
     settings = tuple(edit for edit in reduced.settings if edit.key not in left.settings)
     at_hand = {want.digest for want in decision.desired}
     rest, gaps = without_content(structs.replace(reduced, settings=settings), at_hand)
     return structs.replace(
-        decision, errand=part, desired=wishes, plan=rest, brakes=brakes, gaps=gaps
+        decision, request=part, desired=wishes, plan=rest, brakes=brakes, gaps=gaps
     )
 
 
 def _braked(
-    errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey
+    request: ApplyRequest, desired: tuple[Desired, ...], state: State, observation: Observation
 ) -> tuple[Plan, tuple[Brake, ...]]:
     return braked(
-        _plan(errand, desired, state, seen),
+        _plan(request, desired, state, observation),
         state,
-        seen,
-        accept_missing=errand.accept_missing or errand.destroy,
-        accept_scope=errand.accept_scope,
+        observation,
+        accept_missing=request.accept_missing or request.destroy,
+        accept_scope=request.accept_scope,
     )
 
 
-def _plan(errand: Errand, desired: tuple[Desired, ...], state: State, seen: Survey | None) -> Plan:
+def _plan(
+    request: ApplyRequest,
+    desired: tuple[Desired, ...],
+    state: State,
+    observation: Observation | None,
+) -> Plan:
     """With nothing *seen*, only its edits are right."""
     found = plan(
         desired,
         state,
-        seen.live if seen else (),
-        stack=errand.stack,
-        now=seen.at if seen else clock.now(),
-        ahead=seen.ahead if seen else {},
-        destroy=errand.destroy,
-        prune=errand.prune,
-        replace=errand.replace,
-        renames=errand.renames,
-        owners=errand.owners() if matter(desired, state, prune=errand.prune) else {},
+        observation.live if observation else (),
+        stack=request.stack,
+        now=observation.at if observation else clock.now(),
+        ahead=observation.ahead if observation else {},
+        destroy=request.destroy,
+        prune=request.prune,
+        replace=request.replace,
+        renames=request.renames,
+        owners=request.owners() if matter(desired, state, prune=request.prune) else {},
     )
-    if errand.settings is None:
+    if request.settings is None:
         return found
-    return structs.replace(found, settings=setting_edits(state.stack_settings, errand.settings))
+    return structs.replace(found, settings=setting_edits(state.stack_settings, request.settings))
 
 
-async def _ask(errand: Errand) -> None:
+async def _ask(request: ApplyRequest) -> None:
     if not terminal.is_interactive():
         raise Refused(
-            f"{errand.operation} changes things and there is no terminal to ask on: "
+            f"{request.operation} changes things and there is no terminal to ask on: "
             "read the plan above and add --auto-approve. Nothing was changed."
         )
-    if errand.destroy or errand.prune:
+    if request.destroy or request.prune:
         console.say(SHARED)
-    if not await terminal.confirm(f"{errand.operation.capitalize()} these changes?"):
+    if not await terminal.confirm(f"{request.operation.capitalize()} these changes?"):
         raise Refused("Declined; nothing was changed.")
 
 
-def _note_before(errand: Errand, decision: Decision, held: Held) -> None:
+def _note_before(request: ApplyRequest, decision: Decision, held: LockedState) -> None:
     """Write down by which approval and at which commit edits are performed."""
     plan, ledger = decision.plan, held.ledger
     if decision.settings and not plan.is_partial:
         ledger.note_settings(decision.settings)
     if not performs_edits(plan):
         return
-    if errand.approval:
+    if request.approval:
         ledger.note_approved(
             ApprovedEdits(
-                fingerprint=errand.approval.fingerprint, digests=tuple(sorted(decision.approved))
+                fingerprint=request.approval.fingerprint, digests=tuple(sorted(decision.approved))
             )
         )
-    if errand.revision:
-        ledger.note_revision(errand.revision)
+    if request.revision:
+        ledger.note_revision(request.revision)
 
 
-def _note_after(decision: Decision, held: Held, results: Sequence[Result]) -> None:
+def _note_after(decision: Decision, held: LockedState, results: Sequence[Result]) -> None:
     """
     Write down which edits rest.
 
@@ -359,48 +368,50 @@ def _note_after(decision: Decision, held: Held, results: Sequence[Result]) -> No
         ledger.note_approved(None)
 
 
-async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> Ended:
-    told, seen, ledger = decision.plan, decision.seen, held.ledger
-    _note_before(errand, decision, held)
+async def _perform(
+    request: ApplyRequest, decision: Decision, held: LockedState, session: Session
+) -> StackOutcome:
+    told, observation, ledger = decision.plan, decision.observation, held.ledger
+    _note_before(request, decision, held)
     notes = Notes(ledger, decision.state, decision.brakes)
-    before, hidden = ledger.state, {*errand.hidden, *_dying(told)}
+    before, hidden = ledger.state, {*request.hidden, *_dying(told)}
 
     async def save_and_publish() -> None:
         await ledger.save()
-        if spot := decision.errand.place.publish:
-            known = believable(ledger.state, before, seen.live)
-            document = handles_bytes(known, hidden=hidden, now=seen.present())
+        if spot := decision.request.location.publish:
+            known = believable(ledger.state, before, observation.live)
+            document = handles_bytes(known, hidden=hidden, now=observation.present())
             await asyncio.to_thread(publish, spot.backend, spot.name, document)
 
     def stop_waiting() -> None:
-        for client in seen.clients.values():
+        for client in observation.clients.values():
             client.stop_waiting()
 
     results: list[Result] = []
-    due = _Due(decision.errand, run, ledger, decision.desired, told, seen, results)
+    due = _Due(decision.request, session, ledger, decision.desired, told, observation, results)
     with listening(stop_waiting) as interruption:
         try:
-            with progress(told, results, colour=errand.colour, quiet=run.is_quiet) as report:
+            with progress(told, results, colour=request.colour, quiet=session.is_quiet) as report:
                 await apply(
                     told,
-                    seen.clients,
-                    errand.read,
+                    observation.clients,
+                    request.read,
                     notes.record,
                     save_and_publish,
                     report,
                     letters=_letters,
                     due=due.refreshes,
-                    parallelism=errand.parallelism,
+                    parallelism=request.parallelism,
                     stopping=lambda: interruption.is_asked() or ledger.is_lost,
                     renew_lock=ledger.renew_lock,
                     probing=notes.probing,
                     probed=notes.probed,
                 )
-                if _may_look_back(seen, interruption):
+                if _may_look_back(observation, interruption):
                     await ledger.save()
                     await last_look(
                         told,
-                        seen.clients,
+                        observation.clients,
                         ledger.state,
                         ledger.record,
                         tell,
@@ -410,23 +421,25 @@ async def _perform(errand: Errand, decision: Decision, held: Held, run: Run) -> 
             if not interruption.is_asked():
                 raise
         finally:
-            run.pages.append(result_page(told, results, prices=errand.prices, spots=errand.spots))
-            if not run.is_quiet:
-                show_results(told, results, colour=errand.colour)
-    if errand.settings:
+            session.pages.append(
+                result_page(told, results, prices=request.prices, spots=request.spots)
+            )
+            if not session.is_quiet:
+                show_results(told, results, colour=request.colour)
+    if request.settings:
         _note_after(decision, held, results)
     summary = summary_line(results)
     if results or ledger.has_news:
         await held.end(summary, fingerprint=told.fingerprint)
-    return Ended(
+    return StackOutcome(
         status=_status(decision, results, interruption),
         summary=summary,
         state=ledger.state,
         stuck=_stuck(told, results),
         dying=_dying(told),
-        cold=_cold(ledger.state, before, seen),
-        labelled=labelled(seen.live, ledger.state),
-        ahead=seen.present() - clock.now(),
+        cold=_cold(ledger.state, before, observation),
+        labelled=labelled(observation.live, ledger.state),
+        ahead=observation.present() - clock.now(),
     )
 
 
@@ -435,28 +448,32 @@ class _Due:
 
     def __init__(
         self,
-        errand: Errand,
-        run: Run,
+        request: ApplyRequest,
+        session: Session,
         ledger: Ledger,
         desired: tuple[Desired, ...],
         told: Plan,
-        seen: Survey,
+        observation: Observation,
         results: list[Result],
     ) -> None:
-        self._errand, self._run, self._ledger = errand, run, ledger
-        self._desired, self._told, self._seen, self._results = desired, told, seen, results
+        self._request, self._session, self._ledger = request, session, ledger
+        self._desired, self._told, self._seen, self._results = desired, told, observation, results
         self._valid_until = valid_until(told)
 
     async def refreshes(self) -> tuple[Refresh, ...]:
         """Once the plan is no longer valid: LIST and plan again, and refresh what is due."""
         if self._valid_until is None or self._seen.present() < self._valid_until:
             return ()
-        self._run.reach.look_again()
-        errand, state = self._errand, self._ledger.state
-        self._seen = await survey(
-            self._run.reach, errand.place, self._desired, state, accept_scope=errand.accept_scope
+        self._session.clients.look_again()
+        request, state = self._request, self._ledger.state
+        self._seen = await observe(
+            self._session.clients,
+            request.location,
+            self._desired,
+            state,
+            accept_scope=request.accept_scope,
         )
-        fresh = errand.refine(_plan(errand, self._desired, state, self._seen))
+        fresh = request.refine(_plan(request, self._desired, state, self._seen))
         self._valid_until = valid_until(fresh)
         under_way = self._under_way()
         return tuple(
@@ -471,9 +488,9 @@ class _Due:
         return {change.name for change in self._told.pending} - done
 
 
-def _may_look_back(seen: Survey, interruption: Interruption) -> bool:
+def _may_look_back(observation: Observation, interruption: Interruption) -> bool:
     """Whether an answer to a create was lost in a run that has the time to look for twins."""
-    lost = any(client.uncertain_labels for client in seen.clients.values())
+    lost = any(client.uncertain_labels for client in observation.clients.values())
     return lost and not interruption.is_asked()
 
 
@@ -511,9 +528,11 @@ def _stuck(told: Plan, results: Iterable[Result]) -> frozenset[str]:
     )
 
 
-def _cold(state: State, before: State, seen: Survey) -> frozenset[str]:
+def _cold(state: State, before: State, observation: Observation) -> frozenset[str]:
     """Names on record whose cache no provider showed, and that got no other in this run."""
-    return frozenset(state.caches.keys() - believable(state, before, seen.live).caches.keys())
+    return frozenset(
+        state.caches.keys() - believable(state, before, observation.live).caches.keys()
+    )
 
 
 def _dying(told: Plan) -> frozenset[str]:

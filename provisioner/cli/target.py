@@ -33,19 +33,19 @@ _STORE = "gemini.sqlite3"
 _CREDENTIAL = re.compile(r"//[^/]*@")
 
 
-class Spot(Struct, frozen=True, kw_only=True):
+class HandlesLocation(Struct, frozen=True, kw_only=True):
     """A file in a backend."""
 
     backend: Backend
     name: str
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class StackLocation(Struct, frozen=True, kw_only=True):
     """Where one stack's things are; `store` is the emulator's, None for the real endpoint."""
 
     backend: Backend
     """Of the state, and of what is remembered beside it."""
-    publish: Spot | None
+    publish: HandlesLocation | None
     store: Path | None
     writes: tuple[str, ...]
     """The addresses of state and handles, as they are spelled."""
@@ -57,7 +57,7 @@ class Place(Struct, frozen=True, kw_only=True):
     """Whether the state is on this machine, which may be a runner that vanishes."""
 
 
-def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
+def location_of(frame: Frame, *, address: str | None, emulator: bool) -> StackLocation:
     """
     The place of a stack whose state is at *address*, or where its manifest says.
 
@@ -67,7 +67,7 @@ def place_of(frame: Frame, *, address: str | None, emulator: bool) -> Place:
     """
     folder = _trial_folder(frame, address) if emulator else None
     top = _trial_top(frame, address) if emulator else None
-    return Place(
+    return StackLocation(
         backend=_backend(str(folder), Path(), top=top) if folder else backend_of(frame, address),
         publish=_publish(frame, folder, top),
         store=_trial_store(folder, top) if folder else None,
@@ -141,10 +141,12 @@ def backend_at(address: str) -> Backend:
     return _backend(address, Path(), top=None)
 
 
-def place_at(address: str, key_envs: Mapping[str, str | None], *, emulator: bool) -> Place:
+def location_at(
+    address: str, key_envs: Mapping[str, str | None], *, emulator: bool
+) -> StackLocation:
     """The place of a stack without a manifest, whose handles nothing leads to."""
     trial = Path(address) / "emulator"
-    return Place(
+    return StackLocation(
         backend=backend_at(str(trial) if emulator else address),
         publish=None,
         store=trial / _STORE if emulator else None,
@@ -181,10 +183,12 @@ def _trial_store(folder: Path, top: Path | None) -> Path:
     return store
 
 
-def _publish(frame: Frame, trial: Path | None, trial_top: Path | None) -> Spot | None:
+def _publish(frame: Frame, trial: Path | None, trial_top: Path | None) -> HandlesLocation | None:
     if frame.publish is None:
         return None
-    place, name = split_file(frame.publish)
+    location, name = split_file(frame.publish)
     if trial:
-        return Spot(backend=_backend(str(trial), Path(), top=trial_top), name=name)
-    return Spot(backend=_backend(place, frame.root, top=boundary_of(frame)), name=name)
+        return HandlesLocation(backend=_backend(str(trial), Path(), top=trial_top), name=name)
+    return HandlesLocation(
+        backend=_backend(location, frame.root, top=boundary_of(frame)), name=name
+    )

@@ -18,11 +18,11 @@ import click
 from msgspec import Struct, field
 
 from provisioner.cli import console, terminal
+from provisioner.cli.clients import Clients
 from provisioner.cli.clock import BRIEF
 from provisioner.cli.expand import expanded
 from provisioner.cli.failure import tell_error, tell_usage
 from provisioner.cli.outputs import Out, Page, takes_stdout, write
-from provisioner.cli.reach import Reach
 from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import plain
@@ -34,7 +34,7 @@ _PULSE = 0.5
 """Seconds."""
 
 
-class Ended(Struct, frozen=True, kw_only=True):
+class StackOutcome(Struct, frozen=True, kw_only=True):
     """How a command ended for one stack."""
 
     status: Status
@@ -53,10 +53,10 @@ class Ended(Struct, frozen=True, kw_only=True):
     """How far the clocks of the providers were ahead of this machine's."""
 
 
-class Run(Struct, kw_only=True):
+class Session(Struct, kw_only=True):
     """One run of a command: what its stacks share."""
 
-    reach: Reach
+    clients: Clients
     outs: tuple[Out, ...] = ()
     pages: list[Page] = field(default_factory=list)
     failures: list[CtxprovError] = field(default_factory=list)
@@ -67,10 +67,10 @@ class Run(Struct, kw_only=True):
         return takes_stdout(self.outs)
 
 
-Work: TypeAlias = Callable[[Path, Run], Awaitable[Ended]]
+Work: TypeAlias = Callable[[Path, Session], Awaitable[StackOutcome]]
 
 
-Row: TypeAlias = tuple[Path, Ended]
+StackRow: TypeAlias = tuple[Path, StackOutcome]
 
 
 def over_stacks(
@@ -90,32 +90,32 @@ def over_stacks(
 
 def rows_over(
     stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = (), max_wait: timedelta
-) -> tuple[Row, ...]:
+) -> tuple[StackRow, ...]:
     """The same, for callers that want to know how each of them ended."""
     return asyncio.run(_over_stacks(expanded(stacks), work, outs, max_wait))
 
 
-def status_of(rows: Iterable[Row]) -> Status:
-    return first_of(*(ended.status for _, ended in rows))
+def status_of(rows: Iterable[StackRow]) -> Status:
+    return first_of(*(outcome.status for _, outcome in rows))
 
 
 async def _over_stacks(
     stacks: Sequence[Path], work: Work, outs: tuple[Out, ...], max_wait: timedelta
-) -> tuple[Row, ...]:
-    rows: list[Row] = []
-    async with _awake(), Reach(max_wait=max_wait) as reach:
-        run = Run(reach=reach, outs=outs)
+) -> tuple[StackRow, ...]:
+    rows: list[StackRow] = []
+    async with _awake(), Clients(max_wait=max_wait) as clients:
+        session = Session(clients=clients, outs=outs)
         for stack in stacks:
-            if len(stacks) > 1 and not run.is_quiet:
+            if len(stacks) > 1 and not session.is_quiet:
                 palette = Palette(terminal.wants_colour(None))
                 console.say(f"\n{palette.paint(plain(str(stack)), 'strong')}")
-            ended = await _attempt(stack, work, run)
-            rows.append((stack, ended))
-            if ended.status in SIGNALLED:
+            outcome = await _attempt(stack, work, session)
+            rows.append((stack, outcome))
+            if outcome.status in SIGNALLED:
                 break
-    if run.pages or run.failures:
-        write(outs, run.pages, run.failures)
-    if len(stacks) > 1 and not run.is_quiet:
+    if session.pages or session.failures:
+        write(outs, session.pages, session.failures)
+    if len(stacks) > 1 and not session.is_quiet:
         _tell(rows)
     return tuple(rows)
 
@@ -135,21 +135,21 @@ async def _awake() -> AsyncIterator[None]:
         task.cancel()
 
 
-async def _attempt(stack: Path, work: Work, run: Run) -> Ended:
+async def _attempt(stack: Path, work: Work, session: Session) -> StackOutcome:
     try:
-        return await work(stack, run)
+        return await work(stack, session)
     except CtxprovError as error:
-        run.failures.append(error)
-        return Ended(status=tell_error(error), summary=_first_line(str(error)))
+        session.failures.append(error)
+        return StackOutcome(status=tell_error(error), summary=_first_line(str(error)))
     except click.UsageError as error:
-        return Ended(status=tell_usage(error), summary=_first_line(error.format_message()))
+        return StackOutcome(status=tell_usage(error), summary=_first_line(error.format_message()))
 
 
 def _first_line(text: str) -> str:
     return plain(text.partition("\n")[0])
 
 
-def _tell(rows: Iterable[Row]) -> None:
+def _tell(rows: Iterable[StackRow]) -> None:
     cells = [(plain(str(stack)), str(int(e.status)), e.summary) for stack, e in rows]
     lines = table([Column()] * 3, cells)
     console.say("\n".join(["", *lines]))

@@ -29,7 +29,7 @@ from provisioner.providers.gemini import GeminiContextCache
 EMULATED = "http://emulator.invalid"
 
 
-class Reach:
+class Clients:
     """Opened by `async with`; everything it opened is closed at the end."""
 
     def __init__(self, *, max_wait: timedelta = BRIEF) -> None:

@@ -56,7 +56,7 @@ def plan_against(
     return replace(found, settings=setting_edits(settings, manifest.settings))
 
 
-def plan_for_review(
+def compare_revisions(
     folder: Path,
     manifest: Manifest,
     desired: tuple[Desired, ...],
