@@ -10,12 +10,13 @@ exactly of the schema's shape is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from itertools import islice
 from types import MappingProxyType
+from typing import get_args
 
 import orjson
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
@@ -25,8 +26,9 @@ from provisioner.documents import newer, utf8
 from provisioner.errors import CtxprovError
 from provisioner.escape import plain
 from provisioner.files import LARGEST
-from provisioner.model import After, Edit, Leftover, Plan, Reason, SettingEdit
+from provisioner.model import After, Change, Edit, Leftover, Plan, Reason, SettingEdit
 from provisioner.model.attributes import parse_after, parse_life, parse_settings
+from provisioner.planner.decision_table import REASONS
 from provisioner.pricing import totals
 from provisioner.render.document import FORMAT_VERSION
 from provisioner.render.layout import clip
@@ -42,27 +44,7 @@ from provisioner.view.snapshot import Side, Tokens
 from provisioner.view.wording import EDITS, SECTIONS, heading_of
 
 _HEADINGS: Mapping[str, str] = MappingProxyType({word: name for name, word in SECTIONS.items()})
-_IDLE = frozenset({"keep", "leave", "blocked"})
-_EDITED = {Reason.PROVIDER, Reason.MODEL, Reason.CONTENT, Reason.LIFE, Reason.SETTINGS}
-_DEAD = {Reason.EXPIRED, Reason.MISSING}
-_REASONS: Mapping[str, Collection[Reason]] = MappingProxyType(
-    {
-        "create": {*_EDITED, *_DEAD, Reason.NEW, Reason.IMPORTED, Reason.REQUESTED},
-        "replace": {*_EDITED, Reason.REQUESTED},
-        "adopt": {*_EDITED, *_DEAD, Reason.IMPORTED, Reason.FOUND},
-        "refresh": {Reason.LIFE, Reason.SETTINGS, Reason.SHORTENED, Reason.EXPIRING},
-        "note": {Reason.SETTINGS},
-        "annotate": {*_EDITED, Reason.NEW},
-        "keep": {Reason.CURRENT, Reason.ENDED},
-        "move": {Reason.MOVED},
-        "retire": {Reason.UNDECLARED, Reason.RETIRING},
-        "delete": {Reason.UNDECLARED, Reason.STRAY},
-        "forget": {Reason.UNDECLARED, Reason.RETIRED},
-        "leave": {Reason.RETIRING, Reason.STRAY},
-        "blocked": {*_EDITED, Reason.IMPORTED, Reason.MISSING, Reason.UNDECLARED},
-    }
-)
-"""What the planner's tables give as reasons for each verb."""
+_IDLE = frozenset(kind.verb for kind in get_args(Change) if not kind.acts)
 _WORDS = 200
 _MOST_ERRORS = 100
 
@@ -261,7 +243,7 @@ def _row(shaped: Shaped) -> Row:
 
 def _follows(row: Row) -> bool:
     """Whether its reason is one that its verb can have, and it stands where both put it."""
-    if row.reason not in _REASONS[row.action]:
+    if row.reason not in REASONS[row.action]:
         return False
     idle = row.action in _IDLE or (row.action, row.reason) == ("forget", Reason.RETIRED)
     unmet = (row.action, row.reason, row.heading) == ("keep", Reason.ENDED, EDITS)

@@ -23,6 +23,7 @@ from provisioner.model import (
     RecordedCache,
     Replace,
 )
+from provisioner.planner import decision_table as table
 from provisioner.planner import plan
 from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
@@ -70,10 +71,10 @@ def test_foreign_text_comes_back(text: str) -> None:
     note = replace(annotation(), name=f"d{known}", model=known)
     told = replace(
         plan_of(
-            Create(want, None, Reason.NEW),
-            Replace(renamed("b", want), seen, renamed("b", old), Reason.MODEL),
-            Blocked(renamed("c", want), seen, old, Reason.MODEL, known),
-            Keep(note, None, noted(note), Reason.CURRENT),
+            Create(want, None, Reason.NEW, table.NOTHING_ALIVE),
+            Replace(renamed("b", want), seen, renamed("b", old), Reason.MODEL, table.OUTDATED),
+            Blocked(renamed("c", want), seen, old, Reason.MODEL, known, table.ANNOTATION_PROTECTED),
+            Keep(note, None, noted(note), Reason.CURRENT, table.ANNOTATED),
         ),
         stack=known,
     )

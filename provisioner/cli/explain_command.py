@@ -37,7 +37,7 @@ from provisioner.model import (
     Refresh,
 )
 from provisioner.model.explanation import Explanation
-from provisioner.planner import about, flips, plan, refresh_due, row
+from provisioner.planner import about, flips, plan, refresh_due
 from provisioner.pricing import Lookup, cost, price_list
 from provisioner.render.explain import explain_text
 from provisioner.render.explain_json import explain_json
@@ -175,7 +175,6 @@ async def _explained(
     return Explanation(
         change=change,
         at=now,
-        row=row(change),
         declared=entry.places[0].address if entry and change.want else None,
         window=_window(change),
         calls=await rehearse(change, at=now),

@@ -99,6 +99,17 @@ _CAUSES: Mapping[Reason, Cause] = MappingProxyType(
 )
 
 
+class DecisionRow(Struct, frozen=True, kw_only=True):
+    """A row of the planner's table: what holds, what it leads to, and for which reasons."""
+
+    id: str
+    sentence: str
+    """What held, as `explain` prints it."""
+    verbs: tuple[str, ...]
+    reasons: frozenset[Reason]
+    """Those that may stand with it."""
+
+
 class BaseChange(Struct, frozen=True):
     """
     One thing to do about one name, or about one live cache.
@@ -119,6 +130,11 @@ class BaseChange(Struct, frozen=True):
 
     @property
     def reason(self) -> Reason:
+        raise NotImplementedError
+
+    @property
+    def row(self) -> DecisionRow:
+        """What held when the planner chose it."""
         raise NotImplementedError
 
     @property
@@ -172,6 +188,7 @@ class Create(BaseChange, frozen=True):
     want: DesiredCache
     record: Recorded | None
     reason: Reason
+    row: DecisionRow
 
 
 class Replace(BaseChange, frozen=True):
@@ -184,6 +201,7 @@ class Replace(BaseChange, frozen=True):
     old: LiveCache
     record: RecordedCache
     reason: Reason
+    row: DecisionRow
 
     @property
     def live(self) -> LiveCache:
@@ -201,6 +219,7 @@ class Adopt(BaseChange, frozen=True):
     old: LiveCache | None
     record: Recorded | None
     reason: Reason
+    row: DecisionRow
 
 
 class Refresh(BaseChange, frozen=True):
@@ -213,6 +232,7 @@ class Refresh(BaseChange, frozen=True):
     live: LiveCache
     record: RecordedCache
     reason: Reason
+    row: DecisionRow
 
 
 class Note(BaseChange, frozen=True):
@@ -225,6 +245,7 @@ class Note(BaseChange, frozen=True):
     live: LiveCache
     record: RecordedCache
     reason: Reason
+    row: DecisionRow
 
 
 class Annotate(BaseChange, frozen=True):
@@ -237,6 +258,7 @@ class Annotate(BaseChange, frozen=True):
     old: LiveCache | None
     record: Recorded | None
     reason: Reason
+    row: DecisionRow
 
     @property
     def live(self) -> LiveCache | None:
@@ -253,6 +275,7 @@ class Keep(BaseChange, frozen=True):
     live: LiveCache | None
     record: Recorded | None
     reason: Reason
+    row: DecisionRow
 
 
 class Move(BaseChange, frozen=True):
@@ -264,6 +287,7 @@ class Move(BaseChange, frozen=True):
     name: str
     record: Recorded
     reason: Reason
+    row: DecisionRow
 
 
 class Retire(BaseChange, frozen=True):
@@ -274,6 +298,7 @@ class Retire(BaseChange, frozen=True):
     live: LiveCache
     record: RecordedCache | RetiringCache
     reason: Reason
+    row: DecisionRow
 
 
 class Delete(BaseChange, frozen=True):
@@ -284,6 +309,7 @@ class Delete(BaseChange, frozen=True):
     live: LiveCache
     record: RecordedCache | RetiringCache | None
     reason: Reason
+    row: DecisionRow
 
 
 class Forget(BaseChange, frozen=True):
@@ -293,6 +319,7 @@ class Forget(BaseChange, frozen=True):
 
     record: Recorded | RetiringCache
     reason: Reason
+    row: DecisionRow
 
     @property
     def is_pending(self) -> bool:
@@ -309,6 +336,7 @@ class Leave(BaseChange, frozen=True):
     live: LiveCache
     record: RetiringCache | None
     reason: Reason
+    row: DecisionRow
 
 
 class Blocked(BaseChange, frozen=True):
@@ -323,6 +351,7 @@ class Blocked(BaseChange, frozen=True):
     record: Recorded | None
     reason: Reason
     why: str
+    row: DecisionRow
 
 
 Change: TypeAlias = (

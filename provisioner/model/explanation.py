@@ -36,8 +36,6 @@ class Explanation(Struct, frozen=True, kw_only=True):
     change: Change
     at: datetime
     """The moment of the plan."""
-    row: str
-    """Of the planner's table."""
     declared: str | None
     """Where its entry stands: `file:line:column`."""
     window: datetime | None

@@ -102,9 +102,9 @@ from provisioner.model import (
     Retire,
     State,
 )
+from provisioner.planner import decision_table as table
 from provisioner.planner.adoption import not_adoptable, remarks
 from provisioner.planner.brake import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
-from provisioner.planner.decision_table import row
 from provisioner.planner.hypothetical import as_if_applied
 from provisioner.planner.live_index import LiveIndex
 from provisioner.planner.moves import former_names, moved, moves
@@ -148,7 +148,6 @@ __all__ = [
     "remarks",
     "rested_among",
     "rested_by",
-    "row",
     "select",
     "surviving",
     "unmatched",
@@ -233,26 +232,26 @@ def _cache(want: DesiredCache, record: Recorded | None, scene: LiveIndex) -> Cha
     twin = None if forced else scene.twin(want)
     named = scene.named(want) if record is None and not forced and twin is None else None
     if named and (why := not_adoptable(want, named, scene)):
-        return Blocked(want, named, record, Reason.IMPORTED, why)
+        return Blocked(want, named, record, Reason.IMPORTED, why, table.NOT_ADOPTABLE)
     reason = Reason.IMPORTED if named else _reason(want, record, own, twin, scene)
     if chosen := twin or named:
         scene.taken.add(chosen.id)
-        return Adopt(want, chosen, own, record, reason)
+        return Adopt(want, chosen, own, record, reason, table.TWIN)
     if own and isinstance(record, RecordedCache):
-        return Replace(want, own, record, reason)
+        return Replace(want, own, record, reason, table.OUTDATED)
     if ended(want, record, now, forced=forced):
-        return Keep(want, None, record, Reason.ENDED)
-    return Create(want, record, reason)
+        return Keep(want, None, record, Reason.ENDED, table.ENDED)
+    return Create(want, record, reason, table.NOTHING_ALIVE)
 
 
 def _same(want: DesiredCache, own: LiveCache, record: RecordedCache, now: datetime) -> Change:
     age = aged(want, own, record, now)
     reason = edited(want, record) or age
     if record.life != want.life or age is not Reason.CURRENT:
-        return Refresh(want, own, record, reason)
+        return Refresh(want, own, record, reason, table.DUE)
     if record.settings != want.settings:
-        return Note(want, own, record, reason)
-    return Keep(want, own, record, reason)
+        return Note(want, own, record, reason, table.SETTINGS)
+    return Keep(want, own, record, reason, table.UNCHANGED)
 
 
 def _reason(
@@ -278,12 +277,12 @@ def _reason(
 def _annotation(want: DesiredAnnotation, record: Recorded | None, scene: LiveIndex) -> Change:
     reason = edited(want, record)
     if reason is None:
-        return Keep(want, None, record, Reason.CURRENT)
+        return Keep(want, None, record, Reason.CURRENT, table.ANNOTATED)
     own = scene.own(record)
     if own and isinstance(record, RecordedCache) and record.settings.protect:
         why = f"{own.id} is protected and {want.provider} would take its place"
-        return Blocked(want, own, record, reason, why)
-    return Annotate(want, own, record, reason)
+        return Blocked(want, own, record, reason, why, table.ANNOTATION_PROTECTED)
+    return Annotate(want, own, record, reason, table.ANNOTATION)
 
 
 def _undeclared(scene: LiveIndex, *, destroy: bool) -> Iterator[Change]:
@@ -292,16 +291,16 @@ def _undeclared(scene: LiveIndex, *, destroy: bool) -> Iterator[Change]:
             continue
         own = scene.own(record)
         if own is None or not isinstance(record, RecordedCache):
-            yield Forget(record, Reason.UNDECLARED)
+            yield Forget(record, Reason.UNDECLARED, table.UNDECLARED_GONE)
         elif own.id in scene.taken:
             continue
         elif record.settings.protect:
             why = f"{own.id} is protected; set `protect: false` and apply before removing it"
-            yield Blocked(None, own, record, Reason.UNDECLARED, why)
+            yield Blocked(None, own, record, Reason.UNDECLARED, why, table.UNDECLARED_PROTECTED)
         elif destroy or record.retire_after == timedelta():
-            yield Delete(own, record, Reason.UNDECLARED)
+            yield Delete(own, record, Reason.UNDECLARED, table.UNDECLARED)
         else:
-            yield Retire(own, record, Reason.UNDECLARED)
+            yield Retire(own, record, Reason.UNDECLARED, table.UNDECLARED)
 
 
 def _guarded(changes: Iterable[Change], scene: LiveIndex) -> Iterator[Refresh]:
@@ -314,7 +313,7 @@ def _guarded(changes: Iterable[Change], scene: LiveIndex) -> Iterator[Refresh]:
                 want = recorded_want(scene.state.stack, record)
                 age = aged(want, own, record, scene.now_of(record.provider))
                 if age is not Reason.CURRENT:
-                    yield Refresh(want, own, record, age)
+                    yield Refresh(want, own, record, age, table.PROTECTED_DUE)
             case _:
                 pass
 
@@ -323,15 +322,15 @@ def _retiring(scene: LiveIndex, *, destroy: bool) -> Iterator[Change]:
     for retiring in scene.state.retiring.values():
         own = scene.own(retiring)
         if own is None:
-            yield Forget(retiring, Reason.RETIRED)
+            yield Forget(retiring, Reason.RETIRED, table.RETIRED)
         elif own.id in scene.taken:
             continue
         elif destroy and retiring.name not in scene.declared:
-            yield Delete(own, retiring, Reason.UNDECLARED)
+            yield Delete(own, retiring, Reason.UNDECLARED, table.RETIRING_DESTROYED)
         elif retiring.expires_at is None or own.expires_at - retiring.expires_at > TOLERANCE:
-            yield Retire(own, retiring, Reason.RETIRING)
+            yield Retire(own, retiring, Reason.RETIRING, table.UNRETIRED)
         else:
-            yield Leave(own, retiring, Reason.RETIRING)
+            yield Leave(own, retiring, Reason.RETIRING, table.RETIRING)
 
 
 def _strays(scene: LiveIndex, *, stack: str, prune: bool) -> Iterator[Change]:
@@ -345,4 +344,5 @@ def _strays(scene: LiveIndex, *, stack: str, prune: bool) -> Iterator[Change]:
             continue
         if cache.id not in known:
             known.add(cache.id)
-            yield Delete(cache, None, Reason.STRAY) if prune else Leave(cache, None, Reason.STRAY)
+            kind = Delete if prune else Leave
+            yield kind(cache, None, Reason.STRAY, table.STRAY)

@@ -30,6 +30,7 @@ from provisioner.model import (
     RecordedCache,
     State,
 )
+from provisioner.planner.decision_table import DISAPPEARED
 
 SECOND_LOOK = timedelta(minutes=10)
 """So long after the first sight a run makes one cache as a probe."""
@@ -136,7 +137,7 @@ def held_back(plan: Plan, held: Iterable[Brake], why: Callable[[Brake], str]) ->
 def _held(change: Change, holding: Mapping[str, Brake], why: Callable[[Brake], str]) -> Change:
     match change:
         case Create(want, record, Reason.MISSING) if brake := holding.get(want.provider):
-            return Blocked(want, None, record, Reason.MISSING, why(brake))
+            return Blocked(want, None, record, Reason.MISSING, why(brake), DISAPPEARED)
         case _:
             return change
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from provisioner.model import Move, Reason, State
+from provisioner.planner.decision_table import MOVED
 
 
 def moved(state: State, pairs: Iterable[tuple[str, str]]) -> State:
@@ -38,7 +39,7 @@ def moved(state: State, pairs: Iterable[tuple[str, str]]) -> State:
 def moves(state: State, pairs: Iterable[tuple[str, str]]) -> Iterator[Move]:
     """What `moved` does to *state*, as changes."""
     for old, new in _names(state, pairs).items():
-        yield Move(new, state.caches[old], Reason.MOVED)
+        yield Move(new, state.caches[old], Reason.MOVED, MOVED)
 
 
 def former_names(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sequence[str]]:

@@ -74,7 +74,7 @@ def _decision(one: Explanation) -> Iterator[tuple[str, str]]:
     change = one.change
     cause = change.reason.cause
     yield "reason", f"{change.reason.name}{f', caused by {_CAUSES[cause]}' if cause else ''}"
-    yield "first row", f"{one.row} → {change.verb}"
+    yield "rule", f"{change.row.sentence}: {change.verb}"
     yield "declared", one.declared or "nowhere"
     yield "planned", moment_text(one.at.replace(microsecond=0))
 

@@ -40,7 +40,7 @@ def _words(one: Explanation) -> dict[str, Json]:
         "cause": change.reason.cause,
         "pending": change.is_pending,
         "why": why(change, one.at),
-        "row": one.row,
+        "row": change.row.sentence,
         "at": moment_text(one.at),
         "declared_at": one.declared,
         **{

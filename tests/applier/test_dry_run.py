@@ -27,6 +27,7 @@ from provisioner.model import (
     Until,
 )
 from provisioner.model.explanation import Call
+from provisioner.planner import decision_table as table
 from tests.builders import HOUR, NOW, annotation, desired, live, recorded, retiring
 
 A = desired("a")
@@ -44,29 +45,29 @@ END = Call(method="DELETE", path=OWN.id)
 @pytest.mark.parametrize(
     ("change", "calls"),
     [
-        (Create(A, None, Reason.NEW), [MAKE]),
+        (Create(A, None, Reason.NEW, table.NOTHING_ALIVE), [MAKE]),
         (
-            Create(FIXED, None, Reason.NEW),
+            Create(FIXED, None, Reason.NEW, table.NOTHING_ALIVE),
             [Call(method="POST", path="cachedContents", life=FIXED.life)],
         ),
-        (Replace(EDITED, OWN, recorded(A), Reason.CONTENT), [MAKE, RETIRE]),
-        (Replace(EDITED, OWN, AT_ONCE, Reason.CONTENT), [MAKE, END]),
-        (Replace(EDITED, DYING, recorded(A), Reason.CONTENT), [MAKE]),
+        (Replace(EDITED, OWN, recorded(A), Reason.CONTENT, table.OUTDATED), [MAKE, RETIRE]),
+        (Replace(EDITED, OWN, AT_ONCE, Reason.CONTENT, table.OUTDATED), [MAKE, END]),
+        (Replace(EDITED, DYING, recorded(A), Reason.CONTENT, table.OUTDATED), [MAKE]),
         (
-            Adopt(EDITED, TWIN, OWN, recorded(A), Reason.CONTENT),
+            Adopt(EDITED, TWIN, OWN, recorded(A), Reason.CONTENT, table.TWIN),
             [Call(method="PATCH", path=TWIN.id, life=Ttl(6 * HOUR)), RETIRE],
         ),
         (
-            Refresh(A, OWN, recorded(A), Reason.EXPIRING),
+            Refresh(A, OWN, recorded(A), Reason.EXPIRING, table.DUE),
             [Call(method="PATCH", path=OWN.id, life=Ttl(6 * HOUR))],
         ),
-        (Note(A, OWN, recorded(A), Reason.SETTINGS), []),
-        (Keep(A, OWN, recorded(A), Reason.CURRENT), []),
-        (Annotate(annotation("a"), OWN, recorded(A), Reason.PROVIDER), [RETIRE]),
-        (Retire(OWN, recorded(A), Reason.UNDECLARED), [RETIRE]),
-        (Delete(OWN, None, Reason.STRAY), [END]),
-        (Forget(recorded(A), Reason.UNDECLARED), []),
-        (Leave(OWN, retiring(A), Reason.RETIRING), []),
+        (Note(A, OWN, recorded(A), Reason.SETTINGS, table.SETTINGS), []),
+        (Keep(A, OWN, recorded(A), Reason.CURRENT, table.UNCHANGED), []),
+        (Annotate(annotation("a"), OWN, recorded(A), Reason.PROVIDER, table.ANNOTATION), [RETIRE]),
+        (Retire(OWN, recorded(A), Reason.UNDECLARED, table.UNDECLARED), [RETIRE]),
+        (Delete(OWN, None, Reason.STRAY, table.STRAY), [END]),
+        (Forget(recorded(A), Reason.UNDECLARED, table.UNDECLARED_GONE), []),
+        (Leave(OWN, retiring(A), Reason.RETIRING, table.RETIRING), []),
     ],
 )
 def test_calls(change: Change, calls: list[Call]) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
+from provisioner.planner.decision_table import ANNOTATED, OUTDATED
 from tests.cli.cli_harness import GEMINI, KEY, LONG, SECRET, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
@@ -69,7 +70,7 @@ def test_three_tenses(stage: Stage) -> None:
     assert told["recorded"]["digest"] == record["digest"] != told["desired"]["digest"]
     assert told["recorded"]["id"] == told["live"]["id"] == record["id"]
     assert told["live"]["digest"] is None
-    assert told["row"] == "own lives"
+    assert told["row"] == OUTDATED.sentence
     assert stage.state_file.stat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -84,7 +85,7 @@ def test_names(stage: Stage) -> None:
 
     assert [one["action"] for one in explain(stage, "a")] == ["retire", "leave"]
     assert [one["reason"] for one in explain(stage, old)] == ["retiring"]
-    assert [one["row"] for one in explain(stage, "n")] == ["annotation, same"]
+    assert [one["row"] for one in explain(stage, "n")] == [ANNOTATED.sentence]
     stage.state_file.unlink()
     stage.write(A, NOTE, a=LONG * 2, n=LONG)
     strays = explain(stage, old)

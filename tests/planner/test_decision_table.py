@@ -1,47 +1,54 @@
-"""A change names the row of the table it comes from, as the table spells it."""
+"""A row of the table says which verbs and reasons may stand with it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
 import pytest
 
-from provisioner import planner
-from provisioner.model import Change, Move, Reason
-from provisioner.planner import row
-from tests.builders import recorded
+from provisioner.model import Blocked, Change, Move, Reason
+from provisioner.planner import decision_table as table
+from tests.builders import desired, recorded
 from tests.planner.test_table import DECLARED, FORCED, REST
 
 CHANGES = [
     *((name, change) for name, *_, change in (*DECLARED, *FORCED)),
     *((name, change) for name, *_, changes in REST for change in changes),
-    ("moved", Move("b", recorded(), Reason.MOVED)),
+    ("moved", Move("b", recorded(), Reason.MOVED, table.MOVED)),
+    ("held", Blocked(desired(), None, recorded(), Reason.MISSING, "held", table.DISAPPEARED)),
 ]
 
-
-def table() -> Iterator[tuple[str, str]]:
-    """What holds and what it leads to, for each row of the tables that choose a change."""
-    for paragraph in (planner.__doc__ or "").split("\n\n"):
-        head, _, body = paragraph.partition("\n")
-        if re.search(r"\bchange\b", head) and (rule := re.match(r" +-+ +", body)):
-            for lines in re.split(r"\n(?=    \S)", body)[1:]:
-                cells = [(line[: rule.end()], line[rule.end() :]) for line in lines.split("\n")]
-                held, led = (" ".join(" ".join(part).split()) for part in zip(*cells, strict=True))
-                yield held, led
-
-
-TABLE = dict(table())
+EDITED = "PROVIDER MODEL CONTENT LIFE SETTINGS"
+REASONS = {
+    "create": f"{EDITED} EXPIRED MISSING NEW IMPORTED REQUESTED",
+    "replace": f"{EDITED} REQUESTED",
+    "adopt": f"{EDITED} EXPIRED MISSING IMPORTED FOUND",
+    "refresh": "LIFE SETTINGS SHORTENED EXPIRING",
+    "note": "SETTINGS",
+    "annotate": f"{EDITED} NEW",
+    "keep": "CURRENT ENDED",
+    "move": "MOVED",
+    "retire": "UNDECLARED RETIRING",
+    "delete": "UNDECLARED STRAY",
+    "forget": "UNDECLARED RETIRED",
+    "leave": "RETIRING STRAY",
+    "blocked": f"{EDITED} IMPORTED MISSING UNDECLARED",
+}
 
 
 @pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in CHANGES])
-def test_the_table_has_the_row(change: Change) -> None:
-    """Its words stand in the table, and lead to the change."""
-    assert type(change).__name__ in TABLE[row(change)]
+def test_verb_and_reason(change: Change) -> None:
+    """The row of a change allows its verb and its reason."""
+    assert change.verb in change.row.verbs
+    assert change.reason in change.row.reasons
 
 
-def test_every_row_is_told() -> None:
-    """No row of the table is without a change that names it."""
-    told = {row(change) for _, change in CHANGES}
+def test_every_row() -> None:
+    """Every row stands in the list of rows once, and leads to a change of the tables by hand."""
+    assert {change.row.id for _, change in CHANGES} == {row.id for row in table.ROWS}
+    assert len({row.id for row in table.ROWS}) == len(table.ROWS)
 
-    assert told == {held for held, led in TABLE.items() if led != "no row"}
+
+def test_reasons() -> None:
+    """Each verb may stand with the reasons of its rows, and with no others."""
+    names = {verb: {reason.name for reason in reasons} for verb, reasons in table.REASONS.items()}
+
+    assert names == {verb: set(reasons.split()) for verb, reasons in REASONS.items()}

@@ -23,6 +23,7 @@ from provisioner.model import (
     Replace,
     State,
 )
+from provisioner.planner import decision_table as table
 from provisioner.planner import moved, plan
 from tests.builders import (
     NOW,
@@ -105,8 +106,8 @@ def told(want: Desired, remembered: State, *found: LiveCache, prune: bool = Fals
             REC,
             [OWN],
             (
-                Move("new", REC, Reason.MOVED),
-                Keep(NEW, OWN, replace(REC, name="new"), Reason.CURRENT),
+                Move("new", REC, Reason.MOVED, table.MOVED),
+                Keep(NEW, OWN, replace(REC, name="new"), Reason.CURRENT, table.UNCHANGED),
             ),
         ),
         (
@@ -114,8 +115,8 @@ def told(want: Desired, remembered: State, *found: LiveCache, prune: bool = Fals
             REC,
             [OWN],
             (
-                Move("new", REC, Reason.MOVED),
-                Replace(EDITED, OWN, replace(REC, name="new"), Reason.CONTENT),
+                Move("new", REC, Reason.MOVED, table.MOVED),
+                Replace(EDITED, OWN, replace(REC, name="new"), Reason.CONTENT, table.OUTDATED),
             ),
         ),
         (
@@ -123,17 +124,17 @@ def told(want: Desired, remembered: State, *found: LiveCache, prune: bool = Fals
             REC,
             [],
             (
-                Move("new", REC, Reason.MOVED),
-                Create(NEW, replace(REC, name="new"), Reason.MISSING),
+                Move("new", REC, Reason.MOVED, table.MOVED),
+                Create(NEW, replace(REC, name="new"), Reason.MISSING, table.NOTHING_ALIVE),
             ),
         ),
-        (NEW, None, [OWN], (Adopt(NEW, OWN, None, None, Reason.FOUND),)),
-        (NEW, None, [], (Create(NEW, None, Reason.NEW),)),
+        (NEW, None, [OWN], (Adopt(NEW, OWN, None, None, Reason.FOUND, table.TWIN),)),
+        (NEW, None, [], (Create(NEW, None, Reason.NEW, table.NOTHING_ALIVE),)),
         (
             NEW,
             replace(REC, name="new"),
             [OWN],
-            (Keep(NEW, OWN, replace(REC, name="new"), Reason.CURRENT),),
+            (Keep(NEW, OWN, replace(REC, name="new"), Reason.CURRENT, table.UNCHANGED),),
         ),
     ],
 )
@@ -154,8 +155,8 @@ def test_an_old_label_on_other_content() -> None:
     """Only the very content that is wanted is found by its old label; the rest is a stray."""
     create, stray = told(EDITED, state(), OWN, prune=True).changes
 
-    assert create == Create(EDITED, None, Reason.NEW)
-    assert stray == Delete(OWN, None, Reason.STRAY)
+    assert create == Create(EDITED, None, Reason.NEW, table.NOTHING_ALIVE)
+    assert stray == Delete(OWN, None, Reason.STRAY, table.STRAY)
 
 
 _RECORDS = st.one_of(
@@ -177,7 +178,7 @@ def test_as_if_it_had_always_been_called_so(
     always = plan([want], state(replace(record, name="new")), new, stack=STACK, now=NOW)
     renamed = told(want, state(record), *old)
 
-    assert renamed.changes[0] == Move("new", record, Reason.MOVED)
+    assert renamed.changes[0] == Move("new", record, Reason.MOVED, table.MOVED)
     assert [(type(change), change.reason) for change in renamed.changes[1:]] == [
         (type(change), change.reason) for change in always.changes
     ]

@@ -24,6 +24,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
+from provisioner.planner import decision_table as table
 from provisioner.planner import edits, plan, surviving, valid_until
 from tests.builders import (
     HOUR,
@@ -197,7 +198,10 @@ def test_equal_content_in_two_entries() -> None:
     """Two entries of equal content have a cache each."""
     told = planned([A, B], [], [])
 
-    assert told.changes == (Create(A, None, Reason.NEW), Create(B, None, Reason.NEW))
+    assert told.changes == (
+        Create(A, None, Reason.NEW, table.NOTHING_ALIVE),
+        Create(B, None, Reason.NEW, table.NOTHING_ALIVE),
+    )
 
 
 def test_patched_about_eleven_times() -> None:

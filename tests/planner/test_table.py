@@ -38,6 +38,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
+from provisioner.planner import decision_table as table
 from provisioner.planner import plan
 from tests.builders import (
     HOUR,
@@ -104,75 +105,125 @@ UNRETIRED = retiring(EDITED, expires_at=None)
 def blocked_import(
     name: str, want: DesiredCache, named: LiveCache, why: str
 ) -> tuple[str, Desired, list[Recorded], list[LiveCache], Change]:
-    change = Blocked(want, named, None, Reason.IMPORTED, f"{named.id} {why}")
+    change = Blocked(want, named, None, Reason.IMPORTED, f"{named.id} {why}", table.NOT_ADOPTABLE)
     return f"import-blocked-by-{name}", want, [], [named], change
 
 
 DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
-    ("life", LONGER, [REC], [OWN], Refresh(LONGER, OWN, REC, Reason.LIFE)),
-    ("life-to-moment", FIXED, [REC], [OWN], Refresh(FIXED, OWN, REC, Reason.LIFE)),
-    ("shortened", A, [REC], [CUT], Refresh(A, CUT, REC, Reason.SHORTENED)),
-    ("within-tolerance", A, [REC], [BARELY_CUT], Keep(A, BARELY_CUT, REC, Reason.CURRENT)),
+    ("life", LONGER, [REC], [OWN], Refresh(LONGER, OWN, REC, Reason.LIFE, table.DUE)),
+    ("life-to-moment", FIXED, [REC], [OWN], Refresh(FIXED, OWN, REC, Reason.LIFE, table.DUE)),
+    ("shortened", A, [REC], [CUT], Refresh(A, CUT, REC, Reason.SHORTENED, table.DUE)),
+    (
+        "within-tolerance",
+        A,
+        [REC],
+        [BARELY_CUT],
+        Keep(A, BARELY_CUT, REC, Reason.CURRENT, table.UNCHANGED),
+    ),
     (
         "expiring",
         A,
         [recorded(A, expires_at=LOW.expires_at)],
         [LOW],
-        Refresh(A, LOW, recorded(A, expires_at=LOW.expires_at), Reason.EXPIRING),
+        Refresh(A, LOW, recorded(A, expires_at=LOW.expires_at), Reason.EXPIRING, table.DUE),
     ),
-    ("settings", SETTINGS, [REC], [OWN], Note(SETTINGS, OWN, REC, Reason.SETTINGS)),
+    ("settings", SETTINGS, [REC], [OWN], Note(SETTINGS, OWN, REC, Reason.SETTINGS, table.SETTINGS)),
     (
         "settings-and-expiring",
         SETTINGS,
         [recorded(A, expires_at=LOW.expires_at)],
         [LOW],
-        Refresh(SETTINGS, LOW, recorded(A, expires_at=LOW.expires_at), Reason.SETTINGS),
+        Refresh(SETTINGS, LOW, recorded(A, expires_at=LOW.expires_at), Reason.SETTINGS, table.DUE),
     ),
-    ("current", A, [REC], [OWN], Keep(A, OWN, REC, Reason.CURRENT)),
-    ("living-longer", A, [REC], [EXTENDED], Keep(A, EXTENDED, REC, Reason.CURRENT)),
+    ("current", A, [REC], [OWN], Keep(A, OWN, REC, Reason.CURRENT, table.UNCHANGED)),
+    (
+        "living-longer",
+        A,
+        [REC],
+        [EXTENDED],
+        Keep(A, EXTENDED, REC, Reason.CURRENT, table.UNCHANGED),
+    ),
     (
         "once-low",
         BRIEF,
         [recorded(BRIEF, expires_at=LOW.expires_at)],
         [LOW],
-        Keep(BRIEF, LOW, recorded(BRIEF, expires_at=LOW.expires_at), Reason.CURRENT),
+        Keep(
+            BRIEF, LOW, recorded(BRIEF, expires_at=LOW.expires_at), Reason.CURRENT, table.UNCHANGED
+        ),
     ),
-    ("found", A, [], [TWIN], Adopt(A, TWIN, None, None, Reason.FOUND)),
+    ("found", A, [], [TWIN], Adopt(A, TWIN, None, None, Reason.FOUND, table.TWIN)),
     (
         "twin-of-another-reported-model",
         A,
         [],
         [ECHOED],
-        Adopt(A, ECHOED, None, None, Reason.FOUND),
+        Adopt(A, ECHOED, None, None, Reason.FOUND, table.TWIN),
     ),
-    ("latest-twin", A, [], [TWIN, LATER_TWIN], Adopt(A, LATER_TWIN, None, None, Reason.FOUND)),
-    ("twin-of-the-dead", A, [GONE], [TWIN], Adopt(A, TWIN, None, GONE, Reason.EXPIRED)),
-    ("twin-of-the-missing", A, [REC], [TWIN], Adopt(A, TWIN, None, REC, Reason.MISSING)),
+    (
+        "latest-twin",
+        A,
+        [],
+        [TWIN, LATER_TWIN],
+        Adopt(A, LATER_TWIN, None, None, Reason.FOUND, table.TWIN),
+    ),
+    ("twin-of-the-dead", A, [GONE], [TWIN], Adopt(A, TWIN, None, GONE, Reason.EXPIRED, table.TWIN)),
+    (
+        "twin-of-the-missing",
+        A,
+        [REC],
+        [TWIN],
+        Adopt(A, TWIN, None, REC, Reason.MISSING, table.TWIN),
+    ),
     (
         "twin-of-an-edit",
         EDITED,
         [REC],
         [OWN, NEW_TWIN],
-        Adopt(EDITED, NEW_TWIN, OWN, REC, Reason.CONTENT),
+        Adopt(EDITED, NEW_TWIN, OWN, REC, Reason.CONTENT, table.TWIN),
     ),
-    ("imported", ADOPTING, [], [HAND], Adopt(ADOPTING, HAND, None, None, Reason.IMPORTED)),
+    (
+        "imported",
+        ADOPTING,
+        [],
+        [HAND],
+        Adopt(ADOPTING, HAND, None, None, Reason.IMPORTED, table.TWIN),
+    ),
     (
         "twin-before-import",
         ADOPTING,
         [],
         [HAND, TWIN],
-        Adopt(ADOPTING, TWIN, None, None, Reason.FOUND),
+        Adopt(ADOPTING, TWIN, None, None, Reason.FOUND, table.TWIN),
     ),
-    ("import-gone", ADOPTING, [], [], Create(ADOPTING, None, Reason.NEW)),
-    ("import-vouched", VOUCHED, [], [HAND], Adopt(VOUCHED, HAND, None, None, Reason.IMPORTED)),
-    ("import-of-other-content", STALE, [], [HAND], Create(STALE, None, Reason.NEW)),
-    ("import-done", ADOPTING, [REC], [OWN, HAND], Keep(ADOPTING, OWN, REC, Reason.CURRENT)),
+    ("import-gone", ADOPTING, [], [], Create(ADOPTING, None, Reason.NEW, table.NOTHING_ALIVE)),
+    (
+        "import-vouched",
+        VOUCHED,
+        [],
+        [HAND],
+        Adopt(VOUCHED, HAND, None, None, Reason.IMPORTED, table.TWIN),
+    ),
+    (
+        "import-of-other-content",
+        STALE,
+        [],
+        [HAND],
+        Create(STALE, None, Reason.NEW, table.NOTHING_ALIVE),
+    ),
+    (
+        "import-done",
+        ADOPTING,
+        [REC],
+        [OWN, HAND],
+        Keep(ADOPTING, OWN, REC, Reason.CURRENT, table.UNCHANGED),
+    ),
     (
         "import-of-another-reported-model",
         ADOPTING,
         [],
         [WRONG_HAND],
-        Adopt(ADOPTING, WRONG_HAND, None, None, Reason.IMPORTED),
+        Adopt(ADOPTING, WRONG_HAND, None, None, Reason.IMPORTED, table.TWIN),
     ),
     blocked_import("stack", ADOPTING, THEIRS, "belongs to the stack other"),
     blocked_import("entry", ADOPTING, NEIGHBOURS, "belongs to another entry of this stack"),
@@ -190,59 +241,95 @@ DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
         NEARLY,
         [],
         [HAND],
-        Adopt(NEARLY, HAND, None, None, Reason.IMPORTED),
+        Adopt(NEARLY, HAND, None, None, Reason.IMPORTED, table.TWIN),
     ),
-    ("model", MODEL, [REC], [OWN], Replace(MODEL, OWN, REC, Reason.MODEL)),
-    ("content", EDITED, [REC], [OWN], Replace(EDITED, OWN, REC, Reason.CONTENT)),
-    ("over-unrecorded", OVER, [], [], Keep(OVER, None, None, Reason.ENDED)),
-    ("over-recorded", OVER, [recorded(OVER)], [], Keep(OVER, None, recorded(OVER), Reason.ENDED)),
+    ("model", MODEL, [REC], [OWN], Replace(MODEL, OWN, REC, Reason.MODEL, table.OUTDATED)),
+    ("content", EDITED, [REC], [OWN], Replace(EDITED, OWN, REC, Reason.CONTENT, table.OUTDATED)),
+    ("over-unrecorded", OVER, [], [], Keep(OVER, None, None, Reason.ENDED, table.ENDED)),
+    (
+        "over-recorded",
+        OVER,
+        [recorded(OVER)],
+        [],
+        Keep(OVER, None, recorded(OVER), Reason.ENDED, table.ENDED),
+    ),
     (
         "once-over",
         BRIEF,
         [recorded(BRIEF, expires_at=NOW)],
         [],
-        Keep(BRIEF, None, recorded(BRIEF, expires_at=NOW), Reason.ENDED),
+        Keep(BRIEF, None, recorded(BRIEF, expires_at=NOW), Reason.ENDED, table.ENDED),
     ),
     (
         "once-missing",
         BRIEF,
         [recorded(BRIEF)],
         [],
-        Create(BRIEF, recorded(BRIEF), Reason.MISSING),
+        Create(BRIEF, recorded(BRIEF), Reason.MISSING, table.NOTHING_ALIVE),
     ),
-    ("new", A, [], [], Create(A, None, Reason.NEW)),
-    ("expired", A, [GONE], [], Create(A, GONE, Reason.EXPIRED)),
-    ("listed-past-expiry", A, [GONE], [DEAD], Refresh(A, DEAD, GONE, Reason.EXPIRING)),
-    ("twin-past-expiry", A, [], [DEAD], Adopt(A, DEAD, None, None, Reason.FOUND)),
+    ("new", A, [], [], Create(A, None, Reason.NEW, table.NOTHING_ALIVE)),
+    ("expired", A, [GONE], [], Create(A, GONE, Reason.EXPIRED, table.NOTHING_ALIVE)),
+    ("listed-past-expiry", A, [GONE], [DEAD], Refresh(A, DEAD, GONE, Reason.EXPIRING, table.DUE)),
+    ("twin-past-expiry", A, [], [DEAD], Adopt(A, DEAD, None, None, Reason.FOUND, table.TWIN)),
     (
         "once-listed-past-expiry",
         BRIEF,
         [recorded(BRIEF, expires_at=NOW)],
         [DEAD],
-        Keep(BRIEF, DEAD, recorded(BRIEF, expires_at=NOW), Reason.CURRENT),
+        Keep(BRIEF, DEAD, recorded(BRIEF, expires_at=NOW), Reason.CURRENT, table.UNCHANGED),
     ),
-    ("missing", A, [REC], [], Create(A, REC, Reason.MISSING)),
-    ("edit-of-the-dead", EDITED, [GONE], [], Create(EDITED, GONE, Reason.CONTENT)),
-    ("life-of-the-dead", LONGER, [GONE], [], Create(LONGER, GONE, Reason.LIFE)),
-    ("was-annotation", A, [noted(NOTE)], [], Create(A, noted(NOTE), Reason.PROVIDER)),
-    ("annotation-new", NOTE, [], [], Annotate(NOTE, None, None, Reason.NEW)),
+    ("missing", A, [REC], [], Create(A, REC, Reason.MISSING, table.NOTHING_ALIVE)),
+    (
+        "edit-of-the-dead",
+        EDITED,
+        [GONE],
+        [],
+        Create(EDITED, GONE, Reason.CONTENT, table.NOTHING_ALIVE),
+    ),
+    (
+        "life-of-the-dead",
+        LONGER,
+        [GONE],
+        [],
+        Create(LONGER, GONE, Reason.LIFE, table.NOTHING_ALIVE),
+    ),
+    (
+        "was-annotation",
+        A,
+        [noted(NOTE)],
+        [],
+        Create(A, noted(NOTE), Reason.PROVIDER, table.NOTHING_ALIVE),
+    ),
+    ("annotation-new", NOTE, [], [], Annotate(NOTE, None, None, Reason.NEW, table.ANNOTATION)),
     (
         "annotation-content",
         OTHER_NOTE,
         [noted(NOTE)],
         [],
-        Annotate(OTHER_NOTE, None, noted(NOTE), Reason.CONTENT),
+        Annotate(OTHER_NOTE, None, noted(NOTE), Reason.CONTENT, table.ANNOTATION),
     ),
     (
         "annotation-life",
         LONG_NOTE,
         [noted(NOTE)],
         [],
-        Annotate(LONG_NOTE, None, noted(NOTE), Reason.LIFE),
+        Annotate(LONG_NOTE, None, noted(NOTE), Reason.LIFE, table.ANNOTATION),
     ),
-    ("annotation-same", NOTE, [noted(NOTE)], [], Keep(NOTE, None, noted(NOTE), Reason.CURRENT)),
-    ("was-cache", NOTE, [REC], [OWN], Annotate(NOTE, OWN, REC, Reason.PROVIDER)),
-    ("was-dead-cache", NOTE, [GUARDED], [], Annotate(NOTE, None, GUARDED, Reason.PROVIDER)),
+    (
+        "annotation-same",
+        NOTE,
+        [noted(NOTE)],
+        [],
+        Keep(NOTE, None, noted(NOTE), Reason.CURRENT, table.ANNOTATED),
+    ),
+    ("was-cache", NOTE, [REC], [OWN], Annotate(NOTE, OWN, REC, Reason.PROVIDER, table.ANNOTATION)),
+    (
+        "was-dead-cache",
+        NOTE,
+        [GUARDED],
+        [],
+        Annotate(NOTE, None, GUARDED, Reason.PROVIDER, table.ANNOTATION),
+    ),
     (
         "was-protected-cache",
         NOTE,
@@ -254,6 +341,7 @@ DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
             GUARDED,
             Reason.PROVIDER,
             "cachedContents/1 is protected and claude would take its place",
+            table.ANNOTATION_PROTECTED,
         ),
     ),
     (
@@ -261,7 +349,9 @@ DECLARED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
         desired("a", "y", settings=PROTECTED),
         [GUARDED],
         [OWN],
-        Replace(desired("a", "y", settings=PROTECTED), OWN, GUARDED, Reason.CONTENT),
+        Replace(
+            desired("a", "y", settings=PROTECTED), OWN, GUARDED, Reason.CONTENT, table.OUTDATED
+        ),
     ),
 ]
 
@@ -279,17 +369,23 @@ def test_declared(
 
 
 FORCED: list[tuple[str, Desired, list[Recorded], list[LiveCache], Change]] = [
-    ("own", A, [REC], [OWN, TWIN], Replace(A, OWN, REC, Reason.REQUESTED)),
-    ("dead", A, [GONE], [TWIN], Create(A, GONE, Reason.REQUESTED)),
-    ("edited", EDITED, [REC], [OWN], Replace(EDITED, OWN, REC, Reason.CONTENT)),
+    ("own", A, [REC], [OWN, TWIN], Replace(A, OWN, REC, Reason.REQUESTED, table.OUTDATED)),
+    ("dead", A, [GONE], [TWIN], Create(A, GONE, Reason.REQUESTED, table.NOTHING_ALIVE)),
+    ("edited", EDITED, [REC], [OWN], Replace(EDITED, OWN, REC, Reason.CONTENT, table.OUTDATED)),
     (
         "once-over",
         BRIEF,
         [recorded(BRIEF, expires_at=NOW)],
         [],
-        Create(BRIEF, recorded(BRIEF, expires_at=NOW), Reason.REQUESTED),
+        Create(BRIEF, recorded(BRIEF, expires_at=NOW), Reason.REQUESTED, table.NOTHING_ALIVE),
     ),
-    ("over", OVER, [recorded(OVER)], [], Keep(OVER, None, recorded(OVER), Reason.ENDED)),
+    (
+        "over",
+        OVER,
+        [recorded(OVER)],
+        [],
+        Keep(OVER, None, recorded(OVER), Reason.ENDED, table.ENDED),
+    ),
 ]
 
 
@@ -312,6 +408,7 @@ BLOCKED = Blocked(
     GUARDED,
     Reason.UNDECLARED,
     "cachedContents/1 is protected; set `protect: false` and apply before removing it",
+    table.UNDECLARED_PROTECTED,
 )
 GUARDED_A = desired("a", settings=PROTECTED, measure=REC.measure)
 GUARDED_LOW = recorded(A, settings=PROTECTED, expires_at=LOW.expires_at)
@@ -320,8 +417,15 @@ OLD_LONG = live(EDITED, "cachedContents/old", expires_at=NOW + HOUR + 3 * SECOND
 ELSEWHERE = live(A, label=None)
 
 REST: list[Row] = [
-    ("annotation", [noted(NOTE)], [], [], set(), [Forget(noted(NOTE), Reason.UNDECLARED)]),
-    ("dead", [GUARDED], [], [], set(), [Forget(GUARDED, Reason.UNDECLARED)]),
+    (
+        "annotation",
+        [noted(NOTE)],
+        [],
+        [],
+        set(),
+        [Forget(noted(NOTE), Reason.UNDECLARED, table.UNDECLARED_GONE)],
+    ),
+    ("dead", [GUARDED], [], [], set(), [Forget(GUARDED, Reason.UNDECLARED, table.UNDECLARED_GONE)]),
     ("protected", [GUARDED], [], [OWN], set(), [BLOCKED]),
     ("protected-destroy", [GUARDED], [], [OWN], {"destroy"}, [BLOCKED]),
     (
@@ -332,7 +436,7 @@ REST: list[Row] = [
         set(),
         [
             replace(BLOCKED, live=LOW, record=GUARDED_LOW),
-            Refresh(GUARDED_A, LOW, GUARDED_LOW, Reason.EXPIRING),
+            Refresh(GUARDED_A, LOW, GUARDED_LOW, Reason.EXPIRING, table.PROTECTED_DUE),
         ],
     ),
     (
@@ -349,26 +453,64 @@ REST: list[Row] = [
         [],
         [CUT],
         set(),
-        [replace(BLOCKED, live=CUT), Refresh(GUARDED_A, CUT, GUARDED, Reason.SHORTENED)],
+        [
+            replace(BLOCKED, live=CUT),
+            Refresh(GUARDED_A, CUT, GUARDED, Reason.SHORTENED, table.PROTECTED_DUE),
+        ],
     ),
-    ("live", [REC], [], [OWN], set(), [Retire(OWN, REC, Reason.UNDECLARED)]),
-    ("at-once", [AT_ONCE_REC], [], [OWN], set(), [Delete(OWN, AT_ONCE_REC, Reason.UNDECLARED)]),
-    ("destroy", [REC], [], [OWN], {"destroy"}, [Delete(OWN, REC, Reason.UNDECLARED)]),
-    ("retired", [], [LEAVING], [], set(), [Forget(LEAVING, Reason.RETIRED)]),
+    ("live", [REC], [], [OWN], set(), [Retire(OWN, REC, Reason.UNDECLARED, table.UNDECLARED)]),
+    (
+        "at-once",
+        [AT_ONCE_REC],
+        [],
+        [OWN],
+        set(),
+        [Delete(OWN, AT_ONCE_REC, Reason.UNDECLARED, table.UNDECLARED)],
+    ),
+    (
+        "destroy",
+        [REC],
+        [],
+        [OWN],
+        {"destroy"},
+        [Delete(OWN, REC, Reason.UNDECLARED, table.UNDECLARED)],
+    ),
+    ("retired", [], [LEAVING], [], set(), [Forget(LEAVING, Reason.RETIRED, table.RETIRED)]),
     (
         "retiring-destroy",
         [],
         [LEAVING],
         [OLD],
         {"destroy"},
-        [Delete(OLD, LEAVING, Reason.UNDECLARED)],
+        [Delete(OLD, LEAVING, Reason.UNDECLARED, table.RETIRING_DESTROYED)],
     ),
-    ("to-retire", [], [UNRETIRED], [OLD], set(), [Retire(OLD, UNRETIRED, Reason.RETIRING)]),
-    ("too-long", [], [LEAVING], [OLD_LONG], set(), [Retire(OLD_LONG, LEAVING, Reason.RETIRING)]),
-    ("retiring", [], [LEAVING], [OLD], set(), [Leave(OLD, LEAVING, Reason.RETIRING)]),
-    ("stray", [], [], [OWN], set(), [Leave(OWN, None, Reason.STRAY)]),
-    ("prune", [], [], [OWN], {"prune"}, [Delete(OWN, None, Reason.STRAY)]),
-    ("destroy-stray", [], [], [OWN], {"destroy"}, [Leave(OWN, None, Reason.STRAY)]),
+    (
+        "to-retire",
+        [],
+        [UNRETIRED],
+        [OLD],
+        set(),
+        [Retire(OLD, UNRETIRED, Reason.RETIRING, table.UNRETIRED)],
+    ),
+    (
+        "too-long",
+        [],
+        [LEAVING],
+        [OLD_LONG],
+        set(),
+        [Retire(OLD_LONG, LEAVING, Reason.RETIRING, table.UNRETIRED)],
+    ),
+    (
+        "retiring",
+        [],
+        [LEAVING],
+        [OLD],
+        set(),
+        [Leave(OLD, LEAVING, Reason.RETIRING, table.RETIRING)],
+    ),
+    ("stray", [], [], [OWN], set(), [Leave(OWN, None, Reason.STRAY, table.STRAY)]),
+    ("prune", [], [], [OWN], {"prune"}, [Delete(OWN, None, Reason.STRAY, table.STRAY)]),
+    ("destroy-stray", [], [], [OWN], {"destroy"}, [Leave(OWN, None, Reason.STRAY, table.STRAY)]),
     ("prune-foreign", [], [], [ELSEWHERE], {"prune"}, []),
 ]
 
@@ -431,7 +573,7 @@ def test_revert_adopts_the_retiring() -> None:
     record = recorded(EDITED, "cachedContents/new")
 
     assert changes_of([A], [record], [new, old], leaving=[leaving]) == (
-        Adopt(A, old, new, record, Reason.CONTENT),
+        Adopt(A, old, new, record, Reason.CONTENT, table.TWIN),
     )
 
 
@@ -440,7 +582,7 @@ def test_rename_by_adopting() -> None:
     renamed = desired("b", adopt=Adoption("cachedContents/1"))
 
     assert changes_of([renamed], [REC], [OWN]) == (
-        Adopt(renamed, OWN, None, None, Reason.IMPORTED),
+        Adopt(renamed, OWN, None, None, Reason.IMPORTED, table.TWIN),
     )
 
 
@@ -450,7 +592,7 @@ def test_adopting_from_a_neighbour() -> None:
 
     keep, blocked = changes_of([A, thief], [REC], [OWN])
 
-    assert keep == Keep(A, OWN, REC, Reason.CURRENT)
+    assert keep == Keep(A, OWN, REC, Reason.CURRENT, table.UNCHANGED)
     assert isinstance(blocked, Blocked)
 
 
@@ -473,7 +615,12 @@ def test_the_record_of_another_stack() -> None:
     ).changes
 
     assert blocked == Blocked(
-        ADOPTING, HAND, None, Reason.IMPORTED, f"{HAND.id} belongs to the stack demo.prod"
+        ADOPTING,
+        HAND,
+        None,
+        Reason.IMPORTED,
+        f"{HAND.id} belongs to the stack demo.prod",
+        table.NOT_ADOPTABLE,
     )
     assert strays == []
 
@@ -511,13 +658,15 @@ def test_the_clock_of_each_provider() -> None:
         [A], state(REC), [OWN], stack=STACK, now=NOW, ahead={"gemini": 6 * HOUR}
     ).changes
 
-    assert keep == Keep(A, OWN, REC, Reason.CURRENT)
-    assert create == Create(second, records[1], Reason.EXPIRED)
-    assert refresh == Refresh(A, OWN, REC, Reason.EXPIRING)
+    assert keep == Keep(A, OWN, REC, Reason.CURRENT, table.UNCHANGED)
+    assert create == Create(second, records[1], Reason.EXPIRED, table.NOTHING_ALIVE)
+    assert refresh == Refresh(A, OWN, REC, Reason.EXPIRING, table.DUE)
 
 
 def test_another_provider() -> None:
     """Moving an entry to another project of the same kind replaces it there."""
     moved = desired("a", provider="gemini-b")
 
-    assert changes_of([moved], [REC], [OWN]) == (Replace(moved, OWN, REC, Reason.PROVIDER),)
+    assert changes_of([moved], [REC], [OWN]) == (
+        Replace(moved, OWN, REC, Reason.PROVIDER, table.OUTDATED),
+    )

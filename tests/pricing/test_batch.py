@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.model import Change, Create, DesiredCache, Keep, Measure, Plan, Reason, Settings
+from provisioner.planner import decision_table as table
 from provisioner.pricing import MONTH, costs, totals, totals_of
 from provisioner.pricing.batch import part
 from provisioner.pricing.rates import tariffs
@@ -19,7 +20,7 @@ from tests.pricing.prices import lookup
 
 def keep(want: DesiredCache, tokens: int) -> Keep:
     record = recorded(want, measure=replace(want.measure, tokens=tokens))
-    return Keep(want, live(want, tokens=tokens), record, Reason.CURRENT)
+    return Keep(want, live(want, tokens=tokens), record, Reason.CURRENT, table.UNCHANGED)
 
 
 WANTS = st.builds(
@@ -37,7 +38,7 @@ WANTS = st.builds(
 CHANGES = st.lists(
     st.builds(keep, WANTS, st.integers(0, 10**7))
     | st.builds(Create, WANTS, st.none(), st.just(Reason.NEW))
-    | st.just(Keep(annotation(), None, noted(annotation()), Reason.CURRENT)),
+    | st.just(Keep(annotation(), None, noted(annotation()), Reason.CURRENT, table.ANNOTATED)),
     max_size=12,
 )
 
@@ -76,6 +77,10 @@ def test_what_ends_is_priced_by_itself() -> None:
     once = desired(model="flat", settings=Settings(keep="once"))
     called = desired(model="flat", calls_per_hour=1)
     dated = live(desired(model="flat"), expires_at=NOW + HOUR)
-    changes = [keep(once, 1), keep(called, 1), Keep(annotation(), dated, None, Reason.CURRENT)]
+    changes = [
+        keep(once, 1),
+        keep(called, 1),
+        Keep(annotation(), dated, None, Reason.CURRENT, table.UNCHANGED),
+    ]
 
     assert part(changes, tariffs(lookup), NOW).others == changes

@@ -42,6 +42,7 @@ from provisioner.model.money import (
     Rent,
     total,
 )
+from provisioner.planner import decision_table as table
 from provisioner.pricing import MONTH, cost, costs, price_list, rent, totals, upkeep
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, noted, recorded, retiring
 from tests.pricing.prices import DOUBLING, FLAT, MILLION, NOTED, TURN, dollars, lookup
@@ -75,21 +76,36 @@ WANTS = st.builds(
 )
 MEASURES = st.builds(Measure, tokens=st.integers(0, 10**9), counted=st.booleans())
 CHANGES = st.builds(Create, WANTS, st.none(), st.just(Reason.NEW)) | st.builds(
-    lambda want: Retire(live(want), recorded(want), Reason.UNDECLARED), WANTS
+    lambda want: Retire(live(want), recorded(want), Reason.UNDECLARED, table.UNDECLARED), WANTS
 )
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (Create(WANT, None, Reason.NEW), figures("2", "0", "1")),
-        (Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT), figures("6", "1", "3")),
-        (Refresh(WANT, live(WANT), recorded(WANT), Reason.EXPIRING), figures("0", "1", "1")),
-        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), figures("0", "1", "0")),
-        (Delete(live(WANT), None, Reason.STRAY), figures("0", "1", "0")),
-        (Leave(live(WANT), retiring(WANT), Reason.RETIRING), figures("0", "1", "1")),
-        (Annotate(NOTE, live(WANT), recorded(WANT), Reason.PROVIDER), figures("0", "1", "0")),
-        (Forget(recorded(WANT), Reason.UNDECLARED), FREE),
+        (Create(WANT, None, Reason.NEW, table.NOTHING_ALIVE), figures("2", "0", "1")),
+        (
+            Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT, table.OUTDATED),
+            figures("6", "1", "3"),
+        ),
+        (
+            Refresh(WANT, live(WANT), recorded(WANT), Reason.EXPIRING, table.DUE),
+            figures("0", "1", "1"),
+        ),
+        (
+            Retire(live(WANT), recorded(WANT), Reason.UNDECLARED, table.UNDECLARED),
+            figures("0", "1", "0"),
+        ),
+        (Delete(live(WANT), None, Reason.STRAY, table.STRAY), figures("0", "1", "0")),
+        (
+            Leave(live(WANT), retiring(WANT), Reason.RETIRING, table.RETIRING),
+            figures("0", "1", "1"),
+        ),
+        (
+            Annotate(NOTE, live(WANT), recorded(WANT), Reason.PROVIDER, table.ANNOTATION),
+            figures("0", "1", "0"),
+        ),
+        (Forget(recorded(WANT), Reason.UNDECLARED, table.UNDECLARED_GONE), FREE),
     ],
 )
 def test_every_change(change: Change, expected: Figures) -> None:
@@ -99,7 +115,7 @@ def test_every_change(change: Change, expected: Figures) -> None:
 
 def test_a_replacement() -> None:
     """A replacement pays for the old cache until it is gone, and for the new one all month."""
-    told = of(Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT))
+    told = of(Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT, table.OUTDATED))
 
     assert told.figures.delta == dollars(2)
     assert told.overlap == dollars(1)
@@ -108,7 +124,7 @@ def test_a_replacement() -> None:
 
 def test_a_removal_stops_rent() -> None:
     """A removal says what it stops, and has an hour of rent left."""
-    told = of(Retire(live(WANT), recorded(WANT), Reason.UNDECLARED))
+    told = of(Retire(live(WANT), recorded(WANT), Reason.UNDECLARED, table.UNDECLARED))
 
     assert told.figures.delta == Money(-(10**9))
     assert (told.overlap, told.month, told.use) == (dollars(1), NOTHING, None)
@@ -118,12 +134,12 @@ def test_a_cache_that_is_made_once() -> None:
     """What is not kept warm costs its life, not a month."""
     want = replace(WANT, settings=Settings(keep="once"))
 
-    assert of(Create(want, None, Reason.NEW)).month == dollars(6)
+    assert of(Create(want, None, Reason.NEW, table.NOTHING_ALIVE)).month == dollars(6)
 
 
 def test_an_unknown_model() -> None:
     """A model without a price is never free."""
-    told = of(Create(UNKNOWN, None, Reason.NEW))
+    told = of(Create(UNKNOWN, None, Reason.NEW, table.NOTHING_ALIVE))
 
     assert told.unpriced
     assert {told.figures.once, told.figures.after, told.figures.delta, told.month} == {NO_PRICE}
@@ -131,7 +147,7 @@ def test_an_unknown_model() -> None:
 
 def test_an_unknown_model_of_an_annotation() -> None:
     """An annotation without a price has no rent all the same, and says that it lacks a price."""
-    told = of(Annotate(replace(NOTE, model="unheard-of"), None, None, Reason.NEW))
+    told = of(Annotate(replace(NOTE, model="unheard-of"), None, None, Reason.NEW, table.ANNOTATION))
 
     assert told.figures == FREE
     assert told.unpriced
@@ -140,7 +156,7 @@ def test_an_unknown_model_of_an_annotation() -> None:
 def test_an_estimate() -> None:
     """What rests on an estimate says so, and what is alive does not."""
     guess = replace(OTHER, measure=replace(OTHER.measure, counted=False))
-    told = of(Replace(guess, live(WANT), recorded(WANT), Reason.CONTENT)).figures
+    told = of(Replace(guess, live(WANT), recorded(WANT), Reason.CONTENT, table.OUTDATED)).figures
 
     assert (told.once.estimated, told.after.estimated, told.delta.estimated) == (True, True, True)
     assert not told.before.estimated
@@ -148,7 +164,7 @@ def test_an_estimate() -> None:
 
 def test_a_price_that_changes() -> None:
     """A price that changes within the month is told twice, with the day."""
-    told = of(Create(DOUBLED, None, Reason.NEW))
+    told = of(Create(DOUBLED, None, Reason.NEW, table.NOTHING_ALIVE))
     (step,) = told.steps
 
     assert told.figures == figures("2", "0", "1")
@@ -160,7 +176,9 @@ def test_a_price_that_changes() -> None:
 
 def test_a_price_that_ends() -> None:
     """From the day on that a price ends there is none."""
-    told = of(Create(desired("e", model="ending", measure=COUNTED), None, Reason.NEW))
+    told = of(
+        Create(desired("e", model="ending", measure=COUNTED), None, Reason.NEW, table.NOTHING_ALIVE)
+    )
 
     assert not told.unpriced
     assert [step.figures.after for step in told.steps] == [NO_PRICE]
@@ -171,32 +189,40 @@ def test_a_price_that_changes_too_late() -> None:
     """A cache that is dead by then does not care."""
     want = replace(DOUBLED, settings=Settings(keep="once"))
 
-    assert of(Create(want, None, Reason.NEW)).steps == ()
-    assert of(Leave(live(DOUBLED), retiring(DOUBLED), Reason.RETIRING)).steps == ()
+    assert of(Create(want, None, Reason.NEW, table.NOTHING_ALIVE)).steps == ()
+    assert of(Leave(live(DOUBLED), retiring(DOUBLED), Reason.RETIRING, table.RETIRING)).steps == ()
 
 
 def test_a_price_that_changes_when_a_cache_dies() -> None:
     """A price that begins at the very moment of its end is not told of a cache."""
     for end, days in ((MIDNIGHT, []), (MIDNIGHT + HOUR, [TURN])):
-        told = of(Create(replace(DOUBLED, life=Until(end)), None, Reason.NEW))
+        told = of(Create(replace(DOUBLED, life=Until(end)), None, Reason.NEW, table.NOTHING_ALIVE))
         assert [step.on for step in told.steps] == days
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (Create(WANT, None, Reason.NEW), None),
-        (Create(ONCE, None, Reason.NEW), TODAY),
-        (Create(replace(ONCE, life=Ttl(MONTH)), None, Reason.NEW), None),
-        (Create(replace(WANT, life=Until(MIDNIGHT)), None, Reason.NEW), TURN - timedelta(days=1)),
-        (Create(replace(WANT, life=Until(MIDNIGHT + HOUR)), None, Reason.NEW), TURN),
-        (Create(replace(WANT, life=Until(NOW)), None, Reason.NEW), TODAY),
-        (Keep(ONCE, live(ONCE), recorded(ONCE), Reason.CURRENT), TODAY),
-        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), None),
-        (Retire(live(ONCE), recorded(ONCE), Reason.UNDECLARED), TODAY),
-        (Leave(live(WANT), None, Reason.STRAY), TODAY),
-        (Annotate(NOTE, None, None, Reason.NEW), None),
-        (Forget(recorded(WANT), Reason.UNDECLARED), None),
+        (Create(WANT, None, Reason.NEW, table.NOTHING_ALIVE), None),
+        (Create(ONCE, None, Reason.NEW, table.NOTHING_ALIVE), TODAY),
+        (Create(replace(ONCE, life=Ttl(MONTH)), None, Reason.NEW, table.NOTHING_ALIVE), None),
+        (
+            Create(replace(WANT, life=Until(MIDNIGHT)), None, Reason.NEW, table.NOTHING_ALIVE),
+            TURN - timedelta(days=1),
+        ),
+        (
+            Create(
+                replace(WANT, life=Until(MIDNIGHT + HOUR)), None, Reason.NEW, table.NOTHING_ALIVE
+            ),
+            TURN,
+        ),
+        (Create(replace(WANT, life=Until(NOW)), None, Reason.NEW, table.NOTHING_ALIVE), TODAY),
+        (Keep(ONCE, live(ONCE), recorded(ONCE), Reason.CURRENT, table.UNCHANGED), TODAY),
+        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED, table.UNDECLARED), None),
+        (Retire(live(ONCE), recorded(ONCE), Reason.UNDECLARED, table.UNDECLARED), TODAY),
+        (Leave(live(WANT), None, Reason.STRAY, table.STRAY), TODAY),
+        (Annotate(NOTE, None, None, Reason.NEW, table.ANNOTATION), None),
+        (Forget(recorded(WANT), Reason.UNDECLARED, table.UNDECLARED_GONE), None),
     ],
 )
 def test_the_last_day(change: Change, expected: date | None) -> None:
@@ -207,12 +233,24 @@ def test_the_last_day(change: Change, expected: date | None) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (Replace(ONCE, live(WANT), recorded(WANT), Reason.LIFE), figures("2", "1", "0")),
-        (Replace(WANT, live(ONCE), recorded(ONCE), Reason.LIFE), figures("2", "0", "1")),
-        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), figures("0", "1", "0")),
-        (Retire(live(ONCE), recorded(ONCE), Reason.UNDECLARED), FREE),
-        (Keep(ONCE, live(ONCE), recorded(ONCE), Reason.CURRENT), FREE),
-        (Keep(WANT, live(WANT), recorded(WANT), Reason.CURRENT), figures("0", "1", "1")),
+        (
+            Replace(ONCE, live(WANT), recorded(WANT), Reason.LIFE, table.OUTDATED),
+            figures("2", "1", "0"),
+        ),
+        (
+            Replace(WANT, live(ONCE), recorded(ONCE), Reason.LIFE, table.OUTDATED),
+            figures("2", "0", "1"),
+        ),
+        (
+            Retire(live(WANT), recorded(WANT), Reason.UNDECLARED, table.UNDECLARED),
+            figures("0", "1", "0"),
+        ),
+        (Retire(live(ONCE), recorded(ONCE), Reason.UNDECLARED, table.UNDECLARED), FREE),
+        (Keep(ONCE, live(ONCE), recorded(ONCE), Reason.CURRENT, table.UNCHANGED), FREE),
+        (
+            Keep(WANT, live(WANT), recorded(WANT), Reason.CURRENT, table.UNCHANGED),
+            figures("0", "1", "1"),
+        ),
     ],
 )
 def test_old_and_new_end_by_themselves(change: Change, expected: Figures) -> None:
@@ -225,7 +263,7 @@ def test_the_dead_cost_no_rent(span: timedelta, days: int) -> None:
     """Rent is told of just those days on which a cache lives, and what it costs once of all."""
     day = TODAY + timedelta(days=days)
     begun = max(NOW, datetime.combine(day, time(), UTC))
-    told = of(Create(replace(ONCE, life=Ttl(span)), None, Reason.NEW))
+    told = of(Create(replace(ONCE, life=Ttl(span)), None, Reason.NEW, table.NOTHING_ALIVE))
     lives = begun < NOW + span or not days
 
     assert told.on(day) == (figures("2", "0", "1") if lives else figures("2", "0", "0"))
@@ -234,15 +272,23 @@ def test_the_dead_cost_no_rent(span: timedelta, days: int) -> None:
 @pytest.mark.parametrize(
     ("change", "at", "expected"),
     [
-        (Create(WANT, None, Reason.NEW), NOW, FLAT.prices[0]),
-        (Create(UNKNOWN, None, Reason.NEW), NOW, None),
-        (Create(DOUBLED, None, Reason.NEW), NOW, DOUBLING.prices[0]),
-        (Create(DOUBLED, None, Reason.NEW), NOW + MONTH, DOUBLING.prices[1]),
-        (Replace(DOUBLED, live(WANT), recorded(WANT), Reason.MODEL), NOW, DOUBLING.prices[0]),
-        (Annotate(NOTE, None, None, Reason.NEW), NOW, NOTED.prices[0]),
-        (Leave(live(WANT), None, Reason.STRAY), NOW, FLAT.prices[0]),
-        (Retire(live(WANT), recorded(WANT), Reason.UNDECLARED), NOW, FLAT.prices[0]),
-        (Forget(recorded(WANT), Reason.UNDECLARED), NOW, None),
+        (Create(WANT, None, Reason.NEW, table.NOTHING_ALIVE), NOW, FLAT.prices[0]),
+        (Create(UNKNOWN, None, Reason.NEW, table.NOTHING_ALIVE), NOW, None),
+        (Create(DOUBLED, None, Reason.NEW, table.NOTHING_ALIVE), NOW, DOUBLING.prices[0]),
+        (Create(DOUBLED, None, Reason.NEW, table.NOTHING_ALIVE), NOW + MONTH, DOUBLING.prices[1]),
+        (
+            Replace(DOUBLED, live(WANT), recorded(WANT), Reason.MODEL, table.OUTDATED),
+            NOW,
+            DOUBLING.prices[0],
+        ),
+        (Annotate(NOTE, None, None, Reason.NEW, table.ANNOTATION), NOW, NOTED.prices[0]),
+        (Leave(live(WANT), None, Reason.STRAY, table.STRAY), NOW, FLAT.prices[0]),
+        (
+            Retire(live(WANT), recorded(WANT), Reason.UNDECLARED, table.UNDECLARED),
+            NOW,
+            FLAT.prices[0],
+        ),
+        (Forget(recorded(WANT), Reason.UNDECLARED, table.UNDECLARED_GONE), NOW, None),
     ],
 )
 def test_price_list(change: Change, at: datetime, expected: Period | None) -> None:
@@ -252,7 +298,7 @@ def test_price_list(change: Change, at: datetime, expected: Period | None) -> No
 
 def test_an_annotation() -> None:
     """An annotation costs nothing itself; what its writes cost is told apart."""
-    told = of(Annotate(NOTE, None, None, Reason.NEW))
+    told = of(Annotate(NOTE, None, None, Reason.NEW, table.ANNOTATION))
 
     assert told.figures == FREE
     assert told.month == NOTHING
@@ -265,8 +311,8 @@ def test_no_rent_for_annotations(measure: Measure, model: str) -> None:
     """Whatever its size, an annotation has no rent and costs nothing to apply."""
     note = annotation("n", model=model, measure=measure)
     for change in (
-        Annotate(note, None, None, Reason.NEW),
-        Keep(note, None, noted(note), Reason.CURRENT),
+        Annotate(note, None, None, Reason.NEW, table.ANNOTATION),
+        Keep(note, None, noted(note), Reason.CURRENT, table.ANNOTATED),
     ):
         assert of(change).figures == FREE
         assert of(change).overlap == of(change).month == NOTHING
@@ -275,7 +321,9 @@ def test_no_rent_for_annotations(measure: Measure, model: str) -> None:
 @given(WANTS)
 def test_keeping_adds_nothing(want: DesiredCache) -> None:
     """Keeping what lives costs nothing once and adds nothing to the rent."""
-    change = Keep(want, live(desired(), tokens=MILLION, model="flat"), None, Reason.CURRENT)
+    change = Keep(
+        want, live(desired(), tokens=MILLION, model="flat"), None, Reason.CURRENT, table.UNCHANGED
+    )
     told = of(change).figures
 
     assert (told.once, told.delta) == (NOTHING, NOTHING)
@@ -293,9 +341,9 @@ def test_nothing_costs_nothing() -> None:
 def test_costs_of_a_plan() -> None:
     """Each change has its cost, in order, even several of one name."""
     changes: tuple[Change, ...] = (
-        Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT),
-        Leave(live(WANT, id="cachedContents/0"), retiring(WANT), Reason.RETIRING),
-        Create(UNKNOWN, None, Reason.NEW),
+        Replace(OTHER, live(WANT), recorded(WANT), Reason.CONTENT, table.OUTDATED),
+        Leave(live(WANT, id="cachedContents/0"), retiring(WANT), Reason.RETIRING, table.RETIRING),
+        Create(UNKNOWN, None, Reason.NEW, table.NOTHING_ALIVE),
     )
     plan = Plan(stack=STACK, at=NOW, changes=changes, edits=frozenset())
     told = costs(plan, lookup, at=NOW)
@@ -306,7 +354,15 @@ def test_costs_of_a_plan() -> None:
 
 def test_totals_with_an_unknown() -> None:
     """A total with an unknown in it is marked, and says how many lines have no price."""
-    told = totals(map(of, [Create(WANT, None, Reason.NEW), Create(UNKNOWN, None, Reason.NEW)]))
+    told = totals(
+        map(
+            of,
+            [
+                Create(WANT, None, Reason.NEW, table.NOTHING_ALIVE),
+                Create(UNKNOWN, None, Reason.NEW, table.NOTHING_ALIVE),
+            ],
+        )
+    )
 
     assert (told.lines, told.unpriced) == (2, 1)
     assert told.figures.once == dollars(2) + NO_PRICE
@@ -315,7 +371,15 @@ def test_totals_with_an_unknown() -> None:
 
 def test_totals_of_prices_that_change() -> None:
     """From a day on that changes one line, the total has the old figures of the others."""
-    told = totals(map(of, [Create(WANT, None, Reason.NEW), Create(DOUBLED, None, Reason.NEW)]))
+    told = totals(
+        map(
+            of,
+            [
+                Create(WANT, None, Reason.NEW, table.NOTHING_ALIVE),
+                Create(DOUBLED, None, Reason.NEW, table.NOTHING_ALIVE),
+            ],
+        )
+    )
     (step,) = told.steps
 
     assert told.figures == figures("4", "0", "2")
@@ -324,8 +388,8 @@ def test_totals_of_prices_that_change() -> None:
 
 def test_totals_without_the_dead() -> None:
     """From a day on that changes a price, the total holds nothing of what is dead by then."""
-    warm = Keep(DOUBLED, live(DOUBLED), recorded(DOUBLED), Reason.CURRENT)
-    lines = [of(warm), of(Create(ONCE, None, Reason.NEW))]
+    warm = Keep(DOUBLED, live(DOUBLED), recorded(DOUBLED), Reason.CURRENT, table.UNCHANGED)
+    lines = [of(warm), of(Create(ONCE, None, Reason.NEW, table.NOTHING_ALIVE))]
     (step,) = totals(lines).steps
 
     assert totals(lines).figures == figures("2", "1", "2")
@@ -335,7 +399,15 @@ def test_totals_without_the_dead() -> None:
 def test_totals_of_calls() -> None:
     """The net is that of the lines that declare their calls."""
     used = replace(WANT, calls_per_hour=10)
-    told = totals(map(of, [Create(used, None, Reason.NEW), Create(WANT, None, Reason.NEW)]))
+    told = totals(
+        map(
+            of,
+            [
+                Create(used, None, Reason.NEW, table.NOTHING_ALIVE),
+                Create(WANT, None, Reason.NEW, table.NOTHING_ALIVE),
+            ],
+        )
+    )
 
     assert told.net_per_hour == dollars(17)
 
@@ -369,8 +441,8 @@ def test_totals_of_totals(some: Sequence[Change], others: Sequence[Change]) -> N
 def test_a_removal_undoes_a_creation(want: DesiredCache) -> None:
     """The rent that a removal stops is the one that a creation adds."""
     counted = replace(want, measure=replace(want.measure, counted=True))
-    made = of(Create(counted, None, Reason.NEW)).figures
-    gone = of(Delete(live(counted), None, Reason.STRAY)).figures
+    made = of(Create(counted, None, Reason.NEW, table.NOTHING_ALIVE)).figures
+    gone = of(Delete(live(counted), None, Reason.STRAY, table.STRAY)).figures
 
     assert made.after == gone.before
     assert made.delta.partial == gone.delta.partial

@@ -26,6 +26,7 @@ from provisioner.model import (
     Settings,
     Until,
 )
+from provisioner.planner import decision_table as table
 from provisioner.pricing.effects import Effect, effect
 from provisioner.pricing.rates import MONTH, tariffs
 from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring
@@ -58,25 +59,37 @@ def counts(change: Change) -> tuple[int | None, list[int], int | None, int | Non
 @pytest.mark.parametrize(
     ("change", "tokens"),
     [
-        (Create(NEW, None, Reason.NEW), (2000, [], 2000, None)),
-        (Replace(NEW, LIVE, RECORD, Reason.CONTENT), (2000, [1111], 2000, 1111)),
-        (Adopt(NEW, TWIN, None, None, Reason.FOUND), (None, [2222], 2222, None)),
-        (Adopt(NEW, TWIN, LIVE, RECORD, Reason.CONTENT), (None, [2222, 1111], 2222, 1111)),
-        (Refresh(OLD, LIVE, RECORD, Reason.EXPIRING), (None, [1111], 1111, None)),
-        (Note(OLD, LIVE, RECORD, Reason.SETTINGS), (None, [1111], 1111, None)),
-        (Keep(OLD, LIVE, RECORD, Reason.CURRENT), (None, [1111], 1111, None)),
-        (Keep(OLD, None, RECORD, Reason.ENDED), (None, [], None, None)),
-        (Annotate(NOTE, None, None, Reason.NEW), (None, [], None, None)),
-        (Annotate(NOTE, LIVE, RECORD, Reason.PROVIDER), (None, [1111], None, 1111)),
-        (Keep(NOTE, None, noted(NOTE), Reason.CURRENT), (None, [], None, None)),
-        (Retire(LIVE, RECORD, Reason.UNDECLARED), (None, [1111], None, 1111)),
-        (Delete(LIVE, RECORD, Reason.UNDECLARED), (None, [1111], None, None)),
-        (Delete(LIVE, None, Reason.STRAY), (None, [1111], None, None)),
-        (Forget(RECORD, Reason.UNDECLARED), (None, [], None, None)),
-        (Leave(LIVE, retiring(OLD), Reason.RETIRING), (None, [1111], 1111, None)),
-        (Leave(LIVE, None, Reason.STRAY), (None, [1111], 1111, None)),
-        (Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no"), (None, [1111], 1111, None)),
-        (Blocked(NEW, LIVE, None, Reason.IMPORTED, "no"), (None, [1111], 1111, None)),
+        (Create(NEW, None, Reason.NEW, table.NOTHING_ALIVE), (2000, [], 2000, None)),
+        (Replace(NEW, LIVE, RECORD, Reason.CONTENT, table.OUTDATED), (2000, [1111], 2000, 1111)),
+        (Adopt(NEW, TWIN, None, None, Reason.FOUND, table.TWIN), (None, [2222], 2222, None)),
+        (
+            Adopt(NEW, TWIN, LIVE, RECORD, Reason.CONTENT, table.TWIN),
+            (None, [2222, 1111], 2222, 1111),
+        ),
+        (Refresh(OLD, LIVE, RECORD, Reason.EXPIRING, table.DUE), (None, [1111], 1111, None)),
+        (Note(OLD, LIVE, RECORD, Reason.SETTINGS, table.SETTINGS), (None, [1111], 1111, None)),
+        (Keep(OLD, LIVE, RECORD, Reason.CURRENT, table.UNCHANGED), (None, [1111], 1111, None)),
+        (Keep(OLD, None, RECORD, Reason.ENDED, table.ENDED), (None, [], None, None)),
+        (Annotate(NOTE, None, None, Reason.NEW, table.ANNOTATION), (None, [], None, None)),
+        (
+            Annotate(NOTE, LIVE, RECORD, Reason.PROVIDER, table.ANNOTATION),
+            (None, [1111], None, 1111),
+        ),
+        (Keep(NOTE, None, noted(NOTE), Reason.CURRENT, table.ANNOTATED), (None, [], None, None)),
+        (Retire(LIVE, RECORD, Reason.UNDECLARED, table.UNDECLARED), (None, [1111], None, 1111)),
+        (Delete(LIVE, RECORD, Reason.UNDECLARED, table.UNDECLARED), (None, [1111], None, None)),
+        (Delete(LIVE, None, Reason.STRAY, table.STRAY), (None, [1111], None, None)),
+        (Forget(RECORD, Reason.UNDECLARED, table.UNDECLARED_GONE), (None, [], None, None)),
+        (Leave(LIVE, retiring(OLD), Reason.RETIRING, table.RETIRING), (None, [1111], 1111, None)),
+        (Leave(LIVE, None, Reason.STRAY, table.STRAY), (None, [1111], 1111, None)),
+        (
+            Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no", table.UNDECLARED_PROTECTED),
+            (None, [1111], 1111, None),
+        ),
+        (
+            Blocked(NEW, LIVE, None, Reason.IMPORTED, "no", table.NOT_ADOPTABLE),
+            (None, [1111], 1111, None),
+        ),
     ],
 )
 def test_every_change(
@@ -89,17 +102,28 @@ def test_every_change(
 @pytest.mark.parametrize(
     ("change", "lasts"),
     [
-        (Create(NEW, None, Reason.NEW), MONTH),
-        (Create(replace(NEW, settings=ONCE), None, Reason.NEW), 6 * HOUR),
-        (Create(replace(NEW, life=Until(NOW + HOUR)), None, Reason.NEW), HOUR),
-        (Create(replace(NEW, life=Until(NOW + 2 * MONTH)), None, Reason.NEW), MONTH),
-        (Create(replace(NEW, life=Until(NOW - HOUR)), None, Reason.NEW), timedelta()),
-        (Refresh(replace(OLD, life=Until(NOW + HOUR)), LIVE, RECORD, Reason.LIFE), HOUR),
-        (Keep(OLD, LIVE, RECORD, Reason.CURRENT), MONTH),
-        (Keep(replace(OLD, settings=ONCE), LIVE, RECORD, Reason.CURRENT), 6 * HOUR),
-        (Leave(LIVE, retiring(OLD), Reason.RETIRING), 6 * HOUR),
-        (Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no"), MONTH),
-        (Blocked(NEW, LIVE, None, Reason.IMPORTED, "no"), 6 * HOUR),
+        (Create(NEW, None, Reason.NEW, table.NOTHING_ALIVE), MONTH),
+        (Create(replace(NEW, settings=ONCE), None, Reason.NEW, table.NOTHING_ALIVE), 6 * HOUR),
+        (Create(replace(NEW, life=Until(NOW + HOUR)), None, Reason.NEW, table.NOTHING_ALIVE), HOUR),
+        (
+            Create(
+                replace(NEW, life=Until(NOW + 2 * MONTH)), None, Reason.NEW, table.NOTHING_ALIVE
+            ),
+            MONTH,
+        ),
+        (
+            Create(replace(NEW, life=Until(NOW - HOUR)), None, Reason.NEW, table.NOTHING_ALIVE),
+            timedelta(),
+        ),
+        (Refresh(replace(OLD, life=Until(NOW + HOUR)), LIVE, RECORD, Reason.LIFE, table.DUE), HOUR),
+        (Keep(OLD, LIVE, RECORD, Reason.CURRENT, table.UNCHANGED), MONTH),
+        (
+            Keep(replace(OLD, settings=ONCE), LIVE, RECORD, Reason.CURRENT, table.UNCHANGED),
+            6 * HOUR,
+        ),
+        (Leave(LIVE, retiring(OLD), Reason.RETIRING, table.RETIRING), 6 * HOUR),
+        (Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no", table.UNDECLARED_PROTECTED), MONTH),
+        (Blocked(NEW, LIVE, None, Reason.IMPORTED, "no", table.NOT_ADOPTABLE), 6 * HOUR),
     ],
 )
 def test_how_long(change: Change, lasts: timedelta) -> None:
@@ -122,7 +146,7 @@ def test_how_long_the_old_one_fades(
     """An old cache lives on as long as its record says, but no longer than it has."""
     old = replace(LIVE, expires_at=NOW + remaining)
     record = replace(RECORD, settings=Settings(retire_after=after))
-    fading = of(Replace(NEW, old, record, Reason.CONTENT)).fading
+    fading = of(Replace(NEW, old, record, Reason.CONTENT, table.OUTDATED)).fading
 
     assert fading is not None
     assert fading.span == span
@@ -130,8 +154,8 @@ def test_how_long_the_old_one_fades(
 
 def test_content_that_was_counted_once() -> None:
     """A cache made anew has the tokens that its very content was counted to have."""
-    made = of(Create(OLD, RECORD, Reason.EXPIRED)).makes
-    other = of(Create(NEW, RECORD, Reason.CONTENT)).makes
+    made = of(Create(OLD, RECORD, Reason.EXPIRED, table.NOTHING_ALIVE)).makes
+    other = of(Create(NEW, RECORD, Reason.CONTENT, table.NOTHING_ALIVE)).makes
 
     assert made is not None
     assert other is not None
@@ -142,7 +166,7 @@ def test_content_that_was_counted_once() -> None:
 def test_content_counted_before_it_is_made() -> None:
     """What the provider counted for a plan is no estimate."""
     want = replace(NEW, measure=Measure(tokens=2100, counted=True))
-    made = of(Create(want, None, Reason.NEW)).makes
+    made = of(Create(want, None, Reason.NEW, table.NOTHING_ALIVE)).makes
 
     assert made is not None
     assert (made.tokens, made.estimated) == (2100, False)
@@ -151,13 +175,15 @@ def test_content_counted_before_it_is_made() -> None:
 def test_a_revision_that_stands_for_what_lives() -> None:
     """Where what is alive is only supposed, its tokens are as sure as its record."""
     supposed = replace(RECORD, measure=Measure(tokens=1_000, counted=False))
-    (before,) = of(Keep(OLD, LIVE, supposed, Reason.CURRENT)).before
+    (before,) = of(Keep(OLD, LIVE, supposed, Reason.CURRENT, table.UNCHANGED)).before
 
     assert before.estimated
 
 
 def test_a_provider_that_tells_no_count() -> None:
     """Without the provider's count the recorded one is the best there is."""
-    (before,) = of(Keep(OLD, replace(LIVE, tokens=0), RECORD, Reason.CURRENT)).before
+    (before,) = of(
+        Keep(OLD, replace(LIVE, tokens=0), RECORD, Reason.CURRENT, table.UNCHANGED)
+    ).before
 
     assert (before.tokens, before.estimated) == (1111, True)

@@ -41,6 +41,7 @@ from provisioner.model import (
     Until,
 )
 from provisioner.model.limits import Breach
+from provisioner.planner import decision_table as table
 from provisioner.pricing import costs, totals
 from provisioner.view.plan import PlanView, noteworthy, plan_view
 from tests.builders import (
@@ -127,39 +128,56 @@ GUARDED = cache("guarded", settings=Settings(protect=True))
 TRIAGE = annotation("triage", "new")
 
 PLAN = plan_of(
-    Replace(MANUAL_EDITED, live(MANUAL), recorded(MANUAL), Reason.CONTENT),
-    Create(cache("brand-new"), None, Reason.NEW),
-    Create(cache("faq", "faq"), None, Reason.NEW),
-    Refresh(LONGER, live(cache("longer")), recorded(cache("longer")), Reason.LIFE),
-    Note(TUNED, live(TUNED), recorded(cache("tuned")), Reason.SETTINGS),
+    Replace(MANUAL_EDITED, live(MANUAL), recorded(MANUAL), Reason.CONTENT, table.OUTDATED),
+    Create(cache("brand-new"), None, Reason.NEW, table.NOTHING_ALIVE),
+    Create(cache("faq", "faq"), None, Reason.NEW, table.NOTHING_ALIVE),
+    Refresh(LONGER, live(cache("longer")), recorded(cache("longer")), Reason.LIFE, table.DUE),
+    Note(TUNED, live(TUNED), recorded(cache("tuned")), Reason.SETTINGS, table.SETTINGS),
     Adopt(
         cache("by-hand", adopt=Adoption("cachedContents/abc123", cache("by-hand").label.mark)),
         live(id="cachedContents/abc123", label=None, tokens=201_000),
         None,
         None,
         Reason.IMPORTED,
+        table.TWIN,
     ),
-    Annotate(TRIAGE, None, noted(annotation("triage", "old")), Reason.CONTENT),
-    Refresh(SOON, live(SOON), recorded(SOON), Reason.EXPIRING),
-    Create(cache("dead"), recorded(cache("dead"), expires_at=NOW + 2 * HOUR), Reason.EXPIRED),
-    Create(LOST, recorded(LOST), Reason.MISSING),
-    Adopt(cache("found"), live(cache("found")), None, None, Reason.FOUND),
-    Keep(cache("too-late", life=Until(NOW)), None, None, Reason.ENDED),
-    Keep(cache("steady"), live(cache("steady")), recorded(cache("steady")), Reason.CURRENT),
-    Keep(annotation("refunds"), None, noted(annotation("refunds")), Reason.CURRENT),
-    Retire(live(FAQ), recorded(FAQ), Reason.UNDECLARED),
-    Forget(noted(annotation("gone-note")), Reason.UNDECLARED),
+    Annotate(TRIAGE, None, noted(annotation("triage", "old")), Reason.CONTENT, table.ANNOTATION),
+    Refresh(SOON, live(SOON), recorded(SOON), Reason.EXPIRING, table.DUE),
+    Create(
+        cache("dead"),
+        recorded(cache("dead"), expires_at=NOW + 2 * HOUR),
+        Reason.EXPIRED,
+        table.NOTHING_ALIVE,
+    ),
+    Create(LOST, recorded(LOST), Reason.MISSING, table.NOTHING_ALIVE),
+    Adopt(cache("found"), live(cache("found")), None, None, Reason.FOUND, table.TWIN),
+    Keep(cache("too-late", life=Until(NOW)), None, None, Reason.ENDED, table.ENDED),
+    Keep(
+        cache("steady"),
+        live(cache("steady")),
+        recorded(cache("steady")),
+        Reason.CURRENT,
+        table.UNCHANGED,
+    ),
+    Keep(
+        annotation("refunds"), None, noted(annotation("refunds")), Reason.CURRENT, table.ANNOTATED
+    ),
+    Retire(live(FAQ), recorded(FAQ), Reason.UNDECLARED, table.UNDECLARED),
+    Forget(noted(annotation("gone-note")), Reason.UNDECLARED, table.UNDECLARED_GONE),
     Blocked(
         None,
         live(GUARDED),
         recorded(GUARDED),
         Reason.UNDECLARED,
         "cachedContents/1 is protected; set `protect: false` and apply before removing it",
+        table.UNDECLARED_PROTECTED,
     ),
-    Delete(live(cache("pruned")), None, Reason.STRAY),
-    Leave(live(cache("stray")), None, Reason.STRAY),
-    Leave(live(MANUAL, expires_at=AT + HOUR / 2), retiring(MANUAL), Reason.RETIRING),
-    Forget(retiring(FAQ), Reason.RETIRED),
+    Delete(live(cache("pruned")), None, Reason.STRAY, table.STRAY),
+    Leave(live(cache("stray")), None, Reason.STRAY, table.STRAY),
+    Leave(
+        live(MANUAL, expires_at=AT + HOUR / 2), retiring(MANUAL), Reason.RETIRING, table.RETIRING
+    ),
+    Forget(retiring(FAQ), Reason.RETIRED, table.RETIRED),
 )
 
 RESULTS = (

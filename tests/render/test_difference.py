@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.model import Create, Measure, Reason, Refresh, Replace, Settings, Ttl, Until
+from provisioner.planner import decision_table as table
 from provisioner.render.difference import (
     Difference,
     Patch,
@@ -26,7 +27,7 @@ A = desired("a", measure=Measure(paths=("one.md", "two.md")))
 
 def row_of(want: object) -> Row:
     assert isinstance(want, type(A))
-    return rows(plan_of(Replace(want, live(A), recorded(A), Reason.CONTENT)))[0]
+    return rows(plan_of(Replace(want, live(A), recorded(A), Reason.CONTENT, table.OUTDATED)))[0]
 
 
 def test_only_what_differs_is_told() -> None:
@@ -61,7 +62,7 @@ def test_settings_and_life_are_spelled_as_in_a_manifest() -> None:
 
 def test_no_pending_change_is_without_a_difference() -> None:
     """Even a refresh, whose wish did not change, has one: how long it lives."""
-    row = rows(plan_of(Refresh(A, live(A), recorded(A), Reason.EXPIRING)))[0]
+    row = rows(plan_of(Refresh(A, live(A), recorded(A), Reason.EXPIRING, table.DUE)))[0]
     assert row.after is not None
 
     assert [one.where for one in differences(row.before, row.after)] == ["lives until"]
@@ -69,7 +70,7 @@ def test_no_pending_change_is_without_a_difference() -> None:
 
 def test_what_is_new_is_new_in_everything() -> None:
     """Of a new cache every attribute is told."""
-    row = rows(plan_of(Create(A, None, Reason.NEW)))[0]
+    row = rows(plan_of(Create(A, None, Reason.NEW, table.NOTHING_ALIVE)))[0]
     assert row.after is not None
     told = differences(row.before, row.after)
 
@@ -82,7 +83,7 @@ def test_pieces_are_named() -> None:
     """Which file or which leaf of a tool changed is told by its name."""
     old = desired("a", measure=Measure(pieces={"a.md": "0" * 12, "tools[0].name": "1" * 12}))
     new = desired("a", "y", measure=Measure(pieces={"a.md": "2" * 12, "tools[0].name": "1" * 12}))
-    row = rows(plan_of(Replace(new, live(old), recorded(old), Reason.CONTENT)))[0]
+    row = rows(plan_of(Replace(new, live(old), recorded(old), Reason.CONTENT, table.OUTDATED)))[0]
     assert row.after is not None
     told = {one.where for one in differences(row.before, row.after)}
 

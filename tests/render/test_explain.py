@@ -25,6 +25,7 @@ from provisioner.model import (
     Until,
 )
 from provisioner.model.explanation import Call, Explanation, Flip
+from provisioner.planner import decision_table as table
 from provisioner.pricing import cost, price_list
 from provisioner.render.explain import explain_text
 from provisioner.render.explain_json import explain_json
@@ -36,18 +37,19 @@ from tests.test_escape import COMMAND, NASTY
 
 LONG_ID = "cachedContents/" + "0123456789abcdef" * 2
 STEADY = cache("steady")
-REPLACED = Replace(MANUAL_EDITED, live(MANUAL, LONG_ID), recorded(MANUAL, LONG_ID), Reason.CONTENT)
-KEPT = Keep(STEADY, live(STEADY), recorded(STEADY), Reason.CURRENT)
+REPLACED = Replace(
+    MANUAL_EDITED, live(MANUAL, LONG_ID), recorded(MANUAL, LONG_ID), Reason.CONTENT, table.OUTDATED
+)
+KEPT = Keep(STEADY, live(STEADY), recorded(STEADY), Reason.CURRENT, table.UNCHANGED)
 PRICES = load_catalog().find
 LISTED = FLAT.prices[0]
-DUE = Refresh(STEADY, live(STEADY), recorded(STEADY), Reason.EXPIRING)
+DUE = Refresh(STEADY, live(STEADY), recorded(STEADY), Reason.EXPIRING, table.DUE)
 
 
 def explained(change: Change) -> Explanation:
     return Explanation(
         change=change,
         at=AT,
-        row="own lives",
         declared=None,
         window=None,
         calls=(),
@@ -65,11 +67,15 @@ FULL = (
             Call(method="POST", path="cachedContents", life=Ttl(6 * HOUR)),
             Call(method="PATCH", path=LONG_ID, life=Ttl(HOUR)),
         ),
-        flips=(Flip(at=NOW + 6 * HOUR, change=Create(MANUAL, REPLACED.record, Reason.CONTENT)),),
+        flips=(
+            Flip(
+                at=NOW + 6 * HOUR,
+                change=Create(MANUAL, REPLACED.record, Reason.CONTENT, table.NOTHING_ALIVE),
+            ),
+        ),
     ),
     replace(
         explained(KEPT),
-        row="own lives, same digest",
         window=NOW + 5 * HOUR + timedelta(minutes=30),
         flips=(Flip(at=NOW + 5.5 * HOUR, change=DUE), Flip(at=NOW + 30 * HOUR, change=None)),
     ),
@@ -113,18 +119,28 @@ def test_windows() -> None:
 
     assert "opens 17:40Z (in 30m), 1h before the end" in text(KEPT, window=AT + HOUR / 2)
     assert "open since 16:10Z, 1h before the end" in text(DUE, window=AT - HOUR)
-    assert "none: keep once" in text(Create(once, None, Reason.NEW))
-    assert "none: it ends at its expires_at" in text(Create(fixed, None, Reason.NEW))
-    assert "6h, if the provider grants it" in text(Create(cache("a"), None, Reason.NEW))
+    assert "none: keep once" in text(Create(once, None, Reason.NEW, table.NOTHING_ALIVE))
+    assert "none: it ends at its expires_at" in text(
+        Create(fixed, None, Reason.NEW, table.NOTHING_ALIVE)
+    )
+    assert "6h, if the provider grants it" in text(
+        Create(cache("a"), None, Reason.NEW, table.NOTHING_ALIVE)
+    )
 
 
 def test_what_has_no_thresholds() -> None:
     """What is not refreshed or retired by its settings shows none."""
     note = annotation("n", "y")
 
-    assert "Thresholds" not in text(Annotate(note, None, noted(annotation("n")), Reason.CONTENT))
-    assert "Thresholds" not in text(Leave(live(FAQ), retiring(FAQ), Reason.RETIRING))
-    assert "window" not in text(Retire(live(FAQ), recorded(FAQ), Reason.UNDECLARED))
+    assert "Thresholds" not in text(
+        Annotate(note, None, noted(annotation("n")), Reason.CONTENT, table.ANNOTATION)
+    )
+    assert "Thresholds" not in text(
+        Leave(live(FAQ), retiring(FAQ), Reason.RETIRING, table.RETIRING)
+    )
+    assert "window" not in text(
+        Retire(live(FAQ), recorded(FAQ), Reason.UNDECLARED, table.UNDECLARED)
+    )
 
 
 def test_what_the_money_rests_on() -> None:
@@ -147,7 +163,7 @@ def test_tenses_that_disagree_are_marked() -> None:
 @given(odd=NASTY)
 def test_foreign_text_is_harmless(odd: str) -> None:
     """Names and ids from elsewhere are shown, and do nothing."""
-    stray = Leave(live(STEADY, odd, model=odd), None, Reason.STRAY)
+    stray = Leave(live(STEADY, odd, model=odd), None, Reason.STRAY, table.STRAY)
     told = text(stray, calls=(Call(method="DELETE", path=odd),), prices=replace(LISTED, source=odd))
 
     assert all(char.isprintable() or char == "\n" for char in told)

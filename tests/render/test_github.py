@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from provisioner.errors import ManifestError, NetworkError, Problem, Refused
 from provisioner.model import Create, Done, Failed, Leave, Reason, Result
+from provisioner.planner import decision_table as table
 from provisioner.render.github import (
     MOST,
     failure_annotations,
@@ -45,7 +46,7 @@ def test_levels() -> None:
 
 def test_the_rest_is_counted() -> None:
     """GitHub shows ten of a level: nine are told and the tenth counts the others."""
-    strays = (Leave(live(desired(f"n{at}")), None, Reason.STRAY) for at in range(25))
+    strays = (Leave(live(desired(f"n{at}")), None, Reason.STRAY, table.STRAY) for at in range(25))
     lines = plan_annotations(view(plan_of(*strays)), {}).splitlines()
 
     assert len(lines) == MOST
@@ -54,7 +55,9 @@ def test_the_rest_is_counted() -> None:
 
 def test_results() -> None:
     """What failed is told with the provider's words; what went well is not."""
-    good, bad = (Create(desired(name), None, Reason.NEW) for name in ("good", "bad"))
+    good, bad = (
+        Create(desired(name), None, Reason.NEW, table.NOTHING_ALIVE) for name in ("good", "bad")
+    )
     results = [Result(good, Done()), Result(bad, Failed(NetworkError("the line\nbroke")))]
 
     text = result_annotations(results, {"bad": SPOT})

@@ -24,6 +24,7 @@ from provisioner.model import (
     Result,
 )
 from provisioner.model.money import NO_RENT
+from provisioner.planner import decision_table as table
 from provisioner.pricing import cost
 from provisioner.render.document import plan_json
 from provisioner.render.explain import explain_text
@@ -65,10 +66,12 @@ class Nasty(Struct, frozen=True):
     def plan(self) -> Plan:
         note = replace(annotation(), name=self.text, model=self.text)
         changes = (
-            Create(self.want, None, Reason.NEW),
-            Replace(self.want, self.live, self.old, Reason.MODEL),
-            Blocked(self.want, self.live, self.old, Reason.MODEL, self.text),
-            Keep(note, None, noted(note), Reason.CURRENT),
+            Create(self.want, None, Reason.NEW, table.NOTHING_ALIVE),
+            Replace(self.want, self.live, self.old, Reason.MODEL, table.OUTDATED),
+            Blocked(
+                self.want, self.live, self.old, Reason.MODEL, self.text, table.ANNOTATION_PROTECTED
+            ),
+            Keep(note, None, noted(note), Reason.CURRENT, table.ANNOTATED),
         )
         return replace(plan_of(*changes), stack=self.text)
 

@@ -31,6 +31,7 @@ from provisioner.model import (
     Settings,
 )
 from provisioner.model.money import FREE, AnnotationUse
+from provisioner.planner import decision_table as table
 from provisioner.render.markdown import (
     FEW,
     LIMIT,
@@ -49,7 +50,10 @@ GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def created(count: int, model: str = "m") -> list[Change]:
-    return [Create(cache(f"c{at}", model=model), None, Reason.NEW) for at in range(count)]
+    return [
+        Create(cache(f"c{at}", model=model), None, Reason.NEW, table.NOTHING_ALIVE)
+        for at in range(count)
+    ]
 
 
 def tables(text: str) -> list[list[list[Token]]]:
@@ -106,7 +110,9 @@ def test_nothing_edited_is_a_headline() -> None:
 def test_ten_thousand_changes_fit(count: int) -> None:
     """However many changes, a comment stays below its limit, and the count is whole."""
     refreshes = [
-        Refresh(cache("warm"), live(cache("warm")), recorded(cache("warm")), Reason.EXPIRING)
+        Refresh(
+            cache("warm"), live(cache("warm")), recorded(cache("warm")), Reason.EXPIRING, table.DUE
+        )
     ] * count
     text = plan_markdown(view(plan_of(*created(count), *refreshes)))
     shown = [len(table) for table in tables(text)]
@@ -184,7 +190,9 @@ def test_a_model_without_a_price_says_so() -> None:
 
 def test_many_alike_are_one_row() -> None:
     """Three hundred manuals are a line, and the counts stay those of the changes."""
-    many = [Create(cache(f"manual-{at}"), None, Reason.NEW) for at in range(300)]
+    many = [
+        Create(cache(f"manual-{at}"), None, Reason.NEW, table.NOTHING_ALIVE) for at in range(300)
+    ]
     text = plan_markdown(view(plan_of(*many, *created(1))))
     grouped, single = tables(text)[0]
 
@@ -198,10 +206,14 @@ def test_an_edit_among_others_has_its_row() -> None:
     """A cache that loses its protection is not counted with those that get another setting."""
     longer = replace(MANUAL.settings, retire_after=2 * HOUR)
     guarded = cache("prod-billing", settings=replace(MANUAL.settings, protect=True))
-    changes = [Note(cache("prod-billing"), live(guarded), recorded(guarded), Reason.SETTINGS)]
+    changes = [
+        Note(
+            cache("prod-billing"), live(guarded), recorded(guarded), Reason.SETTINGS, table.SETTINGS
+        )
+    ]
     for one in (cache(f"prod-{at}") for at in range(6)):
         want = replace(one, settings=longer)
-        changes.append(Note(want, live(one), recorded(one), Reason.SETTINGS))
+        changes.append(Note(want, live(one), recorded(one), Reason.SETTINGS, table.SETTINGS))
     (edits,) = tables(plan_markdown(view(plan_of(*changes))))
 
     assert [[cell.content for cell in cells[1:4:2]] for cells in edits] == [
@@ -212,7 +224,10 @@ def test_an_edit_among_others_has_its_row() -> None:
 
 def test_edits_come_before_all_else() -> None:
     """Where there is no room for everything, edits get it."""
-    drift = [Create(cache(f"d{at}"), recorded(cache(f"d{at}")), Reason.MISSING) for at in range(90)]
+    drift = [
+        Create(cache(f"d{at}"), recorded(cache(f"d{at}")), Reason.MISSING, table.NOTHING_ALIVE)
+        for at in range(90)
+    ]
     text = plan_markdown(view(plan_of(*drift, *created(20))), limit=4_000)
 
     assert "`c19`" in text
@@ -224,7 +239,8 @@ def test_edits_come_before_all_else() -> None:
 def test_hostile_text_stays_in_its_cell(texts: list[str], limit: int) -> None:
     """Whatever names and models hold: a row each, seven cells each, only words and code."""
     changes = [
-        Create(replace(desired(), name=text, model=text), None, Reason.NEW) for text in texts
+        Create(replace(desired(), name=text, model=text), None, Reason.NEW, table.NOTHING_ALIVE)
+        for text in texts
     ]
     text = plan_markdown(view(plan_of(*changes)), limit=limit)
     found = tables(text)
@@ -240,7 +256,7 @@ def test_hostile_text_stays_in_its_cell(texts: list[str], limit: int) -> None:
 @given(NASTY)
 def test_hostile_errors_stay_in_their_cell(words: str) -> None:
     """A server's words in a result are words."""
-    change = Create(cache("a"), None, Reason.NEW)
+    change = Create(cache("a"), None, Reason.NEW, table.NOTHING_ALIVE)
     text = result_markdown(plan_of(change), [Result(change, Failed(NetworkError(words)))])
     ((cells,),) = tables(text)
 
@@ -250,7 +266,7 @@ def test_hostile_errors_stay_in_their_cell(words: str) -> None:
 
 def test_all_done_is_folded() -> None:
     """A clean apply is a count."""
-    change = Create(cache("a"), None, Reason.NEW)
+    change = Create(cache("a"), None, Reason.NEW, table.NOTHING_ALIVE)
     text = result_markdown(plan_of(change), [Result(change, Done())])
 
     assert "Applied: 1 done, 0 failed, 0 not attempted." in text
@@ -260,14 +276,18 @@ def test_all_done_is_folded() -> None:
 def test_a_provider_that_reads_like_a_reference() -> None:
     """A project's name from a manifest links to nothing; those of the three types are words."""
     named = replace(MANUAL, provider="gh-12")
-    told = plan_markdown(view(plan_of(Create(named, None, Reason.NEW))))
+    told = plan_markdown(view(plan_of(Create(named, None, Reason.NEW, table.NOTHING_ALIVE))))
 
     assert "| `gh-12` `" in told
-    assert "| gemini `" in plan_markdown(view(plan_of(Create(MANUAL, None, Reason.NEW))))
+    assert "| gemini `" in plan_markdown(
+        view(plan_of(Create(MANUAL, None, Reason.NEW, table.NOTHING_ALIVE)))
+    )
 
 
 def created_rows(*names: str, model: str = "gemini-3.8-flash") -> list[Row]:
-    return rows_of(Create(cache(name, model=model), None, Reason.NEW) for name in names)
+    return rows_of(
+        Create(cache(name, model=model), None, Reason.NEW, table.NOTHING_ALIVE) for name in names
+    )
 
 
 def rows_of(changes: Iterable[Change]) -> list[Row]:
@@ -276,13 +296,13 @@ def rows_of(changes: Iterable[Change]) -> list[Row]:
 
 def note(name: str, settings: Settings) -> Note:
     want = cache(name, settings=settings)
-    return Note(want, live(want), recorded(cache(name)), Reason.SETTINGS)
+    return Note(want, live(want), recorded(cache(name)), Reason.SETTINGS, table.SETTINGS)
 
 
 def refresh(name: str, minutes: int = 30) -> Refresh:
     want = cache(name)
     seen = live(want, expires_at=AT + HOUR * minutes / 60)
-    return Refresh(want, seen, recorded(want), Reason.EXPIRING)
+    return Refresh(want, seen, recorded(want), Reason.EXPIRING, table.DUE)
 
 
 def many(prefix: str, count: int = FEW + 1) -> list[str]:
@@ -365,9 +385,9 @@ def test_every_edit_is_told(settings: list[Settings]) -> None:
 @pytest.mark.parametrize(
     "remove",
     [
-        lambda want: Retire(live(want), recorded(want), Reason.UNDECLARED),
-        lambda want: Delete(live(want), recorded(want), Reason.UNDECLARED),
-        lambda want: Forget(recorded(want), Reason.UNDECLARED),
+        lambda want: Retire(live(want), recorded(want), Reason.UNDECLARED, table.UNDECLARED),
+        lambda want: Delete(live(want), recorded(want), Reason.UNDECLARED, table.UNDECLARED),
+        lambda want: Forget(recorded(want), Reason.UNDECLARED, table.UNDECLARED_GONE),
     ],
 )
 def test_every_removal_is_named(remove: Callable[[DesiredCache], Change]) -> None:
@@ -380,7 +400,9 @@ def test_every_removal_is_named(remove: Callable[[DesiredCache], Change]) -> Non
 
 def test_what_nobody_edited_goes_together() -> None:
     """What is deleted because it drifted is nobody's edit, and counted."""
-    strays = rows_of(Delete(live(cache(name)), None, Reason.STRAY) for name in many("a"))
+    strays = rows_of(
+        Delete(live(cache(name)), None, Reason.STRAY, table.STRAY) for name in many("a")
+    )
 
     assert [group.size for group in grouped(strays)] == [FEW + 1]
 
@@ -389,7 +411,14 @@ def test_refusals_go_together_by_sentence() -> None:
     """What is refused for the same reason is counted; for another it has its own row."""
     reasons = [*["it is protected"] * (FEW + 1), "it takes over what is another's"]
     rows = rows_of(
-        Blocked(None, live(cache(name)), recorded(cache(name)), Reason.UNDECLARED, why)
+        Blocked(
+            None,
+            live(cache(name)),
+            recorded(cache(name)),
+            Reason.UNDECLARED,
+            why,
+            table.UNDECLARED_PROTECTED,
+        )
         for name, why in zip(many("a", len(reasons)), reasons, strict=True)
     )
 
@@ -403,7 +432,11 @@ def test_writes_add_up() -> None:
     """A group of annotations costs what all their writes cost."""
     notes = [annotation(name) for name in many("a")]
     sized = [replace(one, measure=replace(one.measure, tokens=10**6)) for one in notes]
-    rows = view(plan_of(*(Annotate(one, None, noted(one), Reason.CONTENT) for one in sized))).rows
+    rows = view(
+        plan_of(
+            *(Annotate(one, None, noted(one), Reason.CONTENT, table.ANNOTATION) for one in sized)
+        )
+    ).rows
     (group,) = grouped(rows)
 
     assert group.row.cost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.model import Create, Keep, Leave, Plan, Reason, Refresh
+from provisioner.planner import decision_table as table
 from provisioner.render.layout import columns
 from provisioner.render.plan_table import Grid, plan_text
 from provisioner.view.row import Row, rows
@@ -23,8 +24,8 @@ def shown(*told: Row, width: int) -> list[str]:
 def two() -> tuple[Row, ...]:
     return rows(
         plan_of(
-            Create(SHORT, None, Reason.NEW),
-            Refresh(LONG, live(LONG), recorded(LONG), Reason.EXPIRING),
+            Create(SHORT, None, Reason.NEW, table.NOTHING_ALIVE),
+            Refresh(LONG, live(LONG), recorded(LONG), Reason.EXPIRING, table.DUE),
         )
     )
 
@@ -51,21 +52,21 @@ def test_sizes_go_below_where_there_is_none() -> None:
 
 def test_a_cost_stands_behind_the_sizes() -> None:
     """What a cache costs is shown where it is known."""
-    row = view(plan_of(Create(SHORT, None, Reason.NEW))).rows[0]
+    row = view(plan_of(Create(SHORT, None, Reason.NEW, table.NOTHING_ALIVE))).rows[0]
 
     assert shown(row, width=120)[1].endswith("812 kB, ~203k tokens  ~$0.15 once, +~$0.10/h")
 
 
 def test_bytes_give_way_before_a_line_wraps() -> None:
     """Where a line would wrap, tokens and money stay and bytes do not."""
-    row = view(plan_of(Create(SHORT, None, Reason.NEW))).rows[0]
+    row = view(plan_of(Create(SHORT, None, Reason.NEW, table.NOTHING_ALIVE))).rows[0]
 
     assert shown(row, width=80)[1].endswith("not there yet  ~203k tokens  ~$0.15 once, +~$0.10/h")
 
 
 def test_verbose_tells_all_the_money() -> None:
     """What the column has no room for is a sentence each, below the line."""
-    row = view(plan_of(Create(SHORT, None, Reason.NEW))).rows[0]
+    row = view(plan_of(Create(SHORT, None, Reason.NEW, table.NOTHING_ALIVE))).rows[0]
     grid = Grid.of([row], width=100, palette=Palette(colour=False))
     told = "\n".join(grid.section("Edits", [row], verbose=True))
 
@@ -119,8 +120,13 @@ def test_nothing_to_do() -> None:
     """A plan without changes says so, and when it is time again; it lists nothing."""
     want = desired("steady")
     plan = plan_of(
-        Keep(want, live(want), recorded(want), Reason.CURRENT),
-        Leave(live(cache("old"), expires_at=AT + HOUR), retiring(cache("old")), Reason.RETIRING),
+        Keep(want, live(want), recorded(want), Reason.CURRENT, table.UNCHANGED),
+        Leave(
+            live(cache("old"), expires_at=AT + HOUR),
+            retiring(cache("old")),
+            Reason.RETIRING,
+            table.RETIRING,
+        ),
     )
 
     assert text(plan) == golden("no-changes.txt")
@@ -129,7 +135,8 @@ def test_nothing_to_do() -> None:
 def test_many_retiring_are_counted() -> None:
     """Of many dying caches some are named, the others counted."""
     dying = [
-        Leave(live(cache(f"c{at}")), retiring(cache(f"c{at}")), Reason.RETIRING) for at in range(9)
+        Leave(live(cache(f"c{at}")), retiring(cache(f"c{at}")), Reason.RETIRING, table.RETIRING)
+        for at in range(9)
     ]
 
     assert "c4 in 50m, 4 more." in text(plan_of(*dying), width=200)
@@ -144,7 +151,7 @@ def test_verbose_lists_the_unchanged() -> None:
 def test_ten_thousand_unchanged_are_a_number() -> None:
     """A large stack at rest is as short to read as a small one."""
     want = desired("steady")
-    keep = Keep(want, live(want), recorded(want), Reason.CURRENT)
+    keep = Keep(want, live(want), recorded(want), Reason.CURRENT, table.UNCHANGED)
 
     assert len(text(plan_of(*[keep] * 10_000)).splitlines()) == 9
     assert "10000 unchanged." in text(plan_of(*[keep] * 10_000))
@@ -152,7 +159,7 @@ def test_ten_thousand_unchanged_are_a_number() -> None:
 
 def test_hostile_names_cannot_leave_their_line() -> None:
     """A name with line ends and escapes is one visible word in its column."""
-    plan = plan_of(Create(desired("a\n\x1b[2Jb"), None, Reason.NEW))
+    plan = plan_of(Create(desired("a\n\x1b[2Jb"), None, Reason.NEW, table.NOTHING_ALIVE))
 
     assert r"+ a\n\x1b[2Jb  gemini" in text(plan)
 
@@ -161,7 +168,12 @@ def test_what_retires_comes_in_order() -> None:
     """What dies by itself is told by its end and its name, whatever the ids are."""
     ends = {"late": AT + HOUR, "b": AT + HOUR / 2, "a": AT + HOUR / 2}
     leaves = [
-        Leave(live(cache(name), expires_at=end), retiring(cache(name)), Reason.RETIRING)
+        Leave(
+            live(cache(name), expires_at=end),
+            retiring(cache(name)),
+            Reason.RETIRING,
+            table.RETIRING,
+        )
         for name, end in ends.items()
     ]
 

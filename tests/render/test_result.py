@@ -10,6 +10,7 @@ from provisioner.cache import GeminiHandle
 from provisioner.catalog import load_catalog
 from provisioner.errors import CacheNotFound, NetworkError
 from provisioner.model import Create, Done, Failed, Reason, Result
+from provisioner.planner import decision_table as table
 from provisioner.pricing import cost
 from provisioner.render.layout import columns
 from provisioner.render.result import result_json, result_line, result_text
@@ -45,7 +46,7 @@ def test_golden(width: int) -> None:
 def refused(number: int) -> list[Result]:
     """So many creates that a quota refused, and one that failed for another reason."""
     wants = [desired(f"n{one:02}") for one in range(number)]
-    changes = [Create(want, None, Reason.NEW) for want in wants]
+    changes = [Create(want, None, Reason.NEW, table.NOTHING_ALIVE) for want in wants]
     slow, other = NetworkError("slow down"), NetworkError("no answer")
     return [Result(one, Failed(slow if one != changes[1] else other)) for one in changes]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from provisioner.model import Create, Edit, Forget, Keep, Leave, Reason, Refresh
+from provisioner.planner import decision_table as table
 from provisioner.render.summary import (
     changes_nothing,
     done_words,
@@ -21,13 +22,16 @@ from tests.builders import desired, live, recorded, retiring
 from tests.render.fixtures import AT, PLAN, cache, plan_of, view
 
 A = desired("a")
-KEEP = Keep(A, live(A), recorded(A), Reason.CURRENT)
-DYING = (Leave(live(A), retiring(A), Reason.RETIRING), Forget(retiring(A), Reason.RETIRED))
+KEEP = Keep(A, live(A), recorded(A), Reason.CURRENT, table.UNCHANGED)
+DYING = (
+    Leave(live(A), retiring(A), Reason.RETIRING, table.RETIRING),
+    Forget(retiring(A), Reason.RETIRED, table.RETIRED),
+)
 
 
 def test_the_stable_line() -> None:
     """The five counts that scripts look for are always there."""
-    assert plan_line(view(plan_of(Create(A, None, Reason.NEW), KEEP))) == (
+    assert plan_line(view(plan_of(Create(A, None, Reason.NEW, table.NOTHING_ALIVE), KEEP))) == (
         "Plan: 1 to create, 0 to replace, 0 to refresh, 0 to delete, 1 unchanged."
     )
 
@@ -51,7 +55,7 @@ def test_dying_in_peace_is_no_change() -> None:
 
 def test_headline_names_what_there_is() -> None:
     """A headline has no zeros."""
-    plan = view(plan_of(KEEP, Refresh(A, live(A), recorded(A), Reason.EXPIRING)))
+    plan = view(plan_of(KEEP, Refresh(A, live(A), recorded(A), Reason.EXPIRING, table.DUE)))
 
     assert headline(plan) == "1 to refresh, 1 unchanged"
 
@@ -76,7 +80,7 @@ def test_fingerprint_says_how_many_edits() -> None:
 
 def test_the_money_of_a_plan() -> None:
     """What it costs once, what it adds, and what stands in the end; nothing if nothing is paid."""
-    made = view(plan_of(Create(cache("a"), None, Reason.NEW)))
+    made = view(plan_of(Create(cache("a"), None, Reason.NEW, table.NOTHING_ALIVE)))
 
     assert money_line(made) == (
         "Money: ~$0.15 once · +~$0.10/h · rent ~$0.10/h, ~$73.11 in 30 days."
@@ -96,7 +100,7 @@ A = desired("a")
 
 def test_gaps() -> None:
     """A cache that cannot be made again is named with what to do."""
-    line = gap_line(Create(A, recorded(A), Reason.EXPIRED))
+    line = gap_line(Create(A, recorded(A), Reason.EXPIRED, table.NOTHING_ALIVE))
 
     assert line.startswith("! a: cannot be made again")
     assert A.digest[:12] in line

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from provisioner.model import Keep, Leave, Reason
+from provisioner.planner import decision_table as table
 from tests.builders import HOUR, desired, live, recorded, retiring
 from tests.render.fixtures import AT, PLAN, cache, plan_of, view
 
 STEADY = desired("steady")
-KEEP = Keep(STEADY, live(STEADY), recorded(STEADY), Reason.CURRENT)
-DYING = Leave(live(cache("old"), expires_at=AT + HOUR), retiring(cache("old")), Reason.RETIRING)
+KEEP = Keep(STEADY, live(STEADY), recorded(STEADY), Reason.CURRENT, table.UNCHANGED)
+DYING = Leave(
+    live(cache("old"), expires_at=AT + HOUR),
+    retiring(cache("old")),
+    Reason.RETIRING,
+    table.RETIRING,
+)
 
 
 def test_a_short_view_counts_what_it_leaves_out() -> None:

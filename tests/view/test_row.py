@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provisioner.model import Create, Forget, Reason, Replace, Retire
+from provisioner.planner import decision_table as table
 from provisioner.view.row import by_heading, rows
 from provisioner.view.wording import EDITS, HEADINGS, is_told
 from tests.builders import annotation, desired, live, noted, recorded
@@ -13,7 +14,8 @@ def test_a_rename_is_recognised() -> None:
     """A new entry with the content of a removed one names it; the removed one stays a removal."""
     old, new = cache("old", "same"), cache("new", "same")
     plan = plan_of(
-        Create(new, None, Reason.NEW), Retire(live(old), recorded(old), Reason.UNDECLARED)
+        Create(new, None, Reason.NEW, table.NOTHING_ALIVE),
+        Retire(live(old), recorded(old), Reason.UNDECLARED, table.UNDECLARED),
     )
     made, removed = rows(plan)
 
@@ -24,8 +26,12 @@ def test_a_rename_is_recognised() -> None:
 def test_a_renamed_annotation_is_recognised_too() -> None:
     """It makes no difference that nothing of it was ever alive."""
     plan = plan_of(
-        Create(desired("b"), None, Reason.NEW),
-        Forget(noted(annotation("a", digest=desired("b").digest)), Reason.UNDECLARED),
+        Create(desired("b"), None, Reason.NEW, table.NOTHING_ALIVE),
+        Forget(
+            noted(annotation("a", digest=desired("b").digest)),
+            Reason.UNDECLARED,
+            table.UNDECLARED_GONE,
+        ),
     )
 
     assert rows(plan)[0].why == "not there yet; same content as a"
@@ -34,8 +40,12 @@ def test_a_renamed_annotation_is_recognised_too() -> None:
 def test_sizes_show_a_difference_once() -> None:
     """Two sizes that read the same are shown as one."""
     small, large = cache("a"), cache("a", "y", size=830_123)
-    edited = rows(plan_of(Replace(large, live(small), recorded(small), Reason.CONTENT)))[0]
-    kept = rows(plan_of(Replace(small, live(small), recorded(small), Reason.REQUESTED)))[0]
+    edited = rows(
+        plan_of(Replace(large, live(small), recorded(small), Reason.CONTENT, table.OUTDATED))
+    )[0]
+    kept = rows(
+        plan_of(Replace(small, live(small), recorded(small), Reason.REQUESTED, table.OUTDATED))
+    )[0]
 
     assert (edited.sizes, edited.tokens) == ("812 kB → 830 kB", "203k → ~208k")
     assert kept.sizes == "812 kB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provisioner.model import Adopt, Create, Keep, Leave, Measure, Reason, Refresh, Replace, Retire
+from provisioner.planner import decision_table as table
 from provisioner.view.snapshot import Tokens, after, before
 from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring
 from tests.render.fixtures import AT, PLAN
@@ -14,7 +15,7 @@ COUNTED = recorded(A, measure=Measure(size=812, tokens=187, counted=True))
 
 def test_live_counts_win() -> None:
     """Tokens are the provider's count where a cache lives, and an estimate where none does."""
-    change = Replace(EDITED, live(A, tokens=187), recorded(A), Reason.CONTENT)
+    change = Replace(EDITED, live(A, tokens=187), recorded(A), Reason.CONTENT, table.OUTDATED)
     old, new = before(change), after(change, AT)
 
     assert old is not None
@@ -25,8 +26,8 @@ def test_live_counts_win() -> None:
 
 def test_a_count_of_the_same_content_is_remembered() -> None:
     """What was counted before it expired need not be estimated again."""
-    again = after(Create(A, COUNTED, Reason.EXPIRED), AT)
-    other = after(Create(EDITED, COUNTED, Reason.CONTENT), AT)
+    again = after(Create(A, COUNTED, Reason.EXPIRED, table.NOTHING_ALIVE), AT)
+    other = after(Create(EDITED, COUNTED, Reason.CONTENT, table.NOTHING_ALIVE), AT)
 
     assert again is not None
     assert other is not None
@@ -38,7 +39,7 @@ def test_a_count_of_the_same_content_is_remembered() -> None:
 
 def test_an_annotation_is_always_estimated() -> None:
     """Nobody counts what is never sent anywhere."""
-    change = Keep(annotation("a"), None, noted(annotation("a")), Reason.CURRENT)
+    change = Keep(annotation("a"), None, noted(annotation("a")), Reason.CURRENT, table.ANNOTATED)
     old, new = before(change), after(change, AT)
 
     assert old is not None
@@ -49,8 +50,8 @@ def test_an_annotation_is_always_estimated() -> None:
 
 def test_a_new_life_begins_at_the_plan() -> None:
     """What a refresh gives is expected from the plan's moment; what is kept stays."""
-    refreshed = after(Refresh(A, live(A), recorded(A), Reason.EXPIRING), AT)
-    kept = after(Keep(A, live(A), recorded(A), Reason.CURRENT), AT)
+    refreshed = after(Refresh(A, live(A), recorded(A), Reason.EXPIRING, table.DUE), AT)
+    kept = after(Keep(A, live(A), recorded(A), Reason.CURRENT, table.UNCHANGED), AT)
 
     assert refreshed is not None
     assert kept is not None
@@ -59,8 +60,8 @@ def test_a_new_life_begins_at_the_plan() -> None:
 
 def test_what_is_not_known_is_none() -> None:
     """Of a hand-made cache and of a retiring one nobody knows the content."""
-    by_hand = before(Adopt(A, live(A, label=None), None, None, Reason.IMPORTED))
-    dying = before(Leave(live(A), retiring(A), Reason.RETIRING))
+    by_hand = before(Adopt(A, live(A, label=None), None, None, Reason.IMPORTED, table.TWIN))
+    dying = before(Leave(live(A), retiring(A), Reason.RETIRING, table.RETIRING))
 
     for side in (by_hand, dying):
         assert side is not None
@@ -69,7 +70,7 @@ def test_what_is_not_known_is_none() -> None:
 
 def test_removal_asks_for_nothing() -> None:
     """What is not declared has no after."""
-    assert after(Retire(live(A), recorded(A), Reason.UNDECLARED), AT) is None
+    assert after(Retire(live(A), recorded(A), Reason.UNDECLARED, table.UNDECLARED), AT) is None
 
 
 def test_every_change_is_about_something() -> None:

@@ -26,6 +26,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
+from provisioner.planner import decision_table as table
 from provisioner.planner import plan
 from provisioner.reading import plan_views_from_json
 from provisioner.render.document import plan_json
@@ -60,45 +61,57 @@ OTHER_MODEL = desired("a", model="gemini-4-pro")
 SHORTENED = live(A, expires_at=NOW + 2 * HOUR)
 
 SENTENCES: list[tuple[Change, str]] = [
-    (Create(A, None, Reason.NEW), "not there yet"),
-    (Create(A, recorded(A, expires_at=AT - HOUR), Reason.EXPIRED), "expired 1h ago"),
-    (Create(A, recorded(A, expires_at=AT + HOUR), Reason.MISSING), "gone 1h before its time"),
-    (Create(A, recorded(A), Reason.REQUESTED), "asked for by --replace"),
+    (Create(A, None, Reason.NEW, table.NOTHING_ALIVE), "not there yet"),
     (
-        Create(A, noted(annotation("a")), Reason.PROVIDER),
+        Create(A, recorded(A, expires_at=AT - HOUR), Reason.EXPIRED, table.NOTHING_ALIVE),
+        "expired 1h ago",
+    ),
+    (
+        Create(A, recorded(A, expires_at=AT + HOUR), Reason.MISSING, table.NOTHING_ALIVE),
+        "gone 1h before its time",
+    ),
+    (Create(A, recorded(A), Reason.REQUESTED, table.NOTHING_ALIVE), "asked for by --replace"),
+    (
+        Create(A, noted(annotation("a")), Reason.PROVIDER, table.NOTHING_ALIVE),
         "provider claude → gemini, model claude-sonnet-5-5 → gemini-3.8-flash, ttl 1h → 6h",
     ),
     (
-        Replace(OTHER_MODEL, live(A), recorded(A), Reason.MODEL),
+        Replace(OTHER_MODEL, live(A), recorded(A), Reason.MODEL, table.OUTDATED),
         "model gemini-3.8-flash → gemini-4-pro",
     ),
-    (Refresh(ONE_DAY, live(A), recorded(A), Reason.LIFE), "ttl 6h → 1d"),
+    (Refresh(ONE_DAY, live(A), recorded(A), Reason.LIFE, table.DUE), "ttl 6h → 1d"),
     (
-        Refresh(DATED, live(A), recorded(A), Reason.LIFE),
+        Refresh(DATED, live(A), recorded(A), Reason.LIFE, table.DUE),
         "ttl 6h → expires_at 2026-01-01T13:00:00Z",
     ),
-    (Refresh(A, SHORTENED, recorded(A), Reason.SHORTENED), "cut short by 4h"),
-    (Refresh(A, live(A), recorded(A), Reason.EXPIRING), "expires in 50m"),
-    (Adopt(A, live(A), None, None, Reason.FOUND), "found alive, not on record"),
+    (Refresh(A, SHORTENED, recorded(A), Reason.SHORTENED, table.DUE), "cut short by 4h"),
+    (Refresh(A, live(A), recorded(A), Reason.EXPIRING, table.DUE), "expires in 50m"),
+    (Adopt(A, live(A), None, None, Reason.FOUND, table.TWIN), "found alive, not on record"),
     (
-        Adopt(A, live(A, "cachedContents/x"), None, None, Reason.IMPORTED),
+        Adopt(A, live(A, "cachedContents/x"), None, None, Reason.IMPORTED, table.TWIN),
         "takes over cachedContents/x",
     ),
     (
-        Adopt(A, live(A), live(A, "2"), recorded(A, "2"), Reason.CONTENT),
+        Adopt(A, live(A), live(A, "2"), recorded(A, "2"), Reason.CONTENT, table.TWIN),
         "content changed; one that fits is alive",
     ),
-    (Annotate(annotation("a"), None, None, Reason.NEW), "not there yet"),
+    (Annotate(annotation("a"), None, None, Reason.NEW, table.ANNOTATION), "not there yet"),
     (
-        Keep(DATED, None, None, Reason.ENDED),
+        Keep(DATED, None, None, Reason.ENDED, table.ENDED),
         "expires_at 2026-01-01T13:00:00Z has passed; nothing is created",
     ),
-    (Keep(A, None, recorded(A), Reason.ENDED), "has run out; keep: once"),
-    (Retire(live(A), recorded(A), Reason.UNDECLARED), "no longer wanted; dies in 50m"),
-    (Retire(live(ONE_DAY), retiring(A), Reason.RETIRING), "still to be retired; dies in 1h"),
-    (Leave(live(A), retiring(A), Reason.RETIRING), "dies in 50m"),
+    (Keep(A, None, recorded(A), Reason.ENDED, table.ENDED), "has run out; keep: once"),
     (
-        Leave(live(A), None, Reason.STRAY),
+        Retire(live(A), recorded(A), Reason.UNDECLARED, table.UNDECLARED),
+        "no longer wanted; dies in 50m",
+    ),
+    (
+        Retire(live(ONE_DAY), retiring(A), Reason.RETIRING, table.UNRETIRED),
+        "still to be retired; dies in 1h",
+    ),
+    (Leave(live(A), retiring(A), Reason.RETIRING, table.RETIRING), "dies in 50m"),
+    (
+        Leave(live(A), None, Reason.STRAY, table.STRAY),
         "labelled as this stack's, not on record; --prune deletes it",
     ),
 ]
@@ -138,7 +151,7 @@ def test_no_edit_hides_behind_another() -> None:
     moved = replace(loose, model="gemini-2.5-pro")
 
     told = [
-        why(Replace(want, live(safe), recorded(safe), reason), AT)
+        why(Replace(want, live(safe), recorded(safe), reason, table.OUTDATED), AT)
         for want, reason in ((loose, Reason.CONTENT), (moved, Reason.MODEL))
     ]
     assert told == [
@@ -149,7 +162,7 @@ def test_no_edit_hides_behind_another() -> None:
 
 def test_every_kind_of_change_has_its_words() -> None:
     """No kind of change is without symbol, tone, heading and past tense."""
-    changes = (*PLAN.changes, Move("new", recorded(), Reason.MOVED))
+    changes = (*PLAN.changes, Move("new", recorded(), Reason.MOVED, table.MOVED))
 
     assert {type(change) for change in changes} == set(get_args(Change))
     for change in changes:
@@ -160,9 +173,9 @@ def test_every_kind_of_change_has_its_words() -> None:
 
 def test_a_wish_that_time_overtook_is_a_warning() -> None:
     """An entry whose expiry passed before it was ever made is told; one that ended is not."""
-    never = Keep(DATED, None, None, Reason.ENDED)
-    changed = Keep(DATED, None, recorded(A), Reason.ENDED)
-    ended = Keep(A, None, recorded(A), Reason.ENDED)
+    never = Keep(DATED, None, None, Reason.ENDED, table.ENDED)
+    changed = Keep(DATED, None, recorded(A), Reason.ENDED, table.ENDED)
+    ended = Keep(A, None, recorded(A), Reason.ENDED, table.ENDED)
 
     assert [is_unmet(change) for change in (never, changed, ended)] == [True, True, False]
     assert [is_told(change) for change in (never, changed, ended)] == [True, True, False]
@@ -172,4 +185,4 @@ def test_the_future_is_never_negative() -> None:
     """A cache that died between listing and planning dies in no time, not before."""
     dead = live(A, expires_at=AT - timedelta(seconds=1))
 
-    assert why(Leave(dead, retiring(A), Reason.RETIRING), AT) == "dies in 0s"
+    assert why(Leave(dead, retiring(A), Reason.RETIRING, table.RETIRING), AT) == "dies in 0s"

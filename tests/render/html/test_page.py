@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.model import Create, Keep, Leave, Reason, Until
+from provisioner.planner import decision_table as table
 from provisioner.render.html import html_document, plan_article
 from provisioner.render.html.page import MOST
 from provisioner.view.plan import PlanView
@@ -36,7 +37,9 @@ def test_every_change_has_a_row() -> None:
 
 def test_an_amount_is_not_broken() -> None:
     """A narrow column breaks between amounts, never between a sign and its number."""
-    told = plan_article(view(plan_of(Create(cache("a", size=600), None, Reason.NEW))))
+    told = plan_article(
+        view(plan_of(Create(cache("a", size=600), None, Reason.NEW, table.NOTHING_ALIVE)))
+    )
 
     amounts = re.findall('<span class="sum">([^<]*)</span>', told)
     assert amounts == ["~$0.00011 once", "+&lt;$0.0001/h"]
@@ -97,7 +100,10 @@ def test_lives_to_the_end_of_the_calendar(year: int) -> None:
     at = NOW.replace(year=year, month=6)
     end = datetime.max.replace(tzinfo=UTC)
     want = desired("a", life=Until(end))
-    plan = replace(plan_of(Keep(want, live(want, expires_at=end), None, Reason.CURRENT)), at=at)
+    plan = replace(
+        plan_of(Keep(want, live(want, expires_at=end), None, Reason.CURRENT, table.UNCHANGED)),
+        at=at,
+    )
     told = replace(view(plan_of()), at=at, rows=rows(plan))
 
     assert page(told).count('class="tick"') < 20
@@ -114,7 +120,7 @@ def test_nothing_to_draw() -> None:
 def test_a_page_has_a_limit() -> None:
     """What a browser could not show is counted, and the picture is cut with a word."""
     many = [desired(f"n{at}") for at in range(MOST + 7)]
-    strays = tuple(Leave(live(want), None, Reason.STRAY) for want in many)
+    strays = tuple(Leave(live(want), None, Reason.STRAY, table.STRAY) for want in many)
 
     text = page(view(plan_of(*strays)))
 
@@ -126,7 +132,9 @@ def test_a_page_has_a_limit() -> None:
 def test_unchanged_caches_are_drawn_but_have_no_row() -> None:
     """The picture shows every life; the table only what changes."""
     want = desired("steady")
-    text = page(view(plan_of(Keep(want, live(want), recorded(want), Reason.CURRENT))))
+    text = page(
+        view(plan_of(Keep(want, live(want), recorded(want), Reason.CURRENT, table.UNCHANGED)))
+    )
 
     assert "<table" not in text
     assert "steady" in text

@@ -19,6 +19,7 @@ from provisioner.model import (
     Replace,
     Retire,
 )
+from provisioner.planner import decision_table as table
 from provisioner.render.html.timeline import Lane, Phase, horizon, lanes
 from provisioner.view.row import rows
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
@@ -45,22 +46,28 @@ def phases(change: Change) -> list[tuple[str, float, float]]:
 
 
 TABLE = {
-    "create": (Create(WANT, None, Reason.NEW), [("lives", 0, 5), ("window", 5, 6)]),
+    "create": (
+        Create(WANT, None, Reason.NEW, table.NOTHING_ALIVE),
+        [("lives", 0, 5), ("window", 5, 6)],
+    ),
     "keep": (
-        Keep(WANT, OWN, RECORD, Reason.CURRENT),
+        Keep(WANT, OWN, RECORD, Reason.CURRENT, table.UNCHANGED),
         [("lived", -2, 0), ("lives", 0, 3), ("window", 3, 4)],
     ),
     "refresh": (
-        Refresh(WANT, OWN, RECORD, Reason.EXPIRING),
+        Refresh(WANT, OWN, RECORD, Reason.EXPIRING, table.DUE),
         [("lived", -2, 0), ("lives", 0, 5), ("window", 5, 6)],
     ),
     "replace": (
-        Replace(desired("a", "y"), OWN, RECORD, Reason.CONTENT),
+        Replace(desired("a", "y"), OWN, RECORD, Reason.CONTENT, table.OUTDATED),
         [("lived", -2, 0), ("fades", 0, 1), ("lives", 0, 5), ("window", 5, 6)],
     ),
-    "retire": (Retire(OWN, RECORD, Reason.UNDECLARED), [("lived", -2, 0), ("fades", 0, 1)]),
-    "stray": (Leave(OWN, None, Reason.STRAY), [("lived", -2, 0), ("lives", 0, 4)]),
-    "annotation": (Keep(annotation(), None, None, Reason.CURRENT), []),
+    "retire": (
+        Retire(OWN, RECORD, Reason.UNDECLARED, table.UNDECLARED),
+        [("lived", -2, 0), ("fades", 0, 1)],
+    ),
+    "stray": (Leave(OWN, None, Reason.STRAY, table.STRAY), [("lived", -2, 0), ("lives", 0, 4)]),
+    "annotation": (Keep(annotation(), None, None, Reason.CURRENT, table.ANNOTATED), []),
 }
 
 
@@ -77,8 +84,14 @@ def test_what_ends_first_is_on_top() -> None:
         stack=STACK,
         at=LATER,
         changes=(
-            Keep(long, live(long), recorded(long), Reason.CURRENT),
-            Keep(short, live(short, expires_at=LATER + HOUR), recorded(short), Reason.CURRENT),
+            Keep(long, live(long), recorded(long), Reason.CURRENT, table.UNCHANGED),
+            Keep(
+                short,
+                live(short, expires_at=LATER + HOUR),
+                recorded(short),
+                Reason.CURRENT,
+                table.UNCHANGED,
+            ),
         ),
         edits=frozenset(),
     )
@@ -91,7 +104,7 @@ def test_the_horizon_holds_now_and_most_lives(rests: list[int]) -> None:
     """Now is inside, half of all ends are, and one far end does not squeeze the rest."""
     wants = [desired(f"n{at}") for at in range(len(rests))]
     changes = tuple(
-        Leave(live(want, expires_at=LATER + timedelta(hours=rest)), None, Reason.STRAY)
+        Leave(live(want, expires_at=LATER + timedelta(hours=rest)), None, Reason.STRAY, table.STRAY)
         for want, rest in zip(wants, rests, strict=True)
     )
     told = Plan(stack=STACK, at=LATER, changes=changes, edits=frozenset())
