@@ -224,7 +224,7 @@ def _show(caches: Sequence[Listed], asked: _Asked, now: datetime) -> None:
         return
     text = list_text(
         caches,
-        known={},
+        recorded={},
         now=now,
         width=terminal.width(),
         colour=asked.colour,
@@ -244,7 +244,7 @@ def _report(
     for stack, why in sorted(owners.unclear.items()):
         tell(f"Error: whether {stack} has a state is not clear, so its caches stay: {why}")
     if asked.as_json:
-        document = list_document(ownerless, known={}, now=now)
+        document = list_document(ownerless, recorded={}, now=now)
         document["unreadable"] = dict(owners.unclear)
         document["deleted"] = list(deleted)
         console.document(json_text(document), form="json")

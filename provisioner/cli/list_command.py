@@ -95,12 +95,12 @@ def command(
         for live in (LiveCache.of(provider, one),)
     ]
     if as_json:
-        text = list_json(caches, known=known, undeclared=undeclared, now=now)
+        text = list_json(caches, recorded=known, undeclared=undeclared, now=now)
         console.document(text, form="json")
     else:
         text = list_text(
             caches,
-            known=known,
+            recorded=known,
             undeclared=undeclared,
             now=now,
             width=terminal.width(),

@@ -40,8 +40,8 @@ class Emulator:
 
     *faults* stands around every call and returns its answer: `return await carry_out()` is
     faultless, an answer without `carry_out()` means it was never done, another answer after it
-    means it was done and nobody heard, and awaiting anything makes it slow. Raise a `Refusal` for
-    an error in Google's envelope; return `Broken()` to cut a socket in the middle of an answer. Any
+    means it was done and the answer was lost, and awaiting anything makes it slow. Raise a
+    `Refusal` for an error in Google's envelope; return `Broken()` to cut a socket in the middle of an answer. Any
     other exception leaves the application as it is, so that over an in-process transport a test
     raises its client's own error for a lost answer.
 
@@ -110,8 +110,8 @@ class Emulator:
         sent = [key.encode() for key in api_keys(call)]
         if not sent:
             raise missing_api_key()
-        known = [compare_digest(key, ours) for key in sent for ours in self._keys]
-        if self._keys and not any(known):
+        accepted = [compare_digest(key, ours) for key in sent for ours in self._keys]
+        if self._keys and not any(accepted):
             raise bad_api_key()
 
     def _answer(self, call: Call) -> bytes:

@@ -70,15 +70,15 @@ def route(method: str, path: str) -> tuple[Operation, str, str]:
 
 def options(call: Call) -> dict[str, str]:
     """The query in snake case without the parameters that every method has. Raises Refusal."""
-    known = _OPTIONS.get(call.operation, ())
-    found = {}
+    options = _OPTIONS.get(call.operation, ())
+    given = {}
     for key, value in call.query.multi_items():
         snake = _CAMEL.get(key, key)
-        if snake in known:
-            found[snake] = value
+        if snake in options:
+            given[snake] = value
         elif key not in _COMMON:
             raise _unbound(key)
-    return found
+    return given
 
 
 def wants_numbers(call: Call) -> bool:

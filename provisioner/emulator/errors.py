@@ -96,7 +96,7 @@ def missing_api_key() -> Refusal:
 
 
 def no_such_cache() -> Refusal:
-    """Never existed, deleted, expired or somebody else's: this API does not tell them apart."""
+    """Never existed, deleted, expired or of another project: this API answers all of them alike."""
     return Refusal(403, "CachedContent not found (or permission denied)")
 
 

@@ -188,14 +188,14 @@ def _field(line: str) -> Field:
 
 
 def _messages(text: str) -> Mapping[str, Mapping[str, Field]]:
-    found: dict[str, dict[str, Field]] = {}
+    messages: dict[str, dict[str, Field]] = {}
     for line in text.strip().splitlines():
         if not line.startswith(" "):
-            found[line] = fields = {}
+            messages[line] = fields = {}
             continue
         field = _field(line)
         fields[field.name] = fields[field.snake] = field
-    return MappingProxyType(found)
+    return MappingProxyType(messages)
 
 
 def _enumerations(text: str) -> Mapping[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The emulator on a socket of this machine, until somebody stops it.
+"""The emulator on a socket of this machine, until it is stopped.
 
 It decides how uvicorn is run: silently, without a lifespan, and ending on a signal as a return
 and not as a death. Port and life of the application are the caller's.

@@ -75,13 +75,13 @@ class Store:
             )
 
     def find(self, cache: str, now: int) -> Row | None:
-        found = self._db.execute(
+        cursor = self._db.execute(
             "SELECT id, model, tokens, answer FROM caches WHERE id = ? AND expires > ?",
             (cache, _micro(now)),
         ).fetchone()
-        if found is None:
+        if cursor is None:
             return None
-        name, model, tokens, answer = found
+        name, model, tokens, answer = cursor
         return Row(id=name, model=model, tokens=tokens, answer=answer)
 
     def page(self, before: int, size: int, now: int) -> list[tuple[int, str]]:
@@ -104,10 +104,10 @@ class Store:
 
     def remove(self, cache: str, now: int) -> bool:
         """Whether there was one."""
-        found = self._db.execute(
+        cursor = self._db.execute(
             "DELETE FROM caches WHERE id = ? AND expires > ?", (cache, _micro(now))
         )
-        return found.rowcount > 0
+        return cursor.rowcount > 0
 
     def close(self) -> None:
         self._db.close()

@@ -18,7 +18,7 @@ from provisioner.emulator.wire import Message
 
 
 class Modality(IntEnum):
-    """Numbered as in the API, which spells them as numbers for whoever asks for that."""
+    """Numbered as in the API, which spells them as numbers on request."""
 
     TEXT = 1
     IMAGE = 2
@@ -35,7 +35,7 @@ _PER_PAGE: Final = 258
 _PER_SECOND: Final = {Modality.AUDIO: 32, Modality.VIDEO: 263}
 _BYTES_PER_SECOND: Final = {Modality.AUDIO: 16_000, Modality.VIDEO: 250_000}
 _UNSEEN: Final = 4096
-"""For a file behind a URI, which nobody opens here."""
+"""For a file behind a URI, which the emulator does not open."""
 _PAGE: Final = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 _TEXTUAL: Final = frozenset(
     f"application/{kind}"

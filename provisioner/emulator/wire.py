@@ -79,7 +79,7 @@ def _children(node: object) -> list[Any]:
 def _message(kind: str, value: object, at: str) -> Message:
     if not isinstance(value, dict):
         raise _misfit(at, _type(kind), value)
-    fields, found, taken = MESSAGES[kind], {}, set()
+    fields, values, taken = MESSAGES[kind], {}, set()
     for key, raw in value.items():
         field = fields.get(key)
         if field is None:
@@ -89,8 +89,8 @@ def _message(kind: str, value: object, at: str) -> Message:
         if field.oneof in taken:
             raise already_set(field.oneof, key, at)
         taken.add(field.oneof)
-        found[field.name] = _value(field, raw, f"{at}.{field.snake}" if at else field.snake, at)
-    return found
+        values[field.name] = _value(field, raw, f"{at}.{field.snake}" if at else field.snake, at)
+    return values
 
 
 def _value(field: Field, raw: object, at: str, parent: str) -> object:

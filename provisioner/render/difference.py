@@ -65,19 +65,19 @@ def _between(old: _Attributes, new: _Attributes) -> tuple[Difference, ...]:
     from deepdiff import DeepDiff  # noqa: PLC0415  # a tenth of a second, for those who ask
 
     order = {key: at for at, key in enumerate([*new, *old])}
-    found = [
+    differing = [
         (level.path(output_format="list"), kind, level.t1, level.t2)
         for kind, levels in DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0).items()
         for level in levels
     ]
-    found.sort(key=lambda one: (order[one[0][0]], one[0][1:]))
+    differing.sort(key=lambda one: (order[one[0][0]], one[0][1:]))
     return tuple(
         Difference(
             where=_where(path),
             before=None if kind.endswith("_added") else _text(one),
             after=None if kind.endswith("_removed") else _text(other),
         )
-        for path, kind, one, other in found
+        for path, kind, one, other in differing
     )
 
 
@@ -86,7 +86,7 @@ def _attributes(side: Side) -> _Attributes:
     life = life_fields(side.life) if side.life else {}
     settings = settings_fields(side.settings) if side.settings else {}
     end = moment_text(side.expires_at.replace(microsecond=0)) if side.expires_at else None
-    known: dict[str, str | Sequence[str] | None] = {
+    texts: dict[str, str | Sequence[str] | None] = {
         "provider": side.provider,
         "model": side.model,
         "digest": side.digest and side.digest[:SHORT],
@@ -95,7 +95,7 @@ def _attributes(side: Side) -> _Attributes:
         **side.pieces,
         "lives until": end,
     }
-    return {key: value for key, value in known.items() if value}
+    return {key: value for key, value in texts.items() if value}
 
 
 def _wish(after: After) -> _Attributes:

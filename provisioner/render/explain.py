@@ -1,7 +1,7 @@
 """
 Why a cache is dealt with as it is, and what comes of it: for those who want to know it all.
 
-Decisions, calls and moments come as values; here they become words.  No content and no key
+Decisions, calls and moments come as values; here they become text.  No content and no key
 is among them.
 """
 
@@ -132,18 +132,18 @@ def _turns(one: Explanation) -> Iterator[tuple[str, str]]:
 def _turn(flip: Flip) -> str:
     if flip.change is None:
         return "gone; nothing is left to decide"
-    words = f"{flip.change.verb} ({flip.change.reason.name})"
-    return f"{words}: {why(flip.change, flip.at)}"
+    text = f"{flip.change.verb} ({flip.change.reason.name})"
+    return f"{text}: {why(flip.change, flip.at)}"
 
 
 def _call_text(call: Call, one: Explanation) -> str:
-    words = f"{call.method} {call.path}{_life_text(call.life)}"
+    text = f"{call.method} {call.path}{_life_text(call.life)}"
     match one.change:
         case Create(want=want) | Replace(want=want) if call.method == "POST":
             tokens = Tokens(want.measure.tokens, estimated=not want.measure.counted)
-            return f"{words} ({size_text(want.measure.size)}, {tokens} tokens)"
+            return f"{text} ({size_text(want.measure.size)}, {tokens} tokens)"
         case _:
-            return words
+            return text
 
 
 def _life_text(life: Life | None) -> str:
@@ -174,5 +174,5 @@ def _items(texts: Sequence[str], none: str, width: int) -> list[str]:
     ]
 
 
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + "."
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

@@ -118,16 +118,16 @@ def _group(level: Level, group: Sequence[Annotation]) -> Iterator[str]:
 
 
 def _line(one: Annotation) -> str:
-    words = {"title": _property(one.title)}
+    properties = {"title": _property(one.title)}
     if one.spot:
-        words = {
+        properties = {
             "file": _property(one.spot.file),
             "line": str(one.spot.line),
             "col": str(one.spot.column),
-            **words,
+            **properties,
         }
-    properties = ",".join(f"{key}={value}" for key, value in words.items())
-    return f"::{one.level} {properties}::{command(one.message)}\n"
+    listed = ",".join(f"{key}={value}" for key, value in properties.items())
+    return f"::{one.level} {listed}::{command(one.message)}\n"
 
 
 def _property(text: str) -> str:

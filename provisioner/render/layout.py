@@ -163,9 +163,9 @@ def _end(text: str, width: int) -> str:
     return _head(text[: _CROWD * width], width)
 
 
-def _pieces(words: Iterable[str], width: int) -> Iterator[str]:
-    """*words*, the wider ones in pieces of at most *width* columns; never an empty one."""
-    for word in words:
+def _pieces(texts: Iterable[str], width: int) -> Iterator[str]:
+    """*texts*, the wider ones in pieces of at most *width* columns; never an empty one."""
+    for word in texts:
         start, taken = 0, 0
         for at, char in enumerate(word):
             size = _columns_of(char)

@@ -59,16 +59,16 @@ class Listed(Struct, frozen=True, kw_only=True):
         """What to call it: its name in the stack, its display name, or its id."""
         return self.live.label.name if self.live.label else self.display_name or self.live.id
 
-    def is_stray(self, known: Mapping[str, Collection[str]]) -> bool:
-        """*known* are the ids on record, by stack, of those stacks whose state is at hand."""
-        ids = known.get(self.stack) if self.stack else None
+    def is_stray(self, recorded: Mapping[str, Collection[str]]) -> bool:
+        """*recorded* are the ids on record, by stack, of those stacks whose state is at hand."""
+        ids = recorded.get(self.stack) if self.stack else None
         return ids is not None and self.live.id not in ids
 
 
 def list_text(
     caches: Iterable[Listed],
     *,
-    known: Mapping[str, Collection[str]],
+    recorded: Mapping[str, Collection[str]],
     now: datetime,
     width: int,
     colour: bool,
@@ -86,7 +86,7 @@ def list_text(
     palette = Palette(colour)
     shown = [one for group in groups.values() for one in group]
     header, *lines = _aligned(
-        [_cells(one, known, now) for one in shown], max(width, NARROWEST), ids=ids
+        [_cells(one, recorded, now) for one in shown], max(width, NARROWEST), ids=ids
     )
     parts, rest = [palette.paint(header, "quiet")], iter(lines)
     for stack, group in groups.items():
@@ -95,24 +95,24 @@ def list_text(
             palette.paint(_title(stack, group, undeclared), "strong"),
             *islice(rest, len(group)),
         ]
-    return "\n".join([*parts, "", *wrap(_totals(groups, known), max(width, NARROWEST))]) + "\n"
+    return "\n".join([*parts, "", *wrap(_totals(groups, recorded), max(width, NARROWEST))]) + "\n"
 
 
 def list_json(
     caches: Iterable[Listed],
     *,
-    known: Mapping[str, Collection[str]],
+    recorded: Mapping[str, Collection[str]],
     now: datetime,
     undeclared: Collection[str] = (),
 ) -> str:
     """The same for machines, in the same order."""
-    return json_text(list_document(caches, known=known, now=now, undeclared=undeclared))
+    return json_text(list_document(caches, recorded=recorded, now=now, undeclared=undeclared))
 
 
 def list_document(
     caches: Iterable[Listed],
     *,
-    known: Mapping[str, Collection[str]],
+    recorded: Mapping[str, Collection[str]],
     now: datetime,
     undeclared: Collection[str] = (),
 ) -> dict[str, Json]:
@@ -124,9 +124,11 @@ def list_document(
         "totals": {
             "caches": len(shown),
             "tokens": _tokens(shown),
-            **_rent_words(_rent(shown)),
+            **_rent_fields(_rent(shown)),
         },
-        "caches": [{**_words(one, known), "undeclared": one.stack in undeclared} for one in shown],
+        "caches": [
+            {**_fields(one, recorded), "undeclared": one.stack in undeclared} for one in shown
+        ],
     }
 
 
@@ -140,10 +142,10 @@ def _rank(one: Listed) -> tuple[str, datetime, str]:
     return one.name, one.live.expires_at, one.live.id
 
 
-def _cells(one: Listed, known: Mapping[str, Collection[str]], now: datetime) -> tuple[str, ...]:
+def _cells(one: Listed, recorded: Mapping[str, Collection[str]], now: datetime) -> tuple[str, ...]:
     left = one.live.expires_at - now
     return (
-        "?" if one.is_stray(known) else "",
+        "?" if one.is_stray(recorded) else "",
         plain(one.name),
         clip(plain(one.live.model), _MODEL),
         span_text(now - one.live.created_at),
@@ -168,10 +170,10 @@ def _title(stack: str | None, group: Sequence[Listed], undeclared: Collection[st
 
 
 def _totals(
-    groups: Mapping[str | None, Sequence[Listed]], known: Mapping[str, Collection[str]]
+    groups: Mapping[str | None, Sequence[Listed]], recorded: Mapping[str, Collection[str]]
 ) -> str:
     shown = [one for group in groups.values() for one in group]
-    strays = sum(one.is_stray(known) for one in shown)
+    strays = sum(one.is_stray(recorded) for one in shown)
     note = f"; {strays} stray (?): labelled as ours, not on record" if strays else ""
     month = f"{usd(_rent(shown).month)} in 30 days if all are kept warm"
     return f"{_caches(shown)} in all, {month}{note}."
@@ -189,7 +191,7 @@ def _rent(group: Iterable[Listed]) -> Rent:
     return sum((one.rent for one in group), NO_RENT)
 
 
-def _rent_words(rent: Rent) -> dict[str, Json]:
+def _rent_fields(rent: Rent) -> dict[str, Json]:
     return {
         "rent_per_hour": money_json(rent.per_hour),
         "rent_30_days": money_json(rent.month),
@@ -202,7 +204,7 @@ def _tokens(group: Sequence[Listed]) -> int | None:
     return None if UNKNOWN in counts else sum(counts)
 
 
-def _words(one: Listed, known: Mapping[str, Collection[str]]) -> dict[str, Json]:
+def _fields(one: Listed, recorded: Mapping[str, Collection[str]]) -> dict[str, Json]:
     live = one.live
     return {
         "id": live.id,
@@ -210,11 +212,11 @@ def _words(one: Listed, known: Mapping[str, Collection[str]]) -> dict[str, Json]
         "display_name": one.display_name,
         "stack": one.stack,
         "name": live.label.name if live.label else None,
-        "stray": one.is_stray(known),
+        "stray": one.is_stray(recorded),
         "model": live.model,
         "created_at": moment_text(live.created_at),
         "updated_at": moment_text(live.updated_at),
         "expires_at": moment_text(live.expires_at),
         "tokens": live.tokens or None,
-        **_rent_words(one.rent),
+        **_rent_fields(one.rent),
     }

@@ -41,7 +41,7 @@ from provisioner.view.units import moment_short
 from provisioner.view.wording import DRIFT, EDITS, LIFECYCLE, PAST_WORDS
 
 LIMIT = 65_536
-"""What a comment on GitHub may hold; counted in bytes, so that nobody counts more."""
+"""What a comment on GitHub may hold; counted in bytes, the strictest way to count."""
 
 FEW = 5
 """So many alike are still listed one by one."""
@@ -59,10 +59,10 @@ _RESULT = ("Change", "Cache", "Outcome")
 
 
 def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
-    """Show what somebody edited and fold the rest; less than *limit* bytes of UTF-8."""
-    told = [row for row in plan.rows if row.is_told]
-    edited = by_heading([row for row in told if row.is_edit])
-    groups = by_heading([row for row in told if not row.is_edit])
+    """Show the edits and fold the rest; less than *limit* bytes of UTF-8."""
+    shown = [row for row in plan.rows if row.is_told]
+    edited = by_heading([row for row in shown if row.is_edit])
+    groups = by_heading([row for row in shown if not row.is_edit])
     removed = [_Line(_removed_cells(edit.name)) for edit in plan.unshown]
     tables = [
         _plan_table(None, [row for rows in edited.values() for row in rows], removed),

@@ -45,10 +45,10 @@ class _Metrics(Collector):
         self._turns, self._now = turns, now
 
     def collect(self) -> Iterator[Metric]:
-        known = [(turn, turn.state) for turn in self._turns if turn.state is not None]
+        stacks = [(turn, turn.state) for turn in self._turns if turn.state is not None]
         metrics = (
-            *_of_stacks(known),
-            *_of_caches(known, self._now),
+            *_of_stacks(stacks),
+            *_of_caches(stacks, self._now),
             *_of_runs(self._turns, self._now),
         )
         return (metric for metric in metrics if metric.samples)
@@ -84,30 +84,30 @@ def _gauge(
     return gauge
 
 
-def _of_stacks(known: Sequence[tuple[Turn, State]]) -> Iterator[Metric]:
+def _of_stacks(stacks: Sequence[tuple[Turn, State]]) -> Iterator[Metric]:
     yield _gauge(
         "ctxprov_caches",
         "Caches and annotations on record.",
-        [({"stack": state.stack}, len(state.caches)) for _, state in known],
+        [({"stack": state.stack}, len(state.caches)) for _, state in stacks],
     )
     yield _gauge(
         "ctxprov_retiring_caches",
         "Replaced or removed caches that may still be alive.",
-        [({"stack": state.stack}, len(state.retiring)) for _, state in known],
+        [({"stack": state.stack}, len(state.retiring)) for _, state in stacks],
     )
     yield _gauge(
         "ctxprov_rent_usd_per_hour",
         "Rent of the caches on record that have a price.",
-        [({"stack": s.stack}, float(total(t.rents.values()).usd)) for t, s in known],
+        [({"stack": s.stack}, float(total(t.rents.values()).usd)) for t, s in stacks],
     )
     yield _gauge(
         "ctxprov_unpriced_caches",
         "Caches on record that have no price.",
-        [({"stack": s.stack}, sum(m.partial for m in t.rents.values())) for t, s in known],
+        [({"stack": s.stack}, sum(m.partial for m in t.rents.values())) for t, s in stacks],
     )
 
 
-def _of_caches(known: Sequence[tuple[Turn, State]], now: datetime) -> Iterator[Metric]:
+def _of_caches(stacks: Sequence[tuple[Turn, State]], now: datetime) -> Iterator[Metric]:
     """By the clocks of the providers; what is cold has run out."""
     ends = [
         (
@@ -115,7 +115,7 @@ def _of_caches(known: Sequence[tuple[Turn, State]], now: datetime) -> Iterator[M
             min(record.expires_at, there) if name in turn.cold else record.expires_at,
             there,
         )
-        for turn, state in known
+        for turn, state in stacks
         for there in (now + turn.ahead,)
         for name, record in state.caches.items()
         if isinstance(record, RecordedCache)

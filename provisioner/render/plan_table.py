@@ -190,11 +190,11 @@ class Grid(Struct, frozen=True, kw_only=True):
         ]
 
     def _money(self, row: Row) -> list[str]:
-        told = cost_sentences(row.cost) if row.cost else ()
+        sentences = cost_sentences(row.cost) if row.cost else ()
         margin = " " * _SYMBOL + _GAP
         return [
             margin + self.palette.paint(line, "quiet")
-            for sentence in told
+            for sentence in sentences
             for line in wrap(sentence, self.width - len(margin))
         ]
 
@@ -208,12 +208,12 @@ class Grid(Struct, frozen=True, kw_only=True):
         return f"  {symbol} {_GAP.join(cells)}{_GAP}"
 
     def _differences(self, row: Row) -> list[str]:
-        found = differences(row.before, row.after) if row.after else ()
+        differing = differences(row.before, row.after) if row.after else ()
         margin = " " * _SYMBOL + _GAP
-        key = _widest((one.where for one in found), int(self.width * _NAME_SHARE))
+        key = _widest((one.where for one in differing), int(self.width * _NAME_SHARE))
         indent = len(margin) + key + len(_GAP)
         lines = []
-        for one in found:
+        for one in differing:
             head = f"{margin}{pad(plain(one.where), key)}{_GAP}"
             lines += hang(head, _change(one), width=self.width, indent=indent)
         return lines

@@ -31,13 +31,13 @@ class _Book(Struct, frozen=True):
         """*schema* with what it refers to below its own keys."""
         if not isinstance(schema, Mapping):
             return {}
-        found = {k: v for k, v in schema.items() if k != "$ref"}
+        own = {k: v for k, v in schema.items() if k != "$ref"}
         match schema.get("$ref"):
             case str(ref):
                 name = ref.removeprefix("#/$defs/")
-                return {**self.follow(_part(self.root, "$defs").get(name)), **found}
+                return {**self.follow(_part(self.root, "$defs").get(name)), **own}
             case _:
-                return found
+                return own
 
 
 def manifest_page(schema: Schema) -> str:
@@ -92,13 +92,13 @@ def _table(book: _Book, schema: Schema) -> str:
 
 def _offered(book: _Book, schema: Schema) -> dict[str, Schema]:
     """The keys that may be given; one that nothing fits is there for its message only."""
-    found = {key: book.follow(value) for key, value in _part(schema, "properties").items()}
-    return {key: value for key, value in found.items() if "not" not in value}
+    offered = {key: book.follow(value) for key, value in _part(schema, "properties").items()}
+    return {key: value for key, value in offered.items() if "not" not in value}
 
 
 def _part(schema: Schema, key: str) -> Schema:
-    found = schema.get(key)
-    return found if isinstance(found, Mapping) else {}
+    part = schema.get(key)
+    return part if isinstance(part, Mapping) else {}
 
 
 def _cell(schema: Schema, key: str) -> str:

@@ -30,5 +30,5 @@ def _fields(handle: CacheHandle) -> Mapping[str, str]:
             return {"CACHE_TTL": handle.ttl}
         case OpenAIHandle(key, options, retention):
             life = {"TTL": options["ttl"]} if options else {"RETENTION": retention or ""}
-            found = {"KEY": key or "", **life}
-            return {f"PROMPT_CACHE_{field}": value for field, value in found.items() if value}
+            fields = {"KEY": key or "", **life}
+            return {f"PROMPT_CACHE_{field}": value for field, value in fields.items() if value}

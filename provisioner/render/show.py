@@ -138,16 +138,16 @@ def _cache(
     rent: Rent | None,
     now: datetime,
 ) -> _Standing:
-    known = seen or record
-    rest = known.expires_at - now if seen else timedelta()
-    granted = known.expires_at - known.updated_at
+    shown = seen or record
+    rest = shown.expires_at - now if seen else timedelta()
+    granted = shown.expires_at - shown.updated_at
     due = rest <= record.settings.window(granted)
     return _Standing(
         record=record,
-        updated_at=known.updated_at,
-        expires_at=known.expires_at,
+        updated_at=shown.updated_at,
+        expires_at=shown.expires_at,
         tokens=Tokens(record.measure.tokens, estimated=False),
-        left=span_text(rest) if rest > timedelta() else _end(known.expires_at, now),
+        left=span_text(rest) if rest > timedelta() else _end(shown.expires_at, now),
         share=max(0.0, min(rest / granted, 1.0)) if granted else 0.0,
         tone="bad" if rest <= timedelta() else "change" if due else "good",
         rent=rent if rest > timedelta() else None,
@@ -204,11 +204,11 @@ def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, 
         yield "left", f"{one.bar(cells)} {one.left}, {until}"
     match record:
         case RecordedCache():
-            words = {**life_fields(record.life), **settings_fields(record.settings)}
+            fields = {**life_fields(record.life), **settings_fields(record.settings)}
             created = f"{span_text(now - record.created_at)} ago"
         case RecordedAnnotation():
-            words, created = life_fields(record.life), ""
-    yield from ((key, word(value)) for key, value in words.items())
+            fields, created = life_fields(record.life), ""
+    yield from ((key, word(value)) for key, value in fields.items())
     if created:
         yield "created", created
     yield "changed", f"{span_text(now - one.updated_at)} ago"

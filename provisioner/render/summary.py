@@ -86,8 +86,8 @@ def money_line(plan: PlanView) -> str:
     """`Money: $4.10 once, +$0.14/h; then $1.20/h, …`; empty if there is nothing to pay."""
     totals = plan.totals
     stands = f"rent {rent_text(totals)}" if totals.figures.after or totals.month else ""
-    told = [totals_text(totals), stands, unpriced_text(totals)]
-    return f"Money: {' · '.join(filter(None, told))}." if any(told) else ""
+    amounts = [totals_text(totals), stands, unpriced_text(totals)]
+    return f"Money: {' · '.join(filter(None, amounts))}." if any(amounts) else ""
 
 
 def fingerprint_line(plan: PlanView) -> str:

@@ -46,7 +46,7 @@ def test_paths_outside_the_api_are_pages(method: str, path: str, version: str) -
 
 
 def test_bad_key_is_a_400() -> None:
-    """A key that is not accepted is an invalid argument with a reason, whatever is asked."""
+    """A key that is not accepted is an invalid argument with a reason, for every call."""
     with emulated(api_keys=("right",)) as api:
         answer = api("GET", "cachedContents/x", headers={"x-goog-api-key": "wrong"})
 

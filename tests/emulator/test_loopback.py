@@ -44,7 +44,7 @@ def test_rebound_name(host: str) -> None:
 
 @pytest.mark.parametrize("origin", ["https://attacker.example", "http://10.0.0.1:80", "null"])
 def test_form_of_a_website(origin: str) -> None:
-    """A form that a website posts to this port gets 403, whatever key it brings along."""
+    """A form that a website posts to this port gets 403, with any key."""
     with emulated() as api, served(api.emulator) as url:
         made = httpx.post(
             f"{url}/v1beta/cachedContents?key=any", json=cache(), headers={"origin": origin}

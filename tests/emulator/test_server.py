@@ -29,7 +29,7 @@ print("bye")
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_in_peace(stop: signal.Signals) -> None:
-    """The server prints nothing by itself, and returns to its caller when told to stop."""
+    """The server prints nothing by itself, and returns to its caller when it is stopped."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as program:
@@ -45,7 +45,7 @@ def test_signals_end_it_in_peace(stop: signal.Signals) -> None:
 
 
 def test_url_is_bound_until_the_end() -> None:
-    """The URL answers from the moment it is told, and the port is free again afterwards."""
+    """The URL answers from the moment it is printed, and the port is free again afterwards."""
     with emulated() as api:
         with served(api.emulator) as url:
             made = httpx.post(f"{url}/v1/cachedContents", json=cache(), headers=api.headers)
@@ -56,7 +56,7 @@ def test_url_is_bound_until_the_end() -> None:
 
 
 def test_taken_port_is_an_error() -> None:
-    """A port that somebody else has is an OSError to translate, and not an exit."""
+    """A port that is in use is an OSError to translate, and not an exit."""
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         closing(Emulator(clock=Clock())) as emulator,

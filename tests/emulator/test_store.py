@@ -1,4 +1,4 @@
-"""The file: shared, quick with many rows, and nobody else's."""
+"""The file: shared, quick with many rows, and of the emulator alone."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_no_content_is_kept(tmp_path: Path) -> None:
 
 
 def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
-    """A file that is no database, or somebody else's, is refused and untouched."""
+    """A file that is no database, or another program's, is refused and untouched."""
     text, foreign = tmp_path / "text", tmp_path / "foreign.sqlite"
     text.write_text("hello " * 1000)
     with closing(sqlite3.connect(foreign)) as db:

@@ -49,7 +49,7 @@ def test_spellings_of_one_message() -> None:
 
 
 def test_unnamed_enumeration_numbers_are_kept() -> None:
-    """An enumeration is open to numbers that nobody has named yet."""
+    """An enumeration is open to numbers without a name."""
     config = {"functionCallingConfig": {"mode": 77}}
 
     assert parse_body("CachedContent", orjson.dumps({"toolConfig": config}))["toolConfig"] == config
@@ -178,7 +178,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS)
 def test_no_body_is_a_server_error(call: tuple[str, str]) -> None:
-    """Whatever JSON comes in, the answer is a 200 or a refusal in Google's envelope."""
+    """The answer to any JSON is a 200 or a refusal in Google's envelope."""
     method, path = call
     with emulated(min_tokens=0) as api:
         path = path.format(id=api.create()["name"].partition("/")[2])
@@ -186,14 +186,14 @@ def test_no_body_is_a_server_error(call: tuple[str, str]) -> None:
         @given(CALLS[call])
         def check(body: object) -> None:
             answer = api(method, path, json.dumps(body).encode())
-            assert_told(answer)
+            assert_named(answer)
 
         check()
 
 
 @given(st.binary(max_size=60), st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 def test_no_request_is_a_server_error(body: bytes, name: str, key: str, value: str) -> None:
-    """Whatever bytes, paths and queries come in, the answer is the client's fault at worst."""
+    """The answer to any bytes, path and query is the client's fault at worst."""
     with emulated() as api:
         query = f"{quote(key)}={quote(value)}&pageToken={quote(value)}"
         for method, path in (
@@ -207,7 +207,7 @@ def test_no_request_is_a_server_error(body: bytes, name: str, key: str, value: s
             assert api(method, path, body).status_code < 500
 
 
-def assert_told(answer: httpx.Response) -> None:
+def assert_named(answer: httpx.Response) -> None:
     assert answer.status_code in {200, 400, 403, 404}, answer.text
     assert not holds_null(answer.json())
     assert (answer.status_code == 200) is ("error" not in answer.json())

@@ -69,7 +69,7 @@ def cache(
     content: str = "x",
     *,
     size: int = 812_345,
-    **changes: Any,  # noqa: ANN401  # whatever field a test is about
+    **changes: Any,  # noqa: ANN401  # the fields that a test is about
 ) -> DesiredCache:
     measure = Measure(paths=(f"content/{name}.md",), size=size, tokens=size // 4)
     return desired(name, content, measure=measure, **changes)

@@ -30,8 +30,8 @@ def row_of(want: object) -> Row:
     return rows(plan_of(Replace(want, live(A), recorded(A), Reason.CONTENT, table.OUTDATED)))[0]
 
 
-def test_only_what_differs_is_told() -> None:
-    """Equal attributes are not mentioned; digests are shortened; paths are told one by one."""
+def test_only_what_differs_is_shown() -> None:
+    """Equal attributes are not mentioned; digests are shortened; paths are listed one by one."""
     want = desired("a", "y", measure=Measure(paths=("one.md", "new.md", "two.md")))
     row = row_of(want)
     assert row.after is not None
@@ -69,7 +69,7 @@ def test_no_pending_change_is_without_a_difference() -> None:
 
 
 def test_what_is_new_is_new_in_everything() -> None:
-    """Of a new cache every attribute is told."""
+    """Of a new cache every attribute is listed."""
     row = rows(plan_of(Create(A, None, Reason.NEW, table.NOTHING_ALIVE)))[0]
     assert row.after is not None
     told = differences(row.before, row.after)
@@ -80,7 +80,7 @@ def test_what_is_new_is_new_in_everything() -> None:
 
 
 def test_pieces_are_named() -> None:
-    """Which file or which leaf of a tool changed is told by its name."""
+    """Which file or which leaf of a tool changed is named."""
     old = desired("a", measure=Measure(pieces={"a.md": "0" * 12, "tools[0].name": "1" * 12}))
     new = desired("a", "y", measure=Measure(pieces={"a.md": "2" * 12, "tools[0].name": "1" * 12}))
     row = rows(plan_of(Replace(new, live(old), recorded(old), Reason.CONTENT, table.OUTDATED)))[0]

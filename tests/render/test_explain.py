@@ -103,7 +103,7 @@ def test_golden_json() -> None:
 
 @pytest.mark.parametrize("change", PLAN.changes, ids=lambda change: type(change).__name__)
 def test_every_change(change: Change) -> None:
-    """Whatever a plan holds can be explained."""
+    """Every change of a plan can be explained."""
     told = text(change)
 
     assert change.reason.name in told
@@ -144,7 +144,7 @@ def test_what_has_no_thresholds() -> None:
 
 
 def test_what_the_money_rests_on() -> None:
-    """The day and the source of the prices are told, and that they are uncertain."""
+    """The day and the source of the prices are shown, and that they are uncertain."""
     doubt = "These prices rest on a single report or on an inference."
 
     assert "By the prices of 2026-01-01: somewhere\n" in text(KEPT, prices=LISTED)

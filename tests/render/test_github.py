@@ -24,7 +24,7 @@ SPOT = Problem("stacks/a/ctxprov.yaml", 7, 3, "caches.brand-new", "")
 LINE = re.compile(r"::(error|warning|notice) [^:]*(?:%3A[^:]*)*::[^\r\n]*\n")
 
 
-def test_an_edit_is_told_at_its_line() -> None:
+def test_an_edit_is_shown_at_its_line() -> None:
     """Who reviews the manifest sees the change beside the entry."""
     lines = plan_annotations(view(PLAN), {"brand-new": SPOT}).splitlines()
 
@@ -35,7 +35,7 @@ def test_an_edit_is_told_at_its_line() -> None:
 
 
 def test_levels() -> None:
-    """A refusal is an error, drift a warning, an edit a notice; what time does is not told."""
+    """A refusal is an error, drift a warning, an edit a notice; what time does is not shown."""
     text = plan_annotations(view(PLAN), {})
 
     assert "::error title=guarded%3A blocked::" in text
@@ -45,7 +45,7 @@ def test_levels() -> None:
 
 
 def test_the_rest_is_counted() -> None:
-    """GitHub shows ten of a level: nine are told and the tenth counts the others."""
+    """GitHub shows ten of a level: nine are shown and the tenth counts the others."""
     strays = (Leave(live(desired(f"n{at}")), None, Reason.STRAY, table.STRAY) for at in range(25))
     lines = plan_annotations(view(plan_of(*strays)), {}).splitlines()
 
@@ -54,7 +54,7 @@ def test_the_rest_is_counted() -> None:
 
 
 def test_results() -> None:
-    """What failed is told with the provider's words; what went well is not."""
+    """What failed is shown with the provider's message; what went well is not."""
     good, bad = (
         Create(desired(name), None, Reason.NEW, table.NOTHING_ALIVE) for name in ("good", "bad")
     )
@@ -69,7 +69,7 @@ def test_results() -> None:
 
 @given(text=st.text())
 def test_foreign_text_makes_no_other_command(text: str) -> None:
-    """Whatever a file, a key or a message is called, it is one line with one command."""
+    """A file, a key or a message with any name is one line with one command."""
     problem = Problem(text, 1, 1, text, text)
     row = replace(view(PLAN).rows[0], name=text, why=text)
 

@@ -1,4 +1,4 @@
-"""Columns line up and lines fit, whatever the words."""
+"""Columns line up and lines fit, with any text."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_hang_goes_below_a_wide_head() -> None:
 
 @given(WORDS, WORDS, st.integers(-5, 200), st.integers(0, 300))
 def test_hang_fits(head: str, text: str, width: int, indent: int) -> None:
-    """Whatever the widths, nothing is lost, and every line below the head is readable."""
+    """With any widths, nothing is lost, and every line below the head is readable."""
     first, *rest = hang(pad(head, indent), text, width=width, indent=indent)
 
     assert "".join([first, *rest]).replace(" ", "") == (head + text).replace(" ", "")

@@ -1,4 +1,4 @@
-"""Every live cache of a project, whoever made it."""
+"""Every live cache of a project, labelled or not."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ CACHES = (
         rent=RENT,
     ),
 )
-KNOWN = {"demo": {"cachedContents/2"}}
+RECORDED = {"demo": {"cachedContents/2"}}
 
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_golden(width: int) -> None:
     """Ours by stack, strays marked, everybody else last; ids where there is room."""
-    text = list_text(CACHES, known=KNOWN, now=AT, width=width, colour=False)
+    text = list_text(CACHES, recorded=RECORDED, now=AT, width=width, colour=False)
 
     assert text == golden(f"list-{width}.txt")
     assert all(columns(line) <= width for line in text.splitlines())
@@ -50,17 +50,19 @@ def test_golden(width: int) -> None:
 
 def test_a_stray_takes_a_record_to_tell() -> None:
     """Without the state of a stack nothing of it is called a stray."""
-    assert "stray" not in list_text(CACHES, known={}, now=AT, width=80, colour=False)
+    assert "stray" not in list_text(CACHES, recorded={}, now=AT, width=80, colour=False)
 
 
 def test_no_caches() -> None:
     """An empty project says so."""
-    assert list_text([], known={}, now=AT, width=80, colour=True).startswith("This project has no")
+    assert list_text([], recorded={}, now=AT, width=80, colour=True).startswith(
+        "This project has no"
+    )
 
 
 def test_json() -> None:
     """Machines get the same caches in the same order, with their ids and raw names."""
-    document = json.loads(list_json(CACHES, known=KNOWN, now=AT))
+    document = json.loads(list_json(CACHES, recorded=RECORDED, now=AT))
     caches = document["caches"]
 
     assert [(one["stack"], one["name"], one["stray"]) for one in caches] == [
@@ -88,16 +90,16 @@ def test_thousands_of_others_are_sorted_by_name() -> None:
         )
         for at in range(5_000)
     ]
-    text = list_text(many, known={}, now=AT - HOUR, width=80, colour=False)
+    text = list_text(many, recorded={}, now=AT - HOUR, width=80, colour=False)
 
-    assert text == list_text(many[::-1], known={}, now=AT - HOUR, width=80, colour=False)
+    assert text == list_text(many[::-1], recorded={}, now=AT - HOUR, width=80, colour=False)
     assert len(text.splitlines()) == 5_000 + 5
 
 
 def test_an_unknown_count() -> None:
     """A cache of which the provider tells no count absorbs the tokens of its group and of all."""
     unknown = [replace(CACHES[0], live=replace(CACHES[0].live, tokens=0)), *CACHES[1:]]
-    document = json.loads(list_json(unknown, known=KNOWN, now=AT))
+    document = json.loads(list_json(unknown, recorded=RECORDED, now=AT))
 
     assert document["totals"]["tokens"] is None
     assert None in [one["tokens"] for one in document["caches"]]

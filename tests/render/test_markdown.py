@@ -173,7 +173,7 @@ def test_the_headline_tells_what_how_much_and_until_when() -> None:
 
 
 def test_the_foot_names_the_commit() -> None:
-    """Whoever reads a comment knows of which commit it is."""
+    """A comment names its commit."""
     text = plan_markdown(view(PLAN, commit="0123456789abcdef" * 2 + "01234567"))
 
     assert "Planned at 2026-01-01 17:10Z of commit `0123456789ab`." in text
@@ -237,7 +237,7 @@ def test_edits_come_before_all_else() -> None:
 
 @given(st.lists(NASTY, min_size=1, max_size=4), st.integers(1_000, 3_000))
 def test_hostile_text_stays_in_its_cell(texts: list[str], limit: int) -> None:
-    """Whatever names and models hold: a row each, seven cells each, only words and code."""
+    """With any names and models: a row each, seven cells each, only words and code."""
     changes = [
         Create(replace(desired(), name=text, model=text), None, Reason.NEW, table.NOTHING_ALIVE)
         for text in texts

@@ -59,7 +59,7 @@ def test_a_metric_has_its_help_once() -> None:
 
 @given(folder=st.text(min_size=1), at=st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001  # made aware below
 def test_the_last_success_is_read_back(folder: str, at: datetime) -> None:
-    """Whatever a folder is called, its line is one line, and its last success is found again."""
+    """A folder with any name has one line, and its last success is found again."""
     moment = at.replace(tzinfo=NOW.tzinfo)
     text = metrics_text([turn(folder, known=None, succeeded_at=moment)], now=NOW)
 

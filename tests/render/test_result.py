@@ -1,4 +1,4 @@
-"""What became of a plan is told once per change, and summed up."""
+"""The outcome of a plan is shown once per change, and summed up."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_clean_apply_is_one_line() -> None:
     assert text == "Applied: 1 done, 0 failed, 0 not attempted.\n"
 
 
-def test_json_tells_what_the_plan_told() -> None:
+def test_json_has_the_rows_of_the_plan() -> None:
     """Each change is as in the plan, with its outcome and its error."""
     document = json.loads(result_json(PLAN, RESULTS, COSTS))
 
@@ -99,7 +99,7 @@ def test_json_tells_what_the_plan_told() -> None:
 
 
 def test_every_outcome_of_every_change_has_words() -> None:
-    """Whatever is pending can be done and can fail."""
+    """Each pending change can be done and can fail."""
     error = CacheNotFound(GeminiHandle("cachedContents/1"))
     for change in PLAN.pending:
         assert "failed" not in result_line(Result(change, Done()), colour=False, shown={})

@@ -34,14 +34,14 @@ def tag(name: str, /, *inner: Inner, **attributes: str | float | None) -> Markup
 
     An attribute is spelled with `_` for `-`, and one that ends in `_` is meant without it.
     """
-    words = "".join(
+    spelled = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_value(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     if name in _VOID and not inner:
-        return Markup(f"<{name}{words}>" if name == "meta" else f"<{name}{words}/>")
-    return Markup(f"<{name}{words}>{together(*inner)}</{name}>")
+        return Markup(f"<{name}{spelled}>" if name == "meta" else f"<{name}{spelled}/>")
+    return Markup(f"<{name}{spelled}>{together(*inner)}</{name}>")
 
 
 def together(*inner: Inner) -> Markup:

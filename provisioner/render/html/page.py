@@ -53,15 +53,15 @@ MOST = 2_000
 
 def plan_article(view: PlanView) -> str:
     """The part of a page that shows *view*."""
-    told = [row for row in view.rows if row.is_told]
-    shown = told[:MOST]
+    rows = [row for row in view.rows if row.is_told]
+    shown = rows[:MOST]
     return str(
         tag(
             "article",
             _head(view),
             *(_section(heading, rows) for heading, rows in by_heading(shown).items()),
             _settings(view.settings),
-            tag("p", f"… and {len(told) - MOST:,} more rows.") if len(told) > MOST else None,
+            tag("p", f"… and {len(rows) - MOST:,} more rows.") if len(rows) > MOST else None,
             _figure("Lives around now", timeline(view.rows, view.at)),
             _figure("Rent per hour", rent_chart(view.rows)),
             _foot(view),
@@ -185,8 +185,10 @@ def _more(row: Row) -> Markup:
 
 def _attributes(row: Row) -> Iterator[str]:
     """What differs, of a row that changes something that was there."""
-    found = differences(row.before, row.after) if row.pending and row.before and row.after else ()
-    for one in found:
+    differing = (
+        differences(row.before, row.after) if row.pending and row.before and row.after else ()
+    )
+    for one in differing:
         yield f"{one.where}: {one.before or 'nothing'} → {one.after or 'nothing'}"
 
 

@@ -38,11 +38,11 @@ def rents(rows: Sequence[Row]) -> tuple[Rent, ...]:
     for row in rows:
         if row.cost is None:
             continue
-        figures, known = row.cost.figures, names.get(row.name)
+        figures, rent = row.cost.figures, names.get(row.name)
         names[row.name] = Rent(
             name=row.name,
-            before=figures.before + (known.before if known else FREE),
-            after=figures.after + (known.after if known else FREE),
+            before=figures.before + (rent.before if rent else FREE),
+            after=figures.after + (rent.after if rent else FREE),
         )
     paid = (rent for rent in names.values() if rent.before or rent.after)
     return tuple(sorted(paid, key=lambda rent: (-rent.height, rent.name)))
@@ -50,10 +50,10 @@ def rents(rows: Sequence[Row]) -> tuple[Rent, ...]:
 
 def rent_chart(rows: Sequence[Row]) -> Markup:
     """Draw what *rows* cost; nothing, if nothing is paid."""
-    known = rents(rows)
-    if not known:
+    bars = rents(rows)
+    if not bars:
         return NOTHING
-    shown = [*known[:MOST], *_rest(known[MOST:])]
+    shown = [*bars[:MOST], *_rest(bars[MOST:])]
     top = max(rent.height for rent in shown) or 1
     picture = tag(
         "svg",

@@ -80,10 +80,10 @@ _WORDS = {
 
 def timeline(rows: Sequence[Row], at: datetime) -> Markup:
     """Draw the lives of *rows*; nothing, if none has one."""
-    known = lanes(rows, at)
-    if not known:
+    drawn = lanes(rows, at)
+    if not drawn:
         return NOTHING
-    shown = known[:MOST]
+    shown = drawn[:MOST]
     scale = _Scale(*horizon(shown, at))
     height = _TOP + _LANE * len(shown) + _FOOT
     picture = tag(
@@ -96,14 +96,14 @@ def timeline(rows: Sequence[Row], at: datetime) -> Markup:
         role="img",
         aria_label=f"The lives of {len(shown)} caches around now",
     )
-    rest = len(known) - len(shown)
+    rest = len(drawn) - len(shown)
     return together(picture, _legend(), tag("p", f"… and {rest:,} more.") if rest else None)
 
 
 def lanes(rows: Iterable[Row], at: datetime) -> tuple[Lane, ...]:
     """The lanes of *rows* at *at*, what ends first on top; rows without a life have none."""
-    found = ((row, tuple(_spans(row, at))) for row in rows)
-    made = [Lane(row=row, spans=spans) for row, spans in found if spans]
+    spans_of_rows = ((row, tuple(_spans(row, at))) for row in rows)
+    made = [Lane(row=row, spans=spans) for row, spans in spans_of_rows if spans]
     return tuple(sorted(made, key=lambda lane: (lane.end, lane.row.name)))
 
 
@@ -204,11 +204,11 @@ def _lane(lane: Lane, number: int, scale: _Scale, at: datetime) -> Markup:
 
 def _bar(span: Span, top: int, scale: _Scale, at: datetime) -> Markup:
     begin, end = scale.share(span.begin), scale.share(span.end)
-    words = f"{_WORDS[span.phase]}, {moment_short(span.begin, at=at)} to "
-    words += f"{moment_short(span.end, at=at)} ({span_text(span.end - span.begin)})"
+    title = f"{_WORDS[span.phase]}, {moment_short(span.begin, at=at)} to "
+    title += f"{moment_short(span.end, at=at)} ({span_text(span.end - span.begin)})"
     return tag(
         "rect",
-        tag("title", words),
+        tag("title", title),
         x=f"{begin}%",
         y=top,
         width=f"{max(round(end - begin, 3), 0.3)}%",
@@ -219,6 +219,6 @@ def _bar(span: Span, top: int, scale: _Scale, at: datetime) -> Markup:
 
 def _legend() -> Markup:
     items = (
-        tag("span", tag("i", class_=phase.value), f" {words}") for phase, words in _WORDS.items()
+        tag("span", tag("i", class_=phase.value), f" {text}") for phase, text in _WORDS.items()
     )
     return tag("p", *items, class_="legend")
