@@ -41,9 +41,9 @@ class Emulator:
     *faults* stands around every call and returns its answer: `return await carry_out()` is
     faultless, an answer without `carry_out()` means it was never done, another answer after it
     means it was done and the answer was lost, and awaiting anything makes it slow. Raise a
-    `Refusal` for an error in Google's envelope; return `Broken()` to cut a socket in the middle of an answer. Any
-    other exception leaves the application as it is, so that over an in-process transport a test
-    raises its client's own error for a lost answer.
+    `Refusal` for an error in Google's envelope; return `Broken()` to cut a socket in the middle
+    of an answer. Any other exception leaves the application as it is, so that over an in-process
+    transport a test raises its client's own error for a lost answer.
 
     Every answer has a Date by *clock*, unless it brings its own.
 

@@ -41,7 +41,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
 def plan_annotations(view: PlanView, spots: Spots) -> str:
     """A line for each edit, drift and refusal, at the entry it is about."""
     refused = (_of_limit(limit) for limit in view.limits if limit.refused)
-    rows = (_of_row(row, spots) for row in view.rows if row.is_told)
+    rows = (_of_row(row, spots) for row in view.rows if row.is_shown)
     return _lines([*refused, *filter(None, rows)])
 
 

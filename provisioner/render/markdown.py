@@ -60,7 +60,7 @@ _RESULT = ("Change", "Cache", "Outcome")
 
 def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     """Show the edits and fold the rest; less than *limit* bytes of UTF-8."""
-    shown = [row for row in plan.rows if row.is_told]
+    shown = [row for row in plan.rows if row.is_shown]
     edited = by_heading([row for row in shown if row.is_edit])
     groups = by_heading([row for row in shown if not row.is_edit])
     removed = [_Line(_removed_cells(edit.name)) for edit in plan.unshown]

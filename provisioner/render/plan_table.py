@@ -61,10 +61,10 @@ def plan_text(
     *recorded* says that no manifest was compared, but what is on record.
     """
     width, palette = max(width, NARROWEST), Palette(colour)
-    told = tuple(row for row in plan.rows if verbose or row.is_told)
-    grid = Grid.of(told, width=width, palette=palette)
+    shown = tuple(row for row in plan.rows if verbose or row.is_shown)
+    grid = Grid.of(shown, width=width, palette=palette)
     blocks = [
-        *(grid.section(name, group, verbose=verbose) for name, group in by_heading(told).items()),
+        *(grid.section(name, group, verbose=verbose) for name, group in by_heading(shown).items()),
         [palette.paint("Settings of the stack", "strong"), *_settings(plan, width)]
         if plan.settings
         else [],

@@ -30,7 +30,7 @@ from provisioner.model.money import Cost, Totals
 from provisioner.view.counts import counts
 from provisioner.view.limits import BrokenLimit, broken_limits
 from provisioner.view.row import Row, rows
-from provisioner.view.wording import is_told
+from provisioner.view.wording import is_shown
 
 
 class PlanView(Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ class PlanView(Struct, frozen=True, kw_only=True):
 
 def noteworthy(plan: Plan) -> tuple[Change, ...]:
     """The changes that a terminal shows unasked, and what is retiring, which it names."""
-    return tuple(change for change in plan.changes if is_told(change) or _is_dying(change))
+    return tuple(change for change in plan.changes if is_shown(change) or _is_dying(change))
 
 
 def plan_view(

@@ -68,7 +68,7 @@ class Row(Struct, frozen=True, kw_only=True):
         return tone(self.action, self.heading)
 
     @property
-    def is_told(self) -> bool:
+    def is_shown(self) -> bool:
         """Whether it is worth a line to those who did not ask for all."""
         match self.action, self.reason:
             case "keep", _:

@@ -128,7 +128,7 @@ def heading_of(action: str, reason: Reason) -> str:
             return _BY_CAUSE[reason.cause]
 
 
-def is_told(change: Change) -> bool:
+def is_shown(change: Change) -> bool:
     """Whether *change* is worth a line to those who did not ask for all."""
     match change:
         case Keep():

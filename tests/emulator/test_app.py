@@ -59,7 +59,7 @@ def test_bad_key_is_a_400() -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"x-goog-api-key": ""}])
 def test_missing_key_is_a_403(headers: dict[str, str]) -> None:
-    """Without a key nobody is let in, even where any key would do."""
+    """A request without a key is refused, even where any key would do."""
     with emulated() as api:
         answer = api("GET", "cachedContents", headers=headers)
 
@@ -157,7 +157,7 @@ def test_fault_may_replace_what_it_has_seen() -> None:
     assert seen == [(b"{}", 400)]
 
 
-def test_slow_answer_holds_up_nobody_else() -> None:
+def test_a_slow_answer_holds_up_no_other() -> None:
     """While one answer waits, another call is served."""
     order: list[str] = []
 

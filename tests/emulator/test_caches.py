@@ -187,7 +187,7 @@ def test_delete_is_for_good() -> None:
 
 
 def test_min_tokens_overrides_the_table() -> None:
-    """An emulator can be told its own smallest cache."""
+    """An emulator takes a smallest cache of its own."""
     with emulated(min_tokens=3) as api:
         assert api.create(contents=[user("nine char")])["usageMetadata"]["totalTokenCount"] == 3
         message = refused(api("POST", "cachedContents", cache(contents=[user("x")])))[2]

@@ -43,7 +43,7 @@ def test_models_are_paged() -> None:
 
 
 def test_unknown_model_is_not_found() -> None:
-    """A model that does not exist is a 404, whatever is asked of it."""
+    """A model that does not exist is a 404, for each method of it."""
     with emulated() as api:
         for method, path in (
             ("GET", "models/gpt"),

@@ -21,13 +21,13 @@ COLD = CacheFuture(name="a", refreshes=3, creations=2, cold=timedelta(minutes=90
 FREE = CacheFuture(name="b", refreshes=0, creations=0, cold=timedelta(), spent=UNSPENT)
 
 
-def told(*caches: CacheFuture) -> Future:
+def future_of(*caches: CacheFuture) -> Future:
     return Future(stack="demo", runs=9, missed=1, schedule="Fits.", caches=caches)
 
 
 def test_a_table() -> None:
     """Refreshes, creations, time without a cache, and money; the sums below."""
-    text = forecast_text(told(COLD, FREE))
+    text = forecast_text(future_of(COLD, FREE))
 
     assert text.splitlines()[1].split() == ["a", "3", "2", "1h30m", "$6.00", "$30.00", "$45.00"]
     assert text.endswith(
@@ -42,13 +42,13 @@ def test_without_money() -> None:
     unknown = Spent(first=NO_PRICE, again=NO_PRICE, rent=NO_PRICE, rent_by_ttl=NO_PRICE)
     future = CacheFuture(name="a", refreshes=0, creations=0, cold=timedelta(), spent=unknown)
 
-    assert forecast_text(told(FREE)).endswith("\nFits.\n")
-    assert "$" not in forecast_text(told(future))
+    assert forecast_text(future_of(FREE)).endswith("\nFits.\n")
+    assert "$" not in forecast_text(future_of(future))
 
 
 def test_json() -> None:
     """Machines get the same numbers, per cache and in all."""
-    document = json.loads(forecast_json(told(COLD, COLD)))
+    document = json.loads(forecast_json(future_of(COLD, COLD)))
 
     assert document["caches"][0]["cold_seconds"] == 5400
     assert document["caches"][0]["paid_to_create_again"]["usd"] == 4

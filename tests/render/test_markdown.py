@@ -360,7 +360,7 @@ def test_sizes_and_tokens_add_up() -> None:
 
 
 def test_sentences_that_differ_are_the_reason() -> None:
-    """What a schedule renews before several times is told by why it does."""
+    """What a schedule renews before several times has the reason in its sentence."""
     rows = rows_of(refresh(name, minutes) for minutes, name in enumerate(many("a"), 1))
     (group,) = grouped(rows)
 
@@ -372,7 +372,7 @@ GUARDED = Settings(refresh_before=HOUR, retire_after=HOUR, protect=True)
 
 
 @given(st.lists(st.sampled_from([LONGER, GUARDED]), max_size=20))
-def test_every_edit_is_told(settings: list[Settings]) -> None:
+def test_every_edit_is_shown(settings: list[Settings]) -> None:
     """Edits go together only if one sentence tells all of each."""
     rows = rows_of(note(f"prod-{at}", one) for at, one in enumerate(settings))
     told: Counter[str] = Counter()
@@ -398,8 +398,8 @@ def test_every_removal_is_named(remove: Callable[[DesiredCache], Change]) -> Non
     assert [group.row.name for group in groups] == names
 
 
-def test_what_nobody_edited_goes_together() -> None:
-    """What is deleted because it drifted is nobody's edit, and counted."""
+def test_drift_goes_together() -> None:
+    """What is deleted because it drifted is not an edit, and counted."""
     strays = rows_of(
         Delete(live(cache(name)), None, Reason.STRAY, table.STRAY) for name in many("a")
     )

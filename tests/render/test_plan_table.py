@@ -165,7 +165,7 @@ def test_hostile_names_cannot_leave_their_line() -> None:
 
 
 def test_what_retires_comes_in_order() -> None:
-    """What dies by itself is told by its end and its name, whatever the ids are."""
+    """What expires by itself is shown by its end and its name, never by an id."""
     ends = {"late": AT + HOUR, "b": AT + HOUR / 2, "a": AT + HOUR / 2}
     leaves = [
         Leave(

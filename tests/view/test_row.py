@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioner.model import Create, Forget, Reason, Replace, Retire
 from provisioner.planner import decision_table as table
 from provisioner.view.row import by_heading, rows
-from provisioner.view.wording import EDITS, HEADINGS, is_told
+from provisioner.view.wording import EDITS, HEADINGS, is_shown
 from tests.builders import annotation, desired, live, noted, recorded
 from tests.render.fixtures import PLAN, cache, plan_of
 
@@ -69,4 +69,4 @@ def test_headings_come_in_order_and_never_empty() -> None:
 
 def test_a_row_knows_whether_it_is_told() -> None:
     """By its words alone, as its change does."""
-    assert [row.is_told for row in rows(PLAN)] == [is_told(change) for change in PLAN.changes]
+    assert [row.is_shown for row in rows(PLAN)] == [is_shown(change) for change in PLAN.changes]

@@ -33,7 +33,7 @@ from provisioner.render.document import plan_json
 from provisioner.view.wording import (
     HEADINGS,
     heading,
-    is_told,
+    is_shown,
     is_unmet,
     symbol,
     tone,
@@ -178,7 +178,7 @@ def test_a_wish_that_time_overtook_is_a_warning() -> None:
     ended = Keep(A, None, recorded(A), Reason.ENDED, table.ENDED)
 
     assert [is_unmet(change) for change in (never, changed, ended)] == [True, True, False]
-    assert [is_told(change) for change in (never, changed, ended)] == [True, True, False]
+    assert [is_shown(change) for change in (never, changed, ended)] == [True, True, False]
 
 
 def test_the_future_is_never_negative() -> None:

@@ -53,7 +53,7 @@ MOST = 2_000
 
 def plan_article(view: PlanView) -> str:
     """The part of a page that shows *view*."""
-    rows = [row for row in view.rows if row.is_told]
+    rows = [row for row in view.rows if row.is_shown]
     shown = rows[:MOST]
     return str(
         tag(

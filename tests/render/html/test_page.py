@@ -30,7 +30,7 @@ def test_every_change_has_a_row() -> None:
     text = read_page(page(view(PLAN))).text
 
     for told in view(PLAN).rows:
-        if told.is_told:
+        if told.is_shown:
             assert told.name in text
             assert told.why in text
 
