@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.approval import (
     Approval,
+    Undone,
     approval_of,
     approved_digests,
     parse_approval,
@@ -19,6 +22,7 @@ from provisioner.approval import (
 from provisioner.model import (
     ApprovedEdits,
     Desired,
+    Edit,
     LiveCache,
     Plan,
     Recorded,
@@ -26,7 +30,9 @@ from provisioner.model import (
     Ttl,
 )
 from provisioner.model.approval_text import approval_text
+from provisioner.model.limits import Bound, Limit, TooMany
 from provisioner.planner import as_recorded, edits, plan, select
+from provisioner.view.limits import broken_limits
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
 from tests.render.fixtures import view
 
@@ -145,6 +151,7 @@ def test_a_fingerprint_after_half_of_the_work() -> None:
 
     assert left(half, alone) == ["b", "c"]
     assert left(half, alone, remembered) == ["c"]
+    assert left(half, Approval(fingerprint="0" * 64), remembered) == ["b", "c"]
 
 
 def test_a_part_of_a_plan() -> None:
@@ -178,6 +185,34 @@ def test_an_approval_in_one_word() -> None:
     assert found.fingerprint == "f" * 64
     assert found.digests == frozenset({"a" * 64})
     assert found.limits == {"replace.percent", "rent_per_hour"}
+
+
+def test_a_fingerprint_in_one_word() -> None:
+    """Without digests only the fingerprint of the edits is known."""
+    assert parse_approval("f" * 64).digests is None
+
+
+def test_settings_are_left_undone_too() -> None:
+    """Something is left undone where an entry is, or a setting of the stack."""
+    assert Undone(settings=frozenset({"publish"}))
+    assert Undone(names=frozenset({"a"}))
+    assert not Undone()
+
+
+def test_what_a_plan_approves() -> None:
+    """Of the limits that a plan shows those that it breaks, and what its entries were to be."""
+    shown = view(THEN)
+    kept, broken = broken_limits(
+        TooMany(limit=limit, key="count", bound=Bound(Decimal(0), ""), names=("a",), of=1)
+        for limit in (Limit.DELETE, Limit.REPLACE)
+    )
+    limits = (replace(kept, refused=False), broken)
+    approval = approval_of(
+        replace(shown, limits=limits, declared=(*shown.declared, Edit("gone", None)))
+    )
+
+    assert approval.limits == {"replace.count"}
+    assert approval.desired == {"a": A2.after, "b": B.after}
 
 
 _WANTS = st.lists(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from provisioner.limits import breaches, excused
+from provisioner.limits import breaches, breaches_of_any, excused
 from provisioner.model import (
     Cause,
     Desired,
@@ -67,6 +67,8 @@ def bound(amount: str | int) -> Bound:
 
 FIVE = [cache(name) for name in "abcde"]
 EDITED = [cache(name, "y") for name in "abcde"]
+ENDED_AT_ONCE = [replace(one, settings=Settings(retire_after=timedelta())) for one in FIVE]
+NOTES = [annotation(name) for name in "vwxyz"]
 
 
 @pytest.mark.parametrize("cold", [False, True])
@@ -86,6 +88,8 @@ EDITED = [cache(name, "y") for name in "abcde"]
         ([annotation(name) for name in "abcde"], FIVE, {"delete.percent"}),
         ([annotation(name, "y") for name in "abcde"], [annotation(name) for name in "abcde"], {}),
         ([], [annotation(name) for name in "abcde"], {}),
+        ([], ENDED_AT_ONCE, {"delete.percent"}),
+        ([*FIVE, *(annotation(name, "y") for name in "vwxyz")], [*FIVE, *NOTES], {}),
     ],
 )
 def test_half_of_five(
@@ -152,6 +156,34 @@ def test_a_part_is_measured_by_the_whole() -> None:
     assert found(part, Limits()) == {}
 
 
+def test_a_move_makes_no_stack_larger() -> None:
+    """A cache that moves to another name is one of its stack, not two."""
+    before = FIVE[:4]
+    memory, seen = as_if_applied(before, stack=STACK, now=NOW)
+    want = [cache("new", "a")]
+    moved = plan(want, memory, seen, stack=STACK, now=NOW, renames=[("a", "new")])
+
+    assert [c.verb for c in moved.changes].count("move") == 1
+    assert found(moved, Limits()) == {}
+
+
+def test_the_lowest_of_several_limits() -> None:
+    """Where several limits hold, each is named by its lowest bound, of equal ones by the first."""
+    told = planned(FIVE[3:], FIVE)
+    low, high = (
+        Limits(delete=Allowance(count=Bound(Decimal(most), where)))
+        for most, where in ((1, "low"), (2, "high"))
+    )
+    same = Limits(delete=Allowance(count=Bound(Decimal(1), "same")))
+
+    def named(*several: Limits) -> list[str | None]:
+        return [breach.bound.where for breach in breaches_of_any(told, several, lookup)]
+
+    assert named(low, high) == named(high, low) == named(low, same) == ["low"]
+    assert named(same, low) == ["same"]
+    assert named(Limits(delete=ANY), high) == ["high"]
+
+
 def test_rent_per_hour() -> None:
     """An edit may bring the rent up to its limit and no further."""
     told = planned([cache("a"), cache("b", millions=2)], [cache("a")])
@@ -216,6 +248,34 @@ def test_the_dying_cost_nothing() -> None:
     assert found(told, Limits(rent_per_hour=bound(1), rent_total=bound(720))) == {}
 
 
+def test_a_stray_costs_rent() -> None:
+    """What lives on without a record counts, and refuses nothing, since no edit made it."""
+    told = plan([], state(), [live(cache("a"))], stack=STACK, now=NOW)
+
+    assert found(told, Limits(rent_per_hour=bound("0.5"))) == {"rent_per_hour": False}
+
+
+@pytest.mark.parametrize("twins", [(), ("cachedContents/2",)])
+def test_what_lives_counts_as_its_provider_counts_it(twins: Iterable[str]) -> None:
+    """An edit adds nothing that is smaller than what lives, though more than is on record."""
+    smaller = cache("a", "y", millions=2)
+    seen = [live(cache("a"), tokens=3 * MILLION), *(live(smaller, twin) for twin in twins)]
+    told = plan([smaller], state(recorded(cache("a"))), seen, stack=STACK, now=NOW)
+
+    assert [c.verb for c in told.pending] == ["adopt" if twins else "replace"]
+    assert found(told, Limits(rent_per_hour=bound(1))) == {"rent_per_hour": False}
+
+
+def test_what_has_run_out_by_the_clock_of_its_provider() -> None:
+    """An edit that brings back what had ended adds its rent, whatever the local clock says."""
+    ended = replace(cache("a"), settings=Settings(keep="once"))
+    memory, _ = as_if_applied([ended], stack=STACK, now=NOW)
+    told = plan([cache("a")], memory, [], stack=STACK, now=NOW, ahead={"gemini": 7 * HOUR})
+
+    assert [c.verb for c in told.pending] == ["create"]
+    assert found(told, Limits(rent_per_hour=bound("0.5"))) == {"rent_per_hour": True}
+
+
 def test_no_price() -> None:
     """What nobody can price is refused under a limit of money, and told if it was there."""
     unknown = cache("u", model="unheard-of")
@@ -250,6 +310,8 @@ def test_excused() -> None:
     assert [one.refuses for one in over] == [True, True]
     assert [one.refuses for one in excused(over, ["replace"])] == [False, True]
     assert [one.refuses for one in excused(over, frozenset(Limit))] == [False, False]
+    lenient = excused(over, ["replace"])
+    assert [one.refuses for one in excused(lenient, ["delete"])] == [False, True]
 
 
 _WANTS = st.lists(

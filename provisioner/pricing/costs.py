@@ -73,7 +73,7 @@ def cost(
 def price_list(change: Change, lookup: Lookup, *, at: datetime) -> Period | None:
     """Whose rates *change* is priced by: those of what is declared, or else of what lives."""
     done = effect(change, tariffs(lookup), at)
-    held = done.wanted or done.after or next(iter(done.before), None)
+    held = done.wanted or next(iter(done.before), None)
     return held.tariff.period(at.astimezone(UTC).date()) if held else None
 
 

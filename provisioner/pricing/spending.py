@@ -46,12 +46,9 @@ def _creations(held: Held, moments: Iterable[datetime]) -> Money:
 
 def _lived(grants: Iterable[Grant], until: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The stretches of time without a gap, up to *until*."""
-    begin = end = None
+    stretches: list[tuple[datetime, datetime]] = []
     for grant in grants:
-        if begin is None or end is None or grant.at > end:
-            if begin and end:
-                yield begin, min(end, until)
-            begin = grant.at
-        end = grant.until
-    if begin and end:
-        yield begin, min(end, until)
+        is_more = stretches and grant.at <= stretches[-1][1]
+        begin = stretches.pop()[0] if is_more else grant.at
+        stretches.append((begin, grant.until))
+    return ((begin, min(end, until)) for begin, end in stretches)

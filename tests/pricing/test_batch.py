@@ -5,11 +5,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from provisioner.model import Change, Create, DesiredCache, Keep, Measure, Plan, Reason, Settings
+from provisioner.model import (
+    Change,
+    Create,
+    DesiredCache,
+    Keep,
+    Measure,
+    Plan,
+    Reason,
+    Settings,
+    Until,
+)
 from provisioner.planner import decision_table as table
 from provisioner.pricing import MONTH, costs, totals, totals_of
 from provisioner.pricing.batch import part
@@ -43,6 +53,15 @@ CHANGES = st.lists(
 )
 
 
+MIXED: list[Change] = [
+    *(keep(desired(model="flat"), tokens) for tokens in (3, 5, 0)),
+    *(keep(desired(model="doubling"), 10**7 + tokens) for tokens in (1, 2)),
+    *(keep(desired(model="unheard-of"), tokens) for tokens in (3, 5)),
+    Create(desired(model="flat"), None, Reason.NEW, table.NOTHING_ALIVE),
+]
+
+
+@example(MIXED, NOW)
 @given(CHANGES, st.sampled_from([NOW, NOW - MONTH, NOW + timedelta(hours=1.7)]))
 def test_the_totals_are_the_sum_of_the_lines(changes: list[Change], at: datetime) -> None:
     """To the nano-dollar, whatever is kept, made or without a price."""
@@ -76,10 +95,10 @@ def test_what_ends_is_priced_by_itself() -> None:
     """Only what is kept warm without declared calls lasts for the whole month."""
     once = desired(model="flat", settings=Settings(keep="once"))
     called = desired(model="flat", calls_per_hour=1)
+    ending = desired(model="flat", life=Until(NOW + HOUR))
     dated = live(desired(model="flat"), expires_at=NOW + HOUR)
     changes = [
-        keep(once, 1),
-        keep(called, 1),
+        *(keep(want, 1) for want in (once, called, ending)),
         Keep(annotation(), dated, None, Reason.CURRENT, table.UNCHANGED),
     ]
 

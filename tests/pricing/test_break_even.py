@@ -17,7 +17,7 @@ from provisioner.model.money import NO_PRICE, AnnotationUse, CacheUse
 from provisioner.pricing.break_even import pays_after, pays_from, use, worst_rent
 from provisioner.pricing.rates import Held, Tariff
 from tests.builders import HOUR, NOW, annotation, desired
-from tests.pricing.prices import FLAT, IMPLICIT, MILLION, NOTED, dollars, rate
+from tests.pricing.prices import FLAT, IMPLICIT, MILLION, NOTED, dollars, model, rate
 
 TODAY = date(2026, 11, 22)
 HALF = Decimal("0.5")
@@ -114,6 +114,8 @@ def test_a_cache_with_calls() -> None:
     assert judged.creation == dollars(2)
     assert judged.net_per_hour == dollars(17)
     assert judged.implicit_hits == HALF
+    assert judged.pays_from == Decimal("0.5556")
+    assert judged.pays_from_implicit == Decimal("1.1111")
 
 
 def test_calls_nobody_declared() -> None:
@@ -134,6 +136,14 @@ def test_no_price(held: Held) -> None:
     assert (cache.creation, cache.net_per_hour) == (NO_PRICE, NO_PRICE)
     assert (noted.write, noted.net_per_hour) == (NO_PRICE, NO_PRICE)
     assert (cache.pays_from, cache.pays_from_implicit, noted.pays_after) == (None, None, None)
+
+
+def test_an_offer_without_a_price() -> None:
+    """Where only the times of a write are known, nothing is known of its price."""
+    offered = Tariff(model(provider="claude", offers=NOTED.offers))
+    noted = annotation_use(10, Held(offered, MILLION, estimated=False))
+
+    assert (noted.write, noted.net_per_hour, noted.pays_after) == (NO_PRICE, NO_PRICE, None)
 
 
 def test_rent_without_price() -> None:

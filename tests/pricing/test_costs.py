@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from provisioner.model import (
     Annotate,
+    Blocked,
     Change,
     Create,
     Delete,
@@ -350,6 +351,19 @@ def test_costs_of_a_plan() -> None:
 
     assert [one.name for one in told] == ["a", "a", "b"]
     assert told == tuple(map(of, changes))
+
+
+def test_a_blocked_cache_that_is_refreshed_is_paid_for_once() -> None:
+    """The rent of a blocked cache stands in its own line, or in that of its refresh."""
+    blocked = Blocked(
+        None, live(WANT), recorded(WANT), Reason.UNDECLARED, "no", table.UNDECLARED_PROTECTED
+    )
+    refresh = Refresh(WANT, live(WANT), recorded(WANT), Reason.EXPIRING, table.DUE)
+    other = replace(blocked, record=recorded(replace(WANT, name="b")))
+    plan = Plan(stack=STACK, at=NOW, changes=(blocked, refresh, other), edits=frozenset())
+
+    rents = [line.figures.after for line in costs(plan, lookup, at=NOW)]
+    assert rents == [NOTHING, dollars(1), dollars(1)]
 
 
 def test_totals_with_an_unknown() -> None:

@@ -66,6 +66,7 @@ def counts(change: Change) -> tuple[int | None, list[int], int | None, int | Non
             Adopt(NEW, TWIN, LIVE, RECORD, Reason.CONTENT, table.TWIN),
             (None, [2222, 1111], 2222, 1111),
         ),
+        (Adopt(NEW, TWIN, None, RECORD, Reason.CONTENT, table.TWIN), (None, [2222], 2222, None)),
         (Refresh(OLD, LIVE, RECORD, Reason.EXPIRING, table.DUE), (None, [1111], 1111, None)),
         (Note(OLD, LIVE, RECORD, Reason.SETTINGS, table.SETTINGS), (None, [1111], 1111, None)),
         (Keep(OLD, LIVE, RECORD, Reason.CURRENT, table.UNCHANGED), (None, [1111], 1111, None)),
@@ -132,6 +133,28 @@ def test_how_long(change: Change, lasts: timedelta) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "tokens"),
+    [
+        (Create(NEW, None, Reason.NEW, table.NOTHING_ALIVE), 2000),
+        (Adopt(NEW, TWIN, None, None, Reason.FOUND, table.TWIN), 2222),
+        (Refresh(OLD, LIVE, RECORD, Reason.EXPIRING, table.DUE), 1111),
+        (Note(OLD, LIVE, RECORD, Reason.SETTINGS, table.SETTINGS), 1111),
+        (Keep(OLD, LIVE, RECORD, Reason.CURRENT, table.UNCHANGED), 1111),
+        (Annotate(NOTE, LIVE, RECORD, Reason.PROVIDER, table.ANNOTATION), 500),
+        (Keep(NOTE, None, noted(NOTE), Reason.CURRENT, table.ANNOTATED), 500),
+        (Keep(OLD, None, RECORD, Reason.ENDED, table.ENDED), None),
+        (Retire(LIVE, RECORD, Reason.UNDECLARED, table.UNDECLARED), None),
+    ],
+)
+def test_what_is_of_use(change: Change, tokens: int | None) -> None:
+    """What is declared, and there after its change, has its content; the rest is of no use."""
+    done = of(change)
+
+    assert (done.wanted.tokens if done.wanted else None) == tokens
+    assert done.want == (change.want if tokens else None)
+
+
+@pytest.mark.parametrize(
     ("after", "remaining", "span"),
     [
         (HOUR, 6 * HOUR, HOUR),
@@ -187,3 +210,20 @@ def test_a_provider_that_tells_no_count() -> None:
     ).before
 
     assert (before.tokens, before.estimated) == (1111, True)
+
+
+def test_the_count_of_the_provider_is_the_latest() -> None:
+    """What the provider counts in a live cache stands before what is on record."""
+    (before,) = of(
+        Keep(OLD, replace(LIVE, tokens=1_234), RECORD, Reason.CURRENT, table.UNCHANGED)
+    ).before
+
+    assert (before.tokens, before.estimated) == (1_234, False)
+
+
+def test_the_record_of_another_cache() -> None:
+    """A record that names another cache says nothing of what a live one holds."""
+    supposed = replace(RECORD, id="cachedContents/9", measure=Measure(tokens=7, counted=False))
+    (before,) = of(Blocked(NEW, LIVE, supposed, Reason.IMPORTED, "no", table.NOT_ADOPTABLE)).before
+
+    assert (before.tokens, before.estimated) == (1_111, False)

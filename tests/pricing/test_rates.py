@@ -128,6 +128,19 @@ def test_days_are_utc() -> None:
     assert held(DOUBLING).rent_over(west, HOUR) == dollars(2)
 
 
+def test_even_prices() -> None:
+    """Prices are even if they are so on each day of a span, whatever they are on other days."""
+    even, odd = rate("2", "0.2", "1"), rate("2", "0.2", "0.0015")
+    turning = Tariff(model(period(even, until=TURN - DAY), period(odd, since=TURN)))
+    turned = Tariff(model(period(odd, until=TURN - DAY), period(even, since=TURN)))
+    midnight = datetime(2026, 1, 11, tzinfo=UTC)
+
+    assert turning.is_even(midnight - 2 * DAY, DAY)
+    assert not turning.is_even(midnight - 2 * DAY, 2 * DAY)
+    assert not turned.is_even(midnight - DAY, DAY)
+    assert turned.is_even(midnight, MONTH)
+
+
 @given(st.sampled_from([FLAT, TIERED, DOUBLING]), TOKENS, TOKENS, SPANS)
 def test_more_tokens_cost_more(of: Model, some: int, others: int, span: timedelta) -> None:
     """More tokens never cost less."""

@@ -47,8 +47,21 @@ def test_what_goes_on_is_paid_up_to_the_end() -> None:
 
 
 def test_what_never_lived_costs_nothing() -> None:
-    """A life that had ended before it began was never made."""
-    assert paid(grant(2, 1, made=True)) == UNSPENT
+    """A life that had ended when it began was never made."""
+    assert paid(grant(2, 1, made=True)) == paid(grant(2, 2, made=True)) == UNSPENT
+
+
+def test_lives_in_a_row() -> None:
+    """Each stretch without a gap is paid from its first grant to its last end."""
+    found = paid(
+        grant(0, 2, made=True),
+        grant(1, 3, made=False),
+        grant(3, 4, made=False),
+        grant(6, 7, made=True),
+        grant(9, 10, made=True),
+    )
+
+    assert (found.rent, found.rent_by_ttl) == (dollars(6), dollars(7))
 
 
 def test_a_named_project() -> None:
