@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import socket
 import subprocess
 import sys
@@ -29,6 +30,8 @@ from provisioner.errors import BackendUnreachable, StateError
 from provisioner.storage.address import open_backend
 from provisioner.storage.protocol import Backend
 from tests.builders import NOW
+from tests.documents import ROOM
+from tests.documents.earlier import earlier, objects
 from tests.storage.conformance import NAME, LeaseConformance, Open
 
 NODE = Path(sys.prefix) / "node_modules" / ".bin"
@@ -264,3 +267,32 @@ def test_server_gone(address: str) -> None:
     with pytest.raises(BackendUnreachable, match="cannot be reached now"):
         backend.read(NAME)
     assert timedelta(seconds=time.monotonic() - begun) < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(("kind", "server"), [("az", "azurite"), ("gs", "google")])
+def test_what_an_earlier_revision_wrote(
+    kind: str,
+    server: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """State, history and lock that d28a563 wrote to the server are read, and its lock is ended."""
+    environ: Mapping[str, str] = request.getfixturevalue(server)
+    address = f"{kind}://states/{uuid4().hex}"
+    home = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
+    for name, content in objects(kind).items():
+        home.write(name.removeprefix("team/"), content, expected=None)
+    was = json.loads((ROOM / kind / "answers.json").read_text())
+    with earlier(kind, "small", was["at"], tmp_path, capsys) as stack:
+        for variable, value in {**environ, "CTXPROV_STATE": address}.items():
+            monkeypatch.setenv(variable, value)
+        assert stack.ask("state", "pull", "-C", ".") == was["state pull"]
+        assert stack.ask("state", "history", "-C", ".", "--json") == was["state history"]
+
+        held, id_ = ("lock", "status", "-C", ".", "--json"), was["lock status"]["holder"]["id"]
+        assert stack.ask(*held)["holder"]["id"] == id_
+        stack.run("unlock", id_, "-C", ".")
+        assert stack.ask(*held)["holder"] is None
+        monkeypatch.undo()

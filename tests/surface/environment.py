@@ -22,6 +22,9 @@ _FAMILIES = re.compile(
     | (HTTP|HTTPS|ALL|NO)_PROXY | (http|https|all|no)_proxy""",
     re.VERBOSE,
 )
+_WORTH_PARSING = re.compile(
+    rf"environ|getenv|envvar|variables|\b(?:{_FAMILIES.pattern})", re.VERBOSE
+)
 _NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*|[a-z]+_proxy")
 _MAPPINGS = re.compile(r"environ|variables")
 
@@ -44,8 +47,9 @@ def decides(name: str) -> bool:
 
 def _trees() -> Iterator[ast.Module]:
     for path in sorted((ROOT / "provisioner").rglob("*.py")):
-        if "emulator" not in path.parts:
-            yield ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if "emulator" not in path.parts and _WORTH_PARSING.search(text):
+            yield ast.parse(text)
 
 
 def _pages() -> Iterator[str]:
@@ -54,12 +58,12 @@ def _pages() -> Iterator[str]:
 
 
 def _messages(trees: Iterable[ast.Module]) -> Iterator[str]:
-    """Texts that are no docstrings."""
+    """Literals that are no docstrings."""
     for tree in trees:
         prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
-            if id(node) not in prose:
-                yield from _literal(node)
+            if isinstance(node, ast.Constant) and id(node) not in prose:
+                yield _spelled(node)
 
 
 def _in_prose(page: str) -> Iterator[str]:
@@ -70,42 +74,42 @@ def _in_prose(page: str) -> Iterator[str]:
 
 def _names(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
-            text = "".join(_piece(value) for value in node.values)
-            if "*" in text and _FAMILIES.fullmatch(text):
-                yield text
-        for text in [*_literal(node)]:
-            if _FAMILIES.fullmatch(text) and not text.endswith("_"):
-                yield text
-            if text.endswith("_proxy"):
-                yield text.upper()
-        yield from (name for name in _asked(node) if _NAME.fullmatch(name))
+        text = _spelled(node)
+        if _FAMILIES.fullmatch(text) and not text.endswith("_"):
+            yield text
+        if text.endswith("_proxy"):
+            yield text.upper()
+        name, mapping = _asked(node)
+        if _NAME.fullmatch(name) and (mapping is None or _is_environment(mapping)):
+            yield name
 
 
-def _piece(value: ast.expr) -> str:
-    return str(value.value) if isinstance(value, ast.Constant) else "*"
+def _spelled(node: ast.AST) -> str:
+    """The text of a literal, with a `*` for what a format puts in."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(_spelled(value) or "*" for value in values)
+        case _:
+            return ""
 
 
-def _literal(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
-
-
-def _asked(node: ast.AST) -> Iterator[str]:
-    """The literals that *node* asks the environment for, be it of a family or not."""
+def _asked(node: ast.AST) -> tuple[str, ast.expr | None]:
+    """The literal that *node* asks a mapping for, if it does; None is the environment itself."""
     match node:
         case ast.Call(func=ast.Attribute(value=mapping, attr="get" | "pop"), args=[key, *_]):
-            yield from _literal(key) if _is_environment(mapping) else ()
+            return _spelled(key), mapping
         case ast.Call(func=ast.Attribute(attr="getenv"), args=[key, *_]):
-            yield from _literal(key)
+            return _spelled(key), None
         case ast.Subscript(value=mapping, slice=key):
-            yield from _literal(key) if _is_environment(mapping) else ()
+            return _spelled(key), mapping
         case ast.Compare(left=key, ops=[ast.In() | ast.NotIn()], comparators=[mapping]):
-            yield from _literal(key) if _is_environment(mapping) else ()
+            return _spelled(key), mapping
         case ast.keyword(arg="envvar", value=key):
-            yield from _literal(key)
+            return _spelled(key), None
         case _:
-            pass
+            return "", None
 
 
 def _is_environment(mapping: ast.expr) -> bool:
