@@ -52,7 +52,7 @@ def test_names_that_are_not_there() -> None:
 
 def test_the_front_door_is_cheap() -> None:
     """Importing the package, or one provider, loads nothing that it does not need."""
-    heavy = "{'httpx', 'tenacity', 'asyncio', 'yaml', 'rich', 'click'} & {*sys.modules}"
+    heavy = "{'httpx', 'asyncio', 'yaml', 'rich', 'click'} & {*sys.modules}"
 
     assert _in_a_new_program(f"import sys, provisioner; print({heavy})") == "set()\n"
     needed = "import sys; from provisioner import ClaudeContextCache, OpenAIContextCache"

@@ -21,7 +21,7 @@ from provisioner.manifest import load_manifest
 from provisioner.model import Scope
 from provisioner.state import parse_state, state_bytes
 from provisioner.state.history import PastRun, history_bytes, parse_history
-from provisioner.storage.lease_file import free_bytes, is_free
+from provisioner.storage.lease import free_bytes, is_free
 from provisioner.storage.local import LocalBackend
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
 from provisioner.times import moment_text

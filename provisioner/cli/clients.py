@@ -17,13 +17,13 @@ from types import ModuleType, TracebackType
 from typing import Self
 
 import click
-import httpx
 
 from provisioner.cache import CachedContext
 from provisioner.cli.clock import BRIEF, now
 from provisioner.cli.speech import tell
 from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, MissingKey
+from provisioner.http import application_transport
 from provisioner.providers.gemini import GeminiContextCache
 
 EMULATED = "http://emulator.invalid"
@@ -92,7 +92,7 @@ class Clients:
                 f"The emulator cannot keep its caches in {store}: {error}"
             ) from error
         self._stack.callback(emulator.close)
-        transport = httpx.ASGITransport(app=emulator)
+        transport = application_transport(emulator)
         return GeminiContextCache(
             key_env or "emulator", EMULATED, transport=transport, max_wait=self._max_wait
         )

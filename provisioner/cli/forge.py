@@ -8,23 +8,25 @@ no redirect is followed: the token goes to that host alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
-import httpx
+import orjson
 from msgspec import Struct
 
-from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, Refused
-from provisioner.http_environment import environment_fault
+from provisioner.files import LARGEST
+from provisioner.http import HttpClient, HttpError, HttpReply, host_of
 from provisioner.render.layout import clip
 
-Shaped: TypeAlias = Any
+ForgeJson: TypeAlias = Any
 """What a forge answers, in the shape that its documentation gives."""
 
 _PAGE = 100
 _MOST_PAGES = 100
-_WORDS = 200
+_LONGEST = 200
+_TIMEOUT = 20.0
 
 
 class Comment(Struct, frozen=True, kw_only=True):
@@ -50,13 +52,14 @@ class Denied(CtxprovError):
     """The forge knows the token and does not allow this."""
 
 
-class Api:
-    """Requests to one forge.  Whatever goes wrong with one is a CtxprovError."""
+class ForgeApi:
+    """Requests to one forge.  Every failure is a CtxprovError."""
 
-    def __init__(self, home: str, headers: Mapping[str, str]) -> None:
-        if fault := environment_fault(process_environment()):
-            raise CtxprovError(f"{home} cannot be asked: {fault}.")
-        self._client = httpx.Client(base_url=home, headers=headers, timeout=20)
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self._url = url.rstrip("/")
+        self._http = HttpClient(
+            timeout=_TIMEOUT, connect_timeout=_TIMEOUT, largest=LARGEST, headers=headers
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -67,32 +70,36 @@ class Api:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._client.close()
+        self._http.close()
 
-    def call(self, method: str, path: str, body: object = None, **query: str | int) -> Shaped:
+    def call(self, method: str, path: str, body: object = None, **query: str | int) -> ForgeJson:
+        host = host_of(self._url)
         try:
-            answer = self._client.request(method, path, json=body, params=query or None)
-            if answer.is_success:
-                return answer.json()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise CtxprovError(f"{self._host} cannot be asked: {_words(error)}.") from error
+            reply = self._http.request(
+                method,
+                f"{self._url}{path}",
+                query=query,
+                body=None if body is None else orjson.dumps(body),
+                headers=None if body is None else {"content-type": "application/json"},
+            )
+        except HttpError as error:
+            raise CtxprovError(f"{host} cannot be asked: {error}.") from error
+        if not reply.is_success:
+            kind = Denied if _is_denied(reply) else CtxprovError
+            text = clip(reply.text, _LONGEST)
+            raise kind(f"{host} answered {method} with {reply.status}: {text}")
+        try:
+            return orjson.loads(reply.body)
         except ValueError as error:
-            raise CtxprovError(f"{self._host} answered {method} with no JSON.") from error
-        kind = Denied if _is_denied(answer) else CtxprovError
-        words = clip(answer.text, _WORDS)
-        raise kind(f"{self._host} answered {method} with {answer.status_code}: {words}")
+            raise CtxprovError(f"{host} answered {method} with no JSON.") from error
 
-    def every(self, path: str, **query: str | int) -> Iterator[Shaped]:
+    def every(self, path: str, **query: str | int) -> Iterator[ForgeJson]:
         """All there is of a list, page by page."""
         for page in range(1, _MOST_PAGES + 1):
             found = self.call("GET", path, per_page=_PAGE, page=page, **query)
             yield from found
             if len(found) < _PAGE:
                 return
-
-    @property
-    def _host(self) -> str:
-        return self._client.base_url.host
 
 
 def needed(environ: Mapping[str, str], name: str, hint: str = "") -> str:
@@ -111,11 +118,7 @@ def only(numbers: Sequence[int], what: str) -> int:
     raise Refused(f"One request for review should have {what}, and there is: {listed}.")
 
 
-def _is_denied(answer: httpx.Response) -> bool:
-    """Whether it is for good: what asks too often is told to come again."""
-    hurried = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
-    return answer.status_code == httpx.codes.FORBIDDEN and not hurried
-
-
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _is_denied(reply: HttpReply) -> bool:
+    """Whether it is for good: a limit of the rate is refused with the same status."""
+    is_limit = "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
+    return reply.status == HTTPStatus.FORBIDDEN and not is_limit

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from provisioner.cli.forge import Api, Comment, Denied, Shaped, needed, only
+from provisioner.cli.forge import Comment, Denied, ForgeApi, ForgeJson, needed, only
 from provisioner.errors import CtxprovError
 from provisioner.files import read_whole
 
@@ -25,7 +25,7 @@ JOB = "github-actions[bot]"
 class GitHub:
     """One pull request, under which *author* comments; None is whoever has the token."""
 
-    def __init__(self, api: Api, repository: str, number: int, author: str | None) -> None:
+    def __init__(self, api: ForgeApi, repository: str, number: int, author: str | None) -> None:
         self._api = api
         self._repository = f"/repos/{repository}"
         self._number = number
@@ -53,14 +53,16 @@ class GitHub:
             return JOB
 
 
-def github_api(environ: Mapping[str, str]) -> Api:
-    home = needed(environ, "GITHUB_API_URL")
+def github_api(environ: Mapping[str, str]) -> ForgeApi:
+    url = needed(environ, "GITHUB_API_URL")
     token = needed(environ, "GITHUB_TOKEN", _TOKEN)
-    return Api(home, {"authorization": f"Bearer {token}", "accept": "application/vnd.github+json"})
+    return ForgeApi(
+        url, {"authorization": f"Bearer {token}", "accept": "application/vnd.github+json"}
+    )
 
 
 def pull_request(
-    api: Api, environ: Mapping[str, str], number: int | None, author: str | None
+    api: ForgeApi, environ: Mapping[str, str], number: int | None, author: str | None
 ) -> GitHub | None:
     """The pull request of this job; None if a newer commit is at its head by now."""
     repository = needed(environ, "GITHUB_REPOSITORY")
@@ -68,7 +70,7 @@ def pull_request(
     return GitHub(api, repository, found, author) if found else None
 
 
-def merged_pull_request(api: Api, environ: Mapping[str, str], author: str | None) -> GitHub:
+def merged_pull_request(api: ForgeApi, environ: Mapping[str, str], author: str | None) -> GitHub:
     """The pull request that brought this job's commit into its branch."""
     repository, commit = needed(environ, "GITHUB_REPOSITORY"), needed(environ, "GITHUB_SHA")
     branch = needed(environ, "GITHUB_REF_NAME")
@@ -78,7 +80,7 @@ def merged_pull_request(api: Api, environ: Mapping[str, str], author: str | None
     return GitHub(api, repository, number, author)
 
 
-def _event(environ: Mapping[str, str]) -> Shaped:
+def _event(environ: Mapping[str, str]) -> ForgeJson:
     path = Path(needed(environ, "GITHUB_EVENT_PATH"))
     try:
         return json.loads(read_whole(path, follow=True))
@@ -86,7 +88,7 @@ def _event(environ: Mapping[str, str]) -> Shaped:
         raise CtxprovError(f"The event of this job cannot be read: {error}") from error
 
 
-def _number(api: Api, repository: str, event: Shaped) -> int | None:
+def _number(api: ForgeApi, repository: str, event: ForgeJson) -> int | None:
     match event:
         case {"pull_request": {"number": int(number)}}:
             return number
@@ -104,7 +106,7 @@ def _number(api: Api, repository: str, event: Shaped) -> int | None:
             )
 
 
-def _with_head(api: Api, repository: str, commit: str, branch: str) -> int | None:
+def _with_head(api: ForgeApi, repository: str, commit: str, branch: str) -> int | None:
     listed = api.every(f"/repos/{repository}/pulls", state="open", head=branch)
     found = [int(one["number"]) for one in listed if one["head"]["sha"] == commit]
     return only(found, f"{commit} at its head") if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from provisioner.cli.forge import Api, Comment, needed, only
+from provisioner.cli.forge import Comment, ForgeApi, needed, only
 
 _TOKEN = "Make a project access token with the scope api and the role Reporter."  # noqa: S105  # a hint
 
@@ -12,7 +12,7 @@ _TOKEN = "Make a project access token with the scope api and the role Reporter."
 class GitLab:
     """One merge request."""
 
-    def __init__(self, api: Api, project: str, number: int) -> None:
+    def __init__(self, api: ForgeApi, project: str, number: int) -> None:
         self._api = api
         self._notes = f"/projects/{project}/merge_requests/{number}/notes"
 
@@ -29,12 +29,12 @@ class GitLab:
         self._api.call("PUT", f"{self._notes}/{comment.id}", {"body": text})
 
 
-def gitlab_api(environ: Mapping[str, str]) -> Api:
-    home = needed(environ, "CI_API_V4_URL")
-    return Api(home, {"private-token": needed(environ, "GITLAB_TOKEN", _TOKEN)})
+def gitlab_api(environ: Mapping[str, str]) -> ForgeApi:
+    url = needed(environ, "CI_API_V4_URL")
+    return ForgeApi(url, {"private-token": needed(environ, "GITLAB_TOKEN", _TOKEN)})
 
 
-def merge_request(api: Api, environ: Mapping[str, str], number: int | None) -> GitLab | None:
+def merge_request(api: ForgeApi, environ: Mapping[str, str], number: int | None) -> GitLab | None:
     """The merge request of this job; None if a newer commit is at its head by now."""
     project = environ.get("CI_MERGE_REQUEST_PROJECT_ID") or needed(environ, "CI_PROJECT_ID")
     if number:
@@ -47,7 +47,7 @@ def merge_request(api: Api, environ: Mapping[str, str], number: int | None) -> G
     return GitLab(api, project, found) if head == ours else None
 
 
-def merged_merge_request(api: Api, environ: Mapping[str, str]) -> GitLab:
+def merged_merge_request(api: ForgeApi, environ: Mapping[str, str]) -> GitLab:
     """The merge request that brought this job's commit into its branch."""
     project, commit = needed(environ, "CI_PROJECT_ID"), needed(environ, "CI_COMMIT_SHA")
     branch = needed(environ, "CI_COMMIT_BRANCH")

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from provisioner.cache import CachedContext
-from provisioner.providers.gemini.dates import Dated
+from provisioner.providers.gemini.api import ServerDate
 from provisioner.times import moment_text
 
 _WORTH_A_WARNING = timedelta(minutes=2)
@@ -30,7 +30,7 @@ class ProviderClock(Struct, frozen=True, kw_only=True):
 
 
 def clock_of(
-    dated: Dated | None,
+    dated: ServerDate | None,
     caches: Iterable[CachedContext],
     *,
     where: str,
@@ -51,7 +51,7 @@ def clock_of(
     return ProviderClock(ahead=ahead, warning=_wrong(where, local, ahead))
 
 
-def _difference(dated: Dated, local: datetime, boot: float) -> timedelta:
+def _difference(dated: ServerDate, local: datetime, boot: float) -> timedelta:
     """Zero if the answer may have been written when the local clock says that it was."""
     sent = local - timedelta(seconds=boot - dated.sent)
     received = local - timedelta(seconds=boot - dated.received)

@@ -14,42 +14,39 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-import httpx
 import orjson
 from msgspec import Struct
 
-from provisioner.environment import process_environment
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.files import LARGEST
-from provisioner.http_environment import environment_fault
+from provisioner.http import Fault, HttpClient, HttpError, HttpReply
 from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.probe import ProbingFiles
 from provisioner.storage.protocol import Backend, StoredFile, oversize
-from provisioner.storage.retry import RetryingFiles
 
 _ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
 _SERVER = "https://storage.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
-_TIMEOUT = httpx.Timeout(20, connect=5)
+_TIMEOUT = 20.0
+_CONNECT_TIMEOUT = 5.0
 _BOUNDARY = f"ctxprov-{secrets.token_hex(16)}"
 _NO_BUCKET = "The specified bucket"
 """How the answer begins if there is no bucket; where a file is absent, it begins otherwise."""
-_CHUNK = 64 * 1024
-_OF_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
 
 
 class Authority(Protocol):
-    """Whoever signs a request."""
+    """What signs a request."""
 
-    def __call__(self, client: httpx.Client) -> dict[str, str]:
-        """Headers that say who asks; may ask somebody for them through *client*."""
+    def __call__(self, client: HttpClient) -> dict[str, str]:
+        """Headers that authenticate a request; may fetch a token through *client*."""
         ...
 
 
@@ -61,11 +58,11 @@ def backend_at(
     emulator = environ.get("STORAGE_EMULATOR_HOST")
     if not emulator:
         return LeaseBackend(
-            RetryingFiles(Bucket(address, server=_SERVER, authority=default())), now=clock
+            ProbingFiles(Bucket(address, server=_SERVER, authority=default())), now=clock
         )
     server = emulator if "://" in emulator else f"http://{emulator}"
     return LeaseBackend(
-        RetryingFiles(Bucket(address, server=server, authority=lambda _: {})), now=clock
+        ProbingFiles(Bucket(address, server=server, authority=lambda _: {})), now=clock
     )
 
 
@@ -75,19 +72,14 @@ class Bucket:
     def __init__(
         self, address: str, *, server: str, authority: Authority, largest: int = LARGEST
     ) -> None:
-        found = _ADDRESS.fullmatch(address)
-        if not found:
+        match = _ADDRESS.fullmatch(address)
+        if not match:
             raise StateError(f"{address!r} is no address of a bucket: it is gs://BUCKET/PREFIX.")
-        self._bucket, prefix = found[1], (found[2] or "").strip("/")
+        self._bucket, prefix = match[1], (match[2] or "").strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._server = server.rstrip("/")
         self._authority = authority
-        self._largest = largest
-        if fault := environment_fault(process_environment()):
-            raise StateError(f"gs://{self._bucket} cannot be asked: {fault}.")
-        # No connection is kept, for nobody closes a backend.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.Client(timeout=_TIMEOUT, limits=limits)
+        self._http = HttpClient(timeout=_TIMEOUT, connect_timeout=_CONNECT_TIMEOUT, largest=largest)
 
     @property
     def keeps_history(self) -> bool:
@@ -98,30 +90,28 @@ class Bucket:
 
     def read(self, name: str) -> StoredFile | None:
         answer = self._ask("GET", name, self._url(name), {"alt": "media"})
-        absent = answer.status_code == httpx.codes.NOT_FOUND
-        if absent and not _words(answer).startswith(_NO_BUCKET):
+        is_absent = answer.status == HTTPStatus.NOT_FOUND
+        if is_absent and not _message(answer).startswith(_NO_BUCKET):
             return None
         self._check(name, answer)
-        return StoredFile(
-            content=answer.content, version=answer.headers.get("x-goog-generation", "")
-        )
+        return StoredFile(content=answer.body, version=answer.headers.get("x-goog-generation", ""))
 
     def confirm(self, name: str) -> None:
         """List what begins like the name, which a bucket that is not there cannot."""
         url = f"{self._server}/storage/v1/b/{self._bucket}/o"
-        wanted = {"prefix": self._prefix + name, "maxResults": "1"}
-        self._check(name, self._ask("GET", name, url, wanted))
+        query = {"prefix": self._prefix + name, "maxResults": "1"}
+        self._check(name, self._ask("GET", name, url, query))
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         url = f"{self._server}/upload/storage/v1/b/{self._bucket}/o"
-        wanted = {"uploadType": "multipart", "ifGenerationMatch": expected or "0"}
-        answer = self._ask("POST", name, url, wanted, _upload(self._prefix + name, content))
+        query = {"uploadType": "multipart", "ifGenerationMatch": expected or "0"}
+        answer = self._ask("POST", name, url, query, _upload(self._prefix + name, content))
         self._check(name, answer)
         return self._generation(name, answer)
 
     def delete(self, name: str, *, expected: str) -> None:
         answer = self._ask("DELETE", name, self._url(name), {"ifGenerationMatch": expected})
-        if answer.status_code != httpx.codes.NOT_FOUND:
+        if answer.status != HTTPStatus.NOT_FOUND:
             self._check(name, answer)
 
     def _url(self, name: str) -> str:
@@ -129,69 +119,57 @@ class Bucket:
         return f"{self._server}/storage/v1/b/{self._bucket}/o/{path}"
 
     def _ask(
-        self, verb: str, name: str, url: str, wanted: dict[str, str], content: bytes | None = None
-    ) -> httpx.Response:
-        with self._translated(name):
-            headers = self._authority(self._client)
+        self, verb: str, name: str, url: str, query: dict[str, str], content: bytes | None = None
+    ) -> HttpReply:
+        try:
+            headers = self._authority(self._http)
             if content:
                 headers["content-type"] = f"multipart/related; boundary={_BOUNDARY}"
-            with self._client.stream(
-                verb, url, params=wanted, content=content, headers=headers
-            ) as answer:
-                return self._whole(name, answer)
+            return self._http.request(verb, url, query=query, body=content, headers=headers)
+        except (HttpError, ValueError) as error:
+            raise self._unanswered(name, error) from error
 
-    def _whole(self, name: str, answer: httpx.Response) -> httpx.Response:
-        """Read *answer* to its end, and no further than a state may be long."""
-        content = bytearray()
-        for chunk in answer.iter_bytes(_CHUNK):
-            content += chunk
-            if len(content) > self._largest:
-                raise oversize(self.where(name), None, self._largest)
-        headers = {key: value for key, value in answer.headers.items() if key not in _OF_TRANSFER}
-        return httpx.Response(answer.status_code, headers=headers, content=bytes(content))
+    def _unanswered(self, name: str, error: Exception) -> StateError:
+        match error:
+            case HttpError(fault=Fault.OVERSIZE):
+                return oversize(self.where(name), None, self._http.largest)
+            case HttpError(fault=Fault.UNUSABLE) | ValueError():
+                return StateError(f"{self.where(name)} cannot be asked for: {error}.")
+            case _:
+                return BackendUnreachable(
+                    f"{self.where(name)} cannot be reached now: {error}.  Nothing was changed "
+                    "there, as far as this run can tell."
+                )
 
-    @contextmanager
-    def _translated(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except httpx.HTTPError as error:
-            raise BackendUnreachable(
-                f"{self.where(name)} cannot be reached now: {str(error) or type(error).__name__}.  "
-                "Nothing was changed there, as far as anybody knows."
-            ) from error
-        except (httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, ValueError) as error:
-            raise StateError(f"{self.where(name)} cannot be asked for: {error}.") from error
-
-    def _check(self, name: str, answer: httpx.Response) -> None:
+    def _check(self, name: str, answer: HttpReply) -> None:
         """Raise what the status means, if it is no success."""
-        status, place = answer.status_code, self.where(name)
-        said = f"status {status}, {_words(answer)}"
+        status, place = answer.status, self.where(name)
+        reason = f"status {status}, {_message(answer)}"
         match status:
             case _ if answer.is_success:
                 return
             case 412:
                 raise StateTaken(
-                    f"{place} is not what it was when it was read: somebody else has written it "
-                    "meanwhile.  Run again."
+                    f"{place} has changed since it was read: another run wrote it.  Run again."
                 )
             case 401 | 403:
                 raise StateUnreadable(
-                    f"{place}: access was refused ({said}).  Give credentials that may get, list, "
-                    "create and delete objects there, such as the role Storage Object User."
+                    f"{place}: access was refused ({reason}).  Give credentials that may get, "
+                    "list, create and delete objects there, such as the role Storage Object User."
                 )
             case 404:
-                raise StateError(f"gs://{self._bucket} is not there ({said}).  Make it first.")
+                raise StateError(f"gs://{self._bucket} is not there ({reason}).  Make it first.")
             case _ if status in _PASSING:
                 raise BackendUnreachable(
-                    f"{place} cannot be reached now: {said}.  Nothing was changed there, as far "
-                    "as anybody knows."
+                    f"{place} cannot be reached now: {reason}.  Nothing was changed there, as far "
+                    "as this run can tell."
                 )
             case _:
-                raise StateError(f"{place} cannot be used: {said}.")
+                raise StateError(f"{place} cannot be used: {reason}.")
 
-    def _generation(self, name: str, answer: httpx.Response) -> str:
+    def _generation(self, name: str, answer: HttpReply) -> str:
         try:
-            match answer.json():
+            match orjson.loads(answer.body):
                 case {"generation": str() | int() as generation}:
                     return str(generation)
                 case _:
@@ -218,27 +196,27 @@ def default() -> Authority:
             "a gs:// backend needs the package google-auth: pip install 'ctxprov[gcs]'."
         ) from error
     lock = threading.Lock()
-    found: list[google.auth.credentials.Credentials] = []
+    credentials: list[google.auth.credentials.Credentials] = []
 
-    def headers(client: httpx.Client) -> dict[str, str]:
+    def headers(client: HttpClient) -> dict[str, str]:
         def ask(
             url: str,
             method: str = "GET",
             body: bytes | None = None,
             headers: Mapping[str, str] | None = None,
             **_: object,
-        ) -> _Told:
+        ) -> _AuthResponse:
             try:
-                answer = client.request(method, url, content=body, headers=headers)
-            except httpx.HTTPError as error:
+                answer = client.request(method, url, body=body, headers=headers)
+            except HttpError as error:
                 raise exceptions.TransportError(error) from error  # type: ignore[no-untyped-call]
-            return _Told(answer.status_code, answer.headers, answer.content)
+            return _AuthResponse(answer.status, answer.headers, answer.body)
 
         signed: dict[str, str] = {}
         try:
             with lock:
-                found[:] = found or [google.auth.default(scopes=[_SCOPE])[0]]
-                found[0].before_request(  # type: ignore[no-untyped-call]
+                credentials[:] = credentials or [google.auth.default(scopes=[_SCOPE])[0]]
+                credentials[0].before_request(  # type: ignore[no-untyped-call]
                     ask, "GET", _SERVER, signed
                 )
         except exceptions.TransportError as error:
@@ -252,7 +230,7 @@ def default() -> Authority:
     return headers
 
 
-class _Told(Struct, frozen=True):
+class _AuthResponse(Struct, frozen=True):
     """An answer as google-auth reads it."""
 
     status: int
@@ -268,9 +246,9 @@ def _upload(name: str, content: bytes) -> bytes:
     return head + described + b"\r\n" + head + content + end
 
 
-def _words(answer: httpx.Response) -> str:
+def _message(answer: HttpReply) -> str:
     try:
-        match answer.json():
+        match orjson.loads(answer.body):
             case {"error": {"message": str(message)}}:
                 return message.rstrip(".")[:200]
             case _:

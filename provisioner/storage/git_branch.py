@@ -13,7 +13,6 @@ A branch that ctxprov has not begun, which is known by its marker file, is never
 from __future__ import annotations
 
 import logging
-import random
 import secrets
 import threading
 import time
@@ -23,6 +22,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.retry import RetryPolicy
 from provisioner.storage.git_repository import Pushed, Repository
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.protocol import Backend, StoredFile
@@ -32,9 +32,9 @@ TERM = timedelta(minutes=5)
 
 _LOG = logging.getLogger("provisioner.git")
 _SCHEME = "git+branch:"
-_TRIES = 30
-_PAUSES = (0.2, 1.0)
-"""Seconds between three looks for what became of a push."""
+_PUSHES = RetryPolicy(tries=30, first=0.05, longest=2.0)
+_LOOKS = RetryPolicy(tries=3, first=0.2, longest=1.0, factor=5)
+"""For what became of a push."""
 _MARKER = ".ctxprov"
 _MARK = (
     b"This branch holds the state of ctxprov.  ctxprov alone writes to it, and reads no more of "
@@ -100,7 +100,7 @@ class GitFiles:
     def _change(self, name: str, content: bytes | None, *, expected: str | None) -> str:
         """Push the change of one file, and return the commit that has it."""
         lost = None
-        for attempt in range(_TRIES):
+        for failures in range(1, _PUSHES.tries + 1):
             with self._alone:
                 tip = self._tip_after(lost)
                 if lost and self._holds(tip, name, lost):
@@ -114,11 +114,11 @@ class GitFiles:
                         lost = commit
                     case Pushed.OVERTAKEN:
                         pass
-            self.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311  # no secret
+            self.sleep(_PUSHES.random_pause(failures))
         raise BackendUnreachable(
-            f"{self.where(name)} could not be written in {_TRIES} tries: the remote refuses with "
-            f"{self.repository.refusal}.  If no other run writes to {self.repository.branch}, a "
-            "push that was killed there left a lock: remove the file that the remote names."
+            f"{self.where(name)} could not be written in {_PUSHES.tries} tries: the remote refuses "
+            f"with {self.repository.refusal}.  If no other run writes to {self.repository.branch}, "
+            "a push that was killed there left a lock: remove the file that the remote names."
         )
 
     def _tip(self) -> str | None:
@@ -132,12 +132,9 @@ class GitFiles:
 
     def _tip_after(self, lost: str | None) -> str | None:
         """The tip; asked for patiently after a push that may have been *lost*, and may be it."""
-        for pause in _PAUSES if lost else ():
-            try:
-                return self._tip()
-            except BackendUnreachable:
-                self.sleep(pause)
-        return self._tip()
+        if lost is None:
+            return self._tip()
+        return _LOOKS.run(lambda _: self._tip(), on=BackendUnreachable, sleep=self.sleep)
 
     def _holds(self, tip: str | None, name: str, commit: str) -> bool:
         """Whether the file is by now what *commit*, whose push was not answered, made of it."""

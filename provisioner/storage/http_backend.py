@@ -3,7 +3,7 @@ A backend behind HTTP: a server that manages Terraform states.
 
 The protocol has no versions and no conditions, only locks.  So a version names a write by what
 stands in the state around it, and every write is made under the state's lock: the run's own, or
-one that a bare write takes for itself; a server turns away who does not hold it.
+one that a bare write takes for itself; a server turns away who does not lock it.
 
 The server keeps the versions of a state by itself and takes no other file.
 """
@@ -11,7 +11,6 @@ The server keeps the versions of a state by itself and takes no other file.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -30,21 +29,32 @@ from provisioner.errors import (
     StateTaken,
     StateUnreadable,
 )
-from provisioner.storage.http import Answer, Wire
-from provisioner.storage.http_endpoint import Endpoint, endpoint_at
-from provisioner.storage.http_lock import ABSENT, DONE, HELD, HttpLocks, named
+from provisioner.retry import RetryPolicy
+from provisioner.storage.http_endpoint import (
+    Endpoint,
+    Route,
+    ServerAnswer,
+    StateServer,
+    endpoint_at,
+)
 from provisioner.storage.lease import to_its_end
 from provisioner.storage.lock_owner import LockOwner, lock_owner_here
 from provisioner.storage.protocol import Lock, OnWait, StoredFile
 from provisioner.storage.terraform_format import (
     TerraformState,
+    lock_bytes,
+    parse_lock,
     parse_state,
     state_bytes,
     wrap,
 )
 
 _POLL = 2.0
-_TRIES = 120
+_ALONE = RetryPolicy(tries=120, first=0.02, longest=0.25)
+"""For the lock that a bare write takes for itself."""
+_HELD = frozenset({HTTPStatus.LOCKED, HTTPStatus.CONFLICT})
+_ABSENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
+_DONE = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 
 def backend_at(
@@ -52,17 +62,14 @@ def backend_at(
 ) -> HttpBackend:
     """The states below *address*, with the credential of the environment."""
     del root
-    endpoint = endpoint_at(address, environ)
-    wire = Wire(host=endpoint.host, credential=endpoint.credential, retries=endpoint.retries)
-    return HttpBackend(endpoint, wire, clock, environ)
+    return HttpBackend(StateServer(endpoint_at(address, environ)), clock, environ)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpBackend:
     """The states that one server keeps below an address."""
 
-    endpoint: Endpoint
-    wire: Wire
+    server: StateServer
     now: Callable[[], datetime]
     environ: Mapping[str, str] = field(repr=False)
     monotonic: Callable[[], float] = time.monotonic
@@ -73,11 +80,11 @@ class HttpBackend:
         return True
 
     @property
-    def latch(self) -> HttpLocks:
-        return HttpLocks(self.endpoint, self.wire)
+    def locks(self) -> HttpLocks:
+        return HttpLocks(self.server)
 
     def where(self, name: str) -> str:
-        return self.endpoint.of(name)
+        return self.server.endpoint.of(name)
 
     def read(self, name: str) -> StoredFile | None:
         now = self._now(name)
@@ -85,7 +92,7 @@ class HttpBackend:
 
     def confirm(self, name: str) -> None:
         """A 404 also answers who may not see the state, so it alone shows nothing."""
-        answer = self.wire.ask("GET", self.where(name))
+        answer = self.server.ask("GET", self.where(name))
         if answer.status == HTTPStatus.NOT_FOUND:
             raise StateUnreadable(
                 f"{self.where(name)} cannot be read: the server answered {answer}, which it may "
@@ -105,7 +112,7 @@ class HttpBackend:
             if now is None:
                 return
             self._expect(name, now, expected)
-            self._check(self.wire.ask("DELETE", _locked(self.where(name), lock_id)), name)
+            self._check(self.server.ask("DELETE", _locked(self.where(name), lock_id)), name)
 
     def put(self, name: str, content: bytes, *, expected: str | None, lock_id: str) -> str:
         """Write under the lock *lock_id*; StateTaken if that is not the lock any more."""
@@ -120,7 +127,7 @@ class HttpBackend:
         """Write, once more if that may help; what failed without an answer is looked up."""
         url = _locked(self.where(name), lock_id)
         try:
-            self._check(self.wire.once("POST", url, body), name)
+            self._check(self.server.once("POST", url, body), name)
         except BackendUnreachable:
             if self._stands(name, wrapped):
                 return
@@ -128,7 +135,7 @@ class HttpBackend:
 
     def _post_again(self, name: str, wrapped: TerraformState, body: bytes, url: str) -> None:
         try:
-            self._check(self.wire.once("POST", url, body), name)
+            self._check(self.server.once("POST", url, body), name)
         except StateError:  # a refusal, too, may mean that the first try was late to arrive
             if not self._stands(name, wrapped):
                 raise
@@ -138,8 +145,8 @@ class HttpBackend:
         return now is not None and now.version == wrapped.version
 
     def _now(self, name: str) -> TerraformState | None:
-        answer = self.wire.ask("GET", self.where(name))
-        if answer.status in ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
+        answer = self.server.ask("GET", self.where(name))
+        if answer.status in _ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
             return None
         self._check(answer, name)
         wrapped = parse_state(answer.content)
@@ -158,10 +165,10 @@ class HttpBackend:
                 "has written it meanwhile.  Run again."
             )
 
-    def _check(self, answer: Answer, name: str) -> None:
-        if answer.status in HELD:
+    def _check(self, answer: ServerAnswer, name: str) -> None:
+        if answer.status in _HELD:
             raise self.loss(name)
-        if answer.status not in DONE:
+        if answer.status not in _DONE:
             raise StateError(f"{self.where(name)} answered {answer}.")
 
     def loss(self, name: str) -> LockLost:
@@ -174,59 +181,59 @@ class HttpBackend:
     async def lock(
         self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
     ) -> AsyncIterator[Lock]:
-        hold = HttpLock(self, name, who)
+        lock = HttpLock(self, name, who)
         try:
-            await self._acquire(hold, timeout, on_wait)
-            yield hold
+            await self._acquire(lock, timeout, on_wait)
+            yield lock
         except BaseException:
             with suppress(StateError):  # what ended the run says more
-                await to_its_end(hold.let_go)
+                await to_its_end(lock.release)
             raise
-        await to_its_end(hold.let_go)
+        await to_its_end(lock.release)
 
-    async def _acquire(self, hold: HttpLock, timeout: timedelta, on_wait: OnWait) -> None:
+    async def _acquire(self, lock: HttpLock, timeout: timedelta, on_wait: OnWait) -> None:
         deadline = self.monotonic() + timeout.total_seconds()
-        while there := await to_its_end(hold.take):
+        while owner := await to_its_end(lock.take):
             remaining = deadline - self.monotonic()
             if remaining <= 0:
-                raise StateLocked(self._refusal(hold.name, there))
-            on_wait(there, timedelta(seconds=remaining))
+                raise StateLocked(self._refusal(lock.name, owner))
+            on_wait(owner, timedelta(seconds=remaining))
             await self.sleep(min(_POLL, remaining))
 
     def lock_owner(self, name: str) -> LockOwner | None:
-        there = self.latch.seize(name, me := self._me("lock status"))
-        if there is None:
-            self.latch.release(name, me)
-        return there
+        owner = self.locks.try_lock(name, me := self._me("lock status"))
+        if owner is None:
+            self.locks.release(name, me)
+        return owner
 
     def unlock(self, name: str, lock_id: str) -> None:
-        there = self.lock_owner(name)
-        held = f"{named(there)} holds it" if there else "nobody holds it"
+        owner = self.lock_owner(name)
+        held = f"{_named(owner)} holds it" if owner else "nobody holds it"
         who = replace(self._me("unlock"), id=lock_id)
-        if there is None or there.id not in {lock_id, ""} or not self.latch.release(name, who):
+        if owner is None or owner.id not in {lock_id, ""} or not self.locks.release(name, who):
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {held}.")
 
     @contextmanager
     def _alone(self, name: str, operation: str) -> Iterator[str]:
         me = self._me(operation)
-        attempt = 0
-        while there := self.latch.seize(name, me):
-            attempt += 1
-            if attempt == _TRIES:
-                raise StateLocked(self._refusal(name, there))
-            self.wire.sleep(random.uniform(0, min(0.25, 0.01 * 2**attempt)))  # noqa: S311  # no secret
+        failures = 0
+        while owner := self.locks.try_lock(name, me):
+            failures += 1
+            if failures == _ALONE.tries:
+                raise StateLocked(self._refusal(name, owner))
+            self.server.sleep(_ALONE.random_pause(failures))
         try:
             yield me.id
         finally:
-            self.latch.release(name, me)
+            self.locks.release(name, me)
 
     def _me(self, operation: str) -> LockOwner:
         return lock_owner_here(operation, since=self.now(), environ=self.environ)
 
-    def _refusal(self, name: str, there: LockOwner) -> str:
-        end = f"`ctxprov unlock {there.id}` ends it" if there.id else "end it on the server"
+    def _refusal(self, name: str, owner: LockOwner) -> str:
+        end = f"`ctxprov unlock {owner.id}` ends it" if owner.id else "end it on the server"
         return (
-            f"{self.where(name)} is locked: {named(there)} holds it.  Wait until that run is "
+            f"{self.where(name)} is locked: {_named(owner)} holds it.  Wait until that run is "
             "done, or give --lock-timeout 5m to wait for it here.  This lock does not run out "
             f"by itself: if that run is dead, {end}."
         )
@@ -251,9 +258,9 @@ class HttpLock:
         return False
 
     def take(self) -> LockOwner | None:
-        there = self.backend.latch.seize(self.name, self.who)
-        self._is_held = there is None
-        return there
+        owner = self.backend.locks.try_lock(self.name, self.who)
+        self._is_held = owner is None
+        return owner
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         if name != self.name:
@@ -266,9 +273,94 @@ class HttpLock:
             self.is_lost = True
             raise
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         if self._is_held and not self.is_lost:
-            self.backend.latch.release(self.name, self.who)
+            self.backend.locks.release(self.name, self.who)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLocks:
+    """The locks of the states at an endpoint."""
+
+    server: StateServer
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.server.endpoint
+
+    def try_lock(self, name: str, who: LockOwner) -> LockOwner | None:
+        """
+        Try the lock once; None if it is ours now, else whose it is.
+
+        Raises BackendUnreachable if nobody can tell; what may have been locked is then let go of.
+        """
+        try:
+            answer = self._request(self.endpoint.lock, name, who)
+        except BackendUnreachable as error:
+            self._undo(name, who, error)
+            raise
+        if answer.status in _HELD:
+            return self._other(answer, name, who)
+        if answer.status not in _DONE:
+            raise StateError(
+                f"{self._where(name)} cannot be locked: {self.endpoint.lock.method} "
+                f"{self.endpoint.lock.of(name)} was answered {answer}.  Either no states live at "
+                "that address, or its locks live elsewhere: set CTXPROV_HTTP_LOCK_ADDRESS, "
+                "CTXPROV_HTTP_LOCK_METHOD and CTXPROV_HTTP_UNLOCK_METHOD."
+            )
+        return None
+
+    def _other(self, answer: ServerAnswer, name: str, who: LockOwner) -> LockOwner | None:
+        owner = parse_lock(answer.content)
+        if owner.id == who.id:
+            return None  # the answer to an earlier try was lost
+        if not owner.id and answer.is_late:
+            lost = BackendUnreachable(
+                f"{self._where(name)} may have been locked by this very run: an answer was lost, "
+                "and the server does not name who holds it.  Try again."
+            )
+            if self._undo(name, who, lost):
+                raise lost
+        return owner
+
+    def _undo(self, name: str, who: LockOwner, error: BackendUnreachable) -> bool:
+        """Let go of what may be ours; False if the server knows that it is not."""
+        try:
+            return self._ended(name, who)
+        except BackendUnreachable:
+            raise BackendUnreachable(
+                f"{error}  If {self._where(name)} was locked nevertheless, that does not run out: "
+                f"end it with `ctxprov unlock {who.id}`."
+            ) from error
+
+    def release(self, name: str, who: LockOwner) -> bool:
+        """End the lock of *who*; False if the server knows no such lock (any more)."""
+        try:
+            return self._ended(name, who)
+        except BackendUnreachable as error:
+            raise BackendUnreachable(
+                f"{error}  The lock of {self._where(name)} does not run out: end it with "
+                f"`ctxprov unlock {who.id}`."
+            ) from error
+
+    def _ended(self, name: str, who: LockOwner) -> bool:
+        answer = self._request(self.endpoint.unlock, name, who)
+        if answer.status in _HELD or answer.status == HTTPStatus.NOT_FOUND:
+            return answer.is_late  # then it may have been an earlier try that ended it
+        if answer.status not in _DONE:
+            raise StateError(
+                f"{self._where(name)} is still locked: {self.endpoint.unlock.method} "
+                f"{self.endpoint.unlock.of(name)} was answered {answer}."
+            )
+        return True
+
+    def _request(self, route: Route, name: str, who: LockOwner) -> ServerAnswer:
+        return self.server.ask(
+            route.method, route.of(name), lock_bytes(who, path=self._where(name))
+        )
+
+    def _where(self, name: str) -> str:
+        return self.endpoint.of(name)
 
 
 class LockLost(StateTaken):
@@ -277,3 +369,8 @@ class LockLost(StateTaken):
 
 def _locked(url: str, lock_id: str) -> str:
     return f"{url}?ID={quote(lock_id, safe='')}"
+
+
+def _named(owner: LockOwner) -> str:
+    """Name whoever holds a lock, as far as it is known."""
+    return f"{owner}, lock {owner.id}," if owner.id else str(owner)

@@ -1,27 +1,46 @@
 """
-Where an HTTP backend is and how it is asked, from an address and the environment.
+A server of states: where it is, by an address and the environment, and how it is asked.
 
 The name of a state completes the address.  Its lock is there, too (LOCK and UNLOCK), or, where
 the address ends as GitLab's and Gitea's do, one level below (POST and DELETE); or wherever
 CTXPROV_HTTP_LOCK_ADDRESS says.  Terraform's own variables are read as far as they are about the
-server.  Those that name the one state of a Terraform are not, or we would lock that.
+server.  Those that name the one state of a Terraform are not, or that would be locked.
+
+Decides what an answer means whatever was asked, and what is worth another try.  Knows nothing of
+states.  The credential goes to one host and is never shown; no redirect is followed.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
-from collections.abc import Mapping
-from datetime import timedelta
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import SplitResult, quote, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from provisioner.errors import StateError
-from provisioner.storage.http import Credential, Retries
+from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
+from provisioner.files import LARGEST
+from provisioner.http import NO_SECRET, Fault, HttpClient, HttpError, HttpReply, Secret
+from provisioner.retry import RetryPolicy
+from provisioner.storage.protocol import oversize
 
 _BELOW = "/terraform/state"
 _NAME = "{name}"
 _WRITES = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_TIMEOUT = 60.0
+_CONNECT_TIMEOUT = 10.0
+_LONGEST = 200
+_PERMISSION = "This credential lacks the permission: grant it, or give another credential."
+_ASK = {
+    True: "Set TF_HTTP_USERNAME and TF_HTTP_PASSWORD.",
+    False: "Look at TF_HTTP_USERNAME and TF_HTTP_PASSWORD: a token may have run out.",
+}
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -34,53 +53,158 @@ class Route(Struct, frozen=True, kw_only=True):
         return self.address.replace(_NAME, _spelled(name))
 
 
-class Endpoint(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
     """How states are reached."""
 
     host: str
     address: str
     lock: Route
     unlock: Route
-    credential: Credential | None
-    retries: Retries
+    login: tuple[str, str] | None = field(repr=False)
+    """User and password."""
+    retry: RetryPolicy
 
     def of(self, name: str) -> str:
         """The address of the state *name*."""
         return f"{self.address}/{_spelled(name)}"
 
 
+class ServerAnswer(Struct, frozen=True, kw_only=True):
+    """What the server answered."""
+
+    status: int
+    content: bytes
+    text: str
+    """The beginning of it as one line, without the credential."""
+    is_late: bool = False
+    """Whether an earlier answer to the same was lost, so that it may have been done before."""
+
+    def __str__(self) -> str:
+        return f"{self.status}{': ' if self.text else ''}{self.text}"
+
+
+class StateServer:
+    """The server of one endpoint, and the connections to it."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        largest: int = LARGEST,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.endpoint = endpoint
+        self.sleep = sleep
+        self._secret = Secret(endpoint.login[1], "***") if endpoint.login else NO_SECRET
+        self._http = HttpClient(
+            timeout=_TIMEOUT,
+            connect_timeout=_CONNECT_TIMEOUT,
+            largest=largest,
+            login=endpoint.login,
+            secret=self._secret,
+        )
+
+    def ask(self, method: str, url: str, body: bytes | None = None) -> ServerAnswer:
+        """Send a request that may be sent again, until there is an answer."""
+        return self.endpoint.retry.run(
+            lambda failures: replace(self.once(method, url, body), is_late=failures > 0),
+            on=BackendUnreachable,
+            sleep=self.sleep,
+        )
+
+    def once(self, method: str, url: str, body: bytes | None = None) -> ServerAnswer:
+        """
+        Send a request.
+
+        Raises BackendUnreachable where another try may help, StateError where a person must.
+        """
+        try:
+            reply = self._http.request(method, url, body=body, headers=_headers(body))
+        except HttpError as error:
+            raise self._unanswered(error) from error
+        answer = self._answer(reply)
+        self._check(answer, reply.headers)
+        return answer
+
+    def _answer(self, reply: HttpReply) -> ServerAnswer:
+        line = " ".join(reply.body[:_LONGEST].decode(errors="replace").split())
+        return ServerAnswer(status=reply.status, content=reply.body, text=self._secret.redact(line))
+
+    def _check(self, answer: ServerAnswer, headers: Mapping[str, str]) -> None:
+        """Raise what has one meaning whatever was asked."""
+        host = self.endpoint.host
+        sentence = f"{host} answered {answer}"
+        match answer.status:
+            case HTTPStatus.UNAUTHORIZED:
+                raise StateUnreadable(f"{sentence}.  {_ASK[self.endpoint.login is None]}")
+            case HTTPStatus.FORBIDDEN:
+                raise StateUnreadable(f"{sentence}.  {_PERMISSION}")
+            case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.REQUEST_TIMEOUT:
+                raise BackendUnreachable(f"{sentence}.  Try again later.")
+            case HTTPStatus.NOT_IMPLEMENTED:
+                pass
+            case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise BackendUnreachable(f"{sentence}.  Try again later.")
+            case status if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+                place = self._secret.redact(headers.get("location", "nowhere"))
+                raise StateError(
+                    f"{host} redirects to {place}.  Credentials go to no other place than "
+                    "the address that was given: if that is where states live, give it."
+                )
+            case HTTPStatus.OK if "html" in headers.get("content-type", ""):
+                raise StateError(
+                    f"{host} answered with a page for people, perhaps to sign in: this is "
+                    "not the address of a state, or the credentials are missing."
+                )
+
+    def _unanswered(self, error: HttpError) -> StateError:
+        host = self.endpoint.host
+        match error.fault:
+            case Fault.UNUSABLE:
+                return StateError(f"{host} cannot be asked: {error}.")
+            case Fault.UNTRUSTED:
+                return StateError(f"{host} shows a certificate that is not trusted: {error}.")
+            case Fault.GARBLED:
+                return StateError(f"an answer of {host} cannot be read: {error}.")
+            case Fault.OVERSIZE:
+                return oversize(f"an answer of {host}", None, self._http.largest)
+            case _:
+                return BackendUnreachable(f"{host} cannot be reached: {error}.")
+
+
 def endpoint_at(address: str, environ: Mapping[str, str]) -> Endpoint:
     """Read *address*.  Raises StateError if it is none, or holds a credential."""
-    place = _place(address, "the address of the state")
-    base = place.geturl().rstrip("/")
-    lock, unlock = _doors(base, place, environ)
+    url = _url(address, "the address of the state")
+    base = url.geturl().rstrip("/")
+    lock, unlock = _routes(base, url, environ)
     return Endpoint(
-        host=place.netloc,
+        host=url.netloc,
         address=base,
         lock=lock,
         unlock=unlock,
-        credential=_credential(environ),
-        retries=_retries(environ),
+        login=_login(environ),
+        retry=_retry_policy(environ),
     )
 
 
-def _place(address: str, what: str) -> SplitResult:
+def _url(address: str, what: str) -> SplitResult:
     # Whatever is wrong may be that a secret is in it: the address itself is never shown.
     try:
-        place = urlsplit(address)
-        host, _ = place.hostname, place.port
+        url = urlsplit(address)
+        host, _ = url.hostname, url.port
     except ValueError as error:
         raise StateError(f"{what} is no URL: {error}.") from None
-    if place.username is not None or place.password is not None or place.query or place.fragment:
+    if url.username is not None or url.password is not None or url.query or url.fragment:
         raise StateError(
-            f"{what} holds more than a place.  Keep credentials out of it: set TF_HTTP_USERNAME "
-            "and TF_HTTP_PASSWORD, and leave away whatever follows a ? or a #."
+            f"{what} holds more than a host and a path.  Keep credentials out of it: set "
+            "TF_HTTP_USERNAME and TF_HTTP_PASSWORD, and remove everything from a ? or a # on."
         )
     if not host or not address.isprintable() or " " in address:
         raise StateError(f"{what} is no URL of the form https://HOST/PATH.")
-    if place.scheme != "https" and not _is_loopback(host):
+    if url.scheme != "https" and not _is_loopback(host):
         raise StateError(f"{what} must begin with https://: state and credentials would be read.")
-    return place
+    return url
 
 
 def _is_loopback(host: str) -> bool:
@@ -92,11 +216,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _doors(base: str, place: SplitResult, environ: Mapping[str, str]) -> tuple[Route, Route]:
-    said = environ.get("CTXPROV_HTTP_LOCK_ADDRESS")
-    if said:
-        _check_lock_address(said, place)
-        address, methods = said, ("LOCK", "UNLOCK")
+def _routes(base: str, url: SplitResult, environ: Mapping[str, str]) -> tuple[Route, Route]:
+    lock_address = environ.get("CTXPROV_HTTP_LOCK_ADDRESS")
+    if lock_address:
+        _check_lock_address(lock_address, url)
+        address, methods = lock_address, ("LOCK", "UNLOCK")
     elif base.endswith(_BELOW):
         address, methods = f"{base}/{_NAME}/lock", ("POST", "DELETE")
     else:
@@ -114,32 +238,27 @@ def _doors(base: str, place: SplitResult, environ: Mapping[str, str]) -> tuple[R
     return lock, unlock
 
 
-def _check_lock_address(said: str, place: SplitResult) -> None:
-    lock = _place(said, "CTXPROV_HTTP_LOCK_ADDRESS")
-    if (lock.scheme, lock.netloc) != (place.scheme, place.netloc) or _NAME not in lock.path:
+def _check_lock_address(address: str, url: SplitResult) -> None:
+    lock = _url(address, "CTXPROV_HTTP_LOCK_ADDRESS")
+    if (lock.scheme, lock.netloc) != (url.scheme, url.netloc) or _NAME not in lock.path:
         raise StateError(
             "CTXPROV_HTTP_LOCK_ADDRESS must be on the server of the state and hold {name} where "
             "the name of the state goes: every state has a lock of its own."
         )
 
 
-def _credential(environ: Mapping[str, str]) -> Credential | None:
-    username = environ.get("TF_HTTP_USERNAME", "")
-    password = environ.get("TF_HTTP_PASSWORD", "")
-    return Credential(username=username, password=password) if username or password else None
+def _login(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    login = environ.get("TF_HTTP_USERNAME", ""), environ.get("TF_HTTP_PASSWORD", "")
+    return login if any(login) else None
 
 
-def _retries(environ: Mapping[str, str]) -> Retries:
-    usual = Retries()
-    return Retries(
-        most=_count(environ, "TF_HTTP_RETRY_MAX", usual.most),
-        first=_seconds(environ, "TF_HTTP_RETRY_WAIT_MIN", usual.first),
-        longest=_seconds(environ, "TF_HTTP_RETRY_WAIT_MAX", usual.longest),
+def _retry_policy(environ: Mapping[str, str]) -> RetryPolicy:
+    """Count as Terraform does, whose number leaves out the first try."""
+    return RetryPolicy(
+        tries=1 + _count(environ, "TF_HTTP_RETRY_MAX", 2),
+        first=_count(environ, "TF_HTTP_RETRY_WAIT_MIN", 1),
+        longest=_count(environ, "TF_HTTP_RETRY_WAIT_MAX", 30),
     )
-
-
-def _seconds(environ: Mapping[str, str], key: str, usual: timedelta) -> timedelta:
-    return timedelta(seconds=_count(environ, key, int(usual.total_seconds())))
 
 
 def _count(environ: Mapping[str, str], key: str, usual: int) -> int:
@@ -153,3 +272,10 @@ def _count(environ: Mapping[str, str], key: str, usual: int) -> int:
 
 def _spelled(name: str) -> str:
     return quote(name.removesuffix(".json"))
+
+
+def _headers(body: bytes | None) -> dict[str, str]:
+    if body is None:
+        return {}
+    digest = hashlib.md5(body, usedforsecurity=False).digest()
+    return {"content-type": "application/json", "content-md5": base64.b64encode(digest).decode()}

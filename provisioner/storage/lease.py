@@ -31,11 +31,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+import orjson
 from msgspec.structs import replace
 
 from provisioner.boot_time import boot_seconds
+from provisioner.documents import utf8
 from provisioner.errors import BackendUnreachable, StateError, StateLocked, StateTaken
-from provisioner.storage.lease_file import free_bytes, is_free, lock_name, was_let_go
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
 from provisioner.storage.protocol import Files, Lock, OnWait, StoredFile
 from provisioner.times import duration_text, moment_text
@@ -294,6 +295,43 @@ class Lease:
             f"{duration_text(self._term)}, so another run may have it by now: "
             f"{self._failure or 'this run stood still meanwhile.'}  Nothing was written over."
         )
+
+
+def lock_name(name: str) -> str:
+    """The file that guards *name*."""
+    return f"{name.removesuffix('.json')}.lock.json"
+
+
+def free_bytes(lock_id: str, moment: datetime, *, ended: bool) -> bytes:
+    """The lock *lock_id* is held no longer; *ended* if a run may still believe that it is."""
+    fields = {"free": True, "ended": ended, "id": lock_id, "since": moment_text(moment)}
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def is_free(content: bytes) -> bool:
+    match _document(content):
+        case {"free": True}:
+            return True
+        case _:
+            return False
+
+
+def was_let_go(content: bytes) -> bool:
+    """Whether it is free by the word of its own owner."""
+    match _document(content):
+        case {"free": True, "ended": True}:
+            return False
+        case {"free": True}:
+            return True
+        case _:
+            return False
+
+
+def _document(content: bytes) -> object:
+    try:
+        return orjson.loads(utf8(content))
+    except ValueError:
+        return None
 
 
 async def to_its_end(call: Callable[[], _Answer]) -> _Answer:

@@ -20,8 +20,8 @@ from provisioner.errors import BackendUnreachable, StateError, StateTaken, State
 from provisioner.files import LARGEST
 from provisioner.http_environment import environment_fault
 from provisioner.storage.lease import LeaseBackend
+from provisioner.storage.probe import ProbingFiles
 from provisioner.storage.protocol import Backend, StoredFile, oversize
-from provisioner.storage.retry import RetryingFiles
 
 if TYPE_CHECKING:
     from obstore.store import (
@@ -69,7 +69,7 @@ _SETTINGS = {
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT")
 _REFUSED = frozenset({401, 403, 404})
 _PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
-# Tries are counted by RetryingFiles, which must know of each; a dead endpoint is given up soon.
+# Tries are counted by ProbingFiles, which must know of each; a dead endpoint is given up soon.
 _ONCE: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=20)}
 _TIMEOUT = timedelta(seconds=20)
 _CONNECT = timedelta(seconds=5)
@@ -80,7 +80,7 @@ def backend_at(
 ) -> Backend:
     """The bucket or container of *address*, with its prefix."""
     del root
-    return LeaseBackend(RetryingFiles(ObjectStore(address, environ)), now=clock)
+    return LeaseBackend(ProbingFiles(ObjectStore(address, environ)), now=clock)
 
 
 class ObjectStore:

@@ -21,6 +21,7 @@ from provisioner.errors import (
 )
 from provisioner.storage import Backend, open_backend
 from provisioner.storage.http_backend import HttpBackend
+from provisioner.storage.http_endpoint import StateServer
 from provisioner.storage.protocol import Lock
 from tests.builders import NOW
 from tests.storage.conformance import ANN, BOB, NAME, FilesConformance, Open
@@ -185,7 +186,7 @@ def test_credentials(server: States, base: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "error", "why"),
     [
-        ((403, b"may not", {}), StateUnreadable, "give it the permission"),
+        ((403, b"may not", {}), StateUnreadable, "lacks the permission"),
         ((200, b"<html>sign in", {"content-type": "text/html"}), StateError, "page for people"),
         ((302, b"", {"location": "https://else.example/"}), StateError, r"else\.example"),
         ((418, b"tea\npot", {}), StateError, "418: tea pot"),
@@ -198,7 +199,7 @@ def test_credentials(server: States, base: str) -> None:
             BackendUnreachable,
             "cannot be reached",
         ),
-        ((200, b"", {"content-encoding": "gzip"}), StateError, "nobody asked for"),
+        ((200, b"", {"content-encoding": "gzip"}), StateError, "encoding that was not asked for"),
     ],
 )
 def test_answers_that_are_none(
@@ -229,7 +230,7 @@ def test_a_huge_answer(server: States) -> None:
     assert isinstance(backend, HttpBackend)
 
     with pytest.raises(StateError, match="at most 4,000 are read"):
-        replace(backend, wire=replace(backend.wire, largest=4000)).read(NAME)
+        replace(backend, server=StateServer(backend.server.endpoint, largest=4000)).read(NAME)
 
 
 def test_server_gone() -> None:

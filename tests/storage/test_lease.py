@@ -12,8 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateLocked, StateTaken
-from provisioner.storage.lease import LeaseBackend
-from provisioner.storage.lease_file import lock_name
+from provisioner.storage.lease import LeaseBackend, lock_name
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes
 from provisioner.storage.protocol import Files, Lock
 from tests.builders import NOW

@@ -1,5 +1,5 @@
 """
-Whom we talk to: an endpoint and a key, from arguments or from the environment.
+The endpoint and the key of an account, from arguments or from the environment.
 
 Decides which variable wins, and refuses an address or a key that could not be sent as it
 is, without echoing either.  Knows no request.
@@ -12,18 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Self
-from urllib.parse import quote
-
-import httpx
 
 from provisioner.errors import InvalidCacheConfiguration, MissingKey
+from provisioner.http import Secret, Url
 
-HOME: Final = "https://generativelanguage.googleapis.com"
+DEFAULT_URL: Final = "https://generativelanguage.googleapis.com"
 
 _VERSION: Final = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
 _KEY: Final = re.compile(r"[!-~]+", re.ASCII)
-_WORTH_HIDING: Final = 4
-"""A key of fewer characters hides nothing, and cutting it out would garble every sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +44,18 @@ class Account:
         `GOOGLE_API_KEY` wins over `GEMINI_API_KEY`.  Raises MissingKey if there is no key,
         InvalidCacheConfiguration for one that no header can carry or for a bad address.
         """
-        home = base_url or environment.get("GOOGLE_GEMINI_BASE_URL") or HOME
-        return cls(endpoint=_endpoint(home, api_version), key=_key(api_key, environment))
+        url = base_url or environment.get("GOOGLE_GEMINI_BASE_URL") or DEFAULT_URL
+        return cls(endpoint=_endpoint(url, api_version), key=_key(api_key, environment))
 
     @property
     def fingerprint(self) -> str:
         """What a key may be recognised by and not be found out from."""
         return sha256(b"ctxprov key\0" + self.key.encode()).hexdigest()[:16]
 
-    def redact(self, text: str) -> str:
-        """Take the key out of *text*."""
-        if len(self.key) < _WORTH_HIDING:
-            return text
-        return text.replace(self.key, "[key]").replace(quote(self.key, safe=""), "[key]")
+    @property
+    def secret(self) -> Secret:
+        """What no text may hold."""
+        return Secret(self.key, "[key]")
 
 
 def _key(given: str | None, environment: Mapping[str, str]) -> str:
@@ -86,18 +81,17 @@ def _endpoint(base_url: str, api_version: str) -> str:
         path, last = url.path.rstrip("/"), api_version
     if not _VERSION.fullmatch(last):
         raise InvalidCacheConfiguration("an API version looks like v1beta")
-    return str(url.copy_with(path=f"{path}/{last}"))
+    return url.with_path(f"{path}/{last}")
 
 
-def _url(base_url: str) -> httpx.URL:
+def _url(base_url: str) -> Url:
     try:
-        url = httpx.URL(base_url)
-    except (httpx.InvalidURL, ValueError):
-        # its message may quote a password
+        url = Url(base_url)
+    except ValueError:
         raise InvalidCacheConfiguration("the base URL is not a URL") from None
-    if url.scheme not in {"http", "https"} or not url.host:
+    if not url.is_absolute:
         raise InvalidCacheConfiguration("the base URL has to start with https:// and a host")
-    if url.userinfo or url.query or url.fragment:
+    if not url.is_bare:
         raise InvalidCacheConfiguration(
             "the base URL is scheme, host and path: no user, no password, no ? and no #"
         )

@@ -2,7 +2,7 @@
 Gemini's explicit context caches behind the four verbs.
 
 Decides what each verb sends, and what a missing cache means to its caller.  When a create
-may be sent again is decided by `creations`; spelling, refusals, pace and the wire have
+may be sent again is decided by `creator`; spelling, refusals, pace and requests have
 modules of their own.
 """
 
@@ -12,23 +12,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Final, Literal, NoReturn, Self, SupportsIndex
-
-import httpx
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, SupportsIndex
 
 from provisioner.arguments import check_span, check_text
 from provisioner.cache import CacheContent, CachedContext, CacheHandle, GeminiHandle
 from provisioner.environment import process_environment
 from provisioner.errors import CacheError, CacheExpired, CacheNotFound, InvalidCacheConfiguration
+from provisioner.http import AsyncHttpClient
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
-from provisioner.providers.gemini.creations import Creations
-from provisioner.providers.gemini.dates import Dated
+from provisioner.providers.gemini.api import ApiAnswer, ApiRequest, GeminiApi, ServerDate
+from provisioner.providers.gemini.creator import CacheCreator, CacheIndex, label_of_its_own
 from provisioner.providers.gemini.governor import Verb
-from provisioner.providers.gemini.listing import Listing
-from provisioner.providers.gemini.recovery import CacheIndex, label_of_its_own
-from provisioner.providers.gemini.refusals import Gone
-from provisioner.providers.gemini.transport import Answer, Line, Request
+from provisioner.providers.gemini.refusals import MissingCache
+from provisioner.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    import httpx
 
 DEFAULT_MODEL: Final = "gemini-3.8-flash"
 
@@ -39,7 +39,7 @@ _VERBS: Final = {"GET": Verb.GET, "PATCH": Verb.PATCH, "DELETE": Verb.DELETE}
 
 
 def _wall_clock() -> datetime:
-    """A library has no command line to be told the time by; ours passes its own clock."""
+    """The default of a library; the command line passes its own clock."""
     return datetime.now(UTC)
 
 
@@ -87,19 +87,27 @@ class GeminiContextCache:
         self._create_timeout = create_timeout
         self._read_timeout = read_timeout
         self._clock = clock
-        self._line = Line(
-            account=Account.find(api_key, base_url, api_version, process_environment()),
-            transport=transport,
-            connect_timeout=connect_timeout,
-            attempts=attempts,
+        account = Account.find(api_key, base_url, api_version, process_environment())
+        self._api = GeminiApi(
+            account=account,
+            http=AsyncHttpClient(
+                connect_timeout=connect_timeout,
+                headers={
+                    "x-goog-api-key": account.key,
+                    "content-type": "application/json",
+                    "cache-control": "no-store",
+                },
+                transport=transport,
+                secret=account.secret,
+            ),
+            retry=RetryPolicy(tries=attempts, first=0.5, longest=20.0),
             max_wait=max_wait,
             clock=clock,
             sleep=sleep,
         )
-        self._acquaintances = CacheIndex()
+        self._index = CacheIndex()
         self._unreadable: frozenset[str] = frozenset()
-        self._listing = Listing(line=self._line, patience=read_timeout)
-        self._creations = Creations(self._line, self._listing, self._acquaintances, clock)
+        self._creator = CacheCreator(self._api, self._index, list_timeout=read_timeout, clock=clock)
 
     def __repr__(self) -> str:
         return f"GeminiContextCache(endpoint={self.endpoint!r}, model={self.model!r})"
@@ -107,22 +115,22 @@ class GeminiContextCache:
     @property
     def endpoint(self) -> str:
         """The normalised address with its API version, without credentials."""
-        return self._line.account.endpoint
+        return self._api.account.endpoint
 
     @property
     def key_fingerprint(self) -> str:
         """What the key can be recognised by and not be found out from."""
-        return self._line.account.fingerprint
+        return self._api.account.fingerprint
 
     @property
-    def dated(self) -> Dated | None:
+    def dated(self) -> ServerDate | None:
         """What the provider's answers say of the time; None before the first, and without any."""
-        return self._line.dated
+        return self._api.server_date
 
     @property
     def uncertain_labels(self) -> frozenset[str]:
         """Labels of this client's creates that the server may still make a second cache for."""
-        return self._creations.uncertain_labels
+        return self._creator.uncertain_labels
 
     @property
     def unreadable_labels(self) -> frozenset[str]:
@@ -135,7 +143,7 @@ class GeminiContextCache:
 
         Requests under way go on to their end; calls that waited raise Interrupted.
         """
-        self._line.governor.stop()
+        self._api.governor.stop()
 
     async def create_cache(self, content: str | CacheContent, ttl: timedelta) -> GeminiHandle:
         """
@@ -148,10 +156,10 @@ class GeminiContextCache:
     async def get_cache(self, handle: CacheHandle | CachedContext) -> CachedContext | None:
         """Ask for a cache; None if it does not exist (any more)."""
         try:
-            cache = await self._line.ask(self._about(handle, "GET"), _context)
-        except Gone:
+            cache = await self._api.ask(self._about(handle, "GET"), _context)
+        except MissingCache:
             return None
-        return self._acquaintances.meet(cache)
+        return self._index.add(cache)
 
     async def refresh_cache(
         self, handle: CacheHandle | CachedContext, ttl: timedelta | None = None
@@ -166,8 +174,8 @@ class GeminiContextCache:
     async def delete_cache(self, handle: CacheHandle | CachedContext) -> None:
         """Make sure that the cache does not exist."""
         try:
-            await self._line.ask(self._about(handle, "DELETE"), lambda _: None)
-        except Gone:
+            await self._api.ask(self._about(handle, "DELETE"), lambda _: None)
+        except MissingCache:
             return
 
     async def create(
@@ -192,7 +200,7 @@ class GeminiContextCache:
         *before* is awaited each time that the quota would let a request out, just before it.
         """
         request = self._creation(content, model, label, ttl, expires_at)
-        return await self._creations.make(request, label=label, known=known, before=before)
+        return await self._creator.make(request, label=label, known=known, before=before)
 
     async def ensure(
         self,
@@ -213,13 +221,13 @@ class GeminiContextCache:
         if not label:
             raise InvalidCacheConfiguration("ensure needs a label to recognise the cache by")
         request = self._creation(content, model, label, ttl, expires_at)
-        return await self._creations.ensure(request, label=label)
+        return await self._creator.ensure(request, label=label)
 
     async def list(self) -> list[CachedContext]:
         """Every cache that the key may see, whoever made it."""
-        drained = await self._listing.drain()
-        self._unreadable = frozenset(one.label for one in drained.skipped)
-        return [self._acquaintances.meet(cache) for cache in drained.caches]
+        listing = await self._api.list_caches(timeout=self._read_timeout)
+        self._unreadable = frozenset(cache.label for cache in listing.skipped)
+        return [self._index.add(cache) for cache in listing.caches]
 
     async def extend(
         self,
@@ -231,22 +239,22 @@ class GeminiContextCache:
         """Let a cache live *ttl* from now or until *expires_at*; else for `default_ttl`."""
         life = wire.life_of(ttl, expires_at, self.default_ttl)
         try:
-            cache = await self._line.ask(self._about(handle, "PATCH", life), _context)
-        except Gone as gone:
-            raise self._fate(handle, gone) from None
-        return self._acquaintances.meet(cache)
+            cache = await self._api.ask(self._about(handle, "PATCH", life), _context)
+        except MissingCache as missing:
+            raise self._fate(handle, missing) from None
+        return self._index.add(cache)
 
     async def count_tokens(self, content: str | CacheContent, *, model: str | None = None) -> int:
         """Let the server count exactly what `create` would send."""
         model = wire.bare_model(model or self.model)
-        request = Request(
+        request = ApiRequest(
             verb=Verb.COUNT,
             method="POST",
             path=f"models/{model}:countTokens",
             body=wire.counting(CacheContent.of(content), model),
-            patience=self._create_timeout,
+            timeout=self._create_timeout,
         )
-        return await self._line.ask(request, lambda answer: wire.read_count(answer.json))
+        return await self._api.ask(request, lambda answer: wire.read_count(answer.json))
 
     async def aclose(self) -> None:
         """
@@ -254,8 +262,8 @@ class GeminiContextCache:
 
         Waits a while for creates of `ensure` whose callers were cancelled.
         """
-        await self._creations.settle()
-        await self._line.close()
+        await self._creator.settle()
+        await self._api.http.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -281,42 +289,42 @@ class GeminiContextCache:
         label: str,
         ttl: timedelta | None,
         expires_at: datetime | None,
-    ) -> Request:
+    ) -> ApiRequest:
         life = wire.life_of(ttl, expires_at, self.default_ttl)
         model = wire.bare_model(model or self.model)
-        return Request(
+        return ApiRequest(
             verb=Verb.CREATE,
             method="POST",
             path=_COLLECTION,
             body=wire.creation(CacheContent.of(content), model, label, life),
-            patience=self._create_timeout,
+            timeout=self._create_timeout,
         )
 
     def _about(
         self,
         handle: CacheHandle | CachedContext,
         method: Literal["GET", "PATCH", "DELETE"],
-        life: wire.Life | None = None,
-    ) -> Request:
-        return Request(
+        life: wire.LifeField | None = None,
+    ) -> ApiRequest:
+        return ApiRequest(
             verb=_VERBS[method],
             method=method,
             path=wire.name_in(handle),
             query={"updateMask": life.field} if life else {},
             body=life.body if life else None,
-            patience=self._read_timeout,
+            timeout=self._read_timeout,
             names_cache=True,
         )
 
-    def _fate(self, of: CacheHandle | CachedContext, gone: Gone) -> CacheError:
+    def _fate(self, of: CacheHandle | CachedContext, missing: MissingCache) -> CacheError:
         """Expired if its holder could have known, else not found."""
         handle = of.handle if isinstance(of, CachedContext) else of
         match handle:
             case GeminiHandle(expires_at=datetime() as end) if end <= self._clock() + _TOLERANCE:
-                return CacheExpired(handle, status=gone.status, words=gone.words)
+                return CacheExpired(handle, status=missing.status, words=missing.words)
             case _:
-                return CacheNotFound(handle, status=gone.status, words=gone.words)
+                return CacheNotFound(handle, status=missing.status, words=missing.words)
 
 
-def _context(answer: Answer) -> CachedContext:
+def _context(answer: ApiAnswer) -> CachedContext:
     return wire.read_context(answer.json)

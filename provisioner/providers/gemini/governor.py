@@ -39,7 +39,7 @@ class Stopped(Exception):
     """The run is ending: what waited is not sent."""
 
 
-class OutOfPatience(Exception):
+class QuotaTimeout(Exception):
     """There was no success for as long as the caller is patient."""
 
     def __init__(self, refusal: CacheError, *, retry_after: timedelta | None) -> None:
@@ -116,7 +116,7 @@ class Governor:
         """
         Wait until a request of this *verb* may go out; its outcome is noted on the permit.
 
-        Raises OutOfPatience after *patience* without a success, and Stopped.
+        Raises QuotaTimeout after *patience* without a success, and Stopped.
         """
         with self._demanding():
             permit = await self._granted(verb, patience)
@@ -164,9 +164,7 @@ class Governor:
             raise Stopped
         end = self._patient_since + patience.total_seconds()
         if self._refusal and wait != inf and now + wait > end:
-            raise OutOfPatience(
-                self._refusal, retry_after=timedelta(seconds=wait) if wait else None
-            )
+            raise QuotaTimeout(self._refusal, retry_after=timedelta(seconds=wait) if wait else None)
 
     async def _rest(self, seconds: float) -> None:
         """Wait until something changes, and not longer than *seconds*."""

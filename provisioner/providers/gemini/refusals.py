@@ -50,8 +50,8 @@ class _About(TypedDict):
     words: str | None
 
 
-class Gone(RequestRefused):
-    """There is no cache of that name.  It never leaves this room."""
+class MissingCache(RequestRefused):
+    """There is no cache of that name.  It never leaves this package."""
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -124,7 +124,7 @@ def error_of(refusal: Refusal, *, endpoint: str, names_cache: bool) -> CacheErro
     later = refusal.wait
     match refusal.status:
         case 403 | 404 if names_cache and _is_missing(refusal):
-            return Gone(f"there is no such cache: {said}", **about)
+            return MissingCache(f"there is no such cache: {said}", **about)
         case 404:
             return InvalidCacheConfiguration(
                 f"there is no such thing at {endpoint} (is the address, its version or the"

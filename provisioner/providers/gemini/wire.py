@@ -68,7 +68,7 @@ def bare_model(model: str) -> str:
     raise InvalidCacheConfiguration("a Gemini model is named like gemini-3.8-flash")
 
 
-class Life(Struct, frozen=True):
+class LifeField(Struct, frozen=True):
     """The one field that says how long a cache lives; it is its own update mask."""
 
     field: Literal["ttl", "expireTime"]
@@ -79,7 +79,7 @@ class Life(Struct, frozen=True):
         return json_bytes({self.field: self.value})
 
 
-def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedelta) -> Life:
+def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedelta) -> LifeField:
     """Take the one that is given; without either, *default* is the ttl."""
     if ttl is not None:
         check_span("ttl", ttl)
@@ -89,12 +89,12 @@ def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedel
         case timedelta(), datetime():
             raise InvalidCacheConfiguration("a cache has a ttl or an expires_at, not both")
         case None, datetime() as moment:
-            return Life("expireTime", _moment(moment))
+            return LifeField("expireTime", _moment(moment))
         case _:
-            return Life("ttl", _seconds(default if ttl is None else ttl))
+            return LifeField("ttl", _seconds(default if ttl is None else ttl))
 
 
-def creation(content: CacheContent, model: str, label: str, life: Life) -> bytes:
+def creation(content: CacheContent, model: str, label: str, life: LifeField) -> bytes:
     """The body of a create.  *model* is the bare id."""
     check_text("label", label)
     if len(label) > LONGEST_LABEL:
@@ -140,21 +140,21 @@ class _RawPage(Struct, frozen=True, rename="camel"):
     next_page_token: str | None = None
 
 
-class Unreadable(Struct, frozen=True):
+class UnreadableCache(Struct, frozen=True):
     """An entry of a list that cannot be read."""
 
     label: str
     """Its display name, as far as it has one."""
-    why: str
+    reason: str
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class CachePage(Struct, frozen=True, kw_only=True):
     """A page of a list, as far as it can be read."""
 
     caches: list[CachedContext]
     next_token: str = ""
     """Empty: it was the last."""
-    skipped: tuple[Unreadable, ...] = ()
+    skipped: tuple[UnreadableCache, ...] = ()
 
 
 def read_context(json: Json) -> CachedContext:
@@ -165,7 +165,7 @@ def read_context(json: Json) -> CachedContext:
         raise ValueError(f"this is not a cached content: {error}") from error
 
 
-def read_page(json: Json) -> Page:
+def read_page(json: Json) -> CachePage:
     """
     Read one page of a list; an entry that cannot be read hides no other.
 
@@ -176,13 +176,13 @@ def read_page(json: Json) -> Page:
     except ValidationError as error:
         raise ValueError(f"this is not a list of cached contents: {error}") from error
     caches: list[CachedContext] = []
-    skipped: list[Unreadable] = []
+    skipped: list[UnreadableCache] = []
     for entry in raw.cached_contents or ():
         try:
             caches.append(read_context(entry))
         except ValueError as error:
-            skipped.append(Unreadable(_label_of(entry), str(error)))
-    return Page(caches=caches, next_token=raw.next_page_token or "", skipped=tuple(skipped))
+            skipped.append(UnreadableCache(_label_of(entry), str(error)))
+    return CachePage(caches=caches, next_token=raw.next_page_token or "", skipped=tuple(skipped))
 
 
 def _label_of(entry: object) -> str:

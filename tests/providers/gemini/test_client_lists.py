@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.errors import ParseError
 from provisioner.providers.gemini import GeminiContextCache
-from provisioner.providers.gemini.listing import MOST_PAGES
+from provisioner.providers.gemini.api import MOST_PAGES
 from tests.providers.gemini.world import Wire, World, gemini, told
 
 

@@ -12,7 +12,7 @@ from provisioner.cache import CachedContext
 from provisioner.emulator import CarryOut, Operation
 from provisioner.errors import InvalidCacheConfiguration
 from provisioner.providers.gemini import GeminiContextCache
-from tests.providers.gemini.test_recovery_answers import LOSSES, lost
+from tests.providers.gemini.test_creator import LOSSES, lost
 from tests.providers.gemini.world import HOUR, World
 
 LATE = 0.05

@@ -20,7 +20,7 @@ from provisioner.errors import (
 )
 from provisioner.providers.gemini.refusals import (
     LONGEST_WORDS,
-    Gone,
+    MissingCache,
     Refusal,
     error_of,
     of_creation,
@@ -121,8 +121,8 @@ def test_the_table(status: int, body: bytes, kind: type[CacheError], *, retryabl
 )
 def test_what_is_gone(status: int, body: bytes, *, gone: bool) -> None:
     """A cache is gone when the API says so: not for want of permission or of an API."""
-    assert isinstance(judged(status, body, names_cache=True), Gone) is gone
-    assert not isinstance(judged(status, body), Gone)
+    assert isinstance(judged(status, body, names_cache=True), MissingCache) is gone
+    assert not isinstance(judged(status, body), MissingCache)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from provisioner.providers.gemini import wire
 from tests.providers.contract import EVERYTHING
 
 HOUR = timedelta(hours=1)
-LIFE = wire.Life("ttl", "60s")
+LIFE = wire.LifeField("ttl", "60s")
 CACHE: dict[str, Any] = {
     "name": "cachedContents/abc",
     "model": "models/gemini-3.8-flash",
@@ -109,14 +109,14 @@ def test_models() -> None:
 )
 def test_ttls(ttl: timedelta | None, text: str) -> None:
     """A ttl is exact to the microsecond; without one it is the default."""
-    assert wire.life_of(ttl, None, 2 * HOUR) == wire.Life("ttl", text)
+    assert wire.life_of(ttl, None, 2 * HOUR) == wire.LifeField("ttl", text)
 
 
 def test_moments() -> None:
     """An expiry is sent in UTC, whatever its zone."""
     moment = datetime(2026, 12, 1, 2, tzinfo=timezone(2 * HOUR))
 
-    assert wire.life_of(None, moment, HOUR) == wire.Life("expireTime", "2026-12-01T00:00:00Z")
+    assert wire.life_of(None, moment, HOUR) == wire.LifeField("expireTime", "2026-12-01T00:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -276,13 +276,13 @@ def test_senseless_answers_say_where() -> None:
         wire.read_context({**CACHE, "model": 1})
     secret = {**CACHE, "displayName": ["swordfish"]}
     [skipped] = wire.read_page({"cachedContents": [secret]}).skipped
-    assert "at `$.displayName`" in skipped.why
-    assert "swordfish" not in skipped.why
+    assert "at `$.displayName`" in skipped.reason
+    assert "swordfish" not in skipped.reason
 
 
 def test_reading_pages() -> None:
     """A page may be empty in three ways, and be the last in three."""
-    nothing = wire.Page(caches=[])
+    nothing = wire.CachePage(caches=[])
     assert wire.read_page({}) == nothing
     assert wire.read_page({"cachedContents": None, "nextPageToken": None}) == nothing
     assert wire.read_page({"cachedContents": [], "nextPageToken": ""}) == nothing

@@ -5,47 +5,66 @@ Decides when a create may be sent again: never blindly, because the server makes
 cache of a second request.  After a lost answer the next try waits for its permit first;
 then the list and the second request go out as one unit under that permit, so that the list
 is as young as it can be.
+
+Decides too which listed cache an unanswered create has made, by the whole label.  A label that
+ends in letters of one create's own is proof by itself; of one that several creates may share,
+the cache's age and the caches seen before decide as well.  The model that a server reports is
+never asked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from string import ascii_lowercase
+from typing import Final, TypeAlias
+
+from msgspec import Struct, field
 
 from provisioner.cache import CachedContext
 from provisioner.errors import CacheError, Interrupted, NetworkError, ParseError
 from provisioner.providers.gemini import wire
+from provisioner.providers.gemini.api import (
+    ApiAnswer,
+    ApiRequest,
+    CacheListing,
+    FailedRequest,
+    GeminiApi,
+)
 from provisioner.providers.gemini.governor import Permit, Verb
-from provisioner.providers.gemini.listing import Drained, Listing
-from provisioner.providers.gemini.recovery import CacheIndex, Sent, living_under
 from provisioner.providers.gemini.refusals import of_creation
-from provisioner.providers.gemini.transport import Answer, Failed, Line, Request
 
 _LATE: Final = 1.0
 """Seconds that a server gets at least to finish what it did not answer, before it is listed."""
 _SETTLED_WITHIN: Final = 10.0
 """Seconds that closing waits for creates whose callers have gone."""
+_SKEW: Final = timedelta(seconds=30)
+"""How far the server's clocks may lie apart from each other and from ours."""
 
-_Search = Callable[[list[CachedContext], datetime | None], CachedContext | None]
+_LETTERS: Final = re.compile(r".*~[A-Za-z]{4}", re.ASCII | re.DOTALL)
+
+_Search: TypeAlias = Callable[[list[CachedContext], datetime | None], CachedContext | None]
 
 
-class Creations:
-    """Those of one client."""
+class CacheCreator:
+    """The creates of one client; *list_timeout* is in seconds for a page of the list."""
 
     def __init__(
         self,
-        line: Line,
-        listing: Listing,
-        acquaintances: CacheIndex,
+        api: GeminiApi,
+        index: CacheIndex,
+        *,
+        list_timeout: float,
         clock: Callable[[], datetime],
     ) -> None:
-        self._line = line
-        self._listing = listing
-        self._acquaintances = acquaintances
+        self._api = api
+        self._index = index
+        self._list_timeout = list_timeout
         self._clock = clock
         self._unanswered: Counter[str] = Counter()
         """How many requests went out under a label that may still make a cache."""
@@ -58,24 +77,26 @@ class Creations:
 
     async def make(
         self,
-        request: Request,
+        request: ApiRequest,
         *,
         label: str,
         known: Collection[str],
         before: Callable[[], Awaitable[None]] | None,
     ) -> CachedContext:
         """Make one cache; *before* is awaited under each permit.  Raises CacheError."""
-        sent = Sent(label=label, known=known, at=self._clock(), met=len(self._acquaintances))
+        pending = PendingCreate(
+            label=label, known=known, at=self._clock(), index_size=len(self._index)
+        )
 
         def search(caches: list[CachedContext], server: datetime | None) -> CachedContext | None:
             here = self._clock()
-            return sent.found_in(caches, self._acquaintances, now=here, server_now=server or here)
+            return pending.cache_among(caches, self._index, now=here, server_now=server or here)
 
         return await self._make(
             _Creation(request=request, label=label, search=search, before=before)
         )
 
-    async def ensure(self, request: Request, *, label: str) -> CachedContext:
+    async def ensure(self, request: ApiRequest, *, label: str) -> CachedContext:
         """
         Take what lives under *label*, or make it.
 
@@ -107,19 +128,19 @@ class Creations:
 
     async def _make(self, creation: _Creation) -> CachedContext:
         if creation.looks_first and creation.label in self._unanswered:
-            await self._line.rest(_LATE)
+            await self._api.rest(_LATE)
         try:
-            made = await self._line.persist(lambda: self._attempt(creation))
+            made = await self._api.persist(lambda: self._attempt(creation))
         except CacheError as error:
             late = None if creation.is_blind else await self._last_look(creation, error)
             if not late:
                 raise error if creation.is_blind else of_creation(error) from error.__cause__
             made = late
-        return self._acquaintances.claim(made)
+        return self._index.claim(made)
 
     async def _attempt(self, creation: _Creation) -> CachedContext:
-        """One try.  Raises a Failed only where another try makes no second cache."""
-        async with self._line.permit(Verb.CREATE) as permit:
+        """One try.  Raises a FailedRequest only where another try makes no second cache."""
+        async with self._api.permit(Verb.CREATE) as permit:
             if creation.before:
                 await creation.before()
                 permit.begin()
@@ -133,8 +154,8 @@ class Creations:
     async def _send(self, creation: _Creation, permit: Permit) -> CachedContext:
         self._unanswered[creation.label] += 1
         try:
-            made = await self._line.once(creation.request, _context, permit)
-        except Failed as failed:
+            made = await self._api.once(creation.request, _context, permit)
+        except FailedRequest as failed:
             creation.lost = failed if failed.maybe_done else creation.lost
             if not failed.maybe_done:
                 self._answered(creation.label)
@@ -144,7 +165,7 @@ class Creations:
                 raise _unknown(
                     failed, "and without a label there is nothing to look for"
                 ) from failed
-            raise Failed(
+            raise FailedRequest(
                 of_creation(failed.error),
                 maybe_done=failed.maybe_done,
                 is_quota=failed.is_quota,
@@ -156,15 +177,15 @@ class Creations:
     async def _look(self, creation: _Creation) -> CachedContext | None:
         """Whether a create without an answer has made its cache all the same."""
         try:
-            drained = await self._listing.drain()
-            _check_readable(drained, creation.label)
+            listing = await self._api.list_caches(timeout=self._list_timeout)
+            _check_readable(listing, creation.label)
         except CacheError as error:
             if creation.lost is None:
                 raise
             creation.is_blind = True
             why = f"and the caches cannot be listed: {error}"
             raise _unknown(creation.lost, why) from error
-        if made := creation.search(drained.caches, drained.at):
+        if made := creation.search(listing.caches, listing.at):
             self._answered(creation.label)
         return made
 
@@ -174,7 +195,7 @@ class Creations:
             return None
         if isinstance(error, Interrupted):
             raise creation.lost.error from error
-        await self._line.rest(_LATE)
+        await self._api.rest(_LATE)
         return await self._look(creation)
 
     def _answered(self, label: str) -> None:
@@ -188,25 +209,27 @@ class Creations:
 class _Creation:
     """One cache on its way."""
 
-    request: Request
+    request: ApiRequest
     label: str
     search: _Search
     before: Callable[[], Awaitable[None]] | None = None
     looks_first: bool = False
-    lost: Failed | None = None
+    lost: FailedRequest | None = None
     """The last try whose outcome is unknown."""
     is_blind: bool = False
     """There is no way to find out."""
 
 
-def _check_readable(drained: Drained, label: str) -> None:
+def _check_readable(listing: CacheListing, label: str) -> None:
     """Raise ParseError if a cache of this *label* is there and cannot be read."""
-    for one in drained.skipped:
-        if label and one.label == label:
-            raise ParseError(f"the cache labelled {label} is listed and cannot be read: {one.why}")
+    for cache in listing.skipped:
+        if label and cache.label == label:
+            raise ParseError(
+                f"the cache labelled {label} is listed and cannot be read: {cache.reason}"
+            )
 
 
-def _unknown(failed: Failed, why: str) -> NetworkError:
+def _unknown(failed: FailedRequest, why: str) -> NetworkError:
     return NetworkError(
         f"it is unknown whether the cache was made: {failed.error}; {why}",
         status=failed.error.status,
@@ -214,11 +237,87 @@ def _unknown(failed: Failed, why: str) -> NetworkError:
     )
 
 
-def _context(answer: Answer) -> CachedContext:
+def _context(answer: ApiAnswer) -> CachedContext:
     return wire.read_context(answer.json)
 
 
 def _retrieved(task: asyncio.Task[CachedContext]) -> None:
-    """Take note of a failure that no caller waits for any more, so that asyncio logs nothing."""
+    """Retrieve a failure that no caller waits for any more, so that asyncio logs nothing."""
     if not task.cancelled():
         task.exception()
+
+
+def label_of_its_own() -> str:
+    """A label for one create of the library; by its grammar it is no stack's."""
+    letters = "".join(secrets.choice(ascii_lowercase) for _ in range(4))
+    return f"library:{secrets.token_hex(8)}~{letters}"
+
+
+def is_of_one_create(label: str) -> bool:
+    """Whether *label* ends in the letters that one create gives to itself alone."""
+    return bool(_LETTERS.fullmatch(label))
+
+
+class CacheIndex(Struct):
+    """The caches that one client has seen, in order, and those that its creates account for."""
+
+    _positions: dict[str, int] = field(default_factory=dict)
+    _made: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def add(self, cache: CachedContext) -> CachedContext:
+        """Put *cache* into the index, if it is not there, and return it."""
+        self._positions.setdefault(cache.handle.cache_name, len(self._positions))
+        return cache
+
+    def claim(self, cache: CachedContext) -> CachedContext:
+        """Record that one create of this client accounts for *cache*."""
+        self._made.add(cache.handle.cache_name)
+        return self.add(cache)
+
+    def may_be_new(self, name: str, since: int) -> bool:
+        """Whether it is not among the first *since* of the index, and no create claims it."""
+        return name not in self._made and self._positions.get(name, since) >= since
+
+
+class PendingCreate(Struct, frozen=True, kw_only=True):
+    """A create without an answer: what its cache is recognised by."""
+
+    label: str
+    known: Collection[str]
+    """Names that were there before."""
+    at: datetime
+    """By the clock of the client."""
+    index_size: int
+    """How many caches the client's index had by then."""
+
+    def cache_among(
+        self,
+        caches: Iterable[CachedContext],
+        index: CacheIndex,
+        *,
+        now: datetime,
+        server_now: datetime,
+    ) -> CachedContext | None:
+        """The newest cache that only this create can have made, if there is one."""
+        ours = [
+            cache
+            for cache in caches
+            if cache.display_name == self.label
+            and cache.handle.cache_name not in self.known
+            and index.may_be_new(cache.handle.cache_name, self.index_size)
+            and (is_of_one_create(self.label) or self._is_recent(cache, now, server_now))
+        ]
+        return max(ours, key=lambda cache: cache.created_at, default=None)
+
+    def _is_recent(self, cache: CachedContext, now: datetime, server_now: datetime) -> bool:
+        earliest = server_now - (now - self.at) - _SKEW
+        return cache.created_at >= earliest and not cache.is_expired(server_now)
+
+
+def living_under(label: str, caches: Iterable[CachedContext]) -> CachedContext | None:
+    """The listed cache of exactly this *label* that lives longest, if there is one."""
+    ours = [cache for cache in caches if cache.display_name == label]
+    return max(ours, key=lambda cache: cache.expires_at, default=None)

@@ -231,7 +231,9 @@ def test_a_broken_environment(monkeypatch: pytest.MonkeyPatch, variable: str, va
     """Proxies and certificates that cannot be used are a wrong configuration, not a crash."""
     monkeypatch.setenv(variable, value)
 
-    with pytest.raises(InvalidCacheConfiguration, match=f"^{variable}=.*: ") as failed:
+    with pytest.raises(
+        InvalidCacheConfiguration, match=f" cannot be asked: {variable}=.*: "
+    ) as failed:
         told(gemini(None, host="https://127.0.0.1:1"), lambda cache: cache.list())
 
     assert "hunter2" not in str(failed.value)

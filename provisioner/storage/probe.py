@@ -1,12 +1,12 @@
 """
-What stands between us and files behind a network: patience, and distrust.
+Files behind a network, retried and probed.
 
 A failure that may pass is tried again, three times in all.  A write that was tried before
-and now fails its condition may have failed it by its own hand: it is looked up, and if the
-file is what we wrote, we wrote it.
+and now fails its condition may itself have changed the file: the file is read, and if its
+content is the one written, the write succeeded.
 
 Before the first write the files are probed for whether they keep conditions at all: some
-stores take the header and ignore it, and there two runs would both believe that they had won.
+stores take the header and ignore it, and two runs would both succeed there.
 Reading asks for no permission to write, so it is not preceded by a probe.
 """
 
@@ -22,17 +22,17 @@ from typing import TypeVar
 import orjson
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.retry import RetryPolicy
 from provisioner.storage.protocol import Files, StoredFile
 
-_PAUSES = (0.2, 1.0)
-"""Seconds before the second try and the third."""
+RETRY = RetryPolicy(tries=3, first=0.2, longest=1.0, factor=5)
 
 _PROBE = "ctxprov-probe.json"
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 
-class RetryingFiles:
+class ProbingFiles:
     """Files that may fail for a moment, and may not keep what they promise."""
 
     def __init__(self, files: Files, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -49,38 +49,32 @@ class RetryingFiles:
         return self._files.where(name)
 
     def read(self, name: str) -> StoredFile | None:
-        return self._patiently(lambda _: self._files.read(name))
+        return self._retry(lambda _: self._files.read(name))
 
     def confirm(self, name: str) -> None:
-        self._patiently(lambda _: self._files.confirm(name))
+        self._retry(lambda _: self._files.confirm(name))
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         self._probe()
         return self._write(name, content, expected)
 
     def delete(self, name: str, *, expected: str) -> None:
-        self._patiently(lambda _: self._files.delete(name, expected=expected))
+        self._retry(lambda _: self._files.delete(name, expected=expected))
 
     def _write(self, name: str, content: bytes, expected: str | None) -> str:
-        def once(tried: bool) -> str:  # noqa: FBT001  # called by _patiently alone
+        def once(failures: int) -> str:
             try:
                 return self._files.write(name, content, expected=expected)
             except StateTaken:
-                found = self._files.read(name) if tried else None
-                if found is None or found.content != content:
+                file = self._files.read(name) if failures else None
+                if file is None or file.content != content:
                     raise
-                return found.version
+                return file.version
 
-        return self._patiently(once)
+        return self._retry(once)
 
-    def _patiently(self, call: Callable[[bool], _Answer]) -> _Answer:
-        """Call, and say whether it was called before."""
-        for tried, pause in enumerate(_PAUSES):
-            try:
-                return call(tried > 0)
-            except BackendUnreachable:
-                self._sleep(pause)
-        return call(True)  # noqa: FBT003  # see above
+    def _retry(self, call: Callable[[int], _Result]) -> _Result:
+        return RETRY.run(call, on=BackendUnreachable, sleep=self._sleep)
 
     def _probe(self) -> None:
         with self._probing:
@@ -101,25 +95,25 @@ class RetryingFiles:
         self._must_refuse(old, "replaces a file whose version is another by now")
 
     def _version_of_probe(self) -> str:
-        while (left := self.read(_PROBE)) is None:
+        while (probe := self.read(_PROBE)) is None:
             with suppress(StateTaken):
                 return self._write(_PROBE, _probe_bytes(), None)
-        return left.version
+        return probe.version
 
     def _must_refuse(self, expected: str | None, fault: str) -> None:
         try:
             content = _probe_bytes()
-            self._patiently(lambda _: self._files.write(_PROBE, content, expected=expected))
+            self._retry(lambda _: self._files.write(_PROBE, content, expected=expected))
         except StateTaken:
             return
         raise StateError(
             f"{self.where(_PROBE)}: this store {fault}, so it keeps no conditions, and two runs "
-            "could overwrite each other's state without knowing.  Nothing else was written.  Use "
+            "could overwrite each other's state unnoticed.  Nothing else was written.  Use "
             "a store that honours If-Match and If-None-Match, or another backend for the state."
         )
 
 
 def _probe_bytes() -> bytes:
     """No two are equal, since a version may be a hash of the content."""
-    words = {"ctxprov": "tries here whether this store keeps conditions", "try": token_hex(8)}
-    return orjson.dumps(words, option=orjson.OPT_APPEND_NEWLINE)
+    fields = {"ctxprov": "tries here whether this store keeps conditions", "try": token_hex(8)}
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
-from provisioner.storage.retry import RetryingFiles
+from provisioner.storage.probe import ProbingFiles
 from tests.storage.memory import MemoryFiles
 
 PROBE = "ctxprov-probe.json"
@@ -41,9 +41,9 @@ class Halfway(MemoryFiles):
             super()._compare(name, expected)
 
 
-def careful(files: MemoryFiles, waits: list[float] | None = None) -> RetryingFiles:
+def careful(files: MemoryFiles, waits: list[float] | None = None) -> ProbingFiles:
     heard: list[float] = [] if waits is None else waits
-    return RetryingFiles(files, sleep=heard.append)
+    return ProbingFiles(files, sleep=heard.append)
 
 
 @pytest.mark.parametrize("failures", [0, 1])

@@ -10,16 +10,16 @@ from msgspec import structs
 
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.model.attributes import Label
-from provisioner.providers.gemini.recovery import (
+from provisioner.providers.gemini.creator import (
     CacheIndex,
-    Sent,
+    PendingCreate,
     is_of_one_create,
     label_of_its_own,
 )
 from tests.providers.gemini.world import HOUR, START
 
 SECOND = timedelta(seconds=1)
-SENT = Sent(label="mine", known=("cachedContents/known",), at=START, met=0)
+SENT = PendingCreate(label="mine", known=("cachedContents/known",), at=START, index_size=0)
 OURS = CachedContext(
     handle=GeminiHandle("cachedContents/ours"),
     model="m",
@@ -31,9 +31,11 @@ OURS = CachedContext(
 )
 
 
-def found(*caches: CachedContext, sent: Sent = SENT, late: timedelta = 2 * SECOND) -> str | None:
+def found(
+    *caches: CachedContext, sent: PendingCreate = SENT, late: timedelta = 2 * SECOND
+) -> str | None:
     now = START + late
-    seen = sent.found_in(caches, CacheIndex(), now=now, server_now=now)
+    seen = sent.cache_among(caches, CacheIndex(), now=now, server_now=now)
     return seen.handle.cache_name if seen else None
 
 
@@ -94,19 +96,19 @@ def test_our_clock_may_be_wrong(wrong: timedelta) -> None:
     old = replace(OURS, created_at=START - 31 * SECOND)
 
     for cache, expected in ((OURS, OURS), (old, None)):
-        seen = sent.found_in([cache], CacheIndex(), now=sent.at + late, server_now=START + late)
+        seen = sent.cache_among([cache], CacheIndex(), now=sent.at + late, server_now=START + late)
         assert seen is expected
 
 
-def test_acquaintances() -> None:
-    """A cache we had met, or that another create answers for, is not new."""
-    friends = CacheIndex()
+def test_the_index() -> None:
+    """A cache that the client had seen, or that another create claims, is not new."""
+    index = CacheIndex()
     name = OURS.handle.cache_name
-    before = len(friends)
-    friends.meet(OURS)
+    before = len(index)
+    index.add(OURS)
 
-    assert friends.may_be_new(name, before)
-    assert not friends.may_be_new(name, len(friends))
-    assert friends.may_be_new("cachedContents/stranger", len(friends))
-    friends.claim(OURS)
-    assert not friends.may_be_new(name, before)
+    assert index.may_be_new(name, before)
+    assert not index.may_be_new(name, len(index))
+    assert index.may_be_new("cachedContents/stranger", len(index))
+    index.claim(OURS)
+    assert not index.may_be_new(name, before)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.cli.provider_clock import clock_of
-from provisioner.providers.gemini.dates import Dated, better, read_dated
+from provisioner.providers.gemini.api import ServerDate, later_date, read_server_date
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -37,7 +37,7 @@ def test_age(age: str, expected: datetime) -> None:
     """An answer that a cache in between gave is as old as its Age says."""
     headers = {"date": format_datetime(NOON, usegmt=True), "age": age}
 
-    dated = read_dated(headers, sent=1.0, received=2.0)
+    dated = read_server_date(headers, sent=1.0, received=2.0)
 
     assert dated
     assert dated.date == expected
@@ -46,22 +46,22 @@ def test_age(age: str, expected: datetime) -> None:
 @pytest.mark.parametrize("date", ["", "soon", "Mon, 01 Jan 9999 00:00:00 GMT", "\0"])
 def test_no_date(date: str) -> None:
     """What is no date of this time tells none."""
-    assert read_dated({"date": date}, sent=1.0, received=2.0) is None
+    assert read_server_date({"date": date}, sent=1.0, received=2.0) is None
 
 
 def test_the_latest() -> None:
     """Of two answers the one that puts the present later is believed."""
-    early = Dated(date=NOON, sent=1.0, received=2.0)
-    late = Dated(date=NOON + 5 * SECOND, sent=3.0, received=4.0)
+    early = ServerDate(date=NOON, sent=1.0, received=2.0)
+    late = ServerDate(date=NOON + 5 * SECOND, sent=3.0, received=4.0)
 
-    assert better(early, late) is better(late, early) is late
-    assert better(None, early) is better(early, None) is early
+    assert later_date(early, late) is later_date(late, early) is late
+    assert later_date(None, early) is later_date(early, None) is early
 
 
 @given(offset=st.timedeltas(timedelta(days=-400), timedelta(days=400)), took=st.floats(0, 60))
 def test_any_local_clock(offset: timedelta, took: float) -> None:
     """Whatever the local clock says, or was set to meanwhile, the provider's now is the same."""
-    dated = Dated(date=NOON, sent=BOOT - took, received=BOOT)
+    dated = ServerDate(date=NOON, sent=BOOT - took, received=BOOT)
     local = NOON + offset
 
     clock = clock_of(dated, [], where="there", local=local + 60 * SECOND, boot=BOOT + 60)
@@ -73,7 +73,7 @@ def test_any_local_clock(offset: timedelta, took: float) -> None:
 
 def test_within_the_interval() -> None:
     """A local clock differs only if the answer cannot have been written when it says."""
-    dated = Dated(date=NOON, sent=BOOT - 30, received=BOOT)
+    dated = ServerDate(date=NOON, sent=BOOT - 30, received=BOOT)
 
     def ahead(local: datetime) -> timedelta:
         return clock_of(dated, [], where="there", local=local, boot=BOOT).ahead
@@ -95,7 +95,7 @@ def test_without_a_date() -> None:
 
 def test_a_date_before_the_newest_cache() -> None:
     """A Date before the time that a cache was made at is wrong."""
-    dated = Dated(date=NOON - 24 * HOUR, sent=BOOT, received=BOOT)
+    dated = ServerDate(date=NOON - 24 * HOUR, sent=BOOT, received=BOOT)
 
     clock = clock_of(dated, [cached(NOON)], where="there", local=NOON + HOUR, boot=BOOT)
 

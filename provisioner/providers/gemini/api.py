@@ -1,0 +1,376 @@
+"""
+Requests to the Gemini API: a value or a `CacheError` comes back.
+
+Decides which failures are worth another try, what of a failed request the server may have
+carried out, how far a list is followed, and which answer says best what time it is there.
+When a request may go out is the governor's decision, the connection is that of `http`.  Knows
+no cache: callers pass requests, and functions that read the answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final, Literal, TypeVar
+
+import orjson
+from msgspec import Struct
+
+from provisioner.boot_time import boot_seconds
+from provisioner.cache import CachedContext, Json
+from provisioner.errors import (
+    CacheError,
+    Interrupted,
+    InvalidCacheConfiguration,
+    NetworkError,
+    ParseError,
+)
+from provisioner.http import AsyncHttpClient, Fault, HttpError, HttpReply
+from provisioner.providers.gemini import wire
+from provisioner.providers.gemini.account import Account
+from provisioner.providers.gemini.governor import (
+    Governor,
+    Permit,
+    QuotaTimeout,
+    Stopped,
+    Verb,
+    governor_of,
+)
+from provisioner.providers.gemini.refusals import error_of, read_http_date, read_refusal
+from provisioner.retry import RetryPolicy
+from provisioner.times import duration_text
+
+T = TypeVar("T")
+
+MOST_PAGES: Final = 1_000
+"""A million caches: more than a project has."""
+
+_PAGE_SIZE: Final = "1000"
+_UPLOAD: Final = 250_000
+"""Bytes a second: what the deadline of a request expects of the slowest connection."""
+_JITTER: Final = 0.5
+"""Seconds."""
+_YEARS: Final = range(2000, 9000)
+"""What else a header says is no date, and would overflow a sum."""
+_AGE: Final = re.compile(r"\d{1,8}", re.ASCII)
+
+_log: Final = logging.getLogger("provisioner.http")
+_list_log: Final = logging.getLogger("provisioner.gemini")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiRequest:
+    """What to ask, below the endpoint."""
+
+    verb: Verb
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    timeout: float
+    """Seconds that the answer may take, once the request is sent."""
+    names_cache: bool = False
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that sending and answering may take together."""
+        return self.timeout + len(self.body or b"") / _UPLOAD
+
+
+class ApiAnswer(Struct, frozen=True, kw_only=True):
+    """The answer to a request that succeeded."""
+
+    json: Json
+    at: datetime | None
+    """The server's clock, if it showed it."""
+
+
+class CacheListing(Struct, frozen=True, kw_only=True):
+    """All pages of a list."""
+
+    caches: list[CachedContext]
+    skipped: tuple[wire.UnreadableCache, ...]
+    at: datetime | None
+    """The server's clock at the last page, if it showed one."""
+
+
+class ServerDate(Struct, frozen=True, kw_only=True):
+    """
+    The Date of one answer (aware UTC, whole seconds), plus its Age if a cache gave it.
+
+    Beside it stand the seconds since boot, so that a wall clock that is wrong, or set in the
+    middle, changes nothing.
+    """
+
+    date: datetime
+    sent: float
+    """When its request went out, in seconds since boot."""
+    received: float
+    """When the answer was there, in seconds since boot."""
+
+    @property
+    def boot_date(self) -> datetime:
+        """When this machine booted, if the answer is right: the latest of several is."""
+        return self.date - timedelta(seconds=self.received)
+
+
+class FailedRequest(Exception):
+    """One try that failed; `error` is what the caller gets if there is no other."""
+
+    def __init__(
+        self,
+        error: CacheError,
+        *,
+        maybe_done: bool,
+        is_quota: bool = False,
+        least_pause: float = 0.0,
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.maybe_done = maybe_done
+        self.is_quota = is_quota
+        """Whether the governor holds back the next try until the quota allows it."""
+        self.least_pause = least_pause
+        """Seconds to wait at least before the next try."""
+
+
+@dataclass(slots=True, kw_only=True)
+class GeminiApi:
+    """One endpoint, asked with one key."""
+
+    account: Account
+    http: AsyncHttpClient
+    retry: RetryPolicy
+    """Of one request; refusals by a quota do not count."""
+    max_wait: timedelta
+    """How long a quota may let nothing through."""
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[None]]
+    server_date: ServerDate | None = field(default=None, repr=False)
+    """What the answers say of the time."""
+
+    @property
+    def governor(self) -> Governor:
+        """The one of this account in the running loop."""
+        return governor_of(self.account.endpoint, self.account.fingerprint, self.sleep)
+
+    async def ask(self, request: ApiRequest, read: Callable[[ApiAnswer], T]) -> T:
+        """Send what may be sent again, until it is answered or hopeless."""
+
+        async def attempt() -> T:
+            async with self.permit(request.verb) as permit:
+                return await self.once(request, read, permit)
+
+        return await self.persist(attempt)
+
+    async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Repeat *attempt* while it raises a `FailedRequest` that may pass; raise its error."""
+        tries = 0
+        while True:
+            try:
+                return await attempt()
+            except FailedRequest as failed:
+                tries += not failed.is_quota
+                if not failed.error.retryable or tries >= self.retry.tries:
+                    raise failed.error from failed.__cause__
+                if not failed.is_quota:
+                    await self._pause(tries, failed)
+
+    @asynccontextmanager
+    async def permit(self, verb: Verb) -> AsyncIterator[Permit]:
+        """
+        Wait until a request of *verb* may go out; one is sent under it with `once`.
+
+        Raises Interrupted, and NetworkError where a quota let nothing through for `max_wait`.
+        """
+        try:
+            async with self.governor.permit(verb, patience=self.max_wait) as permit:
+                yield permit
+        except Stopped as stopped:
+            raise _interrupted() from stopped
+        except QuotaTimeout as timeout:
+            refusal = timeout.refusal
+            raise NetworkError(
+                f"nothing got through for {duration_text(self.max_wait)}: {refusal}",
+                status=refusal.status,
+                words=refusal.words,
+                retryable=True,
+                retry_after=timeout.retry_after or refusal.retry_after,
+            ) from timeout
+
+    async def rest(self, seconds: float) -> None:
+        """Wait that long.  Raises Interrupted."""
+        try:
+            await self.governor.pause(seconds)
+        except Stopped as stopped:
+            raise _interrupted() from stopped
+
+    async def once(self, request: ApiRequest, read: Callable[[ApiAnswer], T], permit: Permit) -> T:
+        """Send *request* once, under its *permit*.  Raises FailedRequest."""
+        reply = await self._send(request)
+        at = read_http_date(reply.headers.get("date", ""))
+        if not reply.is_success:
+            raise self._refused(request, reply, at or self.clock(), permit)
+        permit.succeed()
+        try:
+            return read(ApiAnswer(json=orjson.loads(reply.body or b"{}"), at=at))
+        except ValueError as error:
+            unreadable = ParseError(
+                f"{self.account.endpoint} answered {reply.status}, but {error}",
+                status=reply.status,
+                retryable=True,
+            )
+            raise FailedRequest(unreadable, maybe_done=True) from error
+
+    async def list_caches(self, *, timeout: float) -> CacheListing:
+        """
+        Read every page of the list; *timeout* is in seconds for each.
+
+        Raises CacheError, also where the server lists in a circle, or without an end.
+        """
+        caches: dict[str, CachedContext] = {}
+        skipped: list[wire.UnreadableCache] = []
+        tokens = {""}
+        token = ""
+        for _ in range(MOST_PAGES):
+            page, at = await self.ask(_page_request(token, timeout), _read_page)
+            caches.update((cache.handle.cache_name, cache) for cache in page.caches)
+            skipped += page.skipped
+            token = page.next_token
+            if not token:
+                self._warn(skipped)
+                return CacheListing(caches=[*caches.values()], skipped=tuple(skipped), at=at)
+            if token in tokens:
+                raise ParseError(f"{self.account.endpoint} lists its caches in a circle")
+            tokens.add(token)
+        raise ParseError(
+            f"{self.account.endpoint} lists its caches without an end: there is another page after"
+            f" {MOST_PAGES:,} with {len(caches):,} caches"
+        )
+
+    async def _pause(self, tries: int, failed: FailedRequest) -> None:
+        """Wait before the next of several *tries*, as long as the server asked for."""
+        hint = failed.error.retry_after
+        if hint is not None and hint > self.max_wait:
+            raise failed.error from failed.__cause__
+        jitter = random.uniform(0, _JITTER)  # noqa: S311  # spreads tries, hides nothing
+        pause = self.retry.pause(tries) + jitter if hint is None else hint.total_seconds()
+        try:
+            await self.governor.pause(max(pause, failed.least_pause))
+        except Stopped as stopped:
+            raise failed.error from stopped
+
+    async def _send(self, request: ApiRequest) -> HttpReply:
+        """Send it, and log it: never with its query, its headers or its body."""
+        began = boot_seconds()
+        status: object = "no answer"
+        try:
+            reply = await self.http.request(
+                request.method,
+                f"{self.account.endpoint}/{request.path}",
+                query=request.query,
+                body=request.body,
+                timeout=request.timeout,
+                deadline=request.deadline,
+            )
+            status = reply.status
+            date = read_server_date(reply.headers, sent=began, received=boot_seconds())
+            self.server_date = later_date(self.server_date, date)
+        except HttpError as error:
+            raise _unanswered(error, self.account.endpoint, request) from error.__cause__
+        finally:
+            ms = (boot_seconds() - began) * 1000
+            _log.info("%s /%s %s %.0f ms", request.method, request.path, status, ms)
+        return reply
+
+    def _refused(
+        self, request: ApiRequest, reply: HttpReply, now: datetime, permit: Permit
+    ) -> FailedRequest:
+        refusal = read_refusal(
+            reply.status, reply.headers, reply.body, now=now, redact=self.account.secret.redact
+        )
+        error = error_of(refusal, endpoint=self.account.endpoint, names_cache=request.names_cache)
+        is_quota = error.retryable and refusal.status == HTTPStatus.TOO_MANY_REQUESTS
+        if is_quota:
+            permit.refuse(error)
+        return FailedRequest(error, maybe_done=refusal.maybe_done, is_quota=is_quota)
+
+    def _warn(self, skipped: list[wire.UnreadableCache]) -> None:
+        if skipped:
+            _list_log.warning(
+                "%s lists %s that cannot be read and are left out: %s",
+                self.account.endpoint,
+                "one cache" if len(skipped) == 1 else f"{len(skipped):,} caches",
+                skipped[0].reason,
+            )
+
+
+def read_server_date(
+    headers: Mapping[str, str], *, sent: float, received: float
+) -> ServerDate | None:
+    """Read what an answer says of the time; None if it says nothing that can be read."""
+    date = read_http_date(headers.get("date", ""))
+    if date is None or date.year not in _YEARS:
+        return None
+    age = headers.get("age", "")
+    seconds = int(age) if _AGE.fullmatch(age) else 0
+    return ServerDate(date=date + timedelta(seconds=seconds), sent=sent, received=received)
+
+
+def later_date(first: ServerDate | None, second: ServerDate | None) -> ServerDate | None:
+    """Of two dates the one that puts the present later."""
+    if first is None or second is None:
+        return first or second
+    return max(first, second, key=lambda date: date.boot_date)
+
+
+def _page_request(token: str, timeout: float) -> ApiRequest:
+    onward = {"pageToken": token} if token else {}
+    return ApiRequest(
+        verb=Verb.LIST,
+        method="GET",
+        path="cachedContents",
+        query={"pageSize": _PAGE_SIZE, **onward},
+        timeout=timeout,
+    )
+
+
+def _read_page(answer: ApiAnswer) -> tuple[wire.CachePage, datetime | None]:
+    return wire.read_page(answer.json), answer.at
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("the run is ending; this was not sent")
+
+
+def _unanswered(error: HttpError, endpoint: str, request: ApiRequest) -> FailedRequest:
+    """What a request without a reply means."""
+    reason = str(error)
+    match error.fault:
+        case Fault.UNUSABLE:
+            sentence = f"{endpoint} cannot be asked: {reason}"
+            return FailedRequest(InvalidCacheConfiguration(sentence), maybe_done=False)
+        case Fault.UNREACHED | Fault.UNTRUSTED:
+            sentence = f"{endpoint} cannot be reached: {reason}"
+            is_retryable = error.fault is Fault.UNREACHED
+            return FailedRequest(NetworkError(sentence, retryable=is_retryable), maybe_done=False)
+        case Fault.PROXY:
+            sentence = f"the proxy will not reach {endpoint}: {reason}"
+            return FailedRequest(NetworkError(sentence, retryable=True), maybe_done=False)
+        case Fault.GARBLED:
+            sentence = f"{endpoint} answered what cannot be unpacked: {reason}"
+            return FailedRequest(ParseError(sentence, retryable=True), maybe_done=True)
+        case Fault.SILENT:
+            reason = f"no answer within {request.timeout:g} s"
+        case Fault.LATE:
+            reason = f"no whole answer within {request.deadline:g} s"
+        case Fault.OVERSIZE | Fault.BROKEN:
+            pass
+    sentence = f"the connection to {endpoint} broke: {reason}"
+    return FailedRequest(NetworkError(sentence, retryable=True), maybe_done=True)

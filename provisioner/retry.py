@@ -1,0 +1,56 @@
+"""
+Another try after a failure that may pass: how often, and how far apart.
+
+A policy is a value, so that a caller states its own in one line.  Which failures may pass is
+the caller's decision, and so is the clock that waits.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+from msgspec import Struct
+
+_Result = TypeVar("_Result")
+
+_MOST_DOUBLINGS = 60
+"""Beyond that a pause is longer than any limit, and would overflow."""
+
+
+class RetryPolicy(Struct, frozen=True, kw_only=True):
+    """Up to *tries*; the pauses between them grow from *first* to *longest*, in seconds."""
+
+    tries: int
+    first: float
+    longest: float
+    factor: float = 2.0
+
+    def pause(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row, which is one at least."""
+        grown = self.first * self.factor ** min(failures - 1, _MOST_DOUBLINGS)
+        return min(grown, self.longest)
+
+    def random_pause(self, failures: int) -> float:
+        """Up to as many seconds, so that two runs in each other's way do not stay there."""
+        return random.uniform(0, self.pause(failures))  # noqa: S311  # spreads tries, hides nothing
+
+    def run(
+        self,
+        call: Callable[[int], _Result],
+        *,
+        on: type[Exception],
+        sleep: Callable[[float], None],
+    ) -> _Result:
+        """
+        Call with the number of failures so far until it raises nothing, or another error.
+
+        Raises the last error of the kind *on*.
+        """
+        for failures in range(self.tries - 1):
+            try:
+                return call(failures)
+            except on:
+                sleep(self.pause(failures + 1))
+        return call(self.tries - 1)

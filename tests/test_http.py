@@ -1,0 +1,204 @@
+"""The one HTTP client, against bare sockets and servers on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from provisioner.http import (
+    AsyncHttpClient,
+    Fault,
+    HttpClient,
+    HttpError,
+    Secret,
+    Url,
+    application_transport,
+)
+from tests.storage.terraform_server import States, terraform_server
+
+PASSWORD = "s3cret"
+FOREIGN = [
+    (httpx.InvalidURL("no"), Fault.UNUSABLE),
+    (httpx.UnsupportedProtocol("no"), Fault.UNUSABLE),
+    (httpx.ConnectError("refused"), Fault.UNREACHED),
+    (httpx.ConnectTimeout("slow"), Fault.UNREACHED),
+    (httpx.PoolTimeout("full"), Fault.UNREACHED),
+    (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED]"), Fault.UNTRUSTED),
+    (httpx.ProxyError("407"), Fault.PROXY),
+    (httpx.DecodingError("zip"), Fault.GARBLED),
+    (httpx.ReadTimeout("slow"), Fault.SILENT),
+    (TimeoutError("late"), Fault.LATE),
+    (httpx.ReadError("gone"), Fault.BROKEN),
+    (httpx.RemoteProtocolError("what"), Fault.BROKEN),
+    (httpx.CookieConflict("two"), Fault.BROKEN),
+    (ssl.SSLError("torn"), Fault.BROKEN),
+    (ConnectionResetError("reset"), Fault.BROKEN),
+]
+UNSENT = {Fault.UNUSABLE, Fault.UNREACHED, Fault.UNTRUSTED, Fault.PROXY}
+
+
+class _Breaking(httpx.AsyncBaseTransport):
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        del request
+        raise self._error
+
+
+@pytest.fixture
+def server() -> Iterator[States]:
+    with terraform_server() as states:
+        yield states
+
+
+def client(*, largest: int = 1_000, secret: str = "") -> HttpClient:
+    return HttpClient(timeout=5, connect_timeout=5, largest=largest, secret=Secret(secret, "***"))
+
+
+async def request(transport: httpx.AsyncBaseTransport | None, url: str = "http://host/x") -> int:
+    http = AsyncHttpClient(connect_timeout=5, headers={}, transport=transport)
+    try:
+        reply = await http.request("GET", url, query={}, body=None, timeout=5, deadline=5)
+    finally:
+        await http.close()
+    return reply.status
+
+
+@pytest.mark.parametrize(("error", "fault"), FOREIGN, ids=lambda value: type(value).__name__)
+def test_every_foreign_error_is_translated(error: Exception, fault: Fault) -> None:
+    """An error of the library becomes ours, which says whether the server can know the request."""
+    with pytest.raises(HttpError) as translated:
+        asyncio.run(request(_Breaking(error)))
+
+    assert translated.value.fault is fault
+    assert translated.value.__cause__ is error
+    assert translated.value.is_unsent is (fault in UNSENT)
+
+
+def test_no_server() -> None:
+    """Where nothing listens, nothing was sent, by either client."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/"
+        with pytest.raises(HttpError) as blocking:
+            client().request("GET", url)
+        with pytest.raises(HttpError) as asynchronous:
+            asyncio.run(request(None, url))
+
+    assert blocking.value.fault is asynchronous.value.fault is Fault.UNREACHED
+
+
+@pytest.mark.parametrize("url", ["http://host:port/", "ftp://host/", "/path"])
+def test_no_address(url: str) -> None:
+    """An address that no request can go to is refused before anything is sent."""
+    with pytest.raises(HttpError) as refused:
+        client().request("GET", url)
+
+    assert refused.value.fault is Fault.UNUSABLE
+
+
+def test_the_environment_is_checked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that no client can work with is named, and no request goes out."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+
+    for ask in (
+        lambda: client().request("GET", "http://host/"),
+        lambda: asyncio.run(request(None)),
+    ):
+        with pytest.raises(HttpError, match=r"^SSL_CERT_FILE=/nowhere/ca\.pem does not") as refused:
+            ask()
+        assert refused.value.fault is Fault.UNUSABLE
+
+
+def test_a_reply(server: States) -> None:
+    """A reply has its status, its headers by names in lower case, and its whole body."""
+    server.before = lambda _: (418, b"tea", {"X-Pot": "Blue"})
+    reply = client().request("GET", server.url, query={"a": 1})
+
+    assert (reply.status, reply.text, reply.headers["x-pot"]) == (418, "tea", "Blue")
+    assert not reply.is_success
+
+
+def test_no_redirect_is_followed(server: States) -> None:
+    """A redirect is a reply like another, so that no credential goes elsewhere."""
+    server.before = lambda _: (302, b"", {"location": "http://127.0.0.1:1/"})
+
+    assert client().request("GET", server.url).status == 302
+
+
+def test_a_reply_beyond_the_limit(server: States) -> None:
+    """No more of a reply is read than the caller allows."""
+    server.before = lambda _: (200, b"four", {})
+
+    assert client(largest=4).request("GET", server.url).body == b"four"
+    with pytest.raises(HttpError, match="more than 3 bytes") as refused:
+        client(largest=3).request("GET", server.url)
+    assert refused.value.fault is Fault.OVERSIZE
+
+
+def test_an_encoding_that_was_not_asked_for(server: States) -> None:
+    """A compressed reply is refused, because a short one cannot be told from a whole one."""
+    server.before = lambda _: (200, gzip.compress(b"x"), {"content-encoding": "gzip"})
+
+    with pytest.raises(HttpError) as refused:
+        client().request("GET", server.url)
+    assert refused.value.fault is Fault.GARBLED
+
+
+def test_a_closed_client_opens_again(server: States) -> None:
+    """After `close` a request opens new connections."""
+    server.before = lambda _: (200, b"", {})
+    http = client()
+    statuses = [http.request("GET", server.url).status]
+    http.close()
+    statuses.append(http.request("GET", server.url).status)
+
+    assert statuses == [200, 200]
+
+
+@pytest.mark.parametrize("text", [f"no {PASSWORD} here", "no%20s3cret/here", "s3cret" * 2])
+def test_no_secret_is_shown(text: str) -> None:
+    """A text that holds the secret comes back with its mark."""
+    assert PASSWORD not in Secret(PASSWORD, "***").redact(text)
+    assert "***" in Secret(PASSWORD, "***").redact(text)
+
+
+def test_secrets_in_urls() -> None:
+    """A secret is recognised as a URL spells it; one too short to hide stays."""
+    assert Secret("a/b+c", "[key]").redact("a/b+c, or a%2Fb%2Bc") == "[key], or [key]"
+    assert Secret("a", "[key]").redact("a banana") == "a banana"
+
+
+def test_urls_are_normalised() -> None:
+    """Two spellings of one address are equal once they are read."""
+    first, second = Url("HTTPS://Host.example:443/v1/"), Url("https://host.example/v1/")
+
+    assert first.with_path("/x") == second.with_path("/x") == "https://host.example/x"
+    assert first.is_absolute
+    assert first.is_bare
+    assert not Url("https://me:pw@host/").is_bare
+    assert not Url("ftp://host/").is_absolute
+    with pytest.raises(ValueError, match="not a URL"):
+        Url("https://host:port/")
+
+
+def test_an_application_answers() -> None:
+    """A transport to an application of this process reaches no network."""
+
+    async def answer(request: Request) -> JSONResponse:
+        return JSONResponse({"path": request.url.path}, status_code=201)
+
+    app = Starlette(routes=[Route("/x", answer)])
+
+    assert asyncio.run(request(application_transport(app))) == 201
