@@ -37,7 +37,7 @@ _SHORTEST_SECRET = 4
 """A secret of fewer characters hides nothing, and cutting it out would garble every sentence."""
 
 
-class Fault(Enum):
+class HttpFault(Enum):
     """Why there is no reply."""
 
     UNUSABLE = auto()
@@ -60,13 +60,13 @@ class Fault(Enum):
     """The connection broke, or the server does not speak HTTP."""
 
 
-_UNSENT = frozenset({Fault.UNUSABLE, Fault.UNREACHED, Fault.UNTRUSTED, Fault.PROXY})
+_UNSENT = frozenset({HttpFault.UNUSABLE, HttpFault.UNREACHED, HttpFault.UNTRUSTED, HttpFault.PROXY})
 
 
 class HttpError(Exception):
     """There is no reply; the text says why, without secrets.  Its cause is the library's error."""
 
-    def __init__(self, fault: Fault, reason: str) -> None:
+    def __init__(self, fault: HttpFault, reason: str) -> None:
         super().__init__(reason)
         self.fault = fault
 
@@ -155,12 +155,14 @@ class HttpClient:
 
     def _body(self, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise HttpError(Fault.GARBLED, "the reply has an encoding that was not asked for")
+            raise HttpError(HttpFault.GARBLED, "the reply has an encoding that was not asked for")
         body = bytearray()
         for chunk in response.iter_raw():
             body += chunk
             if len(body) > self.largest:
-                raise HttpError(Fault.OVERSIZE, f"the reply has more than {self.largest:,} bytes")
+                raise HttpError(
+                    HttpFault.OVERSIZE, f"the reply has more than {self.largest:,} bytes"
+                )
         return bytes(body)
 
     def _connected(self) -> httpx.Client:
@@ -251,7 +253,7 @@ class AsyncHttpClient:
             )
         except _unusable() as error:
             reason = "look at the proxies and certificates in the environment"
-            raise HttpError(Fault.UNUSABLE, f"{reason} ({type(error).__name__})") from error
+            raise HttpError(HttpFault.UNUSABLE, f"{reason} ({type(error).__name__})") from error
         return client
 
 
@@ -306,7 +308,7 @@ def _library() -> Any:  # noqa: ANN401  # a module
 
 def _check_environment() -> None:
     if fault := environment_fault(process_environment()):
-        raise HttpError(Fault.UNUSABLE, fault)
+        raise HttpError(HttpFault.UNUSABLE, fault)
 
 
 def _reply(response: httpx.Response, body: bytes) -> HttpReply:
@@ -337,24 +339,24 @@ def _raise(error: Exception, secret: Secret) -> NoReturn:
     raise HttpError(_fault(error, reason), reason) from error
 
 
-def _fault(error: Exception, reason: str) -> Fault:
+def _fault(error: Exception, reason: str) -> HttpFault:
     httpx = _library()
     match error:
         case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return Fault.UNUSABLE
+            return HttpFault.UNUSABLE
         case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout():
             is_untrusted = "CERTIFICATE_VERIFY_FAILED" in reason
-            return Fault.UNTRUSTED if is_untrusted else Fault.UNREACHED
+            return HttpFault.UNTRUSTED if is_untrusted else HttpFault.UNREACHED
         case httpx.ProxyError():
-            return Fault.PROXY
+            return HttpFault.PROXY
         case httpx.DecodingError():
-            return Fault.GARBLED
+            return HttpFault.GARBLED
         case httpx.TimeoutException():
-            return Fault.SILENT
+            return HttpFault.SILENT
         case TimeoutError():
-            return Fault.LATE
+            return HttpFault.LATE
         case _:
-            return Fault.BROKEN
+            return HttpFault.BROKEN
 
 
 def host_of(url: str) -> str:

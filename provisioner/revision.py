@@ -49,7 +49,7 @@ class TreeEntry(Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Revision:
+class GitRevision:
     """The commit *commit* of the repository that *git* is in."""
 
     git: Git
@@ -62,7 +62,7 @@ class Revision:
         return own.union(
             link / one
             for link, below in submodules
-            if isinstance(below, Revision)
+            if isinstance(below, GitRevision)
             for one in below.stacks()
         )
 
@@ -70,7 +70,7 @@ class Revision:
         """The submodules that cannot be looked into, each with its reason in one sentence."""
         for link in self.links:
             below = self.submodule(link)
-            if isinstance(below, Revision):
+            if isinstance(below, GitRevision):
                 yield from (f"{link}/{one}" for one in below.unseen())
             else:
                 yield f"{link} {below}"
@@ -93,7 +93,7 @@ class Revision:
         link = next((one for one in self.links if one in (folder, *folder.parents)), None)
         if link:
             below = self.submodule(link)
-            if not isinstance(below, Revision):
+            if not isinstance(below, GitRevision):
                 raise GitFailed(f"{folder} {below}.")
             with below.files(folder.relative_to(link)) as export:
                 yield export
@@ -120,7 +120,7 @@ class Revision:
         above = "" if folder == PurePosixPath() else f"{folder}/"
         return (entry.path for entry in self.entries if entry.path.startswith(above))
 
-    def submodule(self, link: PurePosixPath) -> Revision | str:
+    def submodule(self, link: PurePosixPath) -> GitRevision | str:
         """The submodule at *link*, or why it cannot be looked into, to follow a path."""
         if link not in self._submodules:
             self._submodules[link] = self._opened(str(link), self.links[link])
@@ -159,10 +159,10 @@ class Revision:
         return tuple(TreeEntry(mode, id_, path) for (mode, _, id_), path in heads)
 
     @cached_property
-    def _submodules(self) -> dict[PurePosixPath, Revision | str]:
+    def _submodules(self) -> dict[PurePosixPath, GitRevision | str]:
         return {}
 
-    def _opened(self, link: str, commit: str) -> Revision | str:
+    def _opened(self, link: str, commit: str) -> GitRevision | str:
         try:
             git = submodule_at(self.git, link)
         except GitFailed as error:
@@ -174,7 +174,7 @@ class Revision:
                 f"lies in the submodule {link}, which lacks the commit {commit[:12]}: run "
                 f"git -C {shlex.quote(link)} fetch origin {commit}"
             )
-        return Revision(git, commit)
+        return GitRevision(git, commit)
 
     @cached_property
     def _git_by_index(self) -> Git:
@@ -198,9 +198,9 @@ class Export(WholeCheckout):
 
     _place: Path
     _stack: PurePosixPath
-    _revision: Revision = field(repr=False)
+    _revision: GitRevision = field(repr=False)
     _absent: list[Absent] = field(default_factory=list, repr=False)
-    _sources: list[Revision] = field(default_factory=list, repr=False)
+    _sources: list[GitRevision] = field(default_factory=list, repr=False)
     """The revision itself, and those of its submodules."""
 
     @property
@@ -222,7 +222,7 @@ class Export(WholeCheckout):
         working = self._revision.git.top / path_from(str(self._stack / path))
         return next((one for one in (*objects, working) if _is(one, pointer)), None)
 
-    def write(self, revision: Revision, at: PurePosixPath) -> None:
+    def write(self, revision: GitRevision, at: PurePosixPath) -> None:
         """Write what *revision*, whose top is *at*, has of the stack's folder."""
         self._sources.append(revision)
         folder = self._stack if at == PurePosixPath() else PurePosixPath()
@@ -232,13 +232,13 @@ class Export(WholeCheckout):
             if self._stack not in path.parents:
                 continue
             below = revision.submodule(link)
-            if isinstance(below, Revision):
+            if isinstance(below, GitRevision):
                 self.write(below, path)
             else:
                 self._absent.append(Absent(str(path.relative_to(self._stack)), below, is_tree=True))
 
 
-def merge_base(git: Git, ref: str) -> Revision:
+def merge_base(git: Git, ref: str) -> GitRevision:
     """The commit at which this branch left *ref*.  Raises GitFailed if there is none."""
     commit = commit_of(git, ref)
     if commit is None:
@@ -254,7 +254,7 @@ def merge_base(git: Git, ref: str) -> Revision:
             f"{ref!r} and HEAD have no common commit in the repository {git.top}. In CI check out "
             "the whole history (fetch-depth: 0)."
         )
-    return Revision(git, answer.line)
+    return GitRevision(git, answer.line)
 
 
 def is_same_tree(git: Git, one: str, other: str, folder: PurePosixPath) -> bool:

@@ -88,7 +88,7 @@ def test_the_tree_is_as_drawn() -> None:
     ],
 )
 def test_sentences(error: CacheError, sentence: str) -> None:
-    """Every error says what happened; nothing is retryable unless somebody says so."""
+    """Every error says what happened; nothing is retryable unless its caller says so."""
     assert str(error) == sentence
     assert (error.status, error.words, error.retryable) == (None, None, False)
 

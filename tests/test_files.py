@@ -41,7 +41,7 @@ def test_write_and_read(tmp_path: Path) -> None:
 
 
 def test_new_file_mode(tmp_path: Path) -> None:
-    """A new file may be read by whoever the umask lets read it."""
+    """A new file has the permissions that the umask leaves."""
     before = os.umask(0o027)
     try:
         write_whole(tmp_path / "f", NEW)

@@ -1,4 +1,4 @@
-"""Git is started where and as it is safe, whatever a checkout and an environment hold."""
+"""Git is started where and as it is safe, against any checkout and environment."""
 
 from __future__ import annotations
 

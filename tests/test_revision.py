@@ -11,7 +11,7 @@ import pytest
 from provisioner.errors import GitFailed
 from provisioner.git import git_at
 from provisioner.manifest import Folder, Unreadable
-from provisioner.revision import Revision, merge_base
+from provisioner.revision import GitRevision, merge_base
 from tests.repository import ALONE, git
 
 STACK = PurePosixPath("stack")
@@ -35,7 +35,7 @@ def committed(top: Path, **files: str | bytes) -> Path:
     return top
 
 
-def head(top: Path) -> Revision:
+def head(top: Path) -> GitRevision:
     environ = {"PATH": os.environ["PATH"], **ALONE}
     return merge_base(git_at(top, environ=environ, warn=print), "HEAD")
 

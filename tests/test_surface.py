@@ -19,7 +19,14 @@ class Changed(NamedTuple):
     why: str
 
 
-CHANGED: tuple[Changed, ...] = ()
+CHANGED: tuple[Changed, ...] = (
+    Changed(
+        "python",
+        "GeminiContextCache.dated",
+        "property: ServerDate | None",
+        "the type of what it returns is a noun; no program can import it from `provisioner`",
+    ),
+)
 """Every difference from what is frozen, with its reason."""
 
 

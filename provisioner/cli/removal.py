@@ -25,7 +25,7 @@ from provisioner.manifest import (
     stack_in,
 )
 from provisioner.model import Leftover
-from provisioner.revision import Revision, merge_base
+from provisioner.revision import GitRevision, merge_base
 from provisioner.storage import is_remote
 
 
@@ -40,7 +40,7 @@ def declared(folder: Path) -> tuple[str | None, ...]:
     return environments_of(folder) or (None,)
 
 
-def folder_before(base: Revision, folder: PurePosixPath, stack: str) -> PurePosixPath:
+def folder_before(base: GitRevision, folder: PurePosixPath, stack: str) -> PurePosixPath:
     """
     Where *base* has the stack named *stack* that is in *folder* now; *folder* if nowhere.
 

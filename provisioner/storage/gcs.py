@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.files import LARGEST
-from provisioner.http import Fault, HttpClient, HttpError, HttpReply
+from provisioner.http import HttpClient, HttpError, HttpFault, HttpReply
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.probe import ProbingFiles
 from provisioner.storage.protocol import Backend, StoredFile, oversize
@@ -131,9 +131,9 @@ class Bucket:
 
     def _unanswered(self, name: str, error: Exception) -> StateError:
         match error:
-            case HttpError(fault=Fault.OVERSIZE):
+            case HttpError(fault=HttpFault.OVERSIZE):
                 return oversize(self.where(name), None, self._http.largest)
-            case HttpError(fault=Fault.UNUSABLE) | ValueError():
+            case HttpError(fault=HttpFault.UNUSABLE) | ValueError():
                 return StateError(f"{self.where(name)} cannot be asked for: {error}.")
             case _:
                 return BackendUnreachable(

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
 from provisioner.files import LARGEST
-from provisioner.http import NO_SECRET, Fault, HttpClient, HttpError, HttpReply, Secret
+from provisioner.http import NO_SECRET, HttpClient, HttpError, HttpFault, HttpReply, Secret
 from provisioner.retry import RetryPolicy
 from provisioner.storage.protocol import oversize
 
@@ -161,13 +161,13 @@ class StateServer:
     def _unanswered(self, error: HttpError) -> StateError:
         host = self.endpoint.host
         match error.fault:
-            case Fault.UNUSABLE:
+            case HttpFault.UNUSABLE:
                 return StateError(f"{host} cannot be asked: {error}.")
-            case Fault.UNTRUSTED:
+            case HttpFault.UNTRUSTED:
                 return StateError(f"{host} shows a certificate that is not trusted: {error}.")
-            case Fault.GARBLED:
+            case HttpFault.GARBLED:
                 return StateError(f"an answer of {host} cannot be read: {error}.")
-            case Fault.OVERSIZE:
+            case HttpFault.OVERSIZE:
                 return oversize(f"an answer of {host}", None, self._http.largest)
             case _:
                 return BackendUnreachable(f"{host} cannot be reached: {error}.")

@@ -31,7 +31,7 @@ from provisioner.errors import (
     NetworkError,
     ParseError,
 )
-from provisioner.http import AsyncHttpClient, Fault, HttpError, HttpReply
+from provisioner.http import AsyncHttpClient, HttpError, HttpFault, HttpReply
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.governor import (
@@ -353,24 +353,24 @@ def _unanswered(error: HttpError, endpoint: str, request: ApiRequest) -> FailedR
     """What a request without a reply means."""
     reason = str(error)
     match error.fault:
-        case Fault.UNUSABLE:
+        case HttpFault.UNUSABLE:
             sentence = f"{endpoint} cannot be asked: {reason}"
             return FailedRequest(InvalidCacheConfiguration(sentence), maybe_done=False)
-        case Fault.UNREACHED | Fault.UNTRUSTED:
+        case HttpFault.UNREACHED | HttpFault.UNTRUSTED:
             sentence = f"{endpoint} cannot be reached: {reason}"
-            is_retryable = error.fault is Fault.UNREACHED
+            is_retryable = error.fault is HttpFault.UNREACHED
             return FailedRequest(NetworkError(sentence, retryable=is_retryable), maybe_done=False)
-        case Fault.PROXY:
+        case HttpFault.PROXY:
             sentence = f"the proxy will not reach {endpoint}: {reason}"
             return FailedRequest(NetworkError(sentence, retryable=True), maybe_done=False)
-        case Fault.GARBLED:
+        case HttpFault.GARBLED:
             sentence = f"{endpoint} answered what cannot be unpacked: {reason}"
             return FailedRequest(ParseError(sentence, retryable=True), maybe_done=True)
-        case Fault.SILENT:
+        case HttpFault.SILENT:
             reason = f"no answer within {request.timeout:g} s"
-        case Fault.LATE:
+        case HttpFault.LATE:
             reason = f"no whole answer within {request.deadline:g} s"
-        case Fault.OVERSIZE | Fault.BROKEN:
+        case HttpFault.OVERSIZE | HttpFault.BROKEN:
             pass
     sentence = f"the connection to {endpoint} broke: {reason}"
     return FailedRequest(NetworkError(sentence, retryable=True), maybe_done=True)
