@@ -80,6 +80,8 @@ def _too_large(what: str, most: int) -> OSError:
 
 
 def _check_kind(mode: int, path: str | bytes | os.PathLike[str]) -> None:
+    if stat.S_ISREG(mode):
+        return
     for is_kind, number, noun in _KINDS:
         if is_kind(mode):
             raise OSError(number, f"it is {noun}, not a regular file", os.fspath(path))

@@ -166,14 +166,14 @@ class _Reader:
         """Build what *event* begins; *numbers* says whether a fraction is a number."""
         if isinstance(event, AliasEvent):
             return self._alias(event)
-        before = self._nodes + self._copies
         self._nodes += 1
         anchor = event.anchor
-        if anchor is not None:
-            self._anchors.pop(anchor, None)
+        if anchor is None:
+            return self._built(event, depth, numbers=numbers)
+        self._anchors.pop(anchor, None)
+        before = self._nodes - 1 + self._copies
         value = self._built(event, depth, numbers=numbers)
-        if anchor is not None:
-            self._anchors[anchor] = value, self._nodes + self._copies - before
+        self._anchors[anchor] = value, self._nodes + self._copies - before
         return value
 
     def _built(self, event: Event, depth: int, *, numbers: bool) -> Value:

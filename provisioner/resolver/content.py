@@ -30,17 +30,18 @@ from provisioner.resolver.parts import Count, count_part, count_text, read_part
 from provisioner.resolver.tools_json import size_of, tool_config_of, tools_of
 
 
-class _Said(Protocol):
-    """Whatever the manifest says, it says it somewhere."""
+class _Spec(Protocol):
+    """A value of the manifest, which knows where it stands."""
 
     @property
     def place(self) -> Place: ...
 
 
-S = TypeVar("S", bound=_Said)
+S = TypeVar("S", bound=_Spec)
 T = TypeVar("T")
 
 _NOTHING = Count(b"", 0, 0)
+_INSTRUCTION = "system_instruction"
 
 
 class Counter:
@@ -53,13 +54,13 @@ class Counter:
     def __init__(self, folder: Folder, problems: list[Problem]) -> None:
         self._folder = folder
         self._problems = problems
-        self._known: dict[tuple[str, PartSpec], Count] = {}
+        self._counts: dict[tuple[str, PartSpec], Count] = {}
 
     def count(self, entry: Entry) -> tuple[str, Measure]:
         """The digest and the measure of *entry*.  With new problems, neither means anything."""
-        instruction = entry.system_instruction
-        parts = [self._part(spec, entry.kind) for spec in entry.parts]
-        before = self._instruction(instruction) if instruction else None
+        kind, instruction = entry.kind, entry.system_instruction
+        parts = [self._once(kind, spec) for spec in entry.parts]
+        before = self._once(_INSTRUCTION, instruction) if instruction else None
         tools = (self._tried(tools_of, entry.tools) if entry.tools else None) or ()
         config = self._tried(tool_config_of, entry.tool_config) if entry.tool_config else None
         marks = [count.mark for count in parts]
@@ -70,9 +71,9 @@ class Counter:
             self._problems.append(entry.at("content").problem(too_large(size, MAX_CONTENT)))
         tokens = text_tokens(size_of(*tools, config)) + sum([count.tokens or 0 for count in counts])
         if any(count.tokens is None for count in counts):
-            size = tokens = UNKNOWN  # what is known of the rest stands for nothing
+            size = tokens = UNKNOWN  # the rest of a sum stands for nothing
         digest = digest_of(
-            provider=entry.kind,
+            provider=kind,
             model=entry.model,
             parts=marks,
             system_instruction=mark,
@@ -83,23 +84,20 @@ class Counter:
         pieces = pieces_of(entry, marks, mark, tools, config)
         return digest, Measure(paths=_paths(entry), size=size, tokens=tokens, pieces=pieces)
 
-    def _part(self, spec: PartSpec, provider: str) -> Count:
-        return self._once(
-            (provider, spec), lambda folder, spec: count_part(folder, spec, provider), spec
-        )
+    def _once(self, role: str, spec: PartSpec) -> Count:
+        """
+        Count an instruction, or a part as the provider named *role* gets it.
 
-    def _instruction(self, spec: FileSpec) -> Count:
-        return self._once(("", spec), count_text, spec)
-
-    def _once(
-        self, key: tuple[str, PartSpec], look: Callable[[Folder, S], Count], spec: S
-    ) -> Count:
-        """Remember what was seen, and never what was wrong: that is said at each place."""
-        known = self._known.get(key) or self._tried(look, spec)
-        if known is None:
+        Each is counted once, but what is wrong is a problem at every place.
+        """
+        key = role, spec
+        if count := self._counts.get(key):
+            return count
+        count = self._tried(lambda folder, spec: _count(folder, spec, role), spec)
+        if count is None:
             return _NOTHING
-        self._known[key] = known
-        return known
+        self._counts[key] = count
+        return count
 
     def _tried(self, read: Callable[[Folder, S], T], spec: S) -> T | None:
         try:
@@ -107,6 +105,12 @@ class Counter:
         except Unreadable as error:
             self._problems.append(spec.place.problem(f"{_subject(spec)}{error}"))
             return None
+
+
+def _count(folder: Folder, spec: PartSpec, role: str) -> Count:
+    if role == _INSTRUCTION and isinstance(spec, FileSpec):
+        return count_text(folder, spec)
+    return count_part(folder, spec, role)
 
 
 def read_content(manifest: Manifest, want: Desired) -> CacheContent:
@@ -167,7 +171,7 @@ def _text_mark(text: str) -> bytes:
     return text_mark(sha256(text.encode()).digest())
 
 
-def _subject(spec: _Said) -> str:
+def _subject(spec: _Spec) -> str:
     """What a complaint is about: a path has to be named, a value is where the place says."""
     return f"{shown(spec.path)} " if isinstance(spec, FileSpec) else ""
 

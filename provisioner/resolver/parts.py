@@ -86,8 +86,8 @@ def is_of_files_api(uri: str) -> bool:
     return uri.startswith(_FILES_API)
 
 
-def _file_count(folder: Folder, path: str, told: str | None, provider: str) -> Count:
-    mime_type = told or mime_type_of(path)
+def _file_count(folder: Folder, path: str, declared: str | None, provider: str) -> Count:
+    mime_type = declared or mime_type_of(path)
     if mime_type is None:
         return _plain_count(folder, path)
     _check_type(provider, mime_type)
