@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from types import FrameType, MappingProxyType
@@ -53,6 +53,17 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_ROOMS: Mapping[str, Collection[str]] = MappingProxyType(
+    {
+        "manifest": ("init", "validate", "forecast", "schema"),
+        "run": ("plan", "explain", "apply", "destroy", "keepalive"),
+        "live": ("drift", "list", "gc", "next", "show", "output", "emulator"),
+        "review": ("render", "changed", "comment", "approved"),
+        "state": ("state", "lock", "unlock"),
+    }
+)
+"""Which module has the options and the help of which commands."""
+
 
 class _Commands(click.Group):
     """Commands by name; the list of them is shown without importing one."""
@@ -65,8 +76,9 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"provisioner.cli.{cmd_name}_command").command
-        assert isinstance(command, click.Command)  # noqa: S101  # what every module must offer
+        room = next(room for room, names in _ROOMS.items() if cmd_name in names)
+        command = getattr(import_module(f"provisioner.cli.{room}_commands"), f"{cmd_name}_command")
+        assert isinstance(command, click.Command)  # noqa: S101  # what every room must offer
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -118,7 +130,7 @@ def guarded(call: Callable[[], object]) -> Status:
     except SystemExit as leave:
         return _status(leave.code)
     except Exception as error:  # noqa: BLE001  # the last net: a bug must not look like a failure
-        from provisioner.cli.failure import explain  # noqa: PLC0415  # --help needs no words
+        from provisioner.cli.messages import explain  # noqa: PLC0415  # --help needs no words
 
         return explain(error)
     return _status(status or Status.OK)

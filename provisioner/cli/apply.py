@@ -20,16 +20,22 @@ from provisioner.cache import CacheContent
 from provisioner.cli import clock, console, terminal
 from provisioner.cli.approvals import tell_undone
 from provisioner.cli.brake import Notes, braked
+from provisioner.cli.documents import (
+    FindPlaces,
+    Presentation,
+    nowhere,
+    result_page,
+    show_plan,
+    show_results,
+)
 from provisioner.cli.locked_state import LockedState, locked_state
+from provisioner.cli.messages import tell
 from provisioner.cli.observe import Observation, observe
 from provisioner.cli.older import performs_edits
 from provisioner.cli.owners import matter
 from provisioner.cli.per_stack import Session, StackOutcome
 from provisioner.cli.progress import progress
-from provisioner.cli.show_plan import Told, result_page, show_plan, show_results
 from provisioner.cli.signals import Interruption, listening
-from provisioner.cli.speech import tell
-from provisioner.cli.spots import Spotter, nowhere
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import StackLocation
 from provisioner.cli.unrecorded import labelled
@@ -97,7 +103,7 @@ class ApplyRequest(Struct, frozen=True, kw_only=True):
     """What is desired, given what is recorded."""
     read: Callable[[DesiredCache], CacheContent]
     prices: Lookup
-    spots: Spotter = nowhere
+    places: FindPlaces = nowhere
     approval: Approval | None = None
     """Given elsewhere: edits beyond it are left undone.  None if the person here approves."""
     check: Callable[[Plan, State], None] = lambda _plan, _state: None
@@ -203,7 +209,7 @@ def _show(request: ApplyRequest, decision: Decision, state: State, session: Sess
     """Show the plan and what is left undone.  Raises Refused if it is forbidden."""
     if not session.is_quiet:
         show_plan(
-            Told(
+            Presentation(
                 plan=decision.plan, prices=request.prices, writes=decision.request.location.writes
             ),
             colour=request.colour,
@@ -422,7 +428,7 @@ async def _perform(
                 raise
         finally:
             session.pages.append(
-                result_page(told, results, prices=request.prices, spots=request.spots)
+                result_page(told, results, prices=request.prices, places=request.places)
             )
             if not session.is_quiet:
                 show_results(told, results, colour=request.colour)

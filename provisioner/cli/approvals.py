@@ -8,43 +8,12 @@ from pathlib import Path
 
 import click
 
-from provisioner.approval import Approval, Undone, approval_of, parse_approval
-from provisioner.cli.plan_file import plan_views
-from provisioner.cli.speech import tell
+from provisioner.approval import Approval, Undone, approval_of
+from provisioner.cli.documents import plan_views
+from provisioner.cli.messages import tell
 from provisioner.errors import Refused
 from provisioner.model import Plan
 from provisioner.render.difference import objection_lines
-
-plan_option = click.option(
-    "--plan",
-    "plan_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Perform only the edits that this plan in JSON shows; does not ask.",
-)
-
-
-def _approval(ctx: click.Context, param: click.Parameter, value: str | None) -> Approval | None:
-    """A fingerprint is approved whole: twelve digits can be met on purpose."""
-    if value is None:
-        return None
-    try:
-        return parse_approval(value)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{value!r} is not an approval: give all 64 digits of a fingerprint, as a plan in JSON "
-            "or Markdown has them, or what ctxprov approved prints.",
-            ctx,
-            param,
-        ) from error
-
-
-expect_option = click.option(
-    "--expect",
-    callback=_approval,
-    metavar="APPROVAL",
-    help="Perform only the edits of this fingerprint, or of what approved printed; does not ask.",
-)
 
 
 def approval_by(plan_file: Path | None, expect: Approval | None, *, stack: str) -> Approval | None:

@@ -9,25 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import click
 from msgspec.structs import replace
 
 from provisioner.cli.observe import Observation
+from provisioner.cli.options import ACCEPT_MISSING
 from provisioner.environment import process_environment
 from provisioner.model import Disappearance, Exists, Fact, Plan, State
 from provisioner.planner import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
 from provisioner.state import Ledger
 from provisioner.times import duration_text
 from provisioner.view.units import moment_short
-
-_VARIABLE = "CTXPROV_ACCEPT_MISSING"
-
-accept_missing_option = click.option(
-    "--accept-missing",
-    is_flag=True,
-    help="Create at once what is missing, though much of a project is missing together. Or set "
-    f"{_VARIABLE} to the fingerprint that is shown, for one project.",
-)
 
 
 def braked(
@@ -38,7 +29,7 @@ def braked(
         name
         for name, client in observation.clients.items()
         if accept_missing
-        or process_environment().get(_VARIABLE) == client.key_fingerprint
+        or process_environment().get(ACCEPT_MISSING) == client.key_fingerprint
         or (accept_scope and state.providers.get(name) != observation.scopes[name])
     )
     held = brakes(plan, state, observation.live, accepted=frozenset(accepted))
@@ -48,7 +39,7 @@ def braked(
 def _why(brake: Brake, observation: Observation) -> str:
     client = observation.clients[brake.provider]
     lost = f"{brake.missing} of {brake.expected} recorded caches at {client.endpoint} are missing"
-    by_hand = f"--accept-missing, or {_VARIABLE}={client.key_fingerprint}, makes them again"
+    by_hand = f"--accept-missing, or {ACCEPT_MISSING}={client.key_fingerprint}, makes them again"
     if brake.look is Look.PERSON:
         return f"{lost}, and one that was made again did not show: check key and project; {by_hand}"
     if brake.look is Look.FIRST:

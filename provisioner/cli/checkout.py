@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from provisioner.checkout import LocalCheckout, is_submodule
-from provisioner.cli.speech import tell
+from provisioner.cli.messages import tell
 from provisioner.environment import process_environment
 from provisioner.errors import GitFailed, GitMissing
 from provisioner.git import Git, commit_of, git_at, is_commit, text_from, top_of

@@ -20,7 +20,7 @@ import click
 
 from provisioner.cache import CachedContext
 from provisioner.cli.clock import BRIEF, now
-from provisioner.cli.speech import tell
+from provisioner.cli.messages import tell
 from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, MissingKey
 from provisioner.http import application_transport

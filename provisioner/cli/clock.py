@@ -11,6 +11,8 @@ from provisioner.times import duration_text, parse_duration, parse_moment
 HORIZON = timedelta(days=3650)
 """No command looks farther ahead, and none waits longer."""
 
+SOONEST = timedelta(seconds=30)
+"""How soon `apply --watch` runs again at the earliest."""
 BRIEF = timedelta(minutes=2)
 """How long a command that only looks waits for a quota that lets nothing through."""
 PATIENT = timedelta(minutes=15)
@@ -22,7 +24,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Moment(click.ParamType[datetime | timedelta]):
+class MomentParam(click.ParamType[datetime | timedelta]):
     """`+6h` from a provider's now, as a span; or an RFC 3339 moment."""
 
     name = "moment"

@@ -1,87 +1,268 @@
 """
-A plan, a result or a failure as a document of whichever format was asked for.
+A plan, and what became of it: on the terminal, and in every document that was asked for.
 
-Imported only once one is: who looks at a terminal need not wait for five formats.
+`-` is standard output, which then carries that document alone; only annotations for GitHub,
+which are commands in a log, go beside what people read.  A format is imported once it is asked
+for: a command that writes to a terminal does not wait for five of them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
 
-from provisioner.cli.spots import Spotter, here
-from provisioner.errors import CtxprovError
-from provisioner.escape import json_text
-from provisioner.model import Plan, Result
+from msgspec import structs
+
+from provisioner.cli import console, terminal
+from provisioner.cli.options import GITHUB, STDOUT, Out
+from provisioner.environment import process_environment
+from provisioner.errors import CtxprovError, Problem
+from provisioner.files import read_whole, write_whole
+from provisioner.manifest import Manifest
+from provisioner.model import Change, Plan, Result
+from provisioner.model.limits import Breach
 from provisioner.model.money import Cost
-from provisioner.render.document import plan_json
-from provisioner.render.github import failure_annotations, plan_annotations, result_annotations
-from provisioner.render.html import html_document, plan_article, result_article
-from provisioner.render.markdown import plan_markdown, result_markdown, together
-from provisioner.render.plan_table import plan_text
-from provisioner.render.result import result_json, result_text
-from provisioner.view.plan import PlanView
+from provisioner.planner import next_refresh, valid_until
+from provisioner.pricing import Lookup, costs, totals, totals_of
+from provisioner.view.plan import PlanView, noteworthy, plan_view
+
+Page: TypeAlias = Callable[[str], str]
+"""One stack's document in a format, made when it is asked for."""
+ProblemPlaces: TypeAlias = Mapping[str, Problem]
+"""Where each name of a stack is declared, by paths from the top of the checkout."""
+FindPlaces: TypeAlias = Callable[[], ProblemPlaces]
+"""Called for annotations alone: to find a place takes time."""
 
 _WIDTH = 100
 """Columns of a text that goes into a file."""
 
 
-def plan_document(form: str, *, view: Callable[[], PlanView], verbose: bool, spots: Spotter) -> str:
-    """A plan in *form*."""
-    match form:
-        case "text":
-            return plan_text(view(), width=_WIDTH, colour=False, verbose=verbose)
-        case "json":
-            return plan_json(view())
-        case "markdown":
-            return plan_markdown(view())
-        case "html":
-            return plan_article(view())
-        case "github":
-            return plan_annotations(view(), spots())
-        case _:
-            raise AssertionError(form)
+@dataclass(frozen=True, kw_only=True)
+class Presentation:
+    """A plan with what its views show beside it; a view is made when it is asked for."""
+
+    plan: Plan
+    prices: Lookup
+    writes: tuple[str, ...]
+    commit: str | None = None
+    timeless: bool = False
+    """It compares revisions, so no clock ends it."""
+    breaches: tuple[Breach, ...] = ()
+
+    @cached_property
+    def whole(self) -> PlanView:
+        """For documents."""
+        return self._view(self.plan.changes)
+
+    @cached_property
+    def short(self) -> PlanView:
+        """For a terminal: what stays as it is costs nothing."""
+        return self._view(noteworthy(self.plan))
+
+    def _view(self, changes: tuple[Change, ...]) -> PlanView:
+        plan, prices = self.plan, self.prices
+        paid = costs(structs.replace(plan, changes=changes), prices, at=plan.now)
+        is_all = len(changes) == len(plan.changes)
+        return plan_view(
+            plan,
+            changes,
+            costs=paid,
+            totals=totals(paid) if is_all else totals_of(plan, prices, at=plan.now),
+            valid_until=None if self.timeless else valid_until(self.plan),
+            next_refresh=None if self.timeless else next_refresh(self.plan),
+            timeless=self.timeless,
+            commit=self.commit,
+            writes=self.writes,
+            breaches=self.breaches,
+        )
 
 
-def result_document(
-    form: str,
-    *,
-    told: Plan,
-    results: Sequence[Result],
-    paid: Callable[[], Iterable[Cost]],
-    spots: Spotter,
-) -> str:
-    """How every pending change of *told* ended, in *form*."""
-    match form:
-        case "text":
-            return result_text(results, width=_WIDTH, colour=False)
-        case "json":
-            return result_json(told, results, paid())
-        case "markdown":
-            return result_markdown(told, results)
-        case "html":
-            return result_article(told, results)
-        case "github":
-            return result_annotations(results, spots())
-        case _:
-            raise AssertionError(form)
+def nowhere() -> ProblemPlaces:
+    return {}
 
 
-def one_document(form: str, texts: Sequence[str]) -> str:
+def places_of(manifest: Manifest) -> FindPlaces:
+    def places() -> ProblemPlaces:
+        return {name: here(entry.places[0].problem("")) for name, entry in manifest.caches.items()}
+
+    return places
+
+
+def here(problem: Problem) -> Problem:
+    """The same problem, its file by the path from the top of the checkout."""
+    top = process_environment().get("GITHUB_WORKSPACE") or os.getcwd()  # noqa: PTH109  # a text is wanted
+    return replace(problem, file=os.path.relpath(problem.file, top).replace(os.sep, "/"))
+
+
+def show_plan(
+    presentation: Presentation, *, colour: bool, verbose: bool = False, recorded: bool = False
+) -> None:
+    """Write a plan to the terminal."""
+    from provisioner.render.plan_table import plan_text
+
+    view = presentation.whole if verbose else presentation.short
+    text = plan_text(
+        view, width=terminal.width(), colour=colour, verbose=verbose, recorded=recorded
+    )
+    console.show(text)
+
+
+def show_results(plan: Plan, results: Iterable[Result], *, colour: bool) -> None:
+    """Write how every pending change of *plan* ended to the terminal."""
+    from provisioner.render.result import result_text
+
+    if plan.pending:
+        console.show(result_text(results, width=terminal.width(), colour=colour))
+
+
+def plan_page(
+    view: Callable[[], PlanView], *, verbose: bool = False, places: FindPlaces = nowhere
+) -> Page:
+    """A plan as a document; *view* and *places* are called when one is asked for."""
+
+    def page(form: str) -> str:
+        match form:
+            case "text":
+                from provisioner.render.plan_table import plan_text
+
+                return plan_text(view(), width=_WIDTH, colour=False, verbose=verbose)
+            case "json":
+                from provisioner.render.document import plan_json
+
+                return plan_json(view())
+            case "markdown":
+                from provisioner.render.markdown import plan_markdown
+
+                return plan_markdown(view())
+            case "html":
+                from provisioner.render.html import plan_article
+
+                return plan_article(view())
+            case "github":
+                from provisioner.render.github import plan_annotations
+
+                return plan_annotations(view(), places())
+            case _:
+                raise AssertionError(form)
+
+    return page
+
+
+def result_page(
+    plan: Plan, results: Sequence[Result], *, prices: Lookup, places: FindPlaces = nowhere
+) -> Page:
+    """How every pending change ended, as a document."""
+
+    def paid() -> Iterable[Cost]:
+        changes = tuple(result.change for result in results)
+        return costs(structs.replace(plan, changes=changes), prices, at=plan.now)
+
+    def page(form: str) -> str:
+        match form:
+            case "text":
+                from provisioner.render.result import result_text
+
+                return result_text(results, width=_WIDTH, colour=False)
+            case "json":
+                from provisioner.render.result import result_json
+
+                return result_json(plan, results, paid())
+            case "markdown":
+                from provisioner.render.markdown import result_markdown
+
+                return result_markdown(plan, results)
+            case "html":
+                from provisioner.render.html import result_article
+
+                return result_article(plan, results)
+            case "github":
+                from provisioner.render.github import result_annotations
+
+                return result_annotations(results, places())
+            case _:
+                raise AssertionError(form)
+
+    return page
+
+
+def write(
+    outs: Sequence[Out], pages: Sequence[Page], failures: Sequence[CtxprovError] = ()
+) -> None:
+    """
+    Write each document that was asked for; *failures* have a place in annotations alone.
+
+    One that cannot be written keeps no other from it, and undoes nothing that was done.
+    """
+    for out in outs:
+        text = _joined(out.form, [page(out.form) for page in pages])
+        if out.form == GITHUB:
+            from provisioner.render.github import failure_annotations
+
+            _write(out, text + "".join(failure_annotations(failure, here) for failure in failures))
+            _summarise(pages)
+        elif pages:
+            _write(out, text)
+
+
+def _joined(form: str, texts: Sequence[str]) -> str:
     """One stack's document is itself; several are one document of their format."""
     match form:
         case "html":
+            from provisioner.render.html import html_document
+
             return html_document(texts, title="ctxprov")
         case "github":
             return "".join(texts)
         case "json" if len(texts) > 1:
+            import json
+
+            from provisioner.escape import json_text
+
             return json_text({"format_version": 1, "stacks": [json.loads(text) for text in texts]})
         case "markdown" if len(texts) > 1:
+            from provisioner.render.markdown import together
+
             return together(texts)
         case _:
             return "\n".join(texts)
 
 
-def failures_annotated(failures: Iterable[CtxprovError]) -> str:
-    """What stopped a stack before there was a plan, for GitHub."""
-    return "".join(failure_annotations(failure, here) for failure in failures)
+def _write(out: Out, text: str) -> None:
+    if out.path == STDOUT:
+        console.document(text, form=out.form)
+        return
+    try:
+        write_whole(Path(out.path), text.encode())
+    except OSError as error:
+        console.lose(f"{out.path} cannot be written: {error.strerror}.")
+
+
+def _summarise(pages: Sequence[Page]) -> None:
+    """Add the documents to the summary of the workflow's step, where there is one."""
+    path = process_environment().get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.writelines(page("markdown") for page in pages)
+    except OSError as error:
+        console.lose(f"The step's summary cannot be written: {error.strerror}.")
+
+
+def plan_views(file: Path) -> tuple[PlanView, ...]:
+    """
+    Read the plan in *file*, which may come from a job that is not trusted, or those of several.
+
+    Raises CtxprovError for anything else.
+    """
+    from provisioner.reading import plan_views_from_json
+
+    try:
+        raw = read_whole(file, follow=True)
+    except OSError as error:
+        raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error
+    return plan_views_from_json(raw, where=str(file))

@@ -1,4 +1,6 @@
-"""A stack from its files: loaded, resolved, its warnings told."""
+"""
+A stack from its files: loaded, resolved, its warnings told.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,11 @@ from pathlib import Path
 
 from provisioner.catalog import load_catalog
 from provisioner.cli.checkout import checkout_around
-from provisioner.cli.speech import tell_warnings
-from provisioner.errors import Refused
+from provisioner.cli.messages import tell_warnings
+from provisioner.errors import ManifestError, Refused
 from provisioner.manifest import Manifest
 from provisioner.model import Desired
+from provisioner.pricing import Lookup
 from provisioner.resolver import load_and_resolve
 
 _MOST = 10
@@ -49,3 +52,11 @@ def load_stack(
             "If that is meant, add --allow-empty; to delete all at once, use ctxprov destroy."
         )
     return manifest, resolution.desired
+
+
+def prices_or_ours(models: Path | None) -> Lookup:
+    """Those of the file *models*, or what ctxprov ships if that cannot be read."""
+    try:
+        return load_catalog(models).find
+    except ManifestError:
+        return load_catalog().find

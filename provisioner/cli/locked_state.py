@@ -16,8 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.cli import clock
-from provisioner.cli.speech import tell
-from provisioner.cli.waiting import waiting
+from provisioner.cli.messages import tell, waiting
 from provisioner.environment import process_environment
 from provisioner.errors import StateError, Unsaved
 from provisioner.model import State

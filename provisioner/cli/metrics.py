@@ -6,23 +6,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
 from provisioner.cli import clock, console
+from provisioner.cli.load import prices_or_ours
 from provisioner.cli.per_stack import StackOutcome, StackRow
-from provisioner.cli.prices import prices_or_ours
 from provisioner.cli.status import Status
 from provisioner.files import read_whole, write_whole
 from provisioner.model import RecordedCache
 from provisioner.model.money import Money
 from provisioner.pricing import Lookup, rent
-
-metrics_option = click.option(
-    "--metrics-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write caches, their time to live, rent and the last success, in Prometheus' text format.",
-)
 
 
 def write_metrics(path: Path | None, rows: Iterable[StackRow], *, models: Path | None) -> None:

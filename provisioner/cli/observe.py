@@ -22,8 +22,8 @@ from provisioner.boot_time import boot_seconds
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.cli import clock
 from provisioner.cli.clients import Clients
+from provisioner.cli.messages import tell
 from provisioner.cli.provider_clock import ProviderClock, clock_of
-from provisioner.cli.speech import tell
 from provisioner.cli.target import StackLocation, project_in
 from provisioner.environment import process_environment
 from provisioner.errors import ParseError, Refused

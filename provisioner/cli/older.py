@@ -11,19 +11,11 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-
 from provisioner.cli.checkout import commit_here, git_around
-from provisioner.cli.speech import tell
+from provisioner.cli.messages import tell
 from provisioner.errors import GitFailed, Refused
 from provisioner.git import Git
 from provisioner.model import Cause, Plan, Revision
-
-allow_older_option = click.option(
-    "--allow-older",
-    is_flag=True,
-    help="Perform edits of an older commit than the one that was applied last.",
-)
 
 _SHOWN = re.compile(r"(?P<commit>[0-9a-f]{40,64}) (?P<seconds>-?[0-9]{1,11})", re.ASCII)
 

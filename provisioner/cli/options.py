@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
+from glob import glob
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
 from provisioner.cli import clock
-from provisioner.cli.expand import expanded
-from provisioner.cli.log import show_warnings, start_log
 from provisioner.environment import process_environment
-from provisioner.manifest import USUAL_CACHES, at_most
-from provisioner.model import Desired, Plan
-from provisioner.planner import select, unmatched
 from provisioner.times import duration_text, parse_duration
+
+if TYPE_CHECKING:
+    from provisioner.approval import Approval
+    from provisioner.model import Cause
 
 _PATH = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -48,6 +48,21 @@ folders_option = _folders(help=f"{_SEVERAL}.")
 folders_or_one_option = _folders(help=f"{_SEVERAL}, but a NAME or ID is of one stack.")
 
 
+def expanded(stacks: Iterable[Path]) -> tuple[Path, ...]:
+    """Folders as given, and what a pattern that the shell left alone stands for."""
+    found: list[Path] = []
+    for stack in stacks:
+        if stack.exists() or not any(char in str(stack) for char in "*?["):
+            found.append(stack)
+            continue
+        matches = [Path(name) for name in sorted(glob(str(stack)))]  # noqa: PTH207  # as typed
+        folders = [one for one in matches if (one / "ctxprov.yaml").is_file() or one.is_file()]
+        if not folders:
+            raise click.UsageError(f"{stack} matches no folder with a ctxprov.yaml.")
+        found += folders
+    return tuple(dict.fromkeys(found)) or (Path(),)
+
+
 def the_only(folders: Iterable[Path]) -> Path:
     """The one stack that a NAME or ID is of."""
     found = expanded(folders)
@@ -68,13 +83,15 @@ _env_option = click.option(
 
 def _raise_limit(ctx: click.Context, param: click.Parameter, count: int) -> None:
     del param
+    from provisioner.manifest import at_most
+
     ctx.with_resource(at_most(count))
 
 
 max_caches_option = click.option(
     "--max-caches",
     type=click.IntRange(min=1),
-    default=USUAL_CACHES,
+    default=1_000,
     show_default=True,
     expose_value=False,
     callback=_raise_limit,
@@ -174,6 +191,8 @@ exclude_option = click.option(
 
 
 def _start_log(ctx: click.Context, param: click.Parameter, level: str | None) -> None:
+    from provisioner.cli.messages import show_warnings, start_log
+
     del ctx, param
     if level:
         start_log(level)
@@ -190,7 +209,7 @@ log_option = click.option(
 )
 
 
-class Duration(click.ParamType[timedelta]):
+class DurationParam(click.ParamType[timedelta]):
     """`90m`, `1d12h`."""
 
     name = "duration"
@@ -212,7 +231,7 @@ class Duration(click.ParamType[timedelta]):
         return span
 
 
-class Share(click.ParamType[float]):
+class ShareParam(click.ParamType[float]):
     """`5%`, as a number from 0 to 1."""
 
     name = "share"
@@ -231,7 +250,7 @@ class Share(click.ParamType[float]):
 max_wait_option, brief_max_wait_option = (
     click.option(
         "--max-wait",
-        type=Duration(),
+        type=DurationParam(),
         default=duration_text(span),
         show_default=True,
         metavar="DURATION",
@@ -242,25 +261,190 @@ max_wait_option, brief_max_wait_option = (
 
 lock_timeout_option = click.option(
     "--lock-timeout",
-    type=Duration(),
+    type=DurationParam(),
     default=lambda: "60s" if process_environment().get("CI") else "0s",
     metavar="DURATION",
     help="How long to wait for another run; by default 0s, and 60s when CI is set.",
 )
 
 
-def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
-    """A name that matches nothing is wrong usage, not an empty wish."""
-    unknown = set(names) - {want.name for want in desired}
-    if unknown:
-        listed = ", ".join(sorted(unknown))
-        raise click.BadParameter(f"no such cache in this stack: {listed}", param_hint="--replace")
+_BY_SUFFIX = {".json": "json", ".md": "markdown", ".txt": "text", ".html": "html"}
+FORMATS = ("text", "json", "markdown", "html", "github")
+STDOUT = "-"
+GITHUB = "github"
 
 
-def choose(told: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
-    """The part of *told* that is asked for; a pattern that matches nothing is wrong usage."""
-    for option, patterns in (("--target", targets), ("--exclude", excludes)):
-        if wrong := unmatched(told, patterns):
-            listed = ", ".join(wrong)
-            raise click.BadParameter(f"nothing in the plan matches {listed}", param_hint=option)
-    return select(told, targets=targets, excludes=excludes)
+class Out(NamedTuple):
+    """A document that was asked for."""
+
+    form: str
+    path: str
+
+
+class OutParam(click.ParamType[Out]):
+    """`FORMAT=PATH`, or a path whose suffix says the format."""
+
+    name = "out"
+
+    def convert(
+        self, value: str | Out, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Out:
+        if isinstance(value, Out):
+            return value
+        form, equals, path = value.partition("=")
+        if not equals:
+            form, path = _BY_SUFFIX.get(Path(value).suffix, ""), value
+        if form not in FORMATS or not path:
+            known = ", ".join(FORMATS)
+            self.fail(f"{value!r} names no format: say FORMAT=PATH with one of {known}", param, ctx)
+        return Out(form, path)
+
+
+out_option = click.option(
+    "--out",
+    "outs",
+    type=OutParam(),
+    multiple=True,
+    metavar="[FORMAT=]PATH",
+    help="Write the document as text, json, markdown, html or github; - is standard output. "
+    "Repeatable.",
+)
+
+
+def with_json(outs: Iterable[Out], *, as_json: bool) -> tuple[Out, ...]:
+    """`--json` is `--out json=-`; only one document fits on standard output."""
+    found = (*outs, *((Out("json", STDOUT),) if as_json else ()))
+    if sum(map(_takes_stdout, found)) > 1:
+        raise click.UsageError("Only one document fits on standard output.")
+    return found
+
+
+def takes_stdout(outs: Iterable[Out]) -> bool:
+    return any(map(_takes_stdout, outs))
+
+
+def _takes_stdout(out: Out) -> bool:
+    return out.path == STDOUT and out.form != GITHUB
+
+
+override_option = click.option(
+    "--override",
+    "overrides",
+    multiple=True,
+    type=click.Choice(("delete", "replace", "rent_per_hour", "rent_total_per_30_days")),
+    metavar="LIMIT",
+    help="Let edits go beyond delete, replace, rent_per_hour or rent_total_per_30_days; "
+    "repeatable.",
+)
+
+plan_option = click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Perform only the edits that this plan in JSON shows; does not ask.",
+)
+
+
+def _approval(ctx: click.Context, param: click.Parameter, value: str | None) -> Approval | None:
+    """A fingerprint is approved whole: twelve digits can be met on purpose."""
+    from provisioner.approval import parse_approval
+
+    if value is None:
+        return None
+    try:
+        return parse_approval(value)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is not an approval: give all 64 digits of a fingerprint, as a plan in JSON "
+            "or Markdown has them, or what ctxprov approved prints.",
+            ctx,
+            param,
+        ) from error
+
+
+expect_option = click.option(
+    "--expect",
+    callback=_approval,
+    metavar="APPROVAL",
+    help="Perform only the edits of this fingerprint, or of what approved printed; does not ask.",
+)
+
+ACCEPT_MISSING = "CTXPROV_ACCEPT_MISSING"
+
+accept_missing_option = click.option(
+    "--accept-missing",
+    is_flag=True,
+    help="Create at once what is missing, though much of a project is missing together. Or set "
+    f"{ACCEPT_MISSING} to the fingerprint that is shown, for one project.",
+)
+
+allow_older_option = click.option(
+    "--allow-older",
+    is_flag=True,
+    help="Perform edits of an older commit than the one that was applied last.",
+)
+
+metrics_option = click.option(
+    "--metrics-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write caches, their time to live, rent and the last success, in Prometheus' text format.",
+)
+
+watch_option = click.option(
+    "--watch",
+    is_flag=True,
+    help="Do not end: sleep until the next refresh or expiry is due, and apply again; while "
+    "edits are refused, fail or are in error, keep alive what is recorded.",
+)
+
+every_option = click.option(
+    "--every",
+    type=DurationParam(at_least=clock.SOONEST),
+    metavar="DURATION",
+    help="How often --watch looks at least, for edits; by default 1h.",
+)
+
+author_option = click.option(
+    "--author",
+    metavar="LOGIN",
+    envvar="CTXPROV_AUTHOR",
+    show_envvar=True,
+    help="Who writes the comment, on GitHub, where the token may not say; by default "
+    "github-actions[bot].",
+)
+
+
+def key_env(
+    ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]
+) -> Mapping[str, str]:
+    """Read `PROVIDER=VARIABLE`, as often as it is given."""
+    del ctx
+    cut = [pair.partition("=") for pair in pairs]
+    for name, equals, variable in cut:
+        if not (name and equals and variable):
+            raise click.BadParameter("give PROVIDER=VARIABLE", param=param)
+    return {name: variable for name, _, variable in cut}
+
+
+class CausesParam(click.ParamType["frozenset[Cause]"]):
+    name = "causes"
+
+    def convert(
+        self,
+        value: str | frozenset[Cause],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> frozenset[Cause]:
+        if isinstance(value, frozenset):
+            return value
+        from provisioner.model import Cause
+
+        try:
+            return frozenset(Cause(word) for word in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of edit, drift and time", param, ctx)
+
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be; write nothing.")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from provisioner.cli.speech import tell
+from provisioner.cli.messages import tell
 from provisioner.cli.target import location_of
 from provisioner.errors import CtxprovError
 from provisioner.manifest import environments_of, load_frame

@@ -15,7 +15,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from provisioner.cli import clock
-from provisioner.cli.waiting import waiting
+from provisioner.cli.messages import waiting
 from provisioner.environment import process_environment
 from provisioner.errors import StateError, StateUnreadable
 from provisioner.model import LiveCache, RecordedCache, State

@@ -20,9 +20,9 @@ from msgspec import Struct, field
 from provisioner.cli import console, terminal
 from provisioner.cli.clients import Clients
 from provisioner.cli.clock import BRIEF
-from provisioner.cli.expand import expanded
-from provisioner.cli.failure import tell_error, tell_usage
-from provisioner.cli.outputs import Out, Page, takes_stdout, write
+from provisioner.cli.documents import Page, write
+from provisioner.cli.messages import tell_error, tell_usage
+from provisioner.cli.options import Out, expanded, takes_stdout
 from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import plain

@@ -5,22 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import click
-
 from provisioner.cli.forge import Forge
-from provisioner.cli.github import JOB, github_api, merged_pull_request, pull_request
+from provisioner.cli.github import github_api, merged_pull_request, pull_request
 from provisioner.cli.gitlab import gitlab_api, merge_request, merged_merge_request
 from provisioner.errors import CtxprovError
 
 _NOWHERE = "There is no review to look for: this is a job of neither GitHub Actions nor GitLab CI."
-
-author_option = click.option(
-    "--author",
-    metavar="LOGIN",
-    envvar="CTXPROV_AUTHOR",
-    show_envvar=True,
-    help=f"Who writes the comment, on GitHub, where the token may not say; by default {JOB}.",
-)
 
 
 @contextmanager

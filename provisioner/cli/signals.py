@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from provisioner.cli.speech import tell
+from provisioner.cli.messages import tell
 from provisioner.cli.status import Status, endings
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from provisioner.cli import clock
 from provisioner.cli.destinations import boundary_of
-from provisioner.cli.speech import tell
+from provisioner.cli.messages import tell
 from provisioner.environment import process_environment
 from provisioner.errors import StateError
 from provisioner.files import leads_out

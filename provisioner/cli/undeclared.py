@@ -83,18 +83,6 @@ def keys_of(state: State, given: Mapping[str, str]) -> Mapping[str, str | None]:
     return variables
 
 
-def key_env(
-    ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]
-) -> Mapping[str, str]:
-    """Read `PROVIDER=VARIABLE`, as often as it is given."""
-    del ctx
-    cut = [pair.partition("=") for pair in pairs]
-    for name, equals, variable in cut:
-        if not (name and equals and variable):
-            raise click.BadParameter("give PROVIDER=VARIABLE", param=param)
-    return {name: variable for name, _, variable in cut}
-
-
 def _frame(folder: Path, stack: str) -> Frame | None:
     try:
         frame = load_frame(folder, environment=stack.partition(".")[2] or None)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from provisioner.cli.speech import tell
+from provisioner.cli.messages import tell
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation
 from provisioner.environment import process_environment

@@ -17,36 +17,21 @@ from pathlib import Path
 import click
 
 from provisioner.cli import clock
-from provisioner.cli.failure import tell_error, tell_usage
-from provisioner.cli.options import Duration
+from provisioner.cli.clock import SOONEST
+from provisioner.cli.messages import tell, tell_error, tell_usage
 from provisioner.cli.per_stack import StackOutcome, StackRow, status_of
-from provisioner.cli.speech import tell
 from provisioner.cli.status import SIGNALLED, Status
 from provisioner.errors import CtxprovError
 from provisioner.planner import next_run
 from provisioner.view.units import when
 
-SOONEST, RETRY, SLOWEST = timedelta(seconds=30), timedelta(seconds=30), timedelta(minutes=10)
+RETRY, SLOWEST = timedelta(seconds=30), timedelta(minutes=10)
 HOURLY = timedelta(hours=1)
 JITTER = timedelta(minutes=1)
 """At most so much later, so that many containers do not come at once."""
 
-watch_option = click.option(
-    "--watch",
-    is_flag=True,
-    help="Do not end: sleep until the next refresh or expiry is due, and apply again; while "
-    "edits are refused, fail or are in error, keep alive what is recorded.",
-)
-
 _STEP = 0.5
 """Seconds.  A signal that came just before a sleep began is heard after one step of it."""
-
-every_option = click.option(
-    "--every",
-    type=Duration(at_least=SOONEST),
-    metavar="DURATION",
-    help="How often --watch looks at least, for edits; by default 1h.",
-)
 
 
 def watched(

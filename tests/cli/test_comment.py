@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.cli.plan_file import plan_views
+from provisioner.cli.documents import plan_views
 from provisioner.render.review_comment import comment_text
 from tests.ci.forge import TOKEN, Forge, GitHub, GitLab, Said, served
 from tests.cli.cli_harness import GEMINI, LONG, Stage

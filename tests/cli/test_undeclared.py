@@ -12,7 +12,7 @@ import pytest
 
 from provisioner.cache import GeminiHandle
 from provisioner.cli import clock
-from provisioner.cli.gc_command import delete_each
+from provisioner.cli.collect_garbage import delete_each
 from provisioner.errors import StateTaken
 from tests.builders import desired, live
 from tests.cli.cli_harness import GEMINI, LONG, Stage

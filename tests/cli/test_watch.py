@@ -18,9 +18,10 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from provisioner.cli import clock
+from provisioner.cli.clock import SOONEST
 from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.status import Status
-from provisioner.cli.watch import SOONEST, next_wait, waits, watched
+from provisioner.cli.watch import next_wait, waits, watched
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
 from provisioner.errors import CtxprovError

@@ -1,0 +1,252 @@
+"""
+Options and help of what looks at caches and serves them: `drift`, `list`, `gc`, `next`, `show`,
+`output` and `emulator`.
+
+What a command does is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provisioner.cli import options
+from provisioner.cli.status import Status
+
+
+@click.command("drift")
+@options.stacks_argument
+@options.env_option
+@options.emulator_option
+@options.state_option
+@options.accept_scope_option
+@options.brief_max_wait_option
+@options.models_option
+@options.json_option
+@options.out_option
+@options.colour_option
+@options.log_option
+def drift_command(**given: Any) -> Status:
+    """
+    Say whether somebody changed the live side; changes nothing.
+
+    Compares what is recorded with what is live. Tells of caches that are missing, were
+    shortened, or carry this stack's label without being on record; is silent about what time
+    does and about edits. Exits 2 on drift.
+
+    \b
+    Examples:
+      ctxprov drift
+      ctxprov drift --json
+    """
+    from provisioner.cli.drift import report_drift
+
+    return report_drift(**given)
+
+
+@click.command("list")
+@options.stacks_argument
+@options.env_option
+@options.emulator_option
+@options.state_option
+@options.models_option
+@options.json_option
+@options.colour_option
+@options.log_option
+def list_command(**given: Any) -> Status:
+    """
+    List every live cache of the project, whoever made it.
+
+    Needs an API key, but neither manifest nor state. Where manifests name several projects,
+    all whose keys are at hand are listed, each once. Caches that ctxprov labelled are
+    grouped by stack; of every stack whose manifest is at hand the strays are marked, in all
+    environments unless one is chosen, and caches of environments that it no longer declares.
+    Changes nothing.
+
+    \b
+    Examples:
+      ctxprov list
+      ctxprov list --json
+      ctxprov list stacks/*
+      ctxprov list examples/support-bot --emulator
+    """
+    from provisioner.cli.list_caches import list_caches
+
+    return list_caches(**given)
+
+
+@click.command("gc")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option(
+    "--state",
+    "addresses",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Where states are: every place that stacks of this project use; or CTXPROV_STATE.",
+)
+@click.option(
+    "--stack", "stacks", multiple=True, metavar="NAME[.ENV]", help="Delete all of it; repeatable."
+)
+@click.option(
+    "--key-env", metavar="VARIABLE", help="The variable with the project's key, if not the usual."
+)
+@options.auto_approve_option
+@options.lock_timeout_option
+@options.models_option
+@options.json_option
+@options.colour_option
+@options.log_option
+def gc_command(**given: Any) -> Status:
+    """
+    List live caches whose label names a stack without a state, and delete those that are named.
+
+    Looks at a whole project. A stack counts as gone only if its state is absent at every
+    ADDRESS; one that cannot be read, or that a run holds, is left alone and exits 1. Deletes
+    nothing unless a --stack or an ID is given, and asks first.
+
+    \b
+    Examples:
+      ctxprov gc --state s3://bucket/prefix
+      ctxprov gc --state s3://bucket/prefix --stack support-bot.staging
+      ctxprov gc --state state --state git+branch:ctxprov-state cachedContents/abc123
+    """
+    from provisioner.cli.collect_garbage import collect_garbage
+
+    return collect_garbage(**given)
+
+
+@click.command("next")
+@options.stacks_argument
+@options.env_option
+@options.emulator_option
+@options.state_option
+@options.json_option
+def next_command(**given: Any) -> Status:
+    """
+    Say when to run again, by the state alone.
+
+    Prints the moment at which the first refresh falls due, and until when everything that
+    is kept warm stays warm without a run. Needs a key only if nothing is on record: then it
+    looks for live caches of the stack, and exits 1 if there are any, or if CI keeps its state in
+    a folder.
+
+    \b
+    Examples:
+      ctxprov next
+      ctxprov next --json
+      ctxprov next stacks/*
+    """
+    from provisioner.cli.next_run import report_next_run
+
+    return report_next_run(**given)
+
+
+@click.command("show")
+@click.argument("name", required=False)
+@options.folders_or_one_option
+@options.env_option
+@options.emulator_option
+@options.state_option
+@click.option("--live", is_flag=True, help="Ask the provider as well; needs a key.")
+@options.models_option
+@options.colour_option
+@options.log_option
+def show_command(**given: Any) -> Status:
+    """
+    Show what is on record: a line per cache, or one cache in full.
+
+    Reads the state; with --live asks the provider what has become of it.
+
+    \b
+    Examples:
+      ctxprov show
+      ctxprov show product-manual -C examples/support-bot --emulator --live
+      ctxprov show -C stacks/one -C stacks/two
+    """
+    from provisioner.cli.show import show_stacks
+
+    return show_stacks(**given)
+
+
+@click.command("output")
+@click.argument("name", required=False)
+@options.folders_or_one_option
+@options.env_option
+@options.emulator_option
+@options.state_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "env", "request"]),
+    default="json",
+    show_default=True,
+    help="The handle as JSON or as variables for a shell, or a whole request.",
+)
+@click.option(
+    "--api",
+    type=click.Choice(["responses", "chat"]),
+    default=None,
+    help="Which of OpenAI's APIs a request is for; by default responses.",
+)
+@click.option(
+    "--no-content",
+    is_flag=True,
+    help="Put path and digest in place of the content of a request.",
+)
+def output_command(**given: Any) -> Status:
+    """
+    Print the handles that applications need, as JSON.
+
+    Reads the state. With a NAME prints that cache alone; a cache that has expired, or was
+    never applied, has no handle, and asking for it by name fails. A request is made of the
+    entry's files, which must be those that were applied.
+
+    \b
+    Examples:
+      ctxprov output
+      ctxprov output product-manual -C examples/support-bot
+      ctxprov output product-manual --format env
+      ctxprov output refund-policy --format request --no-content
+      ctxprov output triage --format request --api chat
+      ctxprov output -C stacks/one -C stacks/two
+    """
+    from provisioner.cli.output import output_handles
+
+    return output_handles(**given)
+
+
+@click.command("emulator")
+@click.option(
+    "--port", default=8085, show_default=True, help="Port on loopback; 0 takes a free one."
+)
+@click.option(
+    "--api-key",
+    "api_keys",
+    multiple=True,
+    metavar="KEY",
+    help="Accept this key only; repeatable. Without it any key will do.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep the caches in this SQLite file; by default they end with the program.",
+)
+def emulator_command(**given: Any) -> Status:
+    """
+    Serve a local Gemini cachedContents API.
+
+    Point any Gemini client at it; it behaves as the real one does, errors included, and
+    sends nothing anywhere. Stop it with Ctrl-C.
+
+    \b
+    Examples:
+      ctxprov emulator
+      ctxprov emulator --port 9000 --api-key secret --store caches.sqlite3
+      GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8085 GEMINI_API_KEY=any ctxprov list
+    """
+    from provisioner.cli.emulator import serve_emulator
+
+    return serve_emulator(**given)

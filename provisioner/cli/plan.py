@@ -1,0 +1,328 @@
+"""`ctxprov plan`: what apply would do, without doing any of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.catalog import load_catalog
+from provisioner.cli import clock, console, terminal
+from provisioner.cli.brake import braked
+from provisioner.cli.check_limits import beyond
+from provisioner.cli.checkout import commit_here
+from provisioner.cli.compare_revisions import compare_revisions
+from provisioner.cli.count_tokens import count, remember, remembered, uncounted, with_counts
+from provisioner.cli.destinations import check_destinations
+from provisioner.cli.documents import Presentation, places_of, plan_page, show_plan
+from provisioner.cli.load import load_stack
+from provisioner.cli.messages import tell, tell_error
+from provisioner.cli.observe import observe
+from provisioner.cli.older import warn_of_older
+from provisioner.cli.options import Out, with_json
+from provisioner.cli.owners import matter, owners_beside
+from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
+from provisioner.cli.removal import is_undeclared, leftover_at
+from provisioner.cli.selection import check_names, choose
+from provisioner.cli.status import Status, first_of
+from provisioner.cli.target import StackLocation, location_of, project_in, writes_of
+from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
+from provisioner.manifest import Manifest
+from provisioner.model import (
+    Cause,
+    Desired,
+    DesiredCache,
+    Leftover,
+    Plan,
+    StackSettings,
+    State,
+    setting_edits,
+)
+from provisioner.planner import as_if_applied, moved, plan, recorded_as_desired, remarks
+from provisioner.render.difference import patch_text
+from provisioner.render.summary import headline
+from provisioner.resolver import content_reader
+from provisioner.state import read_state
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What was asked of a plan."""
+
+    environment: str | None
+    emulator: bool
+    address: str | None
+    verbose: bool
+    base: str | None
+    at: datetime | timedelta | None
+    exit_on: frozenset[Cause]
+    count_tokens: bool
+    prune: bool
+    replace: tuple[str, ...]
+    allow_empty: bool
+    accept_scope: bool
+    accept_missing: bool
+    models: Path | None
+    targets: tuple[str, ...]
+    excludes: tuple[str, ...]
+    overrides: tuple[str, ...]
+    colour: bool
+
+
+def plan_stacks(
+    stacks: tuple[Path, ...],
+    *,
+    as_json: bool,
+    outs: tuple[Out, ...],
+    detailed_exitcode: bool,
+    exit_on: frozenset[Cause],
+    max_wait: timedelta,
+    colour: bool | None,
+    **said: Any,  # noqa: ANN401  # click checked them; Asked names them
+) -> Status:
+    """Show what apply would do."""
+    asked = Asked(
+        exit_on=exit_on if detailed_exitcode else frozenset(),
+        colour=terminal.wants_colour(colour),
+        **said,
+    )
+    if asked.base and (asked.emulator or asked.prune or asked.replace):
+        raise click.UsageError(
+            "--base compares two revisions of the repository and asks nobody: "
+            "leave out --emulator, --prune and --replace."
+        )
+
+    async def work(stack: Path, session: Session) -> StackOutcome:
+        return await _plan(stack, asked, session)
+
+    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
+
+
+async def _plan(stack: Path, asked: Asked, session: Session) -> StackOutcome:
+    now = clock.locally(asked.at)
+    if asked.base and is_undeclared(stack, asked.environment) and (left := _left(stack, asked)):
+        return _without_stack(left, asked, session, now)
+    manifest, desired = await _read(stack, asked, session, now)
+    check_names(asked.replace, desired)
+    check_destinations(manifest, with_state=asked.address is None)
+    unreadable: CtxprovError | None = None
+    unseen: CtxprovError | None = None
+    last = None
+    if asked.base:
+        told, before = _review(stack, manifest, desired, asked, session, now)
+    else:
+        location = location_of(manifest, address=asked.address, emulator=asked.emulator)
+        state, unreadable = _recorded(location, manifest.stack)
+        told, unseen = await _compared(manifest, desired, location, state, asked, session)
+        before, last = state.stack_settings, state.last_edit
+    told = choose(told, asked.targets, asked.excludes)
+    found = beyond(told, manifest, before, models=asked.models, overrides=asked.overrides)
+    shown = Presentation(
+        plan=told,
+        prices=load_catalog(asked.models).find,
+        writes=writes_of(manifest, address=asked.address, emulator=asked.emulator),
+        commit=commit_here(stack) if session.outs else None,
+        timeless=asked.base is not None or unseen is not None,
+        breaches=found,
+    )
+    page = plan_page(lambda: shown.whole, verbose=asked.verbose, places=places_of(manifest))
+    session.pages.append(page)
+    if not session.is_quiet:
+        show_plan(shown, colour=asked.colour, verbose=asked.verbose)
+    for remark in remarks(told):
+        tell(f"warning: {remark}")
+    is_older = warn_of_older(manifest.root, told, last)
+    refused = told.refused or is_older or any(breach.refuses for breach in found)
+    pending = told.causes & asked.exit_on
+    failures = [error for error in (unreadable, unseen) if error]
+    session.failures += failures
+    status = first_of(
+        *map(tell_error, failures),
+        Status.REFUSED if refused else Status.OK,
+        Status.PENDING if pending else Status.OK,
+    )
+    return StackOutcome(status=status, summary=headline(shown.short))
+
+
+def _left(stack: Path, asked: Asked) -> Leftover | None:
+    return leftover_at(
+        stack, asked.base or "", environment=asked.environment, address=asked.address
+    )
+
+
+def _without_stack(left: Leftover, asked: Asked, session: Session, now: datetime) -> StackOutcome:
+    """The plan of a stack that the branch removes: apply cannot do anything about it."""
+    shown = Presentation(
+        plan=Plan(stack=left.stack, at=now, changes=(), edits=frozenset(), leftover=left),
+        prices=load_catalog(asked.models).find,
+        writes=(),
+        timeless=True,
+    )
+    session.pages.append(plan_page(lambda: shown.whole))
+    if not session.is_quiet:
+        show_plan(shown, colour=asked.colour)
+    return StackOutcome(status=Status.OK, summary="declared no longer")
+
+
+async def _read(
+    stack: Path, asked: Asked, session: Session, now: datetime
+) -> tuple[Manifest, tuple[Desired, ...]]:
+    """Read the stack, while the projects that it uses are listed."""
+    loop = asyncio.get_running_loop()
+
+    def begun(manifest: Manifest) -> None:
+        if not asked.base:
+            loop.call_soon_threadsafe(_begin, manifest, asked, session)
+
+    return await asyncio.to_thread(
+        load_stack,
+        stack,
+        environment=asked.environment,
+        models=asked.models,
+        now=now,
+        allow_empty=asked.allow_empty,
+        begun=begun,
+    )
+
+
+def _begin(manifest: Manifest, asked: Asked, session: Session) -> None:
+    """Let the LIST of each project begin.  What is wrong with one, the survey will say."""
+    with suppress(CtxprovError, click.UsageError):
+        location = location_of(manifest, address=asked.address, emulator=asked.emulator)
+        session.clients.begin(
+            (project_in(location.store, name), location.key_envs[name])
+            for name in sorted(location.used)
+        )
+
+
+def _recorded(location: StackLocation, stack: str) -> tuple[State, StateUnreadable | None]:
+    """What is on record; of a state that may be out of reach nothing, and why."""
+    try:
+        return read_state(location.backend, stack=stack), None
+    except StateUnreadable as error:
+        return State(stack=stack), error
+
+
+async def _compared(
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    location: StackLocation,
+    state: State,
+    asked: Asked,
+    session: Session,
+) -> tuple[Plan, CtxprovError | None]:
+    """The plan; where the provider cannot be asked now, the edits alone, and why."""
+    try:
+        return await _compare(manifest, desired, location, state, asked, session), None
+    except NetworkError as error:
+        if not error.retryable:
+            raise
+        unseen = NetworkError(
+            f"Live side unknown: {error}. The plan shows the edits alone; run it again later.",
+            status=error.status,
+            words=error.words,
+            retryable=True,
+            retry_after=error.retry_after,
+        )
+    return _edits_alone(manifest, desired, location, state, clock.locally(asked.at)), unseen
+
+
+def _edits_alone(
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    location: StackLocation,
+    state: State,
+    now: datetime,
+) -> Plan:
+    """What differs between the manifest and the record, as if all of that were alive."""
+    stack, counts = manifest.stack, remembered(location.backend, manifest.stack)
+    applied, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
+    applied = replace(applied, rested=state.rested)
+    wants = with_counts(desired, counts)
+    whole = plan(wants, applied, live, stack=stack, now=now, renames=manifest.moved)
+    edits = tuple(change for change in whole.changes if change.reason.cause is Cause.EDIT)
+    settings = setting_edits(state.stack_settings, manifest.settings)
+    return replace(whole, changes=edits, settings=settings)
+
+
+async def _compare(
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    location: StackLocation,
+    state: State,
+    asked: Asked,
+    session: Session,
+) -> Plan:
+    observation = await observe(
+        session.clients, location, desired, state, accept_scope=asked.accept_scope
+    )
+    observation = observation.later(asked.at)
+    counts = remembered(location.backend, manifest.stack)
+    if asked.count_tokens:
+        wants = uncounted(desired, moved(state, manifest.moved), counts)
+        fresh = await count(wants, observation.clients, content_reader(manifest), _doubt)
+        remember(location.backend, manifest.stack, counts := {**counts, **fresh})
+    owners = owners_beside(
+        manifest.root, manifest.stack, address=asked.address, emulator=asked.emulator
+    )
+    whole = plan(
+        with_counts(desired, counts),
+        state,
+        observation.live,
+        stack=manifest.stack,
+        now=observation.at,
+        ahead=observation.ahead,
+        prune=asked.prune,
+        replace=asked.replace,
+        renames=manifest.moved,
+        owners=owners() if matter(desired, state, prune=asked.prune) else {},
+    )
+    rest, _ = braked(
+        whole,
+        state,
+        observation,
+        accept_missing=asked.accept_missing,
+        accept_scope=asked.accept_scope,
+    )
+    return replace(rest, settings=setting_edits(state.stack_settings, manifest.settings))
+
+
+def _doubt(want: DesiredCache, tokens: int) -> None:
+    tell(
+        f"warning: {want.name}: the provider counts {tokens:,} tokens where about "
+        f"{want.measure.tokens:,} are to be expected; the estimate stays."
+    )
+
+
+def _review(
+    stack: Path,
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    asked: Asked,
+    session: Session,
+    now: datetime,
+) -> tuple[Plan, StackSettings | None]:
+    """
+    The edits since the merge base, and the settings of the stack there.
+
+    With --verbose their texts too, on the terminal only.
+    """
+    told, before, patches = compare_revisions(
+        stack,
+        manifest,
+        desired,
+        asked.base or "",
+        environment=asked.environment,
+        address=asked.address,
+        models=asked.models,
+        now=now,
+        with_patches=asked.verbose and not session.is_quiet,
+    )
+    for patch in patches:
+        console.say(patch_text(patch, colour=asked.colour))
+    return told, before

@@ -1,0 +1,119 @@
+"""
+Options and help of what a review needs: `render`, `changed`, `comment` and `approved`.
+
+What a command does is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provisioner.cli import options
+from provisioner.cli.status import Status
+
+
+@click.command("render")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
+@options.out_option
+@options.colour_option
+def render_command(**given: Any) -> Status:
+    """
+    Render a plan in JSON as another document; asks nobody, needs no key.
+
+    FILE is what ctxprov plan --out json=FILE wrote. It may come from a job that is not
+    trusted: whatever is not exactly a plan is refused, and nothing in it can act. Without
+    --out the plan is shown as text.
+
+    \b
+    Examples:
+      ctxprov render plan.json
+      ctxprov render plan.json --out markdown=comment.md
+    """
+    from provisioner.cli.render_plan import render_plan
+
+    return render_plan(**given)
+
+
+@click.command("changed")
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+@click.option("--base", required=True, metavar="REF", help="Compare with the merge base of REF.")
+@options.max_caches_option
+@options.models_option
+@options.json_option
+def changed_command(**given: Any) -> Status:
+    """
+    List the stacks that a branch edits.
+
+    Looks at the whole repository around FOLDER and at the submodules that are checked out;
+    paths count from its top. A stack is compared by its name, whatever its folder. With --json the
+    list is a matrix for CI jobs, one job per stack and environment; env is empty where there
+    are none; removed is true for what the branch declares no longer, which plan --base shows and
+    apply cannot do anything about. What cannot be read counts as edited, so that its job says
+    what is wrong. Needs no key and no state.
+
+    \b
+    Examples:
+      ctxprov changed --base origin/main
+      ctxprov changed --base origin/main --json
+    """
+    from provisioner.cli.changed_stacks import list_changed_stacks
+
+    return list_changed_stacks(**given)
+
+
+@click.command("comment")
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--number",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="Of the pull or merge request; by default that of the CI job.",
+)
+@options.author_option
+def comment_command(**given: Any) -> Status:
+    """
+    Show plans in one comment under a pull request or merge request.
+
+    For jobs of GitHub Actions (with GITHUB_TOKEN) and GitLab CI (with GITLAB_TOKEN). Each FILE
+    is a plan in JSON, which may come from a job that is not trusted. The comment is edited only
+    when the edits, limits or money in it change, and none is begun for a plan without edits
+    of a stack that is declared.
+
+    \b
+    Examples:
+      ctxprov comment plan.json
+      ctxprov comment plan.json --number 12
+    """
+    from provisioner.cli.comment import write_comment
+
+    return write_comment(**given)
+
+
+@click.command("approved")
+@options.stack_argument
+@options.env_option
+@options.author_option
+def approved_command(**given: Any) -> Status:
+    """
+    Print what the review of this commit approved, for apply --expect.
+
+    For the job that applies what was merged, on GitHub Actions and GitLab CI. Finds the pull
+    request or merge request that brought the commit into its branch and reads the comment that
+    ctxprov comment wrote under it: the fingerprint, the broken limits that it showed, and the
+    digest of each edit. Without a comment no edit is approved. A commit without a request, and a
+    comment that was too long to show everything, are refused.
+
+    \b
+    Examples:
+      ctxprov approved
+      ctxprov approved stacks/support-bot
+    """
+    from provisioner.cli.comment import print_approval
+
+    return print_approval(**given)

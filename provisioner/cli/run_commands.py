@@ -1,0 +1,264 @@
+"""
+Options and help of what plans and applies: `plan`, `explain`, `apply`, `destroy`, `keepalive`.
+
+What a command does is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from provisioner.cli import clock, options
+from provisioner.cli.status import Status
+
+
+@click.command("plan")
+@options.stacks_argument
+@options.env_option
+@options.emulator_option
+@options.state_option
+@options.json_option
+@click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
+@click.option(
+    "--base",
+    metavar="REF",
+    help="Compare with the merge base of a git ref instead of state and live side; no key needed.",
+)
+@click.option(
+    "--at",
+    type=clock.MomentParam(),
+    metavar="WHEN",
+    help="Plan for +6h from the provider's now, or for a moment.",
+)
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit 2 if changes are pending, 0 if none are."
+)
+@click.option(
+    "--exit-on",
+    type=options.CausesParam(),
+    default="edit,drift,time",
+    show_default=True,
+    metavar="CAUSES",
+    help="Which causes count for --detailed-exitcode.",
+)
+@click.option(
+    "--count-tokens",
+    is_flag=True,
+    help="Let the provider count what is not counted yet, and remember it.",
+)
+@options.prune_option
+@options.replace_option
+@options.allow_empty_option
+@options.accept_scope_option
+@options.accept_missing_option
+@options.brief_max_wait_option
+@options.models_option
+@options.target_option
+@options.exclude_option
+@options.override_option
+@options.out_option
+@options.colour_option
+@options.log_option
+def plan_command(**given: Any) -> Status:
+    """
+    Show what apply would do.
+
+    Compares the manifest and its content with the recorded state and with what is live,
+    and changes nothing. It takes no lock. What expires is decided by the provider's clock; with
+    --base, which asks no provider, by this machine's. Of a stack or environment that the branch
+    removes, --base says what stays alive and which command ends that.
+
+    \b
+    Examples:
+      ctxprov plan
+      ctxprov plan examples/support-bot --emulator
+      ctxprov plan --detailed-exitcode --exit-on edit,drift
+      ctxprov plan --at +6h
+      ctxprov plan --out json=plan.json --out markdown=plan.md
+      ctxprov plan --base origin/main -v
+      ctxprov plan stacks/* --count-tokens
+    """
+    from provisioner.cli.plan import plan_stacks
+
+    return plan_stacks(**given)
+
+
+@click.command("explain")
+@click.argument("name")
+@options.folders_option
+@options.env_option
+@options.emulator_option
+@options.state_option
+@click.option(
+    "--at",
+    type=clock.MomentParam(),
+    metavar="WHEN",
+    help="Explain for +6h from the provider's now, or for a moment.",
+)
+@options.accept_scope_option
+@options.models_option
+@options.json_option
+@options.colour_option
+@options.log_option
+def explain_command(**given: Any) -> Status:
+    """
+    Explain what plan decides about one cache, and from what.
+
+    Shows what is desired, recorded and live side by side, the row of the planner's table that
+    decided, the thresholds, what it costs, the calls that apply would make, and when the
+    decision turns if only time passes. NAME may also be the id of a live or retiring cache.
+    Changes nothing and takes no lock.
+
+    \b
+    Examples:
+      ctxprov explain product-manual -C examples/support-bot --emulator
+      ctxprov explain product-manual --at +6h
+      ctxprov explain cachedContents/abc123 --json
+      ctxprov explain product-manual -C 'stacks/*'
+    """
+    from provisioner.cli.explain import explain_cache
+
+    return explain_cache(**given)
+
+
+@click.command("apply")
+@options.stacks_argument
+@options.env_option
+@options.emulator_option
+@options.state_option
+@options.auto_approve_option
+@options.plan_option
+@options.expect_option
+@options.prune_option
+@options.replace_option
+@options.allow_empty_option
+@options.accept_scope_option
+@options.accept_missing_option
+@options.parallelism_option
+@options.lock_timeout_option
+@options.max_wait_option
+@options.target_option
+@options.exclude_option
+@options.override_option
+@options.allow_older_option
+@options.models_option
+@options.watch_option
+@options.every_option
+@options.metrics_option
+@options.json_option
+@options.out_option
+@options.colour_option
+@options.log_option
+def apply_command(**given: Any) -> Status:
+    """
+    Create, refresh, replace and retire caches to match the manifest.
+
+    Shows the plan and asks before it changes anything. New caches are made, recorded and
+    published before an old one is retired. What fails is tried again by the next run.
+
+    \b
+    Examples:
+      ctxprov apply
+      ctxprov apply examples/support-bot --emulator
+      ctxprov apply --auto-approve --lock-timeout 5m
+      ctxprov apply --replace product-manual
+      ctxprov apply --plan plan.json
+      ctxprov apply stacks/* --auto-approve
+      ctxprov apply --watch --auto-approve --metrics-file ctxprov.prom
+    """
+    from provisioner.cli.apply_manifest import apply_stacks
+
+    return apply_stacks(**given)
+
+
+@click.command("destroy")
+@options.stacks_argument
+@options.env_option
+@options.emulator_option
+@options.state_option
+@click.option(
+    "--stack",
+    "name",
+    metavar="NAME[.ENV]",
+    help="End a stack that no manifest names any more; needs --state.",
+)
+@click.option(
+    "--key-env",
+    "key_envs",
+    multiple=True,
+    callback=options.key_env,
+    metavar="PROVIDER=VARIABLE",
+    help="With --stack: the variable with the key of a named provider; repeatable.",
+)
+@options.auto_approve_option
+@options.prune_option
+@options.accept_scope_option
+@options.parallelism_option
+@options.lock_timeout_option
+@options.max_wait_option
+@options.models_option
+@options.target_option
+@options.exclude_option
+@options.json_option
+@options.out_option
+@options.colour_option
+@options.log_option
+def destroy_command(**given: Any) -> Status:
+    """
+    Delete every recorded cache of a stack.
+
+    Shows what would go and asks. Protected caches stay; the manifest's limits do not hold, for
+    who destroys means it. The content files need not be there any more. Running applications
+    lose their caches at once; to let caches run out instead, remove them from the manifest
+    and apply.
+
+    A stack or environment that no manifest names any more is ended by its name and the place
+    of its state; the key comes from the environment.
+
+    \b
+    Examples:
+      ctxprov destroy examples/support-bot --emulator
+      ctxprov destroy --prune --auto-approve
+      ctxprov destroy --stack support-bot.staging --state s3://bucket/prefix
+    """
+    from provisioner.cli.destroy import destroy_stacks
+
+    return destroy_stacks(**given)
+
+
+@click.command("keepalive")
+@options.stacks_argument
+@options.env_option
+@options.emulator_option
+@options.state_option
+@options.accept_scope_option
+@options.accept_missing_option
+@options.parallelism_option
+@options.lock_timeout_option
+@options.max_wait_option
+@options.models_option
+@options.metrics_option
+@options.json_option
+@options.out_option
+@options.colour_option
+@options.log_option
+def keepalive_command(**given: Any) -> Status:
+    """
+    Keep alive what is recorded; leave every edit to a review.
+
+    For schedules. Refreshes what is about to expire, makes anew what has died if the working
+    tree still has exactly its content, finishes retirements and publishes handles. It asks
+    nobody, replaces nothing and makes no new content. Exits 1 if a cache could not be kept, or
+    if nothing is on record although caches of the stack are alive or CI keeps its state in a
+    folder.
+
+    \b
+    Examples:
+      ctxprov keepalive
+      ctxprov keepalive examples/support-bot --emulator
+    """
+    from provisioner.cli.keepalive import keep_alive
+
+    return keep_alive(**given)

@@ -1,0 +1,302 @@
+"""
+Options and help of the state and its lock: `state`, `lock` and `unlock`.
+
+What a command does is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provisioner.cli import options
+from provisioner.cli.status import Status
+
+
+@click.group("lock")
+def lock_command() -> None:
+    """
+    Say who holds the state of a stack.
+
+    \b
+    Examples:
+      ctxprov lock status
+      ctxprov lock status --json
+    """
+
+
+@lock_command.command("status")
+@options.folders_option
+@options.env_option
+@options.emulator_option
+@options.state_option
+@options.json_option
+def lock_status_command(**given: Any) -> Status:
+    """
+    Say who holds the state, since when, and by which lock.
+
+    \b
+    Examples:
+      ctxprov lock status
+      ctxprov lock status --json
+      ctxprov lock status -C 'stacks/*'
+    """
+    from provisioner.cli.locks import show_locks
+
+    return show_locks(**given)
+
+
+@click.command("unlock")
+@click.argument("lock_id", metavar="[ID]", required=False)
+@click.option("--mine", is_flag=True, help="End the lock of this very CI job, if it has one.")
+@options.folders_or_one_option
+@options.env_option
+@options.emulator_option
+@options.state_option
+def unlock_command(**given: Any) -> Status:
+    """
+    End the lock of a run that is dead.
+
+    A lock runs out by itself; this does not wait for it. If the run lives after all, what it
+    still writes is refused. On disk a lock ends with its run and needs no ending.
+
+    \b
+    Examples:
+      ctxprov unlock 3f9c0a7be1d2
+      ctxprov unlock --mine
+      ctxprov unlock --mine -C 'stacks/*'
+    """
+    from provisioner.cli.locks import end_locks
+
+    return end_locks(**given)
+
+
+def _placed(command: Callable[..., Status]) -> Callable[..., Status]:
+    """The options that say which state is meant."""
+    return options.folder_option(_addressed(command))
+
+
+def _placed_all(command: Callable[..., Status]) -> Callable[..., Status]:
+    """The same for the states of several stacks."""
+    return options.folders_option(_addressed(command))
+
+
+def _addressed(command: Callable[..., Status]) -> Callable[..., Status]:
+    """All of that but the folder."""
+    for option in (options.state_option, options.emulator_option, options.env_option):
+        command = option(command)
+    return command
+
+
+@click.group("state")
+def state_command() -> None:
+    """
+    Look at what is remembered of a stack, and mend it by hand.
+
+    What writes takes the lock, keeps the state it replaces, and stands in the history. No
+    command here asks a provider or touches a live cache.
+
+    \b
+    Examples:
+      ctxprov state list
+      ctxprov state mv old-name new-name --dry-run
+      ctxprov state pull --serial 12 > earlier.json
+      ctxprov state push demo.unsaved.json
+      ctxprov state migrate s3://bucket/prefix
+    """
+
+
+@state_command.command("list")
+@_placed_all
+@options.json_option
+def state_list_command(**given: Any) -> Status:
+    """
+    List what is on record by name, and what is retiring by id.
+
+    \b
+    Examples:
+      ctxprov state list
+      ctxprov state list --json
+      ctxprov state list -C 'stacks/*'
+    """
+    from provisioner.cli.state import list_records
+
+    return list_records(**given)
+
+
+@state_command.command("show")
+@click.argument("name")
+@_placed
+def state_show_command(**given: Any) -> Status:
+    """
+    Print one record as it stands in the state.
+
+    \b
+    Examples:
+      ctxprov state show product-manual
+    """
+    from provisioner.cli.state import show_record
+
+    return show_record(**given)
+
+
+@state_command.command("pull")
+@click.option("--serial", type=int, metavar="N", help="An earlier version that is kept.")
+@_placed
+def state_pull_command(**given: Any) -> Status:
+    """
+    Print the state, or an earlier version of it, byte for byte.
+
+    \b
+    Examples:
+      ctxprov state pull > now.json
+      ctxprov state pull --serial 12 > earlier.json
+    """
+    from provisioner.cli.state import pull_state
+
+    return pull_state(**given)
+
+
+@state_command.command("push")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Also if its serial is not newer, or what is there cannot be read.",
+)
+@options.dry_run_option
+@options.lock_timeout_option
+@_placed
+def state_push_command(**given: Any) -> Status:
+    """
+    Put a state from a file in place of the one that is there.
+
+    \b
+    Examples:
+      ctxprov state push demo.unsaved.json
+      ctxprov state push earlier.json --force --dry-run
+    """
+    from provisioner.cli.state import push_state
+
+    return push_state(**given)
+
+
+@state_command.command("mv")
+@click.argument("old")
+@click.argument("new", required=False)
+@click.option(
+    "--to-stack", type=click.Path(path_type=Path), metavar="DIR", help="Give it to this stack."
+)
+@click.option(
+    "--to-env", metavar="NAME", help="Which environment of that; by default that of --env."
+)
+@options.accept_scope_option
+@options.dry_run_option
+@options.lock_timeout_option
+@_placed
+def state_mv_command(**given: Any) -> Status:
+    """
+    Rename a record, or give it to another stack, whose folder --to-stack names.
+
+    Nothing is created, and the live cache's label keeps the old name. A stack that gave a cache
+    away never takes it for a stray. Declare the cache there, and no longer here, before the next
+    apply.
+
+    \b
+    Examples:
+      ctxprov state mv old-name new-name
+      ctxprov state mv old-name new-name --dry-run
+      ctxprov state mv product-manual --to-stack ../support
+    """
+    from provisioner.cli.state import move_record
+
+    return move_record(**given)
+
+
+@state_command.command("rename-stack")
+@click.argument("old", metavar="OLD[.ENV]")
+@click.argument("new", metavar="NEW[.ENV]")
+@options.dry_run_option
+@options.lock_timeout_option
+@options.folder_option
+@options.state_option
+@options.emulator_option
+def state_rename_stack_command(**given: Any) -> Status:
+    """
+    Give everything on record in a stack, or in one environment of it, another stack's name.
+
+    Nothing is created, and live caches keep their labels. Runs under the old name are refused
+    from then on. The manifest may have either name; with --state none is needed.
+
+    \b
+    Examples:
+      ctxprov state rename-stack support-bot helpdesk
+      ctxprov state rename-stack shop.staging shop.preview --dry-run
+      ctxprov state rename-stack support-bot helpdesk --state s3://bucket/prefix
+    """
+    from provisioner.cli.state import give_stack_name
+
+    return give_stack_name(**given)
+
+
+@state_command.command("rm")
+@click.argument("name")
+@options.dry_run_option
+@options.lock_timeout_option
+@_placed
+def state_rm_command(**given: Any) -> Status:
+    """
+    Forget a record; the live cache stays as it is.
+
+    \b
+    Examples:
+      ctxprov state rm product-manual --dry-run
+    """
+    from provisioner.cli.state import forget_record
+
+    return forget_record(**given)
+
+
+@state_command.command("migrate")
+@click.argument("destination", metavar="PLACE")
+@options.dry_run_option
+@options.lock_timeout_option
+@options.folders_option
+@options.env_option
+@options.state_option
+def state_migrate_command(**given: Any) -> Status:
+    """
+    Copy state, history and kept versions to another backend, under both locks.
+
+    A trial with --emulator stays where it is.
+
+    \b
+    Examples:
+      ctxprov state migrate s3://bucket/prefix
+      ctxprov state migrate git+branch:ctxprov-state --dry-run
+      ctxprov state migrate s3://bucket/prefix -C 'stacks/*'
+    """
+    from provisioner.cli.state import copy_state
+
+    return copy_state(**given)
+
+
+@state_command.command("history")
+@_placed_all
+@options.json_option
+def state_history_command(**given: Any) -> Status:
+    """
+    Tell the last runs that changed the stack or tried to, oldest first.
+
+    \b
+    Examples:
+      ctxprov state history
+      ctxprov state history --json
+      ctxprov state history -C 'stacks/*'
+    """
+    from provisioner.cli.state import show_history
+
+    return show_history(**given)

@@ -1,0 +1,119 @@
+"""`ctxprov validate`: everything that can be known without asking anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from provisioner.catalog import load_catalog
+from provisioner.checkout import bare_repositories
+from provisioner.cli import clock, console
+from provisioner.cli.checkout import checkout_around
+from provisioner.cli.destinations import destination_problems
+from provisioner.cli.forecast import schedule_of
+from provisioner.cli.messages import tell_error, tell_problems, tell_warnings
+from provisioner.cli.options import expanded
+from provisioner.cli.status import Status, first_of
+from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
+from provisioner.escape import plain
+from provisioner.manifest import Manifest, environments_of, read_manifest
+from provisioner.model import Desired
+from provisioner.resolver import load_and_resolve
+
+
+def validate_stacks(
+    stacks: tuple[Path, ...],
+    *,
+    environment: str | None,
+    models: Path | None,
+    every: timedelta | None,
+) -> Status:
+    """Check a stack; asks nobody, needs no key."""
+    return first_of(
+        *(
+            _validated(stack, _environments(stack, environment), models, every)
+            for stack in expanded(stacks)
+        )
+    )
+
+
+def _environments(stack: Path, environment: str | None) -> tuple[str | None, ...]:
+    return (environment,) if environment else environments_of(stack) or (None,)
+
+
+def _validated(
+    stack: Path, environments: Sequence[str | None], models: Path | None, every: timedelta | None
+) -> Status:
+    try:
+        catalog = load_catalog(models)
+    except CtxprovError as error:
+        return tell_error(error)
+    warnings, problems, now = _Found(environments), _Found(environments), clock.now()
+    sound: list[tuple[str | None, Manifest, Sequence[Desired]]] = []
+    checkout, exposed = checkout_around(stack), _exposed(stack)
+    for one in environments:
+        problems.add(one, exposed)
+        try:
+            manifest, resolution = load_and_resolve(
+                stack, catalog, environment=one, checkout=checkout, now=now
+            )
+        except GitFailed as error:
+            return tell_error(error)
+        except ManifestError as error:
+            problems.add(one, error.problems)
+            if draft := read_manifest(stack, environment=one).manifest:
+                problems.add(one, destination_problems(draft, with_state=True))
+        else:
+            problems.add(one, destination_problems(manifest, with_state=True))
+            warnings.add(one, resolution.warnings)
+            sound += [] if exposed else [(one, manifest, resolution.desired)]
+    tell_warnings(warnings.told())
+    for one, manifest, desired in sound:
+        _tell(one, manifest, desired, every)
+    return tell_problems(told) if (told := problems.told()) else Status.OK
+
+
+def _exposed(stack: Path) -> Sequence[Problem]:
+    """Bare repositories below *stack*: ctxprov starts git in none, other programs may."""
+    folder = stack if stack.is_dir() else stack.parent
+    message = (
+        "is a bare git repository: git that is started here runs what its configuration names; "
+        "remove it"
+    )
+    return [Problem(str(one), 1, 1, "", message) for one in bare_repositories(folder)]
+
+
+class _Found:
+    """What was found in several environments, each told once, with those that have it."""
+
+    def __init__(self, environments: Sequence[str | None]) -> None:
+        self._count = len(environments)
+        self._where: dict[Problem, list[str]] = {}
+
+    def add(self, environment: str | None, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self._where.setdefault(problem, []).append(environment or "")
+
+    def told(self) -> Sequence[Problem]:
+        return sorted(self._noted(*found) for found in self._where.items())
+
+    def _noted(self, problem: Problem, names: Sequence[str]) -> Problem:
+        if len(names) == self._count:
+            return problem
+        note = f"{problem.note}, " if problem.note else ""
+        return replace(problem, note=f"{note}in {' and '.join(names)}")
+
+
+def _tell(
+    environment: str | None,
+    manifest: Manifest,
+    desired: Sequence[Desired],
+    every: timedelta | None,
+) -> None:
+    count = len(desired)
+    where = plain(f"{manifest.path}, {environment}" if environment else str(manifest.path))
+    console.say(f"{where}: {count} cache{'s' * (count != 1)}, no problems.")
+    if every:
+        console.say(schedule_of(desired, every))
