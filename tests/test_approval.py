@@ -31,6 +31,7 @@ from provisioner.model import (
 )
 from provisioner.model.approval_text import approval_text
 from provisioner.model.limits import Bound, Limit, TooMany
+from provisioner.model.stack_settings import SettingEdit
 from provisioner.planner import as_recorded, edits, plan, select
 from provisioner.view.limits import broken_limits
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
@@ -199,6 +200,15 @@ def test_settings_are_left_undone_too() -> None:
     assert not Undone()
 
 
+def test_a_setting_that_is_not_approved() -> None:
+    """An edit of a setting is left undone by its key, unless it is approved."""
+    edit, other = (SettingEdit(key=key, before=None, after="x") for key in ("publish", "limits"))
+    fresh = replace(THEN, settings=(edit, other))
+    nothing = Approval(fingerprint="0" * 64)
+
+    assert undone(nothing, fresh, {edit.digest(STACK)}).settings == {"limits"}
+
+
 def test_what_a_plan_approves() -> None:
     """Of the limits that a plan shows those that it breaks, and what its entries were to be."""
     shown = view(THEN)
@@ -213,6 +223,9 @@ def test_what_a_plan_approves() -> None:
 
     assert approval.limits == {"replace.count"}
     assert approval.desired == {"a": A2.after, "b": B.after}
+    assert approval.digests == THEN.digests
+    assert approval.requested == frozenset()
+    assert approval_of(view(planned([A, B], replace={"a"}))).requested == frozenset("a")
 
 
 _WANTS = st.lists(

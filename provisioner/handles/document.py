@@ -17,7 +17,7 @@ from provisioner.cache import CacheHandle, Json, handle_from_json
 from provisioner.documents import newer, utf8
 from provisioner.errors import PublishError, StateError
 from provisioner.files import DRAFT
-from provisioner.model import Recorded, RecordedAnnotation, RecordedCache, RetiringCache, State
+from provisioner.model import Recorded, RecordedCache, RetiringCache, State
 from provisioner.storage import Backend
 from provisioner.times import moment_text, parse_moment
 
@@ -67,11 +67,7 @@ def _previous(cache: RetiringCache) -> dict[str, Json]:
 
 
 def _expiry(record: Recorded) -> datetime | None:
-    match record:
-        case RecordedCache(expires_at=moment):
-            return moment
-        case RecordedAnnotation():
-            return None
+    return record.expires_at if isinstance(record, RecordedCache) else None
 
 
 def _is_over(expiry: datetime | None, now: datetime) -> bool:

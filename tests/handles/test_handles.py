@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 
 from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.errors import PublishError
+from provisioner.files import DRAFT
 from provisioner.handles import Handles, handles_bytes, parse_handles, publish
+from provisioner.handles.source import BackendSource, FileSource, Missing, source_of
 from provisioner.model import State
 from provisioner.shapes import schema_bytes
 from provisioner.storage.lease import LeaseBackend
@@ -30,6 +33,28 @@ A = recorded(desired("a"))
 NOTE = noted(annotation("n"))
 OPENAI = noted(annotation("o", provider="openai", handle=OpenAIHandle("demo.o", {"ttl": "30m"})))
 LEAVING = retiring(desired("a", "old"))
+BYTES = f"""\
+{{
+  "caches": {{
+    "n": {{
+      "digest": "{NOTE.digest}",
+      "expires_at": null,
+      "handle": {{
+        "cache_control": {{
+          "ttl": "1h",
+          "type": "ephemeral"
+        }},
+        "provider": "claude"
+      }},
+      "model": "claude-sonnet-5-5",
+      "previous": null
+    }}
+  }},
+  "generated_at": "2026-01-01T12:00:00Z",
+  "stack": "demo",
+  "version": 1
+}}
+"""
 
 
 class Clock:
@@ -105,6 +130,21 @@ def test_the_previous_handle() -> None:
     assert entry["previous"]["until"] == "2026-01-01T13:00:00Z"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_previous_handle_that_lives_longest(order: int) -> None:
+    """Of several retiring caches of a name, the one that lives longest is the previous one."""
+    longer = retiring(desired("a", "older"), "cachedContents/older", until=NOW + 2 * HOUR)
+    (entry,) = entries(state(A, retiring=[LEAVING, longer][::order])).values()
+
+    assert isinstance(entry, dict)
+    assert entry["previous"]["handle"]["cache_name"] == longer.id
+
+
+def test_the_bytes() -> None:
+    """The document is indented, sorted, and ends in a line feed, so that it may live in git."""
+    assert handles_bytes(state(NOTE), hidden=(), now=NOW).decode() == BYTES
+
+
 def test_what_is_left_out() -> None:
     """What has expired, what is hidden, and a previous one that is over are left out."""
     assert entries(state(A), now=NOW + 6 * HOUR) == {}
@@ -131,6 +171,46 @@ def test_publishing_over_something_else(tmp_path: Path) -> None:
         publish(LocalBackend(tmp_path.parent), tmp_path.name, b"{}")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"notes", b"{}", b"[]", b'{"version": 1, "stack": "demo", "generated_at": "x"}', b"\xff"],
+)
+def test_publishing_over_a_foreign_file(tmp_path: Path, content: bytes) -> None:
+    """A file that ctxprov did not write stays as it is."""
+    path = tmp_path / "handles.json"
+    path.write_bytes(content)
+
+    with pytest.raises(PublishError, match="was not written by ctxprov"):
+        written(path, A)
+    assert path.read_bytes() == content
+
+
+def test_publishing_over_an_empty_file(tmp_path: Path) -> None:
+    """An empty file is replaced, since nothing is lost by it."""
+    path = tmp_path / "handles.json"
+    path.touch()
+    written(path, A)
+
+    assert parse_handles(path.read_bytes(), where="").keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("ctxprov.yaml", "a manifest"),
+        ("More.CTXPROV.yml", "a manifest"),
+        ("demo.lock", "a state's lock"),
+        ("demo.json.lock.json", "a state's lock"),
+        (DRAFT, "a draft"),
+    ],
+)
+def test_publishing_under_a_name_of_ours(tmp_path: Path, name: str, what: str) -> None:
+    """Handles are published under no name that ctxprov reads as something else."""
+    with pytest.raises(PublishError, match=f"has the name of {what}"):
+        written(tmp_path / name, A)
+    assert not (tmp_path / name).exists()
+
+
 def test_reading(tmp_path: Path) -> None:
     """An application gets each provider's own handle, and None for what is cold."""
     path = tmp_path / "handles.json"
@@ -152,9 +232,63 @@ def test_following(tmp_path: Path) -> None:
     assert handles.get("a") == GeminiHandle(A.id)
 
     written(path, recorded(desired("a", "y"), "cachedContents/2"))
-    clock.now += timedelta(seconds=1)
+    clock.now += timedelta(seconds=0.9)
+    assert handles.get("a") == GeminiHandle(A.id)
+    clock.now += timedelta(seconds=0.1)
 
     assert handles.get("a") == GeminiHandle("cachedContents/2")
+
+
+def test_following_a_link(tmp_path: Path) -> None:
+    """A link is followed, as Kubernetes mounts files."""
+    path, link = tmp_path / "v1.json", tmp_path / "handles.json"
+    written(path, A)
+    link.symlink_to(path)
+
+    assert Handles(link, clock=Clock()).get("a") == GeminiHandle(A.id)
+
+
+def test_looks_leave_nothing_open(tmp_path: Path) -> None:
+    """However often a file is looked at, no descriptor stays open."""
+    path, clock = tmp_path / "handles.json", Clock()
+    written(path, A)
+    handles = Handles(path, clock=clock, interval=timedelta())
+    before = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(5):
+        assert handles.get("a")
+
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_a_source_tells_what_is_new(tmp_path: Path) -> None:
+    """A file is read again only after it has changed, or has been away."""
+    path, away = tmp_path / "handles.json", tmp_path / "away.json"
+    path.write_bytes(b"1")
+    source = FileSource(path)
+    assert [source.read(), source.read()] == [b"1", None]
+
+    path.rename(away)
+    with pytest.raises(Missing):
+        source.read()
+    away.rename(path)
+    assert [source.read(), source.read()] == [b"1", None]
+
+
+def test_a_backend_tells_what_is_new() -> None:
+    """So is a file in a backend."""
+    files = MemoryFiles()
+    source = BackendSource(LeaseBackend(files, now=Clock()), "handles.json")
+    for _ in range(2):
+        with pytest.raises(Missing):
+            source.read()
+        files.files["handles.json"] = b"1"
+        assert [source.read(), source.read()] == [b"1", None]
+        del files.files["handles.json"]
+
+
+def test_an_address() -> None:
+    """A backend is asked with the first handle, not when its address is named."""
+    assert isinstance(source_of("https://state.example.com/handles.json", Clock()), BackendSource)
 
 
 def test_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,13 +362,12 @@ def test_nobody_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert answer.wait(5)
 
     files.meanwhile, files.looks = hang, 0
-    files.files["handles.json"] = handles_bytes(
-        state(recorded(desired("a", "y"), "cachedContents/2")), hidden=(), now=NOW
-    )
+    newer = (recorded(desired(name, "y"), f"cachedContents/{name}2") for name in "ab")
+    files.files["handles.json"] = handles_bytes(state(*newer), hidden=(), now=NOW)
     clock.now += timedelta(seconds=15)
     callers = [
         Thread(target=lambda name=name: found.append(handles.get(name)), daemon=True)
-        for name in ("a", "unknown")
+        for name in ("a", "b")
     ]
     callers[0].start()
     assert looking.wait(5)
@@ -245,8 +378,68 @@ def test_nobody_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         caller.join(5)
 
     assert got == (GeminiHandle(A.id),) * 2
-    assert sorted(found, key=str) == [GeminiHandle("cachedContents/2"), None]
+    assert sorted(found, key=str) == [
+        GeminiHandle("cachedContents/a2"),
+        GeminiHandle("cachedContents/b2"),
+    ]
     assert files.looks == 1
+
+
+def test_a_handle_that_ran_out_waits_for_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller whose handle has run out gets the newer one that another caller is looking for."""
+    clock, looking, answer = Clock(), Event(), Event()
+    files, handles = far_away(monkeypatch, clock)
+    got: list[object] = []
+
+    def hang() -> None:
+        looking.set()
+        assert answer.wait(5)
+
+    clock.now += 6 * HOUR
+    files.meanwhile = hang
+    files.files["handles.json"] = handles_bytes(
+        state(recorded(desired("a"), "cachedContents/2", expires_at=clock.now + HOUR)),
+        hidden=(),
+        now=clock.now,
+    )
+    callers = [Thread(target=lambda: got.append(handles.get("a")), daemon=True) for _ in range(2)]
+    callers[0].start()
+    assert looking.wait(5)
+    callers[1].start()
+    callers[1].join(0.05)
+    assert callers[1].is_alive()
+    answer.set()
+    for caller in callers:
+        caller.join(5)
+
+    assert got == [GeminiHandle("cachedContents/2")] * 2
+
+
+def test_a_task_waits_for_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task whose handle lives gets it at once, though every thread waits for the backend."""
+    clock, answer = Clock(), Event()
+    files, handles = far_away(monkeypatch, clock)
+
+    async def two_tasks() -> tuple[object, object]:
+        loop, looking = asyncio.get_running_loop(), asyncio.Event()
+
+        def hang() -> None:
+            loop.call_soon_threadsafe(looking.set)
+            assert answer.wait(5)
+
+        files.meanwhile = hang
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        first = asyncio.create_task(handles.aget("unknown"))
+        await looking.wait()
+        try:
+            return await asyncio.wait_for(handles.aget("a"), 2), first.done()
+        finally:
+            answer.set()
+            await first
+
+    clock.now += timedelta(seconds=15)
+
+    assert asyncio.run(two_tasks()) == (GeminiHandle(A.id), False)
 
 
 def test_at_expiry(tmp_path: Path) -> None:
@@ -276,6 +469,31 @@ def test_at_expiry_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert files.looks == 2
 
 
+@pytest.mark.parametrize(("before", "is_there"), [(2.0, False), (2.000001, True)])
+def test_two_seconds_before_expiry(tmp_path: Path, before: float, *, is_there: bool) -> None:
+    """A handle is cold from two seconds before its end, for clocks are not that exact."""
+    path, clock = tmp_path / "handles.json", Clock()
+    written(path, A)
+    clock.now = A.expires_at - timedelta(seconds=before)
+
+    assert (Handles(path, clock=clock).get("a") is not None) == is_there
+
+
+def test_a_gap_between_clocks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A gap is logged if it is of more than two minutes, and once however it changes."""
+    path, clock = tmp_path / "handles.json", Clock()
+    handles = Handles(path, clock=clock, interval=timedelta())
+    logged = []
+    for seconds in (120, 121, 0, 3600):
+        path.unlink(missing_ok=True)
+        written(path, A, now=clock.now + timedelta(seconds=seconds))
+        assert handles.get("a")
+        logged.append(len(caplog.records))
+
+    assert logged == [0, 1, 1, 1]
+    assert [record.name for record in caplog.records] == ["provisioner.handles"]
+
+
 def test_a_clock_that_is_behind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The present is never before the file was generated; a gap between clocks is logged once."""
     path, clock = tmp_path / "handles.json", Clock()
@@ -298,7 +516,9 @@ def test_missing_and_broken(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     """A missing file is cold, a broken one leaves what was known; each is logged once."""
     path, clock = tmp_path / "handles.json", Clock()
     handles = Handles(path, clock=clock)
-    assert handles.get("a") is None
+    for _ in range(3):
+        assert handles.get("a") is None
+        clock.now += timedelta(seconds=1)
 
     written(path, A)
     clock.now += timedelta(seconds=1)
@@ -311,6 +531,64 @@ def test_missing_and_broken(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     clock.now += timedelta(seconds=1)
     assert handles.get("a") is None
     assert len(caplog.records) == 3
+
+
+def test_a_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A folder in the file's place leaves every name cold, and is logged."""
+    assert Handles(tmp_path, clock=Clock()).get("a") is None
+    assert "it cannot be read" in caplog.text
+
+
+def test_the_clock_of_the_machine(tmp_path: Path) -> None:
+    """Without a clock of its own, an application goes by that of its machine."""
+    path, now = tmp_path / "handles.json", datetime.now(UTC)
+    written(
+        path,
+        recorded(desired("a"), expires_at=now + HOUR),
+        recorded(desired("b"), expires_at=now),
+        now=now - HOUR,
+    )
+    handles = Handles(path)
+
+    assert (handles.get("a"), handles.get("b")) == (GeminiHandle(A.id), None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"{", "is not JSON"),
+        (b"\xff", "handles.json "),
+        (b"{}", "holds no handles that ctxprov published"),
+        (b'{"version": 1, "caches": []}', "holds no handles that ctxprov published"),
+        (b'{"version": 0, "caches": {}}', "holds no handles that ctxprov published"),
+        (b'{"version": 2, "caches": {}}', "newer"),
+    ],
+)
+def test_a_document_that_is_refused(raw: bytes, why: str) -> None:
+    """What holds no handles of this version is refused, with the reason."""
+    with pytest.raises(PublishError, match=why):
+        parse_handles(raw, where="handles.json")
+
+
+@pytest.mark.parametrize("generated_at", ["never", None, 5])
+def test_a_document_in_part(
+    tmp_path: Path, generated_at: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An entry that cannot be read spoils no other, nor does a date."""
+    path = tmp_path / "handles.json"
+    written(path, A, NOTE)
+    document = json.loads(path.read_text())
+    caches = document["caches"]
+    caches["odd"] = {**caches["a"], "expires_at": "tomorrow"}
+    caches["foreign"] = {**caches["n"], "handle": {"provider": "other"}}
+    caches["bare"] = {"handle": caches["a"]["handle"]}
+    path.write_text(json.dumps({**document, "generated_at": generated_at}))
+
+    handles = Handles(path, clock=Clock())
+    assert handles.get("a") == GeminiHandle(A.id)
+    assert handles.get("n") is not None
+    assert [handles.get(name) for name in ("odd", "foreign", "bare")] == [None] * 3
+    assert "3 of its handles" in caplog.text
 
 
 @given(raw=st.binary(max_size=60) | st.from_regex(rb'\{"version": 1, "caches": .{0,20}\}'))

@@ -18,6 +18,7 @@ from provisioner.model import (
     Keep,
     Leave,
     Measure,
+    Move,
     Note,
     Reason,
     Refresh,
@@ -81,6 +82,7 @@ def counts(change: Change) -> tuple[int | None, list[int], int | None, int | Non
         (Delete(LIVE, RECORD, Reason.UNDECLARED, table.UNDECLARED), (None, [1111], None, None)),
         (Delete(LIVE, None, Reason.STRAY, table.STRAY), (None, [1111], None, None)),
         (Forget(RECORD, Reason.UNDECLARED, table.UNDECLARED_GONE), (None, [], None, None)),
+        (Move("b", RECORD, Reason.MOVED, table.MOVED), (None, [], None, None)),
         (Leave(LIVE, retiring(OLD), Reason.RETIRING, table.RETIRING), (None, [1111], 1111, None)),
         (Leave(LIVE, None, Reason.STRAY, table.STRAY), (None, [1111], 1111, None)),
         (

@@ -75,6 +75,14 @@ def test_no_price(of: Model | None) -> None:
     assert held(of).rent(TURN) == NO_PRICE
 
 
+def test_before_the_first_price() -> None:
+    """Prices hold from the day on which they begin."""
+    later = held(model(period(rate(), since=TURN)))
+
+    assert later.creation(TURN - DAY) == NO_PRICE
+    assert later.creation(TURN) == dollars(2)
+
+
 def test_uncounted() -> None:
     """What nobody counted has no price."""
     assert held(FLAT, 0).rent(TODAY) == NO_PRICE
@@ -96,6 +104,7 @@ def test_a_price_that_changes_on_the_way() -> None:
     assert held(DOUBLING).rent_over(NOW, MONTH) == dollars(228 + 2 * 492)
     assert held(DOUBLING).turns(NOW, MONTH) == (TURN,)
     assert held(DOUBLING).turns(NOW, DAY) == ()
+    assert held(DOUBLING).turns(datetime(2026, 1, 11, 12, tzinfo=UTC), MONTH) == ()
 
 
 def test_a_price_that_ends_on_the_way() -> None:
