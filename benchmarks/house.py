@@ -318,12 +318,12 @@ def traced(tree: Path) -> Iterator[tuple[str, str]]:
         yield label, str(value)
 
 
-def main(words: list[str]) -> None:
-    match words:
+def main(arguments: list[str]) -> None:
+    match arguments:
         case ["--trace", tree]:
             print(json.dumps(trace(Path(tree))))
         case _:
-            checkout = Path(words[0]).resolve() if words else HERE
+            checkout = Path(arguments[0]).resolve() if arguments else HERE
             print("| measured | here |\n|---|---|")
             for label, value in [*House.at(checkout).rows(), *traced(checkout)]:
                 print(f"| {label} | {value} |")

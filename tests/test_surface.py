@@ -1,4 +1,4 @@
-"""What users, scripts and importing programs hold on to is frozen."""
+"""What users, scripts and importing programs depend on is frozen."""
 
 from __future__ import annotations
 

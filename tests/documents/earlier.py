@@ -46,15 +46,15 @@ class Earlier:
         """What the earlier revision's commands printed."""
         return json.loads((ROOM / self.kind / "answers.json").read_text())
 
-    def run(self, *words: str) -> str:
+    def run(self, *arguments: str) -> str:
         """Run a command in the stack's folder, and return what it prints."""
         self.capsys.readouterr()
-        cli.run([str(self.folder) if word == "." else word for word in words])
+        cli.run([str(self.folder) if each == "." else each for each in arguments])
         out, self.err = self.capsys.readouterr()
         return out
 
-    def ask(self, *words: str) -> Any:  # noqa: ANN401  # JSON
-        return json.loads(self.run(*words))
+    def ask(self, *arguments: str) -> Any:  # noqa: ANN401  # JSON
+        return json.loads(self.run(*arguments))
 
 
 @contextmanager

@@ -38,12 +38,12 @@ def stack(
     kind: str = request.param
     name = "plain" if kind == "folder" else "small"
     with (
-        earlier(kind, name, answers(kind)["at"], tmp_path, capsys) as found,
-        backend(kind, found.folder) as environ,
+        earlier(kind, name, answers(kind)["at"], tmp_path, capsys) as restored,
+        backend(kind, restored.folder) as environ,
     ):
         for variable, value in environ.items():
             monkeypatch.setenv(variable, value)
-        yield found
+        yield restored
         monkeypatch.undo()
 
 
@@ -119,8 +119,8 @@ def test_a_plan_of_other_fingerprints(tmp_path: Path, capsys: pytest.CaptureFixt
         for key in ("desired", "edits", "summary"):
             assert plan[key] == was[key], key
 
-        for words in (("render", str(file)), ("apply", ".", "--plan", str(file))):
-            assert stack.run(*words) == ""
+        for command in (("render", str(file)), ("apply", ".", "--plan", str(file))):
+            assert stack.run(*command) == ""
             assert f"{file} is not a plan" in stack.err
             assert "ctxprov plan --out json=plan.json" in stack.err
         assert stack.requests["create"] == 0
@@ -223,10 +223,12 @@ def test_digests(
     monkeypatch.delenv("GOOGLE_GEMINI_BASE_URL", raising=False)
     for variable in ("GEMINI_API_KEY", "GEMINI_SECOND"):
         monkeypatch.setenv(variable, "AIza-made-up")
-    words = ("--env", environment) if environment in {"dev", "prod"} else ()
+    options = ("--env", environment) if environment in {"dev", "prod"} else ()
 
     stack = Earlier("", tmp_path / place, {}, capsys)
-    plan = stack.ask("plan", ".", "--emulator", "--json", *words)
+    plan = stack.ask("plan", ".", "--emulator", "--json", *options)
 
-    found = {f"{manifest}: {want['name']}": want["after"]["digest"] for want in plan["desired"]}
-    assert found == {k: v for k, v in DIGESTS.items() if k.startswith(f"{manifest}:")}
+    digests = {f"{manifest}: {want['name']}": want["after"]["digest"] for want in plan["desired"]}
+    assert digests == {
+        name: digest for name, digest in DIGESTS.items() if name.startswith(f"{manifest}:")
+    }

@@ -1,5 +1,5 @@
 """
-The surface of ctxprov, frozen: whatever a user, a script or an importing program can hold on to.
+The surface of ctxprov, frozen: all that users, scripts and importing programs depend on.
 
 Each part is a table, a name to a value, that is made from the product and compared with a file in
 `golden/`.  `python -m tests.surface`, run at the top of the repository, writes the files again:
@@ -23,7 +23,7 @@ from tests.surface.schemas import schema_paths, schemas
 from tests.surface.statuses import statuses
 
 Table = dict[str, Any]
-"""Of one part: what can be held on to, and what is promised of it."""
+"""The names of one part, each with what is promised of it."""
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -73,7 +73,7 @@ _MONEY = {"usd", "estimated", "partial"}
 def documents() -> dict[str, str]:
     """Return each path, such as `next: $.stacks[*].stack`, with the kinds of its values."""
     with _world() as world:
-        _tell(world)
+        _visit(world)
         return {place: " ".join(sorted(kinds)) for place, kinds in world.places.items()}
 
 
@@ -85,7 +85,7 @@ class _World:
     emulator: Emulator = field(init=False)
     ahead: timedelta = timedelta()
     holds: threading.Event | None = None
-    """While it is not set, the project does not answer who would create."""
+    """While it is not set, the project answers no request to create."""
     refuses: bool = False
     """Whether the project refuses to create."""
     asked: threading.Event = field(default_factory=threading.Event)
@@ -115,11 +115,11 @@ class _World:
         for name in ("one", "two", "three", "system"):
             (folder / f"{name}.md").write_text(f"{name} {_LONG}")
 
-    def run(self, *words: str) -> str:
-        """Run a command on the first stack, wherever it says `.`, and return what it prints."""
+    def run(self, *arguments: str) -> str:
+        """Run a command on the first stack, which `.` stands for, and return what it prints."""
         out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         with redirect_stdout(out), redirect_stderr(io.TextIOWrapper(io.BytesIO())):
-            cli.run([str(self.stack) if word == "." else word for word in words])
+            cli.run([str(self.stack) if each == "." else each for each in arguments])
             out.flush()
             return out.buffer.getvalue().decode()
 
@@ -128,9 +128,9 @@ class _World:
         for place, value in _places("$", json.loads(text)):
             self.places.setdefault(f"{kind}: {place}", set()).add(_kind(value))
 
-    def ask(self, kind: str, *words: str) -> None:
+    def ask(self, kind: str, *arguments: str) -> None:
         """Run a command that prints a document, and remember the document's places."""
-        self.see(kind, self.run(*words))
+        self.see(kind, self.run(*arguments))
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def _world() -> Iterator[_World]:
             yield world
 
 
-def _tell(world: _World) -> None:
+def _visit(world: _World) -> None:
     world.write("s-one", _CACHES)
     world.write("s-two", "caches: {c-alone: {provider: gemini, content: one.md}}\n")
     git(world.root, "init", "-q", "-b", "main")
@@ -185,11 +185,13 @@ def _while_locked(world: _World) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ):
-        assert world.asked.wait(30)
-        world.ask("lock status", "lock", "status", "-C", ".", "--json")
-        for path in sorted(world.stack.glob("state/*lock*")):
-            world.see("lock", path.read_bytes())
-        world.holds.set()
+        try:
+            assert world.asked.wait(30), "the run did not ask the project to create"
+            world.ask("lock status", "lock", "status", "-C", ".", "--json")
+            for path in sorted(world.stack.glob("state/*lock*")):
+                world.see("lock", path.read_bytes())
+        finally:
+            world.holds.set()
     world.holds = None
 
 

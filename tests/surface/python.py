@@ -34,8 +34,8 @@ def names() -> dict[str, str]:
 def _stub() -> list[str]:
     tree = ast.parse(Path(provisioner.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
     listed = next(node.value for node in tree.body if isinstance(node, ast.Assign))
-    found: list[str] = ast.literal_eval(listed)
-    return found
+    exported: list[str] = ast.literal_eval(listed)
+    return exported
 
 
 def _of(name: str, value: object) -> Iterator[tuple[str, str]]:
@@ -69,7 +69,7 @@ def _members(name: str, type_: type) -> Iterator[tuple[str, str]]:
         yield f"{name}.__init__", _signature(type_)
 
 
-def _member(path: str, member: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # whatever it is
+def _member(path: str, member: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # any attribute
     match member:
         case property():
             returned = inspect.signature(member.fget).return_annotation if member.fget else ""
@@ -82,7 +82,7 @@ def _member(path: str, member: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN40
             pass
 
 
-def _signature(call: Any) -> str:  # noqa: ANN401  # whatever can be called
+def _signature(call: Any) -> str:  # noqa: ANN401  # any callable
     is_async = inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
     signature = inspect.signature(call)
     plain = signature.replace(
