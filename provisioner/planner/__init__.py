@@ -233,7 +233,7 @@ def _cache(want: DesiredCache, record: Recorded | None, scene: LiveIndex) -> Cha
     named = scene.named(want) if record is None and not forced and twin is None else None
     if named and (why := not_adoptable(want, named, scene)):
         return Blocked(want, named, record, Reason.IMPORTED, why, table.NOT_ADOPTABLE)
-    reason = Reason.IMPORTED if named else _reason(want, record, own, twin, scene)
+    reason = Reason.IMPORTED if named else _reason(want, record, twin, scene)
     if chosen := twin or named:
         scene.taken.add(chosen.id)
         return Adopt(want, chosen, own, record, reason, table.TWIN)
@@ -257,10 +257,10 @@ def _same(want: DesiredCache, own: LiveCache, record: RecordedCache, now: dateti
 def _reason(
     want: DesiredCache,
     record: Recorded | None,
-    own: LiveCache | None,
     twin: LiveCache | None,
     scene: LiveIndex,
 ) -> Reason:
+    """Why a cache takes the place of what is on record: an edit, a request, or a death."""
     edit = edited(want, record)
     if edit is Reason.NEW and twin:
         return Reason.FOUND
@@ -268,10 +268,9 @@ def _reason(
         return edit
     if want.name in scene.replace:
         return Reason.REQUESTED
-    if own is None and isinstance(record, RecordedCache):
-        now = scene.now_of(record.provider)
-        return Reason.EXPIRED if ran_out(record, now) else Reason.MISSING
-    return Reason.CURRENT
+    now = scene.now_of(want.provider)
+    is_over = isinstance(record, RecordedCache) and ran_out(record, now)
+    return Reason.EXPIRED if is_over else Reason.MISSING
 
 
 def _annotation(want: DesiredAnnotation, record: Recorded | None, scene: LiveIndex) -> Change:
@@ -293,7 +292,7 @@ def _undeclared(scene: LiveIndex, *, destroy: bool) -> Iterator[Change]:
         if own is None or not isinstance(record, RecordedCache):
             yield Forget(record, Reason.UNDECLARED, table.UNDECLARED_GONE)
         elif own.id in scene.taken:
-            continue
+            pass
         elif record.settings.protect:
             why = f"{own.id} is protected; set `protect: false` and apply before removing it"
             yield Blocked(None, own, record, Reason.UNDECLARED, why, table.UNDECLARED_PROTECTED)
@@ -324,7 +323,7 @@ def _retiring(scene: LiveIndex, *, destroy: bool) -> Iterator[Change]:
         if own is None:
             yield Forget(retiring, Reason.RETIRED, table.RETIRED)
         elif own.id in scene.taken:
-            continue
+            pass
         elif destroy and retiring.name not in scene.declared:
             yield Delete(own, retiring, Reason.UNDECLARED, table.RETIRING_DESTROYED)
         elif retiring.expires_at is None or own.expires_at - retiring.expires_at > TOLERANCE:

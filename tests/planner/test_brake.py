@@ -18,6 +18,7 @@ from provisioner.model import (
 from provisioner.planner import Look, brakes, held_back, noted, plan, probing, valid_until
 from tests.builders import HOUR, NOW, STACK, desired, live, recorded
 
+SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 WANTS = [desired(name) for name in "abcdefgh"]
 
@@ -96,6 +97,35 @@ def test_each_project() -> None:
     (brake,) = brakes(whole, state, shown, accepted=())
 
     assert (brake.provider, *brake.names) == ("gemini-b", "b")
+
+
+def test_what_counts_as_expected() -> None:
+    """A project is expected to show what it has on record and what has not run out."""
+    here = [desired(name) for name in "abc"]
+    there = desired("d", provider="gemini-b")
+    ends = {"a": NOW + 2 * SECOND, "b": NOW + 3 * SECOND, "c": NOW + HOUR, "d": NOW + HOUR}
+    records = {
+        want.name: recorded(want, f"cachedContents/{want.name}", expires_at=ends[want.name])
+        for want in (*here, there)
+    }
+    state = State(stack=STACK, caches=records)
+    whole = plan([*here, there], state, [], stack=STACK, now=NOW)
+
+    held = brakes(whole, state, [], accepted=())
+
+    assert [(brake.provider, brake.missing, brake.expected) for brake in held] == [
+        ("gemini", 2, 2),
+        ("gemini-b", 1, 1),
+    ]
+
+
+def test_nothing_is_expected_of_the_dead() -> None:
+    """Where all that is on record has run out, nothing is suspicious."""
+    want = desired("a")
+    state = State(stack=STACK, caches={"a": recorded(want, expires_at=NOW)})
+    whole = plan([want], state, [], stack=STACK, now=NOW)
+
+    assert brakes(whole, state, [], accepted=()) == ()
 
 
 @pytest.mark.parametrize(

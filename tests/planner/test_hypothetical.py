@@ -67,3 +67,11 @@ def test_a_fingerprint_stands_for_its_edits(
     there = plan(other, base, (), stack=STACK, now=NOW + 9 * HOUR)
 
     assert (here.fingerprint == there.fingerprint) == (here.edits == there.edits)
+
+
+def test_an_annotation_makes_nothing() -> None:
+    """An annotation that is as if applied is on record, and nothing lives for it."""
+    memory, alive = as_if_applied([annotation("n")], stack=STACK, now=NOW)
+
+    assert list(memory.caches) == ["n"]
+    assert alive == ()

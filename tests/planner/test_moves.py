@@ -52,6 +52,7 @@ _PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), m
         ("ab", [("a", "new"), ("b", "new")], ["new", "b"]),
         ("b", [("a", "new")], ["b"]),
         ("", [("a", "new")], []),
+        ("a", [("a", "new"), ("a", "more")], ["new"]),
         ("a", [], ["a"]),
     ],
 )

@@ -31,7 +31,14 @@ def expiries(known: list[LiveCache]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("later", "told"), [(-HOUR, False), (0 * HOUR, False), (SECOND, False), (HOUR, True)]
+    ("later", "told"),
+    [
+        (-HOUR, False),
+        (0 * HOUR, False),
+        (2 * SECOND, False),
+        (2 * SECOND + timedelta.resolution, True),
+        (HOUR, True),
+    ],
 )
 def test_a_life_that_was_never_saved(later: timedelta, told: bool) -> None:  # noqa: FBT001
     """A cache that lives longer than recorded is written down as it is, and no other."""
@@ -46,6 +53,18 @@ def test_a_life_that_was_never_saved(later: timedelta, told: bool) -> None:  # n
     assert [f.record.expires_at for f in facts if isinstance(f.record, RecordedCache)] == [
         end for _ in facts
     ]
+
+
+def test_what_was_not_seen_was_not_extended() -> None:
+    """Of a cache that was not seen nothing is written down."""
+    assert [*unsaved(ON_RECORD, [])] == []
+
+
+def test_what_retires_and_lives_is_told() -> None:
+    """A retiring cache that was seen is still the previous one of its name."""
+    told = believable(ON_RECORD, ON_RECORD, [live(A, "cachedContents/old")])
+
+    assert list(told.retiring) == ["cachedContents/old"]
 
 
 def test_what_is_gone_is_not_told() -> None:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model import Cause, Create, Keep, Reason, Refresh, Retire, Settings, Until
+from provisioner.model import (
+    Cause,
+    Create,
+    Disappearance,
+    Keep,
+    Reason,
+    Refresh,
+    Retire,
+    Settings,
+    Until,
+)
 from provisioner.planner import (
     covered_until,
     next_run,
@@ -13,6 +26,7 @@ from provisioner.planner import (
     recorded_as_desired,
     without_content,
 )
+from provisioner.planner.brake import SECOND_LOOK
 from tests.builders import (
     HOUR,
     NOW,
@@ -58,6 +72,15 @@ def test_the_dead_are_made_again_if_their_content_is_there() -> None:
     assert {gap.reason for gap in gaps} == {Reason.EXPIRED}
 
 
+def test_what_lives_needs_no_content() -> None:
+    """Whatever the working tree lacks, what lives is refreshed."""
+    known = state(recorded(A))
+    told = plan(recorded_as_desired(known), known, [live(A)], stack=STACK, now=NOW + 5 * HOUR)
+
+    assert without_content(told, ()) == (told, ())
+    assert [type(change) for change in told.changes] == [Refresh]
+
+
 def test_finishes_retirements() -> None:
     """A retirement that was begun is carried to its end."""
     leaving = retiring(A, expires_at=None)
@@ -94,6 +117,45 @@ def test_covered_until() -> None:
     assert covered_until(state(warm, once, noted(annotation("n"))), NOW) == NOW + 5 * HOUR
     assert covered_until(state(once), NOW) is None
     assert covered_until(state(warm), NOW + 6 * HOUR) is None
+    assert covered_until(state(warm), NOW + 5 * HOUR) is None
+    assert covered_until(state(recorded(A, life=Until(NOW + HOUR))), NOW) is None
+    other = recorded(B, "cachedContents/2", expires_at=NOW + 2 * HOUR)
+    assert covered_until(state(warm, other), NOW) == NOW + 2 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("note", "is_covered"),
+    [
+        (Disappearance(), True),
+        (Disappearance(since=NOW), False),
+        (Disappearance(since=NOW, failed=True), False),
+        (Disappearance(since=NOW, remade=("cachedContents/1",)), True),
+        (Disappearance(since=NOW, failed=True, remade=("cachedContents/1",)), False),
+        (Disappearance(remade=("cachedContents/1",)), True),
+        (Disappearance(failed=True), True),
+    ],
+)
+def test_no_cover_while_a_project_is_held_back(note: Disappearance, *, is_covered: bool) -> None:
+    """While a project that showed none of its caches is held back, no cover is promised."""
+    known = state(recorded(A), disappeared={"gemini": note})
+
+    assert (covered_until(known, NOW) is not None) == is_covered
+
+
+@pytest.mark.parametrize(
+    ("note", "now", "due"),
+    [
+        (Disappearance(since=NOW), NOW, NOW + SECOND_LOOK),
+        (Disappearance(since=NOW), NOW + HOUR, NOW + HOUR),
+        (Disappearance(since=NOW, failed=True), NOW, None),
+        (Disappearance(since=NOW, remade=("cachedContents/1",)), NOW, None),
+        (Disappearance(remade=("cachedContents/1",)), NOW, None),
+        (Disappearance(), NOW, None),
+    ],
+)
+def test_a_second_look_is_due(note: Disappearance, now: datetime, due: datetime | None) -> None:
+    """A second look is due ten minutes after the first, unless a person has to decide."""
+    assert next_run(state(disappeared={"gemini": note}), now) == due
 
 
 def test_next_run() -> None:
@@ -105,3 +167,7 @@ def test_next_run() -> None:
     assert next_run(state(recorded(A, life=Until(NOW + HOUR))), NOW) is None
     assert next_run(state(retiring=[retiring(expires_at=None)]), NOW) == NOW
     assert next_run(state(retiring=[retiring()]), NOW) is None
+    assert next_run(state(recorded(A, settings=Settings(keep="once"))), NOW) is None
+    assert next_run(state(noted(annotation("n")), warm), NOW) == NOW + 5 * HOUR
+    later = recorded(B, "cachedContents/2", expires_at=NOW + 12 * HOUR)
+    assert next_run(state(warm, later), NOW) == NOW + 5 * HOUR

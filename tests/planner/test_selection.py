@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from provisioner.model import Edit
-from provisioner.planner import plan, select, unmatched
+from provisioner.model.stack_settings import SettingEdit
+from provisioner.planner import part_of, plan, select, unmatched
 from tests.builders import NOW, STACK, desired, live, recorded, state
 
 A, B, OTHER = desired("tenant-a"), desired("tenant-b"), desired("manual")
@@ -37,3 +40,18 @@ def test_edits_follow() -> None:
 def test_unmatched() -> None:
     """A pattern that matches nothing is told apart from one that does."""
     assert unmatched(TOLD, ("tenant-*", "tennant-*")) == ("tennant-*",)
+
+
+def test_a_part_by_names() -> None:
+    """A part is what is about some names; the rest is left out, settings with it."""
+    whole = replace(
+        TOLD,
+        settings=(SettingEdit(key="publish", before=None, after="x"),),
+        rested=frozenset({Edit("tenant-a", None), Edit("manual", None)}),
+    )
+    part = part_of(whole, {"tenant-a"})
+
+    assert [change.name for change in part.changes] == ["tenant-a"]
+    assert [change.name for change in part.left_out] == ["tenant-b", "manual"]
+    assert (part.edits, part.settings) == (frozenset(), ())
+    assert part.rested == {Edit("tenant-a", None)}

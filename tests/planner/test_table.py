@@ -625,6 +625,47 @@ def test_the_record_of_another_stack() -> None:
     assert strays == []
 
 
+@pytest.mark.parametrize("prune", [False, True])
+def test_the_label_of_another_stack(*, prune: bool) -> None:
+    """What carries another stack's label, or none, is no stray of this one."""
+    assert plan([], state(), [THEIRS, HAND], stack=STACK, now=NOW, prune=prune).changes == ()
+
+
+def test_a_stray_under_two_names() -> None:
+    """A stray whose project is declared under two names is told once."""
+    twice = [OWN, replace(OWN, provider="gemini-b")]
+
+    assert [c.verb for c in plan([], state(), twice, stack=STACK, now=NOW).changes] == ["leave"]
+
+
+@pytest.mark.parametrize(
+    ("want", "later", "verb"),
+    [
+        ([], timedelta(), "delete"),
+        ([A], timedelta(), "leave"),
+        ([A], 2 * SECOND, "leave"),
+        ([A], 2 * SECOND + timedelta.resolution, "retire"),
+    ],
+)
+def test_what_retires_while_its_name_lives(
+    want: list[Desired], later: timedelta, verb: str
+) -> None:
+    """To destroy deletes what retires under a name that is declared no more, and nothing else."""
+    own = replace(OLD, expires_at=OLD.expires_at + later)
+    changes = plan(
+        want, state(retiring=[LEAVING]), [own], stack=STACK, now=NOW, destroy=True
+    ).changes
+
+    assert [c.verb for c in changes if c.live == own] == [verb]
+
+
+def test_a_plan_knows_the_clocks_of_its_providers() -> None:
+    """A plan remembers how far ahead each provider's clock was."""
+    told = plan([A], state(), [], stack=STACK, now=NOW, ahead={"gemini": HOUR})
+
+    assert told.now_of("gemini") == NOW + HOUR
+
+
 def test_a_record_of_ours_suffices() -> None:
     """What this stack has on record it refreshes and deletes, whoever else records or labels it."""
     labelled = live(A, label=Label("other", "a", A.label.mark))
