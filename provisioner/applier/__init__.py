@@ -54,6 +54,7 @@ INTERRUPTED = "interrupted before its turn"
 UNSHOWN = "the cache of this project that was made first does not show: check key and project"
 LOST = "nothing is retired: this run has lost its lock"
 HALF_WAY = "made and recorded; the next run retires the old cache"
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -170,7 +171,6 @@ class _Workers(Struct, frozen=True):
         """The same, if the probe of its provider is *shown*."""
         if work.change.provider in shown:
             return await self.make(work)
-        await work.facts.aclose()
         return self._end(work, NotAttempted(UNSHOWN, refused=True))
 
     async def finish(self, work: _Work) -> bool:
@@ -233,15 +233,15 @@ async def _shown(
     return frozenset(shown)
 
 
-def _urgency(work: _Work) -> tuple[int, datetime]:
+def _urgency(work: _Work) -> datetime:
     """After names, what keeps a live cache from dying, the nearest expiry first."""
     match work.change:
         case Move():
-            return 0, _NEVER
+            return _AT_ONCE
         case Refresh(live=cache) | Adopt(live=cache):
-            return 1, cache.expires_at
+            return cache.expires_at
         case _:
-            return 2, _NEVER
+            return _NEVER
 
 
 def _known(plan: Plan) -> frozenset[str]:

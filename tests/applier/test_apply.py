@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from provisioner.applier import apply
+from provisioner.applier import HALF_WAY, INTERRUPTED, UNSHOWN, LiveCaches, apply
 from provisioner.applier.steps import MOST_CONTENT
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, ContentChanged, Interrupted, StateError
 from provisioner.model import (
+    Adopt,
     Change,
     Create,
     Desired,
@@ -22,18 +24,23 @@ from provisioner.model import (
     Done,
     Fact,
     Failed,
+    Gone,
     Label,
     Measure,
+    Move,
     NotAttempted,
     Plan,
+    Reason,
     RecordedCache,
     Refresh,
+    Renamed,
     Result,
     Settings,
     State,
     Ttl,
 )
-from tests.builders import HOUR, NOW, STACK, annotation, desired
+from provisioner.planner import decision_table as table
+from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
 from tests.world import Cut, MemoryCaches, World, held, lost_answer, nothing_due
 
 A, B, C = desired("a"), desired("b"), desired("c")
@@ -252,8 +259,12 @@ class Desk:
     stopping: Callable[[], bool] = lambda: False
     due: Callable[[], Awaitable[Iterable[Refresh]]] = nothing_due
     renew_lock: Callable[[], Awaitable[bool]] = held
+    probing: Collection[str] = ()
+    remotes: Mapping[str, LiveCaches] = field(default_factory=dict)
+    """The providers by name; that of the world, called gemini, by default."""
     facts: list[Fact] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    probed: list[tuple[str, bool]] = field(default_factory=list)
 
     def apply(self, *changes: Change, parallelism: int = 1) -> None:
         plan = Plan(stack=STACK, at=NOW, changes=changes, edits=frozenset())
@@ -264,7 +275,7 @@ class Desk:
         asyncio.run(
             apply(
                 plan,
-                {"gemini": self.world.remote},
+                self.remotes or {"gemini": self.world.remote},
                 self.read,
                 self.facts.append,
                 publish,
@@ -274,8 +285,17 @@ class Desk:
                 parallelism=parallelism,
                 stopping=self.stopping,
                 renew_lock=self.renew_lock,
+                probing=self.probing,
+                probed=lambda provider, shown: self.probed.append((provider, shown)),
             )
         )
+
+    def ends(self) -> list[tuple[str, str]]:
+        """How each change ended, and why it was not attempted if it was not."""
+        return [
+            (r.change.name, r.outcome.why if isinstance(r.outcome, NotAttempted) else "")
+            for r in self.results
+        ]
 
 
 def test_a_lost_lock_retires_nothing() -> None:
@@ -344,6 +364,195 @@ def test_what_dies_first_is_refreshed_first() -> None:
 
     names = [result.change.name for result in world.results]
     assert names == ["b", "a", "0"]
+
+
+def test_the_order_of_changes() -> None:
+    """Names change first, then what dies first is kept alive, and last what is new is made."""
+    remote = MemoryCaches(lambda: NOW)
+    ids = [asyncio.run(made(remote, hours)) for hours in (6, 5)]
+    own, twin = live(A, ids[0]), live(B, ids[1], expires_at=NOW + 5 * HOUR)
+    desk = Desk()
+    desk.world.remote = remote
+    desk.apply(
+        Create(C, None, Reason.NEW, table.NOTHING_ALIVE),
+        Refresh(A, own, recorded(A, ids[0]), Reason.EXPIRING, table.DUE),
+        Adopt(B, twin, None, None, Reason.FOUND, table.TWIN),
+        Move("new", recorded(desired("old")), Reason.MOVED, table.MOVED),
+    )
+
+    assert [name for name, _ in desk.ends()] == ["new", "b", "a", "c"]
+    assert desk.facts[0] == Renamed("old", "new")
+
+
+async def made(remote: MemoryCaches, hours: float) -> str:
+    seen = await remote.create(CacheContent(), model=A.model, label="", ttl=hours * HOUR)
+    return seen.handle.cache_name
+
+
+def test_what_is_kept_is_no_work() -> None:
+    """What stays as it is has no result."""
+    world = lived([A], [A])
+
+    assert outcomes(world) == []
+
+
+def test_a_retirement_that_finds_its_cache_gone() -> None:
+    """What is gone when it is to be retired is recorded as gone, and the change is done."""
+    world = lived([A])
+    plan = world.plan([])
+    (only,) = world.remote.alive()
+    world.remote.caches.clear()
+    desk = Desk(world)
+    desk.apply(*plan.changes)
+
+    assert [change.verb for change in plan.changes] == ["retire"]
+    assert desk.facts == [Gone(only)]
+    assert [type(result.outcome) for result in desk.results] == [Done]
+
+
+def test_what_a_lost_answer_cannot_have_made() -> None:
+    """A create is given the ids of all live caches that the plan has seen, old ones too."""
+
+    class Listening(MemoryCaches):
+        known: Collection[str] = ()
+
+        async def create(self, content: CacheContent, **rest: Any) -> CachedContext:  # noqa: ANN401
+            self.known = rest["known"]
+            return await super().create(content, **rest)
+
+    world = lived([A, B])
+    plan = world.plan([EDITED, B])
+    remote = Listening(lambda: NOW, caches=world.remote.caches)
+    Desk(remotes={"gemini": remote}).apply(*plan.changes)
+
+    assert set(remote.known) == {"cachedContents/1", "cachedContents/2"}
+
+
+def test_two_that_came_due() -> None:
+    """Of what came due meanwhile the one that dies first goes first."""
+    world = lived([A, B])
+    world.now += 5.5 * HOUR
+    refreshes = [change for change in world.plan([A, B]).changes if isinstance(change, Refresh)]
+    last = replace(refreshes[0], live=replace(refreshes[0].live, expires_at=NOW + 9 * HOUR))
+    pending = [(last, refreshes[1]), ()]
+
+    async def due() -> Iterable[Refresh]:
+        return pending.pop(0)
+
+    desk = Desk(world, due=due)
+    desk.apply(*world.plan([C]).changes[:1])
+
+    assert [name for name, _ in desk.ends()] == ["b", "a", "c"]
+
+
+def test_what_came_due_and_is_gone() -> None:
+    """A cache that came due and is gone is made while a create waits, however large both are."""
+    large = desired("a", measure=Measure(size=MOST_CONTENT))
+    world = lived([large])
+    world.now += 5.5 * HOUR
+    [refresh] = [change for change in world.plan([large]).changes if isinstance(change, Refresh)]
+    world.remote.caches.clear()
+    pending = [(refresh,), ()]
+
+    async def due() -> Iterable[Refresh]:
+        return pending.pop(0)
+
+    desk = Desk(world, due=due)
+    desk.apply(*world.plan([replace(large, name="b")]).changes[:1])
+
+    assert desk.ends() == [("a", ""), ("b", "")]
+
+
+def probes(desk: Desk, *wants: DesiredCache) -> None:
+    """Make *wants*, of which one for each provider is to show first."""
+    desk.probing = frozenset("abx")
+    desk.apply(*(Create(want, None, Reason.MISSING, table.NOTHING_ALIVE) for want in wants))
+
+
+class Blind(MemoryCaches):
+    """A provider that shows nothing to a GET."""
+
+    async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
+        del handle
+        return None
+
+
+class Away(MemoryCaches):
+    """A provider that answers no GET."""
+
+    async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
+        del handle
+        raise lost_answer()
+
+
+@pytest.mark.parametrize(
+    ("remote", "probed", "why"),
+    [
+        (MemoryCaches, [("gemini", True)], ""),
+        (Blind, [("gemini", False)], UNSHOWN),
+        (Away, [], UNSHOWN),
+    ],
+)
+def test_a_probe(remote: type[MemoryCaches], probed: list[tuple[str, bool]], why: str) -> None:
+    """One of several is made at once; the others wait, and are left if it does not show."""
+    desk = Desk(remotes={"gemini": remote(lambda: NOW)})
+    probes(desk, A, B, C)
+
+    assert desk.ends() == [("a", ""), ("c", ""), ("b", why)]
+    assert desk.probed == probed
+    refused = [r.outcome.refused for r in desk.results if isinstance(r.outcome, NotAttempted)]
+    assert refused == ([True] if why else [])
+
+
+def test_a_probe_in_each_project() -> None:
+    """Each project has a probe of its own, and what shows in one proves nothing of another."""
+    x = desired("x", provider="gemini-b")
+    y = desired("b", provider="gemini-b")
+    z = desired("z", provider="gemini-b")
+    desk = Desk(remotes={"gemini": MemoryCaches(lambda: NOW), "gemini-b": Blind(lambda: NOW)})
+    desk.probing = frozenset({"a", "c", "x", "b"})
+    wants = (A, x, y, C, z)
+    desk.apply(*(Create(want, None, Reason.MISSING, table.NOTHING_ALIVE) for want in wants))
+
+    assert dict(desk.ends()) == {"a": "", "x": "", "z": "", "b": UNSHOWN, "c": ""}
+    assert desk.probed == [("gemini", True), ("gemini-b", False)]
+
+
+def test_a_probe_that_fails() -> None:
+    """If the probe cannot be made nothing is proven, and the others are not attempted."""
+    remote = Cut(MemoryCaches(lambda: NOW), 1, lost_answer)
+    desk = Desk(remotes={"gemini": remote})
+    probes(desk, A, B)
+
+    assert [type(result.outcome) for result in desk.results] == [Failed, NotAttempted]
+    assert desk.probed == []
+
+
+def test_an_interruption_while_an_old_cache_is_retired() -> None:
+    """What was made stays made; what was only to be retired was not begun."""
+
+    class Ending(MemoryCaches):
+        async def extend(self, handle: GeminiHandle, **rest: Any) -> CachedContext:  # noqa: ANN401
+            del handle, rest
+            raise Interrupted("the run is ending; this was not sent")
+
+    world = lived([A, B])
+    plan = world.plan([EDITED])
+    desk = Desk(remotes={"gemini": Ending(lambda: NOW, caches=world.remote.caches)})
+    desk.apply(*plan.changes)
+
+    assert desk.ends() == [("a", HALF_WAY), ("b", INTERRUPTED)]
+
+
+def test_stopping_before_anything_is_retired() -> None:
+    """A run that is to stop says of each change how far it came."""
+    world = lived([A, B])
+    plan = world.plan([EDITED])
+    desk = Desk(world)
+    desk.stopping = lambda: len(desk.facts) == 1
+    desk.apply(*plan.changes)
+
+    assert desk.ends() == [("a", HALF_WAY), ("b", INTERRUPTED)]
 
 
 def test_what_came_due_meanwhile_goes_before_a_create() -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from msgspec.structs import replace as changed
 
 from provisioner.applier import last_look
-from provisioner.cache import CacheContent, CachedContext
-from provisioner.errors import NetworkError
-from provisioner.model import Fact, Plan, State, Surplus
-from tests.builders import HOUR, NOW, STACK, desired, recorded
+from provisioner.cache import CacheContent, CachedContext, GeminiHandle
+from provisioner.errors import CacheNotFound, NetworkError
+from provisioner.model import Fact, Plan, Recorded, State, Surplus
+from tests.builders import HOUR, NOW, STACK, annotation, desired, noted, recorded
 from tests.world import MemoryCaches, held
 
 WANT = desired("a")
@@ -44,6 +45,8 @@ class Desk:
     facts: list[Fact] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     renew_lock: Callable[[], Awaitable[bool]] = held
+    more: Mapping[str, Recorded] = field(default_factory=dict)
+    """What is on record beside the entry's caches."""
 
     def make(self, label: str = LABEL, life: timedelta = 6 * HOUR) -> str:
         made = self.creator.create(CacheContent(), model=WANT.model, label=label, ttl=life)
@@ -52,7 +55,7 @@ class Desk:
     def look(self, *on_record: str) -> list[str]:
         """Ids that were retired, with those *on_record* as the entry's cache."""
         caches = {name: recorded(WANT, id_) for name, id_ in zip("ab", on_record, strict=False)}
-        state = State(stack=STACK, caches=caches)
+        state = State(stack=STACK, caches={**caches, **self.more})
         caches_of = {"gemini": self.creator}
         asyncio.run(
             last_look(
@@ -116,6 +119,43 @@ def test_what_was_changed() -> None:
     assert desk.look() == []
 
 
+def test_what_was_changed_within_two_seconds() -> None:
+    """Times that a server rounds are the same moment."""
+    desk = Desk()
+    twin = desk.make()
+    seen = desk.creator.caches[twin]
+    desk.creator.caches[twin] = replace(seen, updated_at=NOW + timedelta(seconds=2))
+
+    assert desk.look() == [twin]
+
+
+def test_a_twin_that_is_gone() -> None:
+    """A twin that dies between the list and the call is recorded as over."""
+
+    @dataclass
+    class Forgetful(Creator):
+        async def extend(self, handle: GeminiHandle, **rest: Any) -> CachedContext:  # noqa: ANN401
+            del rest
+            raise CacheNotFound(handle)
+
+    desk = Desk(Forgetful(lambda: NOW))
+    twin = desk.make()
+
+    assert desk.look() == [twin]
+    (fact,) = desk.facts
+    assert isinstance(fact, Surplus)
+    assert fact.retiring.expires_at == NOW
+
+
+def test_beside_an_annotation() -> None:
+    """A stack may hold annotations, which are no caches."""
+    desk = Desk()
+    twin = desk.make()
+    desk.more = {"n": noted(annotation("n"))}
+
+    assert desk.look() == [twin]
+
+
 def test_another_stack() -> None:
     """A create of another stack in the same run is that stack's to look after."""
     desk = Desk()
@@ -130,9 +170,9 @@ def test_another_stack() -> None:
 def test_what_dies_by_itself() -> None:
     """A twin that dies sooner by itself is recorded without a call."""
     desk = Desk()
-    twin = desk.make(life=HOUR / 2)
+    twins = [desk.make(life=life) for life in (HOUR / 2, HOUR)]
 
-    assert desk.look() == [twin]
+    assert desk.look() == twins
     assert desk.creator.harmed == set()
 
 

@@ -632,7 +632,7 @@ def test_the_label_of_another_stack(*, prune: bool) -> None:
 
 
 def test_a_stray_under_two_names() -> None:
-    """A stray whose project is declared under two names is told once."""
+    """A stray whose project is declared under two names stands in a plan once."""
     twice = [OWN, replace(OWN, provider="gemini-b")]
 
     assert [c.verb for c in plan([], state(), twice, stack=STACK, now=NOW).changes] == ["leave"]
