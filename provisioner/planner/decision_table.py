@@ -1,18 +1,47 @@
 """
-The rows of the planner's table: what holds, which change it leads to, and why it may.
+The planner's table: a ladder of guards, each with the row that it decides by.
 
-Each guard of the planner gives its change the constant of its row.  `explain` prints the
-sentence of that row, and the reader of plan.json takes from here which reasons may stand
-with a verb.  The order is that of the guards: of a declared cache, and of each group after
-it, the first row that holds decides.
+Of a declared cache, and of each group after it, the first guard that holds gives its change
+and the constant of its row.  `explain` prints the sentence of that row, and the reader of
+plan.json takes from here which reasons may stand with a verb.  What is alive, and what may be
+claimed, is asked of the `LiveIndex`; why a change is due, of `reasons`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from provisioner.model import DecisionRow, Reason
+from provisioner.model import (
+    TOLERANCE,
+    Adopt,
+    Annotate,
+    Blocked,
+    Change,
+    Create,
+    DecisionRow,
+    Delete,
+    Desired,
+    DesiredAnnotation,
+    DesiredCache,
+    Forget,
+    Keep,
+    Leave,
+    LiveCache,
+    Move,
+    Note,
+    Reason,
+    Recorded,
+    RecordedCache,
+    Refresh,
+    Replace,
+    Retire,
+    State,
+)
+from provisioner.planner.hypothetical import moved_names, recorded_want
+from provisioner.planner.live_index import LiveIndex
+from provisioner.planner.reasons import aged, alike, edited, ended, ran_out
 
 _EDITED = frozenset({Reason.PROVIDER, Reason.MODEL, Reason.CONTENT, Reason.LIFE, Reason.SETTINGS})
 _DEAD = frozenset({Reason.EXPIRED, Reason.MISSING})
@@ -163,3 +192,138 @@ REASONS: Mapping[str, frozenset[Reason]] = MappingProxyType(
     }
 )
 """Which reasons may stand with a verb."""
+
+
+def moves(state: State, renames: Iterable[tuple[str, str]]) -> Iterator[Move]:
+    """What goes on under another name, by *renames* of old to new names."""
+    for old, new in moved_names(state, renames).items():
+        yield Move(new, state.caches[old], Reason.MOVED, MOVED)
+
+
+def declared_change(want: Desired, index: LiveIndex) -> Change:
+    record = index.state.caches.get(want.name)
+    match want:
+        case DesiredCache():
+            return _cache(want, record, index)
+        case DesiredAnnotation():
+            return _annotation(want, record, index)
+
+
+def _cache(want: DesiredCache, record: Recorded | None, index: LiveIndex) -> Change:
+    own, now = index.own(record), index.now_of(want.provider)
+    forced = want.name in index.replace
+    if own and isinstance(record, RecordedCache) and not forced and alike(want, record):
+        return _same(want, own, record, now)
+    twin = None if forced else index.twin(want)
+    named = index.named(want) if record is None and not forced and twin is None else None
+    if named and (why := index.objection(want, named)):
+        return Blocked(want, named, record, Reason.IMPORTED, why, NOT_ADOPTABLE)
+    reason = Reason.IMPORTED if named else _reason(want, record, twin, index)
+    if chosen := twin or named:
+        index.taken.add(chosen.id)
+        return Adopt(want, chosen, own, record, reason, TWIN)
+    if own and isinstance(record, RecordedCache):
+        return Replace(want, own, record, reason, OUTDATED)
+    if ended(want, record, now, forced=forced):
+        return Keep(want, None, record, Reason.ENDED, ENDED)
+    return Create(want, record, reason, NOTHING_ALIVE)
+
+
+def _same(want: DesiredCache, own: LiveCache, record: RecordedCache, now: datetime) -> Change:
+    age = aged(want, own, record, now)
+    reason = edited(want, record) or age
+    if record.life != want.life or age is not Reason.CURRENT:
+        return Refresh(want, own, record, reason, DUE)
+    if record.settings != want.settings:
+        return Note(want, own, record, reason, SETTINGS)
+    return Keep(want, own, record, reason, UNCHANGED)
+
+
+def _reason(
+    want: DesiredCache,
+    record: Recorded | None,
+    twin: LiveCache | None,
+    index: LiveIndex,
+) -> Reason:
+    """Why a cache takes the place of what is on record: an edit, a request, or a death."""
+    edit = edited(want, record)
+    if edit is Reason.NEW and twin:
+        return Reason.FOUND
+    if edit:
+        return edit
+    if want.name in index.replace:
+        return Reason.REQUESTED
+    now = index.now_of(want.provider)
+    is_over = isinstance(record, RecordedCache) and ran_out(record, now)
+    return Reason.EXPIRED if is_over else Reason.MISSING
+
+
+def _annotation(want: DesiredAnnotation, record: Recorded | None, index: LiveIndex) -> Change:
+    reason = edited(want, record)
+    if reason is None:
+        return Keep(want, None, record, Reason.CURRENT, ANNOTATED)
+    own = index.own(record)
+    if own and isinstance(record, RecordedCache) and record.settings.protect:
+        why = f"{own.id} is protected and {want.provider} would take its place"
+        return Blocked(want, own, record, reason, why, ANNOTATION_PROTECTED)
+    return Annotate(want, own, record, reason, ANNOTATION)
+
+
+def undeclared_changes(index: LiveIndex, *, destroy: bool) -> Iterator[Change]:
+    for name, record in index.state.caches.items():
+        if name in index.declared:
+            continue
+        own = index.own(record)
+        if own is None or not isinstance(record, RecordedCache):
+            yield Forget(record, Reason.UNDECLARED, UNDECLARED_GONE)
+        elif own.id in index.taken:
+            pass
+        elif record.settings.protect:
+            why = f"{own.id} is protected; set `protect: false` and apply before removing it"
+            yield Blocked(None, own, record, Reason.UNDECLARED, why, UNDECLARED_PROTECTED)
+        elif destroy or record.retire_after == timedelta():
+            yield Delete(own, record, Reason.UNDECLARED, UNDECLARED)
+        else:
+            yield Retire(own, record, Reason.UNDECLARED, UNDECLARED)
+
+
+def upkeep_of_blocked(changes: Iterable[Change], index: LiveIndex) -> Iterator[Refresh]:
+    """Keep alive what is protected until its entry or its protection is decided."""
+    for change in changes:
+        match change:
+            case Blocked(live=LiveCache() as own, record=RecordedCache() as record) if (
+                own.id == record.id
+            ):
+                want = recorded_want(index.state.stack, record)
+                age = aged(want, own, record, index.now_of(record.provider))
+                if age is not Reason.CURRENT:
+                    yield Refresh(want, own, record, age, PROTECTED_DUE)
+            case _:
+                pass
+
+
+def retiring_changes(index: LiveIndex, *, destroy: bool) -> Iterator[Change]:
+    for retiring in index.state.retiring.values():
+        own = index.own(retiring)
+        if own is None:
+            yield Forget(retiring, Reason.RETIRED, RETIRED)
+        elif own.id in index.taken:
+            pass
+        elif destroy and retiring.name not in index.declared:
+            yield Delete(own, retiring, Reason.UNDECLARED, RETIRING_DESTROYED)
+        elif retiring.expires_at is None or own.expires_at - retiring.expires_at > TOLERANCE:
+            yield Retire(own, retiring, Reason.RETIRING, UNRETIRED)
+        else:
+            yield Leave(own, retiring, Reason.RETIRING, RETIRING)
+
+
+def stray_changes(index: LiveIndex, *, stack: str, prune: bool) -> Iterator[Change]:
+    """Each once, though its project may have two names; none that another stack owns."""
+    spoken_for = {*index.recorded, *index.taken}
+    for cache in index.alive.values():
+        if cache.label is None or cache.label.stack != stack or cache.id in index.owners:
+            continue
+        if cache.id not in spoken_for:
+            spoken_for.add(cache.id)
+            kind = Delete if prune else Leave
+            yield kind(cache, None, Reason.STRAY, STRAY)

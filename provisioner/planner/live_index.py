@@ -1,32 +1,48 @@
 """
-The scene of one plan: what is alive, indexed once, and which of it is spoken for.
+The live caches of one plan, indexed once: whose each is, and what an entry may claim.
+
+Decides what is an entry's own cache, its twin, or the one that its `adopt` names, and what
+speaks against that adoption.  A label is proof, and so is a count of tokens by the server;
+the model that a server reports is neither.  Knows nothing of the content itself, which no
+provider shows.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from msgspec.structs import replace
 
 from provisioner.model import (
+    UNKNOWN,
+    Adopt,
+    Create,
     DesiredCache,
     Label,
     LiveCache,
+    Plan,
+    Reason,
     Recorded,
     RecordedCache,
     RetiringCache,
     State,
 )
 
+_SHARE, _COUNT = 0.01, 16
+"""Two counts by a server are of other content if they differ by more than both."""
+_ROUGHLY = 2
+"""An estimate is doubted where a count is more than so many times as high or as low."""
+
 
 @dataclass(kw_only=True)
 class LiveIndex:
-    """All that the rows of the table look at.  `taken` holds ids that no other entry may claim."""
+    """All that the rows of the table look at."""
 
+    live: InitVar[Iterable[LiveCache]]
     now: datetime
     ahead: Mapping[str, timedelta]
     state: State
@@ -41,8 +57,9 @@ class LiveIndex:
         default_factory=lambda: defaultdict(list)
     )
     taken: set[str] = field(default_factory=set)
+    """Ids that no other entry may claim."""
 
-    def show(self, live: Iterable[LiveCache]) -> None:
+    def __post_init__(self, live: Iterable[LiveCache]) -> None:
         for cache in live:
             self.alive[cache.provider, cache.id] = cache
             if cache.label is not None:
@@ -82,20 +99,90 @@ class LiveIndex:
             return None
         return self.alive.get((want.provider, want.adopt.id))
 
+    def objection(self, want: DesiredCache, named: LiveCache) -> str | None:
+        """Why *want* may not adopt *named*, which its `adopt` names."""
+        label = named.label
+        if owner := self.owner(named):
+            return f"{named.id} belongs to the stack {owner}"
+        if named.id in self.taken or (label and label.name in self.declared - {want.name}):
+            return f"{named.id} belongs to another entry of this stack"
+        if label and label.mark != want.label.mark:
+            return f"{named.id} has other content: its label ends in @{label.mark}"
+        if want.measure.counted and _differ(want.measure.tokens, named.tokens):
+            return (
+                f"{named.id} has other content: the provider counts {named.tokens:,} tokens in it, "
+                f"and {want.measure.tokens:,} in what is declared"
+            )
+        return None
+
     def owner(self, cache: LiveCache) -> str | None:
         """
         The other stack that owns *cache*, as far as records and labels show.
 
         A record of ours suffices; without one, that of another stack does, and then the label.
         """
-        if cache.id in self._recorded:
+        if cache.id in self.recorded:
             return None
         if cache.id in self.owners:
             return self.owners[cache.id]
         return cache.label.stack if cache.label and cache.label.stack != self.state.stack else None
 
     @cached_property
-    def _recorded(self) -> frozenset[str]:
+    def recorded(self) -> frozenset[str]:
+        """The ids that this stack has on record, also of what is retiring."""
         records = self.state.caches.values()
         ids = (record.id for record in records if isinstance(record, RecordedCache))
         return frozenset((*ids, *self.state.retiring))
+
+
+def remarks(plan: Plan) -> Iterator[str]:
+    """What a person should know of the adoptions of *plan*, and of claims that it ignores."""
+    for change in plan.changes:
+        match change:
+            case Adopt(want, twin, reason=Reason.IMPORTED):
+                yield from _of_import(want, twin)
+            case Adopt(want, twin) if twin.model != want.model:
+                yield from _ignored(want)
+                yield f"{want.name}: {_another_model(want, twin)}"
+            case Adopt(want, record=None) | Create(want, None):
+                yield from _ignored(want)
+            case _:
+                pass
+
+
+def _of_import(want: DesiredCache, twin: LiveCache) -> Iterator[str]:
+    if want.adopt and want.adopt.mark is None:
+        yield (
+            f"{want.name}: write adopt: {twin.id}@{want.label.mark}, which vouches for this "
+            "content alone. Whether another stack adopted that cache cannot be seen."
+        )
+    if twin.model != want.model:
+        yield f"{want.name}: {_another_model(want, twin)}"
+    is_estimated = want.measure.tokens != UNKNOWN and not want.measure.counted
+    if is_estimated and _is_doubtful(want.measure.tokens, twin.tokens):
+        yield (
+            f"{want.name}: {twin.id} has {twin.tokens:,} tokens where about "
+            f"{want.measure.tokens:,} are expected: check that it has this content."
+        )
+
+
+def _another_model(want: DesiredCache, twin: LiveCache) -> str:
+    return f"the provider reports {twin.model} as the model of {twin.id}, not {want.model}."
+
+
+def _ignored(want: DesiredCache) -> Iterator[str]:
+    if want.adopt and not want.adopt.vouches_for(want.label):
+        yield (
+            f"{want.name}: adopt is ignored, for it vouches for @{want.adopt.mark}, and the "
+            f"content is @{want.label.mark} now."
+        )
+
+
+def _differ(one: int, other: int) -> bool:
+    """Whether two counts by a server are of other content; 0 is no count."""
+    gap = abs(one - other)
+    return other > 0 and gap > _COUNT and gap > _SHARE * max(one, other)
+
+
+def _is_doubtful(estimate: int, count: int) -> bool:
+    return count > 0 and not estimate / _ROUGHLY <= count <= estimate * _ROUGHLY

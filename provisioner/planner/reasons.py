@@ -1,18 +1,24 @@
 """
 Why: how the repository differs from the record, and what time or other hands have done.
+
+An edit rests once it was approved and can no longer be done: its entry has ended, or what it
+removes is protected.  The state remembers it by its digest, so that it is open no longer;
+another after, or a replacement on request, takes it up again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from provisioner.model import (
     TOLERANCE,
+    Blocked,
     Desired,
     DesiredCache,
     Edit,
     LiveCache,
+    Plan,
     Reason,
     Recorded,
     RecordedCache,
@@ -31,6 +37,34 @@ def edits(desired: Iterable[Desired], state: State) -> frozenset[Edit]:
     )
     removed = (Edit(name, None) for name in state.caches if name not in wanted)
     return frozenset((*changed, *removed))
+
+
+def rested_among(
+    edits: Iterable[Edit], state: State, *, stack: str, replace: Collection[str] = ()
+) -> frozenset[Edit]:
+    """Those of *edits* that rest."""
+    return frozenset(
+        edit
+        for edit in edits
+        if edit.name in state.rested
+        and edit.name not in replace
+        and state.rested[edit.name] == edit.digest(stack)
+    )
+
+
+def rested_by(plan: Plan, before: Mapping[str, str]) -> Mapping[str, str]:
+    """The digests of the edits that rest once *plan* is performed, by name; *before* did so far."""
+    names = {change.name for change in plan.changes}
+    stuck = {
+        change.name
+        for change in plan.changes
+        if isinstance(change, Blocked) or change.reason is Reason.ENDED
+    }
+    rested = (edit for edit in (*plan.rested, *plan.edits) if edit.name in stuck)
+    return {
+        **{name: digest for name, digest in before.items() if name not in names},
+        **{edit.name: edit.digest(plan.stack) for edit in rested},
+    }
 
 
 def edited(want: Desired, record: Recorded | None) -> Reason | None:

@@ -1,5 +1,5 @@
 """
-A part of a finished plan, chosen by name.
+A part of a finished plan, chosen by name, or by the content that there is.
 
 Selecting never changes what is desired: a cache that is not selected is left as it is,
 where one that were not desired would be retired.
@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
-from provisioner.model import Plan
+from provisioner.model import Create, Plan
 
 
 def select(plan: Plan, *, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
@@ -40,6 +40,21 @@ def unmatched(plan: Plan, patterns: Sequence[str]) -> tuple[str, ...]:
     """Those of *patterns* that match no name of *plan*."""
     names = {change.name for change in plan.changes} if patterns else ()
     return tuple(p for p in patterns if not any(fnmatchcase(name, p) for name in names))
+
+
+def without_content(plan: Plan, at_hand: Collection[str]) -> tuple[Plan, tuple[Create, ...]]:
+    """
+    Take from *plan* the caches that cannot be made, because their content is not *at_hand*.
+
+    *at_hand* are the digests that the working tree has.
+    """
+    gaps = tuple(
+        change
+        for change in plan.changes
+        if isinstance(change, Create) and change.want.digest not in at_hand
+    )
+    rest = tuple(change for change in plan.changes if change not in gaps) if gaps else plan.changes
+    return replace(plan, changes=rest), gaps
 
 
 def _selected(plan: Plan, is_chosen: Callable[[str], bool]) -> Plan:

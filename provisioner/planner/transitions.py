@@ -1,7 +1,8 @@
 """
-One cache followed through plans: what a plan holds about it, and when that turns.
+When a decision flips if only time passes: of a plan, of one cache, and by the record alone.
 
-Time alone passes between the plans; what is desired, on record and live stays as it is.
+What is desired, on record and live stays as it is between two plans; the provider's clock
+decides.
 """
 
 from __future__ import annotations
@@ -12,33 +13,101 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from provisioner.model import (
+    TOLERANCE,
+    Annotate,
+    Blocked,
     Change,
+    Create,
     Delete,
+    DesiredCache,
+    Keep,
     Leave,
     LiveCache,
+    Note,
     Plan,
     RecordedAnnotation,
+    RecordedCache,
     RetiringCache,
+    State,
+    Ttl,
+    Until,
 )
 from provisioner.model.explanation import Flip
-from provisioner.planner.validity import valid_until
+from provisioner.planner.brake import SECOND_LOOK
+from provisioner.planner.hypothetical import recorded_want
+from provisioner.planner.reasons import alike, refresh_due
 
 
-def about(told: Plan, name: str) -> tuple[Change, ...]:
-    """What *told* holds about a name, or about a live or remembered cache with that id."""
-    named = tuple(c for c in told.changes if c.name == name)
-    return named or tuple(c for c in told.changes if name in _ids(c))
-
-
-def flips(decide: Callable[[datetime], Plan], told: Plan, change: Change) -> Iterator[Flip]:
+def valid_until(plan: Plan) -> datetime | None:
     """
-    When *change* of *told* becomes another one, and what comes after that.
+    The earliest moment at which a change of *plan* would be of another type.
+
+    By the clock of the provider that decides it.
+    """
+    moments = ((_flips_at(change), plan.now_of(change.provider)) for change in plan.changes)
+    return min((at for at, now in moments if at is not None and at > now), default=None)
+
+
+def next_refresh(plan: Plan) -> datetime | None:
+    """When the first of the caches that are kept is to be refreshed."""
+    kept = ((c.want, c.live) for c in plan.changes if isinstance(c, Keep))
+    dues = (refresh_due(want, own) for want, own in kept if own and isinstance(want, DesiredCache))
+    return min((at for at in dues if at is not None), default=None)
+
+
+def covered_until(state: State, now: datetime) -> datetime | None:
+    """
+    When the first of the caches that are kept warm dies without another run.
+
+    None if none is, and while a project that showed none of its caches is held back.
+    """
+    if any(note.since and (note.failed or not note.remade) for note in state.disappeared.values()):
+        return None
+    ends = (
+        record.expires_at
+        for record in state.caches.values()
+        if isinstance(record, RecordedCache)
+        and record.settings.keep == "warm"
+        and isinstance(record.life, Ttl)
+        and record.expires_at > now
+    )
+    return min(ends, default=None)
+
+
+def next_run(state: State, now: datetime) -> datetime | None:
+    """
+    When a run has something to do, by the record alone; None if time brings nothing.
+
+    A warm cache wants a run when its window opens, one that has run out wants it *now*, and a
+    project that showed none of its caches wants a second look.
+    """
+    dues = (
+        _due(record, now) for record in state.caches.values() if isinstance(record, RecordedCache)
+    )
+    retire = (now for retiring in state.retiring.values() if retiring.expires_at is None)
+    looks = (
+        max(note.since + SECOND_LOOK, now)
+        for note in state.disappeared.values()
+        if note.since and not (note.failed or note.remade)
+    )
+    return min((at for at in (*dues, *retire, *looks) if at is not None), default=None)
+
+
+def about(plan: Plan, name: str) -> tuple[Change, ...]:
+    """What *plan* holds about a name, or about a live or remembered cache with that id."""
+    named = tuple(c for c in plan.changes if c.name == name)
+    return named or tuple(c for c in plan.changes if name in _ids(c))
+
+
+def flips(decide: Callable[[datetime], Plan], plan: Plan, change: Change) -> Iterator[Flip]:
+    """
+    When *change* of *plan* becomes another one, and what comes after that.
 
     *decide* makes the plan of a moment by the local clock.
     """
-    at, now = told.now_of(change.provider), change
-    shift = at - told.at
-    while (end := valid_until(replace(told, changes=(now,)))) and end > at:
+    at, now = plan.now_of(change.provider), change
+    shift = at - plan.at
+    while (end := valid_until(replace(plan, changes=(now,)))) and end > at:
         then = next((c for c in decide(end - shift).changes if _key(c) == _key(now)), None)
         if then is None or (type(then), then.reason) != (type(now), now.reason):
             yield Flip(at=end, change=then)
@@ -65,6 +134,33 @@ def surviving(
         return since + shift < cache.expires_at <= at + shift
 
     return tuple(cache for cache in live if not dies_until_then(cache))
+
+
+def _flips_at(change: Change) -> datetime | None:
+    match change:
+        case Keep(DesiredCache() as want, LiveCache() as own) | Note(want, own):
+            return refresh_due(want, own) or own.expires_at
+        case Blocked(live=LiveCache() as live, record=RecordedCache() as record) if (
+            live.id == record.id
+        ):
+            return refresh_due(recorded_want("", record), live) or live.expires_at
+        case Blocked(live=None, record=RecordedCache() as record):
+            return record.expires_at - TOLERANCE
+        case Create(DesiredCache(life=Until(moment))):
+            return moment
+        case Create(want, RecordedCache() as record) if want.settings.keep == "once":
+            return record.expires_at - TOLERANCE if alike(want, record) else None
+        case Annotate():
+            return None
+        case _:
+            return change.live.expires_at if change.live else None
+
+
+def _due(record: RecordedCache, now: datetime) -> datetime | None:
+    if record.settings.keep == "once" or isinstance(record.life, Until):
+        return None
+    window = record.settings.window(record.expires_at - record.updated_at)
+    return max(record.expires_at - window, now)
 
 
 def _key(change: Change) -> str:
