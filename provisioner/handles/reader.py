@@ -7,7 +7,6 @@ an application never fails because of this file.  What is wrong with it is logge
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -78,7 +77,9 @@ class Handles:
         looked_at, now = self._looked_at, self._clock()
         if self._answers(name, now, looked_at):
             return self._handle(name, now)
-        await asyncio.to_thread(self._look, name, now, looked_at)
+        from asyncio import to_thread  # noqa: PLC0415  # a command that awaits nothing does without
+
+        await to_thread(self._look, name, now, looked_at)
         return self._handle(name, self._clock())
 
     def _answers(self, name: str, now: datetime, looked_at: datetime) -> bool:

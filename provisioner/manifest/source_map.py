@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -118,6 +117,8 @@ def _key(step: str) -> str:
 
 def did_you_mean(value: Value, choices: Sequence[str]) -> str:
     """Guess which of *choices* was meant, as the end of a sentence, or as nothing."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only what is wrong needs it
+
     close = get_close_matches(value.lower(), choices, 1) if isinstance(value, str) else []
     return f"; did you mean {close[0]}?" if close else ""
 

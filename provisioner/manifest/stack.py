@@ -36,7 +36,6 @@ from provisioner.manifest.overlays import (
     shared_files,
 )
 from provisioner.manifest.providers import key_envs, unknown_sections
-from provisioner.manifest.reader import read_document
 from provisioner.manifest.schema_check import Shape, shape_of
 from provisioner.manifest.source_map import Document, Place
 from provisioner.manifest.types import CacheEntry, Entry, Frame, Manifest
@@ -95,7 +94,7 @@ def load_frame(place: Path, *, environment: str | None = None) -> Frame:
 def stack_in(raw: bytes) -> str | None:
     """The stack that a `ctxprov.yaml` names, environments aside; None if it cannot be read."""
     try:
-        name = read_document(NAME, raw).root.get("stack")
+        name = _document(NAME, raw).root.get("stack")
     except ManifestError:
         return None
     return name if isinstance(name, str) else None
@@ -116,7 +115,7 @@ def environments_of(place: Path) -> tuple[str, ...]:
         raw = _bytes(Folder(root), NAME)
         if b"environments" not in raw and b"\\" not in raw:
             return ()  # nothing can spell the key: a large file need not be read for it
-        names = names_in(read_document(str(root / NAME), raw))
+        names = names_in(_document(str(root / NAME), raw))
         return names if len(names) <= MOST else ()
     except (ManifestError, Unreadable):
         return ()
@@ -191,11 +190,17 @@ def _documents(
     for name in files:
         path = root / name
         try:
-            yield read_document(str(path), _bytes(folder, name))
+            yield _document(str(path), _bytes(folder, name))
         except Unreadable as error:
             problems.append(_problem(path, str(error)))
         except ManifestError as error:
             problems.extend(error.problems)
+
+
+def _document(file: str, raw: bytes) -> Document:
+    from provisioner.manifest.reader import read_document  # noqa: PLC0415  # help reads no YAML
+
+    return read_document(file, raw)
 
 
 def _bytes(folder: Folder, name: str) -> bytes:
