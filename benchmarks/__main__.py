@@ -45,7 +45,7 @@ def compare(count: int, *, runs: int) -> str:
     """Rows of the table for *count* caches."""
     costs: dict[str, dict[Step, list[Cost]]] = defaultdict(lambda: defaultdict(list))
     contestants = {"ctxprov": ctxprov} | {name: PEERS[name][1] for name in _installed()}
-    # Each life in a small process: what it starts begins with the memory of whoever starts it.
+    # Each life in a small process: a child begins with the memory of its parent.
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as alone:
         for _ in range(runs):
             for name, contestant in contestants.items():
@@ -88,9 +88,9 @@ def _installed() -> Iterable[str]:
 def _machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cpus = Path("/proc/cpuinfo")
-    told = cpus.read_text() if cpus.exists() else ""
-    known = re.search(r"^model name\s*: (.+)$", told, re.MULTILINE)
-    cpu = known[1] if known else platform.processor() or platform.machine()
+    text = cpus.read_text() if cpus.exists() else ""
+    model = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    cpu = model[1] if model else platform.processor() or platform.machine()
     return f"Python {platform.python_version()}, {platform.system()}, {cores} cores of {cpu}"
 
 

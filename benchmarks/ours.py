@@ -1,7 +1,7 @@
 """
 ctxprov's own part: a stack with a content file for each cache, and a live project.
 
-An emulator serves the project from a process of its own, which nobody's figures include.
+An emulator serves the project from a process of its own, which no figures include.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def _block(number: int, fields: Mapping[str, str]) -> str:
 
 
 def _input(number: int, *, edited: bool) -> Mapping[str, str]:
-    """What a cache comes to, its content by a digest that nobody has to work out."""
+    """What a cache comes to, its content by a digest that is given."""
     text = f"edited {number}" if edited and number % 10 == 0 else f"content {number}"
     return {
         "provider": "gemini",

@@ -222,7 +222,7 @@ class GeminiHandle:
     The `cachedContent` to name in a request.
 
     `expires_at` (aware UTC) is what the holder last knew; it is not compared, and lets a
-    caller be told *expired* rather than *not found*.
+    client raise `CacheExpired` rather than `CacheNotFound`.
     """
 
     cache_name: str
@@ -234,8 +234,8 @@ class GeminiHandle:
             check_moment("expires_at", self.expires_at)
 
     def as_json(self) -> dict[str, Json]:
-        known = {"expires_at": moment_text(self.expires_at)} if self.expires_at else {}
-        return {"provider": "gemini", "cache_name": self.cache_name, **known}
+        expiry = {"expires_at": moment_text(self.expires_at)} if self.expires_at else {}
+        return {"provider": "gemini", "cache_name": self.cache_name, **expiry}
 
 
 CacheHandle: TypeAlias = ClaudeHandle | OpenAIHandle | GeminiHandle
@@ -274,8 +274,8 @@ class CachedContext:
     """
     A cache as its provider reports it.  All moments are aware UTC.
 
-    `model` is the bare id (`gemini-3.8-flash`); `display_name` is whatever somebody
-    wrote there and must be escaped before it is shown.
+    `model` is the bare id (`gemini-3.8-flash`); `display_name` is free text that any client
+    may have written and must be escaped before it is shown.
     """
 
     handle: GeminiHandle

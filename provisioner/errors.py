@@ -208,8 +208,8 @@ def clipped(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def told_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """*problems*, sorted; what is wrong for many is said once, with how many it is wrong for."""
+def each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """*problems*, sorted; what is wrong for many is one problem, with their number."""
     many: dict[Problem, list[Problem]] = {}
     for problem in problems:
         many.setdefault(replace(problem, note=""), []).append(problem)
@@ -232,10 +232,10 @@ def _together(alike: Sequence[Problem]) -> Problem:
 
 
 class ManifestError(CtxprovError):
-    """The manifest does not mean anything; `problems` says why, as `told_once` does."""
+    """The manifest is invalid; `problems` holds why, as `each_once` returns it."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = told_once(problems)
+        self.problems = each_once(problems)
         rest = len(self.problems) - MOST_PROBLEMS
         more = [f"… and {rest:,} more problems"] if rest > 0 else []
         super().__init__("\n".join([*map(str, self.problems[:MOST_PROBLEMS]), *more]))

@@ -37,8 +37,8 @@ def pointer_in(content: bytes) -> Pointer | None:
     """The pointer that *content* is; None if it is anything else."""
     if len(content) >= LONGEST or not content.startswith(b"version "):
         return None
-    found = _POINTER.fullmatch(content)
-    return Pointer(found["oid"].decode(), int(found["size"])) if found else None
+    match = _POINTER.fullmatch(content)
+    return Pointer(match["oid"].decode(), int(match["size"])) if match else None
 
 
 def locked(head: bytes) -> str | None:

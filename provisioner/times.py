@@ -27,18 +27,18 @@ def parse_duration(text: str) -> timedelta:
     try:
         return timedelta(seconds=seconds)
     except OverflowError as error:
-        raise ValueError("this duration is longer than time itself") from error
+        raise ValueError("this duration is longer than 999,999,999 days") from error
 
 
 def duration_text(span: timedelta) -> str:
     """Spell *span* in whole seconds, largest unit first: `1h30m`.  Negative is `0s`."""
     rest = max(0, int(span.total_seconds()))
-    words = []
+    parts = []
     for unit, size in _UNITS.items():
         number, rest = divmod(rest, size)
         if number:
-            words.append(f"{number}{unit}")
-    return "".join(words) or "0s"
+            parts.append(f"{number}{unit}")
+    return "".join(parts) or "0s"
 
 
 def parse_moment(text: str) -> datetime:

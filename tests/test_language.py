@@ -16,6 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 ROOT = Path(__file__).parents[1]
+COUNTS = ROOT / "benchmarks" / "house.py"
+"""It counts the forbidden words that other commits have."""
+
 CODE = ("provisioner", "benchmarks", "examples", ".ci")
 TEXTS = (
     *("*.md", "*.yml", "*.toml", "Makefile", "docs/*.md", "benchmarks/*.md", "schemas/*.json"),
@@ -35,50 +38,37 @@ WORDS_LEFT: Mapping[str, int] = MappingProxyType(
         "CHANGELOG.md": 1,
         "README.md": 10,
         "action.yml": 1,
-        "benchmarks": 5,
-        "docs": 50,
+        "docs": 48,
         "examples": 1,
         "examples/ci/github": 2,
         "examples/ci/gitlab": 3,
         "examples/gitops": 4,
         "examples/scale": 3,
-        "provisioner": 56,
+        "provisioner": 50,
         "provisioner/applier": 2,
-        "provisioner/cli": 209,
-        "provisioner/emulator": 5,
+        "provisioner/cli": 179,
         "provisioner/handles": 8,
-        "provisioner/manifest": 1,
-        "provisioner/model": 12,
+        "provisioner/model": 2,
         "provisioner/planner": 17,
         "provisioner/pricing": 8,
         "provisioner/providers": 5,
-        "provisioner/providers/gemini": 9,
-        "provisioner/render": 16,
-        "provisioner/render/html": 5,
-        "provisioner/resolver": 7,
+        "provisioner/providers/gemini": 4,
         "provisioner/state": 14,
-        "provisioner/storage": 90,
-        "provisioner/view": 28,
-        "pyproject.toml": 1,
+        "provisioner/storage": 70,
+        "provisioner/view": 24,
         "schemas": 8,
-        "tests": 39,
+        "tests": 37,
         "tests/applier": 5,
         "tests/ci": 3,
         "tests/cli": 64,
-        "tests/emulator": 15,
         "tests/faults": 3,
         "tests/handles": 4,
-        "tests/manifest": 23,
-        "tests/model": 1,
-        "tests/planner": 15,
-        "tests/pricing": 12,
+        "tests/planner": 17,
+        "tests/pricing": 13,
         "tests/providers": 6,
         "tests/providers/gemini": 29,
-        "tests/render": 27,
-        "tests/resolver": 3,
         "tests/state": 13,
         "tests/storage": 61,
-        "tests/surface": 1,
         "tests/untrusted": 2,
         "tests/view": 12,
     }
@@ -88,23 +78,19 @@ WORDS_LEFT: Mapping[str, int] = MappingProxyType(
 NAMES_LEFT: Mapping[str, int] = MappingProxyType(
     {
         ".ci": 1,
-        "benchmarks": 4,
-        "provisioner": 28,
+        "benchmarks": 2,
+        "provisioner": 25,
         "provisioner/applier": 4,
-        "provisioner/cli": 102,
-        "provisioner/emulator": 7,
+        "provisioner/cli": 95,
         "provisioner/handles": 6,
-        "provisioner/manifest": 3,
-        "provisioner/model": 1,
+        "provisioner/manifest": 1,
         "provisioner/planner": 7,
         "provisioner/pricing": 4,
         "provisioner/providers": 6,
-        "provisioner/providers/gemini": 13,
-        "provisioner/render": 35,
-        "provisioner/render/html": 10,
-        "provisioner/resolver": 3,
+        "provisioner/providers/gemini": 12,
+        "provisioner/render": 4,
         "provisioner/state": 19,
-        "provisioner/storage": 44,
+        "provisioner/storage": 30,
         "provisioner/view": 7,
     }
 )
@@ -113,7 +99,7 @@ NAMES_LEFT: Mapping[str, int] = MappingProxyType(
 
 def python_files(*folders: str) -> Iterator[Path]:
     for folder in folders:
-        yield from sorted((ROOT / folder).rglob("*.py"))
+        yield from sorted(path for path in (ROOT / folder).rglob("*.py") if path != COUNTS)
 
 
 def text_files() -> Iterator[Path]:

@@ -40,9 +40,9 @@ def test_bad_durations(text: str) -> None:
         parse_duration(text)
 
 
-def test_a_duration_longer_than_time() -> None:
+def test_a_duration_without_end() -> None:
     """A duration that no clock will see the end of is refused."""
-    with pytest.raises(ValueError, match="longer than time"):
+    with pytest.raises(ValueError, match="longer than 999,999,999 days"):
         parse_duration("999999999d" * 2)
 
 

@@ -1,8 +1,8 @@
 """
 The manifest: YAML files in git, read into what they mean.
 
-Everything that a manifest can get wrong is found here or, where files, models and
-providers have a say, by the resolver; all of it at once, each with its place.  Past this
+This package reports everything that is wrong with a manifest, at once and each with its place;
+the resolver adds what is wrong with files, models and lives.  Past this
 package nothing is YAML, a dict or optional because a key was left out.
 
 `reader` knows YAML, `schema_check` the JSON Schema, `overlays` what wins over what,

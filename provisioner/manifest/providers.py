@@ -1,7 +1,7 @@
 """
 Which providers there are: three by type, and those that the manifest names.
 
-A name stands for a project, known by the key that opens it.  The manifest says in which
+A name stands for a project, which the key that opens it identifies.  The manifest says in which
 variable the key is and can name no variable that could hold another secret.
 """
 

@@ -89,7 +89,7 @@ class Place(Struct, frozen=True):
 
     @property
     def note(self) -> str:
-        """The match in words: whole, because paths that begin alike may stand side by side."""
+        """The match as text: whole, because paths that begin alike may stand side by side."""
         return f"each: {self.match!r}" if self.match else ""
 
     @property
@@ -107,8 +107,8 @@ class Place(Struct, frozen=True):
 
 def where(path: Sequence[Step]) -> str:
     """Spell a path as people do: `caches.manual.content[2]`; odd keys are quoted."""
-    words = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
-    return "".join(words).removeprefix(".")
+    steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
+    return "".join(steps).removeprefix(".")
 
 
 def _key(step: str) -> str:

@@ -1,7 +1,7 @@
 """
 What a manifest says, once it is read: typed, defaults merged, nothing left to parse.
 
-A place goes with whatever a later check may complain of.  No file of content has been
+Each value that a later check may complain of has its place.  No file of content has been
 opened yet.
 """
 
@@ -74,12 +74,11 @@ class _Entry(Struct, frozen=True, kw_only=True):
     revision: str | None
     calls_per_hour: float | None
     places: tuple[Place, ...]
-    """All that have a say, the nearest first: environment, entry, defaults."""
+    """All that declare keys of it, the nearest first: environment, entry, defaults."""
 
     def at(self, key: str) -> Place:
-        """Where *key* was said."""
-        said = (place / key for place in self.places if place.has(key))
-        return next(said, self.places[0])
+        """The nearest place of *key*; of an absent one, the nearest place."""
+        return next((place / key for place in self.places if place.has(key)), self.places[0])
 
 
 class CacheEntry(_Entry, frozen=True, kw_only=True):
@@ -111,7 +110,7 @@ Entry: TypeAlias = CacheEntry | AnnotationEntry
 
 
 class Frame(Struct, frozen=True, kw_only=True):
-    """A stack but for its caches: its name, and where what is known of it is kept."""
+    """A stack but for its caches: its name, and where its state and handles are."""
 
     stack: str
     """The namespace of everything that outlasts a run: `STACK` or `STACK.ENVIRONMENT`."""
@@ -123,7 +122,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     places: Mapping[str, Place]
     """Where the keys of the stack stand, as far as they do."""
     providers: Mapping[str, str | None]
-    """Those that keep caches: by name, the variable that is said to hold the key."""
+    """Those that keep caches: by name, the variable that holds the key, if one is named."""
     used: frozenset[str]
     """Those of them that entries use; gemini also if there is no entry, or one that is wrong."""
     is_warm: bool

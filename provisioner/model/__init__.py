@@ -44,12 +44,17 @@ from provisioner.model.changes import (
 from provisioner.model.facts import (
     ApprovedEdits,
     Disappearance,
+    Done,
     Dropped,
     Exists,
     Fact,
+    Failed,
     Gone,
+    NotAttempted,
     Noted,
+    Outcome,
     Renamed,
+    Result,
     Retired,
     Revision,
     Scope,
@@ -66,7 +71,6 @@ from provisioner.model.records import (
     RecordedCache,
     RetiringCache,
 )
-from provisioner.model.results import Done, Failed, NotAttempted, Outcome, Result
 from provisioner.model.stack_settings import (
     SettingEdit,
     StackSettings,

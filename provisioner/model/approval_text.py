@@ -1,5 +1,5 @@
 """
-An approval in one word: a fingerprint, the broken limits that were shown, and the edits.
+An approval as one argument: a fingerprint, the broken limits that were shown, and the edits.
 
 A comment under a review carries it, `approved` prints it, and `apply --expect` takes it.
 """
@@ -16,7 +16,7 @@ _LIMIT = re.compile(r"(delete|replace)\.(count|percent)|rent_per_hour|rent_total
 
 
 class ApprovalText(Struct, frozen=True, kw_only=True):
-    """What the word says; without digests only their fingerprint is known."""
+    """The parts of the text; without digests it has only their fingerprint."""
 
     fingerprint: str
     limits: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ def approval_text(
 
 
 def parse_approval_text(text: str) -> ApprovalText:
-    """Read what an approval is as text.  Raises ValueError for anything else."""
+    """Read an approval.  Raises ValueError for anything else."""
     fingerprint, *more = text.split(",")
     limits = [part for part in more if _LIMIT.fullmatch(part)]
     digests = [part for part in more if _DIGEST.fullmatch(part)]

@@ -86,7 +86,7 @@ class Adoption(Struct, frozen=True):
 
 
 class Ttl(Struct, frozen=True):
-    """A life that begins anew with every refresh."""
+    """A life that every refresh starts over."""
 
     span: timedelta
 
@@ -123,7 +123,7 @@ UNKNOWN = 0
 
 
 class Measure(Struct, frozen=True, kw_only=True):
-    """What may be told of content without showing any of it."""
+    """What a plan shows of content without showing any of it."""
 
     paths: tuple[str, ...] = ()
     """As the manifest spells them, in order."""
@@ -132,7 +132,7 @@ class Measure(Struct, frozen=True, kw_only=True):
     tokens: int = UNKNOWN
     """An estimate, unless `counted`; UNKNOWN if any part lies elsewhere and none counted it."""
     counted: bool = False
-    """Whether the provider said how many tokens there are."""
+    """Whether the provider counted the tokens."""
     pieces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """The first digits of each piece's digest: files, parts, and every leaf of tools."""
 

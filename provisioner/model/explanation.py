@@ -42,7 +42,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """When its cache is to be refreshed."""
     calls: tuple[Call, ...]
     flips: tuple[Flip, ...]
-    """The next of them, if nobody does anything."""
+    """The next of them, if no run happens until then."""
     cost: Cost
     prices: Period | None
     """What the cost is worked out from; None if the model has no price that day."""

@@ -1,5 +1,7 @@
 """
 Facts: what the applier saw to be true after a call.  Facts, and only facts, make a state.
+
+Beside them stands how each change of a plan ended, which makes no state.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
+from provisioner.errors import CtxprovError
+from provisioner.model.changes import Change
 from provisioner.model.records import Recorded, RecordedCache, RetiringCache
 from provisioner.model.stack_settings import StackSettings
 
@@ -128,3 +132,31 @@ class State(Struct, frozen=True, kw_only=True):
     """As long as something of it is left to be done."""
     last_edit: Revision | None = None
     """Of the last apply that performed an edit."""
+
+
+class Done(Struct, frozen=True):
+    """It is so."""
+
+
+class Failed(Struct, frozen=True):
+    """It is not so, or not wholly; the next run tries again."""
+
+    error: CtxprovError
+
+
+class NotAttempted(Struct, frozen=True):
+    """It was never begun, or not carried to its end, for a reason that lies elsewhere."""
+
+    why: str
+    refused: bool = False
+    """Whether a safeguard held it back, so that nothing failed."""
+
+
+Outcome: TypeAlias = Done | Failed | NotAttempted
+
+
+class Result(Struct, frozen=True):
+    """How *change* ended."""
+
+    change: Change
+    outcome: Outcome

@@ -1,8 +1,8 @@
 """
-How much the edits of one run may change and cost, where that was said, and what goes beyond.
+How much the edits of one run may change and cost, where each limit stands, and its breaches.
 
-A limit binds edits.  What time or drift does may go beyond it, and is then told; so a
-breach knows whether it refuses.
+A limit binds edits.  What time or drift does may go beyond it, and is then a warning: each breach
+holds whether it refuses the run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Bound:
 
     most: Decimal
     where: str | None = field(compare=False)
-    """`file:line:column`; None for what nobody said, and holds all the same."""
+    """`file:line:column`; None for a limit that holds without being set."""
 
 
 class Allowance(Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Allowance(Struct, frozen=True, kw_only=True):
 
 
 HALF = Allowance(percent=Bound(Decimal(50), None), of_at_least=5)
-"""What edits may delete, and what they may replace, if nothing is said."""
+"""What edits may delete, and what they may replace, if the manifest sets no limit."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ class TooMany(Struct, frozen=True, kw_only=True):
 
 
 class TooDear(Struct, frozen=True, kw_only=True):
-    """What lives after the plan costs more than it may, or nobody knows how much."""
+    """What lives after the plan costs more than it may, or something of it has no price."""
 
     limit: Limit
     bound: Bound

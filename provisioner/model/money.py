@@ -1,9 +1,9 @@
 """
-What a change costs, as values: priced elsewhere, shown elsewhere.
+What a change costs, as values; `pricing` works them out, `view` shows them.
 
 Money is in whole nano-dollars, so that sums are exact in any order.  An amount knows
-whether it rests on estimated tokens, and whether something in it has no price: what is
-not known is never a zero.
+whether it rests on estimated tokens, and whether something in it has no price: an
+unknown amount is never a zero.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ NANO = 10**9
 
 
 class Money(Struct, frozen=True):
-    """An amount of USD, in nano-dollars; negative is what somebody gets back."""
+    """An amount of USD, in nano-dollars; negative is a saving."""
 
     nano: int = 0
     estimated: bool = False
-    """Whether it rests on a count of tokens that nobody measured."""
+    """Whether it rests on an estimated count of tokens."""
     partial: bool = False
     """Whether something in it has no price; `nano` is then the rest, and 0 if that is all."""
 
@@ -33,7 +33,7 @@ class Money(Struct, frozen=True):
         return Decimal(self.nano).scaleb(-9)
 
     def __bool__(self) -> bool:
-        """Whether there is anything in it, known or not."""
+        """Whether there is anything in it, priced or not."""
         return self.nano != 0 or self.partial
 
     def __add__(self, other: Money) -> Money:

@@ -18,7 +18,7 @@ from provisioner.cache import CachedContext, CacheHandle, GeminiHandle
 from provisioner.model.attributes import Adoption, After, Label, Life, Measure, Settings, Ttl
 
 CACHING = "gemini"
-"""The one kind of provider that keeps caches, whatever name the manifest gives to a project.
+"""The one kind of provider that keeps caches; a manifest may name several projects of it.
 
 A provider's kind says which models and prices it has, its name which key opens it."""
 
@@ -233,7 +233,7 @@ class RetiringCache(Struct, frozen=True, kw_only=True):
     id: str
     retire_after: timedelta
     until: datetime
-    """It certainly lives until then, unless somebody else interferes."""
+    """It lives until then, unless another program deletes it."""
     expires_at: datetime | None = None
     """The server's word once it is retired; None while that is still to be done."""
 

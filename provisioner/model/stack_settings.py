@@ -42,8 +42,8 @@ class SettingEdit(Struct, frozen=True, kw_only=True):
 
     def digest(self, stack: str) -> str:
         """SHA-256 over stack and environment, key and after, unlike that of any cache's edit."""
-        words = [stack, "setting", self.key, self.after]
-        return sha256(json.dumps(words).encode()).hexdigest()
+        fields = [stack, "setting", self.key, self.after]
+        return sha256(json.dumps(fields).encode()).hexdigest()
 
 
 def setting_edits(recorded: StackSettings | None, wanted: StackSettings) -> tuple[SettingEdit, ...]:

@@ -1,7 +1,7 @@
 """
 The content of one entry: counted without keeping it, or read for sending.
 
-Both ways lead to the same digest, and by that a cache is known again.
+Both ways lead to the same digest, which identifies a cache.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The bytes of files: text made uniform, everything else as it is.
 
-Text is UTF-8 without a byte order mark, its lines ending in LF, whatever it is on this
-machine.  To look at a file keeps none of it; only `read_text` and `read_bytes` return
+Text is UTF-8 without a byte order mark, its lines ending in LF, also where the file on this
+machine differs.  To look at a file keeps none of it; only `read_text` and `read_bytes` return
 content.
 """
 
@@ -85,7 +85,7 @@ def uniform(text: str) -> bytes:
 
 
 class _Opened(Struct, frozen=True):
-    """A file while it is read; whatever the system refuses then is `Unreadable`."""
+    """A file while it is read; what the system refuses then is `Unreadable`."""
 
     descriptor: int
     size: int

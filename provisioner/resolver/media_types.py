@@ -50,7 +50,7 @@ BINARY: Mapping[str, str] = MappingProxyType(
         "3gpp": "video/3gpp",
     }
 )
-"""MIME types by extension.  Any other extension is text, or has to be told."""
+"""MIME types by extension.  Any other file is text, unless its entry gives a type."""
 
 _TEXTUAL = ("+json", "+xml", "+yaml")
 _TEXTS = frozenset(

@@ -65,5 +65,5 @@ def _too_small(entry: Entry, model: Model, measure: Measure) -> str:
 
 
 def _is_all_here(entry: Entry) -> bool:
-    """Nobody knows how large content is that lies elsewhere."""
+    """Whether the size of all content is known: not of what lies elsewhere."""
     return not any(isinstance(part, UriSpec) for part in entry.parts)

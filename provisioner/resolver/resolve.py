@@ -17,7 +17,7 @@ from msgspec import Struct
 from provisioner.cache import CacheHandle
 from provisioner.catalog import Catalog
 from provisioner.checkout import Checkout
-from provisioner.errors import ManifestError, Problem, told_once
+from provisioner.errors import ManifestError, Problem, each_once
 from provisioner.manifest import (
     AnnotationEntry,
     CacheEntry,
@@ -116,7 +116,7 @@ def resolve(
                     problems += error.problems
     if problems:
         raise ManifestError(problems)
-    return Resolution(tuple(desired), told_once(warnings))
+    return Resolution(tuple(desired), each_once(warnings))
 
 
 def _annotation(

@@ -18,9 +18,9 @@ def tools_of(folder: Folder, spec: FileSpec | InlineJson) -> tuple[Mapping[str, 
     """Read a list of tools.  Raises `Unreadable`."""
     tools = _json(folder, spec)
     if isinstance(tools, list):
-        found = tuple(tool for tool in tools if isinstance(tool, Mapping))
-        if len(found) == len(tools):
-            return found
+        mappings = tuple(tool for tool in tools if isinstance(tool, Mapping))
+        if len(mappings) == len(tools):
+            return mappings
     raise Unreadable("must hold a list of tools, each in the provider's own keys and values")
 
 
@@ -29,12 +29,12 @@ def tool_config_of(folder: Folder, spec: FileSpec | InlineJson) -> Mapping[str, 
     config = _json(folder, spec)
     if isinstance(config, Mapping):
         return config
-    raise Unreadable("must hold keys and values in the provider's own words")
+    raise Unreadable("must hold keys and values in the provider's own form")
 
 
-def size_of(*words: Json) -> int:
+def size_of(*values: Json) -> int:
     """About how many characters of a prompt this JSON comes to."""
-    return sum([len(json.dumps(word, ensure_ascii=False)) for word in words if word])
+    return sum([len(json.dumps(value, ensure_ascii=False)) for value in values if value])
 
 
 def _json(folder: Folder, spec: FileSpec | InlineJson) -> Json:
@@ -67,12 +67,12 @@ _TOO_DEEP = f"nests deeper than {MAX_DEPTH} levels"
 
 
 def _unique(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice!r} is given twice")
-    return found
+    return mapping
 
 
 def _finite(word: str) -> float:
@@ -90,4 +90,4 @@ def _deeper_than(value: Json, most: int) -> bool:
     if not isinstance(value, list | dict):
         return False
     inner = value.values() if isinstance(value, dict) else value
-    return most == 0 or any(_deeper_than(one, most - 1) for one in inner)
+    return most == 0 or any(_deeper_than(item, most - 1) for item in inner)

@@ -165,7 +165,7 @@ def test_an_environment(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, entry: str, message: str) -> None:
-    """Whatever is wrong is told at the entry's line, with the file that it is about."""
+    """What is wrong is a problem at the entry's line, with the file that it is about."""
     words = f"content: x, {FLASH}"
     if "ttl: 500d" in entry:
         words = words.replace(", ttl: 12h", "")
@@ -185,7 +185,7 @@ def test_mistakes(tmp_path: Path, entry: str, message: str) -> None:
     ids=["files", "folders"],
 )
 def test_long_paths(tmp_path: Path, pattern: str, paths: list[str]) -> None:
-    """Two files that make one name are told by their whole paths, however long these are."""
+    """Two files that make one name are named by their whole paths, however long these are."""
     entry = f"'m-{{each}}': {{{FLASH}, each: '{pattern}', content: x}}"
     (found,) = complaints(stack(tmp_path, entry, files=dict.fromkeys(paths, "x")))
 
@@ -194,7 +194,7 @@ def test_long_paths(tmp_path: Path, pattern: str, paths: list[str]) -> None:
 
 
 def test_a_declared_name_twice(tmp_path: Path) -> None:
-    """A name that is made and declared is told with both places."""
+    """A name that is made and declared is a problem with both places."""
     own = f"manual-bell: {{{FLASH}, content: x}}"
     (found,) = complaints(stack(tmp_path, MANUAL, own))
 
@@ -215,7 +215,7 @@ def test_content_that_is_missing(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_for_all(tmp_path: Path) -> None:
-    """What is wrong with every file alike is told once, with how many files that are."""
+    """What is wrong with every file alike is one problem, with the number of files."""
     text = MANUAL.replace("gemini-3.8-flash", "claude-sonnet-5-5")
     (found,) = complaints(stack(tmp_path, text, files=TENANTS), content=True)
 
@@ -235,7 +235,7 @@ def test_symlinks(tmp_path: Path) -> None:
 
 
 def test_neither_file_nor_folder(tmp_path: Path) -> None:
-    """A FIFO or a link to nothing is told, not waited for."""
+    """A FIFO or a link to nothing is a problem, and no wait."""
     root = stack(tmp_path, MANUAL)
     os.mkfifo(root / "tenants" / "fifo")
     (found,) = complaints(root)

@@ -217,7 +217,7 @@ def test_none(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, overlay: str, message: str) -> None:
-    """Whatever is wrong is told at the line that says it."""
+    """What is wrong is a problem at its line."""
     assert complaint(tmp_path, overlay) == f"ctxprov.yaml:{message}"
 
 

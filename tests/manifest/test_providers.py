@@ -137,7 +137,7 @@ def test_an_environment_has_keys_of_its_own(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, caches: str, message: str) -> None:
-    """What a name or a list cannot mean is told where it stands."""
+    """A name or a list without a meaning is a problem at its place."""
     found = [one.replace(f"{tmp_path}/", "") for one in complain(tmp_path, caches)]
     assert found == [f"ctxprov.yaml:{message}"]
 
@@ -163,7 +163,7 @@ def test_what_cannot_be_named(tmp_path: Path, providers: str, message: str) -> N
     assert message in found
 
 
-def test_defaults_of_nobody(tmp_path: Path) -> None:
+def test_defaults_of_no_provider(tmp_path: Path) -> None:
     """Defaults for a provider that is none are a mistake."""
     (found,) = complain(tmp_path, "{}", "defaults: {gemni: {}}\n")
     assert found.endswith(
@@ -172,7 +172,7 @@ def test_defaults_of_nobody(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken(tmp_path: Path) -> None:
-    """A type without projects is no name for one, and that is told at the name."""
+    """A type without projects is no name for one: a problem at the name."""
     head = NAMED.replace("gemini-a:", "claude:")
 
     assert complain(tmp_path, "m: {provider: gemini-b, content: m}", head) == [

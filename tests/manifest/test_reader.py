@@ -76,7 +76,7 @@ def test_fractions(key: str) -> None:
 
 
 def test_keys_are_text() -> None:
-    """A key is text, whatever it looks like."""
+    """A key is text, also if it looks like a number."""
     assert read("1: a\ntrue: b\nnull: c\n") == {"1": "a", "true": "b", "null": "c"}
 
 
@@ -154,7 +154,7 @@ def test_bad_yaml(raw: bytes, message: str) -> None:
 
 
 def test_several_duplicates() -> None:
-    """All duplicate keys of a file are told at once."""
+    """All duplicate keys of a file are reported at once."""
     assert complaint(b"a: 1\na: 2\nb: {c: 1, c: 2}\na: 3\n").splitlines() == [
         "f:2:1: a: is given twice; the first is in line 1",
         "f:3:11: b.c: is given twice; the first is in line 3",
@@ -211,7 +211,7 @@ def test_round_trip(root: dict[str, Value]) -> None:
 
 @given(st.text(alphabet="ab:-[]{}&*!|>'\"#%@,?~ \n\t\\0.1<é\x00", max_size=40) | st.binary())
 def test_any_bytes(text: str | bytes) -> None:
-    """Whatever a file holds, it is read or refused with a place inside of it."""
+    """Any file is read, or refused with a place inside of it."""
     raw = text.encode() if isinstance(text, str) else text
     for problem in _problems(raw):
         assert 1 <= problem.line <= len(raw) + 1
@@ -235,6 +235,6 @@ def test_unheard_of_problem() -> None:
 
 @pytest.mark.parametrize("text", [b"a:\n\tb: 1\n", b"a:\r\n \tb: 1\r\n"])
 def test_tabs(text: bytes) -> None:
-    """A tab in the indentation is what is wrong, whatever libyaml made of it."""
+    """A tab in the indentation is the problem, not what libyaml made of it."""
     with pytest.raises(ManifestError, match="a tab indents this line"):
         read_document("f", text)

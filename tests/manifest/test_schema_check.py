@@ -73,7 +73,7 @@ def test_one_verdict(kind: Kind, root: dict[str, Any]) -> None:
 
 
 def test_right_caches() -> None:
-    """Caches that are right are told from those that are wrong."""
+    """A wrong cache leaves the right ones right."""
     text = b"""{version: 1, stack: demo, caches: {
         right: {provider: gemini, content: a}, wrong: {provider: gemini}, Also: {provider: gemini,
         content: a}}}"""
@@ -85,7 +85,7 @@ def test_right_caches() -> None:
 
 
 def test_frame() -> None:
-    """What is wrong around the caches is told from what is wrong with them."""
+    """A wrong frame leaves the caches right."""
     text = b"{version: 1, stack: Demo, caches: {right: {provider: gemini, content: a}}}"
     shape = shape_of(read_document("f", text), "manifest")
 
@@ -107,7 +107,7 @@ def _rules(shape: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  # a schema
 
 
 def test_every_rule_has_words() -> None:
-    """Whatever can be wrong with a value has a title for messages to say."""
+    """Every rule for a value has a title, which messages cite."""
     checks = {"enum", "pattern", "minimum", "minLength", "maxLength", "minItems", "not"}
     rules = [rule for rule in _rules(schema("manifest")["$defs"]) if checks & rule.keys()]
 

@@ -147,7 +147,7 @@ def test_nothing_declared(tmp_path: Path) -> None:
     ],
 )
 def test_bad_fragment(tmp_path: Path, content: bytes, message: str) -> None:
-    """A fragment that cannot be read is told beside what is wrong elsewhere."""
+    """A fragment that cannot be read is reported with what is wrong elsewhere."""
     write(tmp_path, f"{HEAD}oh: no\ncaches: {{}}\n", {"x.ctxprov.yaml": content})
 
     assert complaints(tmp_path)[1:] == [message]
@@ -209,7 +209,7 @@ def test_draft(tmp_path: Path) -> None:
     ],
 )
 def test_a_frame_stands(tmp_path: Path, cache: str) -> None:
-    """A frame stands whatever is wrong with caches, and with moves to them."""
+    """A frame stands also if caches, and moves to them, are wrong."""
     head = "state: there\npublish: h.json\nproviders: {b: {type: gemini, key_env: GEMINI_B}}\n"
     text = f"{HEAD}{head}moved: [{{from: x, to: y}}]\ncaches:\n  {cache}\n"
     frame = load_frame(write(tmp_path, text))
@@ -234,7 +234,7 @@ def test_a_frame_stands(tmp_path: Path, cache: str) -> None:
 def test_a_frame_falls(
     tmp_path: Path, head: str, files: dict[str, str | bytes], message: str
 ) -> None:
-    """Anything else that is wrong is told, together with what is wrong with caches."""
+    """Anything else that is wrong is reported, with what is wrong with caches."""
     text = f"{HEAD}{head}\ncaches: {{a: {{provider: gemini, tll: 1h}}}}\n"
     with pytest.raises(ManifestError, match=message) as caught:
         load_frame(write(tmp_path, text, files))
@@ -309,14 +309,19 @@ def test_one_key_is_the_whole_word(tmp_path: Path) -> None:
         *(
             (
                 f"{{rent_per_hour: {amount}}}",
-                f"10: limits.rent_per_hour: must be an amount of USD such as 2 or 0.50, not {told}",
+                f"10: limits.rent_per_hour: must be an amount of USD such as 2 or 0.50, not {text}",
             )
-            for amount, told in (("-1", "-1"), ("$2", "'$2'"), ("1e3", "'1e3'"), ("true", "true"))
+            for amount, text in (
+                ("-1", "-1"),
+                ("$2", "'$2'"),
+                ("1e3", "'1e3'"),
+                ("true", "true"),
+            )
         ),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, text: str, complaint: str) -> None:
-    """A bound that is none is told at its key."""
+    """A bound that is none is a problem at its key."""
     write(tmp_path, f"{HEAD}limits: {text}\ncaches: {{}}\n")
 
     assert complaints(tmp_path) == [f"ctxprov.yaml:3:{complaint}"]

@@ -13,7 +13,7 @@ AMOUNTS = st.builds(Money, st.integers(-(10**18), 10**18), st.booleans(), st.boo
 
 
 def test_nano_dollars() -> None:
-    """Amounts are told in dollars."""
+    """Amounts are given in dollars."""
     assert Money(333_333_333).usd == Decimal("0.333333333")
     assert Money(-4_100_000_000).usd == Decimal("-4.1")
 

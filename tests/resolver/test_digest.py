@@ -24,7 +24,7 @@ BASE: Mapping[str, Any] = {
 }
 
 
-def digest(**changes: Any) -> str:  # noqa: ANN401  # whatever a digest is made of
+def digest(**changes: Any) -> str:  # noqa: ANN401  # all that a digest is made of
     return digest_of(**{**BASE, **changes})
 
 

@@ -69,7 +69,7 @@ def test_other_provider(tmp_path: Path) -> None:
 
 
 def test_unknown(tmp_path: Path) -> None:
-    """A model that nobody knows is taken as it is."""
+    """A model that no catalog lists is taken as it is."""
     assert not warnings(tmp_path, "model: brand-new, content: [{text: x}]", ROW)
 
 

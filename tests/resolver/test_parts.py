@@ -123,7 +123,7 @@ def test_instruction(folder: Folder) -> None:
 
 
 def test_files_api() -> None:
-    """An uploaded file is told from other addresses."""
+    """An uploaded file is recognised by its address."""
     assert is_of_files_api(FILES)
     assert not is_of_files_api("https://generativelanguage.googleapis.com.example.org/files/abc")
     assert not is_of_files_api("gs://a/files/b")
@@ -182,7 +182,7 @@ def test_marks_of_before(tmp_path: Path, mime_type: str, before: str) -> None:
 
 @pytest.mark.parametrize("mime_type", ["application/pdf", "image/png", "application/zip"])
 def test_bytes_are_bytes(tmp_path: Path, mime_type: str) -> None:
-    """What is no text keeps every byte, whatever it looks like."""
+    """What is no text keeps every byte, also those of line ends."""
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbfa\r\n")
     part = read_part(Folder(tmp_path), file("a", mime_type))
     assert part == InlinePart(mime_type, b"\xef\xbb\xbfa\r\n")
