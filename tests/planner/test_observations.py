@@ -1,4 +1,4 @@
-"""What was seen mends what is remembered, and what applications are told."""
+"""What a look at the providers corrects: the record, and what applications read."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_what_was_not_seen_was_not_extended() -> None:
     assert [*unsaved(ON_RECORD, [])] == []
 
 
-def test_what_retires_and_lives_is_told() -> None:
+def test_what_retires_and_lives() -> None:
     """A retiring cache that was seen is still the previous one of its name."""
     told = believable(ON_RECORD, ON_RECORD, [live(A, "cachedContents/old")])
 
     assert list(told.retiring) == ["cachedContents/old"]
 
 
-def test_what_is_gone_is_not_told() -> None:
+def test_what_is_gone() -> None:
     """A cache that was not seen, or of another project, is left out; annotations are not."""
     seen = live(B, "cachedContents/b")
     told = believable(ON_RECORD, ON_RECORD, [seen, live(A, "cachedContents/a", provider="other")])
@@ -77,7 +77,7 @@ def test_what_is_gone_is_not_told() -> None:
 
 
 def test_no_promise_beyond_the_providers() -> None:
-    """What was cut short is told as short, and what lives longer as recorded."""
+    """What was cut short is published as short, and what lives longer as recorded."""
     short = live(A, "cachedContents/a", expires_at=NOW + HOUR)
     long = live(B, "cachedContents/b", expires_at=NOW + 9 * HOUR)
 
@@ -85,7 +85,7 @@ def test_no_promise_beyond_the_providers() -> None:
 
 
 def test_what_was_touched_since_is_believed() -> None:
-    """What this run made, extended or retired after the look is told as it is on record."""
+    """What this run made, extended or retired after the look is published as it is on record."""
     anew = recorded(A, "cachedContents/new")
     after = replace(
         ON_RECORD,

@@ -73,7 +73,7 @@ def test_the_dead_are_made_again_if_their_content_is_there() -> None:
 
 
 def test_what_lives_needs_no_content() -> None:
-    """Whatever the working tree lacks, what lives is refreshed."""
+    """What lives is refreshed, also where the working tree lacks its content."""
     known = state(recorded(A))
     told = plan(recorded_as_desired(known), known, [live(A)], stack=STACK, now=NOW + 5 * HOUR)
 
@@ -110,7 +110,7 @@ def test_never_an_edit(hours: int, alive: set[str]) -> None:
 
 
 def test_covered_until() -> None:
-    """Cover ends with the first warm cache that dies if nobody runs."""
+    """Cover ends with the first warm cache that dies without another run."""
     warm = recorded(A, expires_at=NOW + 5 * HOUR)
     once = recorded(B, settings=Settings(keep="once"), expires_at=NOW + HOUR)
 

@@ -38,7 +38,7 @@ def test_edits_follow() -> None:
 
 
 def test_unmatched() -> None:
-    """A pattern that matches nothing is told apart from one that does."""
+    """A pattern that matches nothing is named, and one that matches is not."""
     assert unmatched(TOLD, ("tenant-*", "tennant-*")) == ("tennant-*",)
 
 

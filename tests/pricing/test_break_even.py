@@ -118,7 +118,7 @@ def test_a_cache_with_calls() -> None:
     assert judged.pays_from_implicit == Decimal("1.1111")
 
 
-def test_calls_nobody_declared() -> None:
+def test_calls_that_are_not_declared() -> None:
     """Without declared calls there is no net."""
     held = Held(Tariff(FLAT), MILLION, estimated=False)
 

@@ -164,7 +164,7 @@ def test_an_estimate() -> None:
 
 
 def test_a_price_that_changes() -> None:
-    """A price that changes within the month is told twice, with the day."""
+    """A price that changes within the month is shown twice, with the day."""
     told = of(Create(DOUBLED, None, Reason.NEW, table.NOTHING_ALIVE))
     (step,) = told.steps
 
@@ -195,7 +195,7 @@ def test_a_price_that_changes_too_late() -> None:
 
 
 def test_a_price_that_changes_when_a_cache_dies() -> None:
-    """A price that begins at the very moment of its end is not told of a cache."""
+    """A price that begins at the very moment of its end is not shown of a cache."""
     for end, days in ((MIDNIGHT, []), (MIDNIGHT + HOUR, [TURN])):
         told = of(Create(replace(DOUBLED, life=Until(end)), None, Reason.NEW, table.NOTHING_ALIVE))
         assert [step.on for step in told.steps] == days
@@ -261,7 +261,7 @@ def test_old_and_new_end_by_themselves(change: Change, expected: Figures) -> Non
 
 @given(st.timedeltas(timedelta(0), 2 * MONTH), st.integers(0, MONTH.days))
 def test_the_dead_cost_no_rent(span: timedelta, days: int) -> None:
-    """Rent is told of just those days on which a cache lives, and what it costs once of all."""
+    """Rent stands on just those days on which a cache lives, and what it costs once of all."""
     day = TODAY + timedelta(days=days)
     begun = max(NOW, datetime.combine(day, time(), UTC))
     told = of(Create(replace(ONCE, life=Ttl(span)), None, Reason.NEW, table.NOTHING_ALIVE))
@@ -298,7 +298,7 @@ def test_price_list(change: Change, at: datetime, expected: Period | None) -> No
 
 
 def test_an_annotation() -> None:
-    """An annotation costs nothing itself; what its writes cost is told apart."""
+    """An annotation costs nothing itself; what its writes cost stands apart."""
     told = of(Annotate(NOTE, None, None, Reason.NEW, table.ANNOTATION))
 
     assert told.figures == FREE

@@ -178,7 +178,7 @@ def test_how_long_the_old_one_fades(
 
 
 def test_content_that_was_counted_once() -> None:
-    """A cache made anew has the tokens that its very content was counted to have."""
+    """A cache that is made again has the tokens that its very content was counted to have."""
     made = of(Create(OLD, RECORD, Reason.EXPIRED, table.NOTHING_ALIVE)).makes
     other = of(Create(NEW, RECORD, Reason.CONTENT, table.NOTHING_ALIVE)).makes
 

@@ -84,7 +84,7 @@ def test_before_the_first_price() -> None:
 
 
 def test_uncounted() -> None:
-    """What nobody counted has no price."""
+    """Content without a count has no price."""
     assert held(FLAT, 0).rent(TODAY) == NO_PRICE
 
 
@@ -108,7 +108,7 @@ def test_a_price_that_changes_on_the_way() -> None:
 
 
 def test_a_price_that_ends_on_the_way() -> None:
-    """Where prices end, what is known until then is told, and that it is not all."""
+    """Where prices end, the sum until then is shown, as a part."""
     stored = held(ENDING).rent_over(NOW, MONTH)
 
     assert stored == dollars(228) + NO_PRICE
@@ -131,14 +131,14 @@ def test_the_end_of_the_calendar() -> None:
 
 
 def test_days_are_utc() -> None:
-    """Prices change at midnight in UTC, wherever the moment was told."""
+    """Prices change at midnight in UTC, in any zone of the moment."""
     west = datetime(2026, 1, 10, 20, tzinfo=timezone(-6 * HOUR))
 
     assert held(DOUBLING).rent_over(west, HOUR) == dollars(2)
 
 
 def test_even_prices() -> None:
-    """Prices are even if they are so on each day of a span, whatever they are on other days."""
+    """Prices are even if they are so on each day of a span; other days do not count."""
     even, odd = rate("2", "0.2", "1"), rate("2", "0.2", "0.0015")
     turning = Tariff(model(period(even, until=TURN - DAY), period(odd, since=TURN)))
     turned = Tariff(model(period(odd, until=TURN - DAY), period(even, since=TURN)))

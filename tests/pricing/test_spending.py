@@ -72,7 +72,7 @@ def test_a_named_project() -> None:
 
 
 def test_no_price() -> None:
-    """An unknown model costs nobody knows what."""
+    """What an unknown model costs is unknown."""
     found = paid(grant(0, 1, made=True), want=replace(WANT, model="unheard-of"))
 
     assert (found.first, found.rent) == (NO_PRICE, NO_PRICE)
