@@ -3,7 +3,7 @@ What of a stack's folder a checkout leaves out, and where the rest of it is.
 
 A sparse checkout, a submodule that is not checked out and a pointer of git LFS all look like
 an edit by their author: a file that is gone, or another content.  Git knows better and is
-asked, but only where a file of its own says that there is something to know, since most
+asked, but only where a file of its own says that there is something to ask, since most
 checkouts are whole.  What a manifest makes of it is its readers' business.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -22,14 +23,33 @@ from msgspec import Struct
 from provisioner.errors import GitFailed
 from provisioner.files import read_whole
 from provisioner.git import Git, git_at, path_from, top_of
-from provisioner.placeholders import Pointer
 
 STACK = "ctxprov.yaml"
 GITLINK = "160000"
 """The mode of a submodule in a tree and in the index."""
 
-_POINTER_SIZE = 8192
+_LONGEST_GIT_FILE = 8192
 """Bytes of the longest `.git` that names a folder."""
+LONGEST_POINTER = 1024
+"""Bytes; git LFS takes nothing as long for a pointer."""
+
+_POINTER = re.compile(
+    rb"version https?://(?:git-lfs\.github\.com/spec/v1|hawser\.github\.com/spec/v1)\r?\n"
+    rb"(?:ext-\d-[!-~]+ [!-~]+\r?\n)*"
+    rb"oid sha256:(?P<oid>[0-9a-f]{64})\r?\n"
+    rb"size (?P<size>\d{1,18})(?:\r?\n)?"
+)
+
+_ANNEX = re.compile(rb"/annex/objects/[^\s/]+\s*")
+
+
+class Pointer(Struct, frozen=True):
+    """Which file a pointer stands for."""
+
+    oid: str
+    """SHA-256 of the file, in hex."""
+    size: int
+    """Bytes."""
 
 
 class Absent(Struct, frozen=True):
@@ -220,7 +240,7 @@ def _git_dir(top: Path) -> Path:
     """The folder that the `.git` of *top* is, or names, as in a worktree and a submodule."""
     entry = top / ".git"
     try:
-        text = read_whole(entry, most=_POINTER_SIZE)
+        text = read_whole(entry, most=_LONGEST_GIT_FILE)
     except OSError:
         return entry
     name = text.removeprefix(b"gitdir:").strip()
@@ -257,3 +277,24 @@ def _names(folder: Path) -> list[str]:
 def _is_bare(names: Iterable[str]) -> bool:
     plain = {name.casefold() for name in names}
     return "head" in plain and ("commondir" in plain or {"objects", "refs"} <= plain)
+
+
+def pointer_in(content: bytes) -> Pointer | None:
+    """The pointer that *content* is; None if it is anything else."""
+    if len(content) >= LONGEST_POINTER or not content.startswith(b"version "):
+        return None
+    match = _POINTER.fullmatch(content)
+    return Pointer(match["oid"].decode(), int(match["size"])) if match else None
+
+
+def locked(head: bytes) -> str | None:
+    """
+    What a file that begins with *head* stands for, and what to do, to follow its path.
+
+    None if it is a file like any other.
+    """
+    if head.startswith(b"\0GITCRYPT\0"):
+        return "is encrypted by git-crypt, not the file itself: run git-crypt unlock"
+    if _ANNEX.fullmatch(head):
+        return "is a git-annex pointer, not the file itself: run git annex get"
+    return None

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-_Result = TypeVar("_Result")
+_CallResult = TypeVar("_CallResult")
 
 _MOST_DOUBLINGS = 60
 """Beyond that a pause is longer than any limit, and would overflow."""
@@ -26,23 +26,22 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     first: float
     longest: float
     factor: float = 2.0
+    is_random: bool = False
+    """Whether each pause is drawn from zero to that, so that two runs part."""
 
     def pause(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row, which is one at least."""
         grown = self.first * self.factor ** min(failures - 1, _MOST_DOUBLINGS)
-        return min(grown, self.longest)
-
-    def random_pause(self, failures: int) -> float:
-        """Up to as many seconds, so that two runs in each other's way do not stay there."""
-        return random.uniform(0, self.pause(failures))  # noqa: S311  # spreads tries, hides nothing
+        pause = min(grown, self.longest)
+        return random.uniform(0, pause) if self.is_random else pause  # noqa: S311  # no secret
 
     def run(
         self,
-        call: Callable[[int], _Result],
+        call: Callable[[int], _CallResult],
         *,
         on: type[Exception],
         sleep: Callable[[float], None],
-    ) -> _Result:
+    ) -> _CallResult:
         """
         Call with the number of failures so far until it raises nothing, or another error.
 

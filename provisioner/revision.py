@@ -27,6 +27,7 @@ from provisioner.checkout import (
     GITLINK,
     STACK,
     Absent,
+    Pointer,
     WholeCheckout,
     not_checked_out,
     stacks_among,
@@ -34,7 +35,6 @@ from provisioner.checkout import (
 )
 from provisioner.errors import GitFailed
 from provisioner.git import Git, commit_of, path_from
-from provisioner.placeholders import Pointer
 
 _UNFILTERED = (("smudge", ""), ("clean", ""), ("process", ""), ("required", "false"))
 _UNSPARSE = (("core.sparseCheckout", "false"), ("index.sparse", "false"))

@@ -12,7 +12,7 @@ from provisioner.errors import ContentChanged, CtxprovError
 from provisioner.manifest import Manifest
 from provisioner.model import Recorded, State
 from provisioner.planner import recorded_as_desired
-from provisioner.providers.requests import Api, request_words
+from provisioner.providers.requests import Api, request_document
 from provisioner.resolver import read_content
 
 QUESTION = "YOUR QUESTION"
@@ -35,7 +35,7 @@ def request_of(
             "out what was."
         ) from error
     shown = content if with_content else _without_text(content, record)
-    return request_words(
+    return request_document(
         record.handle, model=record.model, content=shown, api=api, question=QUESTION
     )
 

@@ -25,10 +25,16 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from provisioner.checkout import Absent, Checkout, WholeCheckout
+from provisioner.checkout import (
+    LONGEST_POINTER,
+    Absent,
+    Checkout,
+    WholeCheckout,
+    locked,
+    pointer_in,
+)
 from provisioner.files import open_regular
 from provisioner.manifest.source_map import shown
-from provisioner.placeholders import LONGEST, locked, pointer_in
 
 _GIT = b".git"
 _ABSOLUTE = "is absolute: write it relative to the manifest's folder"
@@ -195,10 +201,10 @@ class Folder:
 
     def _stored(self, path: str, descriptor: int, size: int) -> Path | None:
         """The file that a pointer stands for; None if this is no pointer."""
-        head = os.pread(descriptor, LONGEST, 0)
+        head = os.pread(descriptor, LONGEST_POINTER, 0)
         if reason := locked(head):
             raise Unreadable(reason)
-        pointer = pointer_in(head) if size < LONGEST else None
+        pointer = pointer_in(head) if size < LONGEST_POINTER else None
         if pointer is None:
             return None
         stored = self._checkout.stored(path, pointer)

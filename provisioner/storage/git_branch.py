@@ -32,7 +32,7 @@ TERM = timedelta(minutes=5)
 
 _LOG = logging.getLogger("provisioner.git")
 _SCHEME = "git+branch:"
-_PUSHES = RetryPolicy(tries=30, first=0.05, longest=2.0)
+_PUSHES = RetryPolicy(tries=30, first=0.05, longest=2.0, is_random=True)
 _LOOKS = RetryPolicy(tries=3, first=0.2, longest=1.0, factor=5)
 """For what became of a push."""
 _MARKER = ".ctxprov"
@@ -55,6 +55,10 @@ def backend_at(
 
 def _warn(warning: str) -> None:
     _LOG.warning("git: %s", warning)
+
+
+class _Overtaken(Exception):
+    """The branch moved before the push arrived, or the answer to the push was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,10 @@ class GitFiles:
 
     def _change(self, name: str, content: bytes | None, *, expected: str | None) -> str:
         """Push the change of one file, and return the commit that has it."""
-        lost = None
-        for failures in range(1, _PUSHES.tries + 1):
+        lost: str | None = None
+
+        def attempt(_: int) -> str:
+            nonlocal lost
             with self._alone:
                 tip = self._tip_after(lost)
                 if lost and self._holds(tip, name, lost):
@@ -114,12 +120,17 @@ class GitFiles:
                         lost = commit
                     case Pushed.OVERTAKEN:
                         pass
-            self.sleep(_PUSHES.random_pause(failures))
-        raise BackendUnreachable(
-            f"{self.where(name)} could not be written in {_PUSHES.tries} tries: the remote refuses "
-            f"with {self.repository.refusal}.  If no other run writes to {self.repository.branch}, "
-            "a push that was killed there left a lock: remove the file that the remote names."
-        )
+            raise _Overtaken
+
+        try:
+            return _PUSHES.run(attempt, on=_Overtaken, sleep=self.sleep)
+        except _Overtaken:
+            raise BackendUnreachable(
+                f"{self.where(name)} could not be written in {_PUSHES.tries} tries: the remote "
+                f"refuses with {self.repository.refusal}.  If no other run writes to "
+                f"{self.repository.branch}, a push that was killed there left a lock: remove the "
+                "file that the remote names."
+            ) from None
 
     def _tip(self) -> str | None:
         tip = self.repository.tip()

@@ -43,14 +43,14 @@ from provisioner.storage.protocol import Lock, OnWait, StoredFile
 from provisioner.storage.terraform_format import (
     TerraformState,
     lock_bytes,
+    next_state,
     parse_lock,
     parse_state,
     state_bytes,
-    wrap,
 )
 
 _POLL = 2.0
-_ALONE = RetryPolicy(tries=120, first=0.02, longest=0.25)
+_ALONE = RetryPolicy(tries=120, first=0.02, longest=0.25, is_random=True)
 """For the lock that a bare write takes for itself."""
 _HELD = frozenset({HTTPStatus.LOCKED, HTTPStatus.CONFLICT})
 _ABSENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
@@ -118,45 +118,45 @@ class HttpBackend:
         """Write under the lock *lock_id*; StateTaken if that is not the lock any more."""
         after = self._now(name)
         self._expect(name, after, expected)
-        wrapped = wrap(content, after=after)
-        body = state_bytes(wrapped)
-        self._post(name, wrapped, body, lock_id)
-        return wrapped.version
+        state = next_state(content, after=after)
+        body = state_bytes(state)
+        self._post(name, state, body, lock_id)
+        return state.version
 
-    def _post(self, name: str, wrapped: TerraformState, body: bytes, lock_id: str) -> None:
+    def _post(self, name: str, state: TerraformState, body: bytes, lock_id: str) -> None:
         """Write, once more if that may help; what failed without an answer is looked up."""
         url = _locked(self.where(name), lock_id)
         try:
             self._check(self.server.once("POST", url, body), name)
         except BackendUnreachable:
-            if self._stands(name, wrapped):
+            if self._stands(name, state):
                 return
-            self._post_again(name, wrapped, body, url)
+            self._post_again(name, state, body, url)
 
-    def _post_again(self, name: str, wrapped: TerraformState, body: bytes, url: str) -> None:
+    def _post_again(self, name: str, state: TerraformState, body: bytes, url: str) -> None:
         try:
             self._check(self.server.once("POST", url, body), name)
         except StateError:  # a refusal, too, may mean that the first try was late to arrive
-            if not self._stands(name, wrapped):
+            if not self._stands(name, state):
                 raise
 
-    def _stands(self, name: str, wrapped: TerraformState) -> bool:
+    def _stands(self, name: str, state: TerraformState) -> bool:
         now = self._now(name)
-        return now is not None and now.version == wrapped.version
+        return now is not None and now.version == state.version
 
     def _now(self, name: str) -> TerraformState | None:
         answer = self.server.ask("GET", self.where(name))
         if answer.status in _ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
             return None
         self._check(answer, name)
-        wrapped = parse_state(answer.content)
-        if wrapped is None:
+        state = parse_state(answer.content)
+        if state is None:
             raise StateError(
                 f"{self.where(name)} holds something that ctxprov has not written, such as the "
                 "state of a Terraform, or not the whole of it.  Nothing was changed.  Give "
                 "ctxprov an address of its own, or restore an earlier version on the server."
             )
-        return wrapped
+        return state
 
     def _expect(self, name: str, now: TerraformState | None, version: str | None) -> None:
         if (now.version if now else None) != version:
@@ -216,12 +216,12 @@ class HttpBackend:
     @contextmanager
     def _alone(self, name: str, operation: str) -> Iterator[str]:
         me = self._me(operation)
-        failures = 0
-        while owner := self.locks.try_lock(name, me):
-            failures += 1
-            if failures == _ALONE.tries:
+
+        def attempt(_: int) -> None:
+            if owner := self.locks.try_lock(name, me):
                 raise StateLocked(self._refusal(name, owner))
-            self.server.sleep(_ALONE.random_pause(failures))
+
+        _ALONE.run(attempt, on=StateLocked, sleep=self.server.sleep)
         try:
             yield me.id
         finally:

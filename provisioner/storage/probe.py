@@ -16,8 +16,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from secrets import token_hex
-from typing import TypeVar
 
 import orjson
 
@@ -29,15 +29,13 @@ RETRY = RetryPolicy(tries=3, first=0.2, longest=1.0, factor=5)
 
 _PROBE = "ctxprov-probe.json"
 
-_Result = TypeVar("_Result")
-
 
 class ProbingFiles:
     """Files that may fail for a moment, and may not keep what they promise."""
 
     def __init__(self, files: Files, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._files = files
-        self._sleep = sleep
+        self._retry = partial(RETRY.run, on=BackendUnreachable, sleep=sleep)
         self._probing = threading.Lock()
         self._is_probed = False
 
@@ -72,9 +70,6 @@ class ProbingFiles:
                 return file.version
 
         return self._retry(once)
-
-    def _retry(self, call: Callable[[int], _Result]) -> _Result:
-        return RETRY.run(call, on=BackendUnreachable, sleep=self._sleep)
 
     def _probe(self) -> None:
         with self._probing:

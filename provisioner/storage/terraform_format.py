@@ -44,21 +44,21 @@ class TerraformState:
         return f"{self.lineage}/{self.serial}/{sha256(self.content).hexdigest()[:16]}"
 
 
-def wrap(content: bytes, *, after: TerraformState | None) -> TerraformState:
+def next_state(content: bytes, *, after: TerraformState | None) -> TerraformState:
     """Make the state that follows *after*."""
     if after is None:
         return TerraformState(content=content, serial=1, lineage=str(uuid.uuid4()))
     return TerraformState(content=content, serial=after.serial + 1, lineage=after.lineage)
 
 
-def state_bytes(wrapped: TerraformState) -> bytes:
+def state_bytes(state: TerraformState) -> bytes:
     """Spell the state."""
-    key, value = _output(wrapped.content)
+    key, value = _output(state.content)
     document: dict[str, Json] = {
         "version": _FORMAT,
         "terraform_version": _ERA,
-        "serial": wrapped.serial,
-        "lineage": wrapped.lineage,
+        "serial": state.serial,
+        "lineage": state.lineage,
         "outputs": {key: {"value": value, "type": "string"}},
         "resources": [],
         "check_results": None,

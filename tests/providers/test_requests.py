@@ -22,7 +22,7 @@ from provisioner.cache import (
 )
 from provisioner.errors import InvalidCacheConfiguration
 from provisioner.providers.openai import handle_of
-from provisioner.providers.requests import Api, request_words
+from provisioner.providers.requests import Api, request_document
 from tests.builders import NOW
 
 FULL = CacheContent(
@@ -60,7 +60,7 @@ OLD = OpenAIHandle("demo.triage", None, "24h")
 def words(
     handle: CacheHandle, content: CacheContent = FULL, *, model: str = "m", api: Api = "responses"
 ) -> Any:  # noqa: ANN401  # a request of whatever provider
-    return request_words(handle, model=model, content=content, api=api, question="Q?")
+    return request_document(handle, model=model, content=content, api=api, question="Q?")
 
 
 @pytest.mark.heavy

@@ -27,7 +27,7 @@ import httpx
 import pytest
 
 from provisioner.errors import BackendUnreachable, StateError
-from provisioner.storage.address import open_backend
+from provisioner.storage import open_backend
 from provisioner.storage.protocol import Backend
 from tests.builders import NOW
 from tests.documents import ROOM

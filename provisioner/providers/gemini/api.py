@@ -46,7 +46,7 @@ from provisioner.providers.gemini.refusals import error_of, read_http_date, read
 from provisioner.retry import RetryPolicy
 from provisioner.times import duration_text
 
-T = TypeVar("T")
+_Parsed = TypeVar("_Parsed")
 
 MOST_PAGES: Final = 1_000
 """A million caches: more than a project has."""
@@ -160,16 +160,16 @@ class GeminiApi:
         """The one of this account in the running loop."""
         return governor_of(self.account.endpoint, self.account.fingerprint, self.sleep)
 
-    async def ask(self, request: ApiRequest, read: Callable[[ApiAnswer], T]) -> T:
+    async def ask(self, request: ApiRequest, read: Callable[[ApiAnswer], _Parsed]) -> _Parsed:
         """Send what may be sent again, until it is answered or hopeless."""
 
-        async def attempt() -> T:
+        async def attempt() -> _Parsed:
             async with self.permit(request.verb) as permit:
                 return await self.once(request, read, permit)
 
         return await self.persist(attempt)
 
-    async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def persist(self, attempt: Callable[[], Awaitable[_Parsed]]) -> _Parsed:
         """Repeat *attempt* while it raises a `FailedRequest` that may pass; raise its error."""
         tries = 0
         while True:
@@ -211,7 +211,9 @@ class GeminiApi:
         except Stopped as stopped:
             raise _interrupted() from stopped
 
-    async def once(self, request: ApiRequest, read: Callable[[ApiAnswer], T], permit: Permit) -> T:
+    async def once(
+        self, request: ApiRequest, read: Callable[[ApiAnswer], _Parsed], permit: Permit
+    ) -> _Parsed:
         """Send *request* once, under its *permit*.  Raises FailedRequest."""
         reply = await self._send(request)
         at = read_http_date(reply.headers.get("date", ""))

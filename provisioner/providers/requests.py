@@ -1,16 +1,20 @@
 """
-responses.create and chat.completions.create with a key for the shared prefix.
+A whole request for a cache or an annotation, with the question as a placeholder.
 
-The system text goes into a developer message, because instructions and tools cannot carry a
-breakpoint; on gpt-5.6 and later an explicit breakpoint ends the prefix.
+Knows the wire shape of each provider as it is today.  A request is legal as it stands, and beside
+it stands what a caller must know to stay within the cached prefix.
 """
 
 from __future__ import annotations
 
 from base64 import standard_b64encode
+from typing import Literal, TypeAlias
 
 from provisioner.cache import (
     CacheContent,
+    CacheHandle,
+    ClaudeHandle,
+    GeminiHandle,
     InlinePart,
     Json,
     OpenAIHandle,
@@ -19,7 +23,13 @@ from provisioner.cache import (
     UriPart,
 )
 from provisioner.errors import InvalidCacheConfiguration
+from provisioner.times import moment_text
 
+Api: TypeAlias = Literal["responses", "chat"]
+
+_BREAKPOINTS = 4
+_MAX_TOKENS = 1024
+_PDF = "application/pdf"
 _EQUAL = (
     "model",
     "tools",
@@ -32,10 +42,106 @@ _EQUAL = (
 _CHAT_TTL = "30m"
 
 
-def openai_request(
+def request_document(
+    handle: CacheHandle, *, model: str, content: CacheContent, api: Api, question: str
+) -> dict[str, Json]:
+    """The request for *handle*, and what to keep in mind; `api` counts for OpenAI alone."""
+    match handle:
+        case GeminiHandle():
+            return _gemini_request(handle, model=model, content=content, question=question)
+        case ClaudeHandle():
+            return _claude_request(handle, model=model, content=content, question=question)
+        case OpenAIHandle():
+            return _openai_request(
+                handle, model=model, content=content, question=question, is_chat=api == "chat"
+            )
+
+
+def _gemini_request(
+    handle: GeminiHandle, *, model: str, content: CacheContent, question: str
+) -> dict[str, Json]:
+    """generateContent with a cached content: what is in the cache must not be sent again."""
+    return {
+        "provider": "gemini",
+        "model": model,
+        "request": {
+            "cachedContent": handle.cache_name,
+            "contents": [{"role": "user", "parts": [{"text": question}]}],
+        },
+        "in_cache": _in_cache(content),
+        "must_not_send": ["systemInstruction", "tools", "toolConfig"],
+        "expires_at": moment_text(handle.expires_at) if handle.expires_at else None,
+    }
+
+
+def _in_cache(content: CacheContent) -> list[Json]:
+    """The fields of a request that the cache already holds."""
+    held = {
+        "systemInstruction": content.system_instruction,
+        "tools": content.tools,
+        "toolConfig": content.tool_config,
+        "contents": content.parts,
+    }
+    return [name for name, value in held.items() if value]
+
+
+def _claude_request(
+    handle: ClaudeHandle, *, model: str, content: CacheContent, question: str
+) -> dict[str, Json]:
+    """messages.create with a breakpoint after the shared prefix."""
+    system = [_claude_text(content.system_instruction)] if content.system_instruction else []
+    blocks = [_claude_block(part) for part in content.parts]
+    (blocks or system)[-1]["cache_control"] = {"type": "ephemeral", "ttl": handle.ttl}
+    request: dict[str, Json] = {
+        "model": model,
+        "max_tokens": _MAX_TOKENS,
+        "messages": [{"role": "user", "content": [*blocks, _claude_text(question)]}],
+    }
+    if content.tools:
+        request["tools"] = content.tools
+    if system:
+        request["system"] = system
+    return {
+        "provider": "claude",
+        "request": request,
+        "breakpoints_left": _BREAKPOINTS - 1,
+        "later_ttls": ["1h", "5m"] if handle.ttl == "1h" else ["5m"],
+    }
+
+
+def _claude_block(part: Part) -> dict[str, Json]:
+    match part:
+        case TextPart(text):
+            return _claude_text(text)
+        case InlinePart(mime_type, content):
+            source: dict[str, Json] = {
+                "type": "base64",
+                "media_type": mime_type,
+                "data": standard_b64encode(content).decode(),
+            }
+            return {"type": _claude_kind(mime_type), "source": source}
+        case UriPart(mime_type, uri):
+            return {"type": _claude_kind(mime_type), "source": {"type": "url", "url": uri}}
+
+
+def _claude_text(text: str) -> dict[str, Json]:
+    return {"type": "text", "text": text}
+
+
+def _claude_kind(mime_type: str) -> str:
+    return "document" if mime_type == _PDF else "image"
+
+
+def _openai_request(
     handle: OpenAIHandle, *, model: str, content: CacheContent, question: str, is_chat: bool
 ) -> dict[str, Json]:
-    """Raises InvalidCacheConfiguration if the Chat API does not have the handle's life."""
+    """
+    responses.create or chat.completions.create with a key for the shared prefix.
+
+    The system text goes into a developer message, because instructions and tools cannot carry a
+    breakpoint; on gpt-5.6 and later an explicit breakpoint ends the prefix.  Raises
+    InvalidCacheConfiguration if the Chat API does not have the handle's life.
+    """
     options = handle.prompt_cache_options
     if is_chat and options and options["ttl"] != _CHAT_TTL:
         raise InvalidCacheConfiguration(
