@@ -122,7 +122,7 @@ def retiring(
     id: str = "cachedContents/old",  # noqa: A002  # it is the field's name
     **changes: Any,  # noqa: ANN401  # whatever field a test is about
 ) -> RetiringCache:
-    """A cache of *of* that the server was told to let die an hour after NOW."""
+    """A cache of *of* whose expiry the applier moved to an hour after NOW."""
     want = of or desired()
     cache = RetiringCache(
         name=want.name,

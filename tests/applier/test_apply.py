@@ -181,7 +181,7 @@ def test_switches_to_an_annotation_and_back() -> None:
 
 
 def test_notes_settings() -> None:
-    """A change of settings alone is written down and calls nobody."""
+    """A change of settings alone is recorded without an API call."""
     world = lived([A])
     before = dict(world.remote.caches)
 
@@ -216,7 +216,7 @@ def test_destroys_all_but_the_protected() -> None:
 
 
 def test_failure_stops_nothing_else() -> None:
-    """One change failing leaves the others to finish, and is told."""
+    """The other changes finish when one fails, and the result names the failure."""
     world = World()
 
     world.run([A, B], wrap=lambda remote: Cut(remote, 1, lost_answer))
@@ -226,7 +226,7 @@ def test_failure_stops_nothing_else() -> None:
 
 
 def test_failed_retirement() -> None:
-    """A retirement that fails is told, and the next run tries again."""
+    """The result names a retirement that fails, and the next run retries it."""
     world = lived([A])
 
     world.run([EDITED], wrap=lambda remote: Cut(remote, 2, lost_answer))
@@ -238,7 +238,7 @@ def test_failed_retirement() -> None:
 
 
 def test_unsaved_retires_nothing() -> None:
-    """If the state cannot be saved nothing is retired, and that is told."""
+    """A run that cannot save the state retires nothing and reports why."""
     world = lived([A, B])
     before = {id_: seen.expires_at for id_, seen in world.remote.alive().items()}
 
@@ -602,7 +602,7 @@ def test_a_bug_is_no_failure() -> None:
 
 
 def test_stopping() -> None:
-    """Once asked to stop nothing new begins, and what was not begun is told."""
+    """A run that is asked to stop begins nothing more and lists what it did not begin."""
     desk = Desk()
     desk.stopping = lambda: len(desk.facts) == 1
     desk.apply(*desk.world.plan([A, B]).changes)

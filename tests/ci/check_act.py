@@ -177,7 +177,7 @@ def review(runner: Runner, hub: GitHub, head: str) -> None:
 
 
 def merged(runner: Runner) -> Ran:
-    """What a push starts that pull request 7 brought, whatever else is in it."""
+    """What a push starts that pull request 7 brought, beside other changes."""
     return runner.run("ctxprov-apply.yml", "push", ref="refs/heads/main")
 
 

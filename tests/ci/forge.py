@@ -151,7 +151,7 @@ class GitLab(Forge):
 
 @contextmanager
 def served(forge: Forge) -> Iterator[None]:
-    """Serve *forge* at the url that it is told."""
+    """Serve *forge* at the url that its settings name."""
 
     class Handler(BaseHTTPRequestHandler):
         def serve(self) -> None:

@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parents[2] / ".ci" / "outputs.py"
 WHOLE = view(PLAN, valid_until=AT + HOUR)
 
 
-def told(document: Any, folder: Path, name: str = "plan") -> subprocess.CompletedProcess[str]:  # noqa: ANN401  # JSON
+def run_script(document: Any, folder: Path, name: str = "plan") -> subprocess.CompletedProcess[str]:  # noqa: ANN401  # JSON
     file = folder / f"{name}.json"
     file.write_text(json.dumps(document))
     words = [sys.executable, "-I", str(SCRIPT), str(file), str(file.with_suffix(".md"))]
@@ -39,7 +39,7 @@ def parsed(text: str) -> dict[str, str]:
 
 
 def test_a_plan(tmp_path: Path) -> None:
-    found = parsed(told(json.loads(plan_json(WHOLE)), tmp_path).stdout)
+    found = parsed(run_script(json.loads(plan_json(WHOLE)), tmp_path).stdout)
 
     assert found == {
         "changes": "true",
@@ -56,7 +56,7 @@ def test_several_stacks(tmp_path: Path) -> None:
     """Numbers add up, and the earliest moment holds; two fingerprints are none."""
     one = json.loads(plan_json(WHOLE))
     both = {"format_version": 1, "stacks": [one, {**one, "valid_until": "2020-01-01T00:00:00Z"}]}
-    found = parsed(told(both, tmp_path).stdout)
+    found = parsed(run_script(both, tmp_path).stdout)
 
     assert found["fingerprint"] == ""
     assert found["edits"] == str(2 * len(WHOLE.edits))
@@ -69,7 +69,7 @@ def test_no_value_begins_an_output_of_its_own(tmp_path: Path, key: str, end: str
     """Not one output is written for a document that tries."""
     document = json.loads(plan_json(WHOLE))
     document[key] = f"x{end}changes=false"
-    done = told(document, tmp_path)
+    done = run_script(document, tmp_path)
 
     assert done.returncode != 0
     assert done.stdout == ""
@@ -80,14 +80,14 @@ def test_no_value_opens_a_block_of_lines(tmp_path: Path) -> None:
     document = json.loads(plan_json(WHOLE))
     document["fingerprint"] = "changes<<END"
 
-    found = parsed(told(document, tmp_path).stdout)
+    found = parsed(run_script(document, tmp_path).stdout)
 
     assert found["fingerprint"] == "changes<<END"
     assert found["changes"] == "true"
 
 
 def test_a_path_is_a_value_too(tmp_path: Path) -> None:
-    done = told(json.loads(plan_json(WHOLE)), tmp_path, name="plan\nchanges=false\n")
+    done = run_script(json.loads(plan_json(WHOLE)), tmp_path, name="plan\nchanges=false\n")
 
     assert done.returncode != 0
     assert done.stdout == ""

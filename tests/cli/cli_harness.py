@@ -35,8 +35,8 @@ Around = Callable[[Call, CarryOut], Any]
 
 
 @dataclass
-class Told:
-    """What a command said."""
+class Printed:
+    """What a command printed, and the status that it ended with."""
 
     status: int
     out: str
@@ -81,14 +81,14 @@ class Stage:
         for name, text in files.items():
             (self.root / f"{name}.md").write_text(text)
 
-    def run(self, *words: str) -> Told:
+    def run(self, *words: str) -> Printed:
         """Run a command on this stack; a word `.` is its folder."""
         self.capsys.readouterr()
         status = cli.run([str(self.root) if word == "." else word for word in words])
         out, err = self.capsys.readouterr()
-        return Told(status, out, err)
+        return Printed(status, out, err)
 
-    def apply(self, *words: str) -> Told:
+    def apply(self, *words: str) -> Printed:
         return self.run("apply", ".", "--auto-approve", *words)
 
     def plan(self, *words: str) -> Any:  # noqa: ANN401  # a plan in JSON
@@ -103,7 +103,7 @@ class Stage:
         return {one["id"]: one for one in self.run("list", "/nowhere", "--json").json["caches"]}
 
     def delete(self, id_: str) -> None:
-        """Somebody deletes a cache behind our back."""
+        """Another client deletes a cache."""
         url = f"{os.environ['GOOGLE_GEMINI_BASE_URL']}/v1beta/{id_}"
         httpx.delete(url, headers={"x-goog-api-key": KEY}).raise_for_status()
 

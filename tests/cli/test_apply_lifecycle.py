@@ -1,4 +1,4 @@
-"""The life of caches, as somebody at a terminal lives it."""
+"""The life of caches, as a person at a terminal sees it."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def test_a_lost_answer(stage: Stage) -> None:
 
 
 def test_prune(stage: Stage) -> None:
-    """A stray is shown and left alone, and deleted only when told."""
+    """The plan shows a stray; only `--prune` deletes it."""
     stage.write(A, a=LONG)
     stage.apply()
     stage.state_file.unlink()

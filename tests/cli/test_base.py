@@ -199,7 +199,7 @@ def test_within_a_submodule(
 
 
 def test_a_foreign_owner(top: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkout of another owner is told in git's own words, with the remedy."""
+    """The error for a checkout of another owner quotes git and names the remedy."""
     write(top / "bot", "a.md")
     commit(top)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
@@ -266,7 +266,7 @@ def test_a_stack_that_is_left_out(top: Path, run: Run) -> None:
 
 
 def test_pointers_of_lfs(top: Path, run: Run) -> None:
-    """A pointer is an error whatever it stands for; in the base it is the file itself."""
+    """A pointer is an error in every place of a manifest; in the base it is the file itself."""
     write(top / "bot", "a.md")
     (top / "bot/a.md").write_text(POINTER)
     commit(top)
@@ -299,7 +299,7 @@ def test_pointers_of_lfs(top: Path, run: Run) -> None:
     ],
 )
 def test_what_other_tools_lock(top: Path, run: Run, content: bytes, reason: str | None) -> None:
-    """What git-annex and git-crypt leave in place of a file is no content, whatever its type."""
+    """What git-annex and git-crypt leave in place of a file of any type is no content."""
     for name in ("a.md", "b.pdf"):
         write(top / "bot", name)
         (top / "bot" / name).write_bytes(content)
@@ -326,7 +326,7 @@ def test_unicode_forms(
 
 
 def test_names_in_any_locale(top: Path) -> None:
-    """File names are UTF-8 whatever the locale is; bytes that are not stop nothing."""
+    """File names are UTF-8 in every locale; bytes that are not stop nothing."""
     write(top / "bot", "prüfung.md")
     (top / os.fsdecode(b"caf\xe9.txt")).touch()
     commit(top)

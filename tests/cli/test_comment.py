@@ -24,7 +24,7 @@ OF_REQUESTS = ("CI_MERGE_REQUEST_PROJECT_ID", "CI_MERGE_REQUEST_SOURCE_BRANCH_SH
 def forge(
     request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Forge]:
-    """Whatever holds for one forge holds for the other."""
+    """Each promise about comments holds for both forges."""
     yield from job_on(request.param(), stage, monkeypatch)
 
 
@@ -87,7 +87,7 @@ def test_under_a_long_talk(stage: Stage, forge: Forge) -> None:
     assert len(forge.writes()) == 1
 
 
-def test_somebody_elses_comment(stage: Stage, forge: Forge) -> None:
+def test_a_comment_of_another_author(stage: Stage, forge: Forge) -> None:
     """A comment that only looks like ours is neither believed nor edited."""
     file = planned(stage, A)
     stage.run("comment", str(file))
@@ -187,7 +187,7 @@ def test_a_broken_forge(stage: Stage, forge: Forge) -> None:
 
 
 def test_a_forge_that_points_elsewhere(stage: Stage, forge: Forge) -> None:
-    """The token goes to the forge that the job is told of, and to no other host."""
+    """The token goes to the forge that the job's environment names, and to no other host."""
     other = type(forge)()
     with served(other):
         forge.elsewhere = other.url

@@ -110,7 +110,7 @@ def team(stage: Stage, s3: S3, monkeypatch: pytest.MonkeyPatch) -> Team:
 
 @pytest.mark.heavy
 def test_two_runners(team: Team) -> None:
-    """The second is told who has the state, or waits for it; both end with one cache."""
+    """The second names the owner of the lock, or waits for it; both end with one cache."""
     stopped = Stopped()
     with team.applying(stopped=stopped) as first:
         told = team.stage.apply()

@@ -39,7 +39,7 @@ asyncio.run(main())
 
 
 class Seat:
-    """Somebody who sits at a terminal before a program."""
+    """A person at a terminal in front of a program."""
 
     def __init__(self, screen: int, program: subprocess.Popen[bytes]) -> None:
         self.screen = screen
@@ -86,7 +86,7 @@ def seated(*words: str) -> Iterator[Seat]:
 
 
 def test_everything_else_goes_on() -> None:
-    """While somebody reads and thinks, the loop turns: a lock is renewed, and stays ours."""
+    """The run renews its lock while a person reads and thinks."""
     with seated("-c", SCRIPT) as seat:
         seat.wait_for("Go on")
         for _ in range(5):
@@ -124,7 +124,7 @@ def test_answers(stage: Stage, answer: str, status: int, alive: int) -> None:
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
 )
 def test_a_signal_is_an_answer(stage: Stage, number: signal.Signals, status: int) -> None:
-    """Nobody has to press a key for it; nothing is changed, and the lock is free."""
+    """A signal ends the prompt without a key: nothing is changed, and the lock is free."""
     stage.write(A, a=LONG)
     with seated("-m", "provisioner", "apply", str(stage.root)) as seat:
         seat.wait_for("Apply these changes? [y/N]: ")

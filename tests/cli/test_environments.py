@@ -162,7 +162,7 @@ def test_what_a_branch_gives_up(stage: Stage) -> None:
 
 
 def test_validate_tells_once(stage: Stage) -> None:
-    """What is wrong in every environment is told once, what is wrong in one with its name."""
+    """Validate names a mistake of every environment once, and that of one with its name."""
     head = f"{HEAD}environments:\n  dev:\n  prod: {{caches: {{b: null}}}}\n"
     stage.write(f"a: {{{GEMINI}, content: no}}", f"b: {{{GEMINI}, content: no}}", head=head)
 
@@ -178,7 +178,7 @@ def test_validate_tells_once(stage: Stage) -> None:
 
 
 def test_a_stack_of_another_name(stage: Stage) -> None:
-    """A branch that renames the stack makes everything anew, and its review says so."""
+    """A branch that renames the stack creates every cache again, and its review says so."""
     stage.write(A, a=LONG)
     committed(stage.root)
     stage.write(A, head=HEAD.replace("demo", "other"))

@@ -23,7 +23,7 @@ def explain(stage: Stage, name: str, *words: str) -> Any:  # noqa: ANN401  # wha
 
 
 def test_apply_calls_what_was_said(stage: Stage) -> None:
-    """Method and path of every call that writes are those that explain told."""
+    """Apply writes by the methods and paths that explain listed."""
     called: list[tuple[str, str]] = []
 
     async def watch(call: Call, carry_out: CarryOut) -> Response:
@@ -43,7 +43,7 @@ def test_apply_calls_what_was_said(stage: Stage) -> None:
 
 
 def test_the_turns_come_true(stage: Stage) -> None:
-    """At each of the moments that are told, plan decides what was told."""
+    """At each moment that explain lists, plan decides what explain foresaw."""
     stage.write(A, a=LONG)
     stage.apply()
     (told,) = explain(stage, "a")

@@ -1,4 +1,4 @@
-"""Limits, as somebody at a terminal, a pipeline and a schedule meet them."""
+"""Limits, as a person at a terminal, a pipeline and a schedule meet them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def start(stage: Stage, *, limits: str = "", edited: int = 0, length: int = 1) -
 
 
 def test_too_many_at_once(stage: Stage) -> None:
-    """Four of six are refused: plan says so, apply changes nothing, until somebody means it."""
+    """Plan and apply refuse four of six changes until an option overrides the limit."""
     start(stage)
     assert stage.apply().status == 0
     before = stage.state()
@@ -46,7 +46,7 @@ def test_too_many_at_once(stage: Stage) -> None:
 
 
 def test_what_was_approved_goes_through(stage: Stage) -> None:
-    """Whoever approved the plan approved what goes beyond a limit, and nothing else."""
+    """An approval of the plan covers what it shows beyond a limit, and nothing else."""
     start(stage)
     stage.apply()
     start(stage, edited=4)

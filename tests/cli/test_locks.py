@@ -35,7 +35,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=[False, True], ids=["faithful", "echo"])
 def server(request: pytest.FixtureRequest) -> Iterator[States]:
-    """One that keeps what it is told of a lock, and one that keeps as little as GitLab."""
+    """One server that keeps all that a lock says, and one that keeps as little as GitLab."""
     with terraform_server() as states:
         states.echoes = request.param
         yield states
@@ -82,7 +82,7 @@ def test_unlock_mine_on_a_server(
 
 
 def test_the_lock_of_a_terraform(stage: Stage, server: States) -> None:
-    """The lock of a Terraform is told by its id, is no job's own, and is ended by that id."""
+    """`lock status` names a Terraform lock by its id, and `unlock` with that id ends it."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     theirs = "3f9c0a7b-5f0e-4d0e-8c55-0d3f6a2f4a11"
     words = locked_by(lock_owner_here("apply", since=NOW, environ={}))
@@ -96,7 +96,7 @@ def test_the_lock_of_a_terraform(stage: Stage, server: States) -> None:
 
 
 def test_what_the_server_echoes(stage: Stage, server: States) -> None:
-    """The words of whoever asks are not told of whoever holds the lock."""
+    """`lock status` shows no word of the asking run as one of the lock's owner."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     commit = {"GITHUB_SHA": "c0ffee"}
     server.locks[f"{BASE}/demo"] = locked_by(lock_owner_here("apply", since=NOW, environ=commit))
@@ -108,7 +108,7 @@ def test_what_the_server_echoes(stage: Stage, server: States) -> None:
     assert ("c0ffee" in told.out) is not server.echoes
 
 
-def test_a_lock_of_nobody_known(stage: Stage, server: States) -> None:
+def test_a_lock_of_an_unknown_owner(stage: Stage, server: States) -> None:
     """A state that is locked is never called free, and what is not ended is not called ended."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     server.before = lambda _: (423, b"", {})

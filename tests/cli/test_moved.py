@@ -63,7 +63,7 @@ def test_approved(stage: Stage) -> None:
 
 
 def test_keepalive_leaves_it(stage: Stage) -> None:
-    """A schedule keeps what is recorded under the old name until somebody applies."""
+    """A schedule keeps what is recorded under the old name until an apply moves it."""
     stage.write(OLD, a=LONG)
     stage.apply()
     stage.write(NEW, head=MOVED)

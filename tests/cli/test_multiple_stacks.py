@@ -47,7 +47,7 @@ def test_next(stage: Stage) -> None:
 
 
 def test_a_failing_stack_stops_no_other(stage: Stage) -> None:
-    """What can be told of the others is told, and the status is a failure's."""
+    """The command reports on the other stacks and ends with the status of a failure."""
     pattern = write(stage, "one", "two")
     (stage.root / "stacks" / "one" / "ctxprov.yaml").write_text("version: 1\n")
 
@@ -69,7 +69,7 @@ def test_forecast(stage: Stage) -> None:
 
 
 def test_list_marks_the_strays_of_all(stage: Stage) -> None:
-    """One LIST for all stacks, and whatever one of them does not have on record is marked."""
+    """One LIST serves all stacks, and each cache that none has on record is marked."""
     pattern = write(stage, "one", "two")
     stage.run("apply", str(pattern), "--auto-approve")
     stage.run("apply", str(pattern), "--auto-approve", "--replace", "a")
@@ -143,7 +143,7 @@ def test_list_of_environments(stage: Stage) -> None:
 
 
 def test_list_of_an_environment_that_one_lacks(stage: Stage) -> None:
-    """Of the other stacks everything is told, and the status is a failure's."""
+    """The other stacks are listed whole, and the status is a failure's."""
     pattern = write(stage, "one", "two")
     stage.run("apply", str(pattern), "--auto-approve")
     path = stage.root / "stacks" / "one" / "ctxprov.yaml"

@@ -88,5 +88,5 @@ def test_one_and_all(applied: Stage) -> None:
     ],
 )
 def test_what_there_is_not(applied: Stage, words: list[str], status: int) -> None:
-    """What cannot be printed is told."""
+    """A name, a format or an API that does not exist ends output with its status."""
     assert applied.run("output", *words, "-C", ".").status == status

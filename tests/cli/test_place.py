@@ -11,9 +11,7 @@ from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
 A = f"a: {{{GEMINI}, content: a.md}}"
 
 
-def test_whoever_says_it_last(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_which_state_wins(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line wins over the environment, that over the manifest, that over `state`."""
     work = tmp_path / "elsewhere"
     work.mkdir()
@@ -61,7 +59,7 @@ def test_a_trial_stays_here(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_address_that_makes_no_sense(stage: Stage) -> None:
-    """An unknown kind of backend is told with the kinds that there are."""
+    """The error for an unknown kind of backend lists the kinds that exist."""
     stage.write(A, a=LONG)
     told = stage.apply("--state", "ftp://host/state")
 

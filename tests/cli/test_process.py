@@ -30,7 +30,7 @@ def command(*words: str | Path) -> list[str]:
 
 
 class Gate:
-    """Lets nobody create anything until it is opened; tells when somebody knocks."""
+    """Holds back every create until it is opened, and reports when one arrives."""
 
     def __init__(self) -> None:
         self.knocked = threading.Event()
@@ -150,7 +150,7 @@ def test_two_signals(stage: Stage) -> None:
 
 
 def test_a_killed_run(stage: Stage) -> None:
-    """A run that is killed blocks nobody and costs nothing."""
+    """A run that is killed blocks no later run and costs nothing."""
     stage.write(*MANY, a=LONG)
     gate = Gate()
     with applying(stage, gate) as run:
@@ -164,7 +164,7 @@ def test_a_killed_run(stage: Stage) -> None:
 
 
 def test_a_locked_state(stage: Stage) -> None:
-    """A second run is told who holds the state, and may look all the same."""
+    """A second run names the owner of the lock, and may still plan."""
     stage.write(*MANY, a=LONG)
     with applying(stage, Gate()) as run:
         told = stage.apply()
@@ -227,7 +227,7 @@ def test_at_a_terminal(stage: Stage, answer: bytes, status: int, count: int) -> 
 
 
 def test_the_bar_goes_away(stage: Stage) -> None:
-    """The bar is gone before the outcome is told."""
+    """The bar is gone before the outcome is printed."""
     stage.write(A, a=LONG)
     _, shown = at_terminal(stage, b"y\n")
     (line,) = [line for line in shown.splitlines() if "Applied: 1 done" in line]
@@ -247,7 +247,7 @@ def test_colours(stage: Stage) -> None:
 
 
 def test_a_closed_pipe(stage: Stage) -> None:
-    """Output that nobody reads ends the command without a traceback."""
+    """A closed pipe ends the command without a traceback."""
     stage.write(A, a=LONG)
     with subprocess.Popen(
         command("plan", stage.root, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -1,4 +1,4 @@
-"""`ctxprov render`, for a job that trusts nobody."""
+"""`ctxprov render`, for a job that treats every input as untrusted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_comment_is_the_same(planned: Stage, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_plan_of_several_stacks(planned: Stage) -> None:
-    """Each of them is told."""
+    """Each of the stacks is rendered."""
     plan = json.loads((planned.root / "plan.json").read_bytes())
     manifest = planned.root / "ctxprov.yaml"
     manifest.write_text(manifest.read_text().replace("stack: demo", "stack: other"))

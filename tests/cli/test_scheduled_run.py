@@ -121,7 +121,7 @@ def test_eight_hours_without_a_schedule(stage: Stage) -> None:
 
 
 def test_a_gap(stage: Stage) -> None:
-    """A dead cache whose content was edited is told as a gap, until its content is back."""
+    """Keepalive reports a dead cache with edited content as a gap until the content is back."""
     stage.write(A, B, a=LONG, b=LONG + "b")
     stage.apply()
     stage.ahead = 13 * HOURS
@@ -138,7 +138,7 @@ def test_a_gap(stage: Stage) -> None:
 
 
 def test_a_refresh_that_was_never_saved(stage: Stage) -> None:
-    """A life that a dead run gave is found and told: nobody is cold while the cache lives."""
+    """A run publishes the longer life that a killed run gave a cache."""
     stage.write(A, a=LONG)
     stage.apply()
     stage.ahead = 9 * HOURS
@@ -157,7 +157,7 @@ def test_a_refresh_that_was_never_saved(stage: Stage) -> None:
 
 
 def test_a_handle_that_is_dead(stage: Stage) -> None:
-    """What somebody deleted, and nobody can make again yet, is published no longer."""
+    """A deleted cache that cannot be created again yet loses its handle."""
     stage.write(A, B, a=LONG, b=LONG + "b")
     stage.apply()
     stage.delete(stage.state()["caches"]["a"]["id"])
@@ -168,7 +168,7 @@ def test_a_handle_that_is_dead(stage: Stage) -> None:
 
 
 def test_a_refused_run_writes_nothing(stage: Stage) -> None:
-    """A run that nobody allowed leaves the state as it is, though it knows less than was seen."""
+    """A run without approval leaves the state as it is, even where it is stale."""
     stage.write(A, a=LONG)
     stage.apply()
     stage.ahead = 9 * HOURS

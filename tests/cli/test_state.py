@@ -1,4 +1,4 @@
-"""A state mended by hand, without asking a provider."""
+"""`ctxprov state` edits a state by hand, without asking a provider."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_push_of_nothing_over_what_cannot_be_read(stage: Stage, tmp_path: Path) 
 
 
 def test_push_over_another_stack(stage: Stage, tmp_path: Path) -> None:
-    """The state of another stack is written over by nothing, whatever its version."""
+    """Push never overwrites the state of another stack, in any version."""
     stage.write(A, a=LONG)
     stage.apply()
     backup = tmp_path / "backup.json"
@@ -181,7 +181,7 @@ def test_push_of_garbage_over_what_cannot_be_read(
 
 
 def test_push_of_anything_else(stage: Stage, tmp_path: Path) -> None:
-    """What is no state is told with what push takes, and changes nothing."""
+    """The error for what is no state says what push takes, and changes nothing."""
     stage.write(A, a=LONG)
     stage.apply()
     before = stage.state_file.read_bytes()
@@ -196,7 +196,7 @@ def test_push_of_anything_else(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_names_and_serials_that_are_not_there(stage: Stage) -> None:
-    """Whoever mistypes is told what is there; whoever looks at nothing is told so."""
+    """A mistyped name or serial gets the nearest one, and an empty state says so."""
     stage.write(
         "product-manual: {provider: gemini, model: gemini-3.8-flash, ttl: 1h, content: a.md}",
         a=LONG,
@@ -299,7 +299,7 @@ def test_unsaved(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_locks_on_disk(stage: Stage) -> None:
-    """Nobody holds an idle state; on disk a lock cannot be ended but by its run."""
+    """An idle state has no lock owner; on disk only its run can end a lock."""
     stage.write(A, a=LONG)
     stage.apply()
 

@@ -164,7 +164,7 @@ def test_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key that is refused is told in the server's words, and never shown."""
+    """The error for a refused key quotes the server and never shows the key."""
     with staged(tmp_path, capsys, monkeypatch, keys=("the-right-one",)) as stage:
         stage.write(A, a=LONG)
         told = stage.run("plan", ".")
@@ -175,7 +175,7 @@ def test_a_wrong_key(
 
 
 def test_annotations_need_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack without live caches asks nobody."""
+    """A stack without live caches makes no API call."""
     monkeypatch.delenv("GEMINI_API_KEY")
     stage.write("n: {provider: claude, model: claude-sonnet-5-5, content: n.md}", n=LONG)
 

@@ -20,7 +20,7 @@ def tokens(stage: Stage, *words: str) -> tuple[int, bool]:
 
 
 def test_counted_once(stage: Stage) -> None:
-    """A count replaces the estimate from then on, and nobody is asked twice."""
+    """A count replaces the estimate from then on, and the provider counts once."""
     stage.write(A, a=LONG)
     estimate, is_estimate = tokens(stage)
     assert is_estimate
@@ -52,7 +52,7 @@ def test_a_system_instruction_alone(stage: Stage) -> None:
 
 
 def test_a_count_that_is_refused(stage: Stage) -> None:
-    """A count that the provider refuses is told with the cache that it was for."""
+    """The error for a count that the provider refuses names the cache."""
     gone = "{uri: 'https://generativelanguage.googleapis.com/v1beta/files/x', mime_type: a/b}"
     stage.write(A, f"b: {{{GEMINI}, keep: once, content: [{gone}]}}", a=LONG)
     told = stage.run("plan", ".", "--count-tokens")

@@ -228,7 +228,7 @@ def watched_once(stage: Stage, *words: str) -> str:
 
 
 def shorten(id_: str) -> None:
-    """Somebody lets a cache die in ten minutes, behind our back."""
+    """Another client shortens a cache's life to ten minutes."""
     url = f"{os.environ['GOOGLE_GEMINI_BASE_URL']}/v1beta/{id_}?updateMask=ttl"
     httpx.patch(url, json={"ttl": "600s"}, headers={"x-goog-api-key": KEY}).raise_for_status()
 

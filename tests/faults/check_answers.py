@@ -27,7 +27,7 @@ def test_the_list_breaks_anywhere() -> None:
 
 @pytest.mark.parametrize("name", servers())
 def test_a_faulty_server(name: str) -> None:
-    """Whatever a server does with one create, one cache is made."""
+    """One cache is made, however a server treats one create."""
     on_a_bench(lambda bench: one_cache_behind(bench, servers()[name]()))
 
 

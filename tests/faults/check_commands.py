@@ -11,7 +11,7 @@ from tests.faults.commands import campaign
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the library is preloaded")
 def test_apply_in_bad_weather() -> None:
-    """Whatever fails, a clean run leaves one live cache for each entry; the plan names the rest."""
+    """After any failure a clean run leaves one live cache per entry; the plan names the rest."""
     happened = campaign(8, seed=7)
 
     assert happened["creates"] >= 8 * 6

@@ -1,5 +1,5 @@
 """
-A wire that breaks where it is told to: a proxy on loopback between a client and an emulator.
+A wire that breaks where a test says: a proxy on loopback between a client and an emulator.
 
 It works on bytes.  Each exchange (one request, one answer) is passed through, or cut after a
 number of bytes of the request or of the answer, by an orderly end or by a reset; or it is held

@@ -122,7 +122,7 @@ def test_the_document() -> None:
 
 
 def test_the_previous_handle() -> None:
-    """The retiring cache of a name is told with the moment until which it lives."""
+    """The handle of a retiring cache holds the moment until which it lives."""
     (entry,) = entries(state(A, retiring=[LEAVING])).values()
 
     assert isinstance(entry, dict)
@@ -166,7 +166,7 @@ def test_publishing_again(tmp_path: Path) -> None:
 
 
 def test_publishing_over_something_else(tmp_path: Path) -> None:
-    """A folder in the file's place is told in a paragraph."""
+    """The error for a folder in the file's place is one paragraph."""
     with pytest.raises(PublishError, match="cannot be published"):
         publish(LocalBackend(tmp_path.parent), tmp_path.name, b"{}")
 
@@ -351,7 +351,7 @@ def test_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert files.looks == 2
 
 
-def test_nobody_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_caller_looks_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """While one caller looks, the others get the handle that they have at once."""
     clock, looking, answer = Clock(), Event(), Event()
     files, handles = far_away(monkeypatch, clock)
@@ -593,7 +593,7 @@ def test_a_document_in_part(
 
 @given(raw=st.binary(max_size=60) | st.from_regex(rb'\{"version": 1, "caches": .{0,20}\}'))
 def test_any_file(raw: bytes) -> None:
-    """Whatever is in the file, reading it ends in handles or in one error."""
+    """Reading any file ends in handles or in one error."""
     try:
         parse_handles(raw, where="handles.json")
     except PublishError as error:
