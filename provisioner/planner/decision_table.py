@@ -291,9 +291,7 @@ def upkeep_of_blocked(changes: Iterable[Change], index: LiveIndex) -> Iterator[R
     """Keep alive what is protected until its entry or its protection is decided."""
     for change in changes:
         match change:
-            case Blocked(live=LiveCache() as own, record=RecordedCache() as record) if (
-                own.id == record.id
-            ):
+            case Blocked(live=LiveCache() as own, record=RecordedCache() as record):
                 want = recorded_want(index.state.stack, record)
                 age = aged(want, own, record, index.now_of(record.provider))
                 if age is not Reason.CURRENT:

@@ -140,11 +140,9 @@ def _flips_at(change: Change) -> datetime | None:
     match change:
         case Keep(DesiredCache() as want, LiveCache() as own) | Note(want, own):
             return refresh_due(want, own) or own.expires_at
-        case Blocked(live=LiveCache() as live, record=RecordedCache() as record) if (
-            live.id == record.id
-        ):
+        case Blocked(live=LiveCache() as live, record=RecordedCache() as record):
             return refresh_due(recorded_want("", record), live) or live.expires_at
-        case Blocked(live=None, record=RecordedCache() as record):
+        case Blocked(record=RecordedCache() as record):
             return record.expires_at - TOLERANCE
         case Create(DesiredCache(life=Until(moment))):
             return moment

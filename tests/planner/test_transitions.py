@@ -114,6 +114,46 @@ def test_what_dies_by_itself() -> None:
     assert told == [[(1, "Forget", "RETIRED")], [(6, "gone", "")]]
 
 
+def test_several_of_one_name() -> None:
+    """What a name stands for, what retires and what strays under it turn each by itself."""
+    whole = turns([A], [recorded(A)], [live(A), OLD, STRAY], leaving=[retiring(A)])
+
+    assert whole == [
+        [(5, "Refresh", "EXPIRING"), (6, "Create", "EXPIRED")],
+        [(1, "Forget", "RETIRED")],
+        [(6, "gone", "")],
+    ]
+
+
+def test_turns_by_the_clock_of_a_provider() -> None:
+    """A turn is a moment by its provider's clock, and decided at that of the plan."""
+    ahead = {"gemini": 2 * HOUR}
+
+    def decide(now: datetime) -> Plan:
+        listed = surviving([live(A)], since=NOW, at=now, ahead=ahead)
+        return plan([A], state(recorded(A)), listed, stack=STACK, now=now, ahead=ahead)
+
+    whole = decide(NOW)
+    [change] = whole.changes
+    found = [(flip.at, flip.change and flip.change.verb) for flip in flips(decide, whole, change)]
+
+    assert found == [(NOW + 5 * HOUR, "refresh"), (NOW + 6 * HOUR, "create")]
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_listed"),
+    [(0, True), (3.9, True), (4, False), (9, False)],
+)
+def test_what_survives(hours: float, *, is_listed: bool) -> None:
+    """A list shows a cache until its end by its provider's clock, and what is dead by then."""
+    dead = live(A, "cachedContents/2", expires_at=NOW + 2 * HOUR)
+    listed = surviving(
+        [live(A), dead], since=NOW, at=NOW + hours * HOUR, ahead={"gemini": 2 * HOUR}
+    )
+
+    assert listed == ((live(A), dead) if is_listed else (dead,))
+
+
 @pytest.mark.parametrize(
     ("name", "reasons"),
     [
