@@ -1,0 +1,194 @@
+"""
+Changes the product in small ways and counts the changes that no test notices.
+
+`python -m tests.mutants planner pricing --sample 200 --seed 1` prints a line for each area and the
+mutants that survive.  Those that `survivors.toml` lists with a reason are accepted; a listed one
+that is killed by now is reported too.  Run it without other work on the machine, or with `nice`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tests.mutants.operators import Mutant, mutants
+from tests.mutants.runner import Profile, Verdict, profile, run
+
+ROOT = Path(__file__).parents[2]
+LIST = Path(__file__).parent / "survivors.toml"
+AREAS = ("planner", "applier", "state", "handles", "approval", "limits", "pricing")
+TESTS = ("tests",)
+"""What is run: everything but what takes seconds, and what starts processes or judges texts."""
+LEFT_OUT = (
+    "tests/ci",
+    "tests/emulator",
+    "tests/faults",
+    "tests/mutants",
+    "tests/untrusted",
+    "tests/cli/test_descriptors.py",
+    "tests/cli/test_process.py",
+    "tests/cli/test_signals.py",
+    "tests/test_benchmarks.py",
+    "tests/test_docs.py",
+    "tests/test_gitops.py",
+)
+
+
+class Survivor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mutant that no test needs to kill."""
+
+    function: str
+    statement: str
+    change: str
+    reason: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.function, self.statement, self.change
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the mutants that the arguments name.  0 if all survivors are accepted, else 1."""
+    options = _options(arguments)
+    chosen = list(_chosen(options))
+    seen = _profile(options)
+    verdicts: list[Verdict] = []
+    with Path(options.results).open("wb") as results:
+
+        def report(verdict: Verdict) -> None:
+            verdicts.append(verdict)
+            results.write(msgspec.json.encode(verdict) + b"\n")
+            results.flush()
+
+        run(
+            ROOT,
+            _selection(options),
+            chosen,
+            seen,
+            budget=options.budget,
+            jobs=options.jobs,
+            report=report,
+        )
+    return _summary(verdicts)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__)
+    parser.add_argument("areas", nargs="*", default=AREAS, help="rooms or modules of provisioner/")
+    parser.add_argument("--sample", type=int, help="mutants of each area; all by default")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--budget", type=float, default=15, help="seconds of tests for a mutant")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    parser.add_argument("--again", help="only what survived according to this file of results")
+    parser.add_argument("--only", help="only functions whose name contains this")
+    parser.add_argument("--profile", help="a file that keeps what tests execute")
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="files and folders of tests")
+    parser.add_argument("--results", default="/dev/null", help="where each verdict is written")
+    return parser.parse_args(arguments)
+
+
+def _selection(options: argparse.Namespace) -> list[str]:
+    return [*options.tests, "-m", "not heavy", *(f"--ignore={path}" for path in LEFT_OUT)]
+
+
+def _profile(options: argparse.Namespace) -> Profile:
+    kept = Path(options.profile) if options.profile else None
+    if kept and kept.exists():
+        return msgspec.json.decode(kept.read_bytes(), type=Profile)
+    seen = profile(ROOT, _selection(options))
+    if kept:
+        kept.write_bytes(msgspec.json.encode(seen))
+    return seen
+
+
+def _chosen(options: argparse.Namespace) -> Iterator[Mutant]:
+    again = None
+    if options.again:
+        lines = Path(options.again).read_bytes().splitlines()
+        verdicts = [msgspec.json.decode(line, type=Verdict) for line in lines]
+        again = {_key(one) for one in verdicts if one.end in {"survived", "unseen"}}
+    for area in options.areas:
+        found = [
+            mutant
+            for file in _files(area)
+            for mutant in mutants(str(file.relative_to(ROOT)), file.read_text())
+            if (not options.only or options.only in mutant.function)
+            and (again is None or _key(mutant) in again)
+        ]
+        if options.sample and options.sample < len(found):
+            found = random.Random(options.seed).sample(found, options.sample)  # noqa: S311
+        yield from found
+
+
+def _files(area: str) -> list[Path]:
+    folder = ROOT / "provisioner"
+    files = sorted((folder / area).rglob("*.py")) or [(folder / area).with_suffix(".py")]
+    return [file for file in files if file.exists()] or sys.exit(f"no such area: {area}")
+
+
+def _key(one: Mutant | Verdict) -> tuple[str, str, str]:
+    return one.function, one.statement, one.change
+
+
+def _area(module: str) -> str:
+    return Path(module).parts[1].removesuffix(".py")
+
+
+def _summary(verdicts: Iterable[Verdict]) -> int:
+    accepted = {survivor.key: survivor for survivor in _accepted()}
+    counts: dict[str, Counter[str]] = {}
+    survivors = []
+    for verdict in verdicts:
+        count = counts.setdefault(_area(verdict.module), Counter())
+        count["mutants"] += 1
+        count[verdict.end] += 1
+        if verdict.end in {"survived", "unseen"}:
+            if _key(verdict) in accepted:
+                count["accepted"] += 1
+            else:
+                survivors.append(verdict)
+        elif _key(verdict) in accepted:
+            _line(f"listed as a survivor, but killed: {_key(verdict)}")
+    for verdict in sorted(survivors, key=lambda one: (one.module, one.first)):
+        where = f"{verdict.module}:{verdict.first}: {verdict.function}: {verdict.end}"
+        _line(f"{where} ({verdict.tests} tests)\n    {verdict.statement}\n    {verdict.change}")
+    _line(f"at {_revision()}")
+    for area, count in counts.items():
+        killed = count["failed"] + count["timeout"]
+        _line(
+            f"{area}: {count['mutants']} mutants, {killed} killed ({count['timeout']} by time), "
+            f"{killed / count['mutants']:.1%}; {count['accepted']} accepted survivors"
+        )
+    return 1 if survivors else 0
+
+
+def _accepted() -> list[Survivor]:
+    document = tomllib.loads(LIST.read_text())
+    return msgspec.convert(document.get("survivor", []), type=list[Survivor])
+
+
+def _revision() -> str:
+    told = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return told.stdout.strip()
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
