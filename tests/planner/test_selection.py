@@ -1,13 +1,33 @@
-"""Parts of a plan, chosen by name."""
+"""A part of a plan, by names or by the content that there is."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from provisioner.model import Edit
+from provisioner.model import (
+    Create,
+    Edit,
+    Reason,
+    Refresh,
+)
 from provisioner.model.stack_settings import SettingEdit
-from provisioner.planner import part_of, plan, select, unmatched
-from tests.builders import NOW, STACK, desired, live, recorded, state
+from provisioner.planner import (
+    part_of,
+    plan,
+    recorded_as_desired,
+    select,
+    unmatched,
+    without_content,
+)
+from tests.builders import (
+    HOUR,
+    NOW,
+    STACK,
+    desired,
+    live,
+    recorded,
+    state,
+)
 
 A, B, OTHER = desired("tenant-a"), desired("tenant-b"), desired("manual")
 TOLD = plan(
@@ -55,3 +75,27 @@ def test_a_part_by_names() -> None:
     assert [change.name for change in part.left_out] == ["tenant-b", "manual"]
     assert (part.edits, part.settings) == (frozenset(), ())
     assert part.rested == {Edit("tenant-a", None)}
+
+
+def test_the_dead_are_made_again_if_their_content_is_there() -> None:
+    """A cache whose recorded content is gone leaves a gap, and the others are made."""
+    other = desired("tenant-b", "y")
+    before = state(recorded(A), recorded(other, "cachedContents/2"))
+    whole = plan(recorded_as_desired(before), before, [], stack=STACK, now=NOW + 9 * HOUR)
+
+    rest, gaps = without_content(whole, {A.digest})
+
+    assert [change.want.name for change in rest.changes if isinstance(change, Create)] == [
+        "tenant-a"
+    ]
+    assert [gap.want.name for gap in gaps] == ["tenant-b"]
+    assert {gap.reason for gap in gaps} == {Reason.EXPIRED}
+
+
+def test_what_lives_needs_no_content() -> None:
+    """What lives is refreshed, though the working tree lacks its content."""
+    before = state(recorded(A))
+    whole = plan(recorded_as_desired(before), before, [live(A)], stack=STACK, now=NOW + 5 * HOUR)
+
+    assert without_content(whole, ()) == (whole, ())
+    assert [type(change) for change in whole.changes] == [Refresh]

@@ -1,4 +1,4 @@
-"""A cache is found by name or id, and its decision turns when the planner says so."""
+"""A decision flips when the planner says so: of a plan, of one cache, and by the record."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from provisioner.model import (
     Desired,
+    Disappearance,
     LiveCache,
     Plan,
     Reason,
@@ -21,7 +22,17 @@ from provisioner.model import (
     Settings,
     Until,
 )
-from provisioner.planner import about, flips, plan, surviving
+from provisioner.planner import (
+    about,
+    covered_until,
+    flips,
+    next_refresh,
+    next_run,
+    plan,
+    surviving,
+    valid_until,
+)
+from provisioner.planner.brake import SECOND_LOOK
 from tests.builders import (
     HOUR,
     NOW,
@@ -35,7 +46,7 @@ from tests.builders import (
     state,
 )
 
-A = desired("a")
+A, B = desired("a"), desired("b")
 ONCE = desired("a", settings=Settings(keep="once"))
 FIXED = desired("a", life=Until(NOW + 6 * HOUR))
 OLD = live(desired("a", "old"), "cachedContents/old", expires_at=NOW + HOUR)
@@ -204,3 +215,155 @@ def test_nothing_turns_between_turns(
         (then,) = decide(until - timedelta(seconds=3)).changes
         assert now
         assert (type(then), then.name) == (type(now), "a")
+
+
+KEEP_ONCE = Settings(keep="once")
+PROTECTED = Settings(refresh_before=HOUR, protect=True)
+ENDING = Until(NOW + 3 * HOUR)
+
+
+def planned(
+    want: Sequence[Desired],
+    records: Sequence[Recorded],
+    seen: Sequence[LiveCache],
+    now: datetime = NOW,
+) -> Plan:
+    return plan(want, state(*records), seen, stack=STACK, now=now)
+
+
+def test_a_moment_that_is_now() -> None:
+    """A plan is valid until a moment that is still to come, or for ever."""
+    low = live(A, expires_at=NOW)
+    later = live(B, "cachedContents/2")
+
+    assert valid_until(planned([A], [recorded(A)], [low])) is None
+    assert valid_until(planned([A, B], [recorded(A)], [low, later])) == later.expires_at
+
+
+@pytest.mark.parametrize(
+    ("record", "seen", "until"),
+    [
+        (recorded(A, settings=PROTECTED), live(A), NOW + 5 * HOUR),
+        (recorded(A, settings=Settings(keep="once", protect=True)), live(A), NOW + 6 * HOUR),
+        (recorded(A, settings=PROTECTED, life=ENDING), live(A), NOW + 6 * HOUR),
+    ],
+)
+def test_what_is_protected(record: Recorded, seen: LiveCache, until: datetime) -> None:
+    """A removal that is refused is so until its cache is refreshed, or expires."""
+    whole = planned([], [record], [seen])
+
+    assert [change.verb for change in whole.changes] == ["blocked"]
+    assert valid_until(whole) == until
+
+
+def test_an_annotation_in_place_of_a_cache() -> None:
+    """An annotation that takes the place of a cache does so at any time."""
+    whole = planned([annotation("a")], [recorded(A)], [live(A)])
+
+    assert [change.verb for change in whole.changes] == ["annotate"]
+    assert valid_until(whole) is None
+
+
+@pytest.mark.parametrize(
+    ("whole", "due"),
+    [
+        (planned([], [], []), None),
+        (planned([A], [recorded(A)], [live(A)]), NOW + 5 * HOUR),
+        (
+            planned(
+                [A, B],
+                [recorded(A), recorded(B, "cachedContents/2", expires_at=NOW + 4 * HOUR)],
+                [live(A), live(B, "cachedContents/2", expires_at=NOW + 4 * HOUR)],
+            ),
+            NOW + 3 * HOUR,
+        ),
+        (planned([A, B], [recorded(A)], [live(A)]), NOW + 5 * HOUR),
+        (
+            planned(
+                [desired("a", settings=KEEP_ONCE)], [recorded(A, settings=KEEP_ONCE)], [live(A)]
+            ),
+            None,
+        ),
+        (
+            planned(
+                [desired("a", settings=KEEP_ONCE)],
+                [recorded(A, settings=KEEP_ONCE)],
+                [],
+                now=NOW + 9 * HOUR,
+            ),
+            None,
+        ),
+        (planned([annotation("n")], [noted(annotation("n"))], []), None),
+        (planned([A], [recorded(A, settings=PROTECTED)], [live(A)]), None),
+    ],
+)
+def test_next_refresh(whole: Plan, due: datetime | None) -> None:
+    """The next refresh is that of the first window to open among the caches that are kept."""
+    assert next_refresh(whole) == due
+
+
+OTHER = desired("b", "y")
+
+
+def test_covered_until() -> None:
+    """Cover ends with the first warm cache that dies without another run."""
+    warm = recorded(A, expires_at=NOW + 5 * HOUR)
+    once = recorded(OTHER, settings=Settings(keep="once"), expires_at=NOW + HOUR)
+
+    assert covered_until(state(warm, once, noted(annotation("n"))), NOW) == NOW + 5 * HOUR
+    assert covered_until(state(once), NOW) is None
+    assert covered_until(state(warm), NOW + 6 * HOUR) is None
+    assert covered_until(state(warm), NOW + 5 * HOUR) is None
+    assert covered_until(state(recorded(A, life=Until(NOW + HOUR))), NOW) is None
+    other = recorded(OTHER, "cachedContents/2", expires_at=NOW + 2 * HOUR)
+    assert covered_until(state(warm, other), NOW) == NOW + 2 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("note", "is_covered"),
+    [
+        (Disappearance(), True),
+        (Disappearance(since=NOW), False),
+        (Disappearance(since=NOW, failed=True), False),
+        (Disappearance(since=NOW, remade=("cachedContents/1",)), True),
+        (Disappearance(since=NOW, failed=True, remade=("cachedContents/1",)), False),
+        (Disappearance(remade=("cachedContents/1",)), True),
+        (Disappearance(failed=True), True),
+    ],
+)
+def test_no_cover_while_a_project_is_held_back(note: Disappearance, *, is_covered: bool) -> None:
+    """While a project that showed none of its caches is held back, no cover is promised."""
+    known = state(recorded(A), disappeared={"gemini": note})
+
+    assert (covered_until(known, NOW) is not None) == is_covered
+
+
+@pytest.mark.parametrize(
+    ("note", "now", "due"),
+    [
+        (Disappearance(since=NOW), NOW, NOW + SECOND_LOOK),
+        (Disappearance(since=NOW), NOW + HOUR, NOW + HOUR),
+        (Disappearance(since=NOW, failed=True), NOW, None),
+        (Disappearance(since=NOW, remade=("cachedContents/1",)), NOW, None),
+        (Disappearance(remade=("cachedContents/1",)), NOW, None),
+        (Disappearance(), NOW, None),
+    ],
+)
+def test_a_second_look_is_due(note: Disappearance, now: datetime, due: datetime | None) -> None:
+    """A second look is due ten minutes after the first, unless a person has to decide."""
+    assert next_run(state(disappeared={"gemini": note}), now) == due
+
+
+def test_next_run() -> None:
+    """The next run is due when the first window opens, and at once for what has run out."""
+    warm = recorded(A, settings=Settings(refresh_before=HOUR))
+
+    assert next_run(state(warm), NOW) == NOW + 5 * HOUR
+    assert next_run(state(warm), NOW + 9 * HOUR) == NOW + 9 * HOUR
+    assert next_run(state(recorded(A, life=Until(NOW + HOUR))), NOW) is None
+    assert next_run(state(retiring=[retiring(expires_at=None)]), NOW) == NOW
+    assert next_run(state(retiring=[retiring()]), NOW) is None
+    assert next_run(state(recorded(A, settings=Settings(keep="once"))), NOW) is None
+    assert next_run(state(noted(annotation("n")), warm), NOW) == NOW + 5 * HOUR
+    later = recorded(OTHER, "cachedContents/2", expires_at=NOW + 12 * HOUR)
+    assert next_run(state(warm, later), NOW) == NOW + 5 * HOUR

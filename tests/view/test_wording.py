@@ -51,7 +51,7 @@ from tests.builders import (
     retiring,
     state,
 )
-from tests.planner.test_table import DECLARED, FORCED
+from tests.planner.test_decision_table import DECLARED, FORCED
 from tests.render.fixtures import AT, PLAN, view
 
 A = desired("a")
