@@ -29,22 +29,20 @@ Text: TypeAlias = Annotated[str, Meta(min_length=1, extra={"must": "be text"})]
 Digest: TypeAlias = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{64}\Z", extra={"must": "be a SHA-256 as hexadecimal digits"})
 ]
-Moment: TypeAlias = Annotated[
+MomentText: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
-        r"([Zz]|[+-][0-9]{2}:[0-9]{2})\Z",
-        extra={"must": "be a moment: RFC 3339 with an offset, such as 2026-12-24T18:00:00Z"},
+        extra_json_schema={
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+            r"(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+        }
     ),
 ]
-Duration: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^([0-9]{1,9}[smhd])+\Z",
-        extra={"must": "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h"},
-    ),
+DurationText: TypeAlias = Annotated[
+    str, Meta(extra_json_schema={"pattern": "^([0-9]{1,9}[smhd])+$"})
 ]
-Count: TypeAlias = Annotated[
+"""This and a moment are checked by who reads them, `parse_moment` and `parse_duration`."""
+WholeNumber: TypeAlias = Annotated[
     int, Meta(ge=0, le=2**53, extra={"must": "be a whole number from 0 to 2^53"})
 ]
 """Beyond 2^53 not every reader of JSON keeps a whole number as it is."""
@@ -93,7 +91,12 @@ class NotJson(ValueError):
 
 def document_bytes(document: Struct) -> bytes:
     """Write *document* with sorted keys, two spaces of indentation and a line end."""
-    return msgspec.json.format(_ENCODER.encode(document), indent=2) + b"\n"
+    return msgspec.json.format(sorted_json(document), indent=2) + b"\n"
+
+
+def sorted_json(fields: object) -> bytes:
+    """Write *fields*, a struct or anything of JSON, with sorted keys and without any space."""
+    return _ENCODER.encode(fields)
 
 
 def read_document(raw: bytes, decoder: msgspec.json.Decoder[_Document]) -> _Document:
@@ -243,9 +246,8 @@ def _faults_of_one(json: object, shapes: tuple[Any, ...]) -> Iterator[Fault]:
 def _faults_of_fields(json: Mapping[str, object], shape: Any) -> Iterator[Fault]:  # noqa: ANN401
     fields = msgspec.structs.fields(shape)
     config = (get_origin(shape) or shape).__struct_config__
-    for field in fields:
-        if field.required and field.encode_name not in json:
-            yield Fault(field.encode_name, "this is missing")
+    for key in sorted({field.encode_name for field in fields if field.required} - json.keys()):
+        yield Fault(key, "this is missing")
     if config.forbid_unknown_fields:
         keys = {field.encode_name for field in fields} | {config.tag_field}
         for key in sorted(json.keys() - keys):

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from msgspec import to_builtins
+
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:\d{1,9}[smhd])+", re.ASCII)
 _STEP = re.compile(r"(\d+)([smhd])", re.ASCII)
@@ -58,4 +60,5 @@ def parse_moment(text: str) -> datetime:
 
 def moment_text(moment: datetime) -> str:
     """Spell an aware *moment* as RFC 3339 in UTC, with a fraction only if it has one."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    text: str = to_builtins(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+    return text

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.state.history import HistoryFile
+from provisioner.state.state_file import AnnotationFields, CacheFields, StateFile
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 
@@ -29,7 +30,10 @@ class Document(NamedTuple):
     parts: Sequence[type[Struct]] = ()
 
 
-DOCUMENTS = (Document("history", HistoryFile),)
+DOCUMENTS = (
+    Document("history", HistoryFile),
+    Document("state", StateFile, (CacheFields, AnnotationFields)),
+)
 
 
 def schema_of(document: Document) -> dict[str, Json]:
@@ -46,10 +50,10 @@ def schema_of(document: Document) -> dict[str, Json]:
     title, _, description = cleandoc(document.file.__doc__ or "").partition("\n\n")
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **head,
+        **_closed(head),
         "title": title.removesuffix("."),
         "description": description,
-        "$defs": {name: {**part, "title": None} for name, part in sorted(parts.items())},
+        "$defs": {name: {**_closed(part), "title": None} for name, part in sorted(parts.items())},
     }
     described: dict[str, Json] = _plain(schema)
     return described if parts else {key: described[key] for key in described if key != "$defs"}
@@ -57,6 +61,10 @@ def schema_of(document: Document) -> dict[str, Json]:
 
 def schema_text(document: Document) -> str:
     return json.dumps(schema_of(document), indent=2, ensure_ascii=False) + "\n"
+
+
+def _closed(part: dict[str, Any]) -> dict[str, Any]:
+    return {**part, "additionalProperties": False} if "properties" in part else part
 
 
 def _plain(node: Any, *, is_map: bool = False) -> Any:  # noqa: ANN401  # JSON
@@ -68,32 +76,20 @@ def _plain(node: Any, *, is_map: bool = False) -> Any:  # noqa: ANN401  # JSON
     match node:
         case dict() if is_map:
             return {name: _plain(value) for name, value in node.items()}
+        case {"enum": [only], **others}:
+            return _plain({**others, "const": only})
         case dict():
-            return _closed(
-                {
-                    key: _plain(value, is_map=key in {"properties", "$defs"})
-                    for key, value in node.items()
-                    if value is not None and key not in {"default", "discriminator"}
-                }
-            )
+            return {
+                key: _plain(value, is_map=key in {"properties", "$defs"})
+                for key, value in node.items()
+                if value is not None and key not in {"default", "discriminator"}
+            }
         case list():
             return [_plain(value) for value in node]
+        case str():
+            return " ".join(node.replace(r"\Z", "$").split())
         case _:
             return node
-
-
-def _closed(schema: dict[str, Any]) -> dict[str, Any]:
-    match schema:
-        case {"enum": [only]}:
-            return {**{k: v for k, v in schema.items() if k != "enum"}, "const": only}
-        case {"pattern": str(pattern)}:
-            return {**schema, "pattern": pattern.replace(r"\Z", "$")}
-        case {"description": str(text)} if "\n" in text:
-            return _closed({**schema, "description": " ".join(text.split())})
-        case {"type": "object", "properties": dict()}:
-            return {**schema, "additionalProperties": False}
-        case _:
-            return schema
 
 
 def main() -> None:

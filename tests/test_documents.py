@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from provisioner.documents import (
-    Count,
     Fault,
-    Moment,
     NotJson,
     Text,
+    WholeNumber,
     document_bytes,
     faults,
     newer,
@@ -75,12 +74,11 @@ def test_newer() -> None:
 
 
 class Loaf(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="loaf"):
-    slices: Annotated[tuple[Count, ...], Meta(min_length=1, extra={"must": "have a slice"})]
+    slices: Annotated[tuple[WholeNumber, ...], Meta(min_length=1, extra={"must": "have a slice"})]
 
 
 class Roll(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="roll"):
     is_sweet: bool
-    baked_at: Moment | None = None
 
 
 class Shelf(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +96,6 @@ class Shelf(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 SHELF = {"version": 1, "name": "east", "bread": {"rye": {"kind": "loaf", "slices": [1, 2]}}}
-MOMENT = "be a moment: RFC 3339 with an offset, such as 2026-12-24T18:00:00Z"
 DECODER = msgspec.json.Decoder(Shelf)
 
 
@@ -131,10 +128,6 @@ DECODER = msgspec.json.Decoder(Shelf)
         (
             {"bread": {"rye": {"kind": "loaf", "slices": []}}},
             "bread.rye.slices: this must have a slice",
-        ),
-        (
-            {"bread": {"a": {"kind": "roll", "is_sweet": True, "baked_at": "2026-01-01T00:00:00"}}},
-            f"bread.a.baked_at: this must {MOMENT}",
         ),
         ({"side": "top"}, "side: this must be left or right"),
         ({"best": 1}, "best: this must be an object"),

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, convert, field, to_builtins
 
 from provisioner.cache import Json
+from provisioner.documents import DurationText, MomentText
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 
 TOLERANCE = timedelta(seconds=2)
@@ -147,51 +148,87 @@ class After(Struct, frozen=True, kw_only=True):
     settings: Settings | None
 
 
+class LifeFields(Struct, frozen=True, forbid_unknown_fields=True):
+    """A ttl starts again with every refresh; an expires_at stays."""
+
+    ttl: DurationText | UnsetType = UNSET
+    expires_at: MomentText | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.ttl is UNSET) is (self.expires_at is UNSET):
+            raise ValueError("a life is a ttl or an expires_at")
+
+    @classmethod
+    def of(cls, life: Life) -> Self:
+        match life:
+            case Ttl(span):
+                return cls(ttl=duration_text(span))
+            case Until(moment):
+                return cls(expires_at=moment_text(moment))
+
+    def life(self) -> Life:
+        """Raises ValueError for a text that has the form of a life and means none."""
+        if self.ttl is UNSET:
+            return Until(parse_moment(str(self.expires_at)))
+        return Ttl(parse_duration(self.ttl))
+
+
+OneLife: TypeAlias = Annotated[
+    LifeFields, Meta(extra_json_schema={"minProperties": 1, "maxProperties": 1})
+]
+
+
+class SettingsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a live cache is looked after."""
+
+    keep: Literal["warm", "once"]
+    protect: bool
+    refresh_before: Annotated[
+        str,
+        Meta(
+            description="A duration, a percentage or a fraction of the granted life.",
+            extra_json_schema={"pattern": "^(([0-9]{1,9}[smhd])+|[0-9]{1,2}%|[0-9]+/[0-9]+)$"},
+        ),
+    ]
+    retire_after: DurationText
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(
+            keep=settings.keep,
+            protect=settings.protect,
+            refresh_before=window_text(settings.refresh_before),
+            retire_after=duration_text(settings.retire_after),
+        )
+
+    def settings(self) -> Settings:
+        """Raises ValueError for a text that has the form of a setting and means none."""
+        return Settings(
+            keep=self.keep,
+            protect=self.protect,
+            refresh_before=parse_window(self.refresh_before),
+            retire_after=parse_duration(self.retire_after),
+        )
+
+
 def life_fields(life: Life) -> dict[str, Json]:
-    match life:
-        case Ttl(span):
-            return {"ttl": duration_text(span)}
-        case Until(moment):
-            return {"expires_at": moment_text(moment)}
+    fields: dict[str, Json] = to_builtins(LifeFields.of(life))
+    return fields
 
 
 def parse_life(json: Json) -> Life:
     """Read what `life_fields` wrote.  Raises ValueError if it is anything else."""
-    match json:
-        case {"ttl": str(span)}:
-            return Ttl(parse_duration(span))
-        case {"expires_at": str(moment)}:
-            return Until(parse_moment(moment))
-        case _:
-            raise ValueError("a life is a ttl or an expires_at")
+    return convert(json, LifeFields).life()
 
 
 def settings_fields(settings: Settings) -> dict[str, Json]:
-    return {
-        "keep": settings.keep,
-        "protect": settings.protect,
-        "refresh_before": window_text(settings.refresh_before),
-        "retire_after": duration_text(settings.retire_after),
-    }
+    fields: dict[str, Json] = to_builtins(SettingsFields.of(settings))
+    return fields
 
 
 def parse_settings(json: Json) -> Settings:
     """Read what `settings_fields` wrote.  Raises ValueError if it is anything else."""
-    match json:
-        case {
-            "keep": "warm" | "once" as keep,
-            "protect": bool(protect),
-            "refresh_before": str(window),
-            "retire_after": str(retire_after),
-        }:
-            return Settings(
-                keep=keep,
-                protect=protect,
-                refresh_before=parse_window(window),
-                retire_after=parse_duration(retire_after),
-            )
-        case _:
-            raise ValueError("settings are keep, protect, refresh_before and retire_after")
+    return convert(json, SettingsFields).settings()
 
 
 def after_fields(after: After) -> dict[str, Json]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
+from provisioner.documents import Digest, Text
 from provisioner.errors import CtxprovError
 from provisioner.model.changes import Change
 from provisioner.model.records import Recorded, RecordedCache, RetiringCache
@@ -68,14 +69,22 @@ class Dropped(Struct, frozen=True):
 Fact: TypeAlias = Exists | Noted | Retired | Gone | Surplus | Renamed | Dropped
 
 
-class Scope(Struct, frozen=True, kw_only=True):
-    """
-    Where a provider's caches live: its endpoint, and the API keys that were seen to
-    reach them, as fingerprints that cannot be turned back into keys.
-    """
+Fingerprint: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{16,64}\Z", extra={"must": "be a fingerprint"})
+]
 
-    endpoint: str
-    keys: tuple[str, ...] = ()
+
+class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a provider's caches live, as the state has it."""
+
+    endpoint: Text
+    keys: Annotated[
+        tuple[Fingerprint, ...],
+        Meta(
+            description="Fingerprints of the API keys that reached them; "
+            "they cannot be turned back into keys."
+        ),
+    ]
 
 
 class Disappearance(Struct, frozen=True, kw_only=True):
@@ -96,12 +105,13 @@ class Revision(Struct, frozen=True, kw_only=True):
     committed_at: datetime | None = None
 
 
-class ApprovedEdits(Struct, frozen=True, kw_only=True):
-    """What the last apply was to perform by an approval from elsewhere."""
+class ApprovedEdits(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"digests": "edits"}
+):
+    """What the last apply was to perform by an approval from elsewhere, as the state has it."""
 
-    fingerprint: str
-    digests: tuple[str, ...]
-    """Of its edits, sorted."""
+    fingerprint: Digest
+    digests: Annotated[tuple[Digest, ...], Meta(description="Of its edits, sorted.")]
 
 
 class State(Struct, frozen=True, kw_only=True):

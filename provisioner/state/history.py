@@ -16,11 +16,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from provisioner.documents import (
-    Count,
     Fault,
-    Moment,
+    MomentText,
     NotJson,
     Text,
+    WholeNumber,
     document_bytes,
     newer,
     read_document,
@@ -44,7 +44,7 @@ class PastRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ]
     who: Annotated[Text, Meta(description="USER@HOST.")]
     operation: Annotated[Text, Meta(description="The command.")]
-    at: Annotated[Moment, Meta(description="When it began.")]
+    at: Annotated[MomentText, Meta(description="When it began.")]
     commit: Annotated[Text | None, Meta(description="Of the repository, where CI names it.")]
     job: Annotated[Text | None, Meta(description="The URL of the CI job.")]
     fingerprint: Annotated[Text | None, Meta(description="Of the plan that was applied.")]
@@ -52,7 +52,7 @@ class PastRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Text, Meta(description="In words; `unfinished` if the run did not record its end.")
     ]
     kept: Annotated[
-        Count | None,
+        WholeNumber | None,
         Meta(description="The serial of the state that it replaced, if that is kept here."),
     ]
 

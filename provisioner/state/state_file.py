@@ -1,28 +1,43 @@
 """
-The state as bytes, and back.
+The state of a stack as its file: the structs that write it, read it and describe it.
 
-JSON with sorted keys and a block for each cache, so that it diffs well.  The shape is
-`schemas/state.schema.json`; it has no field for content or a credential.  Where the bytes
-live is somebody else's business.
+JSON with sorted keys and a block for each cache, so that it diffs well.  It has no field for
+content or a credential.  Which backend keeps the bytes is not known here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, overload
 
-import orjson
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from provisioner import __version__
-from provisioner.cache import CACHE_NAME, Json, handle_from_json
-from provisioner.documents import newer, utf8
+from provisioner.cache import CACHE_NAME, CacheHandle, Json, handle_from_json
+from provisioner.documents import (
+    Digest,
+    DurationText,
+    Fault,
+    MomentText,
+    NotJson,
+    Text,
+    WholeNumber,
+    document_bytes,
+    faults,
+    newer,
+    parse_json,
+    read_document,
+    sorted_json,
+)
 from provisioner.errors import StateError, StateNewer
 from provisioner.model import (
     ApprovedEdits,
     Disappearance,
-    Life,
     Measure,
     Recorded,
     RecordedAnnotation,
@@ -30,59 +45,54 @@ from provisioner.model import (
     RetiringCache,
     Revision,
     Scope,
-    Settings,
+    StackSettings,
     State,
     Ttl,
 )
-from provisioner.model.attributes import life_fields, parse_life, parse_settings, settings_fields
-from provisioner.state.blocks import (
-    Block,
-    Misshapen,
-    UnknownKey,
-    block,
-    count,
-    each,
-    maybe,
-    moment,
-    no_more,
-    span,
-    text,
-    text_like,
-    texts,
-)
-from provisioner.state.stack_settings import parse_stack_settings, stack_settings_json
-from provisioner.times import duration_text, moment_text
+from provisioner.model.attributes import LifeFields, OneLife, SettingsFields
+from provisioner.model.limits import HALF, Allowance, Bound, Limits
+from provisioner.model.stack_settings import decimal_text
+from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 
-VERSION = 1
+Name: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\Z", extra={"must": "be the name of a cache"}),
+]
+StackName: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?\Z",
+        description="STACK or STACK.ENVIRONMENT.",
+        extra={"must": "be the name of a stack"},
+    ),
+]
+LiveId: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{CACHE_NAME.pattern}\Z",
+        description="How a live cache is named.",
+        extra={"must": "be the id of a cache, such as cachedContents/abc123"},
+    ),
+]
+Piece: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-f]{12}\Z", extra={"must": "be the first 12 digits of a digest"}),
+]
+Amount: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?\Z", extra={"must": "be an amount, as text"}),
+]
+Most: TypeAlias = Annotated[
+    Amount | None,
+    Meta(description="Caches, percent or USD; null where the manifest sets no bound."),
+]
+_Read = TypeVar("_Read")
+_Fields = TypeVar("_Fields")
 
-_FORM = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
-_STACK = re.compile(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_COMMIT = re.compile(r"[0-9a-f]{40,64}")
-_PIECE = re.compile(r"[0-9a-f]{12}")
-_FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
-_VERSION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6}){0,3})[0-9A-Za-z.+-]{0,40}", re.ASCII)
-
-_ENTRY = {"provider", "model", "digest", "life", "updated_at", "paths", "pieces", "size", "tokens"}
-_CACHE = frozenset(_ENTRY | {"id", "settings", "created_at", "expires_at"})
-_ANNOTATION = frozenset(_ENTRY | {"handle"})
-_RETIRING = frozenset({"name", "provider", "model", "retire_after", "until", "expires_at"})
-_STATE = frozenset({"version", "stack", "serial", "run", "providers", "caches", "retiring"})
-_ABSENT: dict[str, Json] = {
-    "run": None,
-    "ctxprov_version": None,
-    "stack_settings": None,
-    "given": {},
-    "disappeared": {},
-    "moved_to": None,
-    "moved_from": None,
-    "rested": {},
-    "approved": None,
-    "last_edit": None,
-}
-"""What the states of an earlier ctxprov do not have."""
+_NEWER = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6}){0,3})[0-9A-Za-z.+-]{0,40}", re.ASCII)
 _ANNOTATED = frozenset({"claude", "openai"})
+_STATED = "the state"
+"""Where a bound stands that the last apply recorded."""
 
 _REMEDY = (
     "Restore it from version control or a backup: ctxprov state push FILE --force puts that in its "
@@ -91,91 +101,432 @@ _REMEDY = (
 )
 
 
+class _RecordFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    provider: Text
+    model: Text
+    digest: Annotated[Digest, Meta(description="SHA-256 over everything immutable.")]
+    updated_at: MomentText
+    paths: Annotated[
+        tuple[str, ...], Meta(description="Content files, as the manifest spells them.")
+    ]
+    pieces: Annotated[
+        Mapping[str, Piece],
+        Meta(
+            description="The first digits of the digest of each piece of content, "
+            "so that a change can be named."
+        ),
+    ]
+    size: Annotated[WholeNumber, Meta(description="Bytes of content; 0 if they are unknown.")]
+    tokens: Annotated[
+        WholeNumber,
+        Meta(description="The provider's count; an estimate for an annotation; 0 if unknown."),
+    ]
+
+    def measure(self, *, counted: bool) -> Measure:
+        return Measure(
+            paths=self.paths,
+            size=self.size,
+            tokens=self.tokens,
+            counted=counted,
+            pieces=MappingProxyType(self.pieces),
+        )
+
+
+class CacheFields(_RecordFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A cache on record."""
+
+    id: LiveId
+    life: OneLife
+    settings: SettingsFields
+    created_at: MomentText
+    expires_at: MomentText
+
+    @classmethod
+    def of(cls, record: RecordedCache) -> Self:
+        measure = record.measure
+        return cls(
+            provider=record.provider,
+            model=record.model,
+            digest=record.digest,
+            id=record.id,
+            life=_life_fields(record.life),
+            settings=_settings_fields(record.settings),
+            created_at=moment_text(record.created_at),
+            updated_at=moment_text(record.updated_at),
+            expires_at=moment_text(record.expires_at),
+            paths=measure.paths,
+            pieces=dict(measure.pieces),
+            size=measure.size,
+            tokens=measure.tokens,
+        )
+
+    def record(self, name: str) -> RecordedCache:
+        if self.provider in _ANNOTATED:
+            raise Fault("provider", f"{self.provider} keeps no caches")
+        try:
+            return RecordedCache(
+                name=name,
+                provider=self.provider,
+                model=self.model,
+                digest=self.digest,
+                life=_life(self.life),
+                settings=_settings(self.settings),
+                id=self.id,
+                created_at=_moment(self.created_at),
+                updated_at=_moment(self.updated_at),
+                expires_at=_moment(self.expires_at),
+                measure=self.measure(counted=True),
+            )
+        except ValueError as error:
+            for key, read in _CHECKS.items():
+                _at(key, read, getattr(self, key))
+            raise Fault("", str(error)) from error
+
+
+class TtlFields(Struct, frozen=True, forbid_unknown_fields=True):
+    """An annotation has a ttl."""
+
+    ttl: DurationText
+
+
+class AnnotationFields(_RecordFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An annotation on record."""
+
+    life: TtlFields
+    handle: Annotated[
+        Raw,
+        Meta(
+            extra_json_schema={
+                "type": "object",
+                "required": ["provider"],
+                "properties": {"provider": {"enum": ["claude", "openai", "gemini"]}},
+            }
+        ),
+    ]
+
+    @classmethod
+    def of(cls, record: RecordedAnnotation) -> Self:
+        measure = record.measure
+        return cls(
+            provider=record.provider,
+            model=record.model,
+            digest=record.digest,
+            life=TtlFields(duration_text(record.life.span)),
+            handle=Raw(sorted_json(record.handle.as_json())),
+            updated_at=moment_text(record.updated_at),
+            paths=measure.paths,
+            pieces=dict(measure.pieces),
+            size=measure.size,
+            tokens=measure.tokens,
+        )
+
+    def record(self, name: str) -> RecordedAnnotation:
+        return RecordedAnnotation(
+            name=name,
+            provider=self.provider,
+            model=self.model,
+            digest=self.digest,
+            life=Ttl(_at("life.ttl", parse_duration, self.life.ttl)),
+            handle=_at("handle", self._handle, parse_json(bytes(self.handle))),
+            updated_at=_at("updated_at", parse_moment, self.updated_at),
+            measure=self.measure(counted=False),
+        )
+
+    def _handle(self, fields: Json) -> CacheHandle:
+        handle = handle_from_json(fields)
+        _refuse_new_keys(fields, handle.as_json())
+        if self.provider not in _ANNOTATED or handle.as_json()["provider"] != self.provider:
+            raise ValueError(f"this is no handle of {self.provider}")
+        return handle
+
+
+class RetiringFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A replaced or removed cache."""
+
+    name: Name
+    provider: Text
+    model: Text
+    retire_after: DurationText
+    until: Annotated[
+        MomentText,
+        Meta(description="It certainly lives until then, unless another program ends it."),
+    ]
+    expires_at: Annotated[
+        MomentText | None,
+        Meta(description="As the server says once it is retired; null while that is to be done."),
+    ]
+
+    @classmethod
+    def of(cls, cache: RetiringCache) -> Self:
+        return cls(
+            name=cache.name,
+            provider=cache.provider,
+            model=cache.model,
+            retire_after=duration_text(cache.retire_after),
+            until=moment_text(cache.until),
+            expires_at=moment_text(cache.expires_at) if cache.expires_at else None,
+        )
+
+    def cache(self, id_: str) -> RetiringCache:
+        return RetiringCache(
+            name=self.name,
+            provider=self.provider,
+            model=self.model,
+            id=id_,
+            retire_after=_at("retire_after", parse_duration, self.retire_after),
+            until=_at("until", parse_moment, self.until),
+            expires_at=_at("expires_at", parse_moment, self.expires_at),
+        )
+
+
+class DisappearanceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recorded caches that went missing together."""
+
+    since: MomentText | None
+    failed: Annotated[
+        bool, Meta(description="Whether a cache that was made as a probe did not show.")
+    ]
+    remade: Annotated[tuple[str, ...], Meta(description="Ids of the caches that were made again.")]
+
+    @classmethod
+    def of(cls, note: Disappearance) -> Self:
+        since = moment_text(note.since) if note.since else None
+        return cls(since=since, failed=note.failed, remade=note.remade)
+
+    def note(self) -> Disappearance:
+        since = _at("since", parse_moment, self.since)
+        return Disappearance(since=since, failed=self.failed, remade=self.remade)
+
+
+class RevisionFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A commit."""
+
+    commit: Annotated[
+        str, Meta(pattern=r"^[0-9a-f]{40,64}\Z", extra={"must": "be the SHA of a commit"})
+    ]
+    committed_at: MomentText | None
+
+    @classmethod
+    def of(cls, revision: Revision) -> Self:
+        at = revision.committed_at
+        return cls(commit=revision.commit, committed_at=moment_text(at) if at else None)
+
+    def revision(self) -> Revision:
+        at = _at("committed_at", parse_moment, self.committed_at)
+        return Revision(commit=self.commit, committed_at=at)
+
+
+class AllowanceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many of the caches on record edits may take."""
+
+    count: Most
+    percent: Most
+    of_at_least: WholeNumber
+
+    @classmethod
+    def of(cls, allowance: Allowance) -> Self:
+        return cls(
+            count=_most(allowance.count),
+            percent=_most(allowance.percent),
+            of_at_least=allowance.of_at_least,
+        )
+
+    def allowance(self) -> Allowance:
+        allowance = Allowance(
+            count=_bound(self.count), percent=_bound(self.percent), of_at_least=self.of_at_least
+        )
+        return HALF if allowance == HALF else allowance
+
+
+class LimitsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The limits of the stack."""
+
+    delete: AllowanceFields
+    replace: AllowanceFields
+    rent_per_hour: Most
+    rent_total_per_30_days: Most
+
+
+class KeyFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A provider that keeps caches."""
+
+    type: Literal["gemini"]
+    key_env: Annotated[Text | None, Meta(description="The variable that holds its key.")]
+
+
+class StackSettingsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of a stack that are no cache's."""
+
+    limits: LimitsFields
+    providers: Annotated[
+        Mapping[str, KeyFields],
+        Meta(description="Those that keep caches, each with the variable that holds its key."),
+    ]
+    publish: Text | None
+    state: Annotated[Digest, Meta(description="SHA-256 of the address of the state.")]
+
+    @classmethod
+    def of(cls, settings: StackSettings) -> Self:
+        limits, keys = settings.limits, settings.key_envs
+        return cls(
+            limits=LimitsFields(
+                delete=AllowanceFields.of(limits.delete),
+                replace=AllowanceFields.of(limits.replace),
+                rent_per_hour=_most(limits.rent_per_hour),
+                rent_total_per_30_days=_most(limits.rent_total),
+            ),
+            providers={name: KeyFields(type="gemini", key_env=key) for name, key in keys.items()},
+            publish=settings.publish,
+            state=settings.state,
+        )
+
+    def settings(self) -> StackSettings:
+        limits = self.limits
+        return StackSettings(
+            limits=Limits(
+                delete=limits.delete.allowance(),
+                replace=limits.replace.allowance(),
+                rent_per_hour=_bound(limits.rent_per_hour),
+                rent_total=_bound(limits.rent_total_per_30_days),
+            ),
+            key_envs=MappingProxyType({name: key.key_env for name, key in self.providers.items()}),
+            publish=self.publish,
+            state=self.state,
+        )
+
+
+class StateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """
+    State of a ctxprov stack.
+
+    What ctxprov remembers of a stack between runs. Written by ctxprov alone; it holds no
+    content and no credential.
+    """
+
+    version: Literal[1]
+    ctxprov_version: Annotated[
+        Text | UnsetType | None,
+        Meta(
+            description="The ctxprov that wrote this; a newer one may have written what an older "
+            "one cannot read."
+        ),
+    ] = UNSET
+    stack: Annotated[Text, Meta(description="Whose state this is.")]
+    serial: Annotated[
+        WholeNumber, Meta(description="Goes up by one with every save of something new.")
+    ]
+    run: Annotated[
+        Text | UnsetType | None,
+        Meta(
+            description="Names the run that wrote this, so that no two runs ever write the same "
+            "bytes."
+        ),
+    ] = UNSET
+    providers: Annotated[
+        dict[str, Scope], Meta(description="Where the caches of each provider live.")
+    ]
+    caches: Annotated[
+        dict[
+            Name,
+            Annotated[
+                Raw,
+                Meta(
+                    extra_json_schema={
+                        "if": {"type": "object", "required": ["handle"]},
+                        "then": {"$ref": "#/$defs/AnnotationFields"},
+                        "else": {"$ref": "#/$defs/CacheFields"},
+                    }
+                ),
+            ],
+        ],
+        Meta(description="What is on record, by name."),
+    ]
+    retiring: Annotated[
+        dict[LiveId, RetiringFields],
+        Meta(description="Replaced and removed caches that are left to die, by id."),
+    ]
+    stack_settings: Annotated[
+        StackSettingsFields | None,
+        Meta(
+            description="Settings of the stack as the last apply left them; absent in older states."
+        ),
+    ] = None
+    given: Annotated[
+        dict[str, StackName],
+        Meta(
+            description="Ids of caches that state mv gave to another stack, and to which; absent "
+            "if there are none. They are never strays here."
+        ),
+    ] = {}
+    disappeared: Annotated[
+        dict[str, DisappearanceFields],
+        Meta(
+            description="By provider: recorded caches that went missing together, since when, "
+            "whether a cache that was made as a probe did not show, and the ids that were made "
+            "again; absent if there is none."
+        ),
+    ] = {}
+    moved_to: Annotated[
+        StackName | None,
+        Meta(
+            description="The stack that has all of this since state rename-stack; runs under the "
+            "old name are refused."
+        ),
+    ] = None
+    moved_from: Annotated[
+        StackName | None,
+        Meta(description="The stack whose records these were before state rename-stack."),
+    ] = None
+    rested: Annotated[
+        dict[Name, Digest],
+        Meta(
+            description="Digests of edits that an apply could not do and that are open no longer, "
+            "by name."
+        ),
+    ] = {}
+    approved: Annotated[
+        ApprovedEdits | None,
+        Meta(
+            description="What an apply is to perform by an approval, as long as something of it "
+            "is left."
+        ),
+    ] = None
+    last_edit: Annotated[
+        RevisionFields | None,
+        Meta(description="The commit of the last apply that performed an edit."),
+    ] = None
+
+
+_STATE = msgspec.json.Decoder(StateFile)
+_CACHE = msgspec.json.Decoder(CacheFields)
+_ANNOTATION = msgspec.json.Decoder(AnnotationFields)
+
+
 def state_bytes(state: State) -> bytes:
-    document: dict[str, Json] = {
-        "version": VERSION,
-        "ctxprov_version": __version__,
-        "stack": state.stack,
-        "serial": state.serial,
-        "run": state.run,
-        "providers": {name: _scope_words(scope) for name, scope in state.providers.items()},
-        "caches": {name: _record_words(record) for name, record in state.caches.items()},
-        "retiring": {id_: _retiring_words(cache) for id_, cache in state.retiring.items()},
-    }
-    document |= {key: value for key, value in _optional_json(state).items() if value}
-    return orjson.dumps(document, option=_FORM)
-
-
-def _optional_json(state: State) -> dict[str, Json]:
-    """What is written only if there is any."""
-    settings, approved, last = state.stack_settings, state.approved, state.last_edit
-    return {
-        "stack_settings": stack_settings_json(settings) if settings else None,
-        "given": dict(state.given),
-        "disappeared": {
-            provider: _disappearance_words(note) for provider, note in state.disappeared.items()
-        },
-        "moved_to": state.moved_to,
-        "moved_from": state.moved_from,
-        "rested": dict(state.rested),
-        "approved": _approved_json(approved) if approved else None,
-        "last_edit": _revision_json(last) if last else None,
-    }
-
-
-def _approved_json(approved: ApprovedEdits) -> dict[str, Json]:
-    return {"fingerprint": approved.fingerprint, "edits": approved.digests}
-
-
-def _revision_json(revision: Revision) -> dict[str, Json]:
-    at = revision.committed_at
-    return {"commit": revision.commit, "committed_at": moment_text(at) if at else None}
-
-
-def _scope_words(scope: Scope) -> dict[str, Json]:
-    return {"endpoint": scope.endpoint, "keys": scope.keys}
-
-
-def _disappearance_words(note: Disappearance) -> dict[str, Json]:
-    return {
-        "since": moment_text(note.since) if note.since else None,
-        "failed": note.failed,
-        "remade": note.remade,
-    }
-
-
-def _record_words(record: Recorded) -> dict[str, Json]:
-    words: dict[str, Json] = {
-        "provider": record.provider,
-        "model": record.model,
-        "digest": record.digest,
-        "life": _life_words(record.life),
-        "updated_at": moment_text(record.updated_at),
-        "paths": record.measure.paths,
-        "pieces": dict(record.measure.pieces),
-        "size": record.measure.size,
-        "tokens": record.measure.tokens,
-    }
-    match record:
-        case RecordedCache():
-            words["id"] = record.id
-            words["settings"] = _settings_words(record.settings)
-            words["created_at"] = moment_text(record.created_at)
-            words["expires_at"] = moment_text(record.expires_at)
-        case RecordedAnnotation():
-            words["handle"] = record.handle.as_json()
-    return words
-
-
-def _retiring_words(cache: RetiringCache) -> dict[str, Json]:
-    return {
-        "name": cache.name,
-        "provider": cache.provider,
-        "model": cache.model,
-        "retire_after": duration_text(cache.retire_after),
-        "until": moment_text(cache.until),
-        "expires_at": moment_text(cache.expires_at) if cache.expires_at else None,
-    }
+    settings, last = state.stack_settings, state.last_edit
+    return document_bytes(
+        StateFile(
+            version=1,
+            ctxprov_version=__version__,
+            stack=state.stack,
+            serial=state.serial,
+            run=state.run,
+            providers=dict(state.providers),
+            caches={name: _raw(record) for name, record in state.caches.items()},
+            retiring={id_: RetiringFields.of(cache) for id_, cache in state.retiring.items()},
+            stack_settings=StackSettingsFields.of(settings) if settings else None,
+            given=dict(state.given),
+            disappeared={
+                provider: DisappearanceFields.of(note)
+                for provider, note in state.disappeared.items()
+            },
+            moved_to=state.moved_to,
+            moved_from=state.moved_from,
+            rested=dict(state.rested),
+            approved=state.approved,
+            last_edit=RevisionFields.of(last) if last else None,
+        )
+    )
 
 
 def parse_state(raw: bytes, *, where: str, stack: str, remedy: str = _REMEDY) -> State:
@@ -184,96 +535,68 @@ def parse_state(raw: bytes, *, where: str, stack: str, remedy: str = _REMEDY) ->
 
     Raises StateError, which ends in the *remedy*, for anything else.
     """
-    document = _loads(raw, where, remedy)
-    match document:
-        case {"version": 1, "stack": str(owner)} if owner != stack:
-            raise StateError(
-                f"{where} is the state of the stack {owner}, not of {stack}.  Two stacks cannot "
-                "share one state: give each its own `state`, or rename the stack back."
-            )
-        case {"version": int(version)} if version > VERSION:
-            why = f"its version is {version}, and {VERSION} is the latest that can be read"
-            raise StateNewer(newer(where, why, by=_newer_writer(document)))
     try:
-        return _state(document)
-    except Misshapen as wrong:
+        file = read_document(raw, _STATE)
+        _refuse_other(file.stack, stack, where)
+        return _state(file)
+    except NotJson as error:
+        raise StateError(f"{where} {error}.  {remedy}") from error
+    except Fault as fault:
+        document = parse_json(raw)
+        match document:
+            case {"version": 1, "stack": str(owner)}:
+                _refuse_other(owner, stack, where)
+            case _:
+                pass
         by = _newer_writer(document)
-        if by or isinstance(wrong, UnknownKey):
-            raise StateNewer(newer(where, str(wrong), by=by)) from wrong
+        if by or fault.is_new:
+            raise StateNewer(newer(where, str(fault), by=by)) from fault
         raise StateError(
-            f"{where} is not a state that ctxprov wrote: {wrong}.  {remedy}"
-        ) from wrong
+            f"{where} is not a state that ctxprov wrote: {fault}.  {remedy}"
+        ) from fault
+
+
+def _refuse_other(owner: str, stack: str, where: str) -> None:
+    if owner != stack:
+        raise StateError(
+            f"{where} is the state of the stack {owner}, not of {stack}.  Two stacks cannot "
+            "share one state: give each its own `state`, or rename the stack back."
+        )
 
 
 def _newer_writer(document: Json) -> str | None:
     """The version of the ctxprov that wrote *document*, if it says so and that is a newer one."""
     match document:
-        case {"ctxprov_version": str(version)} if _VERSION.fullmatch(version):
+        case {"ctxprov_version": str(version)} if _NEWER.fullmatch(version):
             return version if _numbers(version) > _numbers(__version__) else None
         case _:
             return None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, _VERSION.findall(version)[0].split(".")))
+    return tuple(map(int, _NEWER.findall(version)[0].split(".")))
 
 
-def _loads(raw: bytes, where: str, remedy: str) -> Json:
-    try:
-        text = utf8(raw)
-    except ValueError as error:
-        raise StateError(f"{where} {error}.  {remedy}") from error
-    try:
-        document: Json = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise StateError(f"{where} {_ailment(text, error)}.  {remedy}") from error
-    return document
-
-
-def _ailment(raw: bytes, error: orjson.JSONDecodeError) -> str:
-    if not raw.strip():
-        return "is empty"
-    if not raw.strip(b"\0"):
-        return "holds nothing but zeros, as files do after a power cut"
-    if b"\n<<<<<<< " in raw:
-        return "holds a merge that nobody resolved"
-    if error.pos >= len(raw.decode(errors="replace").rstrip()):
-        return f"ends in the middle, after {len(raw)} bytes"
-    return f"is not JSON: line {error.lineno}, column {error.colno}"
-
-
-def _state(document: Json) -> State:
-    if isinstance(document, dict):
-        document = {**_ABSENT, **document}
-    fields = block(document, _STATE | _ABSENT.keys())
-    if fields["version"] is True or fields["version"] != VERSION:
-        raise Misshapen("version", f"this must be {VERSION}")
-    if fields["ctxprov_version"] is not None:
-        text(fields, "ctxprov_version")
+def _state(file: StateFile) -> State:
+    settings, last = file.stack_settings, file.last_edit
     state = State(
-        stack=text(fields, "stack"),
-        serial=count(fields, "serial"),
-        run=None if fields["run"] is None else text(fields, "run"),
-        providers=MappingProxyType(each(fields, "providers", _scope)),
-        caches=MappingProxyType(each(fields, "caches", _record)),
-        retiring=MappingProxyType(each(fields, "retiring", _retiring)),
-        stack_settings=maybe(fields, "stack_settings", parse_stack_settings),
-        disappeared=MappingProxyType(each(fields, "disappeared", _disappearance)),
-        given=MappingProxyType(each(fields, "given", _stack_name)),
-        moved_to=maybe(fields, "moved_to", partial(_stack_name, "")),
-        moved_from=maybe(fields, "moved_from", partial(_stack_name, "")),
-        rested=MappingProxyType(each(fields, "rested", _rested)),
-        approved=maybe(fields, "approved", _approved),
-        last_edit=maybe(fields, "last_edit", _revision),
+        stack=file.stack,
+        serial=file.serial,
+        run=file.run or None,
+        providers=MappingProxyType(file.providers),
+        caches=_each("caches", _record, file.caches),
+        retiring=_each("retiring", lambda id_, fields: fields.cache(id_), file.retiring),
+        stack_settings=settings.settings() if settings else None,
+        disappeared=_each("disappeared", lambda _, fields: fields.note(), file.disappeared),
+        given=MappingProxyType(file.given),
+        moved_to=file.moved_to,
+        moved_from=file.moved_from,
+        rested=MappingProxyType(file.rested),
+        approved=file.approved,
+        last_edit=_at("last_edit", RevisionFields.revision, last),
     )
     _refuse_double_ids(state)
     return state
-
-
-def _stack_name(_: str, json: Json) -> str:
-    if isinstance(json, str) and _STACK.fullmatch(json):
-        return json
-    raise Misshapen("", "this must be the name of a stack")
 
 
 def _refuse_double_ids(state: State) -> None:
@@ -282,187 +605,92 @@ def _refuse_double_ids(state: State) -> None:
         **{id_: f"given.{id_}" for id_ in state.given},
     }
     if len(owners) < len(state.retiring) + len(state.given):
-        raise Misshapen("given", "what was given away is retiring here")
+        raise Fault("given", "what was given away is retiring here")
     for name, record in state.caches.items():
         if isinstance(record, RecordedCache):
             if other := owners.get(record.id):
                 why = f"{record.id} is on record twice, also at {other}"
-                raise Misshapen(f"caches.{name}.id", why)
+                raise Fault(f"caches.{name}.id", why)
             owners[record.id] = f"caches.{name}"
 
 
-def _disappearance(_: str, json: Json) -> Disappearance:
-    fields = block(json, frozenset({"since", "failed", "remade"}))
-    if not isinstance(fields["failed"], bool):
-        raise Misshapen("failed", "this must be true or false")
-    return Disappearance(
-        since=None if fields["since"] is None else moment(fields, "since"),
-        failed=fields["failed"],
-        remade=texts(fields, "remade"),
-    )
+def _raw(record: Recorded) -> Raw:
+    match record:
+        case RecordedCache():
+            return Raw(sorted_json(CacheFields.of(record)))
+        case RecordedAnnotation():
+            return Raw(sorted_json(AnnotationFields.of(record)))
 
 
-def _scope(_: str, json: Json) -> Scope:
-    fields = block(json, frozenset({"endpoint", "keys"}))
-    keys = texts(fields, "keys")
-    if not all(map(_FINGERPRINT.fullmatch, keys)):
-        raise Misshapen("keys", "these must be fingerprints")
-    return Scope(endpoint=text(fields, "endpoint"), keys=keys)
-
-
-def _rested(name: str, json: Json) -> str:
-    if not _NAME.fullmatch(name):
-        raise Misshapen("", "this is not the name of a cache")
-    return _digest(json)
-
-
-def _digest(json: Json) -> str:
-    if isinstance(json, str) and _DIGEST.fullmatch(json):
-        return json
-    raise Misshapen("", "this must be a SHA-256 as hexadecimal digits")
-
-
-def _approved(json: Json) -> ApprovedEdits:
-    fields = block(json, frozenset({"fingerprint", "edits"}))
-    digests = texts(fields, "edits")
-    if not all(map(_DIGEST.fullmatch, digests)):
-        raise Misshapen("edits", "these must be SHA-256 as hexadecimal digits")
-    return ApprovedEdits(fingerprint=text_like(fields, "fingerprint", _DIGEST), digests=digests)
-
-
-def _revision(json: Json) -> Revision:
-    fields = block(json, frozenset({"commit", "committed_at"}))
-    at = fields["committed_at"]
-    return Revision(
-        commit=text_like(fields, "commit", _COMMIT),
-        committed_at=None if at is None else moment(fields, "committed_at"),
-    )
-
-
-def _record(name: str, json: Json) -> Recorded:
-    if not _NAME.fullmatch(name):
-        raise Misshapen("", "this is not the name of a cache")
-    if isinstance(json, dict) and "handle" in json:
-        return _annotation(name, block(json, _ANNOTATION))
-    return _cache(name, block(json, _CACHE))
-
-
-def _cache(name: str, fields: Block) -> RecordedCache:
-    provider = text(fields, "provider")
-    if provider in _ANNOTATED:
-        raise Misshapen("provider", f"{provider} keeps no caches")
-    return RecordedCache(
-        name=name,
-        provider=provider,
-        model=text(fields, "model"),
-        digest=text_like(fields, "digest", _DIGEST),
-        life=_life(fields),
-        settings=_settings(fields),
-        id=text_like(fields, "id", CACHE_NAME),
-        created_at=moment(fields, "created_at"),
-        updated_at=moment(fields, "updated_at"),
-        expires_at=moment(fields, "expires_at"),
-        measure=_measure(fields, counted=True),
-    )
-
-
-def _annotation(name: str, fields: Block) -> RecordedAnnotation:
-    life = _life(fields)
-    if not isinstance(life, Ttl):
-        raise Misshapen("life", "an annotation has a ttl")
+def _record(name: str, raw: Raw) -> Recorded:
     try:
-        handle = handle_from_json(fields["handle"])
+        return _CACHE.decode(raw).record(name)
+    except msgspec.ValidationError:
+        pass
+    try:
+        return _ANNOTATION.decode(raw).record(name)
+    except msgspec.ValidationError as error:
+        json = parse_json(bytes(raw))
+        shape = AnnotationFields if isinstance(json, dict) and "handle" in json else CacheFields
+        raise next(faults(json, shape)) from error
+
+
+def _refuse_new_keys(json: Json, read: Json, where: str = "") -> None:
+    """Raise Fault if *json* has a key, at any depth, that what was *read* of it has not."""
+    if isinstance(json, dict) and isinstance(read, Mapping):
+        for key, value in json.items():
+            if key not in read:
+                raise Fault(where + key, "this key is unknown", is_new=True)
+            _refuse_new_keys(value, read[key], f"{where}{key}.")
+
+
+def _each(
+    key: str, read: Callable[[str, Any], _Read], mapping: Mapping[str, Any]
+) -> Mapping[str, _Read]:
+    """Read the values of *mapping*, which is under *key*."""
+    values = {}
+    for name, fields in mapping.items():
+        try:
+            values[name] = read(name, fields)
+        except Fault as fault:
+            raise fault.under(name).under(key) from fault
+    return MappingProxyType(values)
+
+
+@overload
+def _at(key: str, read: Callable[[_Fields], _Read], value: _Fields) -> _Read: ...
+@overload
+def _at(key: str, read: Callable[[_Fields], _Read], value: None) -> None: ...
+def _at(key: str, read: Callable[[_Fields], _Read], value: _Fields | None) -> _Read | None:
+    """Read the *value* under *key* by a function that raises ValueError."""
+    try:
+        return None if value is None else read(value)
+    except Fault as fault:
+        raise fault.under(key) from fault
     except ValueError as error:
-        raise Misshapen("handle", str(error)) from error
-    _check_handle(fields, handle.as_json())
-    return RecordedAnnotation(
-        name=name,
-        provider=text(fields, "provider"),
-        model=text(fields, "model"),
-        digest=text_like(fields, "digest", _DIGEST),
-        life=life,
-        handle=handle,
-        updated_at=moment(fields, "updated_at"),
-        measure=_measure(fields, counted=False),
-    )
+        raise Fault(key, str(error)) from error
 
 
-def _check_handle(fields: Block, read: Mapping[str, Json]) -> None:
-    try:
-        no_more(fields["handle"], read)
-    except UnknownKey as wrong:
-        raise wrong.under("handle") from wrong
-    provider = text(fields, "provider")
-    if provider not in _ANNOTATED or read["provider"] != provider:
-        raise Misshapen("handle", f"this is no handle of {provider}")
+def _most(bound: Bound | None) -> str | None:
+    return decimal_text(bound.most) if bound else None
 
 
-def _retiring(id_: str, json: Json) -> RetiringCache:
-    if not CACHE_NAME.fullmatch(id_):
-        raise Misshapen("", f"this must look like {CACHE_NAME.pattern}")
-    fields = block(json, _RETIRING)
-    return RetiringCache(
-        name=text_like(fields, "name", _NAME),
-        provider=text(fields, "provider"),
-        model=text(fields, "model"),
-        id=id_,
-        retire_after=span(fields, "retire_after"),
-        until=moment(fields, "until"),
-        expires_at=None if fields["expires_at"] is None else moment(fields, "expires_at"),
-    )
-
-
-def _measure(fields: Block, *, counted: bool) -> Measure:
-    return Measure(
-        paths=texts(fields, "paths"),
-        size=count(fields, "size"),
-        tokens=count(fields, "tokens"),
-        counted=counted,
-        pieces=MappingProxyType(each(fields, "pieces", _piece)),
-    )
-
-
-def _piece(_: str, json: Json) -> str:
-    if isinstance(json, str) and _PIECE.fullmatch(json):
-        return json
-    raise Misshapen("", "this must be the first digits of a digest")
-
-
-def _life(fields: Block) -> Life:
-    try:
-        return _life_spelled(orjson.dumps(fields["life"]))
-    except UnknownKey as wrong:
-        raise wrong.under("life") from wrong
-    except (TypeError, ValueError) as error:  # TypeError: nested too deeply to be spelled
-        raise Misshapen("life", str(error)) from error
-
-
-def _settings(fields: Block) -> Settings:
-    try:
-        return _settings_spelled(orjson.dumps(fields["settings"]))
-    except UnknownKey as wrong:
-        raise wrong.under("settings") from wrong
-    except (TypeError, ValueError) as error:
-        raise Misshapen("settings", str(error)) from error
+def _bound(amount: str | None) -> Bound | None:
+    return None if amount is None else Bound(Decimal(amount), _STATED)
 
 
 # Ten thousand records share a handful of lives and settings: each is spelled and read once.
 
-_life_words = lru_cache(maxsize=256)(life_fields)
-_settings_words = lru_cache(maxsize=256)(settings_fields)
+_life_fields = lru_cache(maxsize=256)(LifeFields.of)
+_life = lru_cache(maxsize=256)(LifeFields.life)
+_settings_fields = lru_cache(maxsize=256)(SettingsFields.of)
+_settings = lru_cache(maxsize=256)(SettingsFields.settings)
+_moment = lru_cache(maxsize=1024)(parse_moment)
 
-
-@lru_cache(maxsize=256)
-def _life_spelled(json: bytes) -> Life:
-    words = orjson.loads(json)
-    life = parse_life(words)
-    no_more(words, life_fields(life))
-    return life
-
-
-@lru_cache(maxsize=256)
-def _settings_spelled(json: bytes) -> Settings:
-    words = orjson.loads(json)
-    settings = parse_settings(words)
-    no_more(words, settings_fields(settings))
-    return settings
+_CHECKS: Mapping[str, Callable[[Any], object]] = {
+    "life": LifeFields.life,
+    "settings": SettingsFields.settings,
+    "created_at": parse_moment,
+    "updated_at": parse_moment,
+    "expires_at": parse_moment,
+}
