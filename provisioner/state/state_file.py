@@ -74,7 +74,7 @@ LiveId: TypeAlias = Annotated[
         extra={"must": "be the id of a cache, such as cachedContents/abc123"},
     ),
 ]
-Piece: TypeAlias = Annotated[
+PieceDigest: TypeAlias = Annotated[
     str,
     Meta(pattern=r"^[0-9a-f]{12}\Z", extra={"must": "be the first 12 digits of a digest"}),
 ]
@@ -110,7 +110,7 @@ class _RecordFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         tuple[str, ...], Meta(description="Content files, as the manifest spells them.")
     ]
     pieces: Annotated[
-        Mapping[str, Piece],
+        Mapping[str, PieceDigest],
         Meta(
             description="The first digits of the digest of each piece of content, "
             "so that a change can be named."
