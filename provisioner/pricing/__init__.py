@@ -1,13 +1,22 @@
 """
 Tokens, model and moment in, money out.  Pure: no clock, no file, no catalogue is opened.
 
-Whoever asks passes a lookup of models.  What has no price is `NO_PRICE`, never nothing.
+The caller passes a lookup of models.  What has no price is `NO_PRICE`, never nothing.
 """
 
 from provisioner.pricing.break_even import IMPLICIT_HITS
-from provisioner.pricing.costs import cost, costs, price_list, rent, totals, totals_of, upkeep
+from provisioner.pricing.costs import (
+    Grant,
+    cost,
+    costs,
+    price_list,
+    rent,
+    spent,
+    totals,
+    totals_of,
+    upkeep,
+)
 from provisioner.pricing.rates import MONTH, Lookup
-from provisioner.pricing.spending import Grant, spent
 
 __all__ = [
     "IMPLICIT_HITS",

@@ -1,25 +1,35 @@
 """
-What a plan costs, change by change and together.
+What a plan costs, change by change and together, and what a cache has cost by now.
 
 Every change is priced at one moment; where prices change within the month after it, the
-figures from that day on are told beside it.
+figures from that day on stand beside it.  What is kept warm is added up by model, so that ten
+thousand caches at rest cost a few sums: that is exact where an hour of a token costs whole
+nano-dollars whatever the size of its cache.  Rent is paid for the time lived; if Google bills
+what was granted instead, each grant is paid whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.model import (
     Blocked,
     Change,
+    DesiredCache,
+    Keep,
     LiveCache,
     Plan,
     RecordedCache,
     Refresh,
+    Ttl,
 )
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
@@ -30,15 +40,23 @@ from provisioner.model.money import (
     Figures,
     Money,
     Rent,
+    Spent,
     Step,
     Totals,
     Use,
     total,
 )
-from provisioner.pricing.batch import part
 from provisioner.pricing.break_even import IMPLICIT_HITS, use
-from provisioner.pricing.effects import Effect, effect, held_by, left
-from provisioner.pricing.rates import MONTH, Held, Lookup, Tariffs, last_day, tariffs
+from provisioner.pricing.effects import Effect, alive, effect, held_by, left
+from provisioner.pricing.rates import MONTH, Held, Lookup, Tariff, Tariffs, last_day, tariffs
+
+
+class Grant(Struct, frozen=True):
+    """A life given at a moment, to a cache that was made then or lived already."""
+
+    at: datetime
+    until: datetime
+    made: bool
 
 
 def costs(
@@ -49,15 +67,15 @@ def costs(
 
     A name may have several: its own, and one for each old cache of it that is still there.
     """
-    known = tariffs(lookup)
+    by_model = tariffs(lookup)
     refreshed = {change.want.name for change in plan.changes if isinstance(change, Refresh)}
     return tuple(
-        _cost(_once(change, refreshed), known, at, implicit_hits) for change in plan.changes
+        _cost(_once(change, refreshed), by_model, at, implicit_hits) for change in plan.changes
     )
 
 
 def _once(change: Change, refreshed: Collection[str]) -> Change:
-    """A blocked cache that is refreshed all the same is paid for where that is told."""
+    """A blocked cache that is refreshed all the same is paid for by its refresh."""
     if isinstance(change, Blocked) and change.name in refreshed:
         return replace(change, live=None)
     return change
@@ -100,9 +118,9 @@ def totals_of(
     plan: Plan, lookup: Lookup, *, at: datetime, implicit_hits: Decimal = IMPLICIT_HITS
 ) -> Totals:
     """The totals of the `costs` of *plan*, without a cost for each of its changes."""
-    known = tariffs(lookup)
-    parted = part(plan.changes, known, at)
-    lines = [_cost(change, known, at, implicit_hits) for change in parted.others]
+    by_model = tariffs(lookup)
+    parted = part(plan.changes, by_model, at)
+    lines = [_cost(change, by_model, at, implicit_hits) for change in parted.others]
     repeated = 0
     for (tariff, estimated), counts in parted.kept.items():
         held = Held(tariff, sum(counts), estimated)
@@ -135,8 +153,22 @@ def upkeep(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) ->
     )
 
 
-def _cost(change: Change, known: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:
-    return _priced(change.name, effect(change, known, at), at, implicit_hits)
+def spent(want: DesiredCache, grants: Sequence[Grant], lookup: Lookup, *, until: datetime) -> Spent:
+    """What *want* has cost by the moment *until*, given its *grants* in order."""
+    tariff = Tariff(lookup(want.kind, want.model))
+    held = Held(tariff, want.measure.tokens, estimated=not want.measure.counted)
+    alive = [grant for grant in grants if grant.until > grant.at]
+    made = [grant.at for grant in alive if grant.made]
+    return Spent(
+        first=_creations(held, made[:1]),
+        again=_creations(held, made[1:]),
+        rent=total(held.rent_over(begin, end - begin) for begin, end in _lived(alive, until)),
+        rent_by_ttl=total(held.rent_over(one.at, one.until - one.at) for one in alive),
+    )
+
+
+def _cost(change: Change, by_model: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:
+    return _priced(change.name, effect(change, by_model, at), at, implicit_hits)
 
 
 def _priced(name: str, done: Effect, at: datetime, implicit_hits: Decimal) -> Cost:
@@ -172,10 +204,57 @@ def _use(done: Effect, day: date, implicit_hits: Decimal) -> Use | None:
 
 
 def _steps(done: Effect, at: datetime, implicit_hits: Decimal) -> tuple[Step, ...]:
-    """By day, for whatever the change has to do with, as long as it lives."""
+    """By day, for all that the change has to do with, as long as it lives."""
     concerned = {one for one in (*done.before, done.after, done.wanted) if one}
     days = sorted({day for one in concerned for day in one.turns(at, done.lasts)})
     return tuple(
         Step(on=day, figures=_figures(done, day), use=_use(done, day, implicit_hits))
         for day in days
     )
+
+
+@dataclass(slots=True)
+class Parted:
+    """Changes, those that are priced together apart from the others."""
+
+    kept: dict[tuple[Tariff, bool], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Tokens, by what one costs and by whether their count is an estimate."""
+    others: list[Change] = field(default_factory=list)
+
+
+def part(changes: Iterable[Change], tariffs: Tariffs, at: datetime) -> Parted:
+    """Take *changes* apart, for a month from *at* on."""
+    even = cache(lambda tariff: tariff.is_even(at, MONTH))
+    parted = Parted()
+    for change in changes:
+        held = _held(change, tariffs)
+        if held is None or not held.tokens or not even(held.tariff):
+            parted.others.append(change)
+            continue
+        parted.kept[held.tariff, held.estimated].append(held.tokens)
+    return parted
+
+
+def _held(change: Change, tariffs: Tariffs) -> Held | None:
+    """What a cache holds that is kept warm, and whose calls nobody declared."""
+    match change:
+        case Keep(
+            DesiredCache(life=Ttl(), calls_per_hour=None) as want, LiveCache() as own, record
+        ) if want.settings.keep == "warm":
+            return alive(own, record, tariffs)
+        case _:
+            return None
+
+
+def _creations(held: Held, moments: Iterable[datetime]) -> Money:
+    return total(held.creation(moment.astimezone(UTC).date()) for moment in moments)
+
+
+def _lived(grants: Iterable[Grant], until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The stretches of time without a gap, up to *until*."""
+    stretches: list[tuple[datetime, datetime]] = []
+    for grant in grants:
+        is_more = stretches and grant.at <= stretches[-1][1]
+        begin = stretches.pop()[0] if is_more else grant.at
+        stretches.append((begin, grant.until))
+    return ((begin, min(end, until)) for begin, end in stretches)

@@ -70,24 +70,17 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
     """Carry out *change* at *at*, on paper."""
     match change:
         case Create(want, record):
-            made = _content(want, record, tariffs)
-            return _made(want, made, at)
+            return _made(want, _content(want, record, tariffs), at)
         case Replace(want, old, record):
             made = _content(want, record, tariffs)
             return _with_old(_made(want, made, at), old, record, tariffs, at)
         case Adopt(want, twin, old, record):
-            held = alive(twin, None, tariffs)
-            lasts = _ahead(want, at)
-            taken = Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
+            taken = _living(want, alive(twin, None, tariffs), _ahead(want, at))
             return _with_old(taken, old, record, tariffs, at)
         case Refresh(want, own, record):
-            held = alive(own, record, tariffs)
-            lasts = _ahead(want, at)
-            return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
+            return _living(want, alive(own, record, tariffs), _ahead(want, at))
         case Note(want, own, record) | Keep(DesiredCache() as want, LiveCache() as own, record):
-            held = alive(own, record, tariffs)
-            lasts = left(own, want, at)
-            return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
+            return _living(want, alive(own, record, tariffs), left(own, want, at))
         case Keep(DesiredCache()) | Move() | Forget():
             return Effect()
         case Annotate(want, old, record):
@@ -105,6 +98,10 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
             return _unchanged(live, record, tariffs, at)
         case Blocked(live=live, record=record):
             return _unchanged(live, record, tariffs, at) if live else Effect()
+
+
+def _living(want: DesiredCache, held: Held, lasts: timedelta) -> Effect:
+    return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held)
 
 
 def _unchanged(

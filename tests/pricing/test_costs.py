@@ -1,4 +1,4 @@
-"""What a plan costs, change by change and together."""
+"""What a plan costs, change by change and together, and what a cache has cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -36,15 +36,30 @@ from provisioner.model.money import (
     NO_PRICE,
     NO_RENT,
     NOTHING,
+    UNSPENT,
     AnnotationUse,
     Cost,
     Figures,
     Money,
     Rent,
+    Spent,
     total,
 )
 from provisioner.planner import decision_table as table
-from provisioner.pricing import MONTH, cost, costs, price_list, rent, totals, upkeep
+from provisioner.pricing import (
+    MONTH,
+    Grant,
+    cost,
+    costs,
+    price_list,
+    rent,
+    spent,
+    totals,
+    totals_of,
+    upkeep,
+)
+from provisioner.pricing.costs import part
+from provisioner.pricing.rates import tariffs
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, noted, recorded, retiring
 from tests.pricing.prices import DOUBLING, FLAT, MILLION, NOTED, TURN, dollars, lookup
 
@@ -76,7 +91,9 @@ WANTS = st.builds(
     st.booleans(),
 )
 MEASURES = st.builds(Measure, tokens=st.integers(0, 10**9), counted=st.booleans())
-CHANGES = st.builds(Create, WANTS, st.none(), st.just(Reason.NEW)) | st.builds(
+CHANGES = st.builds(
+    Create, WANTS, st.none(), st.just(Reason.NEW), st.just(table.NOTHING_ALIVE)
+) | st.builds(
     lambda want: Retire(live(want), recorded(want), Reason.UNDECLARED, table.UNDECLARED), WANTS
 )
 
@@ -489,3 +506,148 @@ def test_upkeep_of_what_is_recorded() -> None:
     assert upkeep(once, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(6))
     assert upkeep(warm, lookup, at=warm.expires_at) == NO_RENT
     assert upkeep(live(WANT), lookup, at=NOW).month == dollars(720)
+
+
+def keep(want: DesiredCache, tokens: int) -> Keep:
+    record = recorded(want, measure=replace(want.measure, tokens=tokens))
+    return Keep(want, live(want, tokens=tokens), record, Reason.CURRENT, table.UNCHANGED)
+
+
+MODELS = st.builds(
+    lambda model, counted, calls, settings: desired(
+        model=model,
+        measure=Measure(tokens=7, counted=counted),
+        calls_per_hour=calls,
+        settings=settings,
+    ),
+    st.sampled_from(["flat", "tiered", "doubling", "ending", "implicit", "uneven", "unheard-of"]),
+    st.booleans(),
+    st.sampled_from([None, None, 3.0]),
+    st.sampled_from([Settings(), Settings(keep="once")]),
+)
+AT_REST = st.lists(
+    st.builds(keep, MODELS, st.integers(0, 10**7))
+    | st.builds(Create, MODELS, st.none(), st.just(Reason.NEW), st.just(table.NOTHING_ALIVE))
+    | st.just(Keep(annotation(), None, noted(annotation()), Reason.CURRENT, table.ANNOTATED)),
+    max_size=12,
+)
+
+
+MIXED: list[Change] = [
+    *(keep(desired(model="flat"), tokens) for tokens in (3, 5, 0)),
+    *(keep(desired(model="doubling"), 10**7 + tokens) for tokens in (1, 2)),
+    *(keep(desired(model="unheard-of"), tokens) for tokens in (3, 5)),
+    Create(desired(model="flat"), None, Reason.NEW, table.NOTHING_ALIVE),
+]
+
+
+@example(MIXED, NOW)
+@given(AT_REST, st.sampled_from([NOW, NOW - MONTH, NOW + timedelta(hours=1.7)]))
+def test_the_totals_are_the_sum_of_the_lines(changes: list[Change], at: datetime) -> None:
+    """To the nano-dollar, whatever is kept, made or without a price."""
+    plan = Plan(stack=STACK, at=at, changes=tuple(changes), edits=frozenset())
+
+    assert totals_of(plan, lookup, at=at) == totals(costs(plan, lookup, at=at))
+
+
+@pytest.mark.parametrize(
+    ("model", "together"),
+    [
+        ("flat", 100),
+        ("unheard-of", 100),
+        ("tiered", 0),
+        ("doubling", 100),
+        ("ending", 100),
+        ("uneven", 0),
+    ],
+)
+def test_what_is_even_is_added_up(model: str, together: int) -> None:
+    """A hundred sizes at one price are one sum; where sizes matter each is itself."""
+    changes = [keep(desired(model=model), tokens) for tokens in range(1, 101)]
+    parted = part(changes, tariffs(lookup), NOW)
+
+    assert sum(map(len, parted.kept.values())) == together
+    assert len(parted.kept) <= 1
+    assert len(parted.others) == 100 - together
+
+
+def test_what_ends_is_priced_by_itself() -> None:
+    """Only what is kept warm without declared calls lasts for the whole month."""
+    once = desired(model="flat", settings=Settings(keep="once"))
+    called = desired(model="flat", calls_per_hour=1)
+    ending = desired(model="flat", life=Until(NOW + HOUR))
+    dated = live(desired(model="flat"), expires_at=NOW + HOUR)
+    changes = [
+        *(keep(want, 1) for want in (once, called, ending)),
+        Keep(annotation(), dated, None, Reason.CURRENT, table.UNCHANGED),
+    ]
+
+    assert part(changes, tariffs(lookup), NOW).others == changes
+
+
+PAID = desired("a", model="flat", measure=Measure(tokens=MILLION, counted=True))
+LATER = NOW + 24 * HOUR
+
+
+def grant(begin: float, end: float, *, made: bool) -> Grant:
+    return Grant(NOW + begin * HOUR, NOW + end * HOUR, made)
+
+
+def paid(*grants: Grant, want: DesiredCache = PAID) -> Spent:
+    return spent(want, grants, lookup, until=LATER)
+
+
+def test_lives_that_overlap_are_paid_once() -> None:
+    """A refresh goes on with one life; billed whole, both are paid."""
+    spending = paid(grant(0, 6, made=True), grant(4, 10, made=False))
+
+    assert spending == Spent(
+        first=dollars(2), again=dollars(0), rent=dollars(10), rent_by_ttl=dollars(12)
+    )
+
+
+def test_a_gap_costs_no_rent_but_another_creation() -> None:
+    """What died is paid for again when it is made again."""
+    spending = paid(grant(0, 1, made=True), grant(3, 4, made=True))
+
+    assert (spending.first, spending.again) == (dollars(2), dollars(2))
+    assert spending.rent == spending.rent_by_ttl == dollars(2)
+
+
+def test_what_goes_on_is_paid_up_to_the_end() -> None:
+    """Rent ends with what is looked at; a life that was granted is billed beyond it."""
+    spending = paid(grant(20, 30, made=True))
+
+    assert (spending.rent, spending.rent_by_ttl) == (dollars(4), dollars(10))
+
+
+def test_what_never_lived_costs_nothing() -> None:
+    """A life that had ended when it began was never made."""
+    assert paid(grant(2, 1, made=True)) == paid(grant(2, 2, made=True)) == UNSPENT
+
+
+def test_lives_in_a_row() -> None:
+    """Each stretch without a gap is paid from its first grant to its last end."""
+    spending = paid(
+        grant(0, 2, made=True),
+        grant(1, 3, made=False),
+        grant(3, 4, made=False),
+        grant(6, 7, made=True),
+        grant(9, 10, made=True),
+    )
+
+    assert (spending.rent, spending.rent_by_ttl) == (dollars(6), dollars(7))
+
+
+def test_a_named_project() -> None:
+    """A project of any name is paid at the prices of its type."""
+    assert paid(grant(0, 1, made=True), want=replace(PAID, provider="eu")) == paid(
+        grant(0, 1, made=True)
+    )
+
+
+def test_no_price() -> None:
+    """What an unknown model costs is unknown."""
+    spending = paid(grant(0, 1, made=True), want=replace(PAID, model="unheard-of"))
+
+    assert (spending.first, spending.rent) == (NO_PRICE, NO_PRICE)
