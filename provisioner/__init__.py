@@ -27,7 +27,7 @@ _HOMES = {
     "ContextCache": _CACHE,
     "GeminiContextCache": "provisioner.providers.gemini",
     "GeminiHandle": _CACHE,
-    "Handles": "provisioner.handles",
+    "Handles": "provisioner.handles.reader",
     "InlinePart": _CACHE,
     "Interrupted": _ERRORS,
     "InvalidCacheConfiguration": _ERRORS,

@@ -25,7 +25,7 @@ from provisioner.errors import (
     ProviderNotSupported,
     RequestRefused,
 )
-from provisioner.handles import Handles
+from provisioner.handles.reader import Handles
 from provisioner.providers.claude import ClaudeContextCache
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.providers.openai import OpenAIContextCache

@@ -32,7 +32,8 @@ from provisioner.model import (
 from provisioner.model.approval_text import approval_text
 from provisioner.model.limits import Bound, Limit, TooMany
 from provisioner.model.stack_settings import SettingEdit
-from provisioner.planner import as_recorded, edits, plan, select
+from provisioner.planner import as_recorded, edits, plan
+from provisioner.planner.selection import select
 from provisioner.view.limits import broken_limits
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
 from tests.render.fixtures import view

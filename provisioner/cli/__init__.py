@@ -9,6 +9,7 @@ bug keeps its traceback and says that it is one, and an interruption is neither.
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,9 +21,11 @@ from typing import NoReturn
 import click
 
 from provisioner import __version__
-from provisioner.cli.arguments import refuse_empty
 from provisioner.cli.console import Console
 from provisioner.cli.status import Status, endings, first_of
+
+_EMPTY_OPTION = re.compile(r"(--[a-z][a-z0-9-]*)=", re.ASCII)
+_END_OF_OPTIONS = "--"
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -114,8 +117,32 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _main(argv: Sequence[str]) -> object:
-    refuse_empty(argv)
+    _refuse_empty(argv)
     return group.main(list(argv), "ctxprov", standalone_mode=False)
+
+
+def _refuse_empty(argv: Sequence[str]) -> None:
+    """
+    Raise click.UsageError if an argument, or the value of an option, is empty.
+
+    That is a variable which a job did not set, never a choice.  It is refused here, by the
+    arguments alone, so that no option and no command can forget it.
+    """
+    may_be_option = True
+    for number, word in enumerate(argv, start=1):
+        if not word:
+            raise click.UsageError(_sentence(f"Argument {number}{_after(argv[: number - 1])}"))
+        may_be_option = may_be_option and word != _END_OF_OPTIONS
+        if may_be_option and (option := _EMPTY_OPTION.fullmatch(word)):
+            raise click.UsageError(_sentence(f"The value of {option[1]}"))
+
+
+def _after(before: Sequence[str]) -> str:
+    return f" (after {before[-1]})" if before and before[-1].startswith("-") else ""
+
+
+def _sentence(what: str) -> str:
+    return f"{what} is empty, perhaps a variable that is not set. Give a value, or leave it out."
 
 
 def guarded(call: Callable[[], object]) -> Status:

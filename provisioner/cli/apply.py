@@ -69,21 +69,13 @@ from provisioner.model import (
     setting_edits,
     with_settings,
 )
-from provisioner.planner import (
-    Brake,
-    as_recorded,
-    believable,
-    plan,
-    remarks,
-    rested_by,
-    unsaved,
-    valid_until,
-    without_content,
-)
+from provisioner.planner import Brake, as_recorded, plan, remarks, rested_by, valid_until
+from provisioner.planner.observations import believable, unsaved
+from provisioner.planner.selection import without_content
 from provisioner.pricing import Lookup
 from provisioner.render.result import summary_line
 from provisioner.render.summary import gap_line
-from provisioner.state import Ledger
+from provisioner.state.group_commit import Ledger
 
 SHARED = (
     "Another checkout with the same stack name in the same project shares these caches: "

@@ -8,6 +8,7 @@ written, and what became of it goes into the state.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -16,9 +17,11 @@ from provisioner.cli.options import ACCEPT_MISSING
 from provisioner.environment import process_environment
 from provisioner.model import Disappearance, Exists, Fact, Plan, State
 from provisioner.planner import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
-from provisioner.state import Ledger
 from provisioner.times import duration_text
 from provisioner.view.units import moment_short
+
+if TYPE_CHECKING:
+    from provisioner.state.group_commit import Ledger
 
 
 def braked(

@@ -17,7 +17,6 @@ from pathlib import Path
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import leads_out, read_whole
 from provisioner.git import top_of
-from provisioner.handles import is_published, reserved_for
 from provisioner.manifest import DEFAULT_STATE, Frame
 from provisioner.storage import is_remote, split_file
 
@@ -51,6 +50,8 @@ def _of_state(frame: Frame) -> Iterator[Problem]:
 def _of_publish(frame: Frame) -> Iterator[Problem]:
     if frame.publish is None:
         return
+    from provisioner.handles.document import reserved_for  # noqa: PLC0415  # for a stack that publishes
+
     if reserved := reserved_for(split_file(frame.publish)[1]):
         name = f"has the name of {reserved}, and would be taken for one: take another name"
         yield frame.problem("publish", name)
@@ -69,6 +70,8 @@ def _objection(path: Path) -> str | None:
         content = read_whole(path)
     except OSError as error:
         return f"cannot be written to: {error.strerror}"
+    from provisioner.handles.document import is_published  # noqa: PLC0415  # likewise
+
     if is_published(content):
         return None
     return "is a file that ctxprov did not write: take another name, or move that file away"

@@ -20,7 +20,8 @@ from provisioner.cli.messages import tell, waiting
 from provisioner.environment import process_environment
 from provisioner.errors import StateError, Unsaved
 from provisioner.model import State
-from provisioner.state import Chronicle, Ledger, open_ledger
+from provisioner.state.group_commit import Ledger, open_ledger
+from provisioner.state.history_writer import Chronicle
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lock_owner import lock_owner_here
 

@@ -3,6 +3,11 @@ See what is live: one LIST, then a GET for recorded, unexpired caches that it di
 
 Up to 20 are asked for one by one, of more than that 20 at random: if one of those answers,
 the LIST is not whole, and the others count as alive by their records.
+
+How far a provider's clock is ahead of this machine's is decided by the Date of its answers, carried
+on by the seconds since boot; without one by the newest time that a cache bears.  Two clocks differ
+only as far as the answer proves it: it was written between the sending of its request and its
+arrival.
 """
 
 from __future__ import annotations
@@ -23,15 +28,19 @@ from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.cli import clock
 from provisioner.cli.clients import Clients
 from provisioner.cli.messages import tell
-from provisioner.cli.provider_clock import ProviderClock, clock_of
 from provisioner.cli.target import StackLocation, project_in
 from provisioner.environment import process_environment
 from provisioner.errors import ParseError, Refused
 from provisioner.model import Desired, DesiredCache, Label, LiveCache, RecordedCache, Scope, State
 from provisioner.planner import surviving
 from provisioner.providers.gemini import GeminiContextCache
+from provisioner.providers.gemini.api import ServerDate
 from provisioner.state import admit
+from provisioner.times import moment_text
 
+_WORTH_A_WARNING = timedelta(minutes=2)
+_RESOLUTION = timedelta(seconds=1)
+"""A Date has whole seconds."""
 _AT_ONCE = 8
 _ASKED = 20
 """So many recorded caches that a LIST does not show are asked for by GET."""
@@ -246,3 +255,62 @@ def _expected(state: State, provider: str, now: datetime) -> Iterable[GeminiHand
 
 def _records(state: State) -> list[RecordedCache]:
     return [record for record in state.caches.values() if isinstance(record, RecordedCache)]
+
+
+class ProviderClock(Struct, frozen=True, kw_only=True):
+    """How far a provider's clock is *ahead* of the local one, and what to warn of."""
+
+    ahead: timedelta = timedelta()
+    warning: str | None = None
+
+
+def clock_of(
+    dated: ServerDate | None,
+    caches: Iterable[CachedContext],
+    *,
+    where: str,
+    local: datetime,
+    boot: float,
+) -> ProviderClock:
+    """
+    Compare the clock at *where* with *local*, which was read at *boot* seconds since boot.
+
+    *caches* are what the provider listed.  None of them can be newer than its present.
+    """
+    ahead = timedelta() if dated is None else _difference(dated, local, boot)
+    newest = max((max(c.created_at, c.updated_at) for c in caches), default=local + ahead)
+    if newest - _RESOLUTION > local + ahead:
+        ahead = newest - local
+    if dated is None:
+        return ProviderClock(ahead=ahead, warning=_undated(where, local + ahead))
+    return ProviderClock(ahead=ahead, warning=_wrong(where, local, ahead))
+
+
+def _difference(dated: ServerDate, local: datetime, boot: float) -> timedelta:
+    """Zero if the answer may have been written when the local clock says that it was."""
+    sent = local - timedelta(seconds=boot - dated.sent)
+    received = local - timedelta(seconds=boot - dated.received)
+    if sent - _RESOLUTION < dated.date <= received:
+        return timedelta()
+    return dated.date - received
+
+
+def _undated(where: str, now: datetime) -> str:
+    return (
+        f"the answers of {where} bear no Date: what expires is decided as if it were "
+        f"{_seconds(now)} there, by the clock of this machine and the newest cache."
+    )
+
+
+def _wrong(where: str, local: datetime, ahead: timedelta) -> str | None:
+    if abs(ahead) <= _WORTH_A_WARNING:
+        return None
+    return (
+        f"the clock of this machine says {_seconds(local)}, and {where} says "
+        f"{_seconds(local + ahead)}: what expires is decided by the latter. Set this machine's "
+        "clock."
+    )
+
+
+def _seconds(moment: datetime) -> str:
+    return moment_text(moment.replace(microsecond=0))

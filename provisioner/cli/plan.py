@@ -12,23 +12,21 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+from provisioner import planner
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, terminal
 from provisioner.cli.brake import braked
 from provisioner.cli.check_limits import beyond
 from provisioner.cli.checkout import commit_here
-from provisioner.cli.compare_revisions import compare_revisions
 from provisioner.cli.count_tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.cli.destinations import check_destinations
 from provisioner.cli.documents import Presentation, places_of, plan_page, show_plan
 from provisioner.cli.load import load_stack
 from provisioner.cli.messages import tell, tell_error
 from provisioner.cli.observe import observe
-from provisioner.cli.older import warn_of_older
 from provisioner.cli.options import Out, with_json
 from provisioner.cli.owners import matter, owners_beside
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
-from provisioner.cli.removal import is_undeclared, leftover_at
 from provisioner.cli.selection import check_names, choose
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import StackLocation, location_of, project_in, writes_of
@@ -40,19 +38,19 @@ from provisioner.model import (
     DesiredCache,
     Leftover,
     Plan,
+    Revision,
     StackSettings,
     State,
     setting_edits,
 )
-from provisioner.planner import as_if_applied, moved, plan, recorded_as_desired, remarks
-from provisioner.render.difference import patch_text
+from provisioner.planner import as_if_applied, moved, recorded_as_desired, remarks
 from provisioner.render.summary import headline
 from provisioner.resolver import content_reader
 from provisioner.state import read_state
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """What was asked of a plan."""
+class PlanRequest(Struct, frozen=True, kw_only=True):
+    """What was request of a plan."""
 
     environment: str | None
     emulator: bool
@@ -83,62 +81,62 @@ def plan_stacks(
     exit_on: frozenset[Cause],
     max_wait: timedelta,
     colour: bool | None,
-    **said: Any,  # noqa: ANN401  # click checked them; Asked names them
+    **given: Any,  # noqa: ANN401  # click checked them; PlanRequest names them
 ) -> Status:
     """Show what apply would do."""
-    asked = Asked(
+    request = PlanRequest(
         exit_on=exit_on if detailed_exitcode else frozenset(),
         colour=terminal.wants_colour(colour),
-        **said,
+        **given,
     )
-    if asked.base and (asked.emulator or asked.prune or asked.replace):
+    if request.base and (request.emulator or request.prune or request.replace):
         raise click.UsageError(
             "--base compares two revisions of the repository and asks nobody: "
             "leave out --emulator, --prune and --replace."
         )
 
     async def work(stack: Path, session: Session) -> StackOutcome:
-        return await _plan(stack, asked, session)
+        return await _plan_stack(stack, request, session)
 
     return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
 
 
-async def _plan(stack: Path, asked: Asked, session: Session) -> StackOutcome:
-    now = clock.locally(asked.at)
-    if asked.base and is_undeclared(stack, asked.environment) and (left := _left(stack, asked)):
-        return _without_stack(left, asked, session, now)
-    manifest, desired = await _read(stack, asked, session, now)
-    check_names(asked.replace, desired)
-    check_destinations(manifest, with_state=asked.address is None)
+async def _plan_stack(stack: Path, request: PlanRequest, session: Session) -> StackOutcome:
+    now = clock.locally(request.at)
+    if request.base and (left := _left(stack, request)):
+        return _without_stack(left, request, session, now)
+    manifest, desired = await _read(stack, request, session, now)
+    check_names(request.replace, desired)
+    check_destinations(manifest, with_state=request.address is None)
     unreadable: CtxprovError | None = None
     unseen: CtxprovError | None = None
     last = None
-    if asked.base:
-        told, before = _review(stack, manifest, desired, asked, session, now)
+    if request.base:
+        plan, before = _review(stack, manifest, desired, request, session, now)
     else:
-        location = location_of(manifest, address=asked.address, emulator=asked.emulator)
+        location = location_of(manifest, address=request.address, emulator=request.emulator)
         state, unreadable = _recorded(location, manifest.stack)
-        told, unseen = await _compared(manifest, desired, location, state, asked, session)
+        plan, unseen = await _compared(manifest, desired, location, state, request, session)
         before, last = state.stack_settings, state.last_edit
-    told = choose(told, asked.targets, asked.excludes)
-    found = beyond(told, manifest, before, models=asked.models, overrides=asked.overrides)
+    plan = choose(plan, request.targets, request.excludes)
+    found = beyond(plan, manifest, before, models=request.models, overrides=request.overrides)
     shown = Presentation(
-        plan=told,
-        prices=load_catalog(asked.models).find,
-        writes=writes_of(manifest, address=asked.address, emulator=asked.emulator),
+        plan=plan,
+        prices=load_catalog(request.models).find,
+        writes=writes_of(manifest, address=request.address, emulator=request.emulator),
         commit=commit_here(stack) if session.outs else None,
-        timeless=asked.base is not None or unseen is not None,
+        timeless=request.base is not None or unseen is not None,
         breaches=found,
     )
-    page = plan_page(lambda: shown.whole, verbose=asked.verbose, places=places_of(manifest))
+    page = plan_page(lambda: shown.whole, verbose=request.verbose, places=places_of(manifest))
     session.pages.append(page)
     if not session.is_quiet:
-        show_plan(shown, colour=asked.colour, verbose=asked.verbose)
-    for remark in remarks(told):
+        show_plan(shown, colour=request.colour, verbose=request.verbose)
+    for remark in remarks(plan):
         tell(f"warning: {remark}")
-    is_older = warn_of_older(manifest.root, told, last)
-    refused = told.refused or is_older or any(breach.refuses for breach in found)
-    pending = told.causes & asked.exit_on
+    is_older = _is_older(manifest, plan, last)
+    refused = plan.refused or is_older or any(breach.refuses for breach in found)
+    pending = plan.causes & request.exit_on
     failures = [error for error in (unreadable, unseen) if error]
     session.failures += failures
     status = first_of(
@@ -149,51 +147,67 @@ async def _plan(stack: Path, asked: Asked, session: Session) -> StackOutcome:
     return StackOutcome(status=status, summary=headline(shown.short))
 
 
-def _left(stack: Path, asked: Asked) -> Leftover | None:
+def _is_older(manifest: Manifest, plan: Plan, last: Revision | None) -> bool:
+    """Whether apply would refuse the edits of *plan* as older than *last*; warns if so."""
+    if last is None or Cause.EDIT not in plan.causes:
+        return False
+    from provisioner.cli.older import warn_of_older  # noqa: PLC0415  # for edits alone
+
+    return warn_of_older(manifest.root, plan, last)
+
+
+def _left(stack: Path, request: PlanRequest) -> Leftover | None:
+    """What a stack leaves alive that the branch declares no longer; None if it declares it."""
+    from provisioner.cli.removal import is_undeclared, leftover_at  # noqa: PLC0415  # for --base
+
+    if not is_undeclared(stack, request.environment):
+        return None
     return leftover_at(
-        stack, asked.base or "", environment=asked.environment, address=asked.address
+        stack, request.base or "", environment=request.environment, address=request.address
     )
 
 
-def _without_stack(left: Leftover, asked: Asked, session: Session, now: datetime) -> StackOutcome:
+def _without_stack(
+    left: Leftover, request: PlanRequest, session: Session, now: datetime
+) -> StackOutcome:
     """The plan of a stack that the branch removes: apply cannot do anything about it."""
     shown = Presentation(
         plan=Plan(stack=left.stack, at=now, changes=(), edits=frozenset(), leftover=left),
-        prices=load_catalog(asked.models).find,
+        prices=load_catalog(request.models).find,
         writes=(),
         timeless=True,
     )
     session.pages.append(plan_page(lambda: shown.whole))
     if not session.is_quiet:
-        show_plan(shown, colour=asked.colour)
+        show_plan(shown, colour=request.colour)
     return StackOutcome(status=Status.OK, summary="declared no longer")
 
 
 async def _read(
-    stack: Path, asked: Asked, session: Session, now: datetime
+    stack: Path, request: PlanRequest, session: Session, now: datetime
 ) -> tuple[Manifest, tuple[Desired, ...]]:
     """Read the stack, while the projects that it uses are listed."""
     loop = asyncio.get_running_loop()
 
     def begun(manifest: Manifest) -> None:
-        if not asked.base:
-            loop.call_soon_threadsafe(_begin, manifest, asked, session)
+        if not request.base:
+            loop.call_soon_threadsafe(_begin, manifest, request, session)
 
     return await asyncio.to_thread(
         load_stack,
         stack,
-        environment=asked.environment,
-        models=asked.models,
+        environment=request.environment,
+        models=request.models,
         now=now,
-        allow_empty=asked.allow_empty,
+        allow_empty=request.allow_empty,
         begun=begun,
     )
 
 
-def _begin(manifest: Manifest, asked: Asked, session: Session) -> None:
+def _begin(manifest: Manifest, request: PlanRequest, session: Session) -> None:
     """Let the LIST of each project begin.  What is wrong with one, the survey will say."""
     with suppress(CtxprovError, click.UsageError):
-        location = location_of(manifest, address=asked.address, emulator=asked.emulator)
+        location = location_of(manifest, address=request.address, emulator=request.emulator)
         session.clients.begin(
             (project_in(location.store, name), location.key_envs[name])
             for name in sorted(location.used)
@@ -213,12 +227,12 @@ async def _compared(
     desired: tuple[Desired, ...],
     location: StackLocation,
     state: State,
-    asked: Asked,
+    request: PlanRequest,
     session: Session,
 ) -> tuple[Plan, CtxprovError | None]:
-    """The plan; where the provider cannot be asked now, the edits alone, and why."""
+    """The plan; where the provider cannot be request now, the edits alone, and why."""
     try:
-        return await _compare(manifest, desired, location, state, asked, session), None
+        return await _compare(manifest, desired, location, state, request, session), None
     except NetworkError as error:
         if not error.retryable:
             raise
@@ -229,7 +243,7 @@ async def _compared(
             retryable=True,
             retry_after=error.retry_after,
         )
-    return _edits_alone(manifest, desired, location, state, clock.locally(asked.at)), unseen
+    return _edits_alone(manifest, desired, location, state, clock.locally(request.at)), unseen
 
 
 def _edits_alone(
@@ -244,7 +258,7 @@ def _edits_alone(
     applied, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
     applied = replace(applied, rested=state.rested)
     wants = with_counts(desired, counts)
-    whole = plan(wants, applied, live, stack=stack, now=now, renames=manifest.moved)
+    whole = planner.plan(wants, applied, live, stack=stack, now=now, renames=manifest.moved)
     edits = tuple(change for change in whole.changes if change.reason.cause is Cause.EDIT)
     settings = setting_edits(state.stack_settings, manifest.settings)
     return replace(whole, changes=edits, settings=settings)
@@ -255,39 +269,39 @@ async def _compare(
     desired: tuple[Desired, ...],
     location: StackLocation,
     state: State,
-    asked: Asked,
+    request: PlanRequest,
     session: Session,
 ) -> Plan:
     observation = await observe(
-        session.clients, location, desired, state, accept_scope=asked.accept_scope
+        session.clients, location, desired, state, accept_scope=request.accept_scope
     )
-    observation = observation.later(asked.at)
+    observation = observation.later(request.at)
     counts = remembered(location.backend, manifest.stack)
-    if asked.count_tokens:
+    if request.count_tokens:
         wants = uncounted(desired, moved(state, manifest.moved), counts)
         fresh = await count(wants, observation.clients, content_reader(manifest), _doubt)
         remember(location.backend, manifest.stack, counts := {**counts, **fresh})
     owners = owners_beside(
-        manifest.root, manifest.stack, address=asked.address, emulator=asked.emulator
+        manifest.root, manifest.stack, address=request.address, emulator=request.emulator
     )
-    whole = plan(
+    whole = planner.plan(
         with_counts(desired, counts),
         state,
         observation.live,
         stack=manifest.stack,
         now=observation.at,
         ahead=observation.ahead,
-        prune=asked.prune,
-        replace=asked.replace,
+        prune=request.prune,
+        replace=request.replace,
         renames=manifest.moved,
-        owners=owners() if matter(desired, state, prune=asked.prune) else {},
+        owners=owners() if matter(desired, state, prune=request.prune) else {},
     )
     rest, _ = braked(
         whole,
         state,
         observation,
-        accept_missing=asked.accept_missing,
-        accept_scope=asked.accept_scope,
+        accept_missing=request.accept_missing,
+        accept_scope=request.accept_scope,
     )
     return replace(rest, settings=setting_edits(state.stack_settings, manifest.settings))
 
@@ -303,7 +317,7 @@ def _review(
     stack: Path,
     manifest: Manifest,
     desired: tuple[Desired, ...],
-    asked: Asked,
+    request: PlanRequest,
     session: Session,
     now: datetime,
 ) -> tuple[Plan, StackSettings | None]:
@@ -312,17 +326,20 @@ def _review(
 
     With --verbose their texts too, on the terminal only.
     """
-    told, before, patches = compare_revisions(
+    from provisioner.cli.compare_revisions import compare_revisions  # noqa: PLC0415  # for --base
+    from provisioner.render.difference import patch_text  # noqa: PLC0415  # likewise
+
+    plan, before, patches = compare_revisions(
         stack,
         manifest,
         desired,
-        asked.base or "",
-        environment=asked.environment,
-        address=asked.address,
-        models=asked.models,
+        request.base or "",
+        environment=request.environment,
+        address=request.address,
+        models=request.models,
         now=now,
-        with_patches=asked.verbose and not session.is_quiet,
+        with_patches=request.verbose and not session.is_quiet,
     )
     for patch in patches:
-        console.say(patch_text(patch, colour=asked.colour))
-    return told, before
+        console.say(patch_text(patch, colour=request.colour))
+    return plan, before

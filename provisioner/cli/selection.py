@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 import click
 
 from provisioner.model import Desired, Plan
-from provisioner.planner import select, unmatched
 
 
 def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
@@ -22,6 +21,10 @@ def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
 
 def choose(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
     """The part of *plan* that is asked for; a pattern that matches nothing is wrong usage."""
+    if not (targets or excludes):
+        return plan
+    from provisioner.planner.selection import select, unmatched  # noqa: PLC0415  # for a part
+
     for option, patterns in (("--target", targets), ("--exclude", excludes)):
         if wrong := unmatched(plan, patterns):
             listed = ", ".join(wrong)

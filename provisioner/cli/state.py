@@ -26,17 +26,9 @@ from provisioner.files import read_whole
 from provisioner.manifest import environments_of, load_frame
 from provisioner.model import Recorded, RecordedCache, State
 from provisioner.render.layout import Column, table
-from provisioner.state import (
-    PastRun,
-    Transfer,
-    given_cache,
-    read_history,
-    read_state,
-    read_version,
-    renamed_stack,
-    serial_of,
-    state_name,
-)
+from provisioner.state import read_state, serial_of, state_name
+from provisioner.state.history import PastRun, read_history, read_version
+from provisioner.state.transfer import Transfer, given_cache, renamed_stack
 from provisioner.storage.protocol import Backend
 from provisioner.times import moment_text, parse_moment
 

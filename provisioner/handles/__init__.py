@@ -1,7 +1,8 @@
 """
 Published handles: written by an apply, read by running applications.
 
-A re-created cache reaches its users through this file, without a deployment.
+A re-created cache reaches its users through this file, without a deployment.  The commands that
+write it do not import `reader`, which programs do.
 """
 
 from provisioner.handles.document import (
@@ -13,10 +14,8 @@ from provisioner.handles.document import (
     publish,
     reserved_for,
 )
-from provisioner.handles.reader import Handles
 
 __all__ = [
-    "Handles",
     "Published",
     "handles_bytes",
     "handles_words",

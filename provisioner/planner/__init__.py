@@ -40,9 +40,7 @@ from provisioner.planner.hypothetical import (
     recorded_as_desired,
 )
 from provisioner.planner.live_index import LiveIndex, remarks
-from provisioner.planner.observations import believable, unsaved
 from provisioner.planner.reasons import edits, refresh_due, rested_among, rested_by
-from provisioner.planner.selection import part_of, select, unmatched, without_content
 from provisioner.planner.transitions import (
     about,
     covered_until,
@@ -60,7 +58,6 @@ __all__ = [
     "about",
     "as_if_applied",
     "as_recorded",
-    "believable",
     "brakes",
     "covered_until",
     "edits",
@@ -70,7 +67,6 @@ __all__ = [
     "next_refresh",
     "next_run",
     "noted",
-    "part_of",
     "plan",
     "probing",
     "recorded_as_desired",
@@ -78,12 +74,8 @@ __all__ = [
     "remarks",
     "rested_among",
     "rested_by",
-    "select",
     "surviving",
-    "unmatched",
-    "unsaved",
     "valid_until",
-    "without_content",
 ]
 
 _AGREED: Mapping[str, timedelta] = MappingProxyType({})

@@ -36,7 +36,6 @@ from provisioner.model import (
     Ttl,
 )
 from provisioner.model.model_catalog import Model
-from provisioner.providers import claude, openai
 from provisioner.resolver.content import Counter
 from provisioner.resolver.model_checks import model_advice, model_problems
 from provisioner.resolver.parts import is_of_files_api
@@ -142,6 +141,8 @@ def _annotation(
 
 def _offered_ttl(entry: AnnotationEntry, model: Model | None) -> timedelta:
     """The life of *entry*, or else the default of its provider."""
+    from provisioner.providers import claude, openai  # noqa: PLC0415  # for stacks that have some
+
     owner, offered = (
         (entry.provider, claude.TTLS)
         if entry.provider == "claude"
@@ -157,6 +158,8 @@ def _offered_ttl(entry: AnnotationEntry, model: Model | None) -> timedelta:
 
 
 def _handle(stack: str, entry: AnnotationEntry, ttl: timedelta, model: Model | None) -> CacheHandle:
+    from provisioner.providers import claude, openai  # noqa: PLC0415  # for stacks that have some
+
     if entry.provider == "claude":
         return claude.handle_of(ttl)
     return openai.handle_of(openai.cache_key(stack, entry.name), entry.model, ttl, model)

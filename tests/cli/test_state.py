@@ -15,7 +15,8 @@ from starlette.responses import Response
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
 from provisioner.model import State
-from provisioner.state import open_ledger, state_bytes
+from provisioner.state import state_bytes
+from provisioner.state.group_commit import open_ledger
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import lock_owner_bytes, lock_owner_here
 from tests.builders import NOW

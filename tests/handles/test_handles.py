@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.errors import PublishError
 from provisioner.files import DRAFT
-from provisioner.handles import Handles, handles_bytes, parse_handles, publish
+from provisioner.handles import handles_bytes, parse_handles, publish
+from provisioner.handles.reader import Handles
 from provisioner.handles.source import BackendSource, FileSource, Missing, source_of
 from provisioner.model import State
 from provisioner.shapes import schema_bytes

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.model import LiveCache, RecordedCache
-from provisioner.planner import believable, unsaved
+from provisioner.planner.observations import believable, unsaved
 from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring, state
 
 A, B = desired("a"), desired("b")

@@ -23,7 +23,7 @@ from provisioner.model import (
     State,
     Surplus,
 )
-from provisioner.state import Draft
+from provisioner.state.draft import Draft
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
 
 NAMES = st.sampled_from("abcd")

@@ -17,15 +17,8 @@ from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, Unsaved
 from provisioner.model import Exists, Gone, Scope, State
-from provisioner.state import (
-    Ledger,
-    next_save,
-    open_ledger,
-    parse_state,
-    read_state,
-    state_bytes,
-)
-from provisioner.state.group_commit import LINGER, SHARE
+from provisioner.state import parse_state, read_state, state_bytes
+from provisioner.state.group_commit import LINGER, SHARE, Ledger, next_save, open_ledger
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend

@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from provisioner.errors import StateError, StateTaken, Unsaved
 from provisioner.model import Exists
 from provisioner.shapes import schema_bytes
-from provisioner.state import Chronicle, Ledger, open_ledger, read_history, read_state, version_name
-from provisioner.state.history import PastRun, trimmed
+from provisioner.state import read_state
+from provisioner.state.group_commit import Ledger, open_ledger
+from provisioner.state.history import PastRun, read_history, trimmed, version_name
+from provisioner.state.history_writer import Chronicle
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner
 from provisioner.times import moment_text

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from provisioner.errors import Refused, StackMoved, StateError
 from provisioner.model import RecordedCache, Scope, State
-from provisioner.state import given_cache, renamed_stack
+from provisioner.state.transfer import given_cache, renamed_stack
 from tests.builders import annotation, desired, noted, recorded, retiring, state
 from tests.state.strategies import states
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.handles import Handles
+from provisioner.handles.reader import Handles
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.repository import git
 
