@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provisioner.manifest import Folder, Unreadable
 
@@ -164,3 +167,40 @@ def test_descriptors(root: Path) -> None:
     complaint(root, "content")
 
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders and files of short names, two levels deep, some of them hidden."""
+    root = tmp_path_factory.mktemp("tree")
+    for above in ("a", "ab", "b", ".c"):
+        for below in ("a.md", "b.md", "ab", ".hidden"):
+            (root / above).mkdir(exist_ok=True)
+            (root / above / below).write_text("x")
+    return root
+
+
+STEPS = st.text("ab*?.md", min_size=1, max_size=4).filter(
+    lambda step: "**" not in step and step not in {".", ".."}
+)
+
+
+@given(steps=st.lists(STEPS, min_size=1, max_size=2))
+def test_patterns(tree: Path, steps: list[str]) -> None:
+    """A pattern names each visible path that its steps match one by one, in order, and no other."""
+    visible = [
+        path.relative_to(tree)
+        for path in tree.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(tree).parts)
+    ]
+    expected = sorted(
+        path.as_posix()
+        for path in visible
+        if len(path.parts) == len(steps) and all(map(fnmatchcase, path.parts, steps))
+    )
+    try:
+        matches = [match.path for match in Folder(tree).matches("/".join(steps))]
+    except Unreadable:
+        matches = []
+
+    assert matches == expected

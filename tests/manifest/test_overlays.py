@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provisioner.errors import ManifestError
 from provisioner.manifest import CacheEntry, Manifest, environments_of, load_manifest
+from provisioner.manifest.overlays import Layer, merged, place_in
+from provisioner.manifest.source_map import Document, Place
 from provisioner.model import Ttl, Until
 from tests.stacks import HEAD, write
 
@@ -22,6 +26,14 @@ caches:
   manual: {provider: gemini, content: manual.md, calls_per_hour: 2}
   faq: {provider: gemini, content: faq.md, expires_at: 2027-01-01T00:00:00Z}
 """
+
+
+KEYS = st.sampled_from(["ttl", "expires_at", "model", "content", "keep"])
+LAYERS = st.lists(st.dictionaries(KEYS, st.integers()), min_size=1, max_size=4).map(
+    lambda layers: [
+        Layer(keys, Place(Document("f", {}, {}), (number,))) for number, keys in enumerate(layers)
+    ]
+)
 
 
 def environment(root: Path, overlay: str, name: str | None = "prod") -> Manifest:
@@ -259,3 +271,35 @@ def test_a_cache_that_is_only_half_said(tmp_path: Path) -> None:
         "ctxprov.yaml:5:19: environments.prod.caches.more: "
         "needs a content, a system_instruction, or both"
     )
+
+
+@given(LAYERS)
+def test_the_nearest_wins(layers: list[Layer]) -> None:
+    """Each key has the nearest layer's value, and a life is the nearest layer's alone."""
+    keys = merged(layers)
+    life = {"ttl", "expires_at"}
+    nearest = next((layer.keys for layer in layers if life & layer.keys.keys()), {})
+
+    assert {key: keys[key] for key in life & keys.keys()} == {
+        key: nearest[key] for key in life & nearest.keys()
+    }
+    for key in keys.keys() - life:
+        assert keys[key] == next(layer.keys[key] for layer in layers if key in layer.keys)
+    assert keys.keys() - life == {key for layer in layers for key in layer.keys} - life
+
+
+@given(LAYERS)
+def test_one_layer_or_two(layers: list[Layer]) -> None:
+    """Layers merge alike all at once, or the farther ones first."""
+    farther = Layer(merged(layers), layers[0].place)
+
+    assert merged([layers[0], farther]) == merged(layers)
+
+
+@given(LAYERS, KEYS)
+def test_places_of_keys(layers: list[Layer], key: str) -> None:
+    """A key stands in the nearest layer that has it; an absent one belongs into the nearest."""
+    place = place_in(layers, (key,))
+    having = [number for number, layer in enumerate(layers) if key in layer.keys]
+
+    assert place.path == (min(having, default=0), key)

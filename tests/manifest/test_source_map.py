@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from provisioner.errors import Problem
 from provisioner.manifest.reader import read_document
-from provisioner.manifest.source_map import Place, Value, shown, where
+from provisioner.manifest.source_map import Place, Step, Value, did_you_mean, shown, where
 
+KEYS = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
+TREES: st.SearchStrategy[Value] = st.recursive(
+    st.integers(0, 99) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
 DOCUMENT = read_document("ctxprov.yaml", b"a:\n  b: [x, {c: 1}]\n")
 
 
@@ -47,3 +59,41 @@ def test_shown() -> None:
 
     assert {shown(value) for value in words.values()} == set(words)
     assert len(shown("x" * 1000)) < 70
+
+
+def paths(value: Value, above: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+    """Every path below *value*, in the order of the text."""
+    match value:
+        case dict():
+            pairs: list[tuple[Step, Value]] = list(value.items())
+        case list():
+            pairs = list(enumerate(value))
+        case _:
+            return
+    for step, inner in pairs:
+        yield (*above, step)
+        yield from paths(inner, (*above, step))
+
+
+@given(st.dictionaries(KEYS, TREES, min_size=1, max_size=3))
+def test_every_place(root: dict[str, Value]) -> None:
+    """Every key and element stands where its text begins, in the order of the text."""
+    text = json.dumps(root, indent=1)
+    document = read_document("f", text.encode())
+    lines = text.splitlines()
+    positions = []
+    for path in paths(root):
+        problem = Place(document, path).problem("is odd")
+        begins = lines[problem.line - 1][problem.column - 1 :]
+        positions.append((problem.line, problem.column))
+        assert problem.where == where(path)
+        assert not isinstance(path[-1], str) or begins.startswith(f'"{path[-1]}":')
+
+    assert positions == sorted(set(positions))
+
+
+def test_guesses() -> None:
+    """A guess is close to what was written, in any case of its letters; else there is none."""
+    assert did_you_mean("TLL", ["ttl", "model"]) == "; did you mean ttl?"
+    assert did_you_mean("colour", ["ttl", "model"]) == ""
+    assert did_you_mean(12, ["12"]) == ""

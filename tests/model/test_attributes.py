@@ -1,12 +1,25 @@
-"""Labels: what is read from a display name, and which of them are equal."""
+"""Labels, lives and settings: what is read back, and which labels are equal."""
 
 from __future__ import annotations
+
+from datetime import UTC, timedelta
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model import Label
+from provisioner.model import After, Label, Life, Settings, Ttl, Until
+from provisioner.model.attributes import (
+    after_fields,
+    life_fields,
+    parse_after,
+    parse_life,
+    parse_settings,
+    parse_window,
+    settings_fields,
+    window_text,
+)
 
 MARK = "0123456789abcdef"
 PLAIN = Label("demo", "faq", MARK)
@@ -19,6 +32,25 @@ _LABELS = st.builds(
     name=_WORDS,
     mark=st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
     letters=st.just("") | st.from_regex(r"[a-z]{4}", fullmatch=True),
+)
+_SPANS = st.integers(0, 10**9).map(lambda seconds: timedelta(seconds=seconds))
+_SHARES = st.fractions(Fraction(1, 1000), Fraction(999, 1000), max_denominator=1000)
+_WINDOWS = _SPANS | _SHARES
+_LIVES = _SPANS.map(Ttl) | st.datetimes(timezones=st.just(UTC)).map(Until)
+_SETTINGS = st.builds(
+    Settings,
+    refresh_before=_WINDOWS,
+    retire_after=_SPANS,
+    keep=st.sampled_from(["warm", "once"]),
+    protect=st.booleans(),
+)
+_AFTERS = st.builds(
+    After,
+    provider=_WORDS,
+    model=_WORDS,
+    digest=_WORDS,
+    life=_LIVES,
+    settings=st.none() | _SETTINGS,
 )
 
 
@@ -54,3 +86,52 @@ def test_older_releases() -> None:
 def test_odd_letters(end: str) -> None:
     """What ends in anything but four letters is no label."""
     assert Label.parse(f"ctxprov:demo/faq@{MARK}{end}") is None
+
+
+@given(_LIVES)
+def test_lives_read_back(life: Life) -> None:
+    """A life is read from its fields as it was written."""
+    assert parse_life(life_fields(life)) == life
+
+
+@given(_SETTINGS)
+def test_settings_read_back(settings: Settings) -> None:
+    """Settings are read from their fields as they were written."""
+    assert parse_settings(settings_fields(settings)) == settings
+
+
+@given(_AFTERS)
+def test_afters_read_back(after: After) -> None:
+    """What an entry asks for is read from its fields as it was written."""
+    assert parse_after(after_fields(after)) == after
+
+
+@given(_WINDOWS)
+def test_windows_read_back(window: timedelta | Fraction) -> None:
+    """A window is read from its text as it was written, a share exactly."""
+    assert parse_window(window_text(window)) == window
+
+
+@given(_WINDOWS, _SPANS)
+def test_half(window: timedelta | Fraction, granted: timedelta) -> None:
+    """A cache is never refreshed before half of its granted life is over."""
+    asked = Settings(refresh_before=window).window(granted)
+
+    assert timedelta() <= asked <= granted / 2
+
+
+@pytest.mark.parametrize("text", ["0%", "100%", "0/1", "1/0", "3/2", "-1%", "", "12", "1.5h", "%"])
+def test_no_window(text: str) -> None:
+    """A share lies between nothing and the whole; anything else is a duration or refused."""
+    with pytest.raises(ValueError, match=r"share|duration|invalid literal"):
+        parse_window(text)
+
+
+@pytest.mark.parametrize(
+    "fields", [None, {}, {"ttl": 1}, {"ttl": "1h", "keep": "warm"}, {"expires_at": None}, "1h"]
+)
+def test_no_settings(fields: dict[str, str] | None) -> None:
+    """Fields that are no settings, and no asking, are refused."""
+    for parse in (parse_settings, parse_after):
+        with pytest.raises(ValueError, match="settings"):
+            parse(fields)

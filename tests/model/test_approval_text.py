@@ -1,0 +1,49 @@
+"""An approval as one argument: read back as it was written, or refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.model.approval_text import approval_text, parse_approval_text
+
+DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+LIMITS = st.sampled_from(
+    [
+        *("delete.count", "delete.percent", "replace.count", "replace.percent"),
+        *("rent_per_hour", "rent_total_per_30_days"),
+    ]
+)
+
+
+@given(DIGESTS, st.sets(LIMITS), st.sets(DIGESTS))
+def test_reads_back(fingerprint: str, limits: set[str], digests: set[str]) -> None:
+    """An approval is read as it was written, its limits and digests sorted."""
+    approval = approval_text(fingerprint, limits=limits, digests=digests)
+
+    assert parse_approval_text(str(approval)) == approval
+    assert approval.limits == tuple(sorted(limits))
+    assert approval.digests == tuple(sorted(digests))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "0" * 63, "0" * 65, "A" * 64, f"{'0' * 64},", f"{'0' * 64},delete"),
+        *(f"{'0' * 64},delete.rent", f"{'0' * 64} {'1' * 64}", f"delete.count,{'0' * 64}"),
+    ],
+)
+def test_anything_else(text: str) -> None:
+    """Text that is no fingerprint, followed by limits and digests, is refused."""
+    with pytest.raises(ValueError, match="not a fingerprint of 64 digits"):
+        parse_approval_text(text)
+
+
+@given(st.text())
+def test_any_text(text: str) -> None:
+    """Any text is an approval or a ValueError."""
+    try:
+        assert parse_approval_text(text).fingerprint
+    except ValueError:
+        return
