@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.model import (
+    Disappearance,
     Dropped,
     Exists,
     Fact,
@@ -19,6 +20,7 @@ from provisioner.model import (
     Renamed,
     Retired,
     RetiringCache,
+    Revision,
     Scope,
     State,
     Surplus,
@@ -28,6 +30,7 @@ from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, reti
 
 NAMES = st.sampled_from("abcd")
 IDS = st.sampled_from([f"cachedContents/{i}" for i in range(6)])
+REVISION = Revision(commit="c0ffee" * 7, committed_at=NOW)
 SCOPE = Scope(endpoint="https://example.test", keys=("ab" * 8,))
 
 
@@ -42,6 +45,30 @@ def test_replace_is_one_fact() -> None:
     """The new cache comes on record in the step in which the old one begins to retire."""
     new, old = recorded(id="new"), retiring(id="old")
     assert after(state(recorded(id="old")), Exists(new, old)) == state(new, retiring=[old])
+
+
+def test_the_same_record_and_an_old_cache() -> None:
+    """A record that is there already is news where an old cache begins to retire with it."""
+    record, old = recorded(id="new"), retiring(id="old")
+    draft = Draft(state(record))
+
+    assert not draft.fold(Exists(record))
+    assert draft.fold(Exists(record, old))
+    assert draft.state() == state(record, retiring=[old])
+
+
+def test_what_is_news() -> None:
+    """What is noted beside facts is news where it differs from what was remembered."""
+    draft = Draft(state(rested={"a": "0" * 64}))
+
+    assert not draft.note(rested={"a": "0" * 64})
+    assert draft.note(rested={"a": "0" * 64}, approved=None, last_edit=REVISION)
+    assert draft.state().last_edit == REVISION
+    assert draft.note_scope("gemini", SCOPE)
+    assert not draft.note_scope("gemini", SCOPE)
+    assert draft.note_disappearances({"gemini": Disappearance(since=NOW)})
+    assert not draft.note_disappearances({"gemini": Disappearance(since=NOW)})
+    assert draft.state().disappeared == {"gemini": Disappearance(since=NOW)}
 
 
 def test_adopting_a_retiring_cache() -> None:

@@ -16,14 +16,24 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, Unsaved
-from provisioner.model import Exists, Gone, Scope, State
+from provisioner.model import (
+    ApprovedEdits,
+    Disappearance,
+    Exists,
+    Gone,
+    Revision,
+    Scope,
+    StackSettings,
+    State,
+)
+from provisioner.model.limits import Limits
 from provisioner.state import parse_state, read_state, state_bytes
 from provisioner.state.group_commit import LINGER, SHARE, Ledger, next_save, open_ledger
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend
 from provisioner.storage.lock_owner import LockOwner
-from tests.builders import NOW, STACK, desired, recorded
+from tests.builders import NOW, STACK, desired, recorded, state
 from tests.storage.clock import Clock
 from tests.storage.memory import MemoryFiles
 
@@ -35,11 +45,15 @@ class Disk:
     """A store whose writes take as long as they are large, on a clock of its own."""
 
     cost_of_a_byte: float = 0.0
+    cost_of_a_write: float = 0.0
     now: float = 0.0
     spent: float = 0.0
     before_the_end: float = 0.0
     is_full: bool = False
     is_lost: bool = False
+    is_taken: bool = False
+    asked: int = 0
+    """How often something was to be written or renewed."""
     writes: list[bytes] = field(default_factory=list)
     _moving: Lock = field(default_factory=Lock, repr=False)
 
@@ -49,12 +63,16 @@ class Disk:
             self.now += seconds
 
     def renew(self) -> bool:
+        self.asked += 1
         return not self.is_lost
 
     def write(self, content: bytes) -> None:
-        cost = self.cost_of_a_byte * len(content)
+        self.asked += 1
+        cost = self.cost_of_a_write + self.cost_of_a_byte * len(content)
         self.pass_time(cost)
         self.spent += cost
+        if self.is_taken:
+            raise StateTaken("another run wrote there")
         if self.is_full:
             raise StateError("the disk is full")
         self.writes.append(content)
@@ -177,6 +195,152 @@ def test_saving_takes_a_twentieth_at_most(count: int) -> None:
     assert len(disk.last().caches) == count
 
 
+def test_a_save_that_failed_is_tried_again() -> None:
+    """What could not be saved is saved as soon as that is possible, without another fact."""
+    disk = Disk(is_full=True)
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        with pytest.raises(StateError):
+            await ledger.save()
+        disk.is_full = False
+        async with asyncio.timeout(5):
+            while not disk.writes:  # noqa: ASYNC110  # the saver is the one who moves the clock
+                await asyncio.sleep(0.001)
+
+    run(work, disk)
+
+    assert len(disk.writes) == 1
+
+
+def test_nothing_to_save() -> None:
+    """After a save the ledger waits for the next fact, however long that takes."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        await ledger.save()
+        at = disk.now
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert disk.now == at
+
+    run(work, disk)
+
+
+def test_the_cost_of_the_next_save_counts() -> None:
+    """A save waits until the ones before it and itself are a twentieth of the run at most."""
+    disk = Disk(cost_of_a_write=1.0)
+    ends: list[float] = []
+
+    async def work(ledger: Ledger) -> None:
+        for number in (1, 2, 3):
+            ledger.record(fact(number))
+            async with asyncio.timeout(5):
+                while len(disk.writes) < number:  # noqa: ASYNC110  # likewise
+                    await asyncio.sleep(0.001)
+            ends.append(disk.now)
+
+    run(work, disk)
+
+    assert ends == [LINGER + 1, 41.0, 61.0]
+
+
+def test_news() -> None:
+    """A ledger has news from the first fact that changes what is remembered."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        assert not ledger.has_news
+        ledger.record(Gone("cachedContents/unknown"))
+        assert not ledger.has_news
+        ledger.record(fact(1))
+        assert ledger.has_news
+        await ledger.save()
+        assert ledger.has_news
+        assert (ledger.state.serial, set(ledger.state.caches)) == (1, {"n1"})
+
+    run(work, disk)
+
+
+SETTINGS = StackSettings(limits=Limits(), key_envs={}, publish="handles.json", state="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("note", "field", "value"),
+    [
+        (Ledger.note_settings, "stack_settings", SETTINGS),
+        (Ledger.note_rested, "rested", {"a": "0" * 64}),
+        (Ledger.note_approved, "approved", ApprovedEdits(fingerprint="0" * 64, digests=())),
+        (Ledger.note_revision, "last_edit", Revision(commit="c0ffee" * 7, committed_at=NOW)),
+        (Ledger.note_disappearances, "disappeared", {"gemini": Disappearance(since=NOW)}),
+    ],
+)
+def test_what_no_fact_is_about(
+    note: Callable[[Ledger, object], None], field: str, value: object
+) -> None:
+    """What a run notes beside facts is saved once."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        note(ledger, value)
+        assert ledger.has_news
+        await ledger.save()
+        note(ledger, value)
+
+    run(work, disk)
+
+    assert len(disk.writes) == 1
+    assert getattr(disk.last(), field) == value
+
+
+@pytest.mark.parametrize(("serial", "saved"), [(9, 9), (0, 2), (2, 2)])
+def test_another_state_is_put_in_its_place(serial: int, saved: int) -> None:
+    """A state that takes the place of another is saved, with a serial no lower than its own."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        await ledger.save()
+        ledger.put(state(recorded(desired("b")), serial=serial))
+
+    run(work, disk)
+
+    assert set(disk.last().caches) == {"b"}
+    assert disk.last().serial == saved
+
+
+def test_renewing_the_lock() -> None:
+    """The lock is held as long as the store says so."""
+    disk = Disk()
+
+    async def work(ledger: Ledger) -> None:
+        assert await ledger.renew_lock()
+        disk.is_lost = True
+        assert not await ledger.renew_lock()
+
+    run(work, disk)
+
+
+def test_a_state_that_another_run_took() -> None:
+    """Once another run has taken the state, this one asks and writes no more."""
+    disk = Disk(is_taken=True)
+
+    async def work(ledger: Ledger) -> None:
+        ledger.record(fact(1))
+        with pytest.raises(StateTaken):
+            await ledger.save()
+        assert ledger.is_lost
+        asked = disk.asked
+        assert not await ledger.renew_lock()
+        with pytest.raises(StateTaken):
+            await ledger.save()
+        assert disk.asked == asked
+
+    with pytest.raises(StateTaken):
+        run(work, disk)
+
+
 def test_saves_when_cancelled() -> None:
     """A run that is cut short saves what it knows."""
     disk = Disk()
@@ -192,7 +356,7 @@ def test_saves_when_cancelled() -> None:
 
 
 def test_a_full_disk() -> None:
-    """A save that fails is told at once, and at the end again."""
+    """A save that fails is an error at once, and at the end again."""
     disk = Disk(is_full=True)
 
     async def work(ledger: Ledger) -> None:
@@ -383,6 +547,7 @@ def test_a_lock_that_was_ended() -> None:
         async with opened(backend) as alive:
             backend.unlock("demo.json", WHO.id)
             async with opened(backend, who=replace(WHO, id="2e")) as ledger:
+                assert await ledger.renew_lock()
                 alive.record(fact(1))
                 with pytest.raises(StateTaken):
                     await alive.save()

@@ -16,7 +16,13 @@ from provisioner.model import Exists
 from provisioner.shapes import schema_bytes
 from provisioner.state import read_state
 from provisioner.state.group_commit import Ledger, open_ledger
-from provisioner.state.history import PastRun, read_history, trimmed, version_name
+from provisioner.state.history import (
+    PastRun,
+    read_history,
+    read_version,
+    trimmed,
+    version_name,
+)
 from provisioner.state.history_writer import Chronicle
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner
@@ -81,6 +87,38 @@ def test_runs_and_versions() -> None:
     assert (runs[0].commit, runs[0].fingerprint) == ("c0ffee", "f00d")
     assert json.loads(files.files[version_name(STACK, 2)])["run"] == "r2"
     assert warnings == []
+
+
+def test_an_earlier_version() -> None:
+    """A state that is kept is read by its serial; of another one those that are kept are named."""
+    files, warnings = MemoryFiles(), list[str]()
+    backend = backend_on(files)
+    with pytest.raises(StateError, match=r"serial 1 of demo is not kept.*: none"):
+        read_version(backend, STACK, 1)
+    for run in ("r1", "r2", "r3"):
+        asyncio.run(change(files, run, warnings))
+
+    assert read_version(backend, STACK, 2).content == files.files[version_name(STACK, 2)]
+    with pytest.raises(StateError, match=r"serial 7 of demo is not kept.*: 1, 2"):
+        read_version(backend, STACK, 7)
+
+
+def test_a_backend_that_keeps_its_versions() -> None:
+    """Where a backend keeps every version by itself, there is no other history."""
+
+    class Branch(MemoryFiles):
+        @property
+        def keeps_history(self) -> bool:
+            return True
+
+    files, warnings = Branch(), list[str]()
+    asyncio.run(change(files, "r1", warnings))
+    backend = backend_on(files)
+
+    assert [name for name in files.files if "history" in name] == []
+    assert read_history(backend, STACK) == ()
+    with pytest.raises(StateError, match="keeps its versions by itself"):
+        read_version(backend, STACK, 1)
 
 
 def test_bounded() -> None:

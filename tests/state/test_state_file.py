@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import jsonschema_rs
@@ -15,9 +16,17 @@ from msgspec.structs import replace
 
 from provisioner.cache import Json
 from provisioner.errors import StateError
-from provisioner.model import Scope, State
+from provisioner.model import (
+    ApprovedEdits,
+    Disappearance,
+    Revision,
+    Scope,
+    StackSettings,
+    State,
+)
+from provisioner.model.limits import Allowance, Bound, Limits
 from provisioner.state import parse_state, state_bytes
-from tests.builders import HOUR, annotation, desired, noted, recorded, retiring, state
+from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
 from tests.state.strategies import states
 
 SCHEMA = jsonschema_rs.validator_for(Path("schemas/state.schema.json").read_text(encoding="utf-8"))
@@ -227,6 +236,110 @@ def test_wrong_shape(path: str, value: Json, said: str) -> None:
     message = refusal(changed(path, value))
     assert said in message
     assert "is not a state that ctxprov wrote" in message
+
+
+REST = state(
+    recorded(desired("manual")),
+    noted(annotation("policy")),
+    retiring=[retiring(desired("manual"))],
+    serial=7,
+    run="r1",
+    rested={"manual": "0" * 64},
+    approved=ApprovedEdits(fingerprint="0" * 64, digests=("1" * 64,)),
+    disappeared={"gemini": Disappearance(since=NOW, failed=True, remade=("cachedContents/1",))},
+    given={"cachedContents/9": "other"},
+    last_edit=Revision(commit="c0ffee" * 7, committed_at=NOW),
+    moved_from="before",
+    stack_settings=StackSettings(
+        limits=Limits(
+            delete=Allowance(count=Bound(Decimal(2), "the state")),
+            rent_per_hour=Bound(Decimal("0.5"), "the state"),
+        ),
+        key_envs={"gemini": "KEY"},
+        publish="handles.json",
+        state="0" * 64,
+    ),
+)
+
+
+def test_the_rest() -> None:
+    """What a state holds beside caches is read back as it was."""
+    assert parsed(state_bytes(REST)) == REST
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("rested/manual", "0" * 63),
+        ("rested/manual", None),
+        ("rested/Manual", "0" * 64),
+        ("approved", []),
+        ("approved/edits", ["0" * 63]),
+        ("approved/edits", "0"),
+        ("approved/fingerprint", "f"),
+        ("approved/more", 1),
+        ("disappeared/gemini/failed", 1),
+        ("disappeared/gemini/failed", "yes"),
+        ("disappeared/gemini/since", "soon"),
+        ("disappeared/gemini/remade", [1]),
+        ("disappeared/gemini/more", 1),
+        ("given/cachedContents~9", "No Stack"),
+        ("given/cachedContents~old", "x"),
+        ("last_edit/committed_at", "soon"),
+        ("last_edit/commit", 1),
+        ("moved_from", "No Stack"),
+        ("moved_to", "No Stack"),
+        ("stack_settings/limits/delete/count", 2),
+        ("stack_settings/limits/delete/count", "many"),
+        ("stack_settings/limits/delete/count", "-1"),
+        ("stack_settings/limits/delete/more", 1),
+        ("stack_settings/limits/delete", []),
+        ("stack_settings/limits/more", 1),
+        ("stack_settings/limits/rent_per_hour", "NaN"),
+        ("stack_settings/state", "0"),
+        ("stack_settings/publish", 1),
+        ("stack_settings/more", 1),
+        ("caches/manual/settings/keep", "cold"),
+        ("caches/manual/settings/protect", 1),
+        ("caches/manual/settings/retire_after", "soon"),
+        ("caches/manual/more", 1),
+        ("caches/manual/size", -1),
+        ("caches/manual/size", 2**53 + 1),
+        ("caches/manual/tokens", "1"),
+        ("caches/manual/pieces", []),
+        ("retiring/cachedContents~old/until", "soon"),
+        ("retiring/cachedContents~old/expires_at", "soon"),
+        ("retiring/cachedContents~old/more", 1),
+        ("run", 1),
+        ("more", 1),
+    ],
+)
+def test_every_value_is_checked(path: str, value: Json) -> None:
+    """A value that no ctxprov writes is refused, with its path."""
+    root = json.loads(state_bytes(REST)) | {"ctxprov_version": "0.1.0"}
+    *way, last = (key.replace("~", "/") for key in path.split("/"))
+    at = root
+    for key in way:
+        assert key in at
+        at = at[key]
+    at[last] = value
+
+    message = refusal(json.dumps(root).encode())
+    assert path.split("/", maxsplit=1)[0] in message
+    assert way == [] or last in message or way[-1] in message
+
+
+@pytest.mark.parametrize("value", [0, 2**53])
+def test_the_largest_number(value: int) -> None:
+    """Numbers go up to two to the power of 53."""
+    assert parsed(changed("caches/manual/size", value)).caches["manual"].measure.size == value
+
+
+def test_given_and_retiring() -> None:
+    """What was given to another stack does not retire here as well."""
+    both = replace(FULL, given={"cachedContents/old": "other"})
+
+    assert "given" in refusal(state_bytes(both))
 
 
 def test_no_secret_in_refusal() -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.errors import StateError
+from provisioner.errors import StackMoved, StateError
 from provisioner.model import State
 from provisioner.state import read_state, state_bytes
+from provisioner.state.state_store import remains_of, serial_of, state_of
+from provisioner.storage import StoredFile
 from provisioner.storage.local import LocalBackend
 from tests.builders import STACK, desired, recorded, state
 
@@ -43,3 +45,52 @@ def test_broken(tmp_path: Path, raw: bytes) -> None:
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     assert path.read_bytes() == raw
+
+
+def test_a_stack_with_another_name() -> None:
+    """A state that has another name now is refused, unless that name is asked for."""
+    found = StoredFile(content=state_bytes(state(moved_to="other")), version="1")
+
+    with pytest.raises(StackMoved, match="it is other now"):
+        state_of(found, where="here", stack=STACK)
+    assert state_of(found, where="here", stack=STACK, moved=True).moved_to == "other"
+
+
+@pytest.mark.parametrize(
+    ("content", "serial"),
+    [
+        (None, 0),
+        (b"", 0),
+        (b'{"serial": 4, "stack": "demo", ', 4),
+        (b'{"serial": 4, "serial": 12, "stack": "demo"', 12),
+        (b'\xff{"serial": 4}', 4),
+        (b'{"stack": "demo"', 0),
+        (b'{"serial": 4, "stack": "other"', None),
+        (b'{"serial": 4, "stack": "demo", "stack": "other"', None),
+    ],
+)
+def test_what_remains(content: bytes | None, serial: int | None) -> None:
+    """Of a state that cannot be read the highest serial counts, if it names no other stack."""
+    found = None if content is None else StoredFile(content=content, version="1")
+    remains = remains_of(found, stack=STACK)
+
+    assert remains == (None if serial is None else State(stack=STACK, serial=serial))
+
+
+@pytest.mark.parametrize(
+    ("content", "serial"),
+    [
+        (None, None),
+        (SOUND, 0),
+        (b'{"serial": 7}', 7),
+        (b'{"serial": "7"}', None),
+        (b"[7]", None),
+        (b"{", None),
+        (b"\xff", None),
+    ],
+)
+def test_the_serial_of_a_file(content: bytes | None, serial: int | None) -> None:
+    """A file has a serial if it is JSON with a number there."""
+    found = None if content is None else StoredFile(content=content, version="1")
+
+    assert serial_of(found) == serial
