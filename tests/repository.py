@@ -1,4 +1,4 @@
-"""Git for tests: whatever is configured on this machine decides nothing."""
+"""Git for tests: the configuration of this machine decides nothing."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_edits_of_another_stack() -> None:
     "text", ["", "a" * 63, "A" * 64, "a" * 64 + ",", "a" * 64 + ",replace", "a" * 64 + ",b"]
 )
 def test_no_approval(text: str) -> None:
-    """Whatever is not a whole fingerprint with whole digests and limits is refused."""
+    """Approval refuses all but a whole fingerprint with whole digests and limits."""
     with pytest.raises(ValueError, match="not a fingerprint"):
         parse_approval(text)
 
@@ -238,7 +238,7 @@ _WANTS = st.lists(
 
 @given(want=_WANTS, hours=st.integers(0, 30), warm=st.booleans())
 def test_an_approval_survives_the_night(want: list[Desired], hours: int, *, warm: bool) -> None:
-    """Whatever time and drift do, the same repository needs no second approval."""
+    """Time and drift never make the same repository need a second approval."""
     then = planned(want)
     now = planned(want, seen=WARM if warm else [], now=NOW + hours * HOUR)
 

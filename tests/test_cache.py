@@ -131,7 +131,7 @@ def test_what_is_no_handle(json: Any) -> None:  # noqa: ANN401 - anything at all
 
 
 def test_an_expiry_is_not_compared() -> None:
-    """Two handles of one cache are equal, whatever their holders know of its end."""
+    """Two handles of one cache are equal, even with different moments of expiry."""
     known = GeminiHandle("cachedContents/abc", NOON)
 
     assert known == GeminiHandle("cachedContents/abc")
@@ -162,7 +162,7 @@ def test_what_time_does_to_a_cache() -> None:
 
 
 def test_values_do_not_change() -> None:
-    """Whoever holds a value holds it for good; a changed one is another."""
+    """A value never changes; a changed one is another value."""
     with pytest.raises(AttributeError):
         CONTEXT.model = "other"  # type: ignore[misc]  # the point
     assert replace(CONTEXT, model="other") != CONTEXT

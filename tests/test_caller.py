@@ -33,7 +33,7 @@ from provisioner import (
     TextPart,
     UriPart,
 )
-from tests.providers.gemini.world import HOUR, World, emulated, told
+from tests.providers.gemini.world import HOUR, World, emulated, within
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 CACHES: list[type[Any]] = [GeminiContextCache, ClaudeContextCache, OpenAIContextCache]
@@ -211,7 +211,7 @@ def test_a_client_is_not_pickled() -> None:
 def test_every_error_has_a_message() -> None:
     """Every error has as `message` what str() gives."""
     with emulated() as world, pytest.raises(CacheError) as failed:
-        told(world.cache(), lambda cache: cache.extend(GeminiHandle("cachedContents/nobody")))
+        within(world.cache(), lambda cache: cache.extend(GeminiHandle("cachedContents/nobody")))
 
     assert failed.value.message == str(failed.value)
     assert failed.value.retry_after is None

@@ -197,7 +197,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_the_default_comes_first() -> None:
-    """Whatever the order of the file, the life that the provider takes unasked is the first."""
+    """The provider's default life comes first in any order of the file."""
     known = load_catalog().find("openai", "gpt-5.4")
 
     assert known is not None

@@ -1,9 +1,8 @@
 """
 The promise of the whole program, as properties.
 
-Whatever the manifest was, is and becomes, however time passes, whatever is lost and
-wherever a run is cut short: one clean run brings everything into line and a second finds
-nothing to do.
+For every history of the manifest, of time, of lost answers and states, and of runs that were cut
+short: one clean run brings everything into line and a second finds nothing to do.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ _MANIFESTS = st.lists(
 
 @dataclass(frozen=True)
 class Run:
-    """Somebody applies a manifest, and something may go wrong."""
+    """A run applies a manifest, and something may go wrong."""
 
     manifest: Sequence[Desired]
     calls: int = 99
@@ -107,7 +106,7 @@ class Lose:
 
 @dataclass(frozen=True)
 class Interfere:
-    """Somebody deletes the nth live cache."""
+    """Another client deletes the nth live cache."""
 
     nth: int
 
@@ -206,7 +205,7 @@ def test_harms_only_what_was_recorded(
 @given(history=st.lists(_EVENTS, max_size=7), manifest=_MANIFESTS)
 @MANY
 def test_every_plan_reads_back(history: Sequence[Event], manifest: Sequence[Desired]) -> None:
-    """Whatever was lived, a plan in JSON shows each of its edits, and is read as it was."""
+    """After any history a plan in JSON shows each of its edits, and is read as it was."""
     told = view(lived(history).plan(manifest))
 
     assert told.unshown == ()
@@ -223,7 +222,7 @@ def _adopted_lives(world: World, manifest: Sequence[Desired]) -> set[str]:
 def test_an_empty_state_harms_nothing(
     history: Sequence[Event], manifest: Sequence[Desired]
 ) -> None:
-    """Somebody else's first run, without a state, ends nothing of ours."""
+    """Another stack's first run, without a state, ends nothing of ours."""
     world = lived(history)
     ours = set(world.remote.alive())
 
@@ -354,7 +353,7 @@ _STEADY_RUNS = st.builds(
 @given(history=st.lists(st.one_of(_STEADY_RUNS, _STEADY_RUNS, _WAITS), max_size=8))
 @MANY
 def test_a_published_handle_lives_until_it_was_said_to(history: Sequence[Event]) -> None:
-    """Left to ourselves, no cache dies before the moment its reader was told."""
+    """Without interference no cache dies before the moment that its handle holds."""
     world, promises = World(), _Promises()
     for event in history:
         world.events.clear()

@@ -158,7 +158,7 @@ def test_a_fault_has_a_place_and_a_remedy(changes: Mapping[str, Any], sentence: 
     ],
 )
 def test_what_a_newer_version_wrote(document: Mapping[str, Any], sentence: str) -> None:
-    """A key more, or a later version whatever else it holds, is what a newer ctxprov wrote."""
+    """A newer ctxprov wrote a document with one more key, or with a later version."""
     with pytest.raises(Fault, match=sentence) as caught:
         read_document(json.dumps(document).encode(), DECODER)
 

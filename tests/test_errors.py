@@ -94,7 +94,7 @@ def test_sentences(error: CacheError, sentence: str) -> None:
 
 
 def test_what_the_server_said() -> None:
-    """Status and words travel with an error, whatever its class."""
+    """An error of any class carries the server's status and message."""
     said = {"status": 403, "words": "no"}
     found = [
         CacheCreationFailed("gemini", "x", status=403, words="no", retryable=True),

@@ -49,7 +49,7 @@ def test_plain(text: str, shown: str) -> None:
 
 @given(NASTY)
 def test_plain_is_one_visible_line(text: str) -> None:
-    """Whatever comes in, one printable line without a command comes out."""
+    """Any text becomes one printable line without a command."""
     shown = plain(text)
 
     assert shown.isprintable()

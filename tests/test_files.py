@@ -61,7 +61,7 @@ def test_mode_is_kept(tmp_path: Path, mode: int) -> None:
 
 
 def test_open_readers_keep_the_old(tmp_path: Path) -> None:
-    """Somebody who has the file open reads the old content to its end."""
+    """A reader that has the file open reads the old content to its end."""
     path = tmp_path / "f"
     path.write_bytes(OLD)
     with path.open("rb") as file:

@@ -23,7 +23,7 @@ ONCE = desired("o", settings=Settings(keep="once"))
 FIXED = desired("f", life=Until(NOW + 3 * DAY))
 
 
-def told(
+def run(
     *want: Desired, span: timedelta = 4 * DAY, every: timedelta = HOUR / 2, miss_rate: float = 0
 ) -> Forecast:
     return forecast(
@@ -33,14 +33,14 @@ def told(
 
 def test_a_steady_schedule() -> None:
     """Four days of half-hourly runs refresh a 12h cache twelve times and never let it go cold."""
-    (outlook,) = told(WARM).outlooks
+    (outlook,) = run(WARM).outlooks
 
     assert (outlook.refreshes, outlook.creations, outlook.cold) == (12, 0, timedelta())
 
 
 def test_too_rare_a_schedule() -> None:
     """An hourly schedule cannot keep a 45m ttl warm: a quarter of the time it is cold."""
-    (outlook,) = told(SHORT, every=HOUR, span=DAY).outlooks
+    (outlook,) = run(SHORT, every=HOUR, span=DAY).outlooks
 
     assert outlook.refreshes == 0
     assert outlook.creations == 24
@@ -49,7 +49,7 @@ def test_too_rare_a_schedule() -> None:
 
 def test_no_schedule_at_all() -> None:
     """If every run is missed, the cache lives once and is cold from then on."""
-    future = told(WARM, miss_rate=1)
+    future = run(WARM, miss_rate=1)
 
     assert future.runs == 0
     assert future.outlooks[0].cold == 4 * DAY - 12 * HOUR
@@ -57,32 +57,32 @@ def test_no_schedule_at_all() -> None:
 
 def test_what_is_not_kept_warm() -> None:
     """A cache that is made once, and one with a fixed end, are never made again."""
-    for outlook in told(ONCE, FIXED).outlooks:
+    for outlook in run(ONCE, FIXED).outlooks:
         assert (outlook.refreshes, outlook.creations) == (0, 0)
 
 
 def test_the_first_of_all_moments() -> None:
     """A cache whose end lies as far back as time itself is as dead as any other."""
-    (outlook,) = told(desired("f", life=Until(datetime.min.replace(tzinfo=UTC)))).outlooks
+    (outlook,) = run(desired("f", life=Until(datetime.min.replace(tzinfo=UTC)))).outlooks
 
     assert (outlook.refreshes, outlook.creations) == (0, 0)
 
 
 def test_ten_years() -> None:
     """The farthest that anybody may ask for can be foretold."""
-    future = told(WARM, span=HORIZON, every=HORIZON)
+    future = run(WARM, span=HORIZON, every=HORIZON)
 
     assert future.runs == 1
 
 
 def test_annotations_have_no_future() -> None:
     """Annotations neither die nor are refreshed."""
-    assert told(annotation("n")).outlooks == ()
+    assert run(annotation("n")).outlooks == ()
 
 
 def test_the_same_question_has_the_same_answer() -> None:
     """Chance is repeatable."""
-    assert told(WARM, miss_rate=0.3) == told(WARM, miss_rate=0.3)
+    assert run(WARM, miss_rate=0.3) == run(WARM, miss_rate=0.3)
 
 
 def test_tolerance() -> None:
@@ -104,11 +104,11 @@ def test_tolerance() -> None:
 def test_a_schedule_within_the_window_keeps_warm(
     ttl: timedelta, share: Fraction, minutes: int
 ) -> None:
-    """Whatever the schedule, if it is at least as frequent as the window nothing goes cold."""
+    """Nothing goes cold under any schedule at least as frequent as the window."""
     want = desired("a", life=Ttl(ttl), settings=Settings(refresh_before=share))
     every = timedelta(minutes=minutes)
     fits = tolerance([want])
-    (outlook,) = told(want, every=every).outlooks
+    (outlook,) = run(want, every=every).outlooks
 
     assert fits is not None
     if fits.holds(every):
@@ -118,7 +118,7 @@ def test_a_schedule_within_the_window_keeps_warm(
 @pytest.mark.parametrize("miss_rate", [0.05, 0.5])
 def test_missed_runs(miss_rate: float) -> None:
     """Runs and missed runs are all there are."""
-    future = told(WARM, miss_rate=miss_rate)
+    future = run(WARM, miss_rate=miss_rate)
 
     assert future.runs + future.missed == 192
     assert future.missed > 0
@@ -127,7 +127,7 @@ def test_missed_runs(miss_rate: float) -> None:
 def test_what_a_steady_schedule_costs() -> None:
     """One creation, and rent for all the time; billed by ttl, for each of the lives granted."""
     priced = replace(WARM, model="flat", measure=Measure(tokens=MILLION, counted=True))
-    (outlook,) = told(priced).outlooks
+    (outlook,) = run(priced).outlooks
 
     assert outlook.spent.first == dollars(2)
     assert outlook.spent.again == dollars(0)
@@ -138,7 +138,7 @@ def test_what_a_steady_schedule_costs() -> None:
 def test_what_too_rare_a_schedule_costs() -> None:
     """Every run makes the cache again, and no rent is paid while it is cold."""
     priced = replace(SHORT, model="flat", measure=Measure(tokens=MILLION, counted=True))
-    (outlook,) = told(priced, every=HOUR, span=DAY).outlooks
+    (outlook,) = run(priced, every=HOUR, span=DAY).outlooks
 
     assert outlook.spent.again == dollars(2 * 24)
     assert outlook.spent.rent == dollars(18)

@@ -42,7 +42,7 @@ _COMMIT = re.compile(r"(?<=[Cc]ommit `)[0-9a-f]+")
 
 @dataclass
 class Terminal:
-    """Somebody at a keyboard who types what the page says."""
+    """A person at a keyboard who types what the page says."""
 
     url: str
     now: Clock

@@ -69,7 +69,7 @@ def test_what_works_is_not_named(environ: dict[str, str], alone: pytest.MonkeyPa
     st.text(st.sampled_from("ab:/@[].1*, %\\é"), max_size=12),
 )
 def test_any_text(name: str, text: str) -> None:
-    """Whatever stands in a variable, the look at it ends, and names it if at all."""
+    """The check of a variable with any text ends, and an error names the variable."""
     fault = environment_fault({name: text})
     assert fault is None or name in fault
 

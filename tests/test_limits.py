@@ -113,7 +113,7 @@ def test_requests_count() -> None:
 
 
 def test_a_revert_replaces() -> None:
-    """Taking back the old cache changes what the name stands for, as making it anew would."""
+    """Taking back the old cache changes what the name stands for, as creating it would."""
     old = live(FIVE[0], "cachedContents/2")
     told = plan([FIVE[0]], state(recorded(EDITED[0])), [live(EDITED[0]), old], stack=STACK, now=NOW)
 
@@ -268,7 +268,7 @@ def test_what_lives_counts_as_its_provider_counts_it(twins: Iterable[str]) -> No
 
 
 def test_what_has_run_out_by_the_clock_of_its_provider() -> None:
-    """An edit that brings back what had ended adds its rent, whatever the local clock says."""
+    """An edit that brings back what had ended adds its rent, under any local clock."""
     ended = replace(cache("a"), settings=Settings(keep="once"))
     memory, _ = as_if_applied([ended], stack=STACK, now=NOW)
     told = plan([cache("a")], memory, [], stack=STACK, now=NOW, ahead={"gemini": 7 * HOUR})
@@ -278,7 +278,7 @@ def test_what_has_run_out_by_the_clock_of_its_provider() -> None:
 
 
 def test_no_price() -> None:
-    """What nobody can price is refused under a limit of money, and told if it was there."""
+    """A limit of money refuses what has no price, and names what had none before."""
     unknown = cache("u", model="unheard-of")
     money = Limits(rent_per_hour=bound(100))
     (over,) = breaches(planned([*FIVE, unknown], FIVE), money, lookup)
@@ -304,7 +304,7 @@ def test_a_part_pays_for_the_rest() -> None:
 
 
 def test_excused() -> None:
-    """What is overridden by name is told; what is not named is refused still."""
+    """The result lists an override by name; a limit without one still refuses."""
     told = planned([cache("a", "y"), cache("b", millions=9)], [cache("a")])
     over = breaches(told, Limits(replace=NONE, rent_per_hour=bound(1)), lookup)
 
@@ -337,7 +337,7 @@ _LIMITS = st.builds(
 def test_time_and_drift_are_never_refused(
     before: list[Desired], limits: Limits, hours: int, kept: int
 ) -> None:
-    """Without an edit nothing refuses, whatever has died, lives on or was never recorded."""
+    """Without an edit no limit refuses, though caches died, live on or were never recorded."""
     memory, seen = as_if_applied(before, stack=STACK, now=NOW)
     records: list[Recorded] = [*memory.caches.values()]
     told = plan(before, memory, seen[:kept], stack=STACK, now=NOW + hours * HOUR)

@@ -1,7 +1,7 @@
 """
 A document of a newer ctxprov asks for an upgrade, at every depth; one in another encoding is read.
 
-The readers are those of the product: each document has one, whoever asks.
+The readers are those of the product: each document has one for every caller.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def test_one_key_more_to_look_at(name: str) -> None:
     ("name", "error"), [("state", StateNewer), ("history", StateNewer), ("handles", PublishError)]
 )
 def test_a_higher_version(name: str, error: type[Exception]) -> None:
-    """A higher version asks for an upgrade, whatever else stands in the document."""
+    """A document with a higher version and any other key asks for an upgrade."""
     raw, read = READERS[name]
     with pytest.raises(error, match=r"newer ctxprov.*its version is 2.*Upgrade ctxprov"):
         read(json.dumps({**json.loads(raw), "version": 2, "caches": 7}).encode())

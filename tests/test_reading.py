@@ -98,7 +98,7 @@ def test_several_stacks() -> None:
 
 
 def test_a_stack_is_there_once() -> None:
-    """Of two plans of one stack nobody could say which one is meant."""
+    """Two plans of one stack are refused: nothing says which one is meant."""
     one = json.loads(plan_json(WHOLE))
     raw = json.dumps({"format_version": 1, "stacks": [one, one]}).encode()
 
@@ -129,7 +129,7 @@ def test_a_name_that_was_given_by_adopting() -> None:
     assert "| - removed | `a` |  | no change of its own |" in plan_markdown(found)
 
 
-def test_removals_are_named_whatever_a_file_shows() -> None:
+def test_removals_are_named_beside_any_row() -> None:
     """A file that shows no row for removed entries says their names all the same."""
     told = plan_of(edits=frozenset(Edit(f"prod-{at}", None) for at in range(3)))
 
@@ -143,12 +143,12 @@ def manual(document: Any) -> Any:  # noqa: ANN401  # a plan in JSON, and a chang
 
 
 def disguise(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
-    """Fold what somebody edited away, under what time brings."""
+    """Fold an edit away, under what time brings."""
     manual(document).update(section="lifecycle")
 
 
 def as_time(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
-    """Say that it is time that makes it anew."""
+    """Claim that time makes a create necessary."""
     document["summary"].update(replace=0, create=document["summary"]["create"] + 1)
     manual(document).update(action="create", section="lifecycle", reason="expired", cause="time")
 
@@ -220,7 +220,7 @@ def in_first(key: str, value: object) -> Callable[[Any], None]:
 
 
 def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
-    """Show what somebody edited as if it stayed as it is."""
+    """Show an edited entry as if it stayed as it is."""
     edited, steady = (
         next(one for one in document["changes"] if one["name"] == name)
         for name in ("product-manual", "steady")
@@ -323,6 +323,6 @@ def test_a_plan_that_a_shell_wrote_again(encoding: str) -> None:
     "raw", [b"", b"{", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"stacks":[1]}', b"NaN"]
 )
 def test_noise_is_refused(raw: bytes) -> None:
-    """Whatever else it is."""
+    """Any other bytes are refused too."""
     with pytest.raises(CtxprovError, match="is not a plan of this version"):
         plan_views_from_json(raw, where="plan.json")

@@ -39,7 +39,7 @@ class Killed(BaseException):
 
 @dataclass
 class MemoryCaches:
-    """A provider that lives in this program; `written` is every id it was told to touch."""
+    """A provider that lives in this program; `written` is every id that a caller had it touch."""
 
     now: Callable[[], datetime]
     caches: dict[str, CachedContext] = field(default_factory=dict)

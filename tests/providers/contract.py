@@ -1,5 +1,5 @@
 """
-What every implementation of `ContextCache` promises, whatever its provider.
+What every implementation of `ContextCache` promises, for each provider.
 
 Inherit, say how to get one, and the promises are tested.
 """
@@ -49,11 +49,11 @@ class ContextCacheContract(ABC):
     def cache(self) -> ContextCache: ...
 
     def run(self, story: Callable[[ContextCache], Awaitable[T]]) -> T:
-        async def told() -> T:
+        async def within() -> T:
             async with self.cache() as cache:
                 return await story(cache)
 
-        return asyncio.run(told())
+        return asyncio.run(within())
 
     @pytest.mark.parametrize("content", ["a plain text", EVERYTHING], ids=["text", "everything"])
     def test_a_handle_survives_its_json(self, content: str | CacheContent) -> None:
@@ -98,7 +98,7 @@ class ContextCacheContract(ABC):
 
     @pytest.mark.parametrize("verb", ["get_cache", "refresh_cache", "delete_cache"])
     def test_a_foreign_handle_is_refused(self, verb: str) -> None:
-        """A handle of another provider is a mistake of the caller, whatever the verb."""
+        """Every verb refuses a handle of another provider as a mistake of the caller."""
         with pytest.raises(InvalidCacheConfiguration, match="does not belong to"):
             self.run(lambda cache: getattr(cache, verb)(self.foreign))
 

@@ -18,7 +18,7 @@ _ENDLESS["again"] = _ENDLESS
 
 
 def test_any_mapping_and_sequence() -> None:
-    """Whatever behaves like an object or a list is written as one."""
+    """Every mapping is written as an object, and every sequence as a list."""
     value: Json = {"a": MappingProxyType({"b": (1, UserDict({"c": None}))}), "ä": range(2)}
 
     assert json.loads(json_bytes(value)) == {"a": {"b": [1, {"c": None}]}, "ä": [0, 1]}

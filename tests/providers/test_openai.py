@@ -51,7 +51,7 @@ class TestOpenAI(ContextCacheContract):
     ],
 )
 def test_families(model: str, lives: tuple[timedelta, ...]) -> None:
-    """Of what nobody knows, the family decides which lives there are, the default first."""
+    """The family of an unknown model decides its lives, the default first."""
     assert ttls_of(model, None) == lives
 
 
@@ -124,7 +124,7 @@ def test_keys_of_a_stack() -> None:
 
 @given(st.text(), st.text())
 def test_keys_always_fit(stack: str, name: str) -> None:
-    """Whatever the names, OpenAI takes the key."""
+    """OpenAI takes the key of any two names."""
     assert 0 < len(cache_key(stack, name)) <= 64
 
 

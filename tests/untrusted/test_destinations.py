@@ -120,7 +120,7 @@ def test_attacks(stage: Stage, outside: Path, attack: str) -> None:
     assert all(Path(path).is_relative_to(stage.root / "state") for path in after.keys() - before)
 
 
-def test_the_place_is_told(stage: Stage) -> None:
+def test_the_place_of_a_problem(stage: Stage) -> None:
     """The problem stands at the key, with the manifest's other problems."""
     stage.write(f"a: {{{GEMINI}, content: b.md}}", head="version: 1\nstack: demo\nstate: ../s\n")
     answer = stage.run("validate", ".")

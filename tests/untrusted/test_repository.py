@@ -128,7 +128,7 @@ def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attack:
 def test_a_bare_repository_among_the_files(
     attack: Attack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing that a stack's folder names as a bare repository runs, whatever is compared."""
+    """No hook of a bare repository in a stack's folder runs, against any base."""
     (attack.bot / "config").write_text(config(attack.canary, attack.bot))
     attack.commit()
     for name, arguments in GIT.items():

@@ -26,7 +26,7 @@ def test_no_key() -> None:
 
 
 def test_an_empty_key_is_no_key() -> None:
-    """Who passes an empty key does not get somebody else's out of the environment."""
+    """An empty key is an error: the environment's key does not take its place."""
     with pytest.raises(MissingKey):
         find("", GEMINI_API_KEY=KEY)
 
@@ -107,7 +107,7 @@ def test_bad_addresses(base_url: str) -> None:
 
 @given(st.text(), st.text())
 def test_any_address_and_key(base_url: str, key: str) -> None:
-    """Whatever the address and the key, there is an account or an error of ours."""
+    """Any address and key make an account or an error of ours."""
     try:
         account = find(key, base_url)
     except CacheError:

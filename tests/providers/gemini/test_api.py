@@ -24,7 +24,7 @@ from provisioner.errors import (
     RequestRefused,
 )
 from provisioner.providers.gemini import GeminiContextCache
-from tests.providers.gemini.world import HOUR, KEY, START, Wire, answering, broken, gemini, told
+from tests.providers.gemini.world import HOUR, KEY, START, Wire, answering, broken, gemini, within
 
 ABC = GeminiHandle("cachedContents/abc")
 
@@ -71,11 +71,11 @@ def test_every_kind_is_there() -> None:
 
 @pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__name__)
 def test_foreign_errors_end_here(kind: type[Exception]) -> None:
-    """Whatever the HTTP library raises, a caller sees an error of ours, and the cause."""
+    """For every error of the HTTP library a caller sees one of ours, with its cause."""
     error = foreign(kind)
 
     with pytest.raises(CacheError) as translated:
-        told(gemini(broken(error)), lambda cache: cache.list())
+        within(gemini(broken(error)), lambda cache: cache.list())
 
     assert type(translated.value) in {NetworkError, ParseError, InvalidCacheConfiguration}
     assert translated.value.__cause__ is error
@@ -87,7 +87,7 @@ def test_a_create_is_sent_again_only_if_it_never_left(kind: type[Exception]) -> 
     wire = broken(foreign(kind))
 
     with pytest.raises(CacheError) as failed:
-        told(gemini(wire, attempts=3), lambda cache: cache.create("x"))
+        within(gemini(wire, attempts=3), lambda cache: cache.create("x"))
 
     posts = [request.method for request in wire.sent]
     if kind in UNSENT:
@@ -101,15 +101,15 @@ def test_a_create_is_sent_again_only_if_it_never_left(kind: type[Exception]) -> 
 def test_a_bug_stays_a_bug() -> None:
     """An error that no wire raises keeps its own name."""
     with pytest.raises(ZeroDivisionError):
-        told(gemini(broken(ZeroDivisionError())), lambda cache: cache.list())
+        within(gemini(broken(ZeroDivisionError())), lambda cache: cache.list())
 
 
 def test_patience() -> None:
-    """What may pass is tried as often as told, and the waits grow."""
+    """The client retries what may pass up to its `attempts`, and the waits grow."""
     wire, waits = answering(says(503, "overloaded")), list[float]()
 
     with pytest.raises(NetworkError, match="overloaded") as failed:
-        told(gemini(wire, waits=waits, attempts=6), lambda cache: cache.list())
+        within(gemini(wire, waits=waits, attempts=6), lambda cache: cache.list())
 
     assert len(wire.sent) == 6
     assert failed.value.retryable
@@ -124,7 +124,7 @@ def test_what_will_not_pass(status: int) -> None:
     wire, waits = answering(says(status, "no")), list[float]()
 
     with pytest.raises(CacheError, match="no"):
-        told(gemini(wire, waits=waits), lambda cache: cache.list())
+        within(gemini(wire, waits=waits), lambda cache: cache.list())
 
     assert (len(wire.sent), waits) == (1, [])
 
@@ -156,7 +156,7 @@ def test_a_server_says_how_long(refusal: httpx.Response, wait: float) -> None:
     """Where the server says how long to wait, exactly that long is waited."""
     waits = list[float]()
 
-    caches = told(
+    caches = within(
         gemini(answering(refusal, httpx.Response(200, json={})), waits=waits),
         lambda cache: cache.list(),
     )
@@ -165,24 +165,24 @@ def test_a_server_says_how_long(refusal: httpx.Response, wait: float) -> None:
     assert sum(waits) == pytest.approx(wait, abs=0.1)
 
 
-def test_nobody_waits_for_an_hour() -> None:
+def test_a_long_wait_is_refused() -> None:
     """A server that wants to be left alone for long is not asked again, but may be later."""
     wire, waits = answering(says(429, "slow down", retry_after="3600")), list[float]()
 
     with pytest.raises(NetworkError) as failed:
-        told(gemini(wire, waits=waits), lambda cache: cache.list())
+        within(gemini(wire, waits=waits), lambda cache: cache.list())
 
     assert failed.value.retryable
     assert (len(wire.sent), waits) == (1, [])
 
 
 def test_no_quota_is_not_a_matter_of_time() -> None:
-    """A project without quota is told so at once."""
+    """A project without quota gets its error at once, without a retry."""
     words = "TotalCachedContentStorageTokensPerModelFreeTier limit exceeded for model X: limit=0"
     wire = answering(says(429, words, _INFO))
 
     with pytest.raises(RequestRefused, match="limit=0"):
-        told(gemini(wire), lambda cache: cache.list())
+        within(gemini(wire), lambda cache: cache.list())
 
     assert len(wire.sent) == 1
 
@@ -192,7 +192,7 @@ def test_redirects_are_not_followed() -> None:
     wire = answering(httpx.Response(307, headers={"location": "http://evil.invalid/"}))
 
     with pytest.raises(NetworkError, match="not followed"):
-        told(gemini(wire), lambda cache: cache.list())
+        within(gemini(wire), lambda cache: cache.list())
 
     assert [request.url.host for request in wire.sent] == ["gemini.invalid"]
 
@@ -201,14 +201,14 @@ def test_redirects_are_not_followed() -> None:
     "body", [b"", b"<html>", b"[]", b"null", b'{"cachedContents": 1}', b"\xff"]
 )
 def test_senseless_answers(body: bytes) -> None:
-    """A yes that makes no sense is a ParseError with its status, except an empty list."""
+    """A malformed success is a ParseError with its status, except an empty list."""
     cache = gemini(answering(httpx.Response(200, content=body)))
     if not body:
-        assert told(cache, lambda cache: cache.list()) == []
+        assert within(cache, lambda cache: cache.list()) == []
         return
 
     with pytest.raises(ParseError) as failed:
-        told(cache, lambda cache: cache.list())
+        within(cache, lambda cache: cache.list())
 
     assert failed.value.status == 200
 
@@ -218,7 +218,7 @@ def test_an_untrusted_certificate_is_not_tried_again() -> None:
     wire = broken(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"))
 
     with pytest.raises(NetworkError, match="self-signed") as failed:
-        told(gemini(wire), lambda cache: cache.list())
+        within(gemini(wire), lambda cache: cache.list())
 
     assert (len(wire.sent), failed.value.retryable) == (1, False)
 
@@ -234,7 +234,7 @@ def test_a_broken_environment(monkeypatch: pytest.MonkeyPatch, variable: str, va
     with pytest.raises(
         InvalidCacheConfiguration, match=f" cannot be asked: {variable}=.*: "
     ) as failed:
-        told(gemini(None, host="https://127.0.0.1:1"), lambda cache: cache.list())
+        within(gemini(None, host="https://127.0.0.1:1"), lambda cache: cache.list())
 
     assert "hunter2" not in str(failed.value)
 
@@ -245,7 +245,7 @@ def test_the_key_stays_in_its_header(caplog: pytest.LogCaptureFixture) -> None:
     wire = answering(says(400, f"API key not valid: {KEY}", retry_after=KEY))
 
     with pytest.raises(RequestRefused) as failed:
-        told(gemini(wire), lambda cache: cache.list())
+        within(gemini(wire), lambda cache: cache.list())
 
     request = wire.sent[0]
     assert request.headers["x-goog-api-key"] == KEY
@@ -282,7 +282,7 @@ STATUSES = st.sampled_from([200, 200, 201, 204, 302, 400, 403, 404, 429, 500, 50
 
 @given(STATUSES, ANSWERS, HEADERS)
 def test_any_answer(status: int, body: bytes, headers: dict[str, str]) -> None:
-    """Whatever a server answers, each verb ends in a value or in a CacheError."""
+    """Each verb ends in a value or in a CacheError, for any answer of a server."""
     wire = Wire(lambda _: httpx.Response(status, content=body, headers=headers))
 
     async def story(cache: GeminiContextCache) -> None:
@@ -290,7 +290,7 @@ def test_any_answer(status: int, body: bytes, headers: dict[str, str]) -> None:
             with suppress(CacheError):
                 await call
 
-    told(gemini(wire, attempts=2, max_wait=timedelta(seconds=20)), story)
+    within(gemini(wire, attempts=2, max_wait=timedelta(seconds=20)), story)
 
 
 def _every_call(cache: GeminiContextCache) -> Iterable[Awaitable[object]]:

@@ -60,7 +60,7 @@ def test_the_latest() -> None:
 
 @given(offset=st.timedeltas(timedelta(days=-400), timedelta(days=400)), took=st.floats(0, 60))
 def test_any_local_clock(offset: timedelta, took: float) -> None:
-    """Whatever the local clock says, or was set to meanwhile, the provider's now is the same."""
+    """The provider's now is the same under any local clock, even one that is set meanwhile."""
     dated = ServerDate(date=NOON, sent=BOOT - took, received=BOOT)
     local = NOON + offset
 

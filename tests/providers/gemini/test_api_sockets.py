@@ -15,7 +15,7 @@ import pytest
 
 from provisioner.errors import CacheError, NetworkError, ParseError
 from provisioner.providers.gemini import GeminiContextCache
-from tests.providers.gemini.world import gemini, listening, told
+from tests.providers.gemini.world import gemini, listening, within
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -103,10 +103,10 @@ def test_bad_tls() -> None:
     asyncio.run(story())
 
 
-def test_nobody_at_home() -> None:
-    """Where nobody listens, the error says where that is."""
+def test_a_refused_connection() -> None:
+    """The error of a refused connection names the address."""
     with pytest.raises(NetworkError, match=r"127\.0\.0\.1:1/v1beta cannot be reached"):
-        told(gemini(None, host="http://127.0.0.1:1", attempts=2), lambda cache: cache.list())
+        within(gemini(None, host="http://127.0.0.1:1", attempts=2), lambda cache: cache.list())
 
 
 def _conversation(answer: bytes) -> Talk:
@@ -143,7 +143,7 @@ def test_one_client_in_two_event_loops() -> None:
 
 
 def test_closing_in_another_event_loop() -> None:
-    """Connections whose event loop has ended are let go of without an error."""
+    """The client drops connections of an event loop that has ended without an error."""
     clients: list[GeminiContextCache] = []
 
     async def story() -> None:
@@ -225,7 +225,7 @@ def test_requests_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_nothing_is_logged_unless_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
     """A program that set up no logging sees nothing of ours."""
-    told(gemini(None, host="http://127.0.0.1:1", attempts=1), _unheard)
+    within(gemini(None, host="http://127.0.0.1:1", attempts=1), _unheard)
 
     assert capfd.readouterr() == ("", "")
 

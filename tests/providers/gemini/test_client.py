@@ -21,7 +21,7 @@ from provisioner.errors import (
 )
 from provisioner.providers.gemini import GeminiContextCache
 from tests.providers.contract import EVERYTHING, ContextCacheContract
-from tests.providers.gemini.world import HOUR, START, Wire, World, emulated, gemini, told
+from tests.providers.gemini.world import HOUR, START, Wire, World, emulated, gemini, within
 
 NOBODY = GeminiHandle("cachedContents/nobody")
 
@@ -196,7 +196,7 @@ def test_expired_or_not_found(world: World, late: timedelta, fate: type[Exceptio
     ],
 )
 def test_the_ends_of_time(world: World, end: datetime, fate: type[Exception]) -> None:
-    """Whatever moment a handle holds, what is gone is told as one or the other."""
+    """A cache that is gone is not found or expired, by the moment that its handle holds."""
     handle = GeminiHandle("cachedContents/nobody", end)
 
     with pytest.raises(fate):
@@ -217,7 +217,7 @@ def test_gone_on_vertex() -> None:
         with pytest.raises(InvalidCacheConfiguration, match="the address, its version"):
             await cache.list()
 
-    told(gemini(wire), story)
+    within(gemini(wire), story)
 
 
 def test_a_wrong_address_has_no_caches() -> None:
@@ -229,7 +229,7 @@ def test_a_wrong_address_has_no_caches() -> None:
             with pytest.raises(InvalidCacheConfiguration, match=r"gemini\.invalid/v1beta"):
                 await call(NOBODY)
 
-    told(gemini(wire), story)
+    within(gemini(wire), story)
 
 
 def test_no_permission_is_not_gone(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from provisioner.errors import ParseError
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.providers.gemini.api import MOST_PAGES
-from tests.providers.gemini.world import Wire, World, gemini, told
+from tests.providers.gemini.world import Wire, World, gemini, within
 
 
 def _page(*names: str, token: str | None = None) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def listed(*pages: dict[str, Any]) -> tuple[list[str], list[dict[str, str]]]:
     """What a client makes of *pages*, and what it asked for."""
     left = list(pages)
     wire = Wire(lambda _: httpx.Response(200, json=left.pop(0)))
-    caches = told(gemini(wire), lambda cache: cache.list())
+    caches = within(gemini(wire), lambda cache: cache.list())
     return [seen.handle.cache_name[15:] for seen in caches], [
         dict(request.url.params) for request in wire.sent
     ]
@@ -86,7 +86,7 @@ def test_pages_without_an_end() -> None:
     wire = Wire(lambda _: httpx.Response(200, json=_page(token=str(next(numbers)))))
 
     with pytest.raises(ParseError, match="without an end"):
-        told(gemini(wire), lambda cache: cache.list())
+        within(gemini(wire), lambda cache: cache.list())
 
     assert len(wire.sent) == MOST_PAGES
 

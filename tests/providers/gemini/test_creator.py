@@ -1,4 +1,4 @@
-"""Creates whose answer was lost: one cache each, whatever the server did."""
+"""Creates whose answer was lost: one cache each, whether or not the server made it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.providers.gemini.world import (
     World,
     emulated,
     gemini,
-    told,
+    within,
 )
 
 Trouble = Callable[[CarryOut], Awaitable[Response]]
@@ -48,7 +48,7 @@ LOSSES: dict[str, Callable[[], Response]] = {
 
 
 def lost(how: str, *, done: bool) -> Trouble:
-    """The server does it, or not, and nobody hears of it."""
+    """The server carries out the call if *done*, and the answer is lost."""
 
     async def trouble(carry_out: CarryOut) -> Response:
         if done:
@@ -136,7 +136,7 @@ def test_not_while_blind(world: World) -> None:
     assert world.labels() == ["mine"]
 
 
-def test_somebody_elses_twin_is_left_alone(world: World) -> None:
+def test_a_known_twin_is_left_alone(world: World) -> None:
     """A cache that was known before is not taken for ours, even if it looks the same."""
     twin = world.run(create)
     world.befall(Operation.CREATE, lost("timeout", done=False))
@@ -148,7 +148,7 @@ def test_somebody_elses_twin_is_left_alone(world: World) -> None:
 
 
 def test_an_old_twin_is_left_alone(world: World) -> None:
-    """Nor is one that is older than our question, though nobody told us of it."""
+    """Nor is one that is older than our request, though this client never met it."""
     twin = world.run(create)
     world.clock.advance(HOUR / 2)
     world.befall(Operation.CREATE, lost("timeout", done=False))
@@ -207,7 +207,7 @@ def test_the_servers_clock_decides(world: World, wrong: timedelta) -> None:
 
     world.befall(Operation.CREATE, lost("timeout", done=True))
     world.befall(Operation.LIST, with_date)
-    told(gemini(world.wire, clock=Clock(START + wrong)), create)
+    within(gemini(world.wire, clock=Clock(START + wrong)), create)
 
     assert world.labels() == ["mine"]
 
@@ -228,7 +228,7 @@ def test_a_server_that_finishes_late(world: World) -> None:
         raise httpx.ReadTimeout("")
 
     world.befall(Operation.CREATE, late)
-    told(
+    within(
         GeminiContextCache(KEY, HOST, transport=world.wire, clock=world.clock),
         lambda cache: cache.create("x", label=LABEL, ttl=HOUR),
     )
@@ -357,7 +357,7 @@ def test_a_cancelled_create_stays_uncertain(world: World) -> None:
     st.integers(1, 5),
 )
 def test_any_history_of_losses(history: list[tuple[str, bool] | None], creates: int) -> None:
-    """Creates at the same time make one cache each, whatever gets lost; none is taken twice."""
+    """Creates at the same time make one cache each under any losses; none is taken twice."""
 
     async def well(carry_out: CarryOut) -> Response:
         return await carry_out()

@@ -90,7 +90,7 @@ def test_the_newest_of_ours() -> None:
 
 @pytest.mark.parametrize("wrong", [-HOUR, HOUR])
 def test_our_clock_may_be_wrong(wrong: timedelta) -> None:
-    """Age is told by the server's clock; ours only says how long ago we asked."""
+    """The server's clock decides a cache's age; ours only says how long ago we asked."""
     sent = structs.replace(SENT, at=START + wrong)
     late = 5 * SECOND
     old = replace(OURS, created_at=START - 31 * SECOND)

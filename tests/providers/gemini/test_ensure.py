@@ -1,4 +1,4 @@
-"""One cache of one label, whatever happens in between."""
+"""One cache of one label, in spite of lost answers and restarts in between."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_calls_at_the_same_time_share_one_create(world: World) -> None:
 
 @pytest.mark.parametrize("how", LOSSES)
 @pytest.mark.parametrize("done", [True, False])
-def test_one_cache_whatever_gets_lost(world: World, how: str, *, done: bool) -> None:
+def test_one_cache_after_a_lost_answer(world: World, how: str, *, done: bool) -> None:
     """After a lost answer there is one cache, the one that is returned."""
     world.befall(Operation.CREATE, lost(how, done=done))
 

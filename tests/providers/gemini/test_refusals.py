@@ -250,7 +250,7 @@ def test_refused_creations() -> None:
     st.booleans(),
 )
 def test_any_refusal(status: int, body: bytes, hint: str, names_cache: bool) -> None:  # noqa: FBT001 - hypothesis passes by position
-    """Whatever a server says no with, it is an error of ours with that status."""
+    """Every refusal of a server is an error of ours with its status."""
     refusal = read(status, body, retry_after=hint)
     error = error_of(refusal, endpoint=ENDPOINT, names_cache=names_cache)
 

@@ -113,7 +113,7 @@ def test_ttls(ttl: timedelta | None, text: str) -> None:
 
 
 def test_moments() -> None:
-    """An expiry is sent in UTC, whatever its zone."""
+    """An expiry of any zone is sent in UTC."""
     moment = datetime(2026, 12, 1, 2, tzinfo=timezone(2 * HOUR))
 
     assert wire.life_of(None, moment, HOUR) == wire.LifeField("expireTime", "2026-12-01T00:00:00Z")
@@ -265,13 +265,13 @@ def test_reading_what_proto_json_leaves_out() -> None:
     ],
 )
 def test_senseless_caches(flaw: dict[str, Any]) -> None:
-    """A cache that makes no sense is not read as one that does."""
+    """The reader refuses a malformed cache."""
     with pytest.raises(ValueError, match=r"."):
         wire.read_context({**CACHE, **flaw})
 
 
 def test_senseless_answers_say_where() -> None:
-    """What is wrong is told by its path, and never by what stood there."""
+    """The error names the path of the flaw, and never the value that stood there."""
     with pytest.raises(ValueError, match=r"not a cached content: .* at `\$\.model`"):
         wire.read_context({**CACHE, "model": 1})
     secret = {**CACHE, "displayName": ["swordfish"]}

@@ -1,5 +1,5 @@
 """
-Hours in milliseconds: an event loop whose clock jumps to whatever is next, and a quota.
+Hours in milliseconds: an event loop whose clock jumps to the next event, and a quota.
 """
 
 from __future__ import annotations

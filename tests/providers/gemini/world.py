@@ -93,7 +93,7 @@ class World:
         **settings: Any,  # noqa: ANN401 - what a test is about
     ) -> T:
         """Tell *story* to a client of its own."""
-        return told(self.cache(**settings), story)
+        return within(self.cache(**settings), story)
 
     def befall(
         self, operation: Operation, *troubles: Callable[[CarryOut], Awaitable[Response]]
@@ -103,7 +103,7 @@ class World:
     def labels(self) -> list[str]:
         """Of every live cache, asked on another line."""
         transport = httpx.ASGITransport(self.emulator)
-        caches = told(gemini(transport, clock=self.clock), lambda cache: cache.list())
+        caches = within(gemini(transport, clock=self.clock), lambda cache: cache.list())
         return [cache.display_name for cache in caches]
 
 
@@ -140,7 +140,7 @@ def gemini(
     return GeminiContextCache(key, host, transport=transport, clock=clock, sleep=sleep, **settings)
 
 
-def told(cache: GeminiContextCache, story: Callable[[GeminiContextCache], Awaitable[T]]) -> T:
+def within(cache: GeminiContextCache, story: Callable[[GeminiContextCache], Awaitable[T]]) -> T:
     async def telling() -> T:
         async with cache:
             return await story(cache)
