@@ -3,9 +3,9 @@ Carry out a plan: make, publish, retire.
 
 First everything that creates, refreshes, adopts or writes down, in parallel; then the
 state is saved and the handles are published; only then is anything retired or deleted.
-Each change is a stream of facts, told the moment they are true.  A change that fails
-stops itself and nothing else.  This room knows neither files nor clocks; it is the only
-one that runs things side by side.
+Each change is a stream of facts, yielded the moment they are true.  A change that fails
+stops itself and nothing else.  The applier knows neither files nor clocks, and nothing else
+runs changes side by side.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.applier.dry_run import rehearse
-from provisioner.applier.last_look import last_look
-from provisioner.applier.steps import MOST_CONTENT, Hand, LiveCaches, Room, perform
+from provisioner.applier.dry_run import dry_run
+from provisioner.applier.steps import MOST_CONTENT, ContentBudget, LiveCaches, Steps, perform
+from provisioner.applier.surplus import retire_surplus
 from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
 from provisioner.model import (
@@ -48,7 +48,7 @@ from provisioner.model import (
     Result,
 )
 
-__all__ = ["LiveCaches", "apply", "last_look", "rehearse"]
+__all__ = ["LiveCaches", "apply", "dry_run", "retire_surplus"]
 
 INTERRUPTED = "interrupted before its turn"
 UNSHOWN = "the cache of this project that was made first does not show: check key and project"
@@ -97,24 +97,24 @@ async def apply(
             made[fact.record.name] = fact.record
         record(fact)
 
-    crew = _Workers(note, report, parallelism, stopping, renew_lock)
+    workers = _Workers(note, report, parallelism, stopping, renew_lock)
     turn = asyncio.Lock()
 
     async def before_create() -> None:
         async with turn:
             if changes := tuple(await due()):
-                alone = replace(hand, before_create=None, room=Room(MOST_CONTENT))
-                refreshes = [_Work(change, perform(change, alone)) for change in changes]
-                await crew.run(sorted(refreshes, key=_urgency), crew.make)
+                refreshing = replace(steps, before_create=None, budget=ContentBudget(MOST_CONTENT))
+                refreshes = [_Work(change, perform(change, refreshing)) for change in changes]
+                await workers.run(sorted(refreshes, key=_urgency), workers.make)
 
-    hand = Hand(plan, caches, read, _known(plan), letters, before_create)
-    works = [_Work(change, perform(change, hand)) for change in plan.changes if change.acts]
+    steps = Steps(plan, caches, read, _listed_ids(plan), letters, before_create)
+    works = [_Work(change, perform(change, steps)) for change in plan.changes if change.acts]
     makes = sorted((work for work in works if work.change.makes), key=_urgency)
     first, waiting = _apart(makes, probing)
-    half_way = await crew.run(first, crew.make)
+    half_way = await workers.run(first, workers.make)
     if waiting:
-        shown = await _shown(waiting, probing, made, hand, probed)
-        half_way += await crew.run(waiting, lambda work: crew.make_after(work, shown))
+        shown = await _shown(waiting, probing, made, steps, probed)
+        half_way += await workers.run(waiting, lambda work: workers.make_after(work, shown))
     rest = [*half_way, *(work for work in works if not work.change.makes)]
     try:
         await publish()
@@ -123,7 +123,7 @@ async def apply(
             await work.facts.aclose()
             report(Result(work.change, NotAttempted(f"nothing is retired, because: {error}")))
         raise
-    await crew.run(rest, crew.finish)
+    await workers.run(rest, workers.finish)
 
 
 class _Work(Struct, frozen=True):
@@ -132,7 +132,7 @@ class _Work(Struct, frozen=True):
 
 
 class _Workers(Struct, frozen=True):
-    """Takes works on, a few at a time, and tells what comes of them."""
+    """Perform works, a few at a time, and report how each ends."""
 
     record: Callable[[Fact], None]
     report: Callable[[Result], None]
@@ -213,7 +213,7 @@ async def _shown(
     waiting: Iterable[_Work],
     probing: Collection[str],
     made: Mapping[str, RecordedCache],
-    hand: Hand,
+    steps: Steps,
     probed: Callable[[str, bool], None],
 ) -> frozenset[str]:
     """The providers that show what was made first in them."""
@@ -223,7 +223,7 @@ async def _shown(
             made[name] for name in probing if name in made and made[name].provider == provider
         ]
         try:
-            is_shown = bool(probes) and await hand.shows(probes[0])
+            is_shown = bool(probes) and await steps.shows(probes[0])
         except CacheError:
             continue  # nothing is proven; the next run looks again
         if probes:
@@ -244,7 +244,7 @@ def _urgency(work: _Work) -> datetime:
             return _NEVER
 
 
-def _known(plan: Plan) -> frozenset[str]:
-    """Ids of the live caches that the plan has seen: what a lost answer cannot have made."""
+def _listed_ids(plan: Plan) -> frozenset[str]:
+    """Ids of the live caches that the plan lists: what a lost answer cannot have made."""
     seen = (cache for change in plan.changes for cache in (change.live, change.old))
     return frozenset(cache.id for cache in seen if cache)

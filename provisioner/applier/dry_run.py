@@ -1,5 +1,5 @@
 """
-What applying a change would ask of its provider, found by applying it to one that only listens.
+What applying a change would ask of its provider: it is applied to one that only records calls.
 """
 
 from __future__ import annotations
@@ -8,29 +8,29 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 
-from provisioner.applier.steps import Hand, perform
+from provisioner.applier.steps import Steps, perform
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.model import Change, Life, Plan, Ttl, Until
 from provisioner.model.explanation import Call
 
 
-async def rehearse(change: Change, *, at: datetime) -> tuple[Call, ...]:
+async def dry_run(change: Change, *, at: datetime) -> tuple[Call, ...]:
     """The calls that *change*, planned for the moment *at*, would make if all of them succeed."""
-    listener = _Listener(at)
-    hand = Hand(
+    recorder = _CallRecorder(at)
+    steps = Steps(
         plan=Plan(stack="", at=at, changes=(change,), edits=frozenset()),
-        caches=defaultdict(lambda: listener),
+        caches=defaultdict(lambda: recorder),
         read=lambda _: CacheContent(),
         known=(),
         letters=str,
     )
-    async for _ in perform(change, hand):
+    async for _ in perform(change, steps):
         pass
-    return tuple(listener.calls)
+    return tuple(recorder.calls)
 
 
-class _Listener:
-    """A provider that says yes to everything, writes it down and does nothing."""
+class _CallRecorder:
+    """A provider that accepts every call, records it and does nothing."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at

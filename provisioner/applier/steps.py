@@ -81,7 +81,7 @@ class LiveCaches(Protocol):
     async def delete_cache(self, handle: GeminiHandle) -> None: ...
 
 
-class Room:
+class ContentBudget:
     """Bounds how many bytes of content are in memory at a time; one content always fits."""
 
     def __init__(self, most: int) -> None:
@@ -90,7 +90,7 @@ class Room:
 
     @asynccontextmanager
     async def take(self, size: int) -> AsyncIterator[None]:
-        """Wait until there is room for *size* bytes, and hold it for as long as the block lasts."""
+        """Wait until *size* bytes are free, and hold them for as long as the block lasts."""
         size = min(size, self._most)
         async with self._changed:
             await self._changed.wait_for(lambda: size <= self._free)
@@ -103,8 +103,8 @@ class Room:
                 self._changed.notify_all()
 
 
-class Hand(Struct, frozen=True):
-    """What is within reach while changing the world."""
+class Steps(Struct, frozen=True):
+    """The calls that changes are made of, and what they need."""
 
     plan: Plan
     caches: Mapping[str, LiveCaches]
@@ -114,11 +114,11 @@ class Hand(Struct, frozen=True):
     """Four random letters for the label of one create and its retries."""
     before_create: Callable[[], Awaitable[None]] | None = None
     """What each create waits for, once its quota lets it out."""
-    room: Room = field(default_factory=lambda: Room(MOST_CONTENT))
+    budget: ContentBudget = field(default_factory=lambda: ContentBudget(MOST_CONTENT))
 
     async def create(self, want: DesiredCache) -> RecordedCache:
         label = replace(want.label, letters=self.letters())
-        async with self.room.take(want.measure.size):
+        async with self.budget.take(want.measure.size):
             seen = await self.caches[want.provider].create(
                 self.read(want),
                 model=want.model,
@@ -182,39 +182,39 @@ class Hand(Struct, frozen=True):
         )
 
 
-async def perform(change: Change, hand: Hand) -> AsyncGenerator[Fact, None]:
+async def perform(change: Change, steps: Steps) -> AsyncGenerator[Fact, None]:
     """
-    Change the world as *change* says; every fact is told the moment it is true.
+    Change the world as *change* says; every fact is yielded the moment it is true.
 
     What makes or notes a cache comes first, and what retires the old one after it.
     """
     match change:
         case Create(want):
-            yield Exists(await hand.create(want))
+            yield Exists(await steps.create(want))
         case Replace(want, old, record):
-            yield Exists(await hand.create(want), hand.retiring(old, record))
-            yield await hand.retire(old, record.retire_after)
+            yield Exists(await steps.create(want), steps.retiring(old, record))
+            yield await steps.retire(old, record.retire_after)
         case Adopt(want, twin, old, record):
-            leaving = hand.retiring(old, record)
-            yield Exists(await hand.renew(want, twin), leaving)
+            leaving = steps.retiring(old, record)
+            yield Exists(await steps.renew(want, twin), leaving)
             if old and leaving:
-                yield await hand.retire(old, leaving.retire_after)
+                yield await steps.retire(old, leaving.retire_after)
         case Refresh(want, own):
-            yield Exists(await hand.renew(want, own))
+            yield Exists(await steps.renew(want, own))
         case Note(want, _, record):
             measure = replace(want.measure, tokens=record.measure.tokens, counted=True)
             yield Noted(replace(record, settings=want.settings, measure=measure))
         case Annotate(want, old, record):
-            leaving = hand.retiring(old, record)
-            yield Noted(RecordedAnnotation.of(want, hand.plan.at), leaving)
+            leaving = steps.retiring(old, record)
+            yield Noted(RecordedAnnotation.of(want, steps.plan.at), leaving)
             if old and leaving:
-                yield await hand.retire(old, leaving.retire_after)
+                yield await steps.retire(old, leaving.retire_after)
         case Move(name, record):
             yield Renamed(record.name, name)
         case Retire(live, record):
-            yield await hand.retire(live, record.retire_after)
+            yield await steps.retire(live, record.retire_after)
         case Delete(live):
-            yield await hand.delete(live)
+            yield await steps.delete(live)
         case Forget(record):
             yield _forgotten(record)
         case Keep() | Leave() | Blocked():

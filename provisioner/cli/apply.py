@@ -14,7 +14,7 @@ from string import ascii_lowercase
 
 from msgspec import Struct, structs
 
-from provisioner.applier import apply, last_look
+from provisioner.applier import apply, retire_surplus
 from provisioner.approval import Approval, Undone, approved_digests, undone
 from provisioner.cache import CacheContent
 from provisioner.cli import clock, console, terminal
@@ -407,7 +407,7 @@ async def _perform(
                 )
                 if _may_look_back(observation, interruption):
                     await ledger.save()
-                    await last_look(
+                    await retire_surplus(
                         told,
                         observation.clients,
                         ledger.state,

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import click
 
-from provisioner.applier import rehearse
+from provisioner.applier import dry_run
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, terminal
 from provisioner.cli.brake import braked
@@ -146,7 +146,7 @@ async def _explained(
         at=now,
         declared=entry.places[0].address if entry and change.want else None,
         window=_window(change),
-        calls=await rehearse(change, at=now),
+        calls=await dry_run(change, at=now),
         flips=tuple(islice(flips(decide, told, change), _FLIPS)),
         cost=cost(change, prices, at=now),
         prices=price_list(change, prices, at=now),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from provisioner.applier import rehearse
+from provisioner.applier import dry_run
 from provisioner.model import (
     Adopt,
     Annotate,
@@ -72,4 +72,4 @@ END = Call(method="DELETE", path=OWN.id)
 )
 def test_calls(change: Change, calls: list[Call]) -> None:
     """Methods, paths and lives, in their order; what needs no call has none."""
-    assert asyncio.run(rehearse(change, at=NOW)) == tuple(calls)
+    assert asyncio.run(dry_run(change, at=NOW)) == tuple(calls)

@@ -1,4 +1,4 @@
-"""The last look of a run: which caches are its own twins, and what becomes of them."""
+"""Which caches are twins that a run made itself, and what becomes of them at its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace as changed
 
-from provisioner.applier import last_look
+from provisioner.applier import retire_surplus
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, NetworkError
 from provisioner.model import Fact, Plan, Recorded, State, Surplus
@@ -58,7 +58,7 @@ class Desk:
         state = State(stack=STACK, caches={**caches, **self.more})
         caches_of = {"gemini": self.creator}
         asyncio.run(
-            last_look(
+            retire_surplus(
                 PLAN,
                 caches_of,
                 state,

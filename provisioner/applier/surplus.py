@@ -1,5 +1,5 @@
 """
-A run's last look for its own twins.
+The twins that a run made itself, retired at its end.
 
 A create whose answer was lost may have made a cache that shows only later, beside the one
 that is on record by now.  The four letters in its label prove which create made it, and that
@@ -33,7 +33,7 @@ _USUAL = timedelta(hours=1)
 
 
 class Creators(LiveCaches, Protocol):
-    """What the last look needs of a provider beside its calls for a change."""
+    """What this needs of a provider beside its calls for a change."""
 
     @property
     def uncertain_labels(self) -> frozenset[str]:
@@ -42,7 +42,7 @@ class Creators(LiveCaches, Protocol):
     async def list(self) -> list[CachedContext]: ...
 
 
-async def last_look(
+async def retire_surplus(
     plan: Plan,
     caches: Mapping[str, Creators],
     state: State,
