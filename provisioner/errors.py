@@ -2,7 +2,7 @@
 Every expected failure, as one tree:
 
 * CtxprovError
-  + CacheError               a provider said no, or could not be asked
+  + CacheError               a provider refused, or could not be asked
     - CacheCreationFailed    … to a create
     - CacheExpired           … because the cache's time had passed
     - CacheNotFound          … because there is no such cache
@@ -13,25 +13,25 @@ Every expected failure, as one tree:
     - NetworkError           the answer is unknown or cannot be had now
       · RequestRefused       … because of the key, a permission or a quota
       · Interrupted          … because the run ends before the request went out
-    - ParseError             the answer makes no sense
+    - ParseError             the answer is not what the API promises
   + ManifestError            the manifest is wrong; carries every problem
   + StateError               the state cannot be trusted, read or written
     - StateLocked            another run holds it
     - StateNewer             a newer ctxprov wrote it
     - StateTaken             another run has written it or taken its lock meanwhile
-    - BackendUnreachable        the place it lives in cannot be reached now
-    - StateUnreadable        whether there is one cannot be told
+    - BackendUnreachable     its backend cannot be reached now
+    - StateUnreadable        the backend does not show whether there is one
     - Unsaved                the last save of a run failed
     - ScopeRefused           the state belongs to another project
   + PublishError             the handles cannot be written or read
   + GitFailed                git refuses, or cannot be asked; the message says why
     - GitMissing             this machine has no git
     - GitTimeout             git gave no answer in time
-  + Refused                  we will not do this without being told to
+  + Refused                  ctxprov does not do this unless it is asked to
     - StackMoved             … because the stack has another name now
 
 Anything else that escapes is a bug and keeps its traceback.  Messages may hold a
-server's or a file's own words: whoever prints them escapes them.
+server's or a file's own text: the code that prints it escapes it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class CtxprovError(Exception):
     """
     Base of everything that ends in one paragraph rather than in a traceback.
 
-    May be pickled and copied, whatever its class is made from.
+    May be pickled and copied, with any arguments that its class has.
     """
 
     @property
@@ -71,7 +71,7 @@ class CtxprovError(Exception):
 
 class CacheError(CtxprovError):
     """
-    A provider said no.
+    A provider refused, or could not be asked.
 
     `status` is the HTTP status and `words` the server's own message, where there are
     any; `retryable` says whether the same call may succeed later, and `retry_after` how
@@ -254,16 +254,16 @@ class StateNewer(StateError):
 
 
 class StateTaken(StateError):
-    """Another run has written the state, or taken its lock, since we looked."""
+    """Another run has written the state, or taken its lock, since it was read."""
 
 
 class BackendUnreachable(StateError):
-    """The place that the state lives in cannot be reached now."""
+    """The backend of the state cannot be reached now."""
 
 
 class StateUnreadable(StateError):
     """
-    Whether there is a state cannot be told: access was refused, or "not found" may mean that.
+    The backend does not show whether there is a state: access was refused, or may have been.
 
     Nothing may take it for a state that is absent.
     """
@@ -298,7 +298,7 @@ class GitTimeout(GitFailed):
 
 
 class Refused(CtxprovError):
-    """We will not do this without being told to."""
+    """Ctxprov does not do this unless it is asked to."""
 
 
 class StackMoved(Refused):
@@ -306,7 +306,7 @@ class StackMoved(Refused):
 
 
 def name_of(handle: CacheHandle | CachedContext) -> str:
-    """What to call the cache behind *handle* in a sentence.  Raises TypeError if it is none."""
+    """Name the cache of *handle* in a sentence.  Raises TypeError if it is no handle."""
     match handle:
         case CachedContext():
             return handle.handle.cache_name

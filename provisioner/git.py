@@ -223,7 +223,7 @@ def is_commit(text: str) -> bool:
 
 
 def path_from(text: str) -> Path:
-    """The path that git writes as *text*, whatever this machine's encoding of names is."""
+    """The path that git writes as *text*, independent of this machine's encoding of names."""
     return Path(os.fsdecode(text.encode(errors="surrogateescape")))
 
 

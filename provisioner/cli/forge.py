@@ -96,9 +96,9 @@ class ForgeApi:
     def every(self, path: str, **query: str | int) -> Iterator[ForgeJson]:
         """All there is of a list, page by page."""
         for page in range(1, _MOST_PAGES + 1):
-            found = self.call("GET", path, per_page=_PAGE, page=page, **query)
-            yield from found
-            if len(found) < _PAGE:
+            rows = self.call("GET", path, per_page=_PAGE, page=page, **query)
+            yield from rows
+            if len(rows) < _PAGE:
                 return
 
 

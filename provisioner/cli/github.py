@@ -23,7 +23,7 @@ JOB = "github-actions[bot]"
 
 
 class GitHub:
-    """One pull request, under which *author* comments; None is whoever has the token."""
+    """One pull request, under which *author* comments; None stands for the owner of the token."""
 
     def __init__(self, api: ForgeApi, repository: str, number: int, author: str | None) -> None:
         self._api = api
@@ -33,9 +33,9 @@ class GitHub:
 
     def mine(self) -> Iterator[Comment]:
         login = self._author or self._login()
-        for one in self._api.every(f"{self._repository}/issues/{self._number}/comments"):
-            if (one["user"] or {}).get("login") == login:
-                yield Comment(id=one["id"], text=one["body"] or "")
+        for comment in self._api.every(f"{self._repository}/issues/{self._number}/comments"):
+            if (comment["user"] or {}).get("login") == login:
+                yield Comment(id=comment["id"], text=comment["body"] or "")
 
     def add(self, text: str) -> None:
         path = f"{self._repository}/issues/{self._number}/comments"
@@ -66,8 +66,8 @@ def pull_request(
 ) -> GitHub | None:
     """The pull request of this job; None if a newer commit is at its head by now."""
     repository = needed(environ, "GITHUB_REPOSITORY")
-    found = number or _number(api, repository, _event(environ))
-    return GitHub(api, repository, found, author) if found else None
+    number = number or _number(api, repository, _event(environ))
+    return GitHub(api, repository, number, author) if number else None
 
 
 def merged_pull_request(api: ForgeApi, environ: Mapping[str, str], author: str | None) -> GitHub:
@@ -75,8 +75,12 @@ def merged_pull_request(api: ForgeApi, environ: Mapping[str, str], author: str |
     repository, commit = needed(environ, "GITHUB_REPOSITORY"), needed(environ, "GITHUB_SHA")
     branch = needed(environ, "GITHUB_REF_NAME")
     listed = api.every(f"/repos/{repository}/commits/{commit}/pulls")
-    found = [int(p["number"]) for p in listed if p["merged_at"] and p["base"]["ref"] == branch]
-    number = only(found, f"brought {commit} into {branch}")
+    numbers = [
+        int(pull["number"])
+        for pull in listed
+        if pull["merged_at"] and pull["base"]["ref"] == branch
+    ]
+    number = only(numbers, f"brought {commit} into {branch}")
     return GitHub(api, repository, number, author)
 
 
@@ -108,5 +112,5 @@ def _number(api: ForgeApi, repository: str, event: ForgeJson) -> int | None:
 
 def _with_head(api: ForgeApi, repository: str, commit: str, branch: str) -> int | None:
     listed = api.every(f"/repos/{repository}/pulls", state="open", head=branch)
-    found = [int(one["number"]) for one in listed if one["head"]["sha"] == commit]
-    return only(found, f"{commit} at its head") if found else None
+    numbers = [int(pull["number"]) for pull in listed if pull["head"]["sha"] == commit]
+    return only(numbers, f"{commit} at its head") if numbers else None

@@ -18,9 +18,9 @@ class GitLab:
 
     def mine(self) -> Iterator[Comment]:
         me = self._api.call("GET", "/user")["id"]
-        for one in self._api.every(self._notes, sort="asc", order_by="created_at"):
-            if one["author"]["id"] == me:
-                yield Comment(id=one["id"], text=one["body"])
+        for note in self._api.every(self._notes, sort="asc", order_by="created_at"):
+            if note["author"]["id"] == me:
+                yield Comment(id=note["id"], text=note["body"])
 
     def add(self, text: str) -> None:
         self._api.call("POST", self._notes, {"body": text})
@@ -40,11 +40,11 @@ def merge_request(api: ForgeApi, environ: Mapping[str, str], number: int | None)
     if number:
         return GitLab(api, project, number)
     hint = "This job is not of a merge request: say which one with --number."
-    found = int(needed(environ, "CI_MERGE_REQUEST_IID", hint))
+    number = int(needed(environ, "CI_MERGE_REQUEST_IID", hint))
     # A pipeline of merged results runs on a commit of its own.
     ours = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or needed(environ, "CI_COMMIT_SHA")
-    head = api.call("GET", f"/projects/{project}/merge_requests/{found}")["sha"]
-    return GitLab(api, project, found) if head == ours else None
+    head = api.call("GET", f"/projects/{project}/merge_requests/{number}")["sha"]
+    return GitLab(api, project, number) if head == ours else None
 
 
 def merged_merge_request(api: ForgeApi, environ: Mapping[str, str]) -> GitLab:
@@ -52,9 +52,9 @@ def merged_merge_request(api: ForgeApi, environ: Mapping[str, str]) -> GitLab:
     project, commit = needed(environ, "CI_PROJECT_ID"), needed(environ, "CI_COMMIT_SHA")
     branch = needed(environ, "CI_COMMIT_BRANCH")
     listed = api.every(f"/projects/{project}/repository/commits/{commit}/merge_requests")
-    found = [
-        int(one["iid"])
-        for one in listed
-        if one["state"] == "merged" and one["target_branch"] == branch
+    numbers = [
+        int(request["iid"])
+        for request in listed
+        if request["state"] == "merged" and request["target_branch"] == branch
     ]
-    return GitLab(api, project, only(found, f"brought {commit} into {branch}"))
+    return GitLab(api, project, only(numbers, f"brought {commit} into {branch}"))

@@ -1,5 +1,5 @@
 """
-What Claude and OpenAI have in common: caches that nobody can ask for.
+What Claude and OpenAI have in common: caches that no request can ask for.
 
 Their entries are request fragments.  Computing one is arithmetic on the TTLs that a
 provider offers, which it decides; getting one back is impossible; refreshing and deleting
@@ -20,14 +20,14 @@ from provisioner.errors import InvalidCacheConfiguration, ProviderNotSupported, 
 from provisioner.times import duration_text
 
 
-class Annotating(ABC):
+class AnnotationCache(ABC):
     """The verbs of a provider without cache objects: all of them but `create_cache`."""
 
     provider: str
 
     @abstractmethod
     def owns(self, handle: CacheHandle) -> bool:
-        """Whether *handle* is one of ours."""
+        """Whether *handle* belongs to this provider."""
 
     async def get_cache(self, handle: CacheHandle) -> CachedContext | None:
         """Raise ProviderNotSupported: there is no cache that could be asked for."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from provisioner.cache import CacheContent, CacheHandle, ClaudeHandle
-from provisioner.providers.annotations import Annotating, at_least
+from provisioner.providers.annotations import AnnotationCache, at_least
 
 TTLS: Final[tuple[timedelta, ...]] = (timedelta(minutes=5), timedelta(hours=1))
 """The lives on offer; the first is the provider's default."""
@@ -29,7 +29,7 @@ def handle_of(ttl: timedelta) -> ClaudeHandle:
     return ClaudeHandle({"type": "ephemeral", "ttl": _SPELLING[life]})
 
 
-class ClaudeContextCache(Annotating):
+class ClaudeContextCache(AnnotationCache):
     """Claude behind the four verbs.  No I/O, no key."""
 
     provider = "claude"

@@ -1,7 +1,8 @@
 """
 OpenAI: a cache is a key and a life in the request.
 
-A model has the lives that are known of it; for one that nobody knows, its family decides.
+A model has the lives that the catalog lists; for a model that it does not list, its family
+decides.
 A life decides the field: `prompt_cache_options` for those that came with gpt-5.6,
 `prompt_cache_retention` for those from before.  It never asks for `mode: explicit`, which
 without a breakpoint in the request turns caching off.  Sends nothing.
@@ -29,7 +30,7 @@ from provisioner.cache import (
 from provisioner.catalog import Catalog, load_catalog
 from provisioner.errors import InvalidCacheConfiguration
 from provisioner.model.model_catalog import Model
-from provisioner.providers.annotations import Annotating, at_least
+from provisioner.providers.annotations import AnnotationCache, at_least
 from provisioner.providers.encoding import json_bytes
 
 DEFAULT_MODEL: Final = "gpt-6.1-terra"
@@ -49,13 +50,17 @@ _VERSION: Final = re.compile(r"gpt-(\d{1,3})(?:\.(\d{1,3}))?", re.ASCII)
 _REASONING: Final = re.compile(r"(?:ft:)?o\d", re.ASCII)
 
 
-def ttls_of(model: str, known: Model | None) -> tuple[timedelta, ...]:
-    """The lives that *model* has on offer, the provider's default first, by what is *known*."""
-    lives = [offer.ttl for offer in known.offers] if known else []
+def ttls_of(model: str, listed: Model | None) -> tuple[timedelta, ...]:
+    """
+    The lives that *model* has on offer, the provider's default first.
+
+    *listed* is what the catalog says of it; None if it is not listed.
+    """
+    lives = [offer.ttl for offer in listed.offers] if listed else []
     return tuple(life for life in lives if life in _OPTIONS or life in _RETENTION) or _family(model)
 
 
-def handle_of(key: str, model: str, ttl: timedelta, known: Model | None) -> OpenAIHandle:
+def handle_of(key: str, model: str, ttl: timedelta, listed: Model | None) -> OpenAIHandle:
     """
     The fields for a life of *ttl*, rounded up to one that *model* has.
 
@@ -63,7 +68,7 @@ def handle_of(key: str, model: str, ttl: timedelta, known: Model | None) -> Open
     """
     if not 0 < len(key) <= LONGEST_KEY:
         raise InvalidCacheConfiguration(f"a prompt_cache_key has 1 to {LONGEST_KEY} characters")
-    life = at_least(ttl, ttls_of(model, known), model)
+    life = at_least(ttl, ttls_of(model, listed), model)
     if life in _OPTIONS:
         return OpenAIHandle(key, {"ttl": _OPTIONS[life]})
     return OpenAIHandle(key, None, _RETENTION[life])
@@ -75,7 +80,7 @@ def cache_key(stack: str, name: str) -> str:
     return key if len(key) <= LONGEST_KEY else _short(key.encode())
 
 
-class OpenAIContextCache(Annotating):
+class OpenAIContextCache(AnnotationCache):
     """
     OpenAI behind the four verbs.  No I/O, no key.
 
@@ -91,8 +96,8 @@ class OpenAIContextCache(Annotating):
     async def create_cache(self, content: str | CacheContent, ttl: timedelta) -> OpenAIHandle:
         """Compute the fields to send along with *content*."""
         key = self.prompt_cache_key
-        known = _catalog().find(self.provider, self.model)
-        return handle_of(key if key is not None else _key_of(content), self.model, ttl, known)
+        listed = _catalog().find(self.provider, self.model)
+        return handle_of(key if key is not None else _key_of(content), self.model, ttl, listed)
 
     def owns(self, handle: CacheHandle) -> bool:
         return isinstance(handle, OpenAIHandle)
@@ -114,28 +119,28 @@ def _family(model: str) -> tuple[timedelta, ...]:
 
 
 def _version(model: str) -> tuple[int, int]:
-    """A name we cannot place is newer than this module, unless it starts like o3."""
-    if found := _VERSION.search(model):
-        return int(found[1]), int(found[2] or 0)
+    """A name of no pattern here is newer than this module, unless it starts like o3."""
+    if match := _VERSION.search(model):
+        return int(match[1]), int(match[2] or 0)
     return (4, 0) if _REASONING.match(model) else (1000, 0)
 
 
 def _key_of(content: str | CacheContent) -> str:
-    said = CacheContent.of(content)
-    config = said.tool_config
+    whole = CacheContent.of(content)
+    config = whole.tool_config
     return _short(
         json_bytes(
             [
-                [_told(part) for part in said.parts],
-                said.system_instruction,
-                [_sorted(tool) for tool in said.tools],
+                [_part_fields(part) for part in whole.parts],
+                whole.system_instruction,
+                [_sorted(tool) for tool in whole.tools],
                 None if config is None else _sorted(config),
             ]
         )
     )
 
 
-def _told(part: Part) -> list[str]:
+def _part_fields(part: Part) -> list[str]:
     match part:
         case TextPart(text):
             return ["text", text]
@@ -150,7 +155,7 @@ def _sorted(json: Json) -> Json:
         case Mapping():
             return {key: _sorted(json[key]) for key in sorted(json)}
         case list() | tuple():
-            return [_sorted(one) for one in json]
+            return [_sorted(value) for value in json]
         case _:
             return json
 

@@ -3,11 +3,11 @@ A backend in git: an orphan branch of the repository's own remote.
 
 Every write is a commit on top of the last, pushed with a lease on that tip as compare-and-swap.
 A version is the id of the file's blob.  Two writers of different files do not disturb each
-other: whoever was overtaken builds its commit again on the new tip, if its own file is
+other: the one that was overtaken builds its commit again on the new tip, if its own file is
 still what it expected.  History only grows, so that servers which refuse to rewrite a
-branch are no hindrance; nobody fetches more of it than the tip.
+branch are no hindrance; no run fetches more of it than the tip.
 
-A branch that ctxprov has not begun, which is known by its marker file, is never written to.
+A branch that ctxprov has not begun, shown by its marker file, is never written to.
 """
 
 from __future__ import annotations
@@ -155,8 +155,8 @@ class GitFiles:
     def _expect(self, tip: str | None, name: str, expected: str | None) -> None:
         if (self.repository.blob(tip, name) if tip else None) != expected:
             raise StateTaken(
-                f"{self.where(name)} is not what it was when it was read: somebody else has "
-                "written it meanwhile.  Run again."
+                f"{self.where(name)} has changed since it was read: another run wrote it.  Run "
+                "again."
             )
 
     def _commit(self, tip: str | None, name: str, content: bytes | None) -> str:

@@ -45,7 +45,7 @@ An ssh command is a credential: with its input `ssh-key`, actions/checkout write
 `core.sshCommand` of the checkout.  What only names a program (`remote.NAME.uploadpack` and
 `vcs`, `core.gitProxy`) and what permits a protocol is left behind.
 """
-_NOBODY: Mapping[str, str] = {
+_OUR_IDENTITY: Mapping[str, str] = {
     "GIT_AUTHOR_NAME": "ctxprov",
     "GIT_AUTHOR_EMAIL": "ctxprov@localhost",
     "GIT_COMMITTER_NAME": "ctxprov",
@@ -100,7 +100,7 @@ class Repository:
     largest: int = LARGEST
     """Bytes of a file that is read."""
     refusal: str = ""
-    """Why the remote did not take the last push that another may have overtaken, in its words."""
+    """Why the remote did not take the last push that another may have overtaken, as it says."""
     _private: _Private | None = field(default=None, repr=False)
 
     def tip(self) -> str | None:
@@ -112,16 +112,17 @@ class Repository:
                 "branch of its own: take another name."
             )
         tip = next((value for value, name in rows if name == self._ref), None)
-        if tip is None or tip == self._known():
+        if tip is None or tip == self._fetched():
             return tip
         refspec = f"+{self._ref}:{self._ref}"
         self._asked("fetch", "--quiet", "--depth=1", "--no-tags", self._remote, refspec)
-        return self._known()
+        return self._fetched()
 
     def blob(self, commit: str, name: str) -> str | None:
         """The id of the file *name* in *commit*; None if there is none."""
-        said = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{name}")
-        return said.line if said.status == 0 else None
+        commands = ("rev-parse", "--verify", "--quiet", "--end-of-options")
+        answer = self._git(*commands, f"{commit}:{name}")
+        return answer.line if answer.status == 0 else None
 
     def content(self, blob: str) -> bytes:
         """What is in the file *blob*.  Raises StateError if that is larger than a state can be."""
@@ -151,22 +152,23 @@ class Repository:
         lease = f"--force-with-lease={self._ref}:{old or ''}"
         target = f"{commit}:{self._ref}"
         try:
-            said = self._git("push", "--porcelain", lease, self._remote, target)
+            answer = self._git("push", "--porcelain", lease, self._remote, target)
         except BackendUnreachable:
             return Pushed.UNKNOWN
-        if said.status == 0:
+        if answer.status == 0:
             self._done("update-ref", self._ref, commit)
             return Pushed.DONE
-        rejected = next((line for line in said.line.splitlines() if line.startswith("!")), None)
+        rejected = next((line for line in answer.line.splitlines() if line.startswith("!")), None)
         if rejected is None:
-            return _unanswered(said)
+            return _unanswered(answer)
         reason = rejected.rpartition("\t")[2]
         if _OVERTAKEN.search(rejected):
-            self.refusal = f"{reason} ({said.err})"
+            self.refusal = f"{reason} ({answer.err})"
             return Pushed.OVERTAKEN
         raise StateError(
-            f"the repository's remote does not take a push to {self.branch}: {reason} ({said.err})."
-            "  If the branch is protected, let whoever runs ctxprov push to it, or take another."
+            f"the repository's remote does not take a push to {self.branch}: {reason} "
+            f"({answer.err}).  If the branch is protected, allow the account of ctxprov to push to "
+            "it, or take another branch."
         )
 
     @property
@@ -177,26 +179,26 @@ class Repository:
     def _remote(self) -> str:
         return self._opened().remote
 
-    def _known(self) -> str | None:
-        said = self._git("rev-parse", "--verify", "--quiet", self._ref)
-        return said.line if said.status == 0 else None
+    def _fetched(self) -> str | None:
+        answer = self._git("rev-parse", "--verify", "--quiet", self._ref)
+        return answer.line if answer.status == 0 else None
 
-    def _asked(self, *words: str) -> GitAnswer:
-        answer = self._git(*words)
+    def _asked(self, *arguments: str) -> GitAnswer:
+        answer = self._git(*arguments)
         if answer.status != 0:
             raise _failure(answer)
         return answer
 
     def _done(
-        self, *words: str, content: bytes | None = None, index: Path | None = None
+        self, *arguments: str, content: bytes | None = None, index: Path | None = None
     ) -> GitAnswer:
-        return _well(self._git(*words, content=content, index=index), words)
+        return _well(self._git(*arguments, content=content, index=index), arguments)
 
     def _git(
-        self, *words: str, content: bytes | None = None, index: Path | None = None
+        self, *arguments: str, content: bytes | None = None, index: Path | None = None
     ) -> GitAnswer:
         variables = {"GIT_INDEX_FILE": str(index)} if index else {}
-        return _run(self._opened().git, *words, content=content, variables=variables)
+        return _run(self._opened().git, *arguments, content=content, variables=variables)
 
     def _opened(self) -> _Private:
         if self._private is None:
@@ -253,12 +255,12 @@ class Repository:
 
 def _run(
     git: Git,
-    *words: str,
+    *arguments: str,
     content: bytes | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> GitAnswer:
     try:
-        return git.run(*words, content=content, variables=variables)
+        return git.run(*arguments, content=content, variables=variables)
     except GitTimeout as error:
         raise BackendUnreachable(f"the repository's remote cannot be reached: {error}") from error
     except GitFailed as error:
@@ -270,9 +272,9 @@ def _rows(answer: GitAnswer) -> list[tuple[str, str]]:
     return [(value, name) for value, _, name in cut]
 
 
-def _well(answer: GitAnswer, words: tuple[str, ...]) -> GitAnswer:
+def _well(answer: GitAnswer, arguments: tuple[str, ...]) -> GitAnswer:
     if answer.status != 0:
-        raise StateError(f"git {words[0]} failed: {answer.err}.")
+        raise StateError(f"git {arguments[0]} failed: {answer.err}.")
     return answer
 
 
@@ -296,8 +298,8 @@ def _unanswered(answer: GitAnswer) -> Pushed:
 
 def _settings(git: Git) -> list[_Setting]:
     """Every setting that git reads there, in order."""
-    words = ("config", "--list", "-z")
-    lines = _well(_run(git, *words), words).text.split("\0")
+    arguments = ("config", "--list", "-z")
+    lines = _well(_run(git, *arguments), arguments).text.split("\0")
     cut = (line.partition("\n") for line in lines if line)
     return [(key, value) for key, _, value in cut]
 
@@ -317,4 +319,4 @@ def _missing(theirs: Iterable[_Setting], ours: Counter[_Setting]) -> Iterator[_S
 
 def _identity(settings: Iterable[_Setting]) -> Mapping[str, str]:
     keys = {key for key, _ in settings}
-    return {} if {"user.name", "user.email"} <= keys else _NOBODY
+    return {} if {"user.name", "user.email"} <= keys else _OUR_IDENTITY

@@ -3,7 +3,7 @@ A backend behind HTTP: a server that manages Terraform states.
 
 The protocol has no versions and no conditions, only locks.  So a version names a write by what
 stands in the state around it, and every write is made under the state's lock: the run's own, or
-one that a bare write takes for itself; a server turns away who does not lock it.
+one that a bare write takes for itself; the server refuses a write under any other lock.
 
 The server keeps the versions of a state by itself and takes no other file.
 """
@@ -91,7 +91,7 @@ class HttpBackend:
         return StoredFile(content=now.content, version=now.version) if now else None
 
     def confirm(self, name: str) -> None:
-        """A 404 also answers who may not see the state, so it alone shows nothing."""
+        """A credential without permission gets a 404 as well, so it alone shows nothing."""
         answer = self.server.ask("GET", self.where(name))
         if answer.status == HTTPStatus.NOT_FOUND:
             raise StateUnreadable(
@@ -124,7 +124,7 @@ class HttpBackend:
         return state.version
 
     def _post(self, name: str, state: TerraformState, body: bytes, lock_id: str) -> None:
-        """Write, once more if that may help; what failed without an answer is looked up."""
+        """Write, and once more if that may help; after a lost answer the state is read."""
         url = _locked(self.where(name), lock_id)
         try:
             self._check(self.server.once("POST", url, body), name)
@@ -161,8 +161,8 @@ class HttpBackend:
     def _expect(self, name: str, now: TerraformState | None, version: str | None) -> None:
         if (now.version if now else None) != version:
             raise StateTaken(
-                f"{name} at {self.where(name)} is not what it was when it was read: somebody else "
-                "has written it meanwhile.  Run again."
+                f"{name} at {self.where(name)} has changed since it was read: another run wrote "
+                "it.  Run again."
             )
 
     def _check(self, answer: ServerAnswer, name: str) -> None:
@@ -173,8 +173,8 @@ class HttpBackend:
 
     def loss(self, name: str) -> LockLost:
         return LockLost(
-            f"the lock of {self.where(name)} is not ours any more: somebody ended it.  Nothing "
-            "was written over.  What was made is found by its label in the next run."
+            f"the lock of {self.where(name)} was ended.  Nothing was overwritten.  The next run "
+            "finds by their labels the caches that this one made."
         )
 
     @asynccontextmanager
@@ -208,7 +208,7 @@ class HttpBackend:
 
     def unlock(self, name: str, lock_id: str) -> None:
         owner = self.lock_owner(name)
-        held = f"{_named(owner)} holds it" if owner else "nobody holds it"
+        held = f"{_named(owner)} holds it" if owner else "it is not locked"
         who = replace(self._me("unlock"), id=lock_id)
         if owner is None or owner.id not in {lock_id, ""} or not self.locks.release(name, who):
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {held}.")
@@ -241,7 +241,7 @@ class HttpBackend:
 
 @dataclass(slots=True)
 class HttpLock:
-    """A lock on a server, which stays until it is let go of or ended by somebody."""
+    """A lock on a server, which stays until its owner releases it or a person ends it."""
 
     backend: HttpBackend
     name: str
@@ -292,7 +292,7 @@ class HttpLocks:
         """
         Try the lock once; None if it is ours now, else whose it is.
 
-        Raises BackendUnreachable if nobody can tell; what may have been locked is then let go of.
+        Raises BackendUnreachable if no answer came; a lock that may be ours is then released.
         """
         try:
             answer = self._request(self.endpoint.lock, name, who)
@@ -324,7 +324,7 @@ class HttpLocks:
         return owner
 
     def _undo(self, name: str, who: LockOwner, error: BackendUnreachable) -> bool:
-        """Let go of what may be ours; False if the server knows that it is not."""
+        """Release a lock that may be ours; False if the server shows that it is not."""
         try:
             return self._ended(name, who)
         except BackendUnreachable:
@@ -372,5 +372,5 @@ def _locked(url: str, lock_id: str) -> str:
 
 
 def _named(owner: LockOwner) -> str:
-    """Name whoever holds a lock, as far as it is known."""
+    """The owner of a lock, and its id if the server names it."""
     return f"{owner}, lock {owner.id}," if owner.id else str(owner)

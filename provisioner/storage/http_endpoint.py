@@ -6,7 +6,7 @@ the address ends as GitLab's and Gitea's do, one level below (POST and DELETE); 
 CTXPROV_HTTP_LOCK_ADDRESS says.  Terraform's own variables are read as far as they are about the
 server.  Those that name the one state of a Terraform are not, or that would be locked.
 
-Decides what an answer means whatever was asked, and what is worth another try.  Knows nothing of
+Decides what an answer means to any request, and what is worth another try.  Knows nothing of
 states.  The credential goes to one host and is never shown; no redirect is followed.
 """
 
@@ -132,7 +132,7 @@ class StateServer:
         return ServerAnswer(status=reply.status, content=reply.body, text=self._secret.redact(line))
 
     def _check(self, answer: ServerAnswer, headers: Mapping[str, str]) -> None:
-        """Raise what has one meaning whatever was asked."""
+        """Raise what means the same after any request."""
         host = self.endpoint.host
         sentence = f"{host} answered {answer}"
         match answer.status:
@@ -189,7 +189,7 @@ def endpoint_at(address: str, environ: Mapping[str, str]) -> Endpoint:
 
 
 def _url(address: str, what: str) -> SplitResult:
-    # Whatever is wrong may be that a secret is in it: the address itself is never shown.
+    # It may hold a secret by mistake: the address itself is never shown.
     try:
         url = urlsplit(address)
         host, _ = url.hostname, url.port

@@ -4,7 +4,7 @@ A lock that a dead run cannot keep: a lease, by compare-and-swap on a small file
 `support-bot.json` is guarded by `support-bot.lock.json`, which says who holds it and until
 when.  Its owner renews it three times a term.  It may be taken over
 
-* if it was let go, or never was; or
+* if it was released, or never was taken; or
 * if it did not change for a whole term while we watched, by our own boot-time clock.
 
 No wall clock decides, neither ours nor the owner's, for either may be wrong: a lease past its
@@ -16,8 +16,8 @@ A lease decides who goes first, and no more.  A run that is stopped for longer t
 then wakes up finds out before it retires or deletes; what protects the state is that every
 write of it is conditional, and that who takes over rewrites it first.
 
-To let go is to overwrite the file with a word that it is free, never to delete it: not every
-store deletes on a condition, and a lock that is somebody else's by now must stay.  A lock that
+To release is to overwrite the file with a document that says so, never to delete it: not every
+store deletes on a condition, and a lock that another run owns by now must stay.  A lock that
 was ended without its owner is free as well, and taking it is taking it over.
 """
 
@@ -87,17 +87,17 @@ class LeaseBackend:
         self._files.delete(name, expected=expected)
 
     def lock_owner(self, name: str) -> LockOwner | None:
-        found = self._files.read(lock_name(name))
-        return parse_lock_owner(found.content) if found else None
+        file = self._files.read(lock_name(name))
+        return parse_lock_owner(file.content) if file else None
 
     def unlock(self, name: str, lock_id: str) -> None:
-        found = self._files.read(lock_name(name))
-        owner = parse_lock_owner(found.content) if found else None
-        if found is None or owner is None or owner.id != lock_id:
-            there = f"{owner}, lock {owner.id}, holds it" if owner else "nobody holds it"
+        file = self._files.read(lock_name(name))
+        owner = parse_lock_owner(file.content) if file else None
+        if file is None or owner is None or owner.id != lock_id:
+            there = f"{owner}, lock {owner.id}, holds it" if owner else "it is not locked"
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {there}.")
         content = free_bytes(lock_id, self._now(), ended=True)
-        self._files.write(lock_name(name), content, expected=found.version)
+        self._files.write(lock_name(name), content, expected=file.version)
 
     @asynccontextmanager
     async def lock(
@@ -115,20 +115,20 @@ class LeaseBackend:
                 renewal.cancel()
                 await asyncio.wait([renewal])
         finally:
-            with suppress(StateError):  # what cannot be let go runs out
-                await to_its_end(lease.let_go)
+            with suppress(StateError):  # what cannot be released runs out
+                await to_its_end(lease.release)
 
     async def _acquire(self, lease: Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
         deadline = self._boot_clock() + timeout.total_seconds()
         watch = LeaseWatch(now=self._now, term=self._term)
         while True:
-            found = await to_its_end(partial(self._files.read, lock_name(name)))
+            file = await to_its_end(partial(self._files.read, lock_name(name)))
             at = self._boot_clock()
-            if found is None or watch.may_take(found, at=at):
+            if file is None or watch.may_take(file, at=at):
                 with suppress(StateTaken):  # another run was faster
-                    return await to_its_end(partial(lease.take, found))
+                    return await to_its_end(partial(lease.take, file))
                 continue
-            owner = parse_lock_owner(found.content)
+            owner = parse_lock_owner(file.content)
             remaining = max(deadline - at, watch.remaining(owner, at=at))
             if remaining <= 0:
                 raise StateLocked(self._refusal(name, owner))
@@ -138,9 +138,9 @@ class LeaseBackend:
     def _refusal(self, name: str, owner: LockOwner | None) -> str:
         if owner is None:
             return (
-                f"{self.where(name)} is locked, and its lock makes no sense to us.  A run that "
+                f"{self.where(name)} is locked, and its lock file cannot be read.  A run that "
                 f"waits for {duration_text(self._term)} and sees no change takes it over: give "
-                "--lock-timeout 5m.  If nobody uses it, delete "
+                "--lock-timeout 5m.  If no run uses it, delete "
                 f"{self.where(lock_name(name))}."
             )
         until = f" at {moment_text(owner.until.replace(microsecond=0))}" if owner.until else ""
@@ -162,12 +162,12 @@ class LeaseWatch:
         self._since = 0.0
         self._is_renewed = False
 
-    def may_take(self, found: StoredFile, *, at: float) -> bool:
+    def may_take(self, file: StoredFile, *, at: float) -> bool:
         """Whether it is free, or has been seen unchanged for a term."""
-        if found.version != self._version:
+        if file.version != self._version:
             self._is_renewed = self._version is not None
-            self._version, self._since = found.version, at
-        return is_free(found.content) or at - self._since >= self._term
+            self._version, self._since = file.version, at
+        return is_free(file.content) or at - self._since >= self._term
 
     def remaining(self, owner: LockOwner | None, *, at: float) -> float:
         """Seconds that a lock which looks dead, and was not renewed since, is to be watched."""
@@ -177,7 +177,7 @@ class LeaseWatch:
 
 
 class Lease:
-    """One run's hold on one lock, from its own point of view."""
+    """A lock that one run holds, from its own point of view."""
 
     def __init__(
         self,
@@ -227,10 +227,10 @@ class Lease:
                 self._try_to_extend()
             return not self.is_lost
 
-    def take(self, found: StoredFile | None) -> None:
-        """Take the lock that was *found*; StateTaken if it is another one by now."""
-        self._extend(found.version if found else None)
-        self._took_over = found is not None and not was_let_go(found.content)
+    def take(self, file: StoredFile | None) -> None:
+        """Take the lock whose file was *file*; StateTaken if that has changed by now."""
+        self._extend(file.version if file else None)
+        self._took_over = file is not None and not was_released(file.content)
         self._owes_rewrite = self._took_over
 
     async def keep(self, sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -241,8 +241,8 @@ class Lease:
             await sleep(pause)
             pause = term / (3 if await to_its_end(self._renew) else 12)
 
-    def let_go(self) -> None:
-        """Free it, if it is still ours; the rewriting that is owed is left to the next."""
+    def release(self) -> None:
+        """Release it, if it is still ours; the next owner rewrites what this one owes."""
         with self._renewing:
             if self._version is not None and not self._is_taken:
                 free = free_bytes(self._who.id, self._now(), ended=self._owes_rewrite)
@@ -276,24 +276,24 @@ class Lease:
 
         Raises StateTaken if it is not ours any more.
         """
-        found = self._files.read(lock_name(self._name))
-        owner = parse_lock_owner(found.content) if found else None
-        if found is None or owner is None or owner.id != self._who.id:
+        file = self._files.read(lock_name(self._name))
+        owner = parse_lock_owner(file.content) if file else None
+        if file is None or owner is None or owner.id != self._who.id:
             raise StateTaken(self._loss())
-        return found.version
+        return file.version
 
     def _loss(self) -> str:
         return (
-            f"the lock of {self._files.where(self._name)} is not ours any more: another run took "
-            "it, or somebody ended it.  Nothing was written over.  What was made is found by its "
-            "label in the next run."
+            f"the lock of {self._files.where(self._name)} was lost: another run took it, or a "
+            "person ended it.  Nothing was overwritten.  The next run finds by their labels the "
+            "caches that this one made."
         )
 
     def _doubt(self) -> str:
         return (
             f"the lock of {self._files.where(self._name)} could not be renewed for "
             f"{duration_text(self._term)}, so another run may have it by now: "
-            f"{self._failure or 'this run stood still meanwhile.'}  Nothing was written over."
+            f"{self._failure or 'this run stood still meanwhile.'}  Nothing was overwritten."
         )
 
 
@@ -316,7 +316,7 @@ def is_free(content: bytes) -> bool:
             return False
 
 
-def was_let_go(content: bytes) -> bool:
+def was_released(content: bytes) -> bool:
     """Whether it is free by the word of its own owner."""
     match _document(content):
         case {"free": True, "ended": True}:
@@ -342,5 +342,5 @@ async def to_its_end(call: Callable[[], _Answer]) -> _Answer:
     except asyncio.CancelledError:
         await asyncio.wait([work])
         if not work.cancelled():
-            work.exception()  # told to nobody: the cancellation is what counts
+            work.exception()  # retrieved and dropped: the cancellation is what counts
         raise

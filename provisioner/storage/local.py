@@ -3,9 +3,9 @@ A backend on this machine: a folder.
 
 A version is the SHA-256 of the content.  A condition is looked at and acted upon under a lock
 of the folder, so that of two writers one wins.  The lock that guards a name is an OS lock on a
-file beside it: the system lets go of it when its process ends, however it ends, so a dead run
-blocks nobody.  What stands in that file is for people only: nothing is decided by it, and a
-text that makes no sense means an unknown owner.
+file beside it: the system releases it when its process ends, however it ends, so a dead run
+blocks no other.  The text in that file is for people only: nothing is decided by it, and a
+text that cannot be read means an unknown owner.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class LocalBackend(Struct, frozen=True):
         except OSError as error:
             raise StateError(
                 f"{path} cannot be written: {error.strerror}.  The file is as it was before.  "
-                "Mend that and run again: what was made meanwhile is recognised by its label and "
-                "taken over."
+                "Correct that and run again: the next run recognises by their labels the caches "
+                "that this one made, and takes them over."
             ) from error
         return _version(content)
 
@@ -123,11 +123,11 @@ class LocalBackend(Struct, frozen=True):
             raise PermissionError(errno.EPERM, f"it {reason}", str(path))
 
     def _expect(self, name: str, version: str | None) -> None:
-        found = self.read(name)
-        if (found.version if found else None) != version:
+        file = self.read(name)
+        if (file.version if file else None) != version:
             raise StateTaken(
-                f"{self.where(name)} is not what it was when it was read: somebody else has "
-                "written it meanwhile.  Run again."
+                f"{self.where(name)} has changed since it was read: another run wrote it.  Run "
+                "again."
             )
 
     @asynccontextmanager
@@ -235,7 +235,7 @@ def _take(lock: Path, who: LockOwner) -> int | None:
 
 
 def _open(lock: Path) -> int:
-    # Never truncated here: until it is locked, the text in it is somebody else's.
+    # Never truncated here: until it is locked, the text in it belongs to another run.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     opened = os.open(lock, flags, 0o666)
     if not stat.S_ISREG(os.fstat(opened).st_mode):

@@ -1,5 +1,5 @@
 """
-Who holds a lock, as text for whoever has to wait.
+Who holds a lock, as text for a run that waits.
 
 The text comes from a file that anybody may have written: it is shown, and no more is
 believed of it than which lock it names and until when that lock is held.  Whose job a lock
@@ -40,8 +40,8 @@ In a CI that sets the first, these and the machine name a job together.
 The legs of a matrix share what GitHub calls a job, and parallel stages a build of Jenkins.
 """
 
-UNTOLD = datetime.min.replace(tzinfo=UTC)
-"""The `since` of a lock of which nobody tells when it was taken."""
+UNKNOWN_SINCE = datetime.min.replace(tzinfo=UTC)
+"""The `since` of a lock whose server does not say when it was taken."""
 
 
 class LockOwner(Struct, frozen=True, kw_only=True):
@@ -56,9 +56,9 @@ class LockOwner(Struct, frozen=True, kw_only=True):
     who: str
     """`user@host`."""
     pid: int | None
-    """None of a Terraform, which does not tell."""
+    """None of a Terraform, which does not say."""
     operation: str
-    """Empty if nobody tells."""
+    """Empty if the server does not say."""
     since: datetime
     job: str | None = None
     """Where its log can be read, if it runs in CI."""
@@ -69,9 +69,9 @@ class LockOwner(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         commit = f" of {self.commit[:12]}" if self.commit else ""
         pid = "" if self.pid is None else f"pid {self.pid}"
-        told = ", ".join(filter(None, (f"{self.operation}{commit}", pid, self.job)))
-        since = "" if self.since == UNTOLD else f" since {_second(self.since)}"
-        return f"{self.who}{f' ({told})' if told else ''}{since}"
+        details = ", ".join(filter(None, (f"{self.operation}{commit}", pid, self.job)))
+        since = "" if self.since == UNKNOWN_SINCE else f" since {_second(self.since)}"
+        return f"{self.who}{f' ({details})' if details else ''}{since}"
 
 
 def lock_owner_here(operation: str, *, since: datetime, environ: Mapping[str, str]) -> LockOwner:
@@ -111,7 +111,7 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):  # a container may run as a number without a name
-        return "somebody"
+        return "unknown"
 
 
 def _second(moment: datetime) -> str:
@@ -131,17 +131,17 @@ def _first(environ: Mapping[str, str], keys: Iterable[str]) -> str | None:
 
 
 def lock_owner_bytes(owner: LockOwner) -> bytes:
-    words: dict[str, Json] = {
+    fields: dict[str, Json] = {
         "id": owner.id,
         "who": owner.who,
         "pid": owner.pid,
         "operation": owner.operation,
-        "since": moment_text(owner.since) if owner.since != UNTOLD else None,
+        "since": moment_text(owner.since) if owner.since != UNKNOWN_SINCE else None,
         "job": owner.job,
         "commit": owner.commit,
         "until": moment_text(owner.until) if owner.until else None,
     }
-    return orjson.dumps(words, option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def parse_lock_owner(raw: bytes) -> LockOwner | None:

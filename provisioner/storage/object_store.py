@@ -4,7 +4,7 @@ S3 and Azure Blob Storage, and what speaks like them, through obstore.
 Credentials and endpoints come from the environment: `AWS_*` for `s3://`, `AZURE_*` for
 `az://`.  A version is the ETag, which in S3 is a hash of the content.  Neither library nor S3
 deletes on a condition, so a deletion compares first, and there is a moment in between.
-Whatever obstore raises is translated here and nowhere else.
+Every exception of obstore is translated here and nowhere else.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ class ObjectStore:
     """Files in a bucket or a container."""
 
     def __init__(self, address: str, environ: Mapping[str, str], *, largest: int = LARGEST) -> None:
-        found = _ADDRESS.fullmatch(address)
-        if not found:
+        match = _ADDRESS.fullmatch(address)
+        if not match:
             raise StateError(
                 f"{address!r} is no address of a store: it is s3://BUCKET/PREFIX or "
                 "az://CONTAINER/PREFIX."
             )
-        scheme, bucket, prefix = found[1].lower(), found[2], (found[3] or "").strip("/")
+        scheme, bucket, prefix = match[1].lower(), match[2], (match[3] or "").strip("/")
         self._largest = largest
         self._address = f"{scheme}://{bucket}"
         self._prefix = f"{prefix}/" if prefix else ""
@@ -145,10 +145,10 @@ class ObjectStore:
     def delete(self, name: str, *, expected: str) -> None:
         import obstore  # noqa: PLC0415  # an extra
 
-        found = self.read(name)
-        if found is None:
+        file = self.read(name)
+        if file is None:
             return
-        if found.version != expected:
+        if file.version != expected:
             raise StateTaken(self._taken(name))
         with self._translated(name):
             obstore.delete(self._store, self._prefix + name)
@@ -156,7 +156,7 @@ class ObjectStore:
     @contextmanager
     def _translated(self, name: str) -> Iterator[None]:
         try:
-            from obstore import exceptions as told  # noqa: PLC0415  # an extra
+            from obstore import exceptions  # noqa: PLC0415  # an extra
         except ImportError as error:
             raise StateError(
                 f"{self._address} needs the package obstore: pip install 'ctxprov[stores]'."
@@ -164,38 +164,42 @@ class ObjectStore:
         # Without a cause: what obstore says may hold a signed address.
         try:
             yield
-        except (told.PreconditionError, told.AlreadyExistsError, told.NotModifiedError):
+        except (
+            exceptions.PreconditionError,
+            exceptions.AlreadyExistsError,
+            exceptions.NotModifiedError,
+        ):
             raise StateTaken(self._taken(name)) from None
-        except (told.PermissionDeniedError, told.UnauthenticatedError) as error:
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
             raise StateUnreadable(
-                f"{self.where(name)}: access was refused ({_words(error)}).  Give credentials in "
+                f"{self.where(name)}: access was refused ({_reason(error)}).  Give credentials in "
                 "the environment that may read, write, list and delete there."
             ) from None
-        except (told.NotFoundError, FileNotFoundError) as error:
+        except (exceptions.NotFoundError, FileNotFoundError) as error:
             raise StateError(
-                f"{self._address} is not there ({_words(error)}).  Make it, or mend the address."
+                f"{self._address} is not there ({_reason(error)}).  Make it, or correct the "
+                "address."
             ) from None
-        except told.GenericError as error:
+        except exceptions.GenericError as error:
             raise self._generic(name, error) from None
-        except (told.BaseError, ValueError, NotImplementedError, OSError) as error:
-            raise StateError(f"{self.where(name)} makes no sense: {_words(error)}.") from None
+        except (exceptions.BaseError, ValueError, NotImplementedError, OSError) as error:
+            raise StateError(f"{self.where(name)} cannot be used: {_reason(error)}.") from None
 
     def _generic(self, name: str, error: Exception) -> StateError:
         status = _status(error)
         if status in _REFUSED:  # as a listing says it; other calls have types for it
-            return StateUnreadable(f"{self.where(name)} cannot be read: {_words(error)}.")
+            return StateUnreadable(f"{self.where(name)} cannot be read: {_reason(error)}.")
         if not (status in _PASSING or (status is None and "HTTP error" in str(error))):
-            return StateError(f"{self.where(name)} cannot be used: {_words(error)}.")
+            return StateError(f"{self.where(name)} cannot be used: {_reason(error)}.")
         fault = None if status else environment_fault(self._environ)
         return BackendUnreachable(
-            f"{self.where(name)} cannot be reached now: {fault or _words(error)}.  Nothing was "
-            "changed there, as far as anybody knows."
+            f"{self.where(name)} cannot be reached now: {fault or _reason(error)}.  Nothing was "
+            "changed there, as far as this run can tell."
         )
 
     def _taken(self, name: str) -> str:
         return (
-            f"{self.where(name)} is not what it was when it was read: somebody else has written "
-            "it meanwhile.  Run again."
+            f"{self.where(name)} has changed since it was read: another run wrote it.  Run again."
         )
 
 
@@ -219,19 +223,19 @@ def _lacks_bucket(text: str) -> bool:
 
 
 def _status(error: Exception) -> int | None:
-    found = re.search(r"status code: (\d{3})", str(error))
-    return int(found[1]) if found else None
+    match = re.search(r"status code: (\d{3})", str(error))
+    return int(match[1]) if match else None
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """What the server said, without the address, which may be a signed one."""
     text = str(error)
     code, message = (re.search(rf"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
     status = _status(error)
-    said = [f"status {status}"] if status else []
-    said += [found[1].splitlines()[0][:200] for found in (code, message) if found and found[1]]
-    if said:
-        return ", ".join(said).rstrip(".")
+    reasons = [f"status {status}"] if status else []
+    reasons += [tag[1].splitlines()[0][:200] for tag in (code, message) if tag and tag[1]]
+    if reasons:
+        return ", ".join(reasons).rstrip(".")
     if "HTTP error" in text:
         return "no answer"
     return re.sub(r"\S+://\S+", "…", text.partition("\n")[0])[:200].rstrip(".")

@@ -3,7 +3,7 @@ What every backend of small files promises: conditional writes; two writers lose
 
 A *backend* keeps a handful of files for any number of stacks: states, locks, histories, published
 handles.  Its one foundation is the conditional write: create if absent, replace if unchanged.
-All of it blocks; whoever runs an event loop gives it a thread.
+All of it blocks; a program with an event loop gives it a thread.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def oversize(where: str, size: int | None, most: int) -> StateError:
 
 
 OnWait: TypeAlias = Callable[[LockOwner | None, timedelta], None]
-"""Told who holds the lock, where that is known, and how much longer we wait."""
+"""Gets the owner of the lock, where a server names one, and how much longer this run waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Files(Protocol):
         """
         Whether it keeps earlier versions of a state by itself, and nothing but states.
 
-        Nobody puts any other file there.
+        No other file may be put there.
         """
         ...
 
@@ -100,7 +100,7 @@ class Lock(Protocol):
 
     @property
     def is_lost(self) -> bool:
-        """Whether somebody else has it by now, or nobody can tell any more."""
+        """Whether another run has it by now, or may have it."""
         ...
 
     def renew(self) -> bool:
@@ -113,15 +113,15 @@ class Lock(Protocol):
 
     @property
     def took_over(self) -> bool:
-        """Whether it was taken from a run that never let go of it."""
+        """Whether it was taken from a run that never released it."""
         ...
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         """
         The backend's own `write`, which writes nothing if the lock was lost.
 
-        Then it raises `StateTaken` if somebody else has the lock, `BackendUnreachable` if nobody
-        can tell any more.
+        Then it raises `StateTaken` if another run has the lock, `BackendUnreachable` if another
+        run may have it.
         """
         ...
 
@@ -133,16 +133,16 @@ class Backend(Files, Protocol):
         self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
     ) -> AbstractAsyncContextManager[Lock]:
         """
-        Hold the lock that guards *name*, waiting up to *timeout* for whoever has it.
+        Hold the lock that guards *name*, waiting up to *timeout* for its owner.
 
-        Raises `StateLocked` when the time is up.  Whoever took it over from a run that never
-        let go rewrites what it guards before anything else: from then on, whatever that run
-        still writes has a version that is gone.
+        Raises `StateLocked` when the time is up.  A run that took it over from one that never
+        released it rewrites what it guards before anything else: from then on, every write of
+        that run expects a version that is gone.
         """
         ...
 
     def lock_owner(self, name: str) -> LockOwner | None:
-        """Who took the lock that guards *name* and has not let go of it; None if nobody."""
+        """Who took the lock that guards *name* and has not released it; None if it is free."""
         ...
 
     def unlock(self, name: str, lock_id: str) -> None:

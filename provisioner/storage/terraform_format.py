@@ -19,7 +19,12 @@ import orjson
 
 from provisioner import __version__
 from provisioner.cache import Json
-from provisioner.storage.lock_owner import UNTOLD, LockOwner, lock_owner_bytes, parse_lock_owner
+from provisioner.storage.lock_owner import (
+    UNKNOWN_SINCE,
+    LockOwner,
+    lock_owner_bytes,
+    parse_lock_owner,
+)
 from provisioner.times import moment_text, parse_moment
 
 _TEXT = "ctxprov"
@@ -102,7 +107,7 @@ def parse_state(raw: bytes) -> TerraformState | None:
 
 
 def lock_bytes(who: LockOwner, *, path: str) -> bytes:
-    """Ask for a lock, or for the end of it, in Terraform's words."""
+    """Ask for a lock, or for the end of it, as Terraform does."""
     document: dict[str, Json] = {
         "ID": who.id,
         "Operation": who.operation,
@@ -116,35 +121,35 @@ def lock_bytes(who: LockOwner, *, path: str) -> bytes:
 
 
 def parse_lock(raw: bytes) -> LockOwner:
-    """Who holds a lock: a run of ours or of Terraform, told as far as the server tells it."""
-    words = _words(raw)
-    lock_id, info = _text(words, "ID"), words.get("Info")
+    """Who holds a lock: a run of ours or of Terraform, as far as the server says."""
+    fields = _fields(raw)
+    lock_id, info = _text(fields, "ID"), fields.get("Info")
     run = parse_lock_owner(info.encode()) if isinstance(info, str) else None
     if run and run.id == lock_id:
         return run
     return LockOwner(
         id=lock_id,
-        who=_text(words, "Who") or "a run that the server does not name",
+        who=_text(fields, "Who") or "a run that the server does not name",
         pid=None,
-        operation="" if run else _text(words, "Operation"),  # GitLab repeats that of who asks
-        since=_moment(_text(words, "Created")),
+        operation="" if run else _text(fields, "Operation"),  # GitLab repeats that of who asks
+        since=_moment(_text(fields, "Created")),
     )
 
 
-def _words(raw: bytes) -> dict[object, object]:
+def _fields(raw: bytes) -> dict[object, object]:
     try:
-        words = orjson.loads(raw)
+        fields = orjson.loads(raw)
     except ValueError:
         return {}
-    return words if isinstance(words, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
-def _text(words: dict[object, object], key: str) -> str:
-    text = words.get(key)
+def _text(fields: dict[object, object], key: str) -> str:
+    text = fields.get(key)
     return text[:_LONGEST] if isinstance(text, str) else ""
 
 
 def _moment(text: str) -> datetime:
     with suppress(ValueError):
         return parse_moment(text)
-    return UNTOLD
+    return UNKNOWN_SINCE

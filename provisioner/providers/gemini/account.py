@@ -49,7 +49,7 @@ class Account:
 
     @property
     def fingerprint(self) -> str:
-        """What a key may be recognised by and not be found out from."""
+        """What a key may be recognised by and not be variable out from."""
         return sha256(b"ctxprov key\0" + self.key.encode()).hexdigest()[:16]
 
     @property
@@ -59,8 +59,8 @@ class Account:
 
 
 def _key(given: str | None, environment: Mapping[str, str]) -> str:
-    found = environment.get("GOOGLE_API_KEY") or environment.get("GEMINI_API_KEY")
-    key = found if given is None else given
+    variable = environment.get("GOOGLE_API_KEY") or environment.get("GEMINI_API_KEY")
+    key = variable if given is None else given
     if not key:
         raise MissingKey(
             "there is no API key for Gemini: set GEMINI_API_KEY or GOOGLE_API_KEY, or pass api_key"

@@ -119,7 +119,7 @@ class GeminiContextCache:
 
     @property
     def key_fingerprint(self) -> str:
-        """What the key can be recognised by and not be found out from."""
+        """What identifies the key without revealing it."""
         return self._api.account.fingerprint
 
     @property
@@ -200,7 +200,7 @@ class GeminiContextCache:
         *before* is awaited each time that the quota would let a request out, just before it.
         """
         request = self._creation(content, model, label, ttl, expires_at)
-        return await self._creator.make(request, label=label, known=known, before=before)
+        return await self._creator.make(request, label=label, old_names=known, before=before)
 
     async def ensure(
         self,
@@ -224,7 +224,7 @@ class GeminiContextCache:
         return await self._creator.ensure(request, label=label)
 
     async def list(self) -> list[CachedContext]:
-        """Every cache that the key may see, whoever made it."""
+        """Every cache that the key may see, of any program."""
         listing = await self._api.list_caches(timeout=self._read_timeout)
         self._unreadable = frozenset(cache.label for cache in listing.skipped)
         return [self._index.add(cache) for cache in listing.caches]

@@ -1,5 +1,5 @@
 """
-Creates, each carried out once whatever happens to its answers.
+Creates, each carried out once, even if its answers are lost.
 
 Decides when a create may be sent again: never blindly, because the server makes a second
 cache of a second request.  After a lost answer the next try waits for its permit first;
@@ -80,12 +80,12 @@ class CacheCreator:
         request: ApiRequest,
         *,
         label: str,
-        known: Collection[str],
+        old_names: Collection[str],
         before: Callable[[], Awaitable[None]] | None,
     ) -> CachedContext:
         """Make one cache; *before* is awaited under each permit.  Raises CacheError."""
         pending = PendingCreate(
-            label=label, known=known, at=self._clock(), index_size=len(self._index)
+            label=label, old_names=old_names, at=self._clock(), index_size=len(self._index)
         )
 
         def search(caches: list[CachedContext], server: datetime | None) -> CachedContext | None:
@@ -286,8 +286,8 @@ class PendingCreate(Struct, frozen=True, kw_only=True):
     """A create without an answer: what its cache is recognised by."""
 
     label: str
-    known: Collection[str]
-    """Names that were there before."""
+    old_names: Collection[str]
+    """Names of caches that were there before."""
     at: datetime
     """By the clock of the client."""
     index_size: int
@@ -306,7 +306,7 @@ class PendingCreate(Struct, frozen=True, kw_only=True):
             cache
             for cache in caches
             if cache.display_name == self.label
-            and cache.handle.cache_name not in self.known
+            and cache.handle.cache_name not in self.old_names
             and index.may_be_new(cache.handle.cache_name, self.index_size)
             and (is_of_one_create(self.label) or self._is_recent(cache, now, server_now))
         ]

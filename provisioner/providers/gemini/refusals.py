@@ -1,8 +1,8 @@
 """
-What it means when the server says no: the one table from status and envelope to error.
+What a refusal means: the one table from status and envelope to error.
 
 Knows Google's error envelope, also inside a list, and that a proxy may answer with HTML.
-It refuses to know who asked: only `names_cache` tells a missing cache from a wrong address.
+Does not know which verb asked: only `names_cache` tells a missing cache from a wrong address.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from provisioner.errors import (
     RequestRefused,
 )
 
-LONGEST_WORDS: Final = 2_000
+LONGEST_MESSAGE: Final = 2_000
 
 _DELAY: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?s", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,9}", re.ASCII)
@@ -55,14 +55,15 @@ class MissingCache(RequestRefused):
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """A no, taken apart."""
+    """An answer that refuses, taken apart."""
 
     status: int
     code: str = ""
-    """Such as INVALID_ARGUMENT; empty where nobody spoke for Google."""
+    """Such as INVALID_ARGUMENT; empty where the answer is not Google's."""
     reason: str = ""
     """Such as API_KEY_INVALID."""
-    words: str = ""
+    message: str = ""
+    """The server's own."""
     wait: timedelta | None = None
     """How long to leave the server alone, if it said so."""
     quota: str = ""
@@ -70,7 +71,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
     @property
     def maybe_done(self) -> bool:
-        """Whether the server may have done what it was asked for all the same."""
+        """Whether the server may have carried out the request all the same."""
         return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in _MAYBE_DONE
 
 
@@ -82,22 +83,24 @@ def read_refusal(
     now: datetime,
     redact: Callable[[str], str],
 ) -> Refusal:
-    """Read any answer that is not a yes.  Header names are lower case.  Never raises."""
+    """Read any answer that is no success.  Header names are lower case.  Never raises."""
     hint = read_retry_after(headers.get("retry-after", ""), now)
     match _envelope(body):
         case {} as error:
-            details = [one for one in _list(error.get("details")) if isinstance(one, Mapping)]
+            details = [
+                detail for detail in _list(error.get("details")) if isinstance(detail, Mapping)
+            ]
             hints = [hint, *(_delay(detail.get("retryDelay")) for detail in details)]
             return Refusal(
                 status=status,
                 code=_text(error.get("status")),
-                reason=next(filter(None, (_text(one.get("reason")) for one in details)), ""),
-                words=_cut(redact(_text(error.get("message")))),
-                wait=max((one for one in hints if one is not None), default=None),
+                reason=next(filter(None, (_text(detail.get("reason")) for detail in details)), ""),
+                message=_cut(redact(_text(error.get("message")))),
+                wait=max((hint for hint in hints if hint is not None), default=None),
                 quota=" ".join(_violations(details)),
             )
         case _:
-            return Refusal(status=status, words=_cut(redact(_prose(body))), wait=hint)
+            return Refusal(status=status, message=_cut(redact(_prose(body))), wait=hint)
 
 
 def read_retry_after(text: str, now: datetime) -> timedelta | None:
@@ -118,41 +121,41 @@ def read_http_date(text: str) -> datetime | None:
 
 
 def error_of(refusal: Refusal, *, endpoint: str, names_cache: bool) -> CacheError:
-    """What a caller is told.  *names_cache*: the request was about one cache."""
-    said = _sentence(refusal)
-    about = _About(status=refusal.status, words=refusal.words or None)
+    """The error that a caller gets.  *names_cache*: the request was about one cache."""
+    sentence = _sentence(refusal)
+    about = _About(status=refusal.status, words=refusal.message or None)
     later = refusal.wait
     match refusal.status:
         case 403 | 404 if names_cache and _is_missing(refusal):
-            return MissingCache(f"there is no such cache: {said}", **about)
+            return MissingCache(f"there is no such cache: {sentence}", **about)
         case 404:
             return InvalidCacheConfiguration(
-                f"there is no such thing at {endpoint} (is the address, its version or the"
-                f" model right?): {said}",
+                f"{endpoint} has no such model or method (check the address, its version and the"
+                f" model): {sentence}",
                 **about,
             )
-        case 400 if refusal.reason == "API_KEY_INVALID" or _BAD_KEY.search(refusal.words):
-            return RequestRefused(f"gemini does not accept the API key: {said}", **about)
+        case 400 if refusal.reason == "API_KEY_INVALID" or _BAD_KEY.search(refusal.message):
+            return RequestRefused(f"gemini does not accept the API key: {sentence}", **about)
         case 400 | 413 | 422 if refusal.code != "FAILED_PRECONDITION":
-            return InvalidCacheConfiguration(_explained(refusal, said), **about)
-        case 429 if _HOPELESS.search(f"{refusal.words} {refusal.quota}"):
+            return InvalidCacheConfiguration(_explained(refusal, sentence), **about)
+        case 429 if _HOPELESS.search(f"{refusal.message} {refusal.quota}"):
             return RequestRefused(
-                f"this project's quota does not allow it, and waiting does not help: {said}",
+                f"this project's quota does not allow it, and waiting does not help: {sentence}",
                 **about,
                 retry_after=later,
             )
         case 408 | 409 | 429 | 499 | 500 | 502 | 503 | 504:
             return NetworkError(
-                f"gemini cannot answer now: {said}", **about, retryable=True, retry_after=later
+                f"gemini cannot answer now: {sentence}", **about, retryable=True, retry_after=later
             )
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return NetworkError(f"gemini cannot answer: {said}", **about, retry_after=later)
+            return NetworkError(f"gemini cannot answer: {sentence}", **about, retry_after=later)
         case status if status < HTTPStatus.BAD_REQUEST:
             return NetworkError(
-                f"{endpoint} points elsewhere, and is not followed: {said}", **about
+                f"{endpoint} points elsewhere, and is not followed: {sentence}", **about
             )
         case _:
-            return RequestRefused(f"gemini refused: {said}", **about, retry_after=later)
+            return RequestRefused(f"gemini refused: {sentence}", **about, retry_after=later)
 
 
 def of_creation(error: CacheError) -> CacheError:
@@ -173,22 +176,22 @@ def _is_missing(refusal: Refusal) -> bool:
     """403 with these words is the Developer API, 404 from Google itself is Vertex AI."""
     if refusal.status == HTTPStatus.NOT_FOUND:
         return refusal.code == "NOT_FOUND"
-    return bool(_MISSING.search(refusal.words))
+    return bool(_MISSING.search(refusal.message))
 
 
-def _explained(refusal: Refusal, said: str) -> str:
-    match _COUNTS.search(refusal.words):
-        case re.Match() as found:
-            has, bound, number = found.groups()
+def _explained(refusal: Refusal, sentence: str) -> str:
+    match _COUNTS.search(refusal.message):
+        case re.Match() as counts:
+            has, bound, number = counts.groups()
             most = "at least" if bound.lower() == "min" else "at most"
-            return f"the content has {has} tokens, and a cache has {most} {number}: {said}"
+            return f"the content has {has} tokens, and a cache has {most} {number}: {sentence}"
         case None:
-            return f"gemini cannot do that as it is asked: {said}"
+            return f"gemini cannot do that as it is asked: {sentence}"
 
 
 def _sentence(refusal: Refusal) -> str:
     who = f"{refusal.status} {refusal.code}".strip()
-    return f"{refusal.words} ({who})" if refusal.words else f"status {who}, no more was said"
+    return f"{refusal.message} ({who})" if refusal.message else f"status {who}, without a message"
 
 
 def _envelope(body: bytes) -> Mapping[str, Json] | None:
@@ -204,16 +207,16 @@ def _envelope(body: bytes) -> Mapping[str, Json] | None:
 
 
 def _prose(body: bytes) -> str:
-    """What a proxy said in plain words; markup and JSON tell a reader nothing."""
+    """The plain text of a proxy; markup and JSON help no reader."""
     text = body.decode("utf-8", "replace").strip()
     return "" if text.startswith(("<", "{", "[")) else text
 
 
 def _delay(text: Json) -> timedelta | None:
-    found = _DELAY.fullmatch(text) if isinstance(text, str) else None
-    if not found:
+    match = _DELAY.fullmatch(text) if isinstance(text, str) else None
+    if not match:
         return None
-    whole, fraction = found.groups()
+    whole, fraction = match.groups()
     return timedelta(seconds=int(whole), microseconds=int((fraction or "0")[:6].ljust(6, "0")))
 
 
@@ -236,4 +239,4 @@ def _list(json: Json) -> list[Json]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_WORDS else f"{text[: LONGEST_WORDS - 1]}…"
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"

@@ -63,8 +63,8 @@ def name_in(handle: CacheHandle | CachedContext) -> str:
 def bare_model(model: str) -> str:
     """`models/ID` or `ID` as `ID`.  Raises InvalidCacheConfiguration for anything else."""
     check_text("model", model)
-    if found := _MODEL.fullmatch(model):
-        return found[1]
+    if match := _MODEL.fullmatch(model):
+        return match[1]
     raise InvalidCacheConfiguration("a Gemini model is named like gemini-3.8-flash")
 
 
@@ -193,17 +193,17 @@ def _label_of(entry: object) -> str:
             return ""
 
 
-def _context(found: _Cached) -> CachedContext:
-    if not CACHE_NAME.fullmatch(found.name):
+def _context(cached: _Cached) -> CachedContext:
+    if not CACHE_NAME.fullmatch(cached.name):
         raise ValueError("this is not a cached content")
-    end = parse_moment(found.expire_time)
-    usage = found.usage_metadata
+    end = parse_moment(cached.expire_time)
+    usage = cached.usage_metadata
     return CachedContext(
-        handle=GeminiHandle(found.name, end),
-        model=found.model.rpartition("/")[2],
-        display_name=found.display_name or "",
-        created_at=parse_moment(found.create_time),
-        updated_at=parse_moment(found.update_time or found.create_time),
+        handle=GeminiHandle(cached.name, end),
+        model=cached.model.rpartition("/")[2],
+        display_name=cached.display_name or "",
+        created_at=parse_moment(cached.create_time),
+        updated_at=parse_moment(cached.update_time or cached.create_time),
         expires_at=end,
         token_count=_whole(usage.total_token_count) if usage else 0,
     )

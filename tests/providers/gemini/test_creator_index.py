@@ -19,7 +19,7 @@ from provisioner.providers.gemini.creator import (
 from tests.providers.gemini.world import HOUR, START
 
 SECOND = timedelta(seconds=1)
-SENT = PendingCreate(label="mine", known=("cachedContents/known",), at=START, index_size=0)
+SENT = PendingCreate(label="mine", old_names=("cachedContents/known",), at=START, index_size=0)
 OURS = CachedContext(
     handle=GeminiHandle("cachedContents/ours"),
     model="m",

@@ -19,7 +19,7 @@ from provisioner.errors import (
     RequestRefused,
 )
 from provisioner.providers.gemini.refusals import (
-    LONGEST_WORDS,
+    LONGEST_MESSAGE,
     MissingCache,
     Refusal,
     error_of,
@@ -151,7 +151,7 @@ def test_envelopes_in_lists() -> None:
     """An envelope wrapped in a list is read like any other."""
     refusal = read(400, b"[" + envelope("why", "INVALID_ARGUMENT", {"reason": "R"}) + b"]")
 
-    assert (refusal.code, refusal.reason, refusal.words) == ("INVALID_ARGUMENT", "R", "why")
+    assert (refusal.code, refusal.reason, refusal.message) == ("INVALID_ARGUMENT", "R", "why")
 
 
 @pytest.mark.parametrize(
@@ -172,17 +172,17 @@ def test_odd_bodies(body: bytes, words: str) -> None:
     """Plain words of a proxy are kept, markup and senseless JSON are not."""
     refusal = read(502, body)
 
-    assert refusal == Refusal(status=502, words=words)
+    assert refusal == Refusal(status=502, message=words)
     assert isinstance(judged(502, body), NetworkError)
 
 
 def test_words_are_cut_after_the_key_is() -> None:
     """However long the words, no part of a key is left at their end."""
-    for body in (b"x" * (LONGEST_WORDS - 3) + b"secret", b" " * 8_000 + b"secret" * 400):
+    for body in (b"x" * (LONGEST_MESSAGE - 3) + b"secret", b" " * 8_000 + b"secret" * 400):
         refusal = read(400, body)
         told = read(400, envelope(body.decode()))
-        for words in (refusal.words, told.words):
-            assert len(words) <= LONGEST_WORDS
+        for words in (refusal.message, told.message):
+            assert len(words) <= LONGEST_MESSAGE
             assert "sec" not in words
 
 
