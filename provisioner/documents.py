@@ -26,6 +26,10 @@ from provisioner import __version__
 _Document = TypeVar("_Document")
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1, extra={"must": "be text"})]
+CacheName: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\Z", extra={"must": "be the name of a cache"}),
+]
 Digest: TypeAlias = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{64}\Z", extra={"must": "be a SHA-256 as hexadecimal digits"})
 ]
@@ -127,14 +131,20 @@ def parse_json(raw: bytes) -> Any:  # noqa: ANN401  # any JSON
 
 def faults_of_document(json: object, shape: Any) -> Iterator[Fault]:  # noqa: ANN401
     """What is wrong with the document *json*: of one of a later version nothing but that."""
-    field = next(f for f in msgspec.structs.fields(shape) if f.name in _VERSIONS)
+    if why := later_version(json, shape):
+        yield Fault("", why, is_new=True)
+    else:
+        yield from faults(json, shape)
+
+
+def later_version(json: object, shape: Any) -> str | None:  # noqa: ANN401
+    """Why *json* is of a later version than the document *shape*; None if it is not."""
+    field = next(field for field in msgspec.structs.fields(shape) if field.name in _VERSIONS)
     latest = max(get_args(field.type))
-    match json:
-        case dict() if isinstance(version := json.get(field.name), int) and version > latest:
-            why = f"its {field.name} is {version}, and {latest} is the latest that can be read"
-            yield Fault("", why, is_new=True)
-        case _:
-            yield from faults(json, shape)
+    version = json.get(field.name) if isinstance(json, dict) else None
+    if isinstance(version, int) and version > latest:
+        return f"its {field.name} is {version}, and {latest} is the latest that can be read"
+    return None
 
 
 def faults(json: object, shape: Any) -> Iterator[Fault]:  # noqa: ANN401  # a type as annotated

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from provisioner.cache import Json
+from provisioner.handles.handles_file import HandlesFile
 from provisioner.state.history import HistoryFile
 from provisioner.state.state_file import AnnotationFields, CacheFields, StateFile
 
@@ -31,6 +32,7 @@ class Document(NamedTuple):
 
 
 DOCUMENTS = (
+    Document("handles", HandlesFile),
     Document("history", HistoryFile),
     Document("state", StateFile, (CacheFields, AnnotationFields)),
 )

@@ -17,7 +17,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from provisioner.cache import Json
+from provisioner.cache import Json, OpenAIHandle
+from provisioner.handles import handles_bytes
 from provisioner.model import ApprovedEdits, Disappearance, Revision, Scope, StackSettings
 from provisioner.model.limits import Bound, Limits
 from provisioner.state import state_bytes
@@ -46,6 +47,8 @@ SETTINGS = StackSettings(
 STATE = state(
     recorded(desired("manual")),
     noted(annotation("policy")),
+    noted(annotation("triage", provider="openai", handle=OpenAIHandle("k", {"ttl": "30m"}))),
+    noted(annotation("old", provider="openai", handle=OpenAIHandle("k", None, "24h"))),
     retiring=[retiring(desired("manual"))],
     providers={"gemini": Scope(endpoint="https://example.test/v1beta", keys=("ab" * 8,))},
     serial=7,
@@ -60,6 +63,7 @@ STATE = state(
     last_edit=Revision(commit="0" * 40, committed_at=NOW + timedelta(microseconds=1)),
 )
 GOLDEN: Mapping[str, bytes] = {
+    "handles": handles_bytes(STATE, hidden=(), now=NOW),
     "history": history_bytes("demo", (RUN,)),
     "state": state_bytes(STATE),
 }

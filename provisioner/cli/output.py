@@ -17,7 +17,7 @@ from provisioner.cli.status import Status
 from provisioner.cli.target import location_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text
-from provisioner.handles import handles_words
+from provisioner.handles import handles_fields
 from provisioner.manifest import Frame, load_frame, load_manifest
 from provisioner.model import State
 from provisioner.render.shell import env_lines
@@ -43,7 +43,7 @@ def output_handles(
         return _all(folders, environment, address, emulator=emulator)
     stack = options.the_only(folders)
     frame, state = _remembered(stack, environment, address, emulator=emulator)
-    caches = handles_words(state, hidden=(), now=clock.now())
+    caches = handles_fields(state, hidden=(), now=clock.now())
     entry = _entry(caches["caches"], name, frame.stack)
     record = state.caches[name]
     if api and (form != "request" or record.handle.as_json()["provider"] != "openai"):
@@ -70,7 +70,7 @@ def _all(
 
     async def work(stack: Path, session: Session) -> StackOutcome:
         _, state = _remembered(stack, environment, address, emulator=emulator)
-        text = json_text(handles_words(state, hidden=(), now=clock.now()))
+        text = json_text(handles_fields(state, hidden=(), now=clock.now()))
         session.pages.append(lambda _: text)
         return StackOutcome(status=Status.OK, summary="")
 

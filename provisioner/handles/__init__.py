@@ -5,10 +5,10 @@ A re-created cache reaches its users through this file, without a deployment.  T
 write it do not import `reader`, which programs do.
 """
 
-from provisioner.handles.document import (
+from provisioner.handles.handles_file import (
     Published,
     handles_bytes,
-    handles_words,
+    handles_fields,
     is_published,
     parse_handles,
     publish,
@@ -18,7 +18,7 @@ from provisioner.handles.document import (
 __all__ = [
     "Published",
     "handles_bytes",
-    "handles_words",
+    "handles_fields",
     "is_published",
     "parse_handles",
     "publish",

@@ -20,6 +20,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from provisioner import __version__
 from provisioner.cache import CACHE_NAME, CacheHandle, Json, handle_from_json
 from provisioner.documents import (
+    CacheName,
     Digest,
     DurationText,
     Fault,
@@ -54,10 +55,6 @@ from provisioner.model.limits import HALF, Allowance, Bound, Limits
 from provisioner.model.stack_settings import decimal_text
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 
-Name: TypeAlias = Annotated[
-    str,
-    Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\Z", extra={"must": "be the name of a cache"}),
-]
 StackName: TypeAlias = Annotated[
     str,
     Meta(
@@ -243,7 +240,7 @@ class AnnotationFields(_RecordFields, frozen=True, kw_only=True, forbid_unknown_
 class RetiringFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A replaced or removed cache."""
 
-    name: Name
+    name: CacheName
     provider: Text
     model: Text
     retire_after: DurationText
@@ -427,7 +424,7 @@ class StateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     ]
     caches: Annotated[
         dict[
-            Name,
+            CacheName,
             Annotated[
                 Raw,
                 Meta(
@@ -478,7 +475,7 @@ class StateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
         Meta(description="The stack whose records these were before state rename-stack."),
     ] = None
     rested: Annotated[
-        dict[Name, Digest],
+        dict[CacheName, Digest],
         Meta(
             description="Digests of edits that an apply could not do and that are open no longer, "
             "by name."

@@ -30,7 +30,7 @@ from provisioner.cache import Json, handle_from_json
 from provisioner.documents import utf8
 from provisioner.errors import CacheError, CtxprovError, ManifestError
 from provisioner.escape import markdown, plain
-from provisioner.handles.document import parse_handles
+from provisioner.handles.handles_file import parse_handles
 from provisioner.manifest import load_manifest
 from provisioner.model import Label
 from provisioner.providers.gemini import wire

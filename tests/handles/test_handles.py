@@ -19,8 +19,7 @@ from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.errors import PublishError
 from provisioner.files import DRAFT
 from provisioner.handles import handles_bytes, parse_handles, publish
-from provisioner.handles.reader import Handles
-from provisioner.handles.source import BackendSource, FileSource, Missing, source_of
+from provisioner.handles.reader import BackendSource, FileSource, Handles, Missing, source_of
 from provisioner.model import State
 from provisioner.shapes import schema_bytes
 from provisioner.storage.lease import LeaseBackend
@@ -84,7 +83,7 @@ def far_away(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[SlowFiles, 
     """A backend that holds `a`, and handles that have seen it."""
     files = SlowFiles()
     monkeypatch.setattr(
-        "provisioner.handles.source.open_backend", lambda *_, **__: LeaseBackend(files, now=clock)
+        "provisioner.handles.reader.open_backend", lambda *_, **__: LeaseBackend(files, now=clock)
     )
     files.files["handles.json"] = handles_bytes(state(A), hidden=(), now=NOW)
     handles = Handles("s3://bucket/handles.json", clock=clock)
@@ -296,7 +295,7 @@ def test_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Handles in a backend are followed; while it is gone, what was known goes on."""
     files, clock = MemoryFiles(), Clock()
     monkeypatch.setattr(
-        "provisioner.handles.source.open_backend", lambda *_, **__: LeaseBackend(files, now=clock)
+        "provisioner.handles.reader.open_backend", lambda *_, **__: LeaseBackend(files, now=clock)
     )
     handles = Handles("s3://bucket/handles.json", clock=clock)
     assert handles.get("a") is None
@@ -557,7 +556,8 @@ def test_the_clock_of_the_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
-        (b"{", "is not JSON"),
+        (b"{", "ends in the middle"),
+        (b"{x", "is not JSON"),
         (b"\xff", "handles.json "),
         (b"{}", "holds no handles that ctxprov published"),
         (b'{"version": 1, "caches": []}', "holds no handles that ctxprov published"),
