@@ -39,8 +39,8 @@ def line(name: str, value: object) -> str:
 
 def main(json_path: str, markdown_path: str) -> None:
     document = json.loads(Path(json_path).read_bytes())
-    found = (*outputs(document), ("json", json_path), ("markdown", markdown_path))
-    sys.stdout.write("".join([line(name, value) for name, value in found]))
+    pairs = (*outputs(document), ("json", json_path), ("markdown", markdown_path))
+    sys.stdout.write("".join([line(name, value) for name, value in pairs]))
 
 
 if __name__ == "__main__":

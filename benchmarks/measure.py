@@ -32,12 +32,12 @@ def run(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Cos
         command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         assert process.stderr  # noqa: S101  # it is a pipe
-        said = process.stderr.read()
+        errors = process.stderr.read()
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{said.decode()[-2000:]}")
+        raise SystemExit(f"{' '.join(command)} failed:\n{errors.decode()[-2000:]}")
     return Cost(
         wall=wall,
         cpu=used.ru_utime + used.ru_stime,

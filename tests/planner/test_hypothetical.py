@@ -160,7 +160,7 @@ def test_the_rest_stays() -> None:
 
 @given(pairs=_PAIRS)
 def test_nothing_is_lost(pairs: list[tuple[str, str]]) -> None:
-    """No record is lost by moving, whatever the pairs."""
+    """Moving loses no record, for any pairs."""
     before = state(FIRST, SECOND)
     after = moved(before, pairs)
 
@@ -306,7 +306,7 @@ def test_finishes_retirements() -> None:
     alive=st.sets(st.sampled_from("ab")),
 )
 def test_never_an_edit(hours: int, alive: set[str]) -> None:
-    """Whatever happened to the live side, upkeep does nothing whose cause is an edit."""
+    """A schedule never performs an edit, in any condition of the live side."""
     known = state(recorded(A, "cachedContents/a"), recorded(B, "cachedContents/b"))
     seen = [live(want, f"cachedContents/{want.name}") for want in (A, B) if want.name in alive]
     told = plan(recorded_as_desired(known), known, seen, stack=STACK, now=NOW + hours * HOUR)

@@ -73,7 +73,7 @@ def test_edits() -> None:
     ],
 )
 def test_every_edit_has_its_fingerprint(want: Desired) -> None:
-    """Whatever somebody edits, the fingerprint is another."""
+    """Every edit changes the fingerprint."""
     known: list[Recorded] = [recorded(A)]
 
     assert planned([want], known, []).fingerprint != planned([A], known, []).fingerprint

@@ -326,7 +326,7 @@ def test_an_annotation() -> None:
 
 @given(MEASURES, st.sampled_from(["noted", "unheard-of"]))
 def test_no_rent_for_annotations(measure: Measure, model: str) -> None:
-    """Whatever its size, an annotation has no rent and costs nothing to apply."""
+    """An annotation of any size has no rent and costs nothing to apply."""
     note = annotation("n", model=model, measure=measure)
     for change in (
         Annotate(note, None, None, Reason.NEW, table.ANNOTATION),
@@ -544,7 +544,7 @@ MIXED: list[Change] = [
 @example(MIXED, NOW)
 @given(AT_REST, st.sampled_from([NOW, NOW - MONTH, NOW + timedelta(hours=1.7)]))
 def test_the_totals_are_the_sum_of_the_lines(changes: list[Change], at: datetime) -> None:
-    """To the nano-dollar, whatever is kept, made or without a price."""
+    """The totals agree to the nano-dollar, for caches kept, made or without a price."""
     plan = Plan(stack=STACK, at=at, changes=tuple(changes), edits=frozenset())
 
     assert totals_of(plan, lookup, at=at) == totals(costs(plan, lookup, at=at))

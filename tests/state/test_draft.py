@@ -92,7 +92,7 @@ def test_switch_to_annotation() -> None:
 
 
 def test_retired_from_the_record() -> None:
-    """A recorded cache that was told to die soon moves over, with the server's expiry."""
+    """A recorded cache that the applier retired moves over, with the server's expiry."""
     end = NOW + timedelta(minutes=59)
     record = recorded(id="1")
     gone = after(state(record), Retired("1", end))
@@ -264,7 +264,7 @@ def test_an_id_is_in_one_place(history: list[Fact]) -> None:
 
 @given(st.lists(facts(), max_size=8))
 def test_telling_again_is_no_news(history: list[Fact]) -> None:
-    """The last fact, told again without anything to retire, changes nothing."""
+    """The last fact, repeated without anything to retire, changes nothing."""
     draft = Draft(state())
     for fact in history:
         draft.fold(fact)

@@ -104,7 +104,7 @@ def run(work: Callable[[Ledger], Awaitable[None]], disk: Disk) -> None:
 
 
 def test_saves_at_the_end() -> None:
-    """Whatever was recorded is on disk when the run is over, with the next serial."""
+    """Every recorded fact is on disk when the run is over, with the next serial."""
     disk = Disk()
 
     async def work(ledger: Ledger) -> None:
@@ -514,7 +514,7 @@ def test_a_lost_answer_and_another_run() -> None:
 
 @pytest.mark.parametrize("news", [True, False])
 def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  # a parameter
-    """Where nobody can tell whose the state is, nothing is saved, and nothing known is lost."""
+    """While the lease is in doubt the run saves nothing, and the error carries what it knows."""
     files, clock = MemoryFiles(), Clock()
     backend = LeaseBackend(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
 
@@ -539,7 +539,7 @@ def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  #
 
 
 def test_a_lock_that_was_ended() -> None:
-    """Whoever takes a lock that was ended is saved; the run that had it and lives is not."""
+    """The new owner of an ended lock saves; the run that had the lock and lives does not."""
     files = MemoryFiles()
     backend = LeaseBackend(files, now=lambda: NOW)
 

@@ -159,7 +159,7 @@ def test_a_state_that_many_runs_replaced() -> None:
 
 @pytest.mark.parametrize("broken", [b"[]", b"{", b'{"version": 1, "stack": "demo", "runs": [1]}'])
 def test_a_broken_history(broken: bytes) -> None:
-    """A history that makes no sense is a warning, and fails no run."""
+    """A malformed history is a warning, and fails no run."""
     files, warnings = MemoryFiles(), list[str]()
     files.files["demo.history/runs.json"] = broken
     asyncio.run(change(files, "r1", warnings))

@@ -52,7 +52,7 @@ def refusal(raw: bytes, stack: str = "demo") -> str:
 @settings(suppress_health_check=[HealthCheck.too_slow])  # where the machine has much else to do
 @given(states())
 def test_round_trip(before: State) -> None:
-    """Whatever is remembered is read back as it was."""
+    """Every state is read back as it was written."""
     assert parsed(state_bytes(before)) == before
 
 
@@ -136,7 +136,7 @@ def test_cut(length: int) -> None:
 
 
 def test_newer_version() -> None:
-    """A state from the future asks for an upgrade, whatever else is in it."""
+    """A state of a newer version, with any other key, asks for an upgrade."""
     message = refusal(b'{"version": 2, "stack": "demo", "new": [], "ctxprov_version": "9.1"}')
     assert "newer ctxprov 9.1: its version is 2, and 1 is the latest that can be read" in message
 
@@ -343,7 +343,7 @@ def test_given_and_retiring() -> None:
 
 
 def test_no_secret_in_refusal() -> None:
-    """A key that somebody wrote into the state is not repeated."""
+    """An error repeats no API key that stands in the state."""
     assert "AIzaSecret" not in refusal(changed("providers/gemini/keys", ["AIzaSecret"]))
 
 
@@ -369,7 +369,7 @@ json_values = st.recursive(
 
 @given(st.sampled_from(PLACES), json_values)
 def test_hostile_values(path: str, value: Json) -> None:
-    """Whatever stands in the file, it is a state in the shape of the schema or a StateError."""
+    """Any file is a state in the shape of the schema or a StateError."""
     raw = changed(path, value)
     try:
         parsed(raw)

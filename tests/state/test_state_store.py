@@ -35,7 +35,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN)
 def test_broken(tmp_path: Path, raw: bytes) -> None:
-    """A file that makes no sense is one clear paragraph, and stays as it is."""
+    """The error for a malformed file is one clear paragraph, and the file stays as it is."""
     path = tmp_path / "demo.json"
     path.write_bytes(raw)
 

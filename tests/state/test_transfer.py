@@ -71,7 +71,7 @@ def test_there_and_back() -> None:
 
 @given(states(), st.data())
 def test_renamed_after_a_kill_and_more_runs(before: State, data: st.DataObject) -> None:
-    """Whatever both names did between the two halves, each id is in one place, and none is lost."""
+    """After runs under both names between the two halves each id is in one place; none is lost."""
     old = replace(before, moved_to=None)
     if not (old.caches or old.retiring or old.given):
         return

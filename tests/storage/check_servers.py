@@ -229,7 +229,7 @@ def _until_made(url: str) -> None:
 
 
 def test_a_store_without_conditions(tmp_path: Path) -> None:
-    """s3rver takes every write, whatever its condition: it is read from, and never written to."""
+    """s3rver ignores the condition of a write: ctxprov reads from it, and never writes to it."""
     port = free_port()
     command = (NODE / "s3rver", "-d", tmp_path, "-a", "127.0.0.1", "-p", str(port))
     with serving(*command, "--configure-bucket", "states", port=port, cwd=tmp_path):
@@ -252,7 +252,7 @@ def _with_key(environ: Mapping[str, str], key: str) -> Backend:
 
 @pytest.mark.parametrize("address", ["gs://states/x", "az://states/x", "s3://states/x"])
 def test_server_gone(address: str) -> None:
-    """A server that is gone is unreachable, and nobody waits for minutes to learn it."""
+    """A server that is gone is unreachable within seconds."""
     endpoint = f"http://127.0.0.1:{free_port()}"
     environ = {
         **AWS,

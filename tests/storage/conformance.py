@@ -154,7 +154,7 @@ class LeaseConformance(FilesConformance):
     pytestmark = pytest.mark.anyio
 
     async def test_one_holds_it(self, open_place: Open) -> None:
-        """The second is told who has the lock; the third gets it once it is free."""
+        """The error of the second names the lock owner; the third gets the lock once it is free."""
         first, second = open_place(lambda: NOW), open_place(lambda: NOW)
         async with _lock(first, ANN):
             owner = second.lock_owner(NAME)

@@ -3,8 +3,8 @@ A server that manages Terraform states, as GitLab and Gitea do, in the memory of
 
 It keeps what Terraform's HTTP protocol says: GET, POST and DELETE of a state, and a lock with
 LOCK and UNLOCK on the state's own address or with POST and DELETE one level below.  Like Gitea
-it takes nothing but a state of Terraform's fourth format, and like both only from whoever
-holds the lock.
+it takes nothing but a state of Terraform's fourth format, and like both only from the
+lock owner.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(slots=True)
 class States:
-    """What the server keeps, and how it is told to misbehave."""
+    """What the server keeps, and how a test makes it misbehave."""
 
     states: dict[str, list[bytes]] = field(default_factory=dict)
     locks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class States:
 
 
 def locked_by(who: LockOwner) -> dict[str, Any]:
-    """What the server was told by *who* holds a lock."""
+    """What the server knows of a lock whose owner is *who*."""
     words: dict[str, Any] = json.loads(lock_bytes(who, path=""))
     return words
 

@@ -47,7 +47,7 @@ def test_an_unknown_kind(tmp_path: Path, address: str) -> None:
     ],
 )
 def test_a_known_kind_misspelt(tmp_path: Path, address: str, form: str) -> None:
-    """What begins like a backend is no folder of that name, and its form is told."""
+    """What begins like a backend is no folder of that name, and the error shows its form."""
     with pytest.raises(StateError, match=re.escape(form)):
         open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
 

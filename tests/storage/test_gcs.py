@@ -26,7 +26,7 @@ def bucket(server: States, address: str) -> Bucket:
 
 @pytest.mark.parametrize("address", ["gs://my-bucket", "gs://states/bucket", "gs://states/x"])
 def test_an_absent_file(server: States, address: str) -> None:
-    """A file that is not there is absent, whatever its bucket and its prefix are called."""
+    """A file that is not there is absent, under any name of bucket and prefix."""
     place = bucket(server, address)
     words = f"No such object: {place.where('bucket.json').removeprefix('gs://')}"
     server.before = lambda _: (404, words.encode(), {"content-type": "text/html; charset=UTF-8"})

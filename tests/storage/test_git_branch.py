@@ -260,7 +260,7 @@ def test_the_default_branch(clone: Callable[..., Path]) -> None:
 
 
 def test_a_protected_branch(clone: Callable[..., Path], remote: Path) -> None:
-    """A push that the remote refuses is told in its own words, and nothing is tried again."""
+    """The error of a push that the remote refuses quotes the remote, without a retry."""
     backend = files(clone("here"))
     first = backend.write("a.json", b"one", expected=None)
     hook = remote / "hooks/pre-receive"
@@ -290,7 +290,7 @@ def test_a_remote_that_takes_no_rewriting(clone: Callable[..., Path], remote: Pa
 
 
 def test_no_remote(tmp_path: Path) -> None:
-    """A repository without a remote is told how to get one."""
+    """The error for a repository without a remote says how to add one."""
     git(tmp_path, "init", "--quiet", str(tmp_path / "alone"))
 
     with pytest.raises(StateError, match="git remote add origin"):

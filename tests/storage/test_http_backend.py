@@ -78,7 +78,7 @@ async def test_an_empty_answer_is_an_absent_state(server: States, base: str) -> 
 
 
 async def test_one_holds_it(server: States, base: str) -> None:
-    """A lock says who has it, keeps others out, and is gone when it is let go of."""
+    """A lock names its owner, keeps others out, and is gone after its release."""
     backend, other = at(server.url + base), at(server.url + base)
     async with locked(backend) as hold:
         first = hold.write(NAME, b"one", expected=None)
@@ -101,7 +101,7 @@ async def test_one_holds_it(server: States, base: str) -> None:
 
 
 async def test_waits(server: States, base: str) -> None:
-    """Who waits gets the lock after it is let go of."""
+    """A waiting run gets the lock after its release."""
     backend = at(server.url + base)
     is_waiting = asyncio.Event()
 
@@ -117,7 +117,7 @@ async def test_waits(server: States, base: str) -> None:
 
 
 async def test_unlocked(server: States, base: str) -> None:
-    """A lock is ended by its id alone; who lost it writes nothing and frees nobody's."""
+    """Only its id ends a lock; its former owner writes nothing and releases no other lock."""
     backend, other = at(server.url + base), at(server.url + base)
     async with locked(backend) as lost:
         version = lost.write(NAME, b"one", expected=None)
@@ -169,7 +169,7 @@ def test_a_foreign_state(server: States, base: str) -> None:
 
 
 def test_credentials(server: States, base: str) -> None:
-    """The server is told who asks; without or with wrong credentials it says what to do."""
+    """Each request carries the credentials; the error for missing or wrong ones says what to do."""
     server.users["me"] = "s3cret"
     right = at(server.url + base, ME)
     right.write(NAME, b"one", expected=None)
@@ -205,7 +205,7 @@ def test_credentials(server: States, base: str) -> None:
 def test_answers_that_are_none(
     server: States, reply: Reply, error: type[StateError], why: str
 ) -> None:
-    """Whatever goes wrong is told as what a person must do, or as what may pass."""
+    """Every failure says what a person must do, or that it may pass."""
     server.before = lambda _: reply
 
     with pytest.raises(error, match=why) as caught:
@@ -215,7 +215,7 @@ def test_answers_that_are_none(
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_secret_that_is_told_back(server: States) -> None:
+def test_an_echoed_secret(server: States) -> None:
     """A server that repeats the password does not make us show it."""
     server.before = lambda _: (400, b"no such thing as s3cret", {})
 

@@ -1,4 +1,4 @@
-"""The locks of a server of Terraform states, whatever it answers or does not."""
+"""The locks of a server of Terraform states, with every answer and without one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_lost_answer_to_a_lock(server: States, base: str) -> None:
 async def test_a_lock_without_an_answer(
     server: States, base: str, environ: Mapping[str, str]
 ) -> None:
-    """A lock that may have been made without our knowing is let go of at once."""
+    """A run releases at once a lock that may have been made although its answer was lost."""
     server.after = losing("LOCK", "POST")
     backend = at(server.url + base, environ)
 
@@ -63,7 +63,7 @@ async def test_a_lock_without_an_answer(
 
 
 async def test_a_lock_without_an_answer_that_stays(server: States, base: str) -> None:
-    """Who cannot let go of a lock that may have been made says how it is ended."""
+    """The error of a run that cannot release its possible lock says how to end it."""
     server.after = losing("LOCK", "POST")
     server.before = losing("UNLOCK", "DELETE")
 
@@ -74,7 +74,7 @@ async def test_a_lock_without_an_answer_that_stays(server: States, base: str) ->
 
 
 async def test_no_answer_about_the_lock_of_another(server: States, base: str) -> None:
-    """Who learns nothing ends nobody else's lock."""
+    """A run without an answer ends no lock of another."""
     async with locked(at(server.url + base)):
         server.after = losing("LOCK", "POST")
         with pytest.raises(BackendUnreachable, match="502"):
@@ -84,10 +84,10 @@ async def test_no_answer_about_the_lock_of_another(server: States, base: str) ->
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-async def test_a_server_that_names_nobody_after_a_lost_answer(
+async def test_a_nameless_owner_after_a_lost_answer(
     server: States, base: str, *, is_ours: bool
 ) -> None:
-    """A lock that may be ours is let go of; if it was another's, that is told and it stays."""
+    """A run releases a lock that may be its own; the lock of another stays and is named."""
     answers: Iterator[Reply] = iter([(502, b"", {}), (423, b"", {})])
     server.after = lambda request: (
         next(answers, None) if request.method in {"LOCK", "POST"} else None
@@ -144,7 +144,7 @@ async def test_no_locks(server: States, status: int) -> None:
     ],
 )
 async def test_what_a_lock_says(server: States, info: object, told: str, status: int) -> None:
-    """The lock of a Terraform is named; whatever stands in it is shown and cannot act."""
+    """The error names the lock of a Terraform; its text is shown escaped."""
     server.before = lambda _: (status, json.dumps(info).encode(), {})
 
     with pytest.raises(StateLocked) as caught:
@@ -165,7 +165,7 @@ async def test_what_a_lock_says(server: States, info: object, told: str, status:
         (b"", ""),
     ],
 )
-def test_locked_whatever_is_told(server: States, body: bytes, id_: str, status: int) -> None:
+def test_locked_without_an_owner(server: States, body: bytes, id_: str, status: int) -> None:
     """A state is held if the server says so, however little it tells of the owner."""
     server.before = lambda _: (status, body, {})
 

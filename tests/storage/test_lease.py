@@ -91,7 +91,7 @@ async def dead(files: Files) -> AsyncIterator[Run]:
 
 
 async def test_held_and_let_go() -> None:
-    """The lock says who has it while it is held, and nobody afterwards."""
+    """The lock names its owner while it is held, and none afterwards."""
     run = Run(MemoryFiles())
 
     async with run.holds(ANN) as hold:
@@ -105,7 +105,7 @@ async def test_held_and_let_go() -> None:
 
 
 async def test_a_second_run_is_refused() -> None:
-    """Who comes second is told who has it, since when, where its log is, and what to do."""
+    """The second run's error names the owner, since when, where its log is, and what to do."""
     files = MemoryFiles()
     async with dead(files):
         with pytest.raises(StateLocked) as refused:
@@ -120,7 +120,7 @@ async def test_a_second_run_is_refused() -> None:
 
 
 async def test_a_living_run_keeps_it() -> None:
-    """A run that renews its lock keeps it from whoever waits, for as long as it lives."""
+    """A run that renews its lock keeps it from every waiting run, for as long as it lives."""
     run = Run(MemoryFiles())
     async with run.holds(ANN) as hold:
         waiting = asyncio.create_task(run.waits(BOB, timeout=600))
@@ -134,7 +134,7 @@ async def test_a_living_run_keeps_it() -> None:
 
 
 async def test_waiting_ends_with_the_holder() -> None:
-    """Whoever waits gets the lock soon after it is let go, and has taken nothing over."""
+    """A waiting run gets the lock soon after its release, and has taken nothing over."""
     run = Run(MemoryFiles())
     async with run.holds(ANN):
         waiting = asyncio.create_task(run.waits(BOB, timeout=600))
@@ -159,7 +159,7 @@ async def test_a_lock_that_ran_out(skew: timedelta) -> None:
         assert await late.watches(BOB, 61) is True
 
 
-async def test_what_is_told_of_a_watch() -> None:
+async def test_what_a_watch_reports() -> None:
     """Who watches a lock that looks dead says whose it is and for how long."""
     files, waits = MemoryFiles(), list[tuple[str, timedelta]]()
     async with dead(files):
@@ -182,7 +182,7 @@ async def test_what_is_told_of_a_watch() -> None:
 
 @pytest.mark.parametrize("skew", [*AHEAD, timedelta(hours=-1)])
 async def test_a_living_run_with_another_clock(skew: timedelta) -> None:
-    """A live lock is taken by nobody, whatever the clocks say: its renewal shows that it lives."""
+    """No run takes a live lock, under any clock: its renewal shows that it lives."""
     files = MemoryFiles()
     run, other = Run(files), Run(files)
     other.clock.skew = skew
@@ -228,7 +228,7 @@ async def test_a_suspended_run() -> None:
 
 
 async def test_a_suspended_run_without_a_successor() -> None:
-    """A run that was suspended while nobody came has its lock again as soon as it asks."""
+    """A run that was suspended without a rival has its lock again as soon as it asks."""
     run = Run(MemoryFiles())
     async with run.holds(ANN) as hold:
         run.clock.passed += 3600
@@ -269,7 +269,7 @@ async def test_renewed_from_both_sides() -> None:
 
 @pytest.mark.parametrize("skew", [timedelta(days=-3), timedelta(days=0)])
 async def test_a_lock_that_never_changes(skew: timedelta) -> None:
-    """Whoever waits takes over what did not change for a term, whatever the clocks say."""
+    """A waiting run takes over a lock that did not change for a term, under any clock."""
     files = MemoryFiles()
     async with dead(files):
         run = Run(files)
@@ -283,7 +283,7 @@ async def test_a_lock_that_never_changes(skew: timedelta) -> None:
 
 
 async def test_a_late_write_by_the_loser() -> None:
-    """Whoever lost the lock writes nothing, not even once it could."""
+    """A run that lost the lock writes nothing, not even once it could."""
     files = MemoryFiles()
     sleeper, other = Run(files), Run(files)
     async with sleeper.holds(ANN) as lost:
@@ -331,7 +331,7 @@ async def test_unreachable_for_less_than_a_term() -> None:
 
 
 async def test_unreachable_for_a_term() -> None:
-    """After a term without renewal nobody can tell whose it is, until a renewal proves it."""
+    """After a term without renewal the lease is in doubt, until a renewal proves it."""
     files = MemoryFiles()
     run = Run(files)
     async with run.holds(ANN) as hold:
@@ -343,8 +343,8 @@ async def test_unreachable_for_a_term() -> None:
         assert not hold.is_lost
 
 
-async def test_a_write_while_nobody_can_tell() -> None:
-    """A lock that may be another's is not called taken, and why nobody can tell is told."""
+async def test_a_write_under_a_lease_in_doubt() -> None:
+    """The error for a lease in doubt says why it is, and does not call the lock taken."""
     files = MemoryFiles()
     run = Run(files)
     async with run.holds(ANN) as hold:
@@ -424,8 +424,8 @@ async def test_a_lock_that_never_runs_out() -> None:
     assert await waiting is True
 
 
-async def test_a_lock_that_makes_no_sense() -> None:
-    """What is no lock of ours is held by nobody knows whom, until it was watched for a term."""
+async def test_an_unreadable_lock() -> None:
+    """An unreadable lock counts as held until it was watched for a term."""
     files = MemoryFiles()
     files.files[lock_name(NAME)] = b"{torn"
     run = Run(files)
@@ -438,7 +438,7 @@ async def test_a_lock_that_makes_no_sense() -> None:
 
 
 async def test_one_of_many() -> None:
-    """Of eight that start at once one gets the lock, and the others are told which."""
+    """Of eight runs that start at once one gets the lock, and the others name it."""
     files = MemoryFiles()
     inside = 0
 

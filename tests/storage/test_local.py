@@ -105,7 +105,7 @@ def take(
 
 
 def test_a_second_run_is_refused(tmp_path: Path) -> None:
-    """Who comes second is told who holds the state, since when, and what to do."""
+    """The second run's error names the lock owner, since when, and what to do."""
     with held(tmp_path), pytest.raises(StateLocked) as refused:
         take(tmp_path)
 
@@ -114,8 +114,8 @@ def test_a_second_run_is_refused(tmp_path: Path) -> None:
     assert "--lock-timeout" in sentence
 
 
-def test_waits_as_long_as_told(tmp_path: Path) -> None:
-    """Who waits is told how much longer, down to nothing."""
+def test_a_wait_has_its_limit(tmp_path: Path) -> None:
+    """A waiting run reports how much longer it waits, down to nothing."""
     with held(tmp_path), pytest.raises(StateLocked):
         take(tmp_path, timeout=timedelta(seconds=1))
     with held(tmp_path) as other:
@@ -124,7 +124,7 @@ def test_waits_as_long_as_told(tmp_path: Path) -> None:
         assert take(tmp_path, timeout=timedelta(seconds=1)) == []
 
 
-def test_a_dead_run_blocks_nobody(tmp_path: Path) -> None:
+def test_a_dead_run_blocks_no_other(tmp_path: Path) -> None:
     """A lock ends with its process, however that ends."""
     with held(tmp_path) as other:
         other.kill()
@@ -134,7 +134,7 @@ def test_a_dead_run_blocks_nobody(tmp_path: Path) -> None:
 
 
 def test_trying_harms_nothing(tmp_path: Path) -> None:
-    """Whoever tries in vain leaves the owner's text as it is."""
+    """A refused run leaves the owner's text as it is."""
     backend = LocalBackend(tmp_path)
     with held(tmp_path):
         before = (tmp_path / "demo.lock").read_bytes()
@@ -147,7 +147,7 @@ def test_trying_harms_nothing(tmp_path: Path) -> None:
 
 
 def test_it_ends_with_its_run_alone(tmp_path: Path) -> None:
-    """Nobody else can end a lock on disk; whoever asks is told what ends it."""
+    """No other run can end a lock on disk; the error says what ends it."""
     with held(tmp_path), pytest.raises(StateError, match="end its process"):
         LocalBackend(tmp_path).unlock("demo.json", "any")
 
@@ -167,7 +167,7 @@ def test_a_lock_that_cannot_be(tmp_path: Path) -> None:
 
 @given(raw=st.binary(max_size=80))
 def test_a_holder_that_makes_no_sense(raw: bytes) -> None:
-    """Whatever stands in the lock file, it is an unknown owner and no error."""
+    """Any bytes in the lock file are an unknown owner and no error."""
     assert parse_lock_owner(raw) is None
 
 
@@ -242,7 +242,7 @@ except StateError as error:
 
 
 def test_no_room(tmp_path: Path) -> None:
-    """A file that cannot grow is told, the old one stays whole and no draft is left."""
+    """A file that cannot grow is an error; the old one stays whole and no draft is left."""
     assert resource.RLIMIT_FSIZE is not None
     path = tmp_path / "demo.json"
     path.write_bytes(SOUND)

@@ -1,4 +1,4 @@
-"""Which job a lock is of, and what is told of a owner."""
+"""Which job a lock belongs to, and how an owner is shown."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_steps_of_a_job_have_one_mark(job: Mapping[str, str]) -> None:
     assert re.fullmatch("[0-9a-f]{10}-[0-9a-f]{12}", first)
 
 
-def test_machines_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_machine_has_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs that are equal in every word but run on two machines have two marks."""
     here = mark_of(GITHUB)
     monkeypatch.setattr(platform, "node", lambda: "elsewhere")

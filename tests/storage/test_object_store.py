@@ -64,7 +64,7 @@ def test_oversize(environ: Mapping[str, str]) -> None:
 
 
 def test_server_gone() -> None:
-    """A server that is gone is unreachable, and nobody waits for minutes to learn it."""
+    """A server that is gone is unreachable within seconds."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -111,7 +111,7 @@ _RAISED = [
 
 @pytest.mark.parametrize("kind", [*_RAISED, FileNotFoundError, ValueError, OSError])
 def test_nothing_foreign_escapes(kind: type[Exception]) -> None:
-    """Whatever obstore raises is a StateError that names the place and no signed address."""
+    """Every error of obstore is a StateError that names the place and no signed address."""
     store = ObjectStore("s3://states/x", {})
     said = "Error performing GET https://host/x?sig=SECRET - HTTP error: gone"
     with pytest.raises(StateError) as told, store._translated(NAME):  # noqa: SLF001
@@ -131,7 +131,7 @@ def test_nothing_foreign_escapes(kind: type[Exception]) -> None:
     ],
 )
 def test_what_may_pass_and_what_may_not(words: str, meaning: type[StateError]) -> None:
-    """Only what a later try may mend is unreachable."""
+    """Only what a retry may cure is unreachable."""
     store = ObjectStore("s3://states/x", {})
     with pytest.raises(StateError) as told, store._translated(NAME):  # noqa: SLF001
         raise exceptions.GenericError(f"Generic S3 error: {words}")

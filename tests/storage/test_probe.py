@@ -14,7 +14,7 @@ PROBE = "ctxprov-probe.json"
 
 
 class Flaky(MemoryFiles):
-    """Answers the first tries with nothing, whether or not it did what it was told."""
+    """Loses the answers of the first tries, whether or not it carried them out."""
 
     def __init__(self, *, failures: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def test_lost_to_another() -> None:
 
 
 def test_equal_bytes_were_not_ours() -> None:
-    """Equal bytes that stood there before we tried were written by somebody else."""
+    """Equal bytes that stood there before our try count as another run's write."""
     files = MemoryFiles()
     careful(files).write("a.json", b"one", expected=None)
     with pytest.raises(StateTaken):

@@ -1,4 +1,4 @@
-"""A limit that is exceeded is told so that nobody has to look anything up."""
+"""An exceeded limit is shown with all that its reader needs."""
 
 from __future__ import annotations
 

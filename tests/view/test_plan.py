@@ -1,4 +1,4 @@
-"""One value holds what may be told of a plan."""
+"""One value holds what may be shown of a plan."""
 
 from __future__ import annotations
 

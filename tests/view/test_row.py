@@ -67,6 +67,6 @@ def test_headings_come_in_order_and_never_empty() -> None:
     assert tuple(by_heading([row for row in rows(PLAN) if row.heading == EDITS])) == (EDITS,)
 
 
-def test_a_row_knows_whether_it_is_told() -> None:
+def test_a_row_knows_whether_it_is_shown() -> None:
     """By its words alone, as its change does."""
     assert [row.is_shown for row in rows(PLAN)] == [is_shown(change) for change in PLAN.changes]

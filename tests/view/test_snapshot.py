@@ -38,7 +38,7 @@ def test_a_count_of_the_same_content_is_remembered() -> None:
 
 
 def test_an_annotation_is_always_estimated() -> None:
-    """Nobody counts what is never sent anywhere."""
+    """An annotation's tokens are an estimate: it is never sent anywhere."""
     change = Keep(annotation("a"), None, noted(annotation("a")), Reason.CURRENT, table.ANNOTATED)
     old, new = before(change), after(change, AT)
 
@@ -59,7 +59,7 @@ def test_a_new_life_begins_at_the_plan() -> None:
 
 
 def test_what_is_not_known_is_none() -> None:
-    """Of a hand-made cache and of a retiring one nobody knows the content."""
+    """The content of a hand-made cache and of a retiring one is unknown."""
     by_hand = before(Adopt(A, live(A, label=None), None, None, Reason.IMPORTED, table.TWIN))
     dying = before(Leave(live(A), retiring(A), Reason.RETIRING, table.RETIRING))
 

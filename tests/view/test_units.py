@@ -66,7 +66,7 @@ def test_spans_are_short(seconds: int) -> None:
 
 
 def test_moments_have_a_date_only_when_it_is_another() -> None:
-    """Today is told by the hour, another day by its date, and everything in UTC."""
+    """A moment of today shows its hour, one of another day its date, and all are in UTC."""
     later = NOON + timedelta(hours=3, minutes=20)
     tomorrow = NOON + timedelta(days=1)
 

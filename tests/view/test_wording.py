@@ -130,14 +130,14 @@ def test_why(change: Change, sentence: str) -> None:
 def test_every_decision_has_a_sentence(
     want: Desired, known: list[Recorded], seen: list[LiveCache]
 ) -> None:
-    """Whatever the planner decides is told, and reads back from JSON."""
+    """Every decision of the planner has a sentence, and reads back from JSON."""
     told = view(plan([want], state(*known), seen, stack=STACK, now=NOW))
 
     assert all(row.why for row in told.rows)
     assert plan_views_from_json(plan_json(told).encode(), where="plan.json") == (told,)
 
 
-def test_settings_are_told_one_by_one() -> None:
+def test_settings_are_shown_one_by_one() -> None:
     """Of the settings only those that differ are named, spelled as in a manifest."""
     note = next(change for change in PLAN.changes if change.reason is Reason.SETTINGS)
 
@@ -145,7 +145,7 @@ def test_settings_are_told_one_by_one() -> None:
 
 
 def test_no_edit_hides_behind_another() -> None:
-    """Of an entry that was edited in several ways each is told, the reason first."""
+    """An entry with several edits shows each, the reason first."""
     safe = replace(A, settings=replace(A.settings, protect=True))
     loose = replace(desired("a", "y"), life=Ttl(12 * HOUR), settings=A.settings)
     moved = replace(loose, model="gemini-2.5-pro")
@@ -172,7 +172,7 @@ def test_every_kind_of_change_has_its_words() -> None:
 
 
 def test_a_wish_that_time_overtook_is_a_warning() -> None:
-    """An entry whose expiry passed before it was ever made is told; one that ended is not."""
+    """An entry whose expiry passed before its create is shown; one that ended is not."""
     never = Keep(DATED, None, None, Reason.ENDED, table.ENDED)
     changed = Keep(DATED, None, recorded(A), Reason.ENDED, table.ENDED)
     ended = Keep(A, None, recorded(A), Reason.ENDED, table.ENDED)
