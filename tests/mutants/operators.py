@@ -41,6 +41,7 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }
 _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _CLASS_KEYWORDS = {"omit_defaults", "forbid_unknown_fields", "rename", "tag", "tag_field"}
+_BOUNDS = {"pattern", "ge", "gt", "le", "lt", "min_length", "max_length"}
 _TRUTHS = (ast.Name, ast.Attribute, ast.Call, ast.NamedExpr)
 _CONDITIONS = (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Constant)
 _DELETED = (ast.Expr, ast.AugAssign, ast.Raise, ast.Continue, ast.Break)
@@ -142,6 +143,8 @@ def _in_block(parent: ast.AST, field: str, prefix: str, function: str) -> Iterat
                 yield from _in_block(node, "body", f"{prefix}{name}.", function)
             case _ if _is_silent(node):
                 pass
+            case ast.AnnAssign(annotation=ast.Name(id="TypeAlias"), value=ast.expr() as value):
+                yield from _in_bounds(value, _place(node, function))
             case _:
                 place = _place(node, function)
                 for new in _other_statements(node):
@@ -207,7 +210,7 @@ def _is_silent(node: ast.stmt) -> bool:
             return True
         case ast.Assign(targets=[ast.Name(id="__all__")]):
             return True
-        case ast.AnnAssign(annotation=ast.Name(id="TypeAlias")):
+        case ast.Assign(value=ast.Call(func=ast.Name(id="TypeVar"))):
             return True
         case _:
             return False
@@ -233,7 +236,7 @@ def _in_expressions(node: ast.AST, place: _Place) -> Iterator[_Site]:
             continue
         children = value if isinstance(value, list) else [value]
         for index, child in enumerate(children):
-            if not isinstance(child, ast.AST) or _is_text(node, child):
+            if not isinstance(child, ast.AST) or _is_text(node, child) or _is_size(child):
                 continue
             for new in _others(child):
                 where = index if isinstance(value, list) else None
@@ -244,12 +247,34 @@ def _in_expressions(node: ast.AST, place: _Place) -> Iterator[_Site]:
 def _in_bounds(annotation: ast.AST, place: _Place) -> Iterator[_Site]:
     """The bounds that a field's type carries, which its reader holds to."""
     for node in ast.walk(annotation):
-        if isinstance(node, ast.Call):
-            yield from _in_expressions(node, place)
+        match node:
+            case ast.Call(func=ast.Name(id="Meta"), keywords=keywords):
+                for index, keyword in enumerate(keywords):
+                    if keyword.arg in _BOUNDS:
+                        yield from _in_expressions(keyword, place)
+                        rest = _with(node, keywords=_without(keywords, index))
+                        yield from _where(annotation, node, rest, place)
+            case _:
+                pass
+
+
+def _where(root: ast.AST, old: ast.AST, new: ast.AST, place: _Place) -> Iterator[_Site]:
+    """The site at which *old* stands below *root*."""
+    for parent in ast.walk(root):
+        for field, value in ast.iter_fields(parent):
+            for index, child in enumerate(value if isinstance(value, list) else [value]):
+                if child is old:
+                    at = index if isinstance(value, list) else None
+                    yield _Site(place, parent, field, at, old, new)
 
 
 def _is_text(parent: ast.AST, child: ast.AST) -> bool:
     return isinstance(parent, ast.JoinedStr) and isinstance(child, ast.Constant)
+
+
+def _is_size(child: ast.AST) -> bool:
+    """How much is remembered only to be fast."""
+    return isinstance(child, ast.keyword) and child.arg == "maxsize"
 
 
 def _others(node: ast.AST) -> Iterator[ast.AST]:
@@ -298,7 +323,7 @@ def _shorter(node: ast.AST) -> Iterator[ast.AST]:
                 yield rest[0] if len(rest) == 1 else _with(node, values=rest)
         case ast.Call(keywords=keywords):
             for index, keyword in enumerate(keywords):
-                if keyword.arg:
+                if keyword.arg and not _is_size(keyword):
                     yield _with(node, keywords=_without(keywords, index))
         case ast.Dict(keys=keys, values=values):
             for index, key in enumerate(keys):

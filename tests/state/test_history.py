@@ -18,12 +18,14 @@ from provisioner.state import read_state
 from provisioner.state.group_commit import Ledger, open_ledger
 from provisioner.state.history import (
     PastRun,
+    history_bytes,
     read_history,
     read_version,
     trimmed,
     version_name,
 )
 from provisioner.state.history_writer import Chronicle
+from provisioner.storage import StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner
 from provisioner.times import moment_text
@@ -42,6 +44,9 @@ RUN = PastRun(
     outcome="well",
     kept=None,
 )
+
+
+WHO = LockOwner(id="r1", who="me@here", pid=1, operation="apply", since=NOW)
 
 
 def backend_on(files: MemoryFiles) -> LeaseBackend:
@@ -101,6 +106,56 @@ def test_an_earlier_version() -> None:
     assert read_version(backend, STACK, 2).content == files.files[version_name(STACK, 2)]
     with pytest.raises(StateError, match=r"serial 7 of demo is not kept.*: 1, 2"):
         read_version(backend, STACK, 7)
+
+
+@pytest.mark.parametrize("there", [None, b"another"])
+def test_the_state_that_is_replaced(there: bytes | None) -> None:
+    """The state that is to be replaced is kept as it is, also over an older one."""
+    files, warnings = MemoryFiles(), list[str]()
+    backend = backend_on(files)
+    if there is not None:
+        files.files[version_name(STACK, 3)] = there
+    content = b'{"serial": 3, "who": "first"}'
+    chronicle = Chronicle(backend, stack=STACK, who=WHO, warn=warnings.append)
+    chronicle.begin(StoredFile(content=content, version="1"))
+
+    assert files.files[version_name(STACK, 3)] == content
+    assert [run.kept for run in read_history(backend, STACK)] == [3]
+    assert warnings == []
+
+
+@pytest.mark.parametrize("replaced", [None, StoredFile(content=b"{", version="1")])
+def test_a_state_without_a_serial(replaced: StoredFile | None) -> None:
+    """Where there was no state, or none with a serial, none is kept."""
+    files, warnings = MemoryFiles(), list[str]()
+    backend = backend_on(files)
+    chronicle = Chronicle(backend, stack=STACK, who=WHO, warn=warnings.append)
+    chronicle.begin(replaced)
+
+    assert [run.kept for run in read_history(backend, STACK)] == [None]
+    assert list(files.files) == ["demo.history/runs.json"]
+
+
+def test_a_version_that_is_kept_already() -> None:
+    """A version that is there already is not written again."""
+    files, warnings = MemoryFiles(), list[str]()
+    backend = backend_on(files)
+    content = b'{"serial": 3}'
+    files.files[version_name(STACK, 3)] = content
+    writes: list[None] = []
+    files.before_write = lambda: writes.append(None)
+    chronicle = Chronicle(backend, stack=STACK, who=WHO, warn=warnings.append)
+    chronicle.begin(StoredFile(content=content, version="1"))
+
+    assert len(writes) == 1, "the runs alone"
+
+
+def test_the_form() -> None:
+    """The history is indented and sorted, and ends in a line feed."""
+    lines = history_bytes(STACK, (RUN,)).decode().splitlines(keepends=True)
+
+    assert lines[:4] == ["{\n", '  "runs": [\n', "    {\n", '      "at": "2026-01-01T12:00:00Z",\n']
+    assert lines[-1] == "}\n"
 
 
 def test_a_backend_that_keeps_its_versions() -> None:

@@ -13,6 +13,7 @@ OLD, NEW = "0" * 16, "1" * 16
 KNOWN = Scope(endpoint=HERE, keys=(OLD,))
 SEEN = Scope(endpoint=HERE, keys=(NEW,))
 MOVED = Scope(endpoint=THERE, keys=(OLD,))
+ELSEWHERE = Scope(endpoint=THERE, keys=(NEW,))
 BOTH = Scope(endpoint=HERE, keys=(OLD, NEW))
 A, B = "cachedContents/a", "cachedContents/b"
 
@@ -22,6 +23,7 @@ ADMITTED = [
     ("rotated", KNOWN, SEEN, {A, B}, {A}, BOTH),
     ("nothing-to-tell-by", KNOWN, SEEN, set(), set(), BOTH),
     ("moved-and-there", KNOWN, MOVED, {A, B}, {B}, MOVED),
+    ("another-key-there", KNOWN, ELSEWHERE, {A, B}, {B}, ELSEWHERE),
 ]
 
 
@@ -34,6 +36,22 @@ def test_admitted(
 ) -> None:
     """A known key, a rotated one and a first one are welcome, and remembered."""
     assert admit(known, seen, expected=expected, shown=shown, accept=False) == scope
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected", "sentence"),
+    [
+        (SEEN, {A}, "the one cache that should be alive is not to be found under this API key"),
+        (SEEN, {A, B}, "none of the 2 caches that should be alive is to be found under this"),
+        (MOVED, {A}, f"is not to be found at {THERE}, where the state knows them at {HERE}"),
+    ],
+)
+def test_what_a_refusal_says(seen: Scope, expected: set[str], sentence: str) -> None:
+    """A refusal names how many caches are missing, and the key or the endpoint."""
+    with pytest.raises(ScopeRefused) as refused:
+        admit(KNOWN, seen, expected=expected, shown=set(), accept=False)
+
+    assert sentence in str(refused.value)
 
 
 @pytest.mark.parametrize("seen", [SEEN, MOVED])

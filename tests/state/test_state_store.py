@@ -11,8 +11,10 @@ from provisioner.model import State
 from provisioner.state import read_state, state_bytes
 from provisioner.state.state_store import remains_of, serial_of, state_of
 from provisioner.storage import StoredFile
+from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend
-from tests.builders import STACK, desired, recorded, state
+from tests.builders import NOW, STACK, desired, recorded, state
+from tests.storage.memory import MemoryFiles
 
 SOUND = state_bytes(state(recorded(desired("a"))))
 
@@ -45,6 +47,21 @@ def test_broken(tmp_path: Path, raw: bytes) -> None:
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     assert path.read_bytes() == raw
+
+
+def test_a_file_that_may_be_out_of_reach() -> None:
+    """Where a file is absent its backend confirms that, and only then."""
+
+    class Unmounted(MemoryFiles):
+        def confirm(self, name: str) -> None:
+            raise StateError(f"{name} may be out of reach")
+
+    files = Unmounted()
+    with pytest.raises(StateError, match="may be out of reach"):
+        read_state(LeaseBackend(files, now=lambda: NOW), stack=STACK)
+    files.files["demo.json"] = SOUND
+
+    assert set(read_state(LeaseBackend(files, now=lambda: NOW), stack=STACK).caches) == {"a"}
 
 
 def test_a_stack_with_another_name() -> None:

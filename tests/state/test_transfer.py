@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from provisioner.errors import Refused, StackMoved, StateError
 from provisioner.model import RecordedCache, Scope, State
 from provisioner.state.transfer import given_cache, renamed_stack
-from tests.builders import annotation, desired, noted, recorded, retiring, state
+from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
 from tests.state.strategies import states
 
 OLD = state(recorded(desired("a")), noted(annotation("n")), retiring=[retiring(desired("r"))])
@@ -130,6 +130,121 @@ def test_an_annotation_leaves_nothing_behind() -> None:
     assert move
     assert move.giving.given == {}
     assert move.receiving.caches == {"n": OLD.caches["n"]}
+
+
+def test_what_is_not_on_record_is_not_given() -> None:
+    """A name without a record is refused, unless its cache was given to that stack before."""
+    source = replace(OLD, given={"cachedContents/9": "new"})
+    there = recorded(desired("b"), id="cachedContents/9")
+
+    assert given_cache(source, state(there, stack="new"), "gone", "b", accept=False) is None
+    for target in (
+        State(stack="new"),
+        state(there, stack="other"),
+        state(recorded(desired("b"), id="cachedContents/8"), stack="new"),
+        state(noted(annotation("b")), stack="new"),
+    ):
+        with pytest.raises(StateError, match="'gone' is not on record in demo"):
+            given_cache(source, target, "gone", "b", accept=False)
+
+
+def test_renamed_twice_over() -> None:
+    """Where both names had runs, the later record stands, and the cache of the other retires."""
+    before, later = NOW, NOW + timedelta(hours=1)
+    old = state(
+        recorded(desired("a"), "cachedContents/old", updated_at=later),
+        recorded(desired("b"), "cachedContents/b"),
+        recorded(desired("gone"), "cachedContents/gone"),
+        retiring=[retiring(desired("a"), "cachedContents/r")],
+        serial=4,
+        run="r4",
+        providers={"gemini": HERE, "eu": HERE},
+        given={"cachedContents/7": "x", "cachedContents/new": "x"},
+    )
+    new = state(
+        recorded(desired("a"), "cachedContents/new", updated_at=before),
+        noted(annotation("n")),
+        retiring=[retiring(desired("gone"), "cachedContents/gone")],
+        serial=9,
+        run="r9",
+        stack="new",
+        moved_from="demo",
+        providers={"gemini": replace(HERE, keys=("cd" * 8,))},
+        given={"cachedContents/8": "y", "cachedContents/b": "y"},
+    )
+    move = renamed_stack(old, new)
+
+    assert move
+    receiving = move.receiving
+    assert set(receiving.caches) == {"a", "b", "n"}
+    assert receiving.caches["a"] == old.caches["a"]
+    assert set(receiving.retiring) == {"cachedContents/new", "cachedContents/r"} | {
+        "cachedContents/gone"
+    }
+    left = receiving.retiring["cachedContents/new"]
+    assert (left.name, left.until, left.expires_at) == ("a", NOW + timedelta(hours=6), None)
+    assert left.retire_after == timedelta(hours=1)
+    assert (receiving.serial, receiving.run) == (9, "r9")
+    assert receiving.providers == {**old.providers, **new.providers}
+    assert receiving.given == {
+        "cachedContents/7": "x",
+        "cachedContents/8": "y",
+        "cachedContents/new": "x",
+    }
+
+
+def test_given_where_it_retired() -> None:
+    """What comes back under a name neither retires nor is given away there."""
+    record = recorded(desired("a"), "cachedContents/1")
+    there = state(
+        noted(annotation("n")),
+        stack="new",
+        retiring=[
+            retiring(desired("a"), "cachedContents/1"),
+            retiring(desired("a"), "cachedContents/2"),
+        ],
+        given={"cachedContents/1": "demo", "cachedContents/3": "demo"},
+        rested={"n": "0" * 64},
+    )
+    move = given_cache(
+        state(record, rested={"a": "0" * 64, "b": "1" * 64}, given={"cachedContents/5": "x"}),
+        there,
+        "a",
+        "b",
+        accept=False,
+    )
+
+    assert move
+    assert set(move.receiving.caches) == {"n", "b"}
+    assert set(move.receiving.retiring) == {"cachedContents/2"}
+    assert move.receiving.given == {"cachedContents/3": "demo"}
+    assert move.receiving.rested == there.rested
+    assert move.giving.rested == {"b": "1" * 64}
+    assert move.giving.given == {"cachedContents/5": "x", "cachedContents/1": "new"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "is_given"),
+    [
+        (None, HERE, True),
+        (HERE, HERE, True),
+        (HERE, replace(HERE, keys=("cd" * 8, "ab" * 8)), True),
+        (HERE, replace(HERE, keys=("cd" * 8,)), False),
+        (HERE, replace(HERE, endpoint="https://there"), False),
+    ],
+)
+def test_projects_that_are_alike(ours: Scope | None, theirs: Scope, *, is_given: bool) -> None:
+    """Two stacks are in one project if they share an endpoint and a key, or one knows neither."""
+    source = replace(OLD, providers={"gemini": ours} if ours else {})
+    target = State(stack="new", providers={"gemini": theirs})
+
+    if is_given:
+        move = given_cache(source, target, "a", "a", accept=False)
+        assert move
+        assert move.receiving.providers == {"gemini": theirs}
+    else:
+        with pytest.raises(Refused):
+            given_cache(source, target, "a", "a", accept=False)
 
 
 def test_given_to_another_project() -> None:
