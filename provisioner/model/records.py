@@ -23,20 +23,28 @@ CACHING = "gemini"
 A provider's kind says which models and prices it has, its name which key opens it."""
 
 
-class DesiredCache(Struct, frozen=True, kw_only=True):
-    """A Gemini cache as the manifest wants it."""
+class _Entry(Struct, frozen=True, kw_only=True):
+    """What a desired and a recorded one have in common."""
 
     name: str
     provider: str
     model: str
     digest: str
     life: Life
-    settings: Settings
-    label: Label
     measure: Measure
-    adopt: Adoption | None = None
-    """A live cache to take over while nothing is on record and none has the label."""
-    calls_per_hour: float | None = None
+
+    def _after(self, settings: Settings | None) -> After:
+        return After(
+            provider=self.provider,
+            model=self.model,
+            digest=self.digest,
+            life=self.life,
+            settings=settings,
+        )
+
+
+class _Cache(_Entry, frozen=True, kw_only=True):
+    settings: Settings
 
     @property
     def kind(self) -> str:
@@ -44,20 +52,12 @@ class DesiredCache(Struct, frozen=True, kw_only=True):
 
     @property
     def after(self) -> After:
-        return _after(self, self.settings)
+        return self._after(self.settings)
 
 
-class DesiredAnnotation(Struct, frozen=True, kw_only=True):
-    """A Claude or OpenAI entry as the manifest wants it, its handle computed."""
-
-    name: str
-    provider: str
-    model: str
-    digest: str
+class _Annotation(_Entry, frozen=True, kw_only=True):
     life: Ttl
     handle: CacheHandle
-    measure: Measure
-    calls_per_hour: float | None = None
 
     @property
     def kind(self) -> str:
@@ -65,7 +65,22 @@ class DesiredAnnotation(Struct, frozen=True, kw_only=True):
 
     @property
     def after(self) -> After:
-        return _after(self, None)
+        return self._after(None)
+
+
+class DesiredCache(_Cache, frozen=True, kw_only=True):
+    """A Gemini cache as the manifest wants it."""
+
+    label: Label
+    adopt: Adoption | None = None
+    """A live cache to take over while nothing is on record and none has the label."""
+    calls_per_hour: float | None = None
+
+
+class DesiredAnnotation(_Annotation, frozen=True, kw_only=True):
+    """A Claude or OpenAI entry as the manifest wants it, its handle computed."""
+
+    calls_per_hour: float | None = None
 
 
 Desired: TypeAlias = DesiredCache | DesiredAnnotation
@@ -137,20 +152,13 @@ class LiveCache(Struct, frozen=True, kw_only=True):
         return GeminiHandle(self.id, self.expires_at)
 
 
-class RecordedCache(Struct, frozen=True, kw_only=True):
+class RecordedCache(_Cache, frozen=True, kw_only=True):
     """A Gemini cache as we left it."""
 
-    name: str
-    provider: str
-    model: str
-    digest: str
-    life: Life
-    settings: Settings
     id: str
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
-    measure: Measure
 
     @classmethod
     def of(cls, want: DesiredCache, seen: LiveCache, *, counted: bool) -> Self:
@@ -170,14 +178,6 @@ class RecordedCache(Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def kind(self) -> str:
-        return CACHING
-
-    @property
-    def after(self) -> After:
-        return _after(self, self.settings)
-
-    @property
     def handle(self) -> GeminiHandle:
         return GeminiHandle(self.id, self.expires_at)
 
@@ -186,17 +186,10 @@ class RecordedCache(Struct, frozen=True, kw_only=True):
         return self.settings.retire_after
 
 
-class RecordedAnnotation(Struct, frozen=True, kw_only=True):
+class RecordedAnnotation(_Annotation, frozen=True, kw_only=True):
     """An annotation as we published it."""
 
-    name: str
-    provider: str
-    model: str
-    digest: str
-    life: Ttl
-    handle: CacheHandle
     updated_at: datetime
-    measure: Measure
 
     @classmethod
     def of(cls, want: DesiredAnnotation, at: datetime) -> Self:
@@ -211,14 +204,6 @@ class RecordedAnnotation(Struct, frozen=True, kw_only=True):
             updated_at=at,
             measure=want.measure,
         )
-
-    @property
-    def kind(self) -> str:
-        return self.provider
-
-    @property
-    def after(self) -> After:
-        return _after(self, None)
 
 
 Recorded: TypeAlias = RecordedCache | RecordedAnnotation
@@ -240,13 +225,3 @@ class RetiringCache(Struct, frozen=True, kw_only=True):
     @property
     def handle(self) -> GeminiHandle:
         return GeminiHandle(self.id, self.until)
-
-
-def _after(entry: Desired | Recorded, settings: Settings | None) -> After:
-    return After(
-        provider=entry.provider,
-        model=entry.model,
-        digest=entry.digest,
-        life=entry.life,
-        settings=settings,
-    )

@@ -133,5 +133,5 @@ def test_no_window(text: str) -> None:
 def test_no_settings(fields: dict[str, str] | None) -> None:
     """Fields that are no settings, and no asking, are refused."""
     for parse in (parse_settings, parse_after):
-        with pytest.raises(ValueError, match="settings"):
+        with pytest.raises(ValueError, match=r"Expected|Object|an after is"):
             parse(fields)
