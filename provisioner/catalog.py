@@ -66,8 +66,8 @@ class Catalog:
     def _patterns(self) -> list[tuple[str, str, Row]]:
         """Provider, pattern and model, longest pattern first."""
         rows = self._rows.values()
-        known = [(row["provider"], text, row) for row in rows for text in row.get("match", ())]
-        return sorted(known, key=lambda pattern: -len(pattern[1]))
+        patterns = [(row["provider"], text, row) for row in rows for text in row.get("match", ())]
+        return sorted(patterns, key=lambda pattern: -len(pattern[1]))
 
     def _alike(self, provider: str, model: str) -> Row | None:
         for whose, pattern, row in self._patterns:

@@ -1,8 +1,8 @@
 r"""
 Foreign text made harmless, once per place where it may end up.
 
-Whatever came from a file, a server or a display name may hold escape sequences, line
-ends, bidi marks, Markdown, HTML or workflow commands.  Here it becomes text that can be
+Text from a file, a server or a display name may hold escape sequences, line ends,
+ bidi marks, Markdown, HTML or workflow commands.  Here it becomes text that can be
 read and cannot act.  What the text means, this module refuses to know.
 
 >>> plain("\x1b[31mred\n::set-output name=x::y")
@@ -35,7 +35,7 @@ def plain(text: str) -> str:
     """Make *text* one visible line for a terminal or a log, colours and commands disarmed."""
     if not (text.isascii() and text.isprintable()):
         text = "".join(map(_visible, text))
-    return _COMMAND.sub(lambda found: _numbers(r"\x{:02x}", found[0]), text)
+    return _COMMAND.sub(lambda match: _numbers(r"\x{:02x}", match[0]), text)
 
 
 def command(text: str) -> str:
@@ -67,7 +67,7 @@ def json_text(document: Json) -> str:
         text = json.dumps(document, indent=2, ensure_ascii=False)
     if not text.isascii() or "\x7f" in text:
         text = "\n".join(map(_json_line, text.split("\n")))
-    return _COMMAND.sub(lambda found: _numbers(r"\u{:04x}", found[0]), text) + "\n"
+    return _COMMAND.sub(lambda match: _numbers(r"\u{:04x}", match[0]), text) + "\n"
 
 
 def _json_line(line: str) -> str:
@@ -78,8 +78,8 @@ def _json_line(line: str) -> str:
 
 def _json_escape(char: str) -> str:
     """A lone surrogate is no text, which orjson says, too: it becomes U+FFFD."""
-    known = "\ufffd" if "\ud800" <= char <= "\udfff" else char
-    units = known.encode("utf-16-be").hex()
+    text = "\ufffd" if "\ud800" <= char <= "\udfff" else char
+    units = text.encode("utf-16-be").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 

@@ -42,7 +42,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
     creations: int
     """Besides the first."""
     cold: timedelta
-    """How long nobody can use it."""
+    """How long no application can use it."""
     spent: Spent
 
 
@@ -68,14 +68,14 @@ class Tolerance(Struct, frozen=True, kw_only=True):
 
 def tolerance(desired: Iterable[Desired]) -> Tolerance | None:
     """The warm cache with the shortest window; None if nothing is kept warm."""
-    found = [
+    tolerances = [
         Tolerance(name=want.name, ttl=want.life.span, window=want.settings.window(want.life.span))
         for want in desired
         if isinstance(want, DesiredCache)
         and isinstance(want.life, Ttl)
         and want.settings.keep == "warm"
     ]
-    return min(found, key=lambda one: (one.window, one.name), default=None)
+    return min(tolerances, key=lambda one: (one.window, one.name), default=None)
 
 
 def forecast(
@@ -132,8 +132,7 @@ class _World:
 
     def run(self, desired: tuple[Desired, ...], now: datetime) -> None:
         listed = [cache for cache in self.live.values() if cache.expires_at > now]
-        told = plan(desired, self.state, listed, stack=self.stack, now=now)
-        self._obey(told)
+        self._obey(plan(desired, self.state, listed, stack=self.stack, now=now))
 
     def pass_until(self, end: datetime) -> None:
         """Count the time that is cold at the end."""
@@ -155,17 +154,17 @@ class _World:
             if isinstance(want, DesiredCache)
         )
 
-    def _obey(self, told: Plan) -> None:
+    def _obey(self, plan: Plan) -> None:
         caches = dict(self.state.caches)
-        for change in told.changes:
+        for change in plan.changes:
             match change:
                 case Refresh(want, _, record):
                     self.refreshes[want.name] += 1
-                    caches[want.name] = self._renewed(want, record, told.at, made=False)
+                    caches[want.name] = self._renewed(want, record, plan.at, made=False)
                 case Create(want, RecordedCache() as record):
                     self.creations[want.name] += 1
-                    self._chill(want.name, record, told.at)
-                    caches[want.name] = self._renewed(want, record, told.at, made=True)
+                    self._chill(want.name, record, plan.at)
+                    caches[want.name] = self._renewed(want, record, plan.at, made=True)
                 case _:
                     pass
         self.state = replace(self.state, caches=caches)

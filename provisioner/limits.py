@@ -6,7 +6,7 @@ record, so that a review without a provider counts the same as the apply after i
 counted are caches, for an annotation costs nothing to make again.  Rent is that of all which
 lives on after the plan, and nothing that is dying counts.  Edits add to it if it is more than
 a schedule would keep alive without them; if they do not, or if there are none, a rent beyond
-its limit is told and refuses nothing.
+its limit is shown and refuses nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
+from provisioner import planner
 from provisioner.model import (
     Adopt,
     Annotate,
@@ -37,7 +38,6 @@ from provisioner.model import (
 )
 from provisioner.model.limits import Allowance, Bound, Breach, Limit, Limits, TooDear, TooMany
 from provisioner.model.money import NANO, Cost, Money, total
-from provisioner.planner import plan, recorded_as_desired
 from provisioner.pricing import MONTH, Lookup, costs
 
 _HOURS = MONTH // timedelta(hours=1)
@@ -45,38 +45,38 @@ _HOURS = MONTH // timedelta(hours=1)
 _Rent: TypeAlias = Callable[[Cost], Money]
 
 
-def breaches(told: Plan, limits: Limits, lookup: Lookup) -> tuple[Breach, ...]:
-    """What of *told* goes beyond *limits*, at the prices of its moment."""
-    return (*_too_many(told, limits), *_too_dear(told, limits, lookup))
+def breaches(plan: Plan, limits: Limits, lookup: Lookup) -> tuple[Breach, ...]:
+    """What of *plan* goes beyond *limits*, at the prices of its moment."""
+    return (*_too_many(plan, limits), *_too_dear(plan, limits, lookup))
 
 
-def breaches_of_any(told: Plan, several: Iterable[Limits], lookup: Lookup) -> tuple[Breach, ...]:
+def breaches_of_any(plan: Plan, several: Iterable[Limits], lookup: Lookup) -> tuple[Breach, ...]:
     """
-    What of *told* goes beyond any of *several* limits, each named by its lowest bound.
+    What of *plan* goes beyond any of *several* limits, each named by its lowest bound.
 
     Before an edit of a limit is applied, the old and the new limit hold.
     """
-    found: dict[str, Breach] = {}
-    for breach in (breach for limits in several for breach in breaches(told, limits, lookup)):
-        known = found.get(breach.dotted)
-        if known is None or breach.bound.most < known.bound.most:
-            found[breach.dotted] = breach
-    return tuple(found.values())
+    strictest: dict[str, Breach] = {}
+    for breach in (breach for limits in several for breach in breaches(plan, limits, lookup)):
+        other = strictest.get(breach.dotted)
+        if other is None or breach.bound.most < other.bound.most:
+            strictest[breach.dotted] = breach
+    return tuple(strictest.values())
 
 
-def excused(found: Iterable[Breach], names: Collection[str]) -> tuple[Breach, ...]:
+def excused(exceeded: Iterable[Breach], names: Collection[str]) -> tuple[Breach, ...]:
     """The same, without a refusal by the limits in *names*, which may be dotted keys."""
     return tuple(
         replace(
             breach, refuses=breach.refuses and not {breach.limit, breach.dotted}.intersection(names)
         )
-        for breach in found
+        for breach in exceeded
     )
 
 
-def _too_many(told: Plan, limits: Limits) -> Iterator[TooMany]:
-    everything = (*told.changes, *told.left_out)
-    known = {
+def _too_many(plan: Plan, limits: Limits) -> Iterator[TooMany]:
+    everything = (*plan.changes, *plan.left_out)
+    recorded = {
         c.record.name
         for c in everything
         if isinstance(c.record, RecordedCache) and not isinstance(c, Move)
@@ -85,8 +85,8 @@ def _too_many(told: Plan, limits: Limits) -> Iterator[TooMany]:
         (Limit.DELETE, limits.delete, _deletes),
         (Limit.REPLACE, limits.replace, _replaces),
     ):
-        names = tuple(sorted({c.name for c in told.changes if takes(c)}))
-        yield from _beyond(limit, allowance, names, len(known))
+        names = tuple(sorted({c.name for c in plan.changes if takes(c)}))
+        yield from _beyond(limit, allowance, names, len(recorded))
 
 
 def _deletes(change: Change) -> bool:
@@ -123,22 +123,22 @@ def _beyond(
         yield TooMany(limit=limit, key="percent", bound=percent, names=names, of=of)
 
 
-def _too_dear(told: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
+def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
     bounds: list[tuple[Limit, Bound | None, _Rent]] = [
         (Limit.RENT_PER_HOUR, limits.rent_per_hour, lambda cost: cost.figures.after),
         (Limit.RENT_TOTAL, limits.rent_total, lambda cost: cost.month),
     ]
     for limit, bound, rent in bounds:
         if bound:
-            yield from _above(limit, bound, rent, told, lookup)
+            yield from _above(limit, bound, rent, plan, lookup)
 
 
 def _above(
-    limit: Limit, bound: Bound, rent: _Rent, told: Plan, lookup: Lookup
+    limit: Limit, bound: Bound, rent: _Rent, plan: Plan, lookup: Lookup
 ) -> Iterator[TooDear]:
     parts = [
-        *((cost.name, rent(cost)) for cost in _costs(told, told.changes, lookup)),
-        *((cost.name, _unchanged(cost, limit)) for cost in _costs(told, told.left_out, lookup)),
+        *((cost.name, rent(cost)) for cost in _costs(plan, plan.changes, lookup)),
+        *((cost.name, _unchanged(cost, limit)) for cost in _costs(plan, plan.left_out, lookup)),
     ]
     whole = total(part for _, part in parts)
     if whole.partial or whole.nano > bound.most * NANO:
@@ -147,14 +147,14 @@ def _above(
             bound=bound,
             rent=whole,
             unpriced=tuple(sorted({name for name, part in parts if part.partial})),
-            refuses=_edits_add(rent, told, lookup),
+            refuses=_edits_add(rent, plan, lookup),
         )
 
 
-def _costs(told: Plan, changes: Iterable[Change], lookup: Lookup) -> tuple[Cost, ...]:
+def _costs(plan: Plan, changes: Iterable[Change], lookup: Lookup) -> tuple[Cost, ...]:
     """Of what does not die by itself."""
     staying = (c for c in changes if not (isinstance(c, Leave) and c.record))
-    return costs(replace(told, changes=tuple(staying)), lookup, at=told.now)
+    return costs(replace(plan, changes=tuple(staying)), lookup, at=plan.now)
 
 
 def _unchanged(cost: Cost, limit: Limit) -> Money:
@@ -163,23 +163,28 @@ def _unchanged(cost: Cost, limit: Limit) -> Money:
     return replace(rent, nano=rent.nano * _HOURS) if limit is Limit.RENT_TOTAL else rent
 
 
-def _edits_add(rent: _Rent, told: Plan, lookup: Lookup) -> bool:
-    edited = tuple(c for c in told.pending if c.reason.cause is Cause.EDIT)
-    after = total(map(rent, _costs(told, edited, lookup)))
-    before = total(map(rent, _costs(told, _unedited(told, edited), lookup)))
+def _edits_add(rent: _Rent, plan: Plan, lookup: Lookup) -> bool:
+    edited = tuple(c for c in plan.pending if c.reason.cause is Cause.EDIT)
+    after = total(map(rent, _costs(plan, edited, lookup)))
+    before = total(map(rent, _costs(plan, _unedited(plan, edited), lookup)))
     return after.partial or after.nano > before.nano
 
 
-def _unedited(told: Plan, edited: Iterable[Change]) -> tuple[Change, ...]:
+def _unedited(plan: Plan, edited: Iterable[Change]) -> tuple[Change, ...]:
     """What a schedule would do with the caches that the edits are about."""
     touched = tuple(edited)
     state = State(
-        stack=told.stack,
+        stack=plan.stack,
         caches={c.record.name: c.record for c in touched if isinstance(c.record, Recorded)},
     )
     seen = (live for change in touched if (live := _own(change)))
-    return plan(
-        recorded_as_desired(state), state, seen, stack=told.stack, now=told.at, ahead=told.ahead
+    return planner.plan(
+        planner.recorded_as_desired(state),
+        state,
+        seen,
+        stack=plan.stack,
+        now=plan.at,
+        ahead=plan.ahead,
     ).changes
 
 

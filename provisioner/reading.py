@@ -88,17 +88,17 @@ def _documents(raw: bytes) -> list[Json]:
 
 def _plan(document: Json) -> PlanView:
     shaped = _shaped(document)
-    edits, found = _edits(shaped["edits"]), tuple(map(_row, shaped["changes"]))
+    edits, rows = _edits(shaped["edits"]), tuple(map(_row, shaped["changes"]))
     at = parse_moment(shaped["at"])
-    number = counts((row.action, row.reason) for row in found)
+    number = counts((row.action, row.reason) for row in rows)
     settings = tuple(map(_setting, shaped.get("settings", ())))
     plan = Plan(stack=shaped["stack"], at=at, changes=(), edits=frozenset(edits), settings=settings)
-    priced = totals(row.cost for row in found if row.cost)
+    priced = totals(row.cost for row in rows if row.cost)
     if shaped["summary"] != number:
         raise ValueError("its summary does not count its changes")
     if shaped["fingerprint"] != plan.fingerprint:
         raise ValueError("its fingerprint is not that of its edits")
-    if parse_totals(shaped["totals"]) != priced or priced.lines != len(found):
+    if parse_totals(shaped["totals"]) != priced or priced.lines != len(rows):
         raise ValueError("its totals are not those of its changes")
     view = PlanView(
         stack=plan.stack,
@@ -116,7 +116,7 @@ def _plan(document: Json) -> PlanView:
         leftover=_leftover(shaped.get("leftover")),
         rested=_edits(shaped.get("rested", ())),
         declared=_edits(shaped["desired"]),
-        rows=found,
+        rows=rows,
         limits=tuple(map(_limit, shaped["limits"])),
         totals=priced,
     )

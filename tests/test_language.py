@@ -32,11 +32,12 @@ FORBIDDEN = re.compile(
 )
 NAMES = frozenset({"told", "found", "known", "said", "words"})
 """A variable, an argument or a function is called by what it holds or does instead."""
+PUBLIC = frozenset({("provisioner/errors.py", "words")})
+"""Names that programs pass by keyword: `CacheError(..., words=...)` stays as it was published."""
 
 WORDS_LEFT: Mapping[str, int] = MappingProxyType(
     {
         "docs": 12,
-        "provisioner": 42,
         "provisioner/cli": 166,
         "provisioner/handles": 8,
         "provisioner/model": 2,
@@ -51,7 +52,6 @@ WORDS_LEFT: Mapping[str, int] = MappingProxyType(
 
 NAMES_LEFT: Mapping[str, int] = MappingProxyType(
     {
-        "provisioner": 25,
         "provisioner/applier": 3,
         "provisioner/cli": 84,
         "provisioner/handles": 6,
@@ -122,8 +122,9 @@ def forbidden_names() -> Iterator[tuple[str, str]]:
     """Each forbidden name, likewise."""
     for path in python_files(*CODE):
         for name, line in bound_names(path):
-            if name.strip("_") in NAMES:
-                yield folder_of(path), f"{path.relative_to(ROOT)}:{line}: {name}"
+            place = str(path.relative_to(ROOT))
+            if name.strip("_") in NAMES and (place, name) not in PUBLIC:
+                yield folder_of(path), f"{place}:{line}: {name}"
 
 
 def over(places: Iterable[tuple[str, str]], left: Mapping[str, int]) -> list[str]:
