@@ -31,7 +31,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-import orjson
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.boot_time import boot_seconds
@@ -302,36 +303,41 @@ def lock_name(name: str) -> str:
     return f"{name.removesuffix('.json')}.lock.json"
 
 
+class FreeLockFile(Struct, frozen=True, kw_only=True):
+    """The file of a lock that no run has."""
+
+    free: bool = False
+    """False in the file of a run that has it, which has no such key."""
+    ended: bool = False
+    """Whether a run may still believe that it has the lock."""
+    id: str = ""
+    since: str | None = None
+
+
+_FREE = msgspec.json.Decoder(FreeLockFile)
+
+
 def free_bytes(lock_id: str, moment: datetime, *, ended: bool) -> bytes:
     """The lock *lock_id* is held no longer; *ended* if a run may still believe that it is."""
-    fields = {"free": True, "ended": ended, "id": lock_id, "since": moment_text(moment)}
-    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+    file = FreeLockFile(free=True, ended=ended, id=lock_id, since=moment_text(moment))
+    return msgspec.json.encode(file) + b"\n"
 
 
 def is_free(content: bytes) -> bool:
-    match _document(content):
-        case {"free": True}:
-            return True
-        case _:
-            return False
+    return _free_lock(content).free
 
 
 def was_released(content: bytes) -> bool:
     """Whether it is free by the word of its own owner."""
-    match _document(content):
-        case {"free": True, "ended": True}:
-            return False
-        case {"free": True}:
-            return True
-        case _:
-            return False
+    lock = _free_lock(content)
+    return lock.free and not lock.ended
 
 
-def _document(content: bytes) -> object:
+def _free_lock(content: bytes) -> FreeLockFile:
     try:
-        return orjson.loads(utf8(content))
-    except ValueError:
-        return None
+        return _FREE.decode(utf8(content))
+    except (ValueError, RecursionError):
+        return FreeLockFile()
 
 
 async def to_its_end(call: Callable[[], _Answer]) -> _Answer:

@@ -15,12 +15,12 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Self
 
-import orjson
+import msgspec
 from msgspec import Struct
 
-from provisioner.cache import Json
-from provisioner.documents import utf8
+from provisioner.documents import MomentText, utf8
 from provisioner.times import moment_text, parse_moment
 
 _JOB_URLS = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
@@ -130,49 +130,55 @@ def _first(environ: Mapping[str, str], keys: Iterable[str]) -> str | None:
     return next((environ[key] for key in keys if environ.get(key)), None)
 
 
+class LockFile(Struct, frozen=True, kw_only=True):
+    """The file of a lock that a run has; keys that only a newer ctxprov writes are passed over."""
+
+    id: str
+    who: str
+    pid: int | None
+    operation: str
+    since: MomentText | None
+    job: str | None
+    commit: str | None
+    until: MomentText | None
+
+    @classmethod
+    def of(cls, owner: LockOwner) -> Self:
+        return cls(
+            id=owner.id,
+            who=owner.who,
+            pid=owner.pid,
+            operation=owner.operation,
+            since=moment_text(owner.since) if owner.since != UNKNOWN_SINCE else None,
+            job=owner.job,
+            commit=owner.commit,
+            until=moment_text(owner.until) if owner.until else None,
+        )
+
+    def owner(self) -> LockOwner:
+        """Raises ValueError for a time that is none, and without the time of its begin."""
+        return LockOwner(
+            id=self.id,
+            who=self.who,
+            pid=self.pid,
+            operation=self.operation,
+            since=parse_moment(self.since or ""),
+            job=self.job,
+            commit=self.commit,
+            until=parse_moment(self.until) if self.until else None,
+        )
+
+
+_DECODER = msgspec.json.Decoder(LockFile)
+
+
 def lock_owner_bytes(owner: LockOwner) -> bytes:
-    fields: dict[str, Json] = {
-        "id": owner.id,
-        "who": owner.who,
-        "pid": owner.pid,
-        "operation": owner.operation,
-        "since": moment_text(owner.since) if owner.since != UNKNOWN_SINCE else None,
-        "job": owner.job,
-        "commit": owner.commit,
-        "until": moment_text(owner.until) if owner.until else None,
-    }
-    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+    return msgspec.json.encode(LockFile.of(owner)) + b"\n"
 
 
 def parse_lock_owner(raw: bytes) -> LockOwner | None:
-    """
-    Read what `lock_owner_bytes` wrote, also with more keys; None if it is anything else.
-
-    What a newer ctxprov writes beside them decides nothing here.
-    """
+    """Read what `lock_owner_bytes` wrote; None if it is anything else."""
     try:
-        match orjson.loads(utf8(raw)):
-            case {
-                "id": str(lock_id),
-                "who": str(who),
-                "pid": (None | int()) as pid,
-                "operation": str(operation),
-                "since": str(since),
-                "job": (None | str()) as job,
-                "commit": (None | str()) as commit,
-                "until": (None | str()) as until,
-            }:
-                return LockOwner(
-                    id=lock_id,
-                    who=who,
-                    pid=pid,
-                    operation=operation,
-                    since=parse_moment(since),
-                    job=job,
-                    commit=commit,
-                    until=parse_moment(until) if until else None,
-                )
-            case _:
-                return None
-    except ValueError:
+        return _DECODER.decode(utf8(raw)).owner()
+    except (ValueError, RecursionError):
         return None
