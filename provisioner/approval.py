@@ -16,7 +16,6 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from provisioner.model import (
-    After,
     ApprovedEdits,
     Plan,
     Reason,
@@ -24,6 +23,7 @@ from provisioner.model import (
 )
 from provisioner.model.approval_text import parse_approval_text
 from provisioner.view.plan import PlanView
+from provisioner.view.snapshot import AfterView
 
 
 class Approval(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     """The limits, by dotted key, that were shown as broken: no other may be passed."""
     requested: frozenset[str] | None = None
     """Names whose replacement was requested then; None if that is for the command line to say."""
-    desired: Mapping[str, After] = field(default_factory=lambda: MappingProxyType({}))
+    desired: Mapping[str, AfterView] = field(default_factory=lambda: MappingProxyType({}))
     """What entries were to be then, where that is known, to tell what is another now."""
 
 
@@ -59,7 +59,7 @@ def approval_of(view: PlanView) -> Approval:
         digests=view.digests,
         limits=frozenset(limit.limit for limit in view.limits if limit.refused),
         requested=frozenset(row.name for row in view.rows if row.reason is Reason.REQUESTED),
-        desired={want.name: want.after for want in view.declared if want.after},
+        desired={want.name: want.after for want in view.declared},
     )
 
 

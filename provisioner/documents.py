@@ -103,6 +103,11 @@ def sorted_json(fields: object) -> bytes:
     return _ENCODER.encode(fields)
 
 
+def document_fields(document: Struct) -> Any:  # noqa: ANN401  # any JSON
+    """Return *document* as JSON values: objects are dicts, moments and days are text."""
+    return msgspec.to_builtins(document, enc_hook=dict)
+
+
 def read_document(raw: bytes, decoder: msgspec.json.Decoder[_Document]) -> _Document:
     """
     Read the document *raw*.

@@ -16,7 +16,7 @@ import re
 
 import orjson
 
-from provisioner.cache import Json
+from provisioner.documents import document_fields
 
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]"
@@ -59,12 +59,12 @@ def prose(text: str) -> str:
     return text if _SENTENCE.fullmatch(text) else markdown(text)
 
 
-def json_text(document: Json) -> str:
-    """Spell *document* as indented JSON; what cannot be seen is escaped, also in keys."""
+def json_text(document: object) -> str:
+    """Spell *document*, JSON values or structs, indented; what cannot be seen is escaped."""
     try:
-        text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+        text = orjson.dumps(document, document_fields, orjson.OPT_INDENT_2).decode()
     except orjson.JSONEncodeError:
-        text = json.dumps(document, indent=2, ensure_ascii=False)
+        text = json.dumps(document, default=document_fields, indent=2, ensure_ascii=False)
     if not text.isascii() or "\x7f" in text:
         text = "\n".join(map(_json_line, text.split("\n")))
     return _COMMAND.sub(lambda match: _numbers(r"\u{:04x}", match[0]), text) + "\n"

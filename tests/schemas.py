@@ -19,6 +19,7 @@ from provisioner.cache import Json
 from provisioner.handles.handles_file import HandlesFile
 from provisioner.state.history import HistoryFile
 from provisioner.state.state_file import AnnotationFields, CacheFields, StateFile
+from provisioner.view.plan import PlanView
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 
@@ -34,6 +35,7 @@ class Document(NamedTuple):
 DOCUMENTS = (
     Document("handles", HandlesFile),
     Document("history", HistoryFile),
+    Document("plan", PlanView),
     Document("state", StateFile, (CacheFields, AnnotationFields)),
 )
 

@@ -22,7 +22,6 @@ from provisioner.approval import (
 from provisioner.model import (
     ApprovedEdits,
     Desired,
-    Edit,
     LiveCache,
     Plan,
     Recorded,
@@ -35,6 +34,7 @@ from provisioner.model.stack_settings import SettingEdit
 from provisioner.planner import as_recorded, edits, plan
 from provisioner.planner.selection import select
 from provisioner.view.limits import broken_limits
+from provisioner.view.snapshot import after_view
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
 from tests.render.fixtures import view
 
@@ -218,12 +218,10 @@ def test_what_a_plan_approves() -> None:
         for limit in (Limit.DELETE, Limit.REPLACE)
     )
     limits = (replace(kept, refused=False), broken)
-    approval = approval_of(
-        replace(shown, limits=limits, declared=(*shown.declared, Edit("gone", None)))
-    )
+    approval = approval_of(replace(shown, limits=limits))
 
     assert approval.limits == {"replace.count"}
-    assert approval.desired == {"a": A2.after, "b": B.after}
+    assert approval.desired == {"a": after_view(A2.after), "b": after_view(B.after)}
     assert approval.digests == THEN.digests
     assert approval.requested == frozenset()
     assert approval_of(view(planned([A, B], replace={"a"}))).requested == frozenset("a")

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.errors import StateError
+from provisioner.escape import json_text
 from provisioner.model import (
     Adopt,
     Cause,
@@ -29,8 +30,7 @@ from provisioner.model import (
     Ttl,
 )
 from provisioner.planner import SECOND_LOOK, edits
-from provisioner.reading import plan_views_from_json
-from provisioner.render.document import plan_json
+from provisioner.view.plan_reader import read_plans
 from tests.builders import HOUR, STACK, annotation, desired
 from tests.render.fixtures import view
 from tests.world import Cut, Killed, MemoryCaches, World, lost_answer
@@ -209,7 +209,7 @@ def test_every_plan_reads_back(history: Sequence[Event], manifest: Sequence[Desi
     told = view(lived(history).plan(manifest))
 
     assert told.unshown == ()
-    assert plan_views_from_json(plan_json(told).encode(), where="plan.json") == (told,)
+    assert read_plans(json_text(told).encode(), where="plan.json") == (told,)
 
 
 def _adopted_lives(world: World, manifest: Sequence[Desired]) -> set[str]:

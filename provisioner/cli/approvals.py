@@ -14,6 +14,7 @@ from provisioner.cli.messages import tell
 from provisioner.errors import Refused
 from provisioner.model import Plan
 from provisioner.render.difference import objection_lines
+from provisioner.view.snapshot import after_view
 
 
 def approval_by(plan_file: Path | None, expect: Approval | None, *, stack: str) -> Approval | None:
@@ -25,7 +26,7 @@ def approval_by(plan_file: Path | None, expect: Approval | None, *, stack: str) 
 
 def tell_undone(undone: Undone, plan: Plan, approval: Approval) -> None:
     """Name the edits of *plan* that are not approved, each with what is another in it."""
-    wanted = {edit.name: edit.after for edit in plan.edits}
+    wanted = {edit.name: after_view(edit.after) for edit in plan.edits if edit.after}
     names = sorted(undone.names)
     tell("Not approved, and left undone:")
     lines = objection_lines(

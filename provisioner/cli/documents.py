@@ -131,9 +131,9 @@ def plan_page(
 
                 return plan_text(view(), width=_WIDTH, colour=False, verbose=verbose)
             case "json":
-                from provisioner.render.document import plan_json
+                from provisioner.escape import json_text
 
-                return plan_json(view())
+                return json_text(view())
             case "markdown":
                 from provisioner.render.markdown import plan_markdown
 
@@ -259,10 +259,10 @@ def plan_views(file: Path) -> tuple[PlanView, ...]:
 
     Raises CtxprovError for anything else.
     """
-    from provisioner.reading import plan_views_from_json
+    from provisioner.view.plan_reader import read_plans
 
     try:
         raw = read_whole(file, follow=True)
     except OSError as error:
         raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error
-    return plan_views_from_json(raw, where=str(file))
+    return read_plans(raw, where=str(file))

@@ -39,8 +39,7 @@ from provisioner.model import (
 from provisioner.model.explanation import Explanation
 from provisioner.planner import about, flips, plan, refresh_due
 from provisioner.pricing import Lookup, cost, price_list
-from provisioner.render.explain import explain_text
-from provisioner.render.explain_json import explain_json
+from provisioner.render.explain import explain_json, explain_text
 from provisioner.state import read_state
 
 Decide: TypeAlias = Callable[[datetime], Plan]

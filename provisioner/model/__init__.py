@@ -38,6 +38,7 @@ from provisioner.model.changes import (
     Replace,
     Retire,
     Tone,
+    Verb,
     digests_of,
     fingerprint_of,
 )
@@ -138,6 +139,7 @@ __all__ = [
     "Tone",
     "Ttl",
     "Until",
+    "Verb",
     "digests_of",
     "fingerprint_of",
     "setting_edits",

@@ -29,6 +29,21 @@ from provisioner.model.records import (
 )
 from provisioner.model.stack_settings import SettingEdit
 
+Verb: TypeAlias = Literal[
+    "create",
+    "replace",
+    "adopt",
+    "refresh",
+    "note",
+    "move",
+    "annotate",
+    "keep",
+    "retire",
+    "delete",
+    "forget",
+    "leave",
+    "blocked",
+]
 Tone: TypeAlias = Literal["good", "change", "bad", "quiet", "strong"]
 """How a change is to look: a format gives each tone its colour."""
 
@@ -118,7 +133,7 @@ class BaseChange(Struct, frozen=True):
     that the planner looked at, *old* the one that dies once another has its place.
     """
 
-    verb: ClassVar[str]
+    verb: ClassVar[Verb]
     symbol: ClassVar[str]
     """One character that tells the kind of change apart even without colour."""
     tone: ClassVar[Tone]

@@ -11,11 +11,16 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from hashlib import sha256
+from typing import Annotated, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from provisioner.model.limits import Allowance, Bound, Limits
+
+_Value: TypeAlias = Annotated[
+    str, Meta(max_length=8192, extra={"must": "be text of at most 8,192 characters"})
+]
 
 
 class StackSettings(Struct, frozen=True, kw_only=True):
@@ -33,12 +38,14 @@ class StackSettings(Struct, frozen=True, kw_only=True):
         return dict(_texts(self))
 
 
-class SettingEdit(Struct, frozen=True, kw_only=True):
-    """The repository says something else of one setting; None is a setting that is not there."""
+class SettingEdit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the repository differs from the record in one setting."""
 
-    key: str
-    before: str | None
-    after: str | None
+    key: Annotated[str, Meta(max_length=512, extra={"must": "be text of at most 512 characters"})]
+    before: Annotated[_Value | None, Meta(description="As it is on record; null if it is not.")]
+    after: Annotated[
+        _Value | None, Meta(description="As the repository has it; null if it does not.")
+    ]
 
     def digest(self, stack: str) -> str:
         """SHA-256 over stack and environment, key and after, unlike that of any cache's edit."""

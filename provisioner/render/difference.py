@@ -16,13 +16,13 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from provisioner.documents import document_fields
 from provisioner.errors import clipped
 from provisioner.escape import plain
-from provisioner.model import After, Tone
-from provisioner.model.attributes import life_fields, settings_fields
+from provisioner.model import Tone
 from provisioner.render.summary import SHORT
 from provisioner.times import moment_text
-from provisioner.view.snapshot import Side
+from provisioner.view.snapshot import AfterView, Snapshot
 from provisioner.view.tone import Palette
 from provisioner.view.wording import word
 
@@ -48,7 +48,7 @@ class Difference(Struct, frozen=True):
     after: str | None
 
 
-def differences(before: Side | None, after: Side) -> tuple[Difference, ...]:
+def differences(before: Snapshot | None, after: Snapshot) -> tuple[Difference, ...]:
     """What of *before* is different in *after*; all of it if there was nothing before."""
     new = _attributes(after)
     if before is None:
@@ -56,7 +56,7 @@ def differences(before: Side | None, after: Side) -> tuple[Difference, ...]:
     return _between(_attributes(before), new)
 
 
-def edit_differences(before: After, after: After) -> tuple[Difference, ...]:
+def edit_differences(before: AfterView, after: AfterView) -> tuple[Difference, ...]:
     """What one wish for a cache says that the other does not."""
     return _between(_wish(before), _wish(after))
 
@@ -81,16 +81,14 @@ def _between(old: _Attributes, new: _Attributes) -> tuple[Difference, ...]:
     )
 
 
-def _attributes(side: Side) -> _Attributes:
+def _attributes(side: Snapshot) -> _Attributes:
     """What is known of *side*, spelled as in a manifest."""
-    life = life_fields(side.life) if side.life else {}
-    settings = settings_fields(side.settings) if side.settings else {}
     end = moment_text(side.expires_at.replace(microsecond=0)) if side.expires_at else None
     texts: dict[str, str | Sequence[str] | None] = {
         "provider": side.provider,
         "model": side.model,
         "digest": side.digest and side.digest[:SHORT],
-        **{key: word(value) for key, value in {**life, **settings}.items()},
+        **_terms(side),
         "paths": side.paths,
         **side.pieces,
         "lives until": end,
@@ -98,14 +96,19 @@ def _attributes(side: Side) -> _Attributes:
     return {key: value for key, value in texts.items() if value}
 
 
-def _wish(after: After) -> _Attributes:
-    settings = settings_fields(after.settings) if after.settings else {}
+def _wish(after: AfterView) -> _Attributes:
     return {
         "provider": after.provider,
         "model": after.model,
         "digest": after.digest[:SHORT],
-        **{key: word(value) for key, value in {**life_fields(after.life), **settings}.items()},
+        **_terms(after),
     }
+
+
+def _terms(side: Snapshot | AfterView) -> Mapping[str, str]:
+    """Its life and its settings."""
+    parts = [document_fields(part) for part in (side.life, side.settings) if part]
+    return {key: word(value) for part in parts for key, value in part.items()}
 
 
 def _where(path: Sequence[str | int]) -> str:
@@ -117,7 +120,8 @@ def _text(value: str | Sequence[str]) -> str:
 
 
 def objection_lines(
-    objections: Iterable[tuple[str, After | None, After | None]], settings: Iterable[str] = ()
+    objections: Iterable[tuple[str, AfterView | None, AfterView | None]],
+    settings: Iterable[str] = (),
 ) -> Iterator[str]:
     """A line for each name with its approved and its present *after*, and for what differs."""
     for name, approved, wanted in objections:

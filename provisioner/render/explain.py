@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from provisioner.escape import plain
+from provisioner.documents import document_fields
+from provisioner.escape import json_text, plain
 from provisioner.model import (
     TOLERANCE,
     Cause,
+    Change,
     Create,
     DesiredCache,
     Life,
@@ -24,17 +26,29 @@ from provisioner.model import (
     Until,
 )
 from provisioner.model.explanation import Call, Explanation, Flip
-from provisioner.render.layout import NARROWEST, columns, hang, pad, wrap
-from provisioner.render.tenses import tenses_text
-from provisioner.render.thresholds import granted_of, settings_of
-from provisioner.times import moment_text
+from provisioner.model.model_catalog import Period
+from provisioner.render.layout import NARROWEST, Column, columns, hang, pad, table, wrap
+from provisioner.render.summary import SHORT
+from provisioner.times import duration_text, moment_text
+from provisioner.view.money import cost_view
 from provisioner.view.money_text import cost_sentences, cost_text
-from provisioner.view.snapshot import Tokens
+from provisioner.view.snapshot import Snapshot, Tense, granted_of, life_view, settings_of, tenses
 from provisioner.view.tone import Palette
-from provisioner.view.units import moment_short, size_text, span_text, when
-from provisioner.view.wording import heading, symbol, tone, why
+from provisioner.view.units import moment_short, size_text, span_text, tokens_text, when
+from provisioner.view.wording import section, symbol, tone, why, word
 
+FORMAT_VERSION = 1
 _GAP = "  "
+_TITLES = ("DESIRED", "RECORDED", "LIVE")
+_COLUMNS = (Column(), *(Column(title=title, narrow="wrap") for title in _TITLES))
+_KEYS = (
+    *("provider", "model", "digest", "life", "refresh_before", "retire_after", "keep", "protect"),
+    *("created", "updated", "expires", "tokens", "id", "label"),
+)
+_UNKNOWN = "-"
+_DIFFERS = "≠"
+_OF_TIME = frozenset({"created", "updated", "expires", "tokens"})
+"""What moves by itself, so that a difference says nothing."""
 _CAUSES: Mapping[Cause, str] = MappingProxyType(
     {Cause.EDIT: "an edit", Cause.TIME: "time", Cause.DRIFT: "the live side"}
 )
@@ -47,16 +61,87 @@ def explain_text(explanations: Iterable[Explanation], *, width: int, colour: boo
     return "\n\n\n".join(blocks) + "\n"
 
 
+def explain_json(stack: str, explanations: Sequence[Explanation]) -> str:
+    return json_text(
+        {
+            "format_version": FORMAT_VERSION,
+            "stack": stack,
+            "explanations": [_explanation_fields(one) for one in explanations],
+        }
+    )
+
+
+def _explanation_fields(one: Explanation) -> dict[str, object]:
+    change = one.change
+    return {
+        "name": change.name,
+        "action": change.verb,
+        "reason": change.reason.value,
+        "cause": change.reason.cause,
+        "pending": change.is_pending,
+        "why": why(change, one.at),
+        "row": change.row.sentence,
+        "at": moment_text(one.at),
+        "declared_at": one.declared,
+        **{key.lower(): tense for key, tense in zip(_TITLES, tenses(change), strict=True)},
+        "thresholds": _threshold_fields(one),
+        "cost": cost_view(one.cost),
+        "prices": _price_fields(one.prices) if one.prices else None,
+        "calls": [_call_fields(call) for call in one.calls],
+        "flips": [_flip_fields(flip) for flip in one.flips],
+    }
+
+
+def _threshold_fields(one: Explanation) -> dict[str, object] | None:
+    settings, granted = settings_of(one.change), granted_of(one.change)
+    if settings is None:
+        return None
+    return {
+        "granted": duration_text(granted) if granted is not None else None,
+        "window": duration_text(settings.window(granted)) if granted is not None else None,
+        "window_opens_at": moment_text(one.window) if one.window else None,
+        "retire_after": duration_text(settings.retire_after),
+        "tolerance": duration_text(TOLERANCE),
+    }
+
+
+def _price_fields(prices: Period) -> dict[str, object]:
+    return {
+        "as_of": prices.as_of.isoformat(),
+        "source": prices.source,
+        "uncertain": prices.uncertain,
+    }
+
+
+def _call_fields(call: Call) -> dict[str, object]:
+    return {
+        "method": call.method,
+        "path": call.path,
+        "life": life_view(call.life) if call.life else None,
+    }
+
+
+def _flip_fields(flip: Flip) -> dict[str, object]:
+    change = flip.change
+    return {
+        "at": moment_text(flip.at),
+        "action": change.verb if change else None,
+        "reason": change.reason.value if change else None,
+        "cause": change.reason.cause if change else None,
+        "why": why(change, flip.at) if change else "gone; nothing is left to decide",
+    }
+
+
 def _block(one: Explanation, width: int, palette: Palette) -> Iterator[str]:
     change = one.change
-    verb, group = change.verb, heading(change)
+    verb, group = change.verb, section(change)
     head = f"{symbol(verb, group)} {plain(change.name)}: {verb}"
     yield palette.paint(head.strip(), tone(verb, group) if change.is_pending else "strong")
     yield from wrap(plain(_sentence(why(change, one.at))), width)
     yield ""
     yield from _pairs(_decision(one), width)
     yield ""
-    yield from tenses_text(change, at=one.at, width=width, palette=palette)
+    yield from _tenses(change, at=one.at, width=width, palette=palette)
     sections = {
         "Thresholds": _pairs(_thresholds(one), width),
         "Money": _items(list(_money(one)), "nothing", width),
@@ -113,9 +198,10 @@ def _opens(window: datetime, at: datetime) -> str:
 
 
 def _money(one: Explanation) -> Iterator[str]:
-    if paid := cost_text(one.cost):
+    cost = cost_view(one.cost)
+    if paid := cost_text(cost):
         yield _sentence(paid)
-    yield from cost_sentences(one.cost)
+    yield from cost_sentences(cost)
     if one.prices:
         yield f"By the prices of {one.prices.as_of}: {one.prices.source}"
     if one.prices and one.prices.uncertain:
@@ -140,7 +226,7 @@ def _call_text(call: Call, one: Explanation) -> str:
     text = f"{call.method} {call.path}{_life_text(call.life)}"
     match one.change:
         case Create(want=want) | Replace(want=want) if call.method == "POST":
-            tokens = Tokens(want.measure.tokens, estimated=not want.measure.counted)
+            tokens = Snapshot.desired(want).tokens_text
             return f"{text} ({size_text(want.measure.size)}, {tokens} tokens)"
         case _:
             return text
@@ -176,3 +262,39 @@ def _items(texts: Sequence[str], none: str, width: int) -> list[str]:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
+
+
+def _tenses(change: Change, *, at: datetime, width: int, palette: Palette) -> list[str]:
+    """A line for each attribute that any tense knows; `≠` marks where they disagree."""
+    sides = [_cells(tense, at) if tense else {} for tense in tenses(change)]
+    keys = [key for key in _KEYS if any(key in cells for cells in sides)]
+    rows = [[plain(cells.get(key, _UNKNOWN)) for cells in sides] for key in keys]
+    heads = [f"{_mark(key, cells, palette)} {key}" for key, cells in zip(keys, rows, strict=True)]
+    cells = [[head, *texts] for head, texts in zip(heads, rows, strict=True)]
+    header, *lines = table(_COLUMNS, cells, width=width)
+    return [palette.paint(header, "quiet"), *lines]
+
+
+def _mark(key: str, cells: Sequence[str], palette: Palette) -> str:
+    differs = key not in _OF_TIME and len({cell for cell in cells if cell != _UNKNOWN}) > 1
+    return palette.paint(_DIFFERS, "change") if differs else " "
+
+
+def _cells(tense: Tense, at: datetime) -> Mapping[str, str]:
+    life = document_fields(tense.life) if tense.life else {}
+    settings = document_fields(tense.settings) if tense.settings else {}
+    cells = {
+        "provider": tense.provider,
+        "model": tense.model,
+        "digest": tense.digest and tense.digest[:SHORT],
+        "life": " ".join(f"{key} {value}" for key, value in life.items()),
+        **{key: word(value) for key, value in settings.items()},
+        "created": tense.created_at and moment_short(tense.created_at, at=at),
+        "updated": tense.updated_at and moment_short(tense.updated_at, at=at),
+        "expires": tense.expires_at and moment_short(tense.expires_at, at=at),
+        "tokens": tense.tokens
+        and tokens_text(tense.tokens, estimated=bool(tense.tokens_estimated)),
+        "id": tense.id,
+        "label": tense.label,
+    }
+    return {key: value for key, value in cells.items() if value}

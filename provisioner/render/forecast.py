@@ -9,12 +9,11 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from provisioner.cache import Json
 from provisioner.escape import json_text, plain
 from provisioner.model.money import UNSPENT, Spent
 from provisioner.render.layout import Column, table
 from provisioner.times import duration_text
-from provisioner.view.money import money_json
+from provisioner.view.money import money_view
 from provisioner.view.money_text import usd
 
 _COLUMNS = (
@@ -90,7 +89,7 @@ def forecast_text(future: Future) -> str:
 
 
 def forecast_json(future: Future) -> str:
-    caches: list[Json] = [
+    caches = [
         {
             "name": one.name,
             "refreshes": one.refreshes,
@@ -122,10 +121,10 @@ def _money(spent: Spent) -> Iterator[str]:
         yield f"If every granted life is billed whole, the rent is {usd(spent.rent_by_ttl)}."
 
 
-def _spent_json(spent: Spent) -> dict[str, Json]:
+def _spent_json(spent: Spent) -> dict[str, object]:
     return {
-        "paid_to_create": money_json(spent.first),
-        "paid_to_create_again": money_json(spent.again),
-        "rent": money_json(spent.rent),
-        "rent_billed_by_ttl": money_json(spent.rent_by_ttl),
+        "paid_to_create": money_view(spent.first),
+        "paid_to_create_again": money_view(spent.again),
+        "rent": money_view(spent.rent),
+        "rent_billed_by_ttl": money_view(spent.rent_by_ttl),
     }

@@ -18,8 +18,7 @@ from provisioner.escape import command
 from provisioner.model import Cause, Result
 from provisioner.render.result import result_row
 from provisioner.view.limits import BrokenLimit
-from provisioner.view.plan import PlanView
-from provisioner.view.row import Row
+from provisioner.view.plan import PlanView, RowView
 
 Level: TypeAlias = Literal["error", "warning", "notice"]
 Spots: TypeAlias = Mapping[str, Problem]
@@ -82,7 +81,7 @@ def _of_limit(limit: BrokenLimit) -> Annotation:
     return Annotation(level="error", title=f"limits.{limit.limit}", message=limit.why)
 
 
-def _of_row(row: Row, spots: Spots) -> Annotation | None:
+def _of_row(row: RowView, spots: Spots) -> Annotation | None:
     level = _level(row)
     if level is None:
         return None
@@ -90,7 +89,7 @@ def _of_row(row: Row, spots: Spots) -> Annotation | None:
     return Annotation(level=level, title=title, message=row.why, spot=spots.get(row.name))
 
 
-def _level(row: Row) -> Level | None:
+def _level(row: RowView) -> Level | None:
     match row.action, row.cause:
         case "blocked", _:
             return "error"

@@ -13,13 +13,12 @@ from itertools import groupby, islice
 
 from msgspec import Struct
 
-from provisioner.cache import Json
 from provisioner.escape import json_text, plain
 from provisioner.model import UNKNOWN, LiveCache
 from provisioner.model.money import NO_RENT, Rent
 from provisioner.render.layout import NARROWEST, Column, clip, table, wrap
 from provisioner.times import moment_text
-from provisioner.view.money import money_json
+from provisioner.view.money import money_view
 from provisioner.view.money_text import usd
 from provisioner.view.tone import Palette
 from provisioner.view.units import span_text, tokens_text
@@ -115,7 +114,7 @@ def list_document(
     recorded: Mapping[str, Collection[str]],
     now: datetime,
     undeclared: Collection[str] = (),
-) -> dict[str, Json]:
+) -> dict[str, object]:
     """What `list_json` spells."""
     shown = [one for group in _groups(caches).values() for one in group]
     return {
@@ -191,10 +190,10 @@ def _rent(group: Iterable[Listed]) -> Rent:
     return sum((one.rent for one in group), NO_RENT)
 
 
-def _rent_fields(rent: Rent) -> dict[str, Json]:
+def _rent_fields(rent: Rent) -> dict[str, object]:
     return {
-        "rent_per_hour": money_json(rent.per_hour),
-        "rent_30_days": money_json(rent.month),
+        "rent_per_hour": money_view(rent.per_hour),
+        "rent_30_days": money_view(rent.month),
     }
 
 
@@ -204,7 +203,7 @@ def _tokens(group: Sequence[Listed]) -> int | None:
     return None if UNKNOWN in counts else sum(counts)
 
 
-def _fields(one: Listed, recorded: Mapping[str, Collection[str]]) -> dict[str, Json]:
+def _fields(one: Listed, recorded: Mapping[str, Collection[str]]) -> dict[str, object]:
     live = one.live
     return {
         "id": live.id,

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from provisioner.escape import markdown, plain, prose
 from provisioner.model import Plan, Result, SettingEdit
-from provisioner.model.money import FREE, AnnotationUse, Cost, total
+from provisioner.model.money import total
 from provisioner.render.layout import clip
 from provisioner.render.result import ResultRow, result_row, tally, tally_line
 from provisioner.render.summary import (
@@ -33,12 +33,12 @@ from provisioner.render.summary import (
     writes_line,
 )
 from provisioner.view.limits import limit_sentences
+from provisioner.view.money import CostView, MoneyView, money_view
 from provisioner.view.money_text import cost_text, rent_text, totals_text, unpriced_text
-from provisioner.view.plan import PlanView
-from provisioner.view.row import Row, by_heading
-from provisioner.view.snapshot import Side, Tokens
+from provisioner.view.plan import PlanView, RowView, by_section
+from provisioner.view.snapshot import Snapshot
 from provisioner.view.units import moment_short
-from provisioner.view.wording import DRIFT, EDITS, LIFECYCLE, PAST_WORDS
+from provisioner.view.wording import PAST_WORDS, Section
 
 LIMIT = 65_536
 """What a comment on GitHub may hold; counted in bytes, the strictest way to count."""
@@ -61,13 +61,16 @@ _RESULT = ("Change", "Cache", "Outcome")
 def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     """Show the edits and fold the rest; less than *limit* bytes of UTF-8."""
     shown = [row for row in plan.rows if row.is_shown]
-    edited = by_heading([row for row in shown if row.is_edit])
-    groups = by_heading([row for row in shown if not row.is_edit])
+    edited = by_section([row for row in shown if row.is_edit])
+    groups = by_section([row for row in shown if not row.is_edit])
     removed = [_Line(_removed_cells(edit.name)) for edit in plan.unshown]
     tables = [
         _plan_table(None, [row for rows in edited.values() for row in rows], removed),
         _Table(None, _SETTINGS, [_Line(_setting_cells(edit)) for edit in plan.settings]),
-        *(_plan_table(heading, groups.get(heading, ())) for heading in (DRIFT, LIFECYCLE)),
+        *(
+            _plan_table(section.heading, groups.get(section, ()))
+            for section in (Section.DRIFT, Section.LIFECYCLE)
+        ),
     ]
     sentences = (*limit_sentences(plan.limits), migration_line(plan), rested_line(plan))
     limits = "".join(f"\n{_sentence(one)}\n" for one in filter(None, sentences))
@@ -196,7 +199,7 @@ def _headline(plan: PlanView) -> str:
 
 
 def _foot(plan: PlanView) -> Iterator[str]:
-    if plan.totals.figures.after or plan.totals.month:
+    if plan.totals.has_rent:
         yield f"Rent after it: {markdown(rent_text(plan.totals))}."
     if lacking := unpriced_text(plan.totals):
         yield f"{lacking}."
@@ -209,7 +212,7 @@ def _foot(plan: PlanView) -> Iterator[str]:
     yield f"{validity(plan)} Fingerprint `{plan.fingerprint}`."
 
 
-def _plan_table(title: str | None, rows: Sequence[Row], more: Iterable[_Line] = ()) -> _Table:
+def _plan_table(title: str | None, rows: Sequence[RowView], more: Iterable[_Line] = ()) -> _Table:
     lines = [_Line(_row_cells(one), one.size) for one in grouped(rows)]
     return _Table(title, _PLAN, [*lines, *more])
 
@@ -268,13 +271,13 @@ def _bytes(text: str) -> int:
 class Group(Struct, frozen=True):
     """One row, or several as if they were one."""
 
-    row: Row
+    row: RowView
     size: int = 1
 
 
-def grouped(rows: Iterable[Row]) -> tuple[Group, ...]:
+def grouped(rows: Iterable[RowView]) -> tuple[Group, ...]:
     """Put together what is alike, where its first row was."""
-    alike: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    alike: dict[tuple[object, ...], list[RowView]] = defaultdict(list)
     for at, row in enumerate(rows):
         alike[_likeness(row) or (at,)].append(row)
     return tuple(
@@ -284,23 +287,23 @@ def grouped(rows: Iterable[Row]) -> tuple[Group, ...]:
     )
 
 
-def _likeness(row: Row) -> tuple[object, ...] | None:
+def _likeness(row: RowView) -> tuple[object, ...] | None:
     """What the rows of a group have in common; None for a row that stays by itself."""
     word, hyphen, _ = row.name.partition("-")
-    if not hyphen or (row.heading == EDITS and row.action in _REMOVING):
+    if not hyphen or (row.section is Section.EDITS and row.action in _REMOVING):
         return None
     sentence = row.why if row.is_edit else None
-    return (row.heading, row.action, row.reason, row.provider, row.model, word, sentence)
+    return (row.section, row.action, row.reason, row.provider, row.model, word, sentence)
 
 
-def _together(rows: Sequence[Row]) -> Group:
+def _together(rows: Sequence[RowView]) -> Group:
     reasons = {row.why for row in rows}
     row = replace(
         rows[0],
         name=f"{_prefix([row.name for row in rows])}*",
         why=rows[0].why if len(reasons) == 1 else rows[0].reason.value,
-        before=_sum_of_sides([row.before for row in rows if row.before]),
-        after=_sum_of_sides([row.after for row in rows if row.after]),
+        before=_sum_of_snapshots([row.before for row in rows if row.before]),
+        after=_sum_of_snapshots([row.after for row in rows if row.after]),
         cost=_sum_of_costs([row.cost for row in rows if row.cost]),
     )
     return Group(row, len(rows))
@@ -314,33 +317,39 @@ def _prefix(names: Sequence[str]) -> str:
     return first[: first[:same].rfind("-") + 1]
 
 
-def _sum_of_sides(sides: Sequence[Side]) -> Side | None:
+def _sum_of_snapshots(sides: Sequence[Snapshot]) -> Snapshot | None:
+    """What is unknown of one is unknown of the sum."""
     if not sides:
         return None
     sizes = [side.size for side in sides if side.size is not None]
-    tokens = [side.tokens for side in sides if side.tokens]
-    sized, counted = len(sizes) == len(sides), len(tokens) == len(sides)
+    counts = [side.tokens for side in sides if side.tokens is not None]
+    counted = len(counts) == len(sides)
     return replace(
         sides[0],
-        size=sum(sizes) if sized else None,  # an unknown one absorbs the sum
-        tokens=Tokens(sum(one.count for one in tokens), any(one.estimated for one in tokens))
-        if counted
-        else None,
+        size=sum(sizes) if len(sizes) == len(sides) else None,
+        tokens=sum(counts) if counted else None,
+        tokens_estimated=any(side.tokens_estimated for side in sides) if counted else None,
     )
 
 
-def _sum_of_costs(costs: Sequence[Cost]) -> Cost | None:
+def _sum_of_costs(costs: Sequence[CostView]) -> CostView | None:
     if not costs:
         return None
-    writes = [cost.use.write for cost in costs if isinstance(cost.use, AnnotationUse)]
-    use = costs[0].use
+    uses = [cost.use for cost in costs if cost.use and cost.use.is_annotation]
     return replace(
         costs[0],
-        figures=sum((cost.figures for cost in costs), FREE),
-        overlap=total(cost.overlap for cost in costs),
-        month=total(cost.month for cost in costs),
+        once=_sum(cost.once for cost in costs),
+        rent_per_hour_before=_sum(cost.rent_per_hour_before for cost in costs),
+        rent_per_hour_after=_sum(cost.rent_per_hour_after for cost in costs),
+        rent_per_hour_change=_sum(cost.rent_per_hour_change for cost in costs),
+        overlap=_sum(cost.overlap for cost in costs),
+        rent_30_days=_sum(cost.rent_30_days for cost in costs),
         ends_on=None,
         old_ends_on=None,
         steps=(),
-        use=replace(use, write=total(writes)) if isinstance(use, AnnotationUse) else None,
+        use=replace(uses[0], write=_sum(use.made for use in uses)) if uses else None,
     )
+
+
+def _sum(amounts: Iterable[MoneyView]) -> MoneyView:
+    return money_view(total(amount.money for amount in amounts))

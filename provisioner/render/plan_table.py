@@ -33,8 +33,7 @@ from provisioner.render.summary import (
 )
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money_text import cost_sentences, cost_text
-from provisioner.view.plan import PlanView
-from provisioner.view.row import Row, by_heading
+from provisioner.view.plan import PlanView, RowView, by_section
 from provisioner.view.tone import Palette
 from provisioner.view.units import span_text
 
@@ -64,7 +63,10 @@ def plan_text(
     shown = tuple(row for row in plan.rows if verbose or row.is_shown)
     grid = Grid.of(shown, width=width, palette=palette)
     blocks = [
-        *(grid.section(name, group, verbose=verbose) for name, group in by_heading(shown).items()),
+        *(
+            grid.section(section.heading, group, verbose=verbose)
+            for section, group in by_section(shown).items()
+        ),
         [palette.paint("Settings of the stack", "strong"), *_settings(plan, width)]
         if plan.settings
         else [],
@@ -133,7 +135,7 @@ class Grid(Struct, frozen=True, kw_only=True):
     action: int
 
     @classmethod
-    def of(cls, rows: Sequence[Row], *, width: int, palette: Palette) -> Self:
+    def of(cls, rows: Sequence[RowView], *, width: int, palette: Palette) -> Self:
         name, short = int(width * _NAME_SHARE), int(width * _WORD_SHARE)
         return cls(
             width=width,
@@ -143,7 +145,7 @@ class Grid(Struct, frozen=True, kw_only=True):
             action=_widest((row.action for row in rows), short),
         )
 
-    def section(self, heading: str, rows: Sequence[Row], *, verbose: bool) -> list[str]:
+    def section(self, heading: str, rows: Sequence[RowView], *, verbose: bool) -> list[str]:
         """*rows* under *heading*, in one line each if that is possible without wrapping."""
         beside = self._beside(rows)
         lines = [self.palette.paint(heading, "strong")]
@@ -154,7 +156,7 @@ class Grid(Struct, frozen=True, kw_only=True):
                 lines += self._differences(row) if row.pending else ()
         return lines
 
-    def _beside(self, rows: Sequence[Row]) -> _Beside | None:
+    def _beside(self, rows: Sequence[RowView]) -> _Beside | None:
         """The columns behind the verb: sizes give way before anything wraps."""
         why = _widest((row.why for row in rows), self.width)
         cost = _widest(map(_cost, rows), self.width)
@@ -173,12 +175,12 @@ class Grid(Struct, frozen=True, kw_only=True):
     def _room(self) -> int:
         return self.width - self._why
 
-    def _one_line(self, row: Row, beside: _Beside) -> list[str]:
+    def _one_line(self, row: RowView, beside: _Beside) -> list[str]:
         holds = pad(beside.holds(row), beside.wide) + _GAP + _cost(row)
         detail = self.palette.paint(holds.rstrip(), "quiet")
         return [(self._head(row) + pad(plain(row.why), beside.why) + _GAP + detail).rstrip()]
 
-    def _lines(self, row: Row) -> list[str]:
+    def _lines(self, row: RowView) -> list[str]:
         below = _SYMBOL + self.name + len(_GAP)
         detail = " · ".join(filter(None, (_holds(row), _cost(row))))
         return [
@@ -189,7 +191,7 @@ class Grid(Struct, frozen=True, kw_only=True):
             ),
         ]
 
-    def _money(self, row: Row) -> list[str]:
+    def _money(self, row: RowView) -> list[str]:
         sentences = cost_sentences(row.cost) if row.cost else ()
         margin = " " * _SYMBOL + _GAP
         return [
@@ -198,7 +200,7 @@ class Grid(Struct, frozen=True, kw_only=True):
             for line in wrap(sentence, self.width - len(margin))
         ]
 
-    def _head(self, row: Row) -> str:
+    def _head(self, row: RowView) -> str:
         cells = (
             pad(clip(plain(row.name), self.name), self.name),
             pad(clip(plain(row.provider), self.provider), self.provider),
@@ -207,7 +209,7 @@ class Grid(Struct, frozen=True, kw_only=True):
         symbol = self.palette.paint(row.symbol, row.tone)
         return f"  {symbol} {_GAP.join(cells)}{_GAP}"
 
-    def _differences(self, row: Row) -> list[str]:
+    def _differences(self, row: RowView) -> list[str]:
         differing = differences(row.before, row.after) if row.after else ()
         margin = " " * _SYMBOL + _GAP
         key = _widest((one.where for one in differing), int(self.width * _NAME_SHARE))
@@ -224,18 +226,18 @@ class _Beside(Struct, frozen=True, kw_only=True):
 
     why: int
     wide: int
-    holds: Callable[[Row], str]
+    holds: Callable[[RowView], str]
 
 
-def _holds(row: Row) -> str:
+def _holds(row: RowView) -> str:
     return ", ".join(filter(None, (row.sizes, _tokens(row))))
 
 
-def _tokens(row: Row) -> str:
+def _tokens(row: RowView) -> str:
     return f"{row.tokens} tokens" if row.tokens else ""
 
 
-def _cost(row: Row) -> str:
+def _cost(row: RowView) -> str:
     return cost_text(row.cost) if row.cost else ""
 
 

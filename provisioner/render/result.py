@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from provisioner.cache import Json
+from provisioner.documents import document_fields
 from provisioner.escape import json_text, plain
 from provisioner.model import (
     Done,
@@ -24,12 +25,12 @@ from provisioner.model import (
     Tone,
 )
 from provisioner.model.money import Cost
-from provisioner.render.document import FORMAT_VERSION, row_words
 from provisioner.render.layout import NARROWEST, clip, columns, hang, pad
 from provisioner.times import moment_text
-from provisioner.view.row import rows as plan_rows
+from provisioner.view.plan import FORMAT_VERSION
+from provisioner.view.plan import rows as plan_rows
 from provisioner.view.tone import Palette
-from provisioner.view.wording import heading, symbol, tone
+from provisioner.view.wording import section, symbol, tone
 
 OutcomeName: TypeAlias = Literal["done", "failed", "not attempted"]
 OUTCOMES: tuple[OutcomeName, ...] = ("done", "not attempted", "failed")
@@ -54,7 +55,7 @@ class ResultRow(Struct, frozen=True, kw_only=True):
 def result_row(result: Result) -> ResultRow:
     change = result.change
     outcome, why = _outcome_text(result.outcome)
-    done, verb, under = outcome == "done", change.verb, heading(change)
+    done, verb, under = outcome == "done", change.verb, section(change)
     return ResultRow(
         outcome=outcome,
         symbol=symbol(verb, under) if done else "!" if outcome == "failed" else "·",
@@ -110,7 +111,7 @@ def result_json(plan: Plan, results: Sequence[Result], costs: Iterable[Cost]) ->
                 outcome.replace(" ", "_"): number for outcome, number in tally(rows).items()
             },
             "results": [
-                {**row_words(planned), **_outcome_fields(row)}
+                {**document_fields(planned), **_outcome_fields(row)}
                 for planned, row in zip(shown, rows, strict=True)
             ],
         }

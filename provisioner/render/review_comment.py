@@ -98,8 +98,8 @@ def _approval(views: Sequence[PlanView]) -> ApprovalText:
 
 def _shown(views: Iterable[PlanView]) -> Iterable[str]:
     for view in views:
-        figures = view.totals.figures
-        yield f"{figures.once.nano} {figures.delta.nano}"
+        totals = view.totals
+        yield f"{totals.once.nano} {totals.rent_per_hour_change.nano}"
         yield from (f"{limit.refused} {limit.why}" for limit in view.limits)
         yield from (f"{edit.key} {edit.before}" for edit in view.settings)
         yield from leftover_lines(view)

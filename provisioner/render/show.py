@@ -27,9 +27,8 @@ from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.model.money import NO_RENT, Rent
 from provisioner.render.layout import NARROWEST, Column, hang, pad, table
 from provisioner.view.money_text import usd
-from provisioner.view.snapshot import Tokens
 from provisioner.view.tone import Palette
-from provisioner.view.units import moment_short, size_text, span_text
+from provisioner.view.units import moment_short, size_text, span_text, tokens_text
 from provisioner.view.wording import word
 
 _COLUMNS = (
@@ -50,7 +49,7 @@ class _Standing(Struct, frozen=True, kw_only=True):
     record: Recorded
     updated_at: datetime
     expires_at: datetime | None
-    tokens: Tokens
+    tokens: str
     left: str
     share: float
     """What is left of the granted life, from 0 to 1."""
@@ -121,7 +120,7 @@ def _standing(
                 record=record,
                 updated_at=record.updated_at,
                 expires_at=None,
-                tokens=Tokens(record.measure.tokens, estimated=True),
+                tokens=tokens_text(record.measure.tokens, estimated=True),
                 left="",
                 share=0,
                 tone="quiet",
@@ -146,7 +145,7 @@ def _cache(
         record=record,
         updated_at=shown.updated_at,
         expires_at=shown.expires_at,
-        tokens=Tokens(record.measure.tokens, estimated=False),
+        tokens=tokens_text(record.measure.tokens),
         left=span_text(rest) if rest > timedelta() else _end(shown.expires_at, now),
         share=max(0.0, min(rest / granted, 1.0)) if granted else 0.0,
         tone="bad" if rest <= timedelta() else "change" if due else "good",
@@ -165,7 +164,7 @@ def _cells(one: _Standing, now: datetime, *, bar: str) -> tuple[str, ...]:
         bar,
         one.left,
         f"{span_text(now - one.updated_at)} ago",
-        str(one.tokens),
+        one.tokens,
         usd(one.rent.per_hour, "/h") if one.rent is not None else "",
     )
 

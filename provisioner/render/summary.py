@@ -7,13 +7,11 @@ How wide a terminal is and what marks a sentence is not known here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from shlex import quote
 
 from provisioner.escape import plain
-from provisioner.model import Cause, Create, Edit, Leftover, SettingEdit
-from provisioner.view.counts import VERBS
+from provisioner.model import Cause, Create, Edit, SettingEdit
 from provisioner.view.money_text import rent_text, totals_text, unpriced_text
-from provisioner.view.plan import PlanView
+from provisioner.view.plan import VERBS, LeftoverView, PlanView
 from provisioner.view.units import when
 from provisioner.view.wording import PAST_WORDS
 
@@ -85,7 +83,7 @@ def validity(plan: PlanView) -> str:
 def money_line(plan: PlanView) -> str:
     """`Money: $4.10 once, +$0.14/h; then $1.20/h, …`; empty if there is nothing to pay."""
     totals = plan.totals
-    stands = f"rent {rent_text(totals)}" if totals.figures.after or totals.month else ""
+    stands = f"rent {rent_text(totals)}" if totals.has_rent else ""
     amounts = [totals_text(totals), stands, unpriced_text(totals)]
     return f"Money: {' · '.join(filter(None, amounts))}." if any(amounts) else ""
 
@@ -118,9 +116,9 @@ def leftover_lines(plan: PlanView) -> tuple[str, ...]:
     match plan.leftover:
         case None:
             return ()
-        case Leftover(caches=()) as left:
+        case LeftoverView(caches=()) as left:
             return (f"{left.stack} is declared no longer. It kept no caches alive.",)
-        case Leftover(successor=None) as left:
+        case LeftoverView(successor=None) as left:
             sentence = (
                 f"{left.stack} is declared no longer. {_live(left)}, paid for until they expire; "
                 "nothing refreshes or ends them. After the merge, end them with:"
@@ -130,26 +128,10 @@ def leftover_lines(plan: PlanView) -> tuple[str, ...]:
                 f"{left.stack} is called {left.successor} now. {_live(left)}, and "
                 f"{left.successor} makes its own, unless this comes before its apply:"
             )
-    return sentence, leftover_command(left)
+    return sentence, left.command
 
 
-def leftover_command(left: Leftover) -> str:
-    """
-    What takes the caches along, or ends them, as typed into a shell.
-
-    It is made of quoted parts, since a plan may come from a job that is not trusted.
-    """
-    state = quote(left.state)
-    if left.usual and state == left.state:  # apply may have had the variable
-        state = f'"${{CTXPROV_STATE:-{state}}}"'
-    if left.successor:
-        names = f"{quote(left.stack)} {quote(left.successor)}"
-        return f"ctxprov state rename-stack {names} --state {state}"
-    keys = "".join(f" --key-env {quote(f'{name}={key}')}" for name, key in left.key_envs.items())
-    return f"ctxprov destroy --stack {quote(left.stack)} --state {state}{keys}"
-
-
-def _live(left: Leftover) -> str:
+def _live(left: LeftoverView) -> str:
     names = ", ".join(left.caches[:_NAMED])
     more = f" and {len(left.caches) - _NAMED:,} more" if len(left.caches) > _NAMED else ""
     return f"Its caches stay alive where they were applied ({names}{more})"

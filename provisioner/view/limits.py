@@ -5,34 +5,58 @@ What of a plan goes beyond the limits of its stack, in words, and what may be do
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct, convert
 
 from provisioner.model.limits import Bound, Breach, Limit, TooDear, TooMany
 from provisioner.model.money import NANO, Money
 from provisioner.view.money_text import usd
+from provisioner.view.snapshot import Text
 
 _NAMED = 5
 """So many caches are named; the rest is counted."""
 
 
-class BrokenLimit(Struct, frozen=True, kw_only=True):
-    """What goes beyond a limit, as it may be told."""
+LimitKey: TypeAlias = Literal[
+    "delete.count",
+    "delete.percent",
+    "replace.count",
+    "replace.percent",
+    "rent_per_hour",
+    "rent_total_per_30_days",
+]
 
-    limit: str
-    """Its key in a manifest, dotted."""
-    most: Decimal
-    where: str | None
-    refused: bool
-    why: str
+
+class BrokenLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes beyond a limit."""
+
+    limit: Annotated[LimitKey, Meta(description="Its key in a manifest, dotted.")]
+    most: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10**15,
+            description="Caches, percent or USD.",
+            extra={"must": "be a number from 0 to 10^15"},
+        ),
+    ]
+    where: Annotated[
+        Text | None,
+        Meta(description="file:line:column; null for what holds without a limit in the manifest."),
+    ]
+    refused: Annotated[
+        bool,
+        Meta(description="Whether apply refuses the plan because of it; else it is a warning."),
+    ]
+    why: Text
 
 
 def broken_limits(breaches: Iterable[Breach]) -> tuple[BrokenLimit, ...]:
     return tuple(
         BrokenLimit(
-            limit=breach.dotted,
-            most=breach.bound.most,
+            limit=convert(breach.dotted, LimitKey),
+            most=float(breach.bound.most),
             where=breach.bound.where,
             refused=breach.refuses,
             why=breach_text(breach),

@@ -1,17 +1,18 @@
 """
-Money as JSON and back: dollars as numbers, and null for what has no price.
+What a plan costs, as it may be shown: structs that are the JSON of it.
 
-Whoever reads has checked the shape before.
+Dollars are numbers, and null is what has no price.  What costs how much is worked out
+elsewhere, in whole nano-dollars; up to a million dollars no amount loses any of them here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Annotated, TypeAlias
 
-from provisioner.cache import Json
+from msgspec import UNSET, Meta, Struct, UnsetType
+
 from provisioner.model.money import (
     NANO,
     AnnotationUse,
@@ -24,171 +25,304 @@ from provisioner.model.money import (
     Use,
 )
 
-Shaped: TypeAlias = Mapping[str, Any]
-"""A piece of a plan, of the shape that its schema gives."""
+_MOST = 10**12
+
+Count: TypeAlias = Annotated[
+    int, Meta(ge=0, le=10**15, extra={"must": "be a whole number from 0 to 10^15"})
+]
+Day: TypeAlias = Annotated[
+    date,
+    Meta(
+        extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"},
+        extra={"must": "be a day, such as 2026-12-24"},
+    ),
+]
+Calls: TypeAlias = Annotated[
+    float, Meta(ge=0, le=_MOST, extra={"must": "be a number from 0 to 10^12"})
+]
 
 
-def money_json(money: Money | None) -> dict[str, Json] | None:
-    """In dollars; `usd` is null if nothing in it has a price."""
-    if money is None:
-        return None
+class MoneyView(Struct, frozen=True, forbid_unknown_fields=True):
+    """An amount of US dollars."""
+
+    usd: Annotated[
+        Annotated[
+            float,
+            Meta(ge=-(10**9), le=10**9, extra={"must": "be a number of at most 10^9 dollars"}),
+        ]
+        | None,
+        Meta(description="Null if nothing in it has a price; that is never the same as 0."),
+    ]
+    estimated: Annotated[
+        bool, Meta(description="Whether it rests on tokens that the provider has not counted.")
+    ]
+    partial: Annotated[bool, Meta(description="Whether something in it has no price.")]
+
+    @property
+    def nano(self) -> int:
+        """In nano-dollars; 0 if nothing in it has a price."""
+        return 0 if self.usd is None else round(self.usd * NANO)
+
+    @property
+    def money(self) -> Money:
+        return Money(self.nano, self.estimated, self.partial)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything in it, known or not."""
+        return bool(self.usd) or self.partial
+
+
+class UseView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether what is declared pays: a cache has a creation, an annotation a write."""
+
+    creation: Annotated[
+        MoneyView | UnsetType, Meta(description="Paid at every edit and every re-creation.")
+    ] = UNSET
+    pays_from_calls_per_hour: Annotated[
+        Calls | UnsetType | None,
+        Meta(
+            description="From so many it is cheaper than no caching; null if from none, or "
+            "without a price."
+        ),
+    ] = UNSET
+    pays_from_calls_per_hour_implicit: Annotated[
+        Calls | UnsetType | None,
+        Meta(description="The same where implicit caching hits in a share of the calls."),
+    ] = UNSET
+    implicit_hits: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    write: Annotated[
+        MoneyView | UnsetType, Meta(description="Paid by the first call of every lifetime.")
+    ] = UNSET
+    pays_after_calls: Annotated[
+        Calls | UnsetType | None,
+        Meta(
+            description="Calls per lifetime, the one that writes included; null if never, or "
+            "without a price."
+        ),
+    ] = UNSET
+    net_per_hour: MoneyView | None
+    worst_rent: Annotated[
+        Annotated[float, Meta(ge=1, le=_MOST)] | UnsetType,
+        Meta(
+            description="How many times as high the rent is if every granted life is billed whole."
+        ),
+    ] = UNSET
+
+    def __post_init__(self) -> None:
+        keys = {key for key in self.__struct_fields__ if getattr(self, key) is not UNSET}
+        if keys not in (_OF_CACHE, _OF_ANNOTATION):
+            raise ValueError("this must have the keys of a cache or those of an annotation")
+
+    @property
+    def is_annotation(self) -> bool:
+        return self.write is not UNSET
+
+    @property
+    def made(self) -> MoneyView:
+        """What one creation, or one write, costs."""
+        made = self.creation if self.write is UNSET else self.write
+        assert made is not UNSET  # noqa: S101  # so says __post_init__
+        return made
+
+
+_OF_ANNOTATION = {"write", "pays_after_calls", "net_per_hour"}
+_OF_CACHE = {*UseView.__struct_fields__} - {"write", "pays_after_calls"}
+
+MaybeUse: TypeAlias = Annotated[
+    UseView | None,
+    Meta(
+        description="Whether what is declared pays; null if it is not declared, or not there.",
+        extra_json_schema={
+            "oneOf": [
+                *(
+                    {"type": "object", "required": sorted(keys), "maxProperties": len(keys)}
+                    for keys in (_OF_CACHE, _OF_ANNOTATION)
+                ),
+                {"type": "null"},
+            ]
+        },
+    ),
+]
+
+
+class StepView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds instead from a day on."""
+
+    on: Day
+    once: MoneyView
+    rent_per_hour_before: MoneyView
+    rent_per_hour_after: MoneyView
+    rent_per_hour_change: MoneyView
+    use: MaybeUse
+
+
+Steps: TypeAlias = Annotated[
+    tuple[StepView, ...],
+    Meta(
+        max_length=100,
+        description="What holds instead from a day on (UTC), because prices change within the "
+        "30 days.",
+    ),
+]
+
+
+class CostView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a change costs at the prices of the plan's moment."""
+
+    once: Annotated[MoneyView, Meta(description="Paid for what it makes.")]
+    rent_per_hour_before: MoneyView
+    rent_per_hour_after: MoneyView
+    rent_per_hour_change: MoneyView
+    overlap: Annotated[MoneyView, Meta(description="What the old cache costs until it is gone.")]
+    rent_30_days: Annotated[
+        MoneyView,
+        Meta(
+            description="The rent of the next 30 days, in which a cache that is kept warm lives on."
+        ),
+    ]
+    ends_on: Annotated[
+        Day | None,
+        Meta(
+            description="The last day (UTC) on which it lives; null, or absent in older plans, if "
+            "it lives on after the 30 days."
+        ),
+    ] = None
+    old_ends_on: Annotated[
+        Day | None,
+        Meta(
+            description="The last day (UTC) on which what is there before would have lived; null "
+            "or absent likewise."
+        ),
+    ] = None
+    use: MaybeUse
+    steps: Steps
+
+    def cost(self, name: str) -> Cost:
+        """The same in nano-dollars, for sums: of its use only what sums need."""
+        return Cost(
+            name=name,
+            figures=_figures_of(self),
+            overlap=self.overlap.money,
+            month=self.rent_30_days.money,
+            ends_on=self.ends_on,
+            old_ends_on=self.old_ends_on,
+            steps=tuple(Step(on=s.on, figures=_figures_of(s), use=None) for s in self.steps),
+            use=_use_of(self.use) if self.use else None,
+        )
+
+
+class TotalsView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all the changes cost together."""
+
+    lines: Count
+    unpriced: Annotated[
+        Count, Meta(description="How many changes have no price, wholly or in part.")
+    ]
+    once: MoneyView
+    rent_per_hour_before: MoneyView
+    rent_per_hour_after: MoneyView
+    rent_per_hour_change: MoneyView
+    overlap: MoneyView
+    rent_30_days: MoneyView
+    net_per_hour: Annotated[
+        MoneyView | None,
+        Meta(description="Over the caches whose calls are declared; null if there are none."),
+    ]
+    steps: Steps
+
+    @property
+    def has_rent(self) -> bool:
+        """Whether there is rent to pay when all of it is done."""
+        return bool(self.rent_per_hour_after or self.rent_30_days)
+
+
+def money_view(money: Money) -> MoneyView:
     unknown = money.partial and not money.nano
-    return {
-        "usd": None if unknown else float(money.usd),
-        "estimated": money.estimated,
-        "partial": money.partial,
-    }
+    return MoneyView(None if unknown else money.nano / NANO, money.estimated, money.partial)
 
 
-def cost_json(cost: Cost) -> dict[str, Json]:
-    return {
-        **_figures_json(cost.figures),
-        "overlap": money_json(cost.overlap),
-        "rent_30_days": money_json(cost.month),
-        "ends_on": _day(cost.ends_on),
-        "old_ends_on": _day(cost.old_ends_on),
-        "use": _use_json(cost.use),
-        "steps": [_step_json(step) for step in cost.steps],
-    }
+def cost_view(cost: Cost) -> CostView:
+    now = cost.figures
+    return CostView(
+        once=money_view(now.once),
+        rent_per_hour_before=money_view(now.before),
+        rent_per_hour_after=money_view(now.after),
+        rent_per_hour_change=money_view(now.delta),
+        overlap=money_view(cost.overlap),
+        rent_30_days=money_view(cost.month),
+        ends_on=cost.ends_on,
+        old_ends_on=cost.old_ends_on,
+        use=_use_view(cost.use),
+        steps=tuple(map(_step_view, cost.steps)),
+    )
 
 
-def totals_json(totals: Totals) -> dict[str, Json]:
-    return {
-        "lines": totals.lines,
-        "unpriced": totals.unpriced,
-        **_figures_json(totals.figures),
-        "overlap": money_json(totals.overlap),
-        "rent_30_days": money_json(totals.month),
-        "net_per_hour": money_json(totals.net_per_hour),
-        "steps": [_step_json(step) for step in totals.steps],
-    }
+def totals_view(totals: Totals) -> TotalsView:
+    now = totals.figures
+    return TotalsView(
+        lines=totals.lines,
+        unpriced=totals.unpriced,
+        once=money_view(now.once),
+        rent_per_hour_before=money_view(now.before),
+        rent_per_hour_after=money_view(now.after),
+        rent_per_hour_change=money_view(now.delta),
+        overlap=money_view(totals.overlap),
+        rent_30_days=money_view(totals.month),
+        net_per_hour=_net(totals.net_per_hour),
+        steps=tuple(map(_step_view, totals.steps)),
+    )
 
 
-def _figures_json(figures: Figures) -> dict[str, Json]:
-    return {
-        "once": money_json(figures.once),
-        "rent_per_hour_before": money_json(figures.before),
-        "rent_per_hour_after": money_json(figures.after),
-        "rent_per_hour_change": money_json(figures.delta),
-    }
+def _step_view(step: Step) -> StepView:
+    now = step.figures
+    return StepView(
+        on=step.on,
+        once=money_view(now.once),
+        rent_per_hour_before=money_view(now.before),
+        rent_per_hour_after=money_view(now.after),
+        rent_per_hour_change=money_view(now.delta),
+        use=_use_view(step.use),
+    )
 
 
-def _day(day: date | None) -> str | None:
-    return day.isoformat() if day else None
-
-
-def _step_json(step: Step) -> dict[str, Json]:
-    return {
-        "on": step.on.isoformat(),
-        **_figures_json(step.figures),
-        "use": _use_json(step.use),
-    }
-
-
-def _use_json(use: Use | None) -> dict[str, Json] | None:
+def _use_view(use: Use | None) -> UseView | None:
     match use:
         case CacheUse():
-            return {
-                "creation": money_json(use.creation),
-                "pays_from_calls_per_hour": _ratio(use.pays_from),
-                "pays_from_calls_per_hour_implicit": _ratio(use.pays_from_implicit),
-                "implicit_hits": float(use.implicit_hits),
-                "net_per_hour": money_json(use.net_per_hour),
-                "worst_rent": _ratio(use.worst_rent),
-            }
+            return UseView(
+                creation=money_view(use.creation),
+                pays_from_calls_per_hour=_ratio(use.pays_from),
+                pays_from_calls_per_hour_implicit=_ratio(use.pays_from_implicit),
+                implicit_hits=float(use.implicit_hits),
+                net_per_hour=_net(use.net_per_hour),
+                worst_rent=float(use.worst_rent),
+            )
         case AnnotationUse():
-            return {
-                "write": money_json(use.write),
-                "pays_after_calls": _ratio(use.pays_after),
-                "net_per_hour": money_json(use.net_per_hour),
-            }
+            return UseView(
+                write=money_view(use.write),
+                pays_after_calls=_ratio(use.pays_after),
+                net_per_hour=_net(use.net_per_hour),
+            )
         case None:
             return None
+
+
+def _net(money: Money | None) -> MoneyView | None:
+    return None if money is None else money_view(money)
 
 
 def _ratio(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount)
 
 
-def parse_cost(name: str, json: Shaped) -> Cost:
-    """Read what `cost_json` wrote of the change of *name*."""
-    return Cost(
-        name=name,
-        figures=_parse_figures(json),
-        overlap=parse_money(json["overlap"]),
-        month=parse_money(json["rent_30_days"]),
-        ends_on=_parse_day(json.get("ends_on")),
-        old_ends_on=_parse_day(json.get("old_ends_on")),
-        steps=tuple(map(_parse_step, json["steps"])),
-        use=_parse_use(json["use"]),
-    )
-
-
-def parse_totals(json: Shaped) -> Totals:
-    """Read what `totals_json` wrote."""
-    return Totals(
-        lines=json["lines"],
-        unpriced=json["unpriced"],
-        figures=_parse_figures(json),
-        overlap=parse_money(json["overlap"]),
-        month=parse_money(json["rent_30_days"]),
-        net_per_hour=_parse_maybe(json["net_per_hour"]),
-        steps=tuple(map(_parse_step, json["steps"])),
-    )
-
-
-def parse_money(json: Shaped) -> Money:
-    """Read what `money_json` wrote of an amount."""
-    usd = json["usd"]
-    nano = 0 if usd is None else round(Decimal(str(usd)) * NANO)
-    return Money(nano, json["estimated"], json["partial"])
-
-
-def _parse_maybe(json: Shaped | None) -> Money | None:
-    return None if json is None else parse_money(json)
-
-
-def _parse_figures(json: Shaped) -> Figures:
+def _figures_of(view: CostView | StepView) -> Figures:
     return Figures(
-        once=parse_money(json["once"]),
-        before=parse_money(json["rent_per_hour_before"]),
-        after=parse_money(json["rent_per_hour_after"]),
-        delta=parse_money(json["rent_per_hour_change"]),
+        once=view.once.money,
+        before=view.rent_per_hour_before.money,
+        after=view.rent_per_hour_after.money,
+        delta=view.rent_per_hour_change.money,
     )
 
 
-def _parse_day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-def _parse_step(json: Shaped) -> Step:
-    return Step(
-        on=date.fromisoformat(json["on"]),
-        figures=_parse_figures(json),
-        use=_parse_use(json["use"]),
-    )
-
-
-def _parse_use(json: Shaped | None) -> Use | None:
-    match json:
-        case None:
-            return None
-        case {"creation": creation}:
-            return CacheUse(
-                creation=parse_money(creation),
-                pays_from=_parse_ratio(json["pays_from_calls_per_hour"]),
-                pays_from_implicit=_parse_ratio(json["pays_from_calls_per_hour_implicit"]),
-                implicit_hits=Decimal(str(json["implicit_hits"])),
-                net_per_hour=_parse_maybe(json["net_per_hour"]),
-                worst_rent=Decimal(str(json["worst_rent"])),
-            )
-        case _:
-            return AnnotationUse(
-                write=parse_money(json["write"]),
-                pays_after=_parse_ratio(json["pays_after_calls"]),
-                net_per_hour=_parse_maybe(json["net_per_hour"]),
-            )
-
-
-def _parse_ratio(number: float | None) -> Decimal | None:
-    return None if number is None else Decimal(str(number))
+def _use_of(view: UseView) -> Use:
+    net = None if view.net_per_hour is None else view.net_per_hour.money
+    return AnnotationUse(write=view.made.money, pays_after=None, net_per_hour=net)

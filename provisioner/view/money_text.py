@@ -10,96 +10,85 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from provisioner.model.money import (
-    AnnotationUse,
-    CacheUse,
-    Cost,
-    Figures,
-    Money,
-    Step,
-    Totals,
-    Use,
-)
+from provisioner.model.money import Money
+from provisioner.view.money import CostView, MoneyView, StepView, TotalsView, UseView
 
 UNPRICED = "no price"
 
 _SMALLEST = Decimal("0.0001")
 _CENTS = 2
-_WORST = Decimal("1.005")
+_WORST = 1.005
 """A factor below this reads as 1."""
 
 
-def usd(money: Money, unit: str = "") -> str:
+def usd(money: Money | MoneyView, unit: str = "") -> str:
     """Spell *money* as `$4.10`, `~$0.0034` or `$0.14/h + ?`, with *unit* behind the number."""
     return _spelled(money, "-" if money.nano < 0 else "", unit)
 
 
-def signed(money: Money, unit: str = "") -> str:
+def signed(money: Money | MoneyView, unit: str = "") -> str:
     """The same as a difference: `+$0.14/h`, `-$0.45/h`, `$0/h`."""
     return _spelled(money, "-" if money.nano < 0 else "+" if money.nano else "", unit)
 
 
-def number(amount: Decimal) -> str:
+def number(amount: float) -> str:
     """Spell a positive number of calls or times: `0.74`, `1.28`, `2`, `1,480`."""
-    rounded = _rounded(amount)
+    rounded = _rounded(Decimal(str(amount)))
     whole = rounded == rounded.to_integral_value()
     return f"{rounded:,.0f}" if whole else f"{rounded:,f}".rstrip("0")
 
 
-def cost_text(cost: Cost) -> str:
-    """Tell it in a column: `$4.10 once, +$0.14/h`; empty if there is nothing to pay or stop."""
-    moved = dict.fromkeys(_paid(cost.figures))
-    if isinstance(cost.use, AnnotationUse) and not moved:
+def cost_text(cost: CostView) -> str:
+    """Spell it for a column: `$4.10 once, +$0.14/h`; empty if there is nothing to pay or stop."""
+    amounts = dict.fromkeys(_paid(cost))
+    if cost.use and cost.use.is_annotation and not amounts:
         return _of_use(cost.use)
-    return ", ".join(moved)
+    return ", ".join(amounts)
 
 
-def totals_text(totals: Totals) -> str:
+def totals_text(totals: TotalsView) -> str:
     """`$4.10 once · +$0.14/h · +$0.28/h from 2027-01-01`; empty if a plan moves no money."""
-    told = dict.fromkeys(_moved(totals.figures))
+    amounts = dict.fromkeys(_moved(totals))
     for step in totals.steps:
-        rent = signed(step.figures.delta, "/h") if step.figures.delta else ""
-        if rent and rent not in told:
-            told[f"{rent} from {step.on}"] = None
-    return " · ".join(told)
+        change = step.rent_per_hour_change
+        rent = signed(change, "/h") if change else ""
+        if rent and rent not in amounts:
+            amounts[f"{rent} from {step.on}"] = None
+    return " · ".join(amounts)
 
 
-def rent_text(totals: Totals) -> str:
+def rent_text(totals: TotalsView) -> str:
     """`$1.20/h, $864.00 in 30 days, $2.40/h from 2027-01-01`: what stands in the end."""
-    told = [usd(totals.figures.after, "/h"), f"{usd(totals.month)} in 30 days"]
-    told += [f"{usd(step.figures.after, '/h')} from {step.on}" for step in totals.steps]
-    return ", ".join(told)
+    rents = [usd(totals.rent_per_hour_after, "/h"), f"{usd(totals.rent_30_days)} in 30 days"]
+    rents += [f"{usd(step.rent_per_hour_after, '/h')} from {step.on}" for step in totals.steps]
+    return ", ".join(rents)
 
 
-def unpriced_text(totals: Totals) -> str:
+def unpriced_text(totals: TotalsView) -> str:
     """Say how many lines have no price; empty if all do."""
     lines = "1 line has" if totals.unpriced == 1 else f"{totals.unpriced:,} lines have"
     return f"{lines} {UNPRICED}" if totals.unpriced else ""
 
 
-def cost_sentences(cost: Cost) -> Iterator[str]:
-    """Whatever the column has no room for, a sentence each."""
-    if cost.month:
-        yield f"Rent of the next 30 days: {usd(cost.month)}."
+def cost_sentences(cost: CostView) -> Iterator[str]:
+    """What the column has no room for, a sentence each."""
+    if cost.rent_30_days:
+        yield f"Rent of the next 30 days: {usd(cost.rent_30_days)}."
     if cost.overlap:
         yield f"Until the old cache is gone: {usd(cost.overlap)}."
-    match cost.use:
-        case CacheUse():
-            yield from _cache_sentences(cost.use)
-        case AnnotationUse():
-            yield from _annotation_sentences(cost.use)
-        case None:
-            pass
+    if cost.use:
+        yield from _use_sentences(cost.use)
     for step in cost.steps:
         yield f"From {step.on}: {', '.join(dict.fromkeys(_figures(step)))}."
 
 
-def _spelled(money: Money, sign: str, unit: str) -> str:
+def _spelled(money: Money | MoneyView, sign: str, unit: str) -> str:
     if money.partial and not money.nano:
         return UNPRICED
-    about = "~" if money.estimated and abs(money.usd) >= _SMALLEST else ""
+    amount = Decimal(abs(money.nano)).scaleb(-9)
+    about = "~" if money.estimated and amount >= _SMALLEST else ""
     lacking = " + ?" if money.partial else ""
-    return f"{sign}{about}{_dollars(abs(money.usd))}{unit}{lacking}"
+    return f"{sign}{about}{_dollars(amount)}{unit}{lacking}"
 
 
 def _dollars(amount: Decimal) -> str:
@@ -118,86 +107,75 @@ def _rounded(amount: Decimal) -> Decimal:
     return amount
 
 
-def _paid(figures: Figures) -> Iterator[str]:
+def _paid(cost: CostView) -> Iterator[str]:
     """What a change costs once, and the rent that it stops, adds or goes on with."""
-    if figures.once:
-        yield _per(figures.once, "once")
-    if figures.delta.nano < 0 and not figures.after:
-        yield f"stops {usd(figures.before, '/h')}"
-    elif figures.delta:
-        yield signed(figures.delta, "/h")
-    elif figures.after:
-        yield usd(figures.after, "/h")
+    change, after = cost.rent_per_hour_change, cost.rent_per_hour_after
+    if cost.once:
+        yield _per(cost.once, "once")
+    if change.nano < 0 and not after:
+        yield f"stops {usd(cost.rent_per_hour_before, '/h')}"
+    elif change:
+        yield signed(change, "/h")
+    elif after:
+        yield usd(after, "/h")
 
 
-def _moved(figures: Figures) -> Iterator[str]:
-    if figures.once:
-        yield _per(figures.once, "once")
-    if figures.delta:
-        yield signed(figures.delta, "/h")
+def _moved(totals: TotalsView) -> Iterator[str]:
+    if totals.once:
+        yield _per(totals.once, "once")
+    if totals.rent_per_hour_change:
+        yield signed(totals.rent_per_hour_change, "/h")
 
 
-def _figures(step: Step) -> Iterator[str]:
+def _figures(step: StepView) -> Iterator[str]:
     if step.use:
         yield _of_use(step.use)
-    rent = step.figures.after or step.figures.before
+    rent = step.rent_per_hour_after or step.rent_per_hour_before
     if rent:
         yield usd(rent, "/h")
 
 
-def _of_use(use: Use) -> str:
-    match use:
-        case CacheUse():
-            return _per(use.creation, "per creation")
-        case AnnotationUse():
-            return _per(use.write, "per write")
+def _of_use(use: UseView) -> str:
+    return _per(use.made, "per write" if use.is_annotation else "per creation")
 
 
-def _per(money: Money, what: str) -> str:
+def _per(money: MoneyView, what: str) -> str:
     return f"{usd(money)} {what}" if money.nano else usd(money)
 
 
-def _cache_sentences(use: CacheUse) -> Iterator[str]:
-    if use.creation.partial:
+def _use_sentences(use: UseView) -> Iterator[str]:
+    if use.made.partial:
         yield "This model has no price."
         return
-    yield _pays_from(use)
-    yield from _net(use.net_per_hour)
-    if use.worst_rent >= _WORST:
+    yield _pays_after(use) if use.is_annotation else _pays_from(use)
+    if use.net_per_hour:
+        yield f"At the declared calls per hour it nets {signed(use.net_per_hour, '/h')}."
+    if use.worst_rent and use.worst_rent >= _WORST:
         yield (
             "If every granted life is billed whole, the rent is up to "
             f"{number(use.worst_rent)} times as high."
         )
 
 
-def _pays_from(use: CacheUse) -> str:
-    if use.pays_from is None:
+def _pays_from(use: UseView) -> str:
+    calls, implicit = use.pays_from_calls_per_hour, use.pays_from_calls_per_hour_implicit
+    if not isinstance(calls, float):
         return "No number of calls per hour is known from which it pays."
-    implicit = (
-        f", from {number(use.pays_from_implicit)} where implicit caching hits "
-        f"{round(use.implicit_hits * 100)}% of them"
-        if use.pays_from_implicit is not None
+    also = (
+        f", from {number(implicit)} where implicit caching hits "
+        f"{round((use.implicit_hits or 0) * 100)}% of them"
+        if isinstance(implicit, float)
         else ""
     )
-    return f"It pays from {_calls(use.pays_from)} per hour{implicit}."
+    return f"It pays from {_calls(calls)} per hour{also}."
 
 
-def _annotation_sentences(use: AnnotationUse) -> Iterator[str]:
-    if use.write.partial:
-        yield "This model has no price."
-        return
-    if use.pays_after is None:
-        yield "A write never pays."
-    else:
-        yield f"A write has paid after {_calls(use.pays_after)} per lifetime."
-    yield from _net(use.net_per_hour)
+def _pays_after(use: UseView) -> str:
+    if not isinstance(use.pays_after_calls, float):
+        return "A write never pays."
+    return f"A write has paid after {_calls(use.pays_after_calls)} per lifetime."
 
 
-def _calls(amount: Decimal) -> str:
-    told = number(amount)
-    return f"{told} call{'' if told == '1' else 's'}"
-
-
-def _net(money: Money | None) -> Iterator[str]:
-    if money:
-        yield f"At the declared calls per hour it nets {signed(money, '/h')}."
+def _calls(amount: float) -> str:
+    calls = number(amount)
+    return f"{calls} call{'' if calls == '1' else 's'}"

@@ -1,84 +1,403 @@
 """
-What may be told of a plan: the one redacted value that every format is made from.
+A plan as it may be shown: the redacted value that every format is made from, and its JSON.
 
-It holds no content and no key.  Whatever the command knows beside the plan, such as prices
-and the commit, comes in as values; how any of it looks is not known here.
+`PlanView` is the plan document: its fields are the keys, in their order, and the published
+schema is made from it.  It holds no content and no key.  Within a `format_version` keys are
+only added.  What the command knows beside the plan, such as prices and the commit, comes in
+as values.  Columns, colours and escapes are not known here: texts are as foreign as their
+source.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
+from shlex import quote
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
+from msgspec.structs import asdict
 
 from provisioner.model import (
     Blocked,
+    Cause,
     Change,
+    Delete,
     Edit,
+    Forget,
     Leave,
     Leftover,
     Plan,
+    Reason,
+    RecordedAnnotation,
+    RecordedCache,
     Refresh,
+    Retire,
     RetiringCache,
     SettingEdit,
+    Tone,
+    Verb,
     digests_of,
 )
 from provisioner.model.limits import Breach
 from provisioner.model.money import Cost, Totals
-from provisioner.view.counts import counts
 from provisioner.view.limits import BrokenLimit, broken_limits
-from provisioner.view.row import Row, rows
-from provisioner.view.wording import is_shown
+from provisioner.view.money import CostView, Count, TotalsView, cost_view, totals_view
+from provisioner.view.snapshot import (
+    AfterView,
+    Digest,
+    Moment,
+    Name,
+    Provider,
+    Snapshot,
+    Text,
+    after,
+    after_view,
+    before,
+    gone_at,
+)
+from provisioner.view.units import size_text
+from provisioner.view.wording import Section, is_shown, section, symbol, tone, why
+
+FORMAT_VERSION: Literal[1] = 1
+VERBS = (
+    *("create", "replace", "refresh", "delete", "adopt"),
+    *("annotate", "note", "move", "retire", "forget"),
+)
+_STACK = r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,31})?\Z"
+
+Stack: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=_STACK,
+        description="STACK or STACK.ENVIRONMENT.",
+        extra={"must": "be the name of a stack: STACK or STACK.ENVIRONMENT"},
+    ),
+]
 
 
-class PlanView(Struct, frozen=True, kw_only=True):
-    """A plan as people and machines may see it."""
+class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    How many changes there are of each kind.
 
-    stack: str
-    at: datetime
-    valid_until: datetime | None
-    """None if time changes nothing."""
-    next_refresh: datetime | None
-    """When the first of the unchanged caches is to be refreshed."""
-    fingerprint: str
-    partial: bool
-    """Whether names were selected: the rest of the stack is not in it."""
-    timeless: bool
-    """Whether it compares two revisions, so that no clock ends it."""
-    commit: str | None
-    writes: tuple[str, ...]
-    """Where apply writes: the addresses of the state and of the handles, as they are spelled."""
-    counts: Mapping[str, int]
-    edits: tuple[Edit, ...]
-    """By name."""
-    settings: tuple[SettingEdit, ...]
-    """Edits of the settings of the stack, by key."""
-    leftover: Leftover | None
-    rested: tuple[Edit, ...]
-    """Edits that an apply could not do, by name; the fingerprint does not cover them."""
-    declared: tuple[Edit, ...]
-    """What the repository asks for, by name; empty in a view for a terminal."""
-    rows: tuple[Row, ...]
+    What is left alone, or has retired by itself, is not counted.
+    """
+
+    create: Count
+    replace: Count
+    refresh: Count
+    delete: Count
+    adopt: Count
+    annotate: Count
+    note: Count
+    move: Count
+    retire: Count
+    forget: Count
+    blocked: Count
+    unchanged: Count
+
+
+class EditView(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the repository differs from the record; an `after` of null is a removal."""
+
+    name: Name
+    after: AfterView | None
+
+    @property
+    def edit(self) -> Edit:
+        return Edit(self.name, self.after.after if self.after else None)
+
+
+class DeclaredView(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the repository asks for under one name."""
+
+    name: Name
+    after: AfterView
+
+
+class LeftoverView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the branch leaves alive, since it declares a stack no longer."""
+
+    stack: Stack
+    successor: Annotated[
+        Stack | None,
+        Meta(description="The name that the stack has from now on; null if it is gone."),
+    ]
+    caches: Annotated[tuple[Name, ...], Meta(max_length=10_000)]
+    state: Annotated[Text, Meta(description="Where its state is.")]
+    usual: Annotated[
+        bool,
+        Meta(description="Whether that is only where a state is without CTXPROV_STATE."),
+    ]
+    key_envs: Annotated[
+        Mapping[
+            Annotated[
+                str,
+                Meta(
+                    pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z",
+                    extra={"must": "be the name of a provider"},
+                ),
+            ],
+            Annotated[
+                str,
+                Meta(
+                    pattern=r"^([A-Z_][A-Z0-9_]*)?(GEMINI|GOOGLE)[A-Z0-9_]*\Z",
+                    max_length=128,
+                    extra={"must": "be a variable with GEMINI or GOOGLE in its name"},
+                ),
+            ],
+        ],
+        Meta(
+            max_length=100,
+            description="By provider, the variable with the key of its project.",
+        ),
+    ]
+    command: Annotated[
+        Text,
+        Meta(description="What takes its caches along, or ends them; made of the above."),
+    ]
+
+
+class RowView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One change."""
+
+    name: Name
+    provider: Provider
+    section: Annotated[Section, Meta(description="Under which heading people find it.")]
+    action: Verb
+    reason: Reason
+    cause: Annotated[
+        Cause | None,
+        Meta(
+            description="Who caused it: an edit of the repository, the clock, or a change on the "
+            "live side. Null where nothing is to be done."
+        ),
+    ]
+    pending: Annotated[bool, Meta(description="Whether an apply would do anything.")]
+    why: Annotated[Text, Meta(description="The reason as a sentence. For people.")]
+    before: Annotated[
+        Snapshot | None, Meta(description="What is on record and alive; null if nothing is.")
+    ]
+    after: Annotated[
+        Snapshot | None, Meta(description="What the repository asks for; null if nothing.")
+    ]
+    gone_at: Annotated[
+        Moment | None,
+        Meta(
+            description="When the cache that lives now is gone, because it is retired or deleted; "
+            "null if it stays, or if there is none."
+        ),
+    ]
+    cost: Annotated[CostView | None, Meta(description="Null if it was not worked out.")]
+
+    def __post_init__(self) -> None:
+        if self.before is None and self.after is None:
+            raise ValueError("this must have a before or an after")
+
+    @property
+    def symbol(self) -> str:
+        return symbol(self.action, self.section)
+
+    @property
+    def tone(self) -> Tone:
+        return tone(self.action, self.section)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a format shows it unasked."""
+        match self.action, self.reason:
+            case "keep", _:
+                return self.section is not Section.UNCHANGED
+            case ("leave", Reason.RETIRING) | ("forget", Reason.RETIRED):
+                return False
+            case _:
+                return True
+
+    def shows(self, edit: EditView) -> bool:
+        """Whether it shows *edit*: what is asked for now, or that nothing is."""
+        if self.name != edit.name or not self.is_edit:
+            return False
+        match self.action:
+            case "move":
+                return self.before is not None and _asks(self.before, edit)
+            case "retire" | "delete" | "forget":
+                return edit.after is None
+            case "blocked" if self.after is None:
+                return edit.after is None
+            case _:
+                return self.after is not None and _asks(self.after, edit)
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether a fingerprint covers it: an edit, or what is found alive without a record."""
+        return self.section in {Section.EDITS, Section.REFUSED} or self.reason is Reason.FOUND
+
+    @property
+    def model(self) -> str:
+        return self._sides[-1].model
+
+    @property
+    def sizes(self) -> str:
+        """`812 kB → 830 kB`, or one of them if they read the same."""
+        return _arrow(size_text(side.size) for side in self._sides if side.holds_content)
+
+    @property
+    def tokens(self) -> str:
+        """`201k → ~205k`, or one of them if they read the same."""
+        sides = (side for side in self._sides if side.tokens or side.holds_content)
+        return _arrow(side.tokens_text for side in sides)
+
+    @property
+    def _sides(self) -> tuple[Snapshot, ...]:
+        return tuple(side for side in (self.before, self.after) if side)
+
+
+class PlanView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    A plan of ctxprov.
+
+    What `ctxprov plan --json` prints. Within a format_version keys are only added.
+    """
+
+    format_version: Literal[1]
+    stack: Name
+    at: Annotated[Moment, Meta(description="The moment for which the plan was made.")]
+    valid_until: Annotated[
+        Moment | None,
+        Meta(
+            description="The earliest moment at which a change would be of another kind; null if "
+            "time changes nothing."
+        ),
+    ]
+    next_refresh: Annotated[
+        Moment | None,
+        Meta(
+            description="When the first of the unchanged caches is to be refreshed; null if none "
+            "ever is."
+        ),
+    ]
+    fingerprint: Annotated[
+        Digest,
+        Meta(
+            description="SHA-256 over the edits: the same wherever and whenever it is computed, "
+            "until the repository changes."
+        ),
+    ]
+    commit: Annotated[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[0-9a-f]{40,64}\Z",
+                extra={"must": "be a commit as hexadecimal digits"},
+            ),
+        ]
+        | None,
+        Meta(
+            description="The commit that the stack was read from, if that is known; files may "
+            "have been edited since."
+        ),
+    ]
+    writes: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...],
+        Meta(
+            max_length=2,
+            description="Where apply writes: the addresses of the state and of the handles, as "
+            "the manifest or the command line spells them.",
+        ),
+    ] = ()
+    partial: Annotated[
+        bool,
+        Meta(description="Whether names were selected: the rest of the stack is not in it."),
+    ]
+    timeless: Annotated[
+        bool,
+        Meta(description="Whether two revisions were compared, so that no clock ends the plan."),
+    ]
+    summary: Summary
+    limits: Annotated[
+        tuple[BrokenLimit, ...],
+        Meta(max_length=8, description="What goes beyond the limits of the manifest."),
+    ]
+    totals: TotalsView
+    rows: Annotated[
+        tuple[
+            Annotated[
+                RowView,
+                Meta(
+                    extra_json_schema={
+                        "anyOf": [
+                            {"properties": {side: {"type": "object"}}}
+                            for side in ("before", "after")
+                        ]
+                    }
+                ),
+            ],
+            ...,
+        ],
+        Meta(
+            description="One for every cache that is declared, on record, retiring or labelled as "
+            "the stack's; those that need nothing, too."
+        ),
+    ] = field(name="changes")
     """In a view for a terminal without what stays as it is."""
-    limits: tuple[BrokenLimit, ...]
-    totals: Totals
-    """Of every change, with a row or without."""
+    edits: Annotated[
+        tuple[EditView, ...],
+        Meta(
+            description="How the repository differs from the record, by name; an `after` of null "
+            "is a removal."
+        ),
+    ]
+    declared: Annotated[
+        tuple[DeclaredView, ...],
+        Meta(
+            description="What the repository asks for, by name: every declared cache, the "
+            "unchanged ones, too."
+        ),
+    ] = field(name="desired")
+    """Empty in a view for a terminal."""
+    rested: Annotated[
+        tuple[EditView, ...],
+        Meta(
+            description="Edits that an apply could not do, and that are open no longer: the "
+            "fingerprint does not cover them. Absent in older plans."
+        ),
+    ] = ()
+    settings: Annotated[
+        tuple[SettingEdit, ...],
+        Meta(
+            max_length=10_000,
+            description="Edits of the settings of the stack: limits, providers, publish and "
+            "state, by dotted key. Absent in older plans.",
+        ),
+    ] = ()
+    leftover: Annotated[
+        LeftoverView | None,
+        Meta(
+            description="What the branch leaves alive, since it declares a stack no longer; null "
+            "or absent if there is none."
+        ),
+    ] = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many changes there are, by verb; `blocked` and `unchanged` come last."""
+        return asdict(self.summary)
 
     @property
     def digests(self) -> frozenset[str]:
         """Of each of its edits."""
-        return digests_of(self.stack, self.edits, self.settings)
+        return digests_of(self.stack, (edit.edit for edit in self.edits), self.settings)
 
     @property
     def has_edits(self) -> bool:
         return bool(self.edits or self.settings)
 
     @property
-    def unshown(self) -> tuple[Edit, ...]:
+    def unshown(self) -> tuple[EditView, ...]:
         """Edits that no row shows: of a removed entry, say, whose cache another one adopts."""
-        rows: dict[str, list[Row]] = defaultdict(list)
+        rows: dict[str, list[RowView]] = defaultdict(list)
         for row in self.rows:
             rows[row.name].append(row)
         return tuple(
@@ -108,6 +427,7 @@ def plan_view(
 ) -> PlanView:
     """View *plan* with a row for each of *changes*, whose *costs* are in the same order."""
     return PlanView(
+        format_version=FORMAT_VERSION,
         stack=plan.stack,
         at=plan.now,
         valid_until=valid_until,
@@ -117,26 +437,128 @@ def plan_view(
         timeless=timeless,
         commit=commit,
         writes=tuple(writes),
-        counts=counts((change.verb, change.reason) for change in plan.changes),
-        edits=tuple(sorted(plan.edits, key=lambda edit: edit.name)),
+        summary=summary((change.verb, change.reason) for change in plan.changes),
+        edits=_edits(plan.edits),
         settings=plan.settings,
-        leftover=plan.leftover,
-        rested=tuple(sorted(plan.rested, key=lambda edit: edit.name)),
+        leftover=_leftover(plan.leftover) if plan.leftover else None,
+        rested=_edits(plan.rested),
         declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
         rows=rows(plan, changes, costs),
         limits=broken_limits(breaches),
-        totals=totals,
+        totals=totals_view(totals),
     )
 
 
-def _declared(changes: Sequence[Change]) -> Iterator[Edit]:
+def rows(
+    plan: Plan, changes: Iterable[Change] | None = None, costs: Iterable[Cost] | None = None
+) -> tuple[RowView, ...]:
+    """View *changes* of *plan*, all of them unless they are named, each with its cost if any."""
+    removed = _removed(plan)
+    chosen = plan.changes if changes is None else tuple(changes)
+    priced = repeat(None, len(chosen)) if costs is None else costs
+    return tuple(
+        _row(change, plan.now_of(change.provider), removed, cost)
+        for change, cost in zip(chosen, priced, strict=True)
+    )
+
+
+def by_section(rows: Iterable[RowView]) -> Mapping[Section, Sequence[RowView]]:
+    """Group *rows* under the sections that have any, in the order in which they are shown."""
+    groups: dict[Section, list[RowView]] = {section: [] for section in Section}
+    for row in rows:
+        groups[row.section].append(row)
+    return {section: group for section, group in groups.items() if group}
+
+
+def summary(changes: Iterable[tuple[str, Reason]]) -> Summary:
+    """Count *changes*, each a verb and its reason."""
+    numbers = Counter(changes)
+    del numbers["forget", Reason.RETIRED]
+    verbs = Counter[str]()
+    for (verb, _), number in numbers.items():
+        verbs[verb] += number
+    done = {verb: verbs[verb] for verb in VERBS}
+    return Summary(**done, blocked=verbs["blocked"], unchanged=verbs["keep"])
+
+
+def leftover_command(left: Leftover | LeftoverView) -> str:
+    """
+    What takes the caches along, or ends them, as typed into a shell.
+
+    It is made of quoted parts, since a plan may come from a job that is not trusted.
+    """
+    state = quote(left.state)
+    if left.usual and state == left.state:  # apply may have had the variable
+        state = f'"${{CTXPROV_STATE:-{state}}}"'
+    if left.successor:
+        names = f"{quote(left.stack)} {quote(left.successor)}"
+        return f"ctxprov state rename-stack {names} --state {state}"
+    keys = "".join(f" --key-env {quote(f'{name}={key}')}" for name, key in left.key_envs.items())
+    return f"ctxprov destroy --stack {quote(left.stack)} --state {state}{keys}"
+
+
+def _leftover(left: Leftover) -> LeftoverView:
+    return LeftoverView(
+        stack=left.stack,
+        successor=left.successor,
+        caches=left.caches,
+        state=left.state,
+        usual=left.usual,
+        key_envs=left.key_envs,
+        command=leftover_command(left),
+    )
+
+
+def _edits(edits: Iterable[Edit]) -> tuple[EditView, ...]:
+    views = (EditView(edit.name, after_view(edit.after) if edit.after else None) for edit in edits)
+    return tuple(sorted(views, key=lambda edit: edit.name))
+
+
+def _declared(changes: Sequence[Change]) -> Iterator[DeclaredView]:
     refused = {change.name for change in changes if isinstance(change, Blocked)}
     for change in changes:
         if isinstance(change, Refresh) and change.want.name in refused:
             continue  # as it is on record, not as it is declared
         if want := change.want:
-            yield Edit(want.name, want.after)
+            yield DeclaredView(want.name, after_view(want.after))
 
 
 def _is_dying(change: Change) -> bool:
     return isinstance(change, Leave) and isinstance(change.record, RetiringCache)
+
+
+def _row(change: Change, at: datetime, removed: Mapping[str, str], cost: Cost | None) -> RowView:
+    old, new = before(change), after(change, at)
+    same_as = removed.get(new.digest) if new and new.digest and old is None else None
+    return RowView(
+        name=change.name,
+        provider=change.provider,
+        section=section(change),
+        action=change.verb,
+        reason=change.reason,
+        cause=change.reason.cause,
+        pending=change.is_pending,
+        why=why(change, at) + (f"; same content as {same_as}" if same_as else ""),
+        before=old,
+        after=new,
+        gone_at=gone_at(change, at),
+        cost=cost_view(cost) if cost else None,
+    )
+
+
+def _removed(plan: Plan) -> Mapping[str, str]:
+    """The names of what is no longer declared, by digest."""
+    return {
+        change.record.digest: change.record.name
+        for change in plan.changes
+        if isinstance(change, Retire | Delete | Forget)
+        and isinstance(change.record, RecordedCache | RecordedAnnotation)
+    }
+
+
+def _asks(side: Snapshot, edit: EditView) -> bool:
+    return edit.after is not None and side.asked == edit.after
+
+
+def _arrow(texts: Iterable[str]) -> str:
+    return " → ".join(dict.fromkeys(texts))

@@ -1,18 +1,22 @@
 """
-What is there before a change, and what the manifest asks for after it.
+A cache at one moment, as it may be shown: desired, recorded, live or retiring.
 
-A side holds what may be told of a cache, with None for what is not known of it.  How a side
-is shown, and why it changes, is not known here.
+A snapshot is the JSON of a cache in a plan; None is what is not known of it, or not there.
+`tenses` has the three of a change side by side.  How a snapshot is laid out, and why a cache
+changes, is not known here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
+from functools import lru_cache
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
+from provisioner.documents import document_fields
 from provisioner.model import (
     UNKNOWN,
     Adopt,
@@ -42,51 +46,193 @@ from provisioner.model import (
     Ttl,
     Until,
 )
+from provisioner.model.attributes import parse_after, window_text
+from provisioner.times import duration_text
+from provisioner.view.money import Count
 from provisioner.view.units import tokens_text
 
+_DURATION = r"^(\d+[smhd])+\Z"
 
-class Tokens(Struct, frozen=True):
-    """A count, and whether the provider said it."""
+Name: TypeAlias = Annotated[
+    str,
+    Meta(
+        max_length=512,
+        description="A name; it may be foreign.",
+        extra={"must": "be text of at most 512 characters"},
+    ),
+]
+Text: TypeAlias = Annotated[
+    str,
+    Meta(
+        max_length=8192,
+        description="A sentence or a path; it may be foreign.",
+        extra={"must": "be text of at most 8,192 characters"},
+    ),
+]
+Provider: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]*\Z",
+        max_length=32,
+        description="gemini, claude, openai, or the manifest's name for a project of gemini.",
+        extra={"must": "be the name of a provider"},
+    ),
+]
+Digest: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f]{64}\Z",
+        description="SHA-256 as hexadecimal digits.",
+        extra={"must": "be a SHA-256 as hexadecimal digits"},
+    ),
+]
+Moment: TypeAlias = Annotated[
+    datetime,
+    Meta(
+        tz=True,
+        extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"},
+        description="RFC 3339 in UTC.",
+        extra={"must": "be a moment in UTC: RFC 3339, such as 2026-12-24T18:00:00Z"},
+    ),
+]
+Duration: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=_DURATION,
+        description="Whole numbers with s, m, h and d, summed: 1h30m.",
+        extra={"must": "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h"},
+    ),
+]
 
-    count: int
-    estimated: bool
 
-    def __str__(self) -> str:
-        return tokens_text(self.count, estimated=self.estimated)
+class LifeView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A ttl starts again with every refresh; an expires_at stays."""
+
+    ttl: Duration | UnsetType = UNSET
+    expires_at: Moment | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.ttl is UNSET) is (self.expires_at is UNSET):
+            raise ValueError("this must have either a ttl or an expires_at")
 
 
-def tokens_of(count: int, *, estimated: bool) -> Tokens | None:
-    """*count* as it may be shown; None if it is unknown."""
-    return None if count == UNKNOWN else Tokens(count, estimated)
+_EITHER = [{"type": "object", "required": [key]} for key in ("ttl", "expires_at")]
+_Life: TypeAlias = Annotated[LifeView, Meta(extra_json_schema={"oneOf": _EITHER})]
+_MaybeLife: TypeAlias = Annotated[
+    LifeView | None, Meta(extra_json_schema={"oneOf": [*_EITHER, {"type": "null"}]})
+]
 
 
-class Side(Struct, frozen=True, kw_only=True):
-    """A cache before or after a change; None is what is not known of it."""
+class SettingsView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a live cache is kept."""
 
-    provider: str
-    model: str
-    digest: str | None = None
-    life: Life | None = None
-    settings: Settings | None = None
-    paths: tuple[str, ...] | None = None
-    pieces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Digests, by what the piece is called."""
-    size: int | None = None
-    """Bytes; None if they are unknown, or if there is no content to speak of."""
-    tokens: Tokens | None = None
-    created_at: datetime | None = None
-    refresh_at: datetime | None = None
-    """From when on it is refreshed; None if it never is."""
-    expires_at: datetime | None = None
-    """After a change that gives a new life: what is expected.  The provider decides."""
-    id: str | None = None
+    keep: Literal["warm", "once"]
+    protect: bool
+    refresh_before: Annotated[
+        str,
+        Meta(
+            pattern=r"^((\d+[smhd])+|\d+%|\d+/\d+)\Z",
+            description="A duration, or a share of the granted life: 25% or 1/3.",
+            extra={"must": "be a duration, or a share such as 25% or 1/3"},
+        ),
+    ]
+    retire_after: Duration
+
+
+class AfterView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an entry asks for; two that are equal need no edit."""
+
+    provider: Provider
+    model: Name
+    digest: Digest
+    life: _Life
+    settings: Annotated[SettingsView | None, Meta(description="Null for an annotation.")]
 
     @property
-    def asked(self) -> After | None:
+    def after(self) -> After:
+        """The same as durations and shares.  Raises ValueError for one that is out of bounds."""
+        return parse_after(document_fields(self))
+
+
+class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A cache before or after a change. Null is what is not known, or not there."""
+
+    provider: Provider
+    model: Name
+    digest: Digest | None
+    life: _MaybeLife
+    settings: SettingsView | None
+    paths: Annotated[
+        tuple[Text, ...] | None,
+        Meta(description="The content files as the manifest spells them."),
+    ]
+    pieces: Annotated[
+        Mapping[Text, Name],
+        Meta(
+            description="The first digits of the digest of each piece of the content, by what the "
+            "piece is called."
+        ),
+    ]
+    size: Annotated[
+        Count | None,
+        Meta(description="Bytes; null if any part lies elsewhere, so that they are unknown."),
+    ]
+    tokens: Count | None
+    tokens_estimated: Annotated[
+        bool | None,
+        Meta(description="Whether `tokens` is our estimate rather than the provider's count."),
+    ]
+    created_at: Moment | None
+    refresh_at: Annotated[
+        Moment | None, Meta(description="From when on it is refreshed; null if it never is.")
+    ]
+    expires_at: Annotated[
+        Moment | None,
+        Meta(
+            description="After a change that gives a new life: what is expected. The provider "
+            "decides."
+        ),
+    ]
+    id: Text | None
+
+    @classmethod
+    def desired(cls, want: Desired) -> Snapshot:
+        """What the manifest asks for, with the count of tokens that it gives."""
+        return _of_entry(want, want.settings if isinstance(want, DesiredCache) else None)
+
+    @classmethod
+    def recorded(cls, record: Recorded, live: LiveCache | None = None) -> Snapshot:
+        """What is on record; its times and tokens are those of the *live* cache if there is one."""
+        match record:
+            case RecordedAnnotation(measure=measure):
+                return _with_tokens(_of_entry(record, None), measure.tokens, counted=False)
+            case RecordedCache(settings=settings):
+                entry = replace(_of_entry(record, settings), id=record.id)
+                if live:
+                    entry = _with_tokens(entry, live.tokens, counted=True)
+                return _living(entry, live or record, record.life, settings)
+
+    @classmethod
+    def live(cls, live: LiveCache) -> Snapshot:
+        """What the provider reports."""
+        snapshot = _with_tokens(_of_cache(live), live.tokens, counted=True)
+        return replace(snapshot, created_at=live.created_at, expires_at=live.expires_at)
+
+    @classmethod
+    def retiring(cls, cache: RetiringCache, live: LiveCache | None = None) -> Snapshot:
+        """What is on record of a replaced cache; its times are those of the *live* one."""
+        if live:
+            return replace(
+                Snapshot.live(live), provider=cache.provider, model=cache.model, id=cache.id
+            )
+        return replace(_of_cache(cache), expires_at=cache.until)
+
+    @property
+    def asked(self) -> AfterView | None:
         """What of it an entry asks for; None if not all of that is known."""
         if self.digest is None or self.life is None:
             return None
-        return After(
+        return AfterView(
             provider=self.provider,
             model=self.model,
             digest=self.digest,
@@ -99,26 +245,38 @@ class Side(Struct, frozen=True, kw_only=True):
         """Whether its content is declared or on record, so that a size is to be shown."""
         return self.digest is not None
 
+    @property
+    def tokens_text(self) -> str:
+        """`201k`, or `~205k` if that is our estimate; `?` if it is unknown."""
+        return tokens_text(self.tokens or UNKNOWN, estimated=bool(self.tokens_estimated))
 
-def before(change: Change) -> Side | None:
+
+def before(change: Change) -> Snapshot | None:
     """On record and alive now; None if nothing is."""
     replaces = isinstance(change, Adopt) and change.record
-    return _record_side(change.record, change.old if replaces else change.live)
+    live = change.old if replaces else change.live
+    match change.record:
+        case None:
+            return Snapshot.live(live) if live else None
+        case RetiringCache() as cache:
+            return Snapshot.retiring(cache, live)
+        case record:
+            return Snapshot.recorded(record, live)
 
 
-def after(change: Change, at: datetime) -> Side | None:
+def after(change: Change, at: datetime) -> Snapshot | None:
     """What the manifest asks for, made at the moment *at*; None if it asks for nothing."""
     match change:
         case Create(want, record) | Replace(want, record=record):
-            return _want_side(want, record, None, _begun(want, at, at))
+            return _begun(_wanted(want, record, None), want, at, at)
         case Adopt(want, live, record=record) | Refresh(want, live, record):
-            return _want_side(want, record, live, _begun(want, live.created_at, at))
+            return _begun(_wanted(want, record, live), want, live.created_at, at)
         case Note(want, live, record) | Keep(DesiredCache() as want, LiveCache() as live, record):
-            return _want_side(want, record, live, _span(live, want.life, want.settings))
+            return _living(_wanted(want, record, live), live, want.life, want.settings)
         case Annotate(want, record=record) | Keep(want, record=record):
-            return _want_side(want, record, None, _Span())
+            return _wanted(want, record, None)
         case Blocked(want=want, record=record) if want:
-            return _want_side(want, record, None, _Span())
+            return _wanted(want, record, None)
         case Blocked() | Move() | Retire() | Delete() | Forget() | Leave():
             return None
 
@@ -140,32 +298,175 @@ def gone_at(change: Change, at: datetime) -> datetime | None:
             return None
 
 
-class _Span(Struct, frozen=True, kw_only=True):
-    """The moments of one life."""
+class Tense(Struct, frozen=True, kw_only=True):
+    """What one of desired, recorded and live says of a cache, with its label and last update."""
 
-    created_at: datetime | None = None
-    refresh_at: datetime | None = None
-    expires_at: datetime | None = None
+    provider: str
+    model: str
+    digest: str | None
+    life: LifeView | None
+    settings: SettingsView | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    expires_at: datetime | None
+    tokens: int | None
+    tokens_estimated: bool | None
+    id: str | None
+    label: str | None
 
 
-def _span(cache: LiveCache | RecordedCache, life: Life, settings: Settings) -> _Span:
-    """A life that has begun."""
+def tenses(change: Change) -> tuple[Tense | None, Tense | None, Tense | None]:
+    """Desired, recorded and live, as *change* found them."""
+    want, record, live = change.want, change.record, change.live
+    label = live.label if live else None
+    return (
+        _tense(
+            Snapshot.desired(want),
+            label=want.label.identity if isinstance(want, DesiredCache) else None,
+        )
+        if want
+        else None,
+        _recorded_tense(record) if record else None,
+        _tense(
+            Snapshot.live(live),
+            updated_at=live.updated_at,
+            label=label.identity if label else None,
+        )
+        if live
+        else None,
+    )
+
+
+def settings_of(change: Change) -> Settings | None:
+    """What is asked for, or what is on record where nothing is; None for annotations."""
+    match change.want, change.record:
+        case DesiredCache(settings=settings), _:
+            return settings
+        case None, RecordedCache(settings=settings):
+            return settings
+        case _:
+            return None
+
+
+def granted_of(change: Change) -> timedelta | None:
+    """The life that the window is measured by, or will be."""
+    match change:
+        case Refresh(live=live) | Note(live=live) | Keep(live=LiveCache() as live):
+            return timedelta(seconds=round(live.granted.total_seconds()))
+        case Create(want=want) | Replace(want=want) | Adopt(want=want):
+            return want.life.span if isinstance(want.life, Ttl) else None
+        case _:
+            return None
+
+
+@lru_cache
+def life_view(life: Life) -> LifeView:
+    match life:
+        case Ttl(span):
+            return LifeView(ttl=duration_text(span))
+        case Until(moment):
+            return LifeView(expires_at=moment)
+
+
+@lru_cache
+def settings_view(settings: Settings) -> SettingsView:
+    return SettingsView(
+        keep=settings.keep,
+        protect=settings.protect,
+        refresh_before=window_text(settings.refresh_before),
+        retire_after=duration_text(settings.retire_after),
+    )
+
+
+def after_view(after: After) -> AfterView:
+    return AfterView(
+        provider=after.provider,
+        model=after.model,
+        digest=after.digest,
+        life=life_view(after.life),
+        settings=settings_view(after.settings) if after.settings else None,
+    )
+
+
+def _of_entry(entry: Desired | Recorded, settings: Settings | None) -> Snapshot:
+    measure = entry.measure
+    return Snapshot(
+        provider=entry.provider,
+        model=entry.model,
+        digest=entry.digest,
+        life=life_view(entry.life),
+        settings=settings_view(settings) if settings else None,
+        paths=measure.paths,
+        pieces=measure.pieces,
+        size=measure.size or None,
+        tokens=measure.tokens or None,
+        tokens_estimated=not measure.counted if measure.tokens else None,
+        created_at=None,
+        refresh_at=None,
+        expires_at=None,
+        id=None,
+    )
+
+
+def _of_cache(cache: LiveCache | RetiringCache) -> Snapshot:
+    """All that is known of the content is whose it is."""
+    return Snapshot(
+        provider=cache.provider,
+        model=cache.model,
+        digest=None,
+        life=None,
+        settings=None,
+        paths=None,
+        pieces={},
+        size=None,
+        tokens=None,
+        tokens_estimated=None,
+        created_at=None,
+        refresh_at=None,
+        expires_at=None,
+        id=cache.id,
+    )
+
+
+def _with_tokens(snapshot: Snapshot, count: int, *, counted: bool) -> Snapshot:
+    """*snapshot* with the *count*, which the provider said or we estimate."""
+    return replace(snapshot, tokens=count or None, tokens_estimated=not counted if count else None)
+
+
+def _wanted(want: Desired, record: Recorded | None, live: LiveCache | None) -> Snapshot:
+    """With the provider's count if it ever counted this very content, else the estimate."""
+    snapshot = Snapshot.desired(want)
+    match live, record:
+        case LiveCache(tokens=count), _:
+            return _with_tokens(replace(snapshot, id=live.id), count, counted=True)
+        case None, RecordedCache(digest=want.digest, measure=measure):
+            return _with_tokens(snapshot, measure.tokens, counted=measure.counted)
+        case _:
+            return snapshot
+
+
+def _living(
+    snapshot: Snapshot, cache: LiveCache | RecordedCache, life: Life, settings: Settings
+) -> Snapshot:
+    """*snapshot* with the moments of a life that has begun."""
     granted = cache.expires_at - cache.updated_at
-    return _Span(
+    return replace(
+        snapshot,
         created_at=cache.created_at,
         refresh_at=_refresh_at(life, settings, cache.expires_at, granted),
         expires_at=cache.expires_at,
     )
 
 
-def _begun(want: DesiredCache, created_at: datetime, at: datetime) -> _Span:
-    """A life that begins, or begins anew, at *at*."""
+def _begun(snapshot: Snapshot, want: DesiredCache, created_at: datetime, at: datetime) -> Snapshot:
+    """*snapshot* with the moments of a life that begins, or starts again, at *at*."""
     match want.life:
         case Ttl(span):
             end = at + span
         case Until(end):
             pass
-    return _Span(
+    return replace(
+        snapshot,
         created_at=created_at,
         refresh_at=_refresh_at(want.life, want.settings, end, end - at),
         expires_at=end,
@@ -179,85 +480,29 @@ def _refresh_at(
     return end - settings.window(granted) if warm else None
 
 
-def _record_side(record: Recorded | RetiringCache | None, live: LiveCache | None) -> Side | None:
+def _recorded_tense(record: Recorded | RetiringCache) -> Tense:
     match record:
-        case None:
-            return _live_side(live) if live else None
         case RetiringCache():
-            return Side(
-                provider=record.provider,
-                model=record.model,
-                tokens=tokens_of(live.tokens, estimated=False) if live else None,
-                created_at=live.created_at if live else None,
-                expires_at=live.expires_at if live else record.until,
-                id=record.id,
-            )
-        case RecordedAnnotation():
-            return Side(
-                provider=record.provider,
-                model=record.model,
-                digest=record.digest,
-                life=record.life,
-                paths=record.measure.paths,
-                pieces=record.measure.pieces,
-                size=record.measure.size or None,
-                tokens=tokens_of(record.measure.tokens, estimated=True),
-            )
-        case RecordedCache():
-            count = live.tokens if live else record.measure.tokens
-            span = _span(live or record, record.life, record.settings)
-            return Side(
-                provider=record.provider,
-                model=record.model,
-                digest=record.digest,
-                life=record.life,
-                settings=record.settings,
-                paths=record.measure.paths,
-                pieces=record.measure.pieces,
-                size=record.measure.size or None,
-                tokens=tokens_of(count, estimated=not (live or record.measure.counted)),
-                created_at=span.created_at,
-                refresh_at=span.refresh_at,
-                expires_at=span.expires_at,
-                id=record.id,
-            )
-
-
-def _live_side(live: LiveCache) -> Side:
-    return Side(
-        provider=live.provider,
-        model=live.model,
-        tokens=tokens_of(live.tokens, estimated=False),
-        created_at=live.created_at,
-        expires_at=live.expires_at,
-        id=live.id,
-    )
-
-
-def _want_side(want: Desired, record: Recorded | None, live: LiveCache | None, span: _Span) -> Side:
-    return Side(
-        provider=want.provider,
-        model=want.model,
-        digest=want.digest,
-        life=want.life,
-        settings=want.settings if isinstance(want, DesiredCache) else None,
-        paths=want.measure.paths,
-        pieces=want.measure.pieces,
-        size=want.measure.size or None,
-        tokens=_tokens(want, record, live),
-        created_at=span.created_at,
-        refresh_at=span.refresh_at,
-        expires_at=span.expires_at,
-        id=live.id if live else None,
-    )
-
-
-def _tokens(want: Desired, record: Recorded | None, live: LiveCache | None) -> Tokens | None:
-    """The provider's count if it ever counted this very content, else the estimate."""
-    match live, record:
-        case LiveCache(tokens=count), _:
-            return tokens_of(count, estimated=False)
-        case None, RecordedCache(digest=want.digest, measure=measure):
-            return tokens_of(measure.tokens, estimated=not measure.counted)
+            end = record.expires_at or record.until
+            return _tense(replace(Snapshot.retiring(record), expires_at=end))
         case _:
-            return tokens_of(want.measure.tokens, estimated=not want.measure.counted)
+            return _tense(Snapshot.recorded(record), updated_at=record.updated_at)
+
+
+def _tense(
+    snapshot: Snapshot, *, updated_at: datetime | None = None, label: str | None = None
+) -> Tense:
+    return Tense(
+        provider=snapshot.provider,
+        model=snapshot.model,
+        digest=snapshot.digest,
+        life=snapshot.life,
+        settings=snapshot.settings,
+        created_at=snapshot.created_at,
+        updated_at=updated_at,
+        expires_at=snapshot.expires_at,
+        tokens=snapshot.tokens,
+        tokens_estimated=snapshot.tokens_estimated,
+        id=snapshot.id,
+        label=label,
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum, auto
 from types import MappingProxyType
 from typing import TypeAlias, get_args
 
@@ -55,27 +56,38 @@ _TYPES: Mapping[str, type[Change]] = MappingProxyType(
 PAST_WORDS: Mapping[str, str] = MappingProxyType({verb: kind.past for verb, kind in _TYPES.items()})
 """By what is to be done."""
 
-EDITS = "Edits: the repository changed"
-LIFECYCLE = "Lifecycle: time passed"
-DRIFT = "Drift: the live side changed"
-REFUSED = "Refused"
-UNCHANGED = "Unchanged"
-HEADINGS = (EDITS, LIFECYCLE, DRIFT, REFUSED, UNCHANGED)
-"""In the order in which they are shown."""
 
-SECTIONS: Mapping[str, str] = MappingProxyType(
+class Section(StrEnum):
+    """Where a change is shown, in the order of the sections."""
+
+    EDITS = auto()
+    LIFECYCLE = auto()
+    DRIFT = auto()
+    REFUSED = auto()
+    UNCHANGED = auto()
+
+    @property
+    def heading(self) -> str:
+        """What stands above its changes."""
+        return _HEADINGS[self]
+
+
+_HEADINGS: Mapping[Section, str] = MappingProxyType(
     {
-        EDITS: "edits",
-        LIFECYCLE: "lifecycle",
-        DRIFT: "drift",
-        REFUSED: "refused",
-        UNCHANGED: "unchanged",
+        Section.EDITS: "Edits: the repository changed",
+        Section.LIFECYCLE: "Lifecycle: time passed",
+        Section.DRIFT: "Drift: the live side changed",
+        Section.REFUSED: "Refused",
+        Section.UNCHANGED: "Unchanged",
     }
 )
-"""The headings as words of JSON."""
-
-_BY_CAUSE = MappingProxyType(
-    {Cause.EDIT: EDITS, Cause.TIME: LIFECYCLE, Cause.DRIFT: DRIFT, None: UNCHANGED}
+_BY_CAUSE: Mapping[Cause | None, Section] = MappingProxyType(
+    {
+        Cause.EDIT: Section.EDITS,
+        Cause.TIME: Section.LIFECYCLE,
+        Cause.DRIFT: Section.DRIFT,
+        None: Section.UNCHANGED,
+    }
 )
 
 _SENTENCES: Mapping[Reason, str] = MappingProxyType(
@@ -94,42 +106,40 @@ _SENTENCES: Mapping[Reason, str] = MappingProxyType(
 )
 
 
-def symbol(action: str, heading: str) -> str:
+def symbol(verb: str, section: Section) -> str:
     """One character that tells the kind of change apart even without colour."""
-    return "!" if _is_warning(action, heading) else _TYPES[action].symbol
+    return "!" if _is_warning(verb, section) else _TYPES[verb].symbol
 
 
-def tone(action: str, heading: str) -> Tone:
-    return "bad" if _is_warning(action, heading) else _TYPES[action].tone
+def tone(verb: str, section: Section) -> Tone:
+    return "bad" if _is_warning(verb, section) else _TYPES[verb].tone
 
 
-def _is_warning(action: str, heading: str) -> bool:
+def _is_warning(verb: str, section: Section) -> bool:
     """What is kept and yet an edit asks for what can no longer be made."""
-    return action == "keep" and heading == EDITS
+    return verb == "keep" and section is Section.EDITS
 
 
-def heading(change: Change) -> str:
-    """Under which of `HEADINGS` it belongs."""
-    match change:
-        case Keep():
-            return EDITS if is_unmet(change) else UNCHANGED
-        case _:
-            return heading_of(change.verb, change.reason)
+def section(change: Change) -> Section:
+    """Where *change* belongs."""
+    if isinstance(change, Keep) and is_unmet(change):
+        return Section.EDITS
+    return section_of(change.verb, change.reason)
 
 
-def heading_of(action: str, reason: Reason) -> str:
-    """The same by the verb; what is kept may be a warning as well, which no verb tells."""
-    match action:
+def section_of(verb: str, reason: Reason) -> Section:
+    """The same by the verb; what is kept may be a warning as well, which no verb says."""
+    match verb:
         case "blocked":
-            return REFUSED
+            return Section.REFUSED
         case "keep":
-            return UNCHANGED
+            return Section.UNCHANGED
         case _:
             return _BY_CAUSE[reason.cause]
 
 
 def is_shown(change: Change) -> bool:
-    """Whether *change* is worth a line to those who did not ask for all."""
+    """Whether a terminal shows *change* unasked."""
     match change:
         case Keep():
             return is_unmet(change)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.render.document import plan_json
+from provisioner.escape import json_text
 from provisioner.times import moment_text
 from tests.builders import HOUR
 from tests.render.fixtures import AT, PLAN, view
@@ -39,7 +39,7 @@ def parsed(text: str) -> dict[str, str]:
 
 
 def test_a_plan(tmp_path: Path) -> None:
-    found = parsed(run_script(json.loads(plan_json(WHOLE)), tmp_path).stdout)
+    found = parsed(run_script(json.loads(json_text(WHOLE)), tmp_path).stdout)
 
     assert found == {
         "changes": "true",
@@ -54,7 +54,7 @@ def test_a_plan(tmp_path: Path) -> None:
 
 def test_several_stacks(tmp_path: Path) -> None:
     """Numbers add up, and the earliest moment holds; two fingerprints are none."""
-    one = json.loads(plan_json(WHOLE))
+    one = json.loads(json_text(WHOLE))
     both = {"format_version": 1, "stacks": [one, {**one, "valid_until": "2020-01-01T00:00:00Z"}]}
     found = parsed(run_script(both, tmp_path).stdout)
 
@@ -67,7 +67,7 @@ def test_several_stacks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["fingerprint", "valid_until"])
 def test_no_value_begins_an_output_of_its_own(tmp_path: Path, key: str, end: str) -> None:
     """Not one output is written for a document that tries."""
-    document = json.loads(plan_json(WHOLE))
+    document = json.loads(json_text(WHOLE))
     document[key] = f"x{end}changes=false"
     done = run_script(document, tmp_path)
 
@@ -77,7 +77,7 @@ def test_no_value_begins_an_output_of_its_own(tmp_path: Path, key: str, end: str
 
 
 def test_no_value_opens_a_block_of_lines(tmp_path: Path) -> None:
-    document = json.loads(plan_json(WHOLE))
+    document = json.loads(json_text(WHOLE))
     document["fingerprint"] = "changes<<END"
 
     found = parsed(run_script(document, tmp_path).stdout)
@@ -87,7 +87,7 @@ def test_no_value_opens_a_block_of_lines(tmp_path: Path) -> None:
 
 
 def test_a_path_is_a_value_too(tmp_path: Path) -> None:
-    done = run_script(json.loads(plan_json(WHOLE)), tmp_path, name="plan\nchanges=false\n")
+    done = run_script(json.loads(json_text(WHOLE)), tmp_path, name="plan\nchanges=false\n")
 
     assert done.returncode != 0
     assert done.stdout == ""

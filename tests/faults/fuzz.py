@@ -29,19 +29,18 @@ from msgspec import Struct
 from provisioner.cache import Json, handle_from_json
 from provisioner.documents import utf8
 from provisioner.errors import CacheError, CtxprovError, ManifestError
-from provisioner.escape import markdown, plain
+from provisioner.escape import json_text, markdown, plain
 from provisioner.handles.handles_file import parse_handles
 from provisioner.manifest import load_manifest
 from provisioner.model import Label
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.refusals import error_of, read_refusal, read_retry_after
-from provisioner.reading import plan_views_from_json
-from provisioner.render.document import plan_json
 from provisioner.state.history import parse_history
 from provisioner.state.state_file import parse_state, state_bytes
 from provisioner.storage.lock_owner import parse_lock_owner
 from provisioner.storage.terraform_format import parse_state as parse_terraform
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
+from provisioner.view.plan_reader import read_plans
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
 from tests.render.fixtures import PLAN, view
 
@@ -160,8 +159,8 @@ def _state(raw: bytes) -> None:
 
 def _plan(raw: bytes) -> None:
     with suppress(CtxprovError):
-        for one in plan_views_from_json(raw, where="plan.json"):
-            assert plan_json(one)
+        for one in read_plans(raw, where="plan.json"):
+            assert json_text(one)
 
 
 def _manifest_in(folder: Path) -> Callable[[bytes], None]:
@@ -335,7 +334,7 @@ _HANDLES = json.dumps(
 _STATE = state_bytes(
     state(recorded(desired("a")), noted(annotation("b")), retiring=(retiring(desired("c")),))
 )
-_PLAN = plan_json(view(PLAN)).encode()
+_PLAN = json_text(view(PLAN)).encode()
 _MANIFEST = b"""version: 1
 stack: demo
 publish: handles.json

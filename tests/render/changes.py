@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from provisioner.escape import json_text
 from provisioner.model import Change, Move, Reason
 from provisioner.planner import decision_table as table
-from provisioner.render.document import plan_json
 from provisioner.render.github import plan_annotations
 from provisioner.render.html import plan_article
 from provisioner.render.markdown import plan_markdown
@@ -34,7 +34,7 @@ FORMATS: Mapping[str, Callable[[PlanView], str]] = MappingProxyType(
         "markdown.md": plan_markdown,
         "page.html": lambda plan: plan_article(plan).replace("><", ">\n<") + "\n",
         "annotations.txt": lambda plan: plan_annotations(plan, {}),
-        "plan.json": plan_json,
+        "plan.json": json_text,
     }
 )
 

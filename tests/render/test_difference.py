@@ -18,14 +18,15 @@ from provisioner.render.difference import (
     patch_text,
     patches,
 )
-from provisioner.view.row import Row, rows
+from provisioner.view.plan import RowView, rows
+from provisioner.view.snapshot import after_view
 from tests.builders import HOUR, NOW, desired, live, recorded
 from tests.render.fixtures import plan_of
 
 A = desired("a", measure=Measure(paths=("one.md", "two.md")))
 
 
-def row_of(want: object) -> Row:
+def row_of(want: object) -> RowView:
     assert isinstance(want, type(A))
     return rows(plan_of(Replace(want, live(A), recorded(A), Reason.CONTENT, table.OUTDATED)))[0]
 
@@ -196,7 +197,9 @@ def test_more_lines_than_can_be_compared() -> None:
 
 def test_objections() -> None:
     """An edit that is not approved is named, and what differs attribute by attribute."""
-    before, after = desired("a").after, desired("a", "y", life=Ttl(HOUR)).after
+    before, after = (
+        after_view(want.after) for want in (desired("a"), desired("a", "y", life=Ttl(HOUR)))
+    )
     lines = list(
         objection_lines(
             [("a", before, after), ("new", None, after), ("gone", before, None)], ["publish"]

@@ -27,8 +27,7 @@ from provisioner.model import (
 from provisioner.model.explanation import Call, Explanation, Flip
 from provisioner.planner import decision_table as table
 from provisioner.pricing import cost, price_list
-from provisioner.render.explain import explain_text
-from provisioner.render.explain_json import explain_json
+from provisioner.render.explain import explain_json, explain_text
 from provisioner.render.layout import columns
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring
 from tests.pricing.prices import FLAT

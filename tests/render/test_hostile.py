@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.errors import NetworkError
+from provisioner.escape import json_text
 from provisioner.model import (
     Blocked,
     Create,
@@ -26,7 +27,6 @@ from provisioner.model import (
 from provisioner.model.money import NO_RENT
 from provisioner.planner import decision_table as table
 from provisioner.pricing import cost
-from provisioner.render.document import plan_json
 from provisioner.render.explain import explain_text
 from provisioner.render.html import html_document, plan_article, result_article
 from provisioner.render.listing import Listed, list_json, list_text
@@ -111,7 +111,7 @@ def outputs(text: str) -> Iterator[str]:
     plan, results = world.plan, world.results
     yield from terminal_texts(world, (80, 200))
     yield list_json(world.listed, recorded={}, now=AT)
-    yield plan_json(view(plan))
+    yield json_text(view(plan))
     yield result_json(plan, results, [cost(one.change, lookup, at=AT) for one in results])
     yield plan_markdown(view(plan))
     yield result_markdown(plan, results)

@@ -30,7 +30,7 @@ from provisioner.model import (
     Retire,
     Settings,
 )
-from provisioner.model.money import FREE, AnnotationUse
+from provisioner.model.money import total
 from provisioner.planner import decision_table as table
 from provisioner.render.markdown import (
     FEW,
@@ -40,7 +40,7 @@ from provisioner.render.markdown import (
     result_markdown,
     together,
 )
-from provisioner.view.row import Row
+from provisioner.view.plan import RowView
 from tests.builders import HOUR, annotation, desired, live, noted, recorded
 from tests.render.fixtures import AT, MANUAL, PLAN, RESULTS, cache, golden, plan_of, view
 from tests.test_escape import NASTY
@@ -284,13 +284,13 @@ def test_a_provider_that_reads_like_a_reference() -> None:
     )
 
 
-def created_rows(*names: str, model: str = "gemini-3.8-flash") -> list[Row]:
+def created_rows(*names: str, model: str = "gemini-3.8-flash") -> list[RowView]:
     return rows_of(
         Create(cache(name, model=model), None, Reason.NEW, table.NOTHING_ALIVE) for name in names
     )
 
 
-def rows_of(changes: Iterable[Change]) -> list[Row]:
+def rows_of(changes: Iterable[Change]) -> list[RowView]:
     return [*view(plan_of(*changes)).rows]
 
 
@@ -317,9 +317,12 @@ def test_nothing_is_lost(names: list[str]) -> None:
     costs, wholes = [row.cost for row in rows], [group.row.cost for group in groups]
 
     assert sum(group.size for group in groups) == len(rows)
-    assert sum((one.figures for one in wholes if one), FREE) == sum(
-        (one.figures for one in costs if one), FREE
-    )
+    for key in ("once", "rent_per_hour_after", "rent_per_hour_change", "rent_30_days"):
+        whole, single = (
+            total(getattr(cost, key).money for cost in several if cost)
+            for several in (wholes, costs)
+        )
+        assert whole == single
 
 
 def test_few_are_listed() -> None:
@@ -440,7 +443,7 @@ def test_writes_add_up() -> None:
     (group,) = grouped(rows)
 
     assert group.row.cost
-    assert isinstance(group.row.cost.use, AnnotationUse)
+    assert group.row.cost.use
     assert rows[0].cost
-    assert isinstance(rows[0].cost.use, AnnotationUse)
-    assert group.row.cost.use.write.nano == 6 * rows[0].cost.use.write.nano
+    assert rows[0].cost.use
+    assert group.row.cost.use.made.nano == 6 * rows[0].cost.use.made.nano

@@ -8,7 +8,7 @@ from provisioner.model import Create, Keep, Leave, Plan, Reason, Refresh
 from provisioner.planner import decision_table as table
 from provisioner.render.layout import columns
 from provisioner.render.plan_table import Grid, plan_text
-from provisioner.view.row import Row, rows
+from provisioner.view.plan import RowView, rows
 from provisioner.view.tone import Palette
 from tests.builders import HOUR, desired, live, recorded, retiring
 from tests.render.fixtures import AT, PLAN, cache, golden, plan_of, view
@@ -16,12 +16,12 @@ from tests.render.fixtures import AT, PLAN, cache, golden, plan_of, view
 SHORT, LONG = cache("a"), cache("a-much-longer-name-than-that-of-a")
 
 
-def shown(*told: Row, width: int) -> list[str]:
+def shown(*told: RowView, width: int) -> list[str]:
     grid = Grid.of(told, width=width, palette=Palette(colour=False))
     return grid.section("Edits", told, verbose=False)
 
 
-def two() -> tuple[Row, ...]:
+def two() -> tuple[RowView, ...]:
     return rows(
         plan_of(
             Create(SHORT, None, Reason.NEW, table.NOTHING_ALIVE),

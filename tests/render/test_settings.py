@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
+from provisioner.escape import json_text
 from provisioner.model import SettingEdit
-from provisioner.reading import plan_views_from_json
-from provisioner.render.document import plan_json
 from provisioner.render.html.page import plan_article
 from provisioner.render.markdown import plan_markdown
 from provisioner.render.plan_table import plan_text
 from provisioner.render.review_comment import comment_text
 from provisioner.render.summary import changes_nothing, fingerprint_line
+from provisioner.view.plan_reader import read_plans
 from tests.render.fixtures import plan_of, view
 from tests.test_escape import NASTY
 
@@ -63,6 +63,6 @@ def test_foreign_text_comes_back(foreign: str) -> None:
     told = view(replace(PLAN, settings=(SettingEdit(key=known, before=known, after=None),)))
     plain = view(replace(PLAN, settings=EDITS[:1]))
 
-    assert plan_views_from_json(plan_json(told).encode(), where="plan.json") == (told,)
+    assert read_plans(json_text(told).encode(), where="plan.json") == (told,)
     if known != "state":
         assert len(plan_markdown(told).splitlines()) == len(plan_markdown(plain).splitlines())

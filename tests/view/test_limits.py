@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import jsonschema
 
+from provisioner.escape import json_text
 from provisioner.model.limits import Bound, Limit, TooDear, TooMany
 from provisioner.model.money import NO_PRICE, Money
-from provisioner.render.document import plan_json
 from provisioner.render.markdown import plan_markdown
 from provisioner.shapes import schema_bytes
 from provisioner.view.limits import broken_limits, limit_sentences
@@ -79,7 +79,7 @@ def test_a_warning_needs_no_way_out() -> None:
 
 def test_json() -> None:
     """Machines get limit, bound, place and verdict, in the shape of the schema."""
-    document = json.loads(plan_json(view(PLAN, breaches=ALL)))
+    document = json.loads(json_text(view(PLAN, breaches=ALL)))
 
     jsonschema.validate(document, json.loads(schema_bytes("plan")))
     assert [(one["limit"], one["most"], one["where"]) for one in document["limits"]] == [

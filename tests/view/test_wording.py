@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
+from provisioner.escape import json_text
 from provisioner.model import (
     Adopt,
     Annotate,
@@ -28,13 +29,11 @@ from provisioner.model import (
 )
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan
-from provisioner.reading import plan_views_from_json
-from provisioner.render.document import plan_json
+from provisioner.view.plan_reader import read_plans
 from provisioner.view.wording import (
-    HEADINGS,
-    heading,
     is_shown,
     is_unmet,
+    section,
     symbol,
     tone,
     why,
@@ -134,7 +133,7 @@ def test_every_decision_has_a_sentence(
     told = view(plan([want], state(*known), seen, stack=STACK, now=NOW))
 
     assert all(row.why for row in told.rows)
-    assert plan_views_from_json(plan_json(told).encode(), where="plan.json") == (told,)
+    assert read_plans(json_text(told).encode(), where="plan.json") == (told,)
 
 
 def test_settings_are_shown_one_by_one() -> None:
@@ -166,9 +165,9 @@ def test_every_kind_of_change_has_its_words() -> None:
 
     assert {type(change) for change in changes} == set(get_args(Change))
     for change in changes:
-        assert len(symbol(change.verb, heading(change))) == 1
-        assert tone(change.verb, heading(change))
-        assert heading(change) in HEADINGS
+        assert len(symbol(change.verb, section(change))) == 1
+        assert tone(change.verb, section(change))
+        assert section(change).heading
 
 
 def test_a_wish_that_time_overtook_is_a_warning() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from provisioner.model import Plan, Result, SettingEdit
-from provisioner.model.money import Cost
 from provisioner.render.difference import differences
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.html.rent import rent_chart
@@ -32,6 +31,7 @@ from provisioner.render.summary import (
     writes_line,
 )
 from provisioner.view.limits import limit_sentences
+from provisioner.view.money import CostView
 from provisioner.view.money_text import (
     cost_sentences,
     cost_text,
@@ -39,8 +39,7 @@ from provisioner.view.money_text import (
     totals_text,
     unpriced_text,
 )
-from provisioner.view.plan import PlanView
-from provisioner.view.row import Row, by_heading
+from provisioner.view.plan import PlanView, RowView, by_section
 from provisioner.view.units import moment_short
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -59,7 +58,7 @@ def plan_article(view: PlanView) -> str:
         tag(
             "article",
             _head(view),
-            *(_section(heading, rows) for heading, rows in by_heading(shown).items()),
+            *(_section(section.heading, rows) for section, rows in by_section(shown).items()),
             _settings(view.settings),
             tag("p", f"… and {len(rows) - MOST:,} more rows.") if len(rows) > MOST else None,
             _figure("Lives around now", timeline(view.rows, view.at)),
@@ -130,7 +129,7 @@ def _headline(view: PlanView) -> str:
     return " · ".join(filter(None, (headline(view), totals_text(view.totals))))
 
 
-def _section(heading: str, rows: Sequence[Row]) -> Markup:
+def _section(heading: str, rows: Sequence[RowView]) -> Markup:
     return tag(
         "section",
         tag("h2", f"{heading} ({len(rows):,})"),
@@ -157,7 +156,7 @@ def _settings(edits: Sequence[SettingEdit]) -> Markup | None:
     return tag("section", title, _table(_SETTINGS, map(setting_cells, edits)))
 
 
-def _cells(row: Row) -> tuple[Inner, ...]:
+def _cells(row: RowView) -> tuple[Inner, ...]:
     return (
         tag("span", f"{row.symbol} {row.action}", class_=f"verb {row.tone}"),
         together(tag("b", row.name), _more(row)),
@@ -169,21 +168,21 @@ def _cells(row: Row) -> tuple[Inner, ...]:
     )
 
 
-def _amounts(cost: Cost) -> Markup:
+def _amounts(cost: CostView) -> Markup:
     """Each on one line, a comma after all but the last."""
     amounts = cost_text(cost).split(", ")
     spans = [tag("span", amount, class_="sum") for amount in amounts if amount]
     return Markup(", ".join(map(str, spans)))
 
 
-def _more(row: Row) -> Markup:
+def _more(row: RowView) -> Markup:
     lines = [*_attributes(row), *(cost_sentences(row.cost) if row.cost else ())]
     if not lines:
         return NOTHING
     return tag("details", tag("summary", "more"), tag("ul", *(tag("li", line) for line in lines)))
 
 
-def _attributes(row: Row) -> Iterator[str]:
+def _attributes(row: RowView) -> Iterator[str]:
     """What differs, of a row that changes something that was there."""
     differing = (
         differences(row.before, row.after) if row.pending and row.before and row.after else ()
@@ -207,7 +206,11 @@ def _foot(view: PlanView) -> Markup:
 
 
 def _rent(view: PlanView) -> str:
-    return f"Rent when it is done: {rent_text(view.totals)}." if view.totals.figures.after else ""
+    return (
+        f"Rent when it is done: {rent_text(view.totals)}."
+        if view.totals.rent_per_hour_after
+        else ""
+    )
 
 
 def _results(outcome: str, rows: Sequence[ResultRow]) -> Markup:

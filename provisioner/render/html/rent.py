@@ -12,7 +12,7 @@ from provisioner.model.money import NOTHING as FREE
 from provisioner.model.money import Money, total
 from provisioner.render.html.markup import NOTHING, Markup, tag, together
 from provisioner.view.money_text import usd
-from provisioner.view.row import Row
+from provisioner.view.plan import RowView
 
 MOST = 40
 """So many caches have bars of their own; what the others cost is one more."""
@@ -32,23 +32,23 @@ class Rent(Struct, frozen=True, kw_only=True):
         return max(self.before.nano, self.after.nano)
 
 
-def rents(rows: Sequence[Row]) -> tuple[Rent, ...]:
+def rents(rows: Sequence[RowView]) -> tuple[Rent, ...]:
     """By name, the dearest first; an old cache counts to its name."""
     names: dict[str, Rent] = {}
     for row in rows:
         if row.cost is None:
             continue
-        figures, rent = row.cost.figures, names.get(row.name)
+        rent = names.get(row.name)
         names[row.name] = Rent(
             name=row.name,
-            before=figures.before + (rent.before if rent else FREE),
-            after=figures.after + (rent.after if rent else FREE),
+            before=row.cost.rent_per_hour_before.money + (rent.before if rent else FREE),
+            after=row.cost.rent_per_hour_after.money + (rent.after if rent else FREE),
         )
     paid = (rent for rent in names.values() if rent.before or rent.after)
     return tuple(sorted(paid, key=lambda rent: (-rent.height, rent.name)))
 
 
-def rent_chart(rows: Sequence[Row]) -> Markup:
+def rent_chart(rows: Sequence[RowView]) -> Markup:
     """Draw what *rows* cost; nothing, if nothing is paid."""
     bars = rents(rows)
     if not bars:

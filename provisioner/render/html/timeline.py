@@ -17,8 +17,8 @@ from statistics import median
 from msgspec import Struct
 
 from provisioner.render.html.markup import NOTHING, Markup, tag, together
-from provisioner.view.row import Row
-from provisioner.view.snapshot import Side
+from provisioner.view.plan import RowView
+from provisioner.view.snapshot import Snapshot
 from provisioner.view.units import moment_short, span_text
 
 MOST = 60
@@ -58,7 +58,7 @@ class Span(Struct, frozen=True):
 class Lane(Struct, frozen=True, kw_only=True):
     """The life of one cache."""
 
-    row: Row
+    row: RowView
     spans: tuple[Span, ...]
 
     @property
@@ -78,7 +78,7 @@ _WORDS = {
 }
 
 
-def timeline(rows: Sequence[Row], at: datetime) -> Markup:
+def timeline(rows: Sequence[RowView], at: datetime) -> Markup:
     """Draw the lives of *rows*; nothing, if none has one."""
     drawn = lanes(rows, at)
     if not drawn:
@@ -100,7 +100,7 @@ def timeline(rows: Sequence[Row], at: datetime) -> Markup:
     return together(picture, _legend(), tag("p", f"… and {rest:,} more.") if rest else None)
 
 
-def lanes(rows: Iterable[Row], at: datetime) -> tuple[Lane, ...]:
+def lanes(rows: Iterable[RowView], at: datetime) -> tuple[Lane, ...]:
     """The lanes of *rows* at *at*, what ends first on top; rows without a life have none."""
     spans_of_rows = ((row, tuple(_spans(row, at))) for row in rows)
     made = [Lane(row=row, spans=spans) for row, spans in spans_of_rows if spans]
@@ -126,7 +126,7 @@ def _shifted(moment: datetime, by: timedelta) -> datetime:
         return _LAST if by > timedelta() else _FIRST
 
 
-def _spans(row: Row, at: datetime) -> Iterator[Span]:
+def _spans(row: RowView, at: datetime) -> Iterator[Span]:
     before, after = row.before, row.after
     if before and before.created_at and before.expires_at:
         yield from _span(Phase.LIVED, before.created_at, min(at, before.expires_at))
@@ -138,7 +138,7 @@ def _spans(row: Row, at: datetime) -> Iterator[Span]:
         yield from _life(before, at)
 
 
-def _life(side: Side, at: datetime) -> Iterator[Span]:
+def _life(side: Snapshot, at: datetime) -> Iterator[Span]:
     if side.expires_at is None:
         return
     window = max(side.refresh_at or side.expires_at, at)

@@ -12,8 +12,7 @@ from provisioner.model import Create, Keep, Leave, Reason, Until
 from provisioner.planner import decision_table as table
 from provisioner.render.html import html_document, plan_article
 from provisioner.render.html.page import MOST
-from provisioner.view.plan import PlanView
-from provisioner.view.row import rows
+from provisioner.view.plan import PlanView, rows
 from tests.builders import NOW, desired, live, recorded
 from tests.render.fixtures import PLAN, cache, plan_of, view
 from tests.render.html.test_markup import read_page

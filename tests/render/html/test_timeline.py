@@ -21,7 +21,7 @@ from provisioner.model import (
 )
 from provisioner.planner import decision_table as table
 from provisioner.render.html.timeline import Lane, Phase, horizon, lanes
-from provisioner.view.row import rows
+from provisioner.view.plan import rows
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
 
 LATER = NOW + 2 * HOUR

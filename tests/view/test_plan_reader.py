@@ -11,6 +11,7 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from provisioner.errors import CtxprovError
+from provisioner.escape import json_text
 from provisioner.model import (
     Adoption,
     Blocked,
@@ -25,11 +26,10 @@ from provisioner.model import (
 )
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan
-from provisioner.reading import plan_views_from_json
-from provisioner.render.document import plan_json
 from provisioner.render.html.page import plan_article
 from provisioner.render.markdown import plan_markdown
 from provisioner.render.plan_table import plan_text
+from provisioner.view.plan_reader import read_plans
 from tests.builders import HOUR, STACK, annotation, desired, live, noted, recorded, state
 from tests.render.fixtures import AT, PLAN, plan_of, view
 from tests.test_escape import NASTY
@@ -44,16 +44,16 @@ OTHER = replace(plan_of(), stack="other")
 
 
 def reread(raw: str) -> Any:  # noqa: ANN401  # one view or several
-    (found,) = plan_views_from_json(raw.encode(), where="plan.json")
+    (found,) = read_plans(raw.encode(), where="plan.json")
     return found
 
 
 def test_a_plan_comes_back() -> None:
     """Every kind of change, its times and its money; so every format is the same."""
-    found = reread(plan_json(WHOLE))
+    found = reread(json_text(WHOLE))
 
     assert found == WHOLE
-    assert plan_json(found) == plan_json(WHOLE)
+    assert json_text(found) == json_text(WHOLE)
     assert plan_markdown(found) == plan_markdown(WHOLE)
     for verbose in (False, True):
         shown = [plan_text(one, width=100, colour=False, verbose=verbose) for one in (found, WHOLE)]
@@ -79,7 +79,7 @@ def test_foreign_text_comes_back(text: str) -> None:
         stack=known,
     )
 
-    assert reread(plan_json(view(told))) == view(told)
+    assert reread(json_text(view(told))) == view(told)
 
 
 def renamed(letter: str, entry: T) -> T:
@@ -89,26 +89,26 @@ def renamed(letter: str, entry: T) -> T:
 
 def test_several_stacks() -> None:
     """The document of several stacks is a view of each."""
-    one, other = json.loads(plan_json(WHOLE)), json.loads(plan_json(view(plan_of())))
+    one, other = json.loads(json_text(WHOLE)), json.loads(json_text(view(plan_of())))
     other["stack"] = "other"
     other["fingerprint"] = OTHER.fingerprint
     raw = json.dumps({"format_version": 1, "stacks": [one, other]}).encode()
 
-    assert plan_views_from_json(raw, where="plan.json") == (WHOLE, view(OTHER))
+    assert read_plans(raw, where="plan.json") == (WHOLE, view(OTHER))
 
 
 def test_a_stack_is_there_once() -> None:
     """Two plans of one stack are refused: nothing says which one is meant."""
-    one = json.loads(plan_json(WHOLE))
+    one = json.loads(json_text(WHOLE))
     raw = json.dumps({"format_version": 1, "stacks": [one, one]}).encode()
 
     with pytest.raises(CtxprovError, match="the stack demo is there twice"):
-        plan_views_from_json(raw, where="plan.json")
+        read_plans(raw, where="plan.json")
 
 
 def test_a_plan_of_before() -> None:
     """A plan that was made before lines knew their end reads all the same."""
-    document = json.loads(plan_json(WHOLE))
+    document = json.loads(json_text(WHOLE))
     costs = [change["cost"] for change in document["changes"]]
     ends = [cost.pop(key) for cost in costs for key in ("ends_on", "old_ends_on")]
 
@@ -121,7 +121,7 @@ def test_a_name_that_was_given_by_adopting() -> None:
     want, old = desired("b", adopt=Adoption("cachedContents/1")), desired("a")
     told = plan([want], state(recorded(old)), [live(old)], stack=STACK, now=AT)
 
-    found = reread(plan_json(view(told)))
+    found = reread(json_text(view(told)))
 
     assert found.edits == view(told).edits
     for page in (plan_text(found, width=100, colour=False), plan_article(found)):
@@ -133,7 +133,7 @@ def test_removals_are_named_beside_any_row() -> None:
     """A file that shows no row for removed entries says their names all the same."""
     told = plan_of(edits=frozenset(Edit(f"prod-{at}", None) for at in range(3)))
 
-    page = plan_markdown(reread(plan_json(view(told))))
+    page = plan_markdown(reread(json_text(view(told))))
 
     assert page.count("| - removed | `prod-") == 3
 
@@ -247,7 +247,7 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (lambda d: d["changes"].pop(0), "its summary does not count its changes"),
         (lambda d: d.update(commit="main; rm -rf"), "commit"),
         (lambda d: d.update(stack="x" * 513), "stack"),
-        (lambda d: d.update(at="2026-02-30T00:00:00Z"), "day is out of range"),
+        (lambda d: d.update(at="2026-02-30T00:00:00Z"), "at: this must be a moment in UTC"),
         (lambda d: d.update(changes={}), "changes"),
         (lambda d: d["changes"][0].update(before=None, after=None), "changes.0"),
         (lambda d: d["changes"][0]["after"].update(tokens=10**30), "changes.0.after"),
@@ -257,7 +257,7 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (lambda d: d["totals"]["once"].update(usd=0), "its totals are not those of its changes"),
         (lambda d: d["totals"].update(unpriced=0, lines=1), "its totals are not those"),
         (lambda d: d["changes"][0]["cost"].update(ends_on="soon"), "changes.0"),
-        (lambda d: d["changes"][0]["cost"].update(ends_on="2026-02-30"), "day is out of range"),
+        (lambda d: d["changes"][0]["cost"].update(ends_on="2026-02-30"), "this must be a day"),
         (in_first("cost", None), "its totals are not those of its changes"),
         (empty, "it holds no plan"),
         (hide, "no change shows the edit of product-manual"),
@@ -273,12 +273,12 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (in_first("cause", "drift"), "does not follow from its reason"),
         (in_first("section", "<b>"), "changes.0.section"),
         (in_first("why", "x" * 8193), "changes.0.why"),
-        (in_first("name", "\ud800"), "surrogate"),
+        (in_first("name", "\ud800"), "it is not JSON: line 1"),
     ],
 )
 def test_what_is_not_a_plan_is_refused(spoil: Callable[[Any], None], said: str) -> None:
     """In one short paragraph that names the file and the place."""
-    document = json.loads(plan_json(WHOLE))
+    document = json.loads(json_text(WHOLE))
     spoil(document)
 
     with pytest.raises(CtxprovError, match=r"^plan\.json is not a plan of this version") as told:
@@ -302,7 +302,7 @@ def test_what_is_not_a_plan_is_refused(spoil: Callable[[Any], None], said: str) 
 )
 def test_a_plan_of_a_newer_version(add: Callable[[Any], None]) -> None:
     """A key more, wherever it is, and a higher version ask for an upgrade and for nothing else."""
-    document = json.loads(plan_json(WHOLE))
+    document = json.loads(json_text(WHOLE))
     add(document)
 
     with pytest.raises(CtxprovError, match=r"written by a newer ctxprov: .*Upgrade") as told:
@@ -314,9 +314,9 @@ def test_a_plan_of_a_newer_version(add: Callable[[Any], None]) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
 def test_a_plan_that_a_shell_wrote_again(encoding: str) -> None:
     """A redirect of PowerShell, with its byte order mark, is the plan that it redirects."""
-    raw = plan_json(WHOLE).encode(encoding)
+    raw = json_text(WHOLE).encode(encoding)
 
-    assert plan_views_from_json(raw, where="plan.json") == (WHOLE,)
+    assert read_plans(raw, where="plan.json") == (WHOLE,)
 
 
 @pytest.mark.parametrize(
@@ -325,4 +325,4 @@ def test_a_plan_that_a_shell_wrote_again(encoding: str) -> None:
 def test_noise_is_refused(raw: bytes) -> None:
     """Any other bytes are refused too."""
     with pytest.raises(CtxprovError, match="is not a plan of this version"):
-        plan_views_from_json(raw, where="plan.json")
+        read_plans(raw, where="plan.json")
