@@ -267,6 +267,16 @@ def test_what_lives_counts_as_its_provider_counts_it(twins: Iterable[str]) -> No
     assert found(told, Limits(rent_per_hour=bound(1))) == {"rent_per_hour": False}
 
 
+def test_a_twin_that_is_larger() -> None:
+    """An edit that adopts a larger cache adds to the rent, though both live already."""
+    larger = cache("a", "y", millions=2)
+    seen = [live(cache("a")), live(larger, "cachedContents/2")]
+    planned_edit = plan([larger], state(recorded(cache("a"))), seen, stack=STACK, now=NOW)
+
+    assert [c.verb for c in planned_edit.pending] == ["adopt"]
+    assert found(planned_edit, Limits(rent_per_hour=bound(1))) == {"rent_per_hour": True}
+
+
 def test_what_has_run_out_by_the_clock_of_its_provider() -> None:
     """An edit that brings back what had ended adds its rent, under any local clock."""
     ended = replace(cache("a"), settings=Settings(keep="once"))

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the mutants that the arguments name.  0 if all survivors are accepted, else 1."""
     options = _options(arguments)
     chosen = list(_chosen(options))
+    chosen += _controls(chosen, options)
     seen = _profile(options)
     verdicts: list[Verdict] = []
     with Path(options.results).open("wb") as results:
@@ -85,6 +87,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("areas", nargs="*", default=AREAS, help="rooms or modules of provisioner/")
     parser.add_argument("--sample", type=int, help="mutants of each area; all by default")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--controls", type=int, default=20, help="runs without any change")
     parser.add_argument("--budget", type=float, default=15, help="seconds of tests for a mutant")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--again", help="only what survived according to this file of results")
@@ -128,6 +131,13 @@ def _chosen(options: argparse.Namespace) -> Iterator[Mutant]:
         yield from found
 
 
+def _controls(chosen: Sequence[Mutant], options: argparse.Namespace) -> list[Mutant]:
+    """The tests of some mutants without their change: one that fails says that others may lie."""
+    within = [mutant for mutant in chosen if mutant.function]
+    some = random.Random(options.seed).sample(within, min(options.controls, len(within)))  # noqa: S311
+    return [replace(mutant, number=-1, change="") for mutant in some]
+
+
 def _files(area: str) -> list[Path]:
     folder = ROOT / "provisioner"
     files = sorted((folder / area).rglob("*.py")) or [(folder / area).with_suffix(".py")]
@@ -142,11 +152,16 @@ def _area(module: str) -> str:
     return Path(module).parts[1].removesuffix(".py")
 
 
-def _summary(verdicts: Iterable[Verdict]) -> int:
+def _summary(verdicts: Sequence[Verdict]) -> int:
     accepted = {survivor.key: survivor for survivor in _accepted()}
     counts: dict[str, Counter[str]] = {}
     survivors = []
+    failed = [verdict for verdict in verdicts if verdict.number < 0 and verdict.end != "survived"]
+    for verdict in failed:
+        _line(f"without any change a test failed: {verdict.module}: {verdict.function}")
     for verdict in verdicts:
+        if verdict.number < 0:
+            continue
         count = counts.setdefault(_area(verdict.module), Counter())
         count["mutants"] += 1
         count[verdict.end] += 1
@@ -167,7 +182,7 @@ def _summary(verdicts: Iterable[Verdict]) -> int:
             f"{area}: {count['mutants']} mutants, {killed} killed ({count['timeout']} by time), "
             f"{killed / count['mutants']:.1%}; {count['accepted']} accepted survivors"
         )
-    return 1 if survivors else 0
+    return 1 if survivors or failed else 0
 
 
 def _accepted() -> list[Survivor]:

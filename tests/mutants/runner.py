@@ -317,6 +317,8 @@ def _key(code: CodeType) -> tuple[str, str, int]:
 
 
 def _patch(root: Path, mutant: Mutant, functions: _Functions) -> None:
+    if mutant.number < 0:
+        return  # a control: the product as it is
     file = root / mutant.module
     code = compile(mutated(mutant, file.read_text()), str(file), "exec")
     for part in _parts(code):
