@@ -125,7 +125,7 @@ class DecisionRow(Struct, frozen=True, kw_only=True):
     """Those that may stand with it."""
 
 
-class BaseChange(Struct, frozen=True):
+class BaseChange(Struct, frozen=True, gc=False):
     """
     One thing to do about one name, or about one live cache.
 

@@ -25,11 +25,11 @@ label with the old name as one with the new.  Which guard decides what stands in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from provisioner.model import Desired, Edit, LiveCache, Plan, State
+from provisioner.model import Change, Desired, Edit, LiveCache, Plan, State
 from provisioner.planner import decision_table as table
 from provisioner.planner.brake import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
 from provisioner.planner.hypothetical import (
@@ -108,26 +108,24 @@ def plan(
     wanted = tuple(desired)
     moves = tuple(table.moves(state, renames))
     state = moved(state, renames)
-    index = LiveIndex(
-        live=live,
-        now=now,
-        ahead=ahead,
-        state=state,
-        declared=frozenset(want.name for want in wanted),
-        replace=replace,
-        former=former_names(renames),
-        owners={**state.given, **owners},
-    )
-    named = (
-        *(table.declared_change(want, index) for want in wanted),
-        *table.undeclared_changes(index, destroy=destroy),
-    )
     changes = (
         *moves,
-        *named,
-        *(() if destroy else table.upkeep_of_blocked(named, index)),
-        *table.retiring_changes(index, destroy=destroy),
-        *table.stray_changes(index, stack=stack, prune=prune),
+        *_changes(
+            wanted,
+            LiveIndex(
+                live=live,
+                now=now,
+                ahead=ahead,
+                state=state,
+                declared=frozenset(want.name for want in wanted),
+                replace=replace,
+                former=former_names(renames),
+                owners={**state.given, **owners},
+            ),
+            stack=stack,
+            destroy=destroy,
+            prune=prune,
+        ),
     )
     names = {move.name for move in moves}
     open_edits = edits(wanted, state) | {Edit(w.name, w.after) for w in wanted if w.name in names}
@@ -140,3 +138,18 @@ def plan(
         ahead=ahead,
         rested=rested,
     )
+
+
+def _changes(
+    wanted: Iterable[Desired], index: LiveIndex, *, stack: str, destroy: bool, prune: bool
+) -> Iterator[Change]:
+    """In the order in which entries claim: what a declared one adopts, no other row has."""
+    named = (
+        *(table.declared_change(want, index) for want in wanted),
+        *table.undeclared_changes(index, destroy=destroy),
+    )
+    yield from named
+    if not destroy:
+        yield from table.upkeep_of_blocked(named, index)
+    yield from table.retiring_changes(index, destroy=destroy)
+    yield from table.stray_changes(index, stack=stack, prune=prune)

@@ -317,11 +317,10 @@ def retiring_changes(index: LiveIndex, *, destroy: bool) -> Iterator[Change]:
 
 def stray_changes(index: LiveIndex, *, stack: str, prune: bool) -> Iterator[Change]:
     """Each once, though its project may have two names; none that another stack owns."""
-    spoken_for = {*index.recorded, *index.taken}
     for cache in index.alive.values():
         if cache.label is None or cache.label.stack != stack or cache.id in index.owners:
             continue
-        if cache.id not in spoken_for:
-            spoken_for.add(cache.id)
+        if cache.id not in index.recorded and cache.id not in index.taken:
+            index.taken.add(cache.id)
             kind = Delete if prune else Leave
             yield kind(cache, None, Reason.STRAY, STRAY)
