@@ -113,7 +113,7 @@ def _approved(approval: Approval, plan: Plan, remembered: ApprovedEdits | None) 
 
 
 def _names(plan: Plan, reason: Reason) -> frozenset[str]:
-    return frozenset(one.name for one in plan.changes if one.reason is reason)
+    return frozenset(change.name for change in plan.changes if change.reason is reason)
 
 
 def _fits(approval: Approval, digests: Collection[str], stack: str) -> bool:

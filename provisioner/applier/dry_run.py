@@ -21,7 +21,7 @@ async def dry_run(change: Change, *, at: datetime) -> tuple[Call, ...]:
         plan=Plan(stack="", at=at, changes=(change,), edits=frozenset()),
         caches=defaultdict(lambda: recorder),
         read=lambda _: CacheContent(),
-        known=(),
+        listed=(),
         letters=str,
     )
     async for _ in perform(change, steps):

@@ -109,7 +109,8 @@ class Steps(Struct, frozen=True):
     plan: Plan
     caches: Mapping[str, LiveCaches]
     read: Callable[[DesiredCache], CacheContent]
-    known: Collection[str]
+    listed: Collection[str]
+    """Ids of the live caches that the plan lists: a lost answer has made none of them."""
     letters: Callable[[], str]
     """Four random letters for the label of one create and its retries."""
     before_create: Callable[[], Awaitable[None]] | None = None
@@ -123,7 +124,7 @@ class Steps(Struct, frozen=True):
                 self.read(want),
                 model=want.model,
                 label=str(label),
-                known=self.known,
+                known=self.listed,
                 before=self.before_create,
                 **_lifetime(want.life),
             )

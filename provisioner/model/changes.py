@@ -49,7 +49,7 @@ Tone: TypeAlias = Literal["good", "change", "bad", "quiet", "strong"]
 
 
 class Cause(StrEnum):
-    """Who caused a change: somebody's edit, the clock, or somebody on the live side."""
+    """Who caused a change: an edit of the repository, the clock, or a change on the live side."""
 
     EDIT = auto()
     TIME = auto()

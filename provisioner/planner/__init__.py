@@ -102,7 +102,7 @@ def plan(
     *ahead* is how far each provider's clock is ahead of that; what expires, does so by the
     provider's.  *owners* names the other stacks that have a live cache on record, by its id.
     *stack* is the namespace of our labels.  `destroy` says that nothing is desired on
-    purpose, `prune` that strays may go, `replace` which caches to make anew,
+    purpose, `prune` that strays may go, `replace` which caches to make again,
     `renames` which old names have which new ones.
     """
     wanted = tuple(desired)

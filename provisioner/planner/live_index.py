@@ -178,10 +178,10 @@ def _ignored(want: DesiredCache) -> Iterator[str]:
         )
 
 
-def _differ(one: int, other: int) -> bool:
+def _differ(expected: int, counted: int) -> bool:
     """Whether two counts by a server are of other content; 0 is no count."""
-    gap = abs(one - other)
-    return other > 0 and gap > _COUNT and gap > _SHARE * max(one, other)
+    gap = abs(expected - counted)
+    return counted > 0 and gap > _COUNT and gap > _SHARE * max(expected, counted)
 
 
 def _is_doubtful(estimate: int, count: int) -> bool:

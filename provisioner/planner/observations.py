@@ -2,7 +2,7 @@
 What a look at the providers teaches beside the plan.
 
 They are believed about existence and time.  Where the record knows less than was seen, a fact
-was never saved; where it promises more, applications must not be told so.
+was never saved; where it promises more, applications must not rely on it.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def unsaved(state: State, live: Iterable[LiveCache]) -> Iterator[Noted]:
 
 def believable(state: State, before: State, live: Iterable[LiveCache]) -> State:
     """
-    *state* as applications may be told of it.
+    *state* as far as applications may rely on it.
 
     Of all that lives as it did *before*, when *live* was seen, what is gone is left out, and
     nothing lives longer than its provider says.
     """
-    alive, known = _by_id(live), {*_lives(before)}
+    alive, unchanged = _by_id(live), {*_lives(before)}
     records = {
-        name: _as_seen(record, alive) if _life(record) in known else record
+        name: _as_seen(record, alive) if _life(record) in unchanged else record
         for name, record in state.caches.items()
     }
     return replace(
@@ -60,7 +60,7 @@ def believable(state: State, before: State, live: Iterable[LiveCache]) -> State:
             {
                 id_: retiring
                 for id_, retiring in state.retiring.items()
-                if _life(retiring) not in known or _is_alive(retiring, alive)
+                if _life(retiring) not in unchanged or _is_alive(retiring, alive)
             }
         ),
     )
@@ -74,13 +74,13 @@ def _lives(state: State) -> Iterator[Hashable]:
     return map(_life, (*state.caches.values(), *state.retiring.values()))
 
 
-def _life(known: Recorded | RetiringCache) -> Hashable:
-    """Which cache it is and how long it lives, whatever it is called; None of an annotation."""
-    match known:
+def _life(record: Recorded | RetiringCache) -> Hashable:
+    """Which cache it is and how long it lives, under any name; None of an annotation."""
+    match record:
         case RecordedCache():
-            return known.provider, known.id, known.updated_at, known.expires_at
+            return record.provider, record.id, record.updated_at, record.expires_at
         case RetiringCache():
-            return known.provider, known.id, known.until, known.expires_at
+            return record.provider, record.id, record.until, record.expires_at
         case _:
             return None
 

@@ -85,7 +85,7 @@ def edited(want: Desired, record: Recorded | None) -> Reason | None:
 
 
 def aged(want: DesiredCache, own: LiveCache, record: RecordedCache, now: datetime) -> Reason:
-    """What time, or somebody on the live side, has done to our own cache."""
+    """What time, or a change on the live side, has done to our own cache."""
     if own.expires_at < record.expires_at - TOLERANCE:
         return Reason.SHORTENED
     due = refresh_due(want, own)

@@ -25,7 +25,7 @@ from provisioner.pricing.rates import HOUR, Held
 
 IMPLICIT_HITS = Decimal("0.5")
 """
-The share of calls that implicit caching is taken to serve, where nobody measured it.
+The share of calls that implicit caching is taken to serve, where no one has measured it.
 
 It promises nothing: traffic that comes in bursts hits nearly always, a call now and then
 nearly never.
@@ -131,5 +131,5 @@ def _saved(rate: Rate) -> Decimal:
     return rate.input - rate.cached_input
 
 
-def _ratio(one: timedelta, other: timedelta) -> Decimal:
-    return round(Decimal(one // _MICROSECOND) / Decimal(other // _MICROSECOND), _DIGITS)
+def _ratio(span: timedelta, base: timedelta) -> Decimal:
+    return round(Decimal(span // _MICROSECOND) / Decimal(base // _MICROSECOND), _DIGITS)

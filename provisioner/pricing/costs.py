@@ -4,7 +4,7 @@ What a plan costs, change by change and together, and what a cache has cost by n
 Every change is priced at one moment; where prices change within the month after it, the
 figures from that day on stand beside it.  What is kept warm is added up by model, so that ten
 thousand caches at rest cost a few sums: that is exact where an hour of a token costs whole
-nano-dollars whatever the size of its cache.  Rent is paid for the time lived; if Google bills
+nano-dollars at any size of its cache.  Rent is paid for the time lived; if Google bills
 what was granted instead, each grant is paid whole.
 """
 
@@ -163,7 +163,7 @@ def spent(want: DesiredCache, grants: Sequence[Grant], lookup: Lookup, *, until:
         first=_creations(held, made[:1]),
         again=_creations(held, made[1:]),
         rent=total(held.rent_over(begin, end - begin) for begin, end in _lived(alive, until)),
-        rent_by_ttl=total(held.rent_over(one.at, one.until - one.at) for one in alive),
+        rent_by_ttl=total(held.rent_over(grant.at, grant.until - grant.at) for grant in alive),
     )
 
 
@@ -192,7 +192,7 @@ def _end(at: datetime, span: timedelta) -> date | None:
 def _figures(done: Effect, day: date) -> Figures:
     return Figures.of(
         once=done.makes.creation(day) if done.makes else NOTHING,
-        before=total(one.rent(day) for one in done.before),
+        before=total(held.rent(day) for held in done.before),
         after=done.after.rent(day) if done.after else NOTHING,
     )
 
@@ -205,8 +205,8 @@ def _use(done: Effect, day: date, implicit_hits: Decimal) -> Use | None:
 
 def _steps(done: Effect, at: datetime, implicit_hits: Decimal) -> tuple[Step, ...]:
     """By day, for all that the change has to do with, as long as it lives."""
-    concerned = {one for one in (*done.before, done.after, done.wanted) if one}
-    days = sorted({day for one in concerned for day in one.turns(at, done.lasts)})
+    concerned = {held for held in (*done.before, done.after, done.wanted) if held}
+    days = sorted({day for held in concerned for day in held.turns(at, done.lasts)})
     return tuple(
         Step(on=day, figures=_figures(done, day), use=_use(done, day, implicit_hits))
         for day in days
@@ -236,7 +236,7 @@ def part(changes: Iterable[Change], tariffs: Tariffs, at: datetime) -> Parted:
 
 
 def _held(change: Change, tariffs: Tariffs) -> Held | None:
-    """What a cache holds that is kept warm, and whose calls nobody declared."""
+    """What a cache holds that is kept warm, and whose calls are not declared."""
     match change:
         case Keep(
             DesiredCache(life=Ttl(), calls_per_hour=None) as want, LiveCache() as own, record

@@ -38,7 +38,7 @@ class Tariff:
     def __init__(self, model: Model | None) -> None:
         self.offers = model.offers if model else ()
         self._periods = model.prices if model else ()
-        self._found: dict[date, Period | None] = {}
+        self._by_day: dict[date, Period | None] = {}
 
     def is_even(self, at: datetime, span: timedelta) -> bool:
         """
@@ -56,9 +56,11 @@ class Tariff:
 
     def period(self, day: date) -> Period | None:
         """What holds on *day*."""
-        if day not in self._found:
-            self._found[day] = next((one for one in self._periods if _holds(one, day)), None)
-        return self._found[day]
+        if day not in self._by_day:
+            self._by_day[day] = next(
+                (period for period in self._periods if _holds(period, day)), None
+            )
+        return self._by_day[day]
 
     @cached_property
     def days(self) -> tuple[date, ...]:
@@ -87,7 +89,7 @@ class Held(Struct, frozen=True):
     """
     Tokens of a model, in a cache or about to be.
 
-    No tokens are tokens that nobody counted: a cache is never empty.
+    No tokens are tokens without a count: a cache is never empty.
     """
 
     tariff: Tariff
