@@ -40,9 +40,6 @@ WORDS_LEFT: Mapping[str, int] = MappingProxyType(
         "docs": 12,
         "provisioner/cli": 166,
         "provisioner/handles": 8,
-        "provisioner/model": 2,
-        "provisioner/planner": 5,
-        "provisioner/pricing": 4,
         "provisioner/state": 12,
         "provisioner/view": 24,
         "schemas": 5,
@@ -52,11 +49,10 @@ WORDS_LEFT: Mapping[str, int] = MappingProxyType(
 
 NAMES_LEFT: Mapping[str, int] = MappingProxyType(
     {
-        "provisioner/applier": 3,
+        "provisioner/applier": 2,
         "provisioner/cli": 84,
         "provisioner/handles": 6,
         "provisioner/manifest": 1,
-        "provisioner/planner": 2,
         "provisioner/providers/gemini": 2,
         "provisioner/render": 4,
         "provisioner/state": 15,
