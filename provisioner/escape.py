@@ -2,7 +2,7 @@ r"""
 Foreign text made harmless, once per place where it may end up.
 
 Text from a file, a server or a display name may hold escape sequences, line ends,
- bidi marks, Markdown, HTML or workflow commands.  Here it becomes text that can be
+bidi marks, Markdown, HTML or workflow commands.  Here it becomes text that can be
 read and cannot act.  What the text means, this module refuses to know.
 
 >>> plain("\x1b[31mred\n::set-output name=x::y")

@@ -1,7 +1,7 @@
 """
 Money as people read it: two digits that matter, and never a zero for what has no price.
 
-`~` marks what rests on estimated tokens, `+ ?` a sum that lacks whatever has no price.
+`~` marks what rests on estimated tokens, `+ ?` a sum that lacks what has no price.
 What costs how much is not known here.
 """
 

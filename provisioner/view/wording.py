@@ -2,7 +2,7 @@
 What changes are called, marked and coloured, and the sentence that says why.
 
 Everything a person reads about a change is chosen here.  Sentences may hold foreign text
-(models, ids); whoever shows them escapes them.
+(models, ids); a format escapes them.
 """
 
 from __future__ import annotations
