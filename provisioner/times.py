@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from msgspec import to_builtins
-
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:\d{1,9}[smhd])+", re.ASCII)
 _STEP = re.compile(r"(\d+)([smhd])", re.ASCII)
@@ -60,5 +58,7 @@ def parse_moment(text: str) -> datetime:
 
 def moment_text(moment: datetime) -> str:
     """Spell an aware *moment* as RFC 3339 in UTC, with a fraction only if it has one."""
+    from msgspec import to_builtins  # noqa: PLC0415  # options read durations, and need no more
+
     text: str = to_builtins(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
     return text

@@ -30,9 +30,8 @@ from provisioner.cli.documents import (
 )
 from provisioner.cli.locked_state import LockedState, locked_state
 from provisioner.cli.messages import tell
-from provisioner.cli.observe import Observation, observe
+from provisioner.cli.observe import Observation, observe, touches_unrecorded
 from provisioner.cli.older import performs_edits
-from provisioner.cli.owners import matter
 from provisioner.cli.per_stack import Session, StackOutcome
 from provisioner.cli.progress import progress
 from provisioner.cli.signals import Interruption, listening
@@ -310,7 +309,7 @@ def _plan(
         prune=request.prune,
         replace=request.replace,
         renames=request.renames,
-        owners=request.owners() if matter(desired, state, prune=request.prune) else {},
+        owners=request.owners() if touches_unrecorded(desired, state, prune=request.prune) else {},
     )
     if request.settings is None:
         return found

@@ -25,10 +25,9 @@ from provisioner.cli.load import load_stack
 from provisioner.cli.messages import tell_error, tell_usage
 from provisioner.cli.metrics import write_metrics
 from provisioner.cli.older import performs_edits, refuse_older, revision_here
-from provisioner.cli.options import Out, with_json
+from provisioner.cli.options import Out, check_names, choose, with_json
 from provisioner.cli.owners import owners_beside
 from provisioner.cli.per_stack import Session, StackOutcome, StackRow, Work, rows_over, status_of
-from provisioner.cli.selection import check_names, choose
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import location_of, settled
 from provisioner.cli.unrecorded import warn_of_folder

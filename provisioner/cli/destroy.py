@@ -14,10 +14,9 @@ from provisioner.cli import terminal
 from provisioner.cli.apply import ApplyRequest, apply_stack
 from provisioner.cli.checkout import commit_here
 from provisioner.cli.messages import tell
-from provisioner.cli.options import Out, with_json
+from provisioner.cli.options import Out, choose, with_json
 from provisioner.cli.owners import owners_beside
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
-from provisioner.cli.selection import choose
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_at, location_of
 from provisioner.cli.undeclared import check_stack, keys_of

@@ -18,9 +18,9 @@ from provisioner.cli.brake import braked
 from provisioner.cli.clients import Clients
 from provisioner.cli.count_tokens import remembered, with_counts
 from provisioner.cli.load import load_stack
-from provisioner.cli.observe import observe
+from provisioner.cli.observe import observe, touches_unrecorded
 from provisioner.cli.options import with_json
-from provisioner.cli.owners import matter, owners_beside
+from provisioner.cli.owners import owners_beside
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_of
@@ -127,7 +127,7 @@ async def _planner(
             now=at,
             ahead=then.ahead,
             renames=manifest.moved,
-            owners=owners() if matter(wants, state, prune=False) else {},
+            owners=owners() if touches_unrecorded(wants, state, prune=False) else {},
         )
         rest, _ = braked(whole, state, then, accept_missing=False, accept_scope=accept_scope)
         return rest

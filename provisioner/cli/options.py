@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from glob import glob
@@ -16,8 +16,7 @@ from provisioner.environment import process_environment
 from provisioner.times import duration_text, parse_duration
 
 if TYPE_CHECKING:
-    from provisioner.approval import Approval
-    from provisioner.model import Cause
+    from provisioner.model import Desired, Plan
 
 _PATH = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -69,6 +68,27 @@ def the_only(folders: Iterable[Path]) -> Path:
     if len(found) > 1:
         raise click.UsageError("A NAME or ID is of one stack: give -C once.")
     return found[0]
+
+
+def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
+    """A name that matches nothing is wrong usage, not an empty wish."""
+    unknown = set(names) - {want.name for want in desired}
+    if unknown:
+        listed = ", ".join(sorted(unknown))
+        raise click.BadParameter(f"no such cache in this stack: {listed}", param_hint="--replace")
+
+
+def choose(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
+    """The part of *plan* that is asked for; a pattern that matches nothing is wrong usage."""
+    if not (targets or excludes):
+        return plan
+    from provisioner.planner.selection import select, unmatched
+
+    for option, patterns in (("--target", targets), ("--exclude", excludes)):
+        if wrong := unmatched(plan, patterns):
+            listed = ", ".join(wrong)
+            raise click.BadParameter(f"nothing in the plan matches {listed}", param_hint=option)
+    return select(plan, targets=targets, excludes=excludes)
 
 
 _env_option = click.option(
@@ -337,38 +357,6 @@ override_option = click.option(
     "repeatable.",
 )
 
-plan_option = click.option(
-    "--plan",
-    "plan_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Perform only the edits that this plan in JSON shows; does not ask.",
-)
-
-
-def _approval(ctx: click.Context, param: click.Parameter, value: str | None) -> Approval | None:
-    """A fingerprint is approved whole: twelve digits can be met on purpose."""
-    from provisioner.approval import parse_approval
-
-    if value is None:
-        return None
-    try:
-        return parse_approval(value)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{value!r} is not an approval: give all 64 digits of a fingerprint, as a plan in JSON "
-            "or Markdown has them, or what ctxprov approved prints.",
-            ctx,
-            param,
-        ) from error
-
-
-expect_option = click.option(
-    "--expect",
-    callback=_approval,
-    metavar="APPROVAL",
-    help="Perform only the edits of this fingerprint, or of what approved printed; does not ask.",
-)
 
 ACCEPT_MISSING = "CTXPROV_ACCEPT_MISSING"
 
@@ -379,11 +367,6 @@ accept_missing_option = click.option(
     f"{ACCEPT_MISSING} to the fingerprint that is shown, for one project.",
 )
 
-allow_older_option = click.option(
-    "--allow-older",
-    is_flag=True,
-    help="Perform edits of an older commit than the one that was applied last.",
-)
 
 metrics_option = click.option(
     "--metrics-file",
@@ -391,60 +374,3 @@ metrics_option = click.option(
     metavar="FILE",
     help="Write caches, their time to live, rent and the last success, in Prometheus' text format.",
 )
-
-watch_option = click.option(
-    "--watch",
-    is_flag=True,
-    help="Do not end: sleep until the next refresh or expiry is due, and apply again; while "
-    "edits are refused, fail or are in error, keep alive what is recorded.",
-)
-
-every_option = click.option(
-    "--every",
-    type=DurationParam(at_least=clock.SOONEST),
-    metavar="DURATION",
-    help="How often --watch looks at least, for edits; by default 1h.",
-)
-
-author_option = click.option(
-    "--author",
-    metavar="LOGIN",
-    envvar="CTXPROV_AUTHOR",
-    show_envvar=True,
-    help="Who writes the comment, on GitHub, where the token may not say; by default "
-    "github-actions[bot].",
-)
-
-
-def key_env(
-    ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]
-) -> Mapping[str, str]:
-    """Read `PROVIDER=VARIABLE`, as often as it is given."""
-    del ctx
-    cut = [pair.partition("=") for pair in pairs]
-    for name, equals, variable in cut:
-        if not (name and equals and variable):
-            raise click.BadParameter("give PROVIDER=VARIABLE", param=param)
-    return {name: variable for name, _, variable in cut}
-
-
-class CausesParam(click.ParamType["frozenset[Cause]"]):
-    name = "causes"
-
-    def convert(
-        self,
-        value: str | frozenset[Cause],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> frozenset[Cause]:
-        if isinstance(value, frozenset):
-            return value
-        from provisioner.model import Cause
-
-        try:
-            return frozenset(Cause(word) for word in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of edit, drift and time", param, ctx)
-
-
-dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be; write nothing.")

@@ -16,7 +16,7 @@ from provisioner.cli.messages import tell
 from provisioner.cli.target import location_of
 from provisioner.errors import CtxprovError
 from provisioner.manifest import environments_of, load_frame
-from provisioner.model import Desired, DesiredCache, RecordedCache, State
+from provisioner.model import RecordedCache, State
 from provisioner.state import read_state
 
 
@@ -42,14 +42,6 @@ def owners_beside(
         return owners_by_id
 
     return owners
-
-
-def matter(desired: Iterable[Desired], state: State, *, prune: bool) -> bool:
-    """Whether a plan may touch what is not on record: by an `adopt`, or by --prune."""
-    return prune or any(
-        isinstance(want, DesiredCache) and want.adopt and want.name not in state.caches
-        for want in desired
-    )
 
 
 def _state(path: Path, environment: str, address: str | None, *, emulator: bool) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,11 +24,9 @@ from provisioner.cli.destinations import check_destinations
 from provisioner.cli.documents import Presentation, places_of, plan_page, show_plan
 from provisioner.cli.load import load_stack
 from provisioner.cli.messages import tell, tell_error
-from provisioner.cli.observe import observe
-from provisioner.cli.options import Out, with_json
-from provisioner.cli.owners import matter, owners_beside
+from provisioner.cli.observe import observe, touches_unrecorded
+from provisioner.cli.options import Out, check_names, choose, with_json
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
-from provisioner.cli.selection import check_names, choose
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import StackLocation, location_of, project_in, writes_of
 from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
@@ -281,9 +280,6 @@ async def _compare(
         wants = uncounted(desired, moved(state, manifest.moved), counts)
         fresh = await count(wants, observation.clients, content_reader(manifest), _doubt)
         remember(location.backend, manifest.stack, counts := {**counts, **fresh})
-    owners = owners_beside(
-        manifest.root, manifest.stack, address=request.address, emulator=request.emulator
-    )
     whole = planner.plan(
         with_counts(desired, counts),
         state,
@@ -294,7 +290,7 @@ async def _compare(
         prune=request.prune,
         replace=request.replace,
         renames=manifest.moved,
-        owners=owners() if matter(desired, state, prune=request.prune) else {},
+        owners=_owners(manifest, desired, state, request),
     )
     rest, _ = braked(
         whole,
@@ -304,6 +300,19 @@ async def _compare(
         accept_scope=request.accept_scope,
     )
     return replace(rest, settings=setting_edits(state.stack_settings, manifest.settings))
+
+
+def _owners(
+    manifest: Manifest, desired: tuple[Desired, ...], state: State, request: PlanRequest
+) -> Mapping[str, str]:
+    """Which other stacks have live caches on record, by id, where the plan may touch those."""
+    if not touches_unrecorded(desired, state, prune=request.prune):
+        return {}
+    from provisioner.cli.owners import owners_beside  # noqa: PLC0415  # for --prune and `adopt`
+
+    return owners_beside(
+        manifest.root, manifest.stack, address=request.address, emulator=request.emulator
+    )()
 
 
 def _doubt(want: DesiredCache, tokens: int) -> None:

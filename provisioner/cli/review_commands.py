@@ -14,6 +14,15 @@ import click
 from provisioner.cli import options
 from provisioner.cli.status import Status
 
+author_option = click.option(
+    "--author",
+    metavar="LOGIN",
+    envvar="CTXPROV_AUTHOR",
+    show_envvar=True,
+    help="Who writes the comment, on GitHub, where the token may not say; by default "
+    "github-actions[bot].",
+)
+
 
 @click.command("render")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -75,7 +84,7 @@ def changed_command(**given: Any) -> Status:
     metavar="NUMBER",
     help="Of the pull or merge request; by default that of the CI job.",
 )
-@options.author_option
+@author_option
 def comment_command(**given: Any) -> Status:
     """
     Show plans in one comment under a pull request or merge request.
@@ -98,7 +107,7 @@ def comment_command(**given: Any) -> Status:
 @click.command("approved")
 @options.stack_argument
 @options.env_option
-@options.author_option
+@author_option
 def approved_command(**given: Any) -> Status:
     """
     Print what the review of this commit approved, for apply --expect.

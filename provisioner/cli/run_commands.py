@@ -6,12 +6,106 @@ What a command does is imported when it is called.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from provisioner.cli import clock, options
 from provisioner.cli.status import Status
+
+if TYPE_CHECKING:
+    from provisioner.approval import Approval
+    from provisioner.model import Cause
+
+
+plan_option = click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Perform only the edits that this plan in JSON shows; does not ask.",
+)
+
+
+def _approval(ctx: click.Context, param: click.Parameter, value: str | None) -> Approval | None:
+    """A fingerprint is approved whole: twelve digits can be met on purpose."""
+    from provisioner.approval import parse_approval
+
+    if value is None:
+        return None
+    try:
+        return parse_approval(value)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is not an approval: give all 64 digits of a fingerprint, as a plan in JSON "
+            "or Markdown has them, or what ctxprov approved prints.",
+            ctx,
+            param,
+        ) from error
+
+
+expect_option = click.option(
+    "--expect",
+    callback=_approval,
+    metavar="APPROVAL",
+    help="Perform only the edits of this fingerprint, or of what approved printed; does not ask.",
+)
+
+
+allow_older_option = click.option(
+    "--allow-older",
+    is_flag=True,
+    help="Perform edits of an older commit than the one that was applied last.",
+)
+
+
+watch_option = click.option(
+    "--watch",
+    is_flag=True,
+    help="Do not end: sleep until the next refresh or expiry is due, and apply again; while "
+    "edits are refused, fail or are in error, keep alive what is recorded.",
+)
+
+
+every_option = click.option(
+    "--every",
+    type=options.DurationParam(at_least=clock.SOONEST),
+    metavar="DURATION",
+    help="How often --watch looks at least, for edits; by default 1h.",
+)
+
+
+def _key_envs(
+    ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]
+) -> Mapping[str, str]:
+    """Read `PROVIDER=VARIABLE`, as often as it is given."""
+    del ctx
+    cut = [pair.partition("=") for pair in pairs]
+    for name, equals, variable in cut:
+        if not (name and equals and variable):
+            raise click.BadParameter("give PROVIDER=VARIABLE", param=param)
+    return {name: variable for name, _, variable in cut}
+
+
+class _CausesParam(click.ParamType["frozenset[Cause]"]):
+    name = "causes"
+
+    def convert(
+        self,
+        value: str | frozenset[Cause],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> frozenset[Cause]:
+        if isinstance(value, frozenset):
+            return value
+        from provisioner.model import Cause
+
+        try:
+            return frozenset(Cause(word) for word in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of edit, drift and time", param, ctx)
 
 
 @click.command("plan")
@@ -37,7 +131,7 @@ from provisioner.cli.status import Status
 )
 @click.option(
     "--exit-on",
-    type=options.CausesParam(),
+    type=_CausesParam(),
     default="edit,drift,time",
     show_default=True,
     metavar="CAUSES",
@@ -129,8 +223,8 @@ def explain_command(**given: Any) -> Status:
 @options.emulator_option
 @options.state_option
 @options.auto_approve_option
-@options.plan_option
-@options.expect_option
+@plan_option
+@expect_option
 @options.prune_option
 @options.replace_option
 @options.allow_empty_option
@@ -142,10 +236,10 @@ def explain_command(**given: Any) -> Status:
 @options.target_option
 @options.exclude_option
 @options.override_option
-@options.allow_older_option
+@allow_older_option
 @options.models_option
-@options.watch_option
-@options.every_option
+@watch_option
+@every_option
 @options.metrics_option
 @options.json_option
 @options.out_option
@@ -188,7 +282,7 @@ def apply_command(**given: Any) -> Status:
     "--key-env",
     "key_envs",
     multiple=True,
-    callback=options.key_env,
+    callback=_key_envs,
     metavar="PROVIDER=VARIABLE",
     help="With --stack: the variable with the key of a named provider; repeatable.",
 )

@@ -15,6 +15,8 @@ import click
 from provisioner.cli import options
 from provisioner.cli.status import Status
 
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be; write nothing.")
+
 
 @click.group("lock")
 def lock_command() -> None:
@@ -167,7 +169,7 @@ def state_pull_command(**given: Any) -> Status:
     is_flag=True,
     help="Also if its serial is not newer, or what is there cannot be read.",
 )
-@options.dry_run_option
+@dry_run_option
 @options.lock_timeout_option
 @_placed
 def state_push_command(**given: Any) -> Status:
@@ -194,7 +196,7 @@ def state_push_command(**given: Any) -> Status:
     "--to-env", metavar="NAME", help="Which environment of that; by default that of --env."
 )
 @options.accept_scope_option
-@options.dry_run_option
+@dry_run_option
 @options.lock_timeout_option
 @_placed
 def state_mv_command(**given: Any) -> Status:
@@ -219,7 +221,7 @@ def state_mv_command(**given: Any) -> Status:
 @state_command.command("rename-stack")
 @click.argument("old", metavar="OLD[.ENV]")
 @click.argument("new", metavar="NEW[.ENV]")
-@options.dry_run_option
+@dry_run_option
 @options.lock_timeout_option
 @options.folder_option
 @options.state_option
@@ -244,7 +246,7 @@ def state_rename_stack_command(**given: Any) -> Status:
 
 @state_command.command("rm")
 @click.argument("name")
-@options.dry_run_option
+@dry_run_option
 @options.lock_timeout_option
 @_placed
 def state_rm_command(**given: Any) -> Status:
@@ -262,7 +264,7 @@ def state_rm_command(**given: Any) -> Status:
 
 @state_command.command("migrate")
 @click.argument("destination", metavar="PLACE")
-@options.dry_run_option
+@dry_run_option
 @options.lock_timeout_option
 @options.folders_option
 @options.env_option

@@ -12,7 +12,6 @@ from provisioner.checkout import bare_repositories
 from provisioner.cli import clock, console
 from provisioner.cli.checkout import checkout_around
 from provisioner.cli.destinations import destination_problems
-from provisioner.cli.forecast import schedule_of
 from provisioner.cli.messages import tell_error, tell_problems, tell_warnings
 from provisioner.cli.options import expanded
 from provisioner.cli.status import Status, first_of
@@ -116,4 +115,6 @@ def _tell(
     where = plain(f"{manifest.path}, {environment}" if environment else str(manifest.path))
     console.say(f"{where}: {count} cache{'s' * (count != 1)}, no problems.")
     if every:
+        from provisioner.cli.forecast import schedule_of  # noqa: PLC0415  # for --every
+
         console.say(schedule_of(desired, every))

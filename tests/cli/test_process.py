@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import select
@@ -276,35 +275,6 @@ main()
     )
 
     assert told.stdout.splitlines()[-1] == "httpx"
-
-
-HEAVY = {"httpx", "rich", "deepdiff", "jsonschema", "starlette"}
-LOADED = """
-import json, sys
-from provisioner import cli
-cli.run(sys.argv[1:])
-print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
-"""
-
-
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["validate", "."]], ids=" ".join)
-def test_light_commands(tmp_path: Path, words: list[str]) -> None:
-    """What needs no network loads nothing for it."""
-    (tmp_path / "ctxprov.yaml").write_text(f"version: 1\nstack: demo\ncaches:\n  {A}\n")
-    (tmp_path / "a.md").write_text(LONG)
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    loaded = set(json.loads(done.stderr.splitlines()[-1]))
-
-    assert loaded & HEAVY == set()
-    if words[0].startswith("--"):
-        assert loaded & {"asyncio", "yaml", "orjson", "msgspec"} == set()
 
 
 @pytest.mark.parametrize(
