@@ -119,16 +119,20 @@ def _chosen(options: argparse.Namespace) -> Iterator[Mutant]:
         verdicts = [msgspec.json.decode(line, type=Verdict) for line in lines]
         again = {_key(one) for one in verdicts if one.end in {"survived", "unseen"}}
     for area in options.areas:
-        found = [
+        some = [
             mutant
-            for file in _files(area)
-            for mutant in mutants(str(file.relative_to(ROOT)), file.read_text())
+            for mutant in _mutants(area)
             if (not options.only or options.only in mutant.function)
             and (again is None or _key(mutant) in again)
         ]
-        if options.sample and options.sample < len(found):
-            found = random.Random(options.seed).sample(found, options.sample)  # noqa: S311
-        yield from found
+        if options.sample and options.sample < len(some):
+            some = random.Random(options.seed).sample(some, options.sample)  # noqa: S311
+        yield from some
+
+
+def _mutants(area: str) -> Iterator[Mutant]:
+    for file in _files(area):
+        yield from mutants(str(file.relative_to(ROOT)), file.read_text())
 
 
 def _controls(chosen: Sequence[Mutant], options: argparse.Namespace) -> list[Mutant]:
@@ -172,6 +176,9 @@ def _summary(verdicts: Sequence[Verdict]) -> int:
                 survivors.append(verdict)
         elif _key(verdict) in accepted:
             _line(f"listed as a survivor, but killed: {_key(verdict)}")
+    everything = {_key(mutant) for area in AREAS for mutant in _mutants(area)}
+    for key in accepted.keys() - everything:
+        _line(f"listed as a survivor, but there is no such mutant: {key}")
     for verdict in sorted(survivors, key=lambda one: (one.module, one.first)):
         where = f"{verdict.module}:{verdict.first}: {verdict.function}: {verdict.end}"
         _line(f"{where} ({verdict.tests} tests)\n    {verdict.statement}\n    {verdict.change}")

@@ -116,6 +116,8 @@ def _text(node: ast.AST) -> str:
     match node:
         case ast.match_case(guard=ast.Constant(value=False)):
             return "no such case"
+        case ast.ExceptHandler(body=[ast.Raise(exc=None)]):
+            return f"{ast.unparse(node).strip().partition(':')[0]}, raise"
         case ast.match_case() | ast.ExceptHandler():
             return ast.unparse(node).strip().partition(":\n")[0]
         case ast.comprehension():
@@ -169,8 +171,9 @@ def _below(node: ast.stmt, block: str, prefix: str, function: str) -> Iterator[_
                 yield from _in_block(child, "body", prefix, function)
             case ast.ExceptHandler(body=body):
                 place = _Place(function, body[0].lineno, body[0].lineno, _text(child))
-                raising = _with(child, body=[ast.Raise()])
-                yield _Site(place, node, block, index, child, raising)
+                if ast.unparse(body[0]) != "raise":
+                    raising = _with(child, body=[ast.Raise()])
+                    yield _Site(place, node, block, index, child, raising)
                 yield from _in_block(child, "body", prefix, function)
             case _:
                 yield from _in_block(node, block, prefix, function)
