@@ -23,6 +23,7 @@ from provisioner.http import (
     Secret,
     Url,
     application_transport,
+    trust_for,
 )
 from tests.storage.terraform_server import States, terraform_server
 
@@ -202,3 +203,25 @@ def test_an_application_answers() -> None:
     app = Starlette(routes=[Route("/x", answer)])
 
     assert asyncio.run(request(application_transport(app))) == 201
+
+
+def test_plain_http_reads_no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that begins with plain HTTP trusts no server; by way of a proxy, or TLS, the usual."""
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+    plain = trust_for("http://127.0.0.1:8085/v1beta")
+
+    assert isinstance(plain, ssl.SSLContext)
+    assert (plain.verify_mode, plain.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert plain.cert_store_stats()["x509"] == 0
+    assert trust_for("https://host/v1beta") is True
+    monkeypatch.setenv("HTTP_PROXY", "https://proxy:3128")
+    assert trust_for("http://127.0.0.1:8085/v1beta") is True
