@@ -120,7 +120,6 @@ async def apply(
         await publish()
     except CtxprovError as error:
         for work in rest:
-            await work.facts.aclose()
             report(Result(work.change, NotAttempted(f"nothing is retired, because: {error}")))
         raise
     await workers.run(rest, workers.finish)

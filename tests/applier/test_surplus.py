@@ -29,6 +29,11 @@ class Creator(MemoryCaches):
     uncertain_labels: frozenset[str] = frozenset({LABEL})
     lists: int = 0
     is_away: bool = False
+    extended: int = 0
+
+    async def extend(self, handle: GeminiHandle, **life: Any) -> CachedContext:  # noqa: ANN401
+        self.extended += 1
+        return await super().extend(handle, **life)
 
     async def list(self) -> list[CachedContext]:
         self.lists += 1
@@ -173,7 +178,7 @@ def test_what_dies_by_itself() -> None:
     twins = [desk.make(life=life) for life in (HOUR / 2, HOUR)]
 
     assert desk.look() == twins
-    assert desk.creator.harmed == set()
+    assert desk.creator.extended == 0
 
 
 def test_every_answer_was_heard() -> None:
