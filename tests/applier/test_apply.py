@@ -67,6 +67,7 @@ def test_creates() -> None:
     assert isinstance(record, RecordedCache)
     assert record.expires_at == world.remote.caches[record.id].expires_at
     assert record.measure.tokens == world.remote.caches[record.id].token_count
+    assert record.measure.counted
     assert world.events == ["Exists", "published"]
 
 
@@ -202,6 +203,7 @@ def test_changes_a_life() -> None:
 
     assert set(world.remote.alive()) == {only}
     assert world.remote.caches[only].expires_at == world.now + 12 * HOUR
+    assert world.saved.caches["a"].measure.counted
 
 
 def test_destroys_all_but_the_protected() -> None:

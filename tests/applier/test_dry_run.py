@@ -36,6 +36,7 @@ EDITED = desired("a", "y")
 AT_ONCE = recorded(A, settings=Settings(retire_after=timedelta()))
 OWN = live(A)
 DYING = live(A, expires_at=NOW + HOUR / 2)
+LAST_HOUR = live(A, expires_at=NOW + HOUR)
 TWIN = live(EDITED, "cachedContents/2")
 MAKE = Call(method="POST", path="cachedContents", life=Ttl(6 * HOUR))
 RETIRE = Call(method="PATCH", path=OWN.id, life=Ttl(HOUR))
@@ -65,6 +66,7 @@ END = Call(method="DELETE", path=OWN.id)
         (Keep(A, OWN, recorded(A), Reason.CURRENT, table.UNCHANGED), []),
         (Annotate(annotation("a"), OWN, recorded(A), Reason.PROVIDER, table.ANNOTATION), [RETIRE]),
         (Retire(OWN, recorded(A), Reason.UNDECLARED, table.UNDECLARED), [RETIRE]),
+        (Retire(LAST_HOUR, recorded(A), Reason.UNDECLARED, table.UNDECLARED), []),
         (Delete(OWN, None, Reason.STRAY, table.STRAY), [END]),
         (Forget(recorded(A), Reason.UNDECLARED, table.UNDECLARED_GONE), []),
         (Leave(OWN, retiring(A), Reason.RETIRING, table.RETIRING), []),
