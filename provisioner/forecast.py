@@ -28,8 +28,10 @@ from provisioner.model import (
     Ttl,
 )
 from provisioner.model.money import Spent
-from provisioner.planner import as_if_applied, plan
-from provisioner.pricing import Grant, Lookup, spent
+from provisioner.planner import plan
+from provisioner.planner.hypothetical import as_if_applied
+from provisioner.pricing.costs import Grant, spent
+from provisioner.pricing.rates import Lookup
 
 _SEED = 1
 

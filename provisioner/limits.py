@@ -38,7 +38,9 @@ from provisioner.model import (
 )
 from provisioner.model.limits import Allowance, Bound, Breach, Limit, Limits, TooDear, TooMany
 from provisioner.model.money import NANO, Cost, Money, total
-from provisioner.pricing import MONTH, Lookup, costs
+from provisioner.planner.hypothetical import recorded_as_desired
+from provisioner.pricing.costs import costs
+from provisioner.pricing.rates import MONTH, Lookup
 
 _HOURS = MONTH // timedelta(hours=1)
 
@@ -179,7 +181,7 @@ def _unedited(plan: Plan, edited: Iterable[Change]) -> tuple[Change, ...]:
     )
     seen = (live for change in touched if (live := _own(change)))
     return planner.plan(
-        planner.recorded_as_desired(state),
+        recorded_as_desired(state),
         state,
         seen,
         stack=plan.stack,

@@ -31,7 +31,9 @@ from provisioner.model import (
 from provisioner.model.approval_text import approval_text
 from provisioner.model.limits import Bound, Limit, TooMany
 from provisioner.model.stack_settings import SettingEdit
-from provisioner.planner import as_recorded, edits, plan
+from provisioner.planner import plan
+from provisioner.planner.hypothetical import as_recorded
+from provisioner.planner.reasons import edits
 from provisioner.planner.selection import select
 from provisioner.view.limits import broken_limits
 from provisioner.view.snapshot import after_view

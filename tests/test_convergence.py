@@ -29,7 +29,8 @@ from provisioner.model import (
     State,
     Ttl,
 )
-from provisioner.planner import SECOND_LOOK, edits
+from provisioner.planner.brake import SECOND_LOOK
+from provisioner.planner.reasons import edits
 from provisioner.view.plan_reader import read_plans
 from tests.builders import HOUR, STACK, annotation, desired
 from tests.render.fixtures import view

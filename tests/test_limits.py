@@ -24,7 +24,9 @@ from provisioner.model import (
     Ttl,
 )
 from provisioner.model.limits import Allowance, Bound, Breach, Limit, Limits, TooDear
-from provisioner.planner import as_if_applied, edits, plan, recorded_as_desired
+from provisioner.planner import plan
+from provisioner.planner.hypothetical import as_if_applied, recorded_as_desired
+from provisioner.planner.reasons import edits
 from provisioner.planner.selection import select
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, retiring, state
 from tests.pricing.prices import MILLION, dollars, lookup

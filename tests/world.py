@@ -28,7 +28,13 @@ from provisioner.model import (
     Result,
     State,
 )
-from provisioner.planner import brakes, held_back, noted, plan, probing
+from provisioner.planner import plan
+from provisioner.planner.brake import (
+    brakes,
+    held_back,
+    noted,
+    probing,
+)
 from provisioner.state.draft import Draft
 from tests.builders import NOW, STACK
 

@@ -68,10 +68,15 @@ from provisioner.model import (
     setting_edits,
     with_settings,
 )
-from provisioner.planner import Brake, as_recorded, plan, remarks, rested_by, valid_until
+from provisioner.planner import plan
+from provisioner.planner.brake import Brake
+from provisioner.planner.hypothetical import as_recorded
+from provisioner.planner.live_index import remarks
 from provisioner.planner.observations import believable, unsaved
+from provisioner.planner.reasons import rested_by
 from provisioner.planner.selection import without_content
-from provisioner.pricing import Lookup
+from provisioner.planner.transitions import valid_until
+from provisioner.pricing.rates import Lookup
 from provisioner.render.result import summary_line
 from provisioner.render.summary import gap_line
 from provisioner.state.group_commit import Ledger

@@ -16,7 +16,15 @@ from provisioner.cli.observe import Observation
 from provisioner.cli.options import ACCEPT_MISSING
 from provisioner.environment import process_environment
 from provisioner.model import Disappearance, Exists, Fact, Plan, State
-from provisioner.planner import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
+from provisioner.planner.brake import (
+    SECOND_LOOK,
+    Brake,
+    Look,
+    brakes,
+    held_back,
+    noted,
+    probing,
+)
 from provisioner.times import duration_text
 from provisioner.view.units import moment_short
 

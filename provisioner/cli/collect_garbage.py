@@ -25,7 +25,8 @@ from provisioner.environment import process_environment
 from provisioner.errors import Refused, StateError, StateTaken
 from provisioner.escape import json_text, plain
 from provisioner.model import LiveCache
-from provisioner.pricing import Lookup, upkeep
+from provisioner.pricing.costs import upkeep
+from provisioner.pricing.rates import Lookup
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.render.listing import Listed, list_document, list_text
 from provisioner.state import state_name

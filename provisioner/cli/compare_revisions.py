@@ -22,7 +22,8 @@ from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import text_from
 from provisioner.manifest import Folder, Manifest, Unreadable
 from provisioner.model import Change, Desired, Plan, Recorded, StackSettings, setting_edits
-from provisioner.planner import as_if_applied, plan
+from provisioner.planner import plan
+from provisioner.planner.hypothetical import as_if_applied
 from provisioner.render.difference import Patch, patches
 from provisioner.resolver import load_and_resolve
 from provisioner.resolver.file_content import read_bytes

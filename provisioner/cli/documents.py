@@ -26,8 +26,9 @@ from provisioner.manifest import Manifest
 from provisioner.model import Change, Plan, Result
 from provisioner.model.limits import Breach
 from provisioner.model.money import Cost
-from provisioner.planner import next_refresh, valid_until
-from provisioner.pricing import Lookup, costs, totals, totals_of
+from provisioner.planner.transitions import next_refresh, valid_until
+from provisioner.pricing.costs import costs, totals, totals_of
+from provisioner.pricing.rates import Lookup
 from provisioner.view.plan import PlanView, noteworthy, plan_view
 
 Page: TypeAlias = Callable[[str], str]

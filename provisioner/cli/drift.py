@@ -17,8 +17,9 @@ from provisioner.cli.status import Status
 from provisioner.cli.target import location_of, settled, tell_waiting
 from provisioner.manifest import load_frame
 from provisioner.model import Cause, Plan, State
-from provisioner.planner import plan, recorded_as_desired
-from provisioner.pricing import Lookup
+from provisioner.planner import plan
+from provisioner.planner.hypothetical import recorded_as_desired
+from provisioner.pricing.rates import Lookup
 from provisioner.state import read_state
 
 

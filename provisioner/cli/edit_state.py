@@ -20,7 +20,7 @@ from provisioner.cache import Json
 from provisioner.cli.locked_state import locked_state
 from provisioner.errors import Refused, StateError, StateNewer
 from provisioner.model import RecordedCache, State
-from provisioner.planner import moved
+from provisioner.planner.hypothetical import moved
 from provisioner.state import (
     parse_state,
     read_state,

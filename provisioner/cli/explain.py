@@ -37,8 +37,11 @@ from provisioner.model import (
     Refresh,
 )
 from provisioner.model.explanation import Explanation
-from provisioner.planner import about, flips, plan, refresh_due
-from provisioner.pricing import Lookup, cost, price_list
+from provisioner.planner import plan
+from provisioner.planner.reasons import refresh_due
+from provisioner.planner.transitions import about, flips
+from provisioner.pricing.costs import cost, price_list
+from provisioner.pricing.rates import Lookup
 from provisioner.render.explain import explain_json, explain_text
 from provisioner.state import read_state
 

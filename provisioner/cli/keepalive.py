@@ -25,8 +25,10 @@ from provisioner.errors import ManifestError
 from provisioner.escape import plain
 from provisioner.manifest import Manifest
 from provisioner.model import Create, Plan, State, setting_edits
-from provisioner.planner import covered_until, edits, moved, recorded_as_desired, rested_among
+from provisioner.planner.hypothetical import moved, recorded_as_desired
+from provisioner.planner.reasons import edits, rested_among
 from provisioner.planner.selection import part_of, without_content
+from provisioner.planner.transitions import covered_until
 from provisioner.render.summary import gap_line, setting_lines, waiting_lines
 from provisioner.state import read_state
 from provisioner.view.units import when

@@ -14,7 +14,7 @@ from provisioner.cli.messages import tell_warnings
 from provisioner.errors import ManifestError, Refused
 from provisioner.manifest import Manifest
 from provisioner.model import Desired
-from provisioner.pricing import Lookup
+from provisioner.pricing.rates import Lookup
 from provisioner.resolver import load_and_resolve
 
 _MOST = 10

@@ -13,7 +13,8 @@ from provisioner.cli.status import Status
 from provisioner.files import read_whole, write_whole
 from provisioner.model import RecordedCache
 from provisioner.model.money import Money
-from provisioner.pricing import Lookup, rent
+from provisioner.pricing.costs import rent
+from provisioner.pricing.rates import Lookup
 
 
 def write_metrics(path: Path | None, rows: Iterable[StackRow], *, models: Path | None) -> None:

@@ -21,7 +21,7 @@ from provisioner.cli.unrecorded import Finding, finding, is_unrecorded, labelled
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text, plain
 from provisioner.manifest import load_frame
-from provisioner.planner import covered_until, next_run
+from provisioner.planner.transitions import covered_until, next_run
 from provisioner.state import read_state
 from provisioner.times import moment_text
 from provisioner.view.units import when

@@ -32,7 +32,7 @@ from provisioner.cli.target import StackLocation, project_in
 from provisioner.environment import process_environment
 from provisioner.errors import ParseError, Refused
 from provisioner.model import Desired, DesiredCache, Label, LiveCache, RecordedCache, Scope, State
-from provisioner.planner import surviving
+from provisioner.planner.transitions import surviving
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.providers.gemini.api import ServerDate
 from provisioner.state import admit

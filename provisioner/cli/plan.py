@@ -42,7 +42,8 @@ from provisioner.model import (
     State,
     setting_edits,
 )
-from provisioner.planner import as_if_applied, moved, recorded_as_desired, remarks
+from provisioner.planner.hypothetical import as_if_applied, moved, recorded_as_desired
+from provisioner.planner.live_index import remarks
 from provisioner.render.summary import headline
 from provisioner.resolver import content_reader
 from provisioner.state import read_state

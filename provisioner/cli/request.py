@@ -11,7 +11,7 @@ from provisioner.cache import CacheContent, InlinePart, Json, Part, TextPart, Ur
 from provisioner.errors import ContentChanged, CtxprovError
 from provisioner.manifest import Manifest
 from provisioner.model import Recorded, State
-from provisioner.planner import recorded_as_desired
+from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.providers.requests import Api, request_document
 from provisioner.resolver import read_content
 

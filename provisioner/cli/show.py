@@ -15,7 +15,8 @@ from provisioner.cli.target import StackLocation, location_of
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_frame
 from provisioner.model import LiveCache, RecordedCache, State
-from provisioner.pricing import Lookup, upkeep
+from provisioner.pricing.costs import upkeep
+from provisioner.pricing.rates import Lookup
 from provisioner.render.show import show_one, show_text
 from provisioner.state import read_state
 

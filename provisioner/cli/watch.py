@@ -22,7 +22,7 @@ from provisioner.cli.messages import tell, tell_error, tell_usage
 from provisioner.cli.per_stack import StackOutcome, StackRow, status_of
 from provisioner.cli.status import SIGNALLED, Status
 from provisioner.errors import CtxprovError
-from provisioner.planner import next_run
+from provisioner.planner.transitions import next_run
 from provisioner.view.units import when
 
 RETRY, SLOWEST = timedelta(seconds=30), timedelta(minutes=10)

@@ -83,33 +83,17 @@ class Reason(StrEnum):
     @property
     def cause(self) -> Cause | None:
         """None for what needs no cause, because nothing is to be done."""
-        return _CAUSES.get(self)
+        return _CAUSES[self]
 
 
-_CAUSES: Mapping[Reason, Cause] = MappingProxyType(
+_TIME = (Reason.ENDED, Reason.EXPIRED, Reason.EXPIRING, Reason.RETIRED, Reason.RETIRING)
+_DRIFT = (Reason.FOUND, Reason.MISSING, Reason.SHORTENED, Reason.STRAY)
+_CAUSES: Mapping[Reason, Cause | None] = MappingProxyType(
     {
-        **dict.fromkeys(
-            (
-                Reason.NEW,
-                Reason.IMPORTED,
-                Reason.MOVED,
-                Reason.PROVIDER,
-                Reason.MODEL,
-                Reason.CONTENT,
-                Reason.LIFE,
-                Reason.SETTINGS,
-                Reason.REQUESTED,
-                Reason.UNDECLARED,
-            ),
-            Cause.EDIT,
-        ),
-        **dict.fromkeys(
-            (Reason.ENDED, Reason.EXPIRED, Reason.EXPIRING, Reason.RETIRED, Reason.RETIRING),
-            Cause.TIME,
-        ),
-        **dict.fromkeys(
-            (Reason.FOUND, Reason.MISSING, Reason.SHORTENED, Reason.STRAY), Cause.DRIFT
-        ),
+        **dict.fromkeys(Reason, Cause.EDIT),
+        **dict.fromkeys(_TIME, Cause.TIME),
+        **dict.fromkeys(_DRIFT, Cause.DRIFT),
+        Reason.CURRENT: None,
     }
 )
 
@@ -129,8 +113,9 @@ class BaseChange(Struct, frozen=True, gc=False):
     """
     One thing to do about one name, or about one live cache.
 
-    A type for every change; what a type does not hold is None.  *live* is the live cache
-    that the planner looked at, *old* the one that dies once another has its place.
+    A type for every change, each with its reason and the row that decided; what else a type
+    does not hold is None.  *live* is the live cache that the planner looked at, *old* the one
+    that dies once another has its place.
     """
 
     verb: ClassVar[Verb]
@@ -142,15 +127,6 @@ class BaseChange(Struct, frozen=True, gc=False):
     """Whether it belongs to what is done before the handles are published."""
     acts: ClassVar[bool] = True
     """Whether there is anything to perform."""
-
-    @property
-    def reason(self) -> Reason:
-        raise NotImplementedError
-
-    @property
-    def row(self) -> DecisionRow:
-        """What held when the planner chose it."""
-        raise NotImplementedError
 
     @property
     def want(self) -> Desired | None:

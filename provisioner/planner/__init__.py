@@ -31,52 +31,9 @@ from types import MappingProxyType
 
 from provisioner.model import Change, Desired, Edit, LiveCache, Plan, State
 from provisioner.planner import decision_table as table
-from provisioner.planner.brake import SECOND_LOOK, Brake, Look, brakes, held_back, noted, probing
-from provisioner.planner.hypothetical import (
-    as_if_applied,
-    as_recorded,
-    former_names,
-    moved,
-    recorded_as_desired,
-)
-from provisioner.planner.live_index import LiveIndex, remarks
-from provisioner.planner.reasons import edits, refresh_due, rested_among, rested_by
-from provisioner.planner.transitions import (
-    about,
-    covered_until,
-    flips,
-    next_refresh,
-    next_run,
-    surviving,
-    valid_until,
-)
-
-__all__ = [
-    "SECOND_LOOK",
-    "Brake",
-    "Look",
-    "about",
-    "as_if_applied",
-    "as_recorded",
-    "brakes",
-    "covered_until",
-    "edits",
-    "flips",
-    "held_back",
-    "moved",
-    "next_refresh",
-    "next_run",
-    "noted",
-    "plan",
-    "probing",
-    "recorded_as_desired",
-    "refresh_due",
-    "remarks",
-    "rested_among",
-    "rested_by",
-    "surviving",
-    "valid_until",
-]
+from provisioner.planner.hypothetical import former_names, moved
+from provisioner.planner.live_index import LiveIndex
+from provisioner.planner.reasons import edits, rested_among
 
 _AGREED: Mapping[str, timedelta] = MappingProxyType({})
 _NO_OWNERS: Mapping[str, str] = MappingProxyType({})

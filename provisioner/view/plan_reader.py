@@ -20,7 +20,7 @@ from provisioner.documents import Fault, NotJson, faults_of_document, newer, par
 from provisioner.errors import CtxprovError, clipped
 from provisioner.escape import plain
 from provisioner.model import Reason, fingerprint_of
-from provisioner.pricing import totals
+from provisioner.pricing.costs import totals
 from provisioner.view.money import totals_view
 from provisioner.view.plan import PlanView, RowView, leftover_command, summary
 from provisioner.view.snapshot import AfterView

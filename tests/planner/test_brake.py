@@ -15,7 +15,15 @@ from provisioner.model import (
     Reason,
     State,
 )
-from provisioner.planner import Look, brakes, held_back, noted, plan, probing, valid_until
+from provisioner.planner import plan
+from provisioner.planner.brake import (
+    Look,
+    brakes,
+    held_back,
+    noted,
+    probing,
+)
+from provisioner.planner.transitions import valid_until
 from tests.builders import HOUR, NOW, STACK, desired, live, recorded
 
 SECOND = timedelta(seconds=1)

@@ -28,14 +28,10 @@ from provisioner.model import (
     State,
     Until,
 )
-from provisioner.planner import (
-    as_if_applied,
-    edits,
-    moved,
-    plan,
-    recorded_as_desired,
-)
 from provisioner.planner import decision_table as table
+from provisioner.planner import plan
+from provisioner.planner.hypothetical import as_if_applied, moved, recorded_as_desired
+from provisioner.planner.reasons import edits
 from tests.builders import (
     HOUR,
     NOW,

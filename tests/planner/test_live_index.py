@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.model import UNKNOWN, Adoption, DesiredCache, LiveCache, Measure, RecordedCache
-from provisioner.planner import plan, remarks
+from provisioner.planner import plan
+from provisioner.planner.live_index import remarks
 from tests.builders import NOW, STACK, desired, live, recorded, state
 
 ID = "cachedContents/hand"

@@ -25,7 +25,9 @@ from provisioner.model import (
     Until,
 )
 from provisioner.planner import decision_table as table
-from provisioner.planner import edits, plan, surviving, valid_until
+from provisioner.planner import plan
+from provisioner.planner.reasons import edits
+from provisioner.planner.transitions import surviving, valid_until
 from tests.builders import (
     HOUR,
     NOW,

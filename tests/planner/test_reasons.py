@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from provisioner.model import Desired, Plan, Settings, State, Until
-from provisioner.planner import plan, rested_by
+from provisioner.planner import plan
+from provisioner.planner.reasons import rested_by
 from tests.builders import HOUR, NOW, STACK, desired, live, recorded, state
 
 GUARDED = desired("a", settings=Settings(protect=True))

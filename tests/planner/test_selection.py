@@ -11,7 +11,8 @@ from provisioner.model import (
     Refresh,
 )
 from provisioner.model.stack_settings import SettingEdit
-from provisioner.planner import plan, recorded_as_desired
+from provisioner.planner import plan
+from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.planner.selection import part_of, select, unmatched, without_content
 from tests.builders import (
     HOUR,

@@ -22,17 +22,17 @@ from provisioner.model import (
     Settings,
     Until,
 )
-from provisioner.planner import (
+from provisioner.planner import plan
+from provisioner.planner.brake import SECOND_LOOK
+from provisioner.planner.transitions import (
     about,
     covered_until,
     flips,
     next_refresh,
     next_run,
-    plan,
     surviving,
     valid_until,
 )
-from provisioner.planner.brake import SECOND_LOOK
 from tests.builders import (
     HOUR,
     NOW,

@@ -46,11 +46,11 @@ from provisioner.model.money import (
     total,
 )
 from provisioner.planner import decision_table as table
-from provisioner.pricing import (
-    MONTH,
+from provisioner.pricing.costs import (
     Grant,
     cost,
     costs,
+    part,
     price_list,
     rent,
     spent,
@@ -58,8 +58,7 @@ from provisioner.pricing import (
     totals_of,
     upkeep,
 )
-from provisioner.pricing.costs import part
-from provisioner.pricing.rates import tariffs
+from provisioner.pricing.rates import MONTH, tariffs
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, noted, recorded, retiring
 from tests.pricing.prices import DOUBLING, FLAT, MILLION, NOTED, TURN, dollars, lookup
 

@@ -42,7 +42,7 @@ from provisioner.model import (
 )
 from provisioner.model.limits import Breach
 from provisioner.planner import decision_table as table
-from provisioner.pricing import costs, totals
+from provisioner.pricing.costs import costs, totals
 from provisioner.view.plan import PlanView, noteworthy, plan_view
 from tests.builders import (
     HOUR,

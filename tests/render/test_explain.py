@@ -26,7 +26,7 @@ from provisioner.model import (
 )
 from provisioner.model.explanation import Call, Explanation, Flip
 from provisioner.planner import decision_table as table
-from provisioner.pricing import cost, price_list
+from provisioner.pricing.costs import cost, price_list
 from provisioner.render.explain import explain_json, explain_text
 from provisioner.render.layout import columns
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring

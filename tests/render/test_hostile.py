@@ -26,7 +26,7 @@ from provisioner.model import (
 )
 from provisioner.model.money import NO_RENT
 from provisioner.planner import decision_table as table
-from provisioner.pricing import cost
+from provisioner.pricing.costs import cost
 from provisioner.render.explain import explain_text
 from provisioner.render.html import html_document, plan_article, result_article
 from provisioner.render.listing import Listed, list_json, list_text

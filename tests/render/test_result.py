@@ -11,7 +11,7 @@ from provisioner.catalog import load_catalog
 from provisioner.errors import CacheNotFound, NetworkError
 from provisioner.model import Create, Done, Failed, Reason, Result
 from provisioner.planner import decision_table as table
-from provisioner.pricing import cost
+from provisioner.pricing.costs import cost
 from provisioner.render.layout import columns
 from provisioner.render.result import result_json, result_line, result_text
 from tests.builders import desired

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from provisioner.documents import document_fields
 from provisioner.model.money import NO_PRICE, Money, Step
-from provisioner.pricing import totals
+from provisioner.pricing.costs import totals
 from provisioner.view.money import CostView, MoneyView, cost_view, money_view, totals_view
 from tests.view.test_money_text import COST, DOUBLE, NEW_YEAR, NOTE, TOTALS, UNKNOWN
 
