@@ -49,6 +49,10 @@ class _Missing(Unreadable):
     """There is nothing at this path."""
 
 
+class _Link(Unreadable):
+    """This path is a symbolic link, or leads in a circle of them."""
+
+
 class Match(Struct, frozen=True):
     """A file or folder that a pattern names, and its name without a file's suffix."""
 
@@ -97,7 +101,8 @@ class Folder:
         if stored is None:
             return descriptor, size
         os.close(descriptor)
-        return _opened(stored)
+        descriptor = _opened(stored)
+        return descriptor, os.fstat(descriptor).st_size
 
     def listed(self, folder: str) -> list[FolderEntry]:
         """
@@ -235,16 +240,11 @@ class Folder:
     def _descriptor(self, real: bytes) -> int:
         self._check(real)
         try:
-            return open_regular(real, follow=False)
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise _refusal(error) from error
-        target = os.path.realpath(real)
+            return _opened(real)
+        except _Link:
+            target = os.path.realpath(real)
         self._check(target)
-        try:
-            return open_regular(target, follow=False)
-        except OSError as error:
-            raise _refusal(error) from error
+        return _opened(target)
 
 
 def _alike(name: str, pattern: str) -> bool:
@@ -274,12 +274,11 @@ def _names(folder: bytes) -> list[str]:
         return []
 
 
-def _opened(path: Path) -> tuple[int, int]:
+def _opened(path: bytes | Path) -> int:
     try:
-        descriptor = open_regular(path, follow=False)
+        return open_regular(path, follow=False)
     except OSError as error:
         raise _refusal(error) from error
-    return descriptor, os.fstat(descriptor).st_size
 
 
 def _refusal(error: OSError) -> Unreadable:
@@ -293,6 +292,6 @@ def _refusal(error: OSError) -> Unreadable:
         case _ if error.errno == errno.EINVAL:
             return Unreadable(str(error.strerror).removeprefix("it "))
         case _ if error.errno == errno.ELOOP:
-            return Unreadable("is a symlink that leads in a circle")
+            return _Link("is a symlink that leads in a circle")
         case _:
             return Unreadable(f"cannot be read: {error.strerror}")

@@ -200,7 +200,8 @@ class _Reader:
             inner = numbers or (name in _NUMBERS and self._is_of_cache())
             value = self._value(self._next(), depth + 1, numbers=inner)
             if name in marks:
-                self._twice(key.start_mark, marks[name])
+                message = f"is given twice; the first is in line {marks[name].line + 1}"
+                self._problems.append(self._problem(key.start_mark, message))
             elif name == "<<" and key.implicit[0]:
                 merged += self._layers(value, key)
             else:
@@ -262,10 +263,6 @@ class _Reader:
             if name not in values:
                 values[name] = value
                 marks[name] = places[name]
-
-    def _twice(self, mark: Mark, first: Mark) -> None:
-        message = f"is given twice; the first is in line {first.line + 1}"
-        self._problems.append(self._problem(mark, message))
 
     def _problem(self, mark: Mark, message: str) -> Problem:
         return Problem(self._file, mark.line + 1, mark.column + 1, where(self._path), message)

@@ -58,7 +58,15 @@ def total(amounts: Iterable[Money]) -> Money:
     return sum(amounts, NOTHING)
 
 
-class Figures(Struct, frozen=True, kw_only=True):
+class _Amounts(Struct, frozen=True, kw_only=True):
+    """Several amounts, which add up one by one."""
+
+    def __add__(self, other: Self) -> Self:
+        names = self.__struct_fields__
+        return type(self)(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+class Figures(_Amounts, frozen=True, kw_only=True):
     """What is paid at one moment's prices: once, and as rent per hour."""
 
     once: Money
@@ -74,24 +82,13 @@ class Figures(Struct, frozen=True, kw_only=True):
     def of(cls, once: Money, before: Money, after: Money) -> Self:
         return cls(once=once, before=before, after=after, delta=after - before)
 
-    def __add__(self, other: Figures) -> Figures:
-        return Figures(
-            once=self.once + other.once,
-            before=self.before + other.before,
-            after=self.after + other.after,
-            delta=self.delta + other.delta,
-        )
 
-
-class Rent(Struct, frozen=True, kw_only=True):
+class Rent(_Amounts, frozen=True, kw_only=True):
     """What a cache costs while it lives."""
 
     per_hour: Money
     month: Money
     """Of the next 30 days, in which a cache that is kept warm lives on."""
-
-    def __add__(self, other: Rent) -> Rent:
-        return Rent(per_hour=self.per_hour + other.per_hour, month=self.month + other.month)
 
 
 NO_RENT = Rent(per_hour=NOTHING, month=NOTHING)
@@ -204,7 +201,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     """The figures of all lines from each day on that changes any."""
 
 
-class Spent(Struct, frozen=True, kw_only=True):
+class Spent(_Amounts, frozen=True, kw_only=True):
     """What a cache, or several, cost over a stretch of time."""
 
     first: Money
@@ -219,14 +216,6 @@ class Spent(Struct, frozen=True, kw_only=True):
     @property
     def creations(self) -> Money:
         return self.first + self.again
-
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(
-            first=self.first + other.first,
-            again=self.again + other.again,
-            rent=self.rent + other.rent,
-            rent_by_ttl=self.rent_by_ttl + other.rent_by_ttl,
-        )
 
 
 UNSPENT = Spent(first=NOTHING, again=NOTHING, rent=NOTHING, rent_by_ttl=NOTHING)

@@ -11,11 +11,10 @@ from __future__ import annotations
 import os
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from io import IncrementalNewlineDecoder
 from itertools import chain
-from types import TracebackType
-from typing import Self
 
 from msgspec import Struct
 
@@ -45,10 +44,10 @@ class Look(Struct, frozen=True):
 
 def look_at_text(folder: Folder, path: str) -> Look:
     """Look at a file of text.  Raises `Unreadable`."""
-    with _opened(folder, path) as file:
-        if file.size > _CHUNK:
-            return _look_along(file.descriptor)
-        return look_at(_uniform(_whole(file)))
+    with _opened(folder, path) as (descriptor, size):
+        if size > _CHUNK:
+            return _look_along(descriptor)
+        return look_at(_uniform(_whole(descriptor, size)))
 
 
 def look_at(text: bytes) -> Look:
@@ -59,9 +58,9 @@ def look_at(text: bytes) -> Look:
 
 def look_at_bytes(folder: Folder, path: str) -> Look:
     """Look at a file of anything else.  Raises `Unreadable`."""
-    with _opened(folder, path) as file:
+    with _opened(folder, path) as (descriptor, _):
         digest, size, pages = sha256(), 0, 0
-        for chunk in _chunks(file.descriptor):
+        for chunk in _chunks(descriptor):
             digest.update(chunk)
             size += len(chunk)
             pages += pages_in(chunk)
@@ -75,8 +74,8 @@ def read_text(folder: Folder, path: str) -> bytes:
 
 def read_bytes(folder: Folder, path: str) -> bytes:
     """Read a file.  Raises `Unreadable`."""
-    with _opened(folder, path) as file:
-        return _whole(file)
+    with _opened(folder, path) as (descriptor, size):
+        return _whole(descriptor, size)
 
 
 def uniform(text: str) -> bytes:
@@ -84,32 +83,18 @@ def uniform(text: str) -> bytes:
     return _uniform(text.encode())
 
 
-class _Opened(Struct, frozen=True):
-    """A file while it is read; what the system refuses then is `Unreadable`."""
-
-    descriptor: int
-    size: int
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.close(self.descriptor)
-        if isinstance(error, OSError):
-            raise Unreadable(f"cannot be read: {error.strerror}") from error
-
-
-def _opened(folder: Folder, path: str) -> _Opened:
-    file = _Opened(*folder.open(path))
-    if 0 < file.size <= MAX_CONTENT:
-        return file
-    os.close(file.descriptor)
-    raise Unreadable(too_large(file.size, MAX_CONTENT) if file.size else "is empty")
+@contextmanager
+def _opened(folder: Folder, path: str) -> Iterator[tuple[int, int]]:
+    """Open a file: its descriptor and size; what the system refuses meanwhile is `Unreadable`."""
+    descriptor, size = folder.open(path)
+    try:
+        if not 0 < size <= MAX_CONTENT:
+            raise Unreadable(too_large(size, MAX_CONTENT) if size else "is empty")
+        yield descriptor, size
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 def too_large(size: int, most: int) -> str:
@@ -120,10 +105,10 @@ def too_large(size: int, most: int) -> str:
     )
 
 
-def _whole(file: _Opened) -> bytes:
+def _whole(descriptor: int, size: int) -> bytes:
     """Everything there is: in one call, unless the file is changing."""
-    first = os.read(file.descriptor, file.size + 1)
-    return first if len(first) == file.size else b"".join((first, *_chunks(file.descriptor)))
+    first = os.read(descriptor, size + 1)
+    return first if len(first) == size else b"".join((first, *_chunks(descriptor)))
 
 
 def _chunks(descriptor: int) -> Iterator[bytes]:

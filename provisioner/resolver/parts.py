@@ -10,6 +10,9 @@ the type is `text/*`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from msgspec import Struct
 
 from provisioner.cache import InlinePart, Part, TextPart, UriPart
@@ -36,6 +39,8 @@ from provisioner.resolver.media_types import (
     takes,
     text_tokens,
 )
+
+T = TypeVar("T")
 
 _FILES_API = "https://generativelanguage.googleapis.com/"
 
@@ -99,32 +104,34 @@ def _file_count(folder: Folder, path: str, declared: str | None, provider: str) 
 
 def _typed_look(folder: Folder, path: str, mime_type: str) -> tuple[Look, int]:
     """Look at a file of a type, and estimate its tokens."""
-    if is_text(mime_type):
-        try:
-            look = look_at_text(folder, path)
-        except NotText:
-            if mime_type.startswith("text/"):
-                raise
-        else:
-            is_picture = mime_type.startswith("image/")
-            tokens = (
-                media_tokens(mime_type, look.size, 0) if is_picture else text_tokens(look.amount)
-            )
-            return look, tokens
+    if look := _as_text(look_at_text, folder, path, mime_type):
+        is_picture = mime_type.startswith("image/")
+        return look, (
+            media_tokens(mime_type, look.size, 0) if is_picture else text_tokens(look.amount)
+        )
     look = look_at_bytes(folder, path)
     return look, media_tokens(mime_type, look.size, look.amount)
+
+
+def _as_text(
+    read: Callable[[Folder, str], T], folder: Folder, path: str, mime_type: str
+) -> T | None:
+    """Read a file as uniform text; None if its type is not that of text, or need not be."""
+    if not is_text(mime_type):
+        return None
+    try:
+        return read(folder, path)
+    except NotText:
+        if mime_type.startswith("text/"):
+            raise
+        return None
 
 
 def _file_part(folder: Folder, path: str, mime_type: str | None) -> Part:
     if mime_type is None:
         return TextPart(read_text(folder, path).decode())
-    if is_text(mime_type):
-        try:
-            return InlinePart(mime_type, read_text(folder, path))
-        except NotText:
-            if mime_type.startswith("text/"):
-                raise
-    return InlinePart(mime_type, read_bytes(folder, path))
+    text = _as_text(read_text, folder, path, mime_type)
+    return InlinePart(mime_type, read_bytes(folder, path) if text is None else text)
 
 
 def _plain_count(folder: Folder, path: str) -> Count:
