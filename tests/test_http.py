@@ -206,7 +206,7 @@ def test_an_application_answers() -> None:
 
 
 def test_plain_http_reads_no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that begins with plain HTTP trusts no server; by way of a proxy, or TLS, the usual."""
+    """Plain HTTP reads no certificate authorities; TLS, or a proxy, reads the usual ones."""
     for name in (
         "HTTP_PROXY",
         "HTTPS_PROXY",

@@ -9,17 +9,22 @@ known here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import islice
+from operator import itemgetter
 from types import MappingProxyType
 
 from msgspec import UnsetType, convert
+from msgspec.structs import replace
 
 from provisioner.documents import Fault, NotJson, faults_of_document, newer, parse_json
 from provisioner.errors import CtxprovError, clipped
 from provisioner.escape import plain
 from provisioner.model import Reason, fingerprint_of
+from provisioner.model.attributes import after_fields
 from provisioner.pricing.costs import totals
 from provisioner.view.money import totals_view
 from provisioner.view.plan import PlanView, RowView, leftover_command, summary
@@ -93,10 +98,25 @@ def _plan(document: object, place: str) -> PlanView:
         view = convert(document, PlanView)
     except ValueError as error:
         raise _fault(document, place) or error from error
+    view = _upgraded(view)
     _check_moments(view)
     _check_worked_out(view)
     _check_shown(view)
     return view
+
+
+def _upgraded(view: PlanView) -> PlanView:
+    """
+    A plan from before settings were edits, with the fingerprint that its edits have today.
+
+    The earlier fingerprint was SHA-256 over the name of the stack and the sorted edits
+    themselves.  It has to be that of the edits, too; any other plan is returned as it is.
+    """
+    edits = [[edit.name, edit.after and after_fields(edit.after.after)] for edit in view.edits]
+    text = json.dumps([view.stack, sorted(edits, key=itemgetter(0))], sort_keys=True)
+    if view.settings or view.rested or view.fingerprint != sha256(text.encode()).hexdigest():
+        return view
+    return replace(view, fingerprint=fingerprint_of(view.stack, view.digests))
 
 
 def _fault(document: object, place: str) -> Fault | None:

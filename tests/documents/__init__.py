@@ -7,8 +7,8 @@ two environments in a folder.  `answers.json` is what its own commands printed t
 `project.json` the caches that lived in its emulator, `digests.json` the digest of every cache
 that its examples and these stacks declare.  `long.md`, which every stack names, is `LONG`.
 
-Its plan is refused today, since fingerprints count more than they did; `07983cc/` holds the plan
-that the last revision before the modules moved made of the same edits.
+Its fingerprints were of the edits of caches alone; `07983cc/` holds the plan that the last revision
+before the modules moved made of the same edits.
 """
 
 from __future__ import annotations

@@ -110,15 +110,31 @@ def test_a_plan_that_is_planned_again(tmp_path: Path, capsys: pytest.CaptureFixt
         assert stack.requests["create"] == made
 
 
-def test_a_plan_of_other_fingerprints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A plan that was saved before fingerprints counted settings is refused, and names the way."""
+def test_a_plan_of_an_earlier_fingerprint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan that was saved before fingerprints counted settings is shown and applied."""
     file = ROOM / "folder" / "plan.json"
     was = json.loads(file.read_text())
     with _edited(tmp_path, capsys) as stack:
         plan = stack.ask("plan", ".", "--json")
         for key in ("desired", "edits", "summary"):
             assert plan[key] == was[key], key
+        assert plan["fingerprint"][:12] in stack.run("render", str(file))
 
+        stack.run("apply", ".", "--plan", str(file))
+        assert stack.requests["create"] == was["summary"]["create"] + was["summary"]["replace"]
+
+
+def test_an_earlier_fingerprint_holds_its_edits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such a plan with another edit than its fingerprint is of is refused, and names the way."""
+    was = (ROOM / "folder" / "plan.json").read_text()
+    edit = json.loads(was)["edits"][0]["after"]["digest"]
+    file = tmp_path / "plan.json"
+    file.write_text(was.replace(edit, edit[::-1]))
+    with _edited(tmp_path, capsys) as stack:
         for command in (("render", str(file)), ("apply", ".", "--plan", str(file))):
             assert stack.run(*command) == ""
             assert f"{file} is not a plan" in stack.err
