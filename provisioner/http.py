@@ -3,10 +3,13 @@ The one HTTP client: a request goes out, and a reply or an `HttpError` comes bac
 
 Decides how long a server may take, how much of a reply is read, what a broken connection
 means and what of it may be shown: no header, no query, no body and no secret ever is.  No
-redirect is followed.  Proxies and certificates come from the environment, which is checked
-before the first request.  Every exception of the HTTP library ends here, and no other module
-knows which library that is, the public parameter `transport=` aside; it is imported with the
-first connection.
+redirect is followed.  Every exception of the HTTP library ends here, and no other module knows
+which library that is, the public parameter `transport=` aside; it is imported with the first
+connection.
+
+Proxies and certificates come from the environment.  A variable that names what is gone (an
+image's, a nix shell's) would fail every request, so it is named before the first one, with its
+value, without a password, and with what to do.
 
 What a status means, and whether a request may be sent again, is the caller's decision.
 """
@@ -14,13 +17,19 @@ What a status means, and whether a request may be sent again, is the caller's de
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import os
+import re
 import ssl
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -28,12 +37,17 @@ from msgspec import Struct
 
 from provisioner import __version__
 from provisioner.environment import process_environment
-from provisioner.http_environment import environment_fault
 
 if TYPE_CHECKING:
     import httpx
 
 _IDLE_CONNECTIONS = 64
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
+_MOST_PORTS = 65_535
+_LONGEST_CERTIFICATES = 4 * 1024 * 1024
+"""Bytes of a file of certificates in which the first must stand."""
+_NO_PROXY_ADDRESS = "is no address of a proxy: correct it (http://HOST:PORT) or unset it"
 _SHORTEST_SECRET = 4
 """A secret of fewer characters hides nothing, and cutting it out would garble every sentence."""
 
@@ -147,12 +161,6 @@ class HttpClient:
                 return _reply(response, self._body(response))
         except _foreign() as error:
             _raise(error, self.secret)
-
-    def close(self) -> None:
-        """Close the connections; a later request opens new ones."""
-        client, self._client = self._client, None
-        if client:
-            client.close()
 
     def _body(self, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -377,6 +385,83 @@ def _fault(error: Exception, reason: str) -> HttpFault:
             return HttpFault.BROKEN
 
 
-def host_of(url: str) -> str:
-    """The host of *url*, for a sentence."""
-    return urlsplit(url).hostname or url
+def environment_fault(environ: Mapping[str, str]) -> str | None:
+    """Name the first variable of *environ* that no client can work with; None if all are well."""
+    return next(_environment_faults(environ), None)
+
+
+def _environment_faults(environ: Mapping[str, str]) -> Iterator[str]:
+    yield from _certificate_faults(environ)
+    for name in _PROXIES:
+        spelled = name if name in environ else name.upper()
+        if text := environ.get(spelled):
+            why = _proxy_fault(text)
+            if why:
+                yield f"{spelled}={_without_password(text)} {why}"
+    spelled = "no_proxy" if "no_proxy" in environ else "NO_PROXY"
+    for host in environ.get(spelled, "").split(","):
+        if not _is_host(host.strip()):
+            yield f"{spelled} holds {host.strip()!r}, which is no host: correct or unset it"
+
+
+def _certificate_faults(environ: Mapping[str, str]) -> Iterator[str]:
+    if path := environ.get("SSL_CERT_FILE"):
+        if why := _file_fault(Path(path)):
+            yield f"SSL_CERT_FILE={path} {why}: unset it, or let it name a file of certificates"
+    elif (path := environ.get("SSL_CERT_DIR")) and not _holds_a_folder(path):
+        yield (
+            f"SSL_CERT_DIR={path} is no folder that exists: unset it, or let it name a folder of "
+            "certificates"
+        )
+
+
+def _holds_a_folder(paths: str) -> bool:
+    return any(map(os.path.isdir, paths.split(os.pathsep)))
+
+
+def _file_fault(path: Path) -> str | None:
+    try:
+        if not path.is_file():
+            return "is not a file" if path.exists() else "does not exist"
+        with path.open("rb") as file:
+            start = file.read(_LONGEST_CERTIFICATES)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return None if b"CERTIFICATE-----" in start else "holds no certificate (PEM)"
+
+
+def _proxy_fault(text: str) -> str | None:
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = parts.port
+    except ValueError:
+        return _NO_PROXY_ADDRESS
+    if parts.scheme not in _SCHEMES:
+        return "is a proxy of a kind that is not supported: use http://, https:// or socks5://"
+    if not parts.hostname or not _is_name(parts.hostname) or (port or 0) > _MOST_PORTS:
+        return _NO_PROXY_ADDRESS
+    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
+        return "needs the package socksio: pip install 'httpx[socks]', or unset it"
+    return None
+
+
+def _is_host(text: str) -> bool:
+    """Whether an item of NO_PROXY can be read: a host, a domain, an address or nothing."""
+    with suppress(ValueError):
+        ipaddress.ip_address(text)
+        return True
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        port = parts.port
+    except ValueError:
+        return False
+    return (port or 0) <= _MOST_PORTS and _is_name(parts.hostname or "")
+
+
+def _is_name(host: str) -> bool:
+    return not re.search(r"[\s\x00-\x20\x7f<>\"{}|\\^`]", host)
+
+
+def _without_password(text: str) -> str:
+    scheme, mark, rest = text.rpartition("://")
+    return f"{scheme}{mark}{'***@' if '@' in rest else ''}{rest.rpartition('@')[2]}"

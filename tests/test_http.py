@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 import ssl
+import warnings
 from collections.abc import Iterator
 
 import httpx
@@ -157,13 +159,15 @@ def test_an_encoding_that_was_not_asked_for(server: States) -> None:
     assert refused.value.fault is HttpFault.GARBLED
 
 
-def test_a_closed_client_opens_again(server: States) -> None:
-    """After `close` a request opens new connections."""
+def test_connections_close_with_their_client(server: States) -> None:
+    """Once nothing refers to a client, its connections are closed without a warning."""
     server.before = lambda _: (200, b"", {})
-    http = client()
-    statuses = [http.request("GET", server.url).status]
-    http.close()
-    statuses.append(http.request("GET", server.url).status)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        http = client()
+        statuses = [http.request("GET", server.url).status for _ in range(2)]
+        del http
+        gc.collect()
 
     assert statuses == [200, 200]
 

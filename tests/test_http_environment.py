@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.http_environment import environment_fault
+from provisioner.http import environment_fault
 
 FAULTS = [
     ({"SSL_CERT_FILE": "/nope.pem"}, "SSL_CERT_FILE=/nope.pem does not exist: unset it"),

@@ -25,8 +25,8 @@ _STALE = "No open request for review has this commit at its head any more; nothi
 def write_comment(files: tuple[Path, ...], *, number: int | None, author: str | None) -> Status:
     """Show plans in one comment under a pull request or merge request."""
     views = [view for file in files for view in plan_views(file)]
-    with review_of_job(process_environment(), number, author) as forge:
-        console.say(_told(forge, views) if forge else _STALE)
+    forge = review_of_job(process_environment(), number, author)
+    console.say(_told(forge, views) if forge else _STALE)
     return Status.OK
 
 
@@ -51,8 +51,8 @@ def print_approval(stack: Path, *, environment: str | None, author: str | None) 
     """Print what the review of this commit approved, for apply --expect."""
     console.output_is_the_work()
     name = load_frame(stack, environment=environment).stack
-    with merged_review(process_environment(), author) as forge:
-        marks = [mark for comment in forge.mine() if (mark := mark_in(comment.text))]
+    comments = merged_review(process_environment(), author).mine()
+    marks = [mark for comment in comments if (mark := mark_in(comment.text))]
     for mark in marks:
         if mark.topic == topic_of([name]):
             if mark.cut:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 import orjson
 from msgspec import Struct
 
 from provisioner.errors import CtxprovError, Refused
 from provisioner.files import LARGEST
-from provisioner.http import HttpClient, HttpError, HttpReply, host_of
+from provisioner.http import HttpClient, HttpError, HttpReply
 from provisioner.render.layout import clip
 
 ForgeJson: TypeAlias = Any
@@ -61,19 +61,8 @@ class ForgeApi:
             timeout=_TIMEOUT, connect_timeout=_TIMEOUT, largest=LARGEST, headers=headers
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._http.close()
-
     def call(self, method: str, path: str, body: object = None, **query: str | int) -> ForgeJson:
-        host = host_of(self._url)
+        host = urlsplit(self._url).hostname
         try:
             reply = self._http.request(
                 method,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from provisioner.cli.forge import Forge
 from provisioner.cli.github import github_api, merged_pull_request, pull_request
@@ -13,29 +12,21 @@ from provisioner.errors import CtxprovError
 _NOWHERE = "There is no review to look for: this is a job of neither GitHub Actions nor GitLab CI."
 
 
-@contextmanager
 def review_of_job(
     environ: Mapping[str, str], number: int | None, author: str | None
-) -> Iterator[Forge | None]:
+) -> Forge | None:
     """What this job was started for; None if a newer commit is at its head by now."""
     if environ.get("GITHUB_ACTIONS"):
-        with github_api(environ) as api:
-            yield pull_request(api, environ, number, author)
-    elif environ.get("GITLAB_CI"):
-        with gitlab_api(environ) as api:
-            yield merge_request(api, environ, number)
-    else:
-        raise CtxprovError(_NOWHERE)
+        return pull_request(github_api(environ), environ, number, author)
+    if environ.get("GITLAB_CI"):
+        return merge_request(gitlab_api(environ), environ, number)
+    raise CtxprovError(_NOWHERE)
 
 
-@contextmanager
-def merged_review(environ: Mapping[str, str], author: str | None) -> Iterator[Forge]:
+def merged_review(environ: Mapping[str, str], author: str | None) -> Forge:
     """What brought this job's commit into its branch.  Raises Refused if nothing did."""
     if environ.get("GITHUB_ACTIONS"):
-        with github_api(environ) as api:
-            yield merged_pull_request(api, environ, author)
-    elif environ.get("GITLAB_CI"):
-        with gitlab_api(environ) as api:
-            yield merged_merge_request(api, environ)
-    else:
-        raise CtxprovError(_NOWHERE)
+        return merged_pull_request(github_api(environ), environ, author)
+    if environ.get("GITLAB_CI"):
+        return merged_merge_request(gitlab_api(environ), environ)
+    raise CtxprovError(_NOWHERE)

@@ -24,12 +24,12 @@ from urllib.parse import quote
 import orjson
 from msgspec import Struct
 
-from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
+from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.http import HttpClient, HttpError, HttpFault, HttpReply
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.probe import ProbingFiles
-from provisioner.storage.protocol import Backend, StoredFile, oversize
+from provisioner.storage.protocol import Backend, StoredFile, conflict, oversize, unreachable
 
 _ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
 _SERVER = "https://storage.googleapis.com"
@@ -136,10 +136,7 @@ class Bucket:
             case HttpError(fault=HttpFault.UNUSABLE) | ValueError():
                 return StateError(f"{self.where(name)} cannot be asked for: {error}.")
             case _:
-                return BackendUnreachable(
-                    f"{self.where(name)} cannot be reached now: {error}.  Nothing was changed "
-                    "there, as far as this run can tell."
-                )
+                return unreachable(self.where(name), error)
 
     def _check(self, name: str, answer: HttpReply) -> None:
         """Raise what the status means, if it is no success."""
@@ -149,9 +146,7 @@ class Bucket:
             case _ if answer.is_success:
                 return
             case 412:
-                raise StateTaken(
-                    f"{place} has changed since it was read: another run wrote it.  Run again."
-                )
+                raise conflict(place)
             case 401 | 403:
                 raise StateUnreadable(
                     f"{place}: access was refused ({reason}).  Give credentials that may get, "
@@ -160,10 +155,7 @@ class Bucket:
             case 404:
                 raise StateError(f"gs://{self._bucket} is not there ({reason}).  Make it first.")
             case _ if status in _PASSING:
-                raise BackendUnreachable(
-                    f"{place} cannot be reached now: {reason}.  Nothing was changed there, as far "
-                    "as this run can tell."
-                )
+                raise unreachable(place, reason)
             case _:
                 raise StateError(f"{place} cannot be used: {reason}.")
 

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.errors import BackendUnreachable, StateError
 from provisioner.retry import RetryPolicy
 from provisioner.storage.git_repository import Pushed, Repository
 from provisioner.storage.lease import LeaseBackend
-from provisioner.storage.protocol import Backend, StoredFile
+from provisioner.storage.protocol import Backend, StoredFile, check_version
 
 TERM = timedelta(minutes=5)
 """Of a lock.  Each renewal is a commit, so there should be few."""
@@ -111,7 +111,8 @@ class GitFiles:
                 tip = self._tip_after(lost)
                 if lost and self._holds(tip, name, lost):
                     return lost
-                self._expect(tip, name, expected)
+                version = self.repository.blob(tip, name) if tip else None
+                check_version(self.where(name), version, expected)
                 commit = self._commit(tip, name, content)
                 match self.repository.push(commit, old=tip):
                     case Pushed.DONE:
@@ -151,13 +152,6 @@ class GitFiles:
         """Whether the file is by now what *commit*, whose push was not answered, made of it."""
         now = self.repository.blob(tip, name) if tip else None
         return now == self.repository.blob(commit, name)
-
-    def _expect(self, tip: str | None, name: str, expected: str | None) -> None:
-        if (self.repository.blob(tip, name) if tip else None) != expected:
-            raise StateTaken(
-                f"{self.where(name)} has changed since it was read: another run wrote it.  Run "
-                "again."
-            )
 
     def _commit(self, tip: str | None, name: str, content: bytes | None) -> str:
         files: dict[str, bytes | None] = {name: content}

@@ -30,21 +30,20 @@ from provisioner.errors import (
     StateUnreadable,
 )
 from provisioner.retry import RetryPolicy
-from provisioner.storage.http_endpoint import (
-    Endpoint,
-    Route,
+from provisioner.storage.lease import to_its_end
+from provisioner.storage.lock_owner import LockOwner, lock_owner_here
+from provisioner.storage.protocol import Lock, OnWait, StoredFile, check_version
+from provisioner.storage.state_server import (
+    ABSENT,
+    DONE,
+    HELD,
     ServerAnswer,
     StateServer,
     endpoint_at,
 )
-from provisioner.storage.lease import to_its_end
-from provisioner.storage.lock_owner import LockOwner, lock_owner_here
-from provisioner.storage.protocol import Lock, OnWait, StoredFile
 from provisioner.storage.terraform_format import (
     TerraformState,
-    lock_bytes,
     next_state,
-    parse_lock,
     parse_state,
     state_bytes,
 )
@@ -52,9 +51,6 @@ from provisioner.storage.terraform_format import (
 _POLL = 2.0
 _ALONE = RetryPolicy(tries=120, first=0.02, longest=0.25, is_random=True)
 """For the lock that a bare write takes for itself."""
-_HELD = frozenset({HTTPStatus.LOCKED, HTTPStatus.CONFLICT})
-_ABSENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
-_DONE = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 
 def backend_at(
@@ -78,10 +74,6 @@ class HttpBackend:
     @property
     def keeps_history(self) -> bool:
         return True
-
-    @property
-    def locks(self) -> HttpLocks:
-        return HttpLocks(self.server)
 
     def where(self, name: str) -> str:
         return self.server.endpoint.of(name)
@@ -111,13 +103,13 @@ class HttpBackend:
             now = self._now(name)
             if now is None:
                 return
-            self._expect(name, now, expected)
+            check_version(f"{name} at {self.where(name)}", now.version, expected)
             self._check(self.server.ask("DELETE", _locked(self.where(name), lock_id)), name)
 
     def put(self, name: str, content: bytes, *, expected: str | None, lock_id: str) -> str:
         """Write under the lock *lock_id*; StateTaken if that is not the lock any more."""
         after = self._now(name)
-        self._expect(name, after, expected)
+        check_version(f"{name} at {self.where(name)}", after.version if after else None, expected)
         state = next_state(content, after=after)
         body = state_bytes(state)
         self._post(name, state, body, lock_id)
@@ -146,7 +138,7 @@ class HttpBackend:
 
     def _now(self, name: str) -> TerraformState | None:
         answer = self.server.ask("GET", self.where(name))
-        if answer.status in _ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
+        if answer.status in ABSENT or (answer.status == HTTPStatus.OK and not answer.content):
             return None
         self._check(answer, name)
         state = parse_state(answer.content)
@@ -158,17 +150,10 @@ class HttpBackend:
             )
         return state
 
-    def _expect(self, name: str, now: TerraformState | None, version: str | None) -> None:
-        if (now.version if now else None) != version:
-            raise StateTaken(
-                f"{name} at {self.where(name)} has changed since it was read: another run wrote "
-                "it.  Run again."
-            )
-
     def _check(self, answer: ServerAnswer, name: str) -> None:
-        if answer.status in _HELD:
+        if answer.status in HELD:
             raise self.loss(name)
-        if answer.status not in _DONE:
+        if answer.status not in DONE:
             raise StateError(f"{self.where(name)} answered {answer}.")
 
     def loss(self, name: str) -> LockLost:
@@ -201,16 +186,16 @@ class HttpBackend:
             await self.sleep(min(_POLL, remaining))
 
     def lock_owner(self, name: str) -> LockOwner | None:
-        owner = self.locks.try_lock(name, me := self._me("lock status"))
+        owner = self.server.try_lock(name, me := self._me("lock status"))
         if owner is None:
-            self.locks.release(name, me)
+            self.server.unlock(name, me)
         return owner
 
     def unlock(self, name: str, lock_id: str) -> None:
         owner = self.lock_owner(name)
         held = f"{_named(owner)} holds it" if owner else "it is not locked"
         who = replace(self._me("unlock"), id=lock_id)
-        if owner is None or owner.id not in {lock_id, ""} or not self.locks.release(name, who):
+        if owner is None or owner.id not in {lock_id, ""} or not self.server.unlock(name, who):
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {held}.")
 
     @contextmanager
@@ -218,14 +203,14 @@ class HttpBackend:
         me = self._me(operation)
 
         def attempt(_: int) -> None:
-            if owner := self.locks.try_lock(name, me):
+            if owner := self.server.try_lock(name, me):
                 raise StateLocked(self._refusal(name, owner))
 
         _ALONE.run(attempt, on=StateLocked, sleep=self.server.sleep)
         try:
             yield me.id
         finally:
-            self.locks.release(name, me)
+            self.server.unlock(name, me)
 
     def _me(self, operation: str) -> LockOwner:
         return lock_owner_here(operation, since=self.now(), environ=self.environ)
@@ -258,7 +243,7 @@ class HttpLock:
         return False
 
     def take(self) -> LockOwner | None:
-        owner = self.backend.locks.try_lock(self.name, self.who)
+        owner = self.backend.server.try_lock(self.name, self.who)
         self._is_held = owner is None
         return owner
 
@@ -275,92 +260,7 @@ class HttpLock:
 
     def release(self) -> None:
         if self._is_held and not self.is_lost:
-            self.backend.locks.release(self.name, self.who)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpLocks:
-    """The locks of the states at an endpoint."""
-
-    server: StateServer
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return self.server.endpoint
-
-    def try_lock(self, name: str, who: LockOwner) -> LockOwner | None:
-        """
-        Try the lock once; None if it is ours now, else whose it is.
-
-        Raises BackendUnreachable if no answer came; a lock that may be ours is then released.
-        """
-        try:
-            answer = self._request(self.endpoint.lock, name, who)
-        except BackendUnreachable as error:
-            self._undo(name, who, error)
-            raise
-        if answer.status in _HELD:
-            return self._other(answer, name, who)
-        if answer.status not in _DONE:
-            raise StateError(
-                f"{self._where(name)} cannot be locked: {self.endpoint.lock.method} "
-                f"{self.endpoint.lock.of(name)} was answered {answer}.  Either no states live at "
-                "that address, or its locks live elsewhere: set CTXPROV_HTTP_LOCK_ADDRESS, "
-                "CTXPROV_HTTP_LOCK_METHOD and CTXPROV_HTTP_UNLOCK_METHOD."
-            )
-        return None
-
-    def _other(self, answer: ServerAnswer, name: str, who: LockOwner) -> LockOwner | None:
-        owner = parse_lock(answer.content)
-        if owner.id == who.id:
-            return None  # the answer to an earlier try was lost
-        if not owner.id and answer.is_late:
-            lost = BackendUnreachable(
-                f"{self._where(name)} may have been locked by this very run: an answer was lost, "
-                "and the server does not name who holds it.  Try again."
-            )
-            if self._undo(name, who, lost):
-                raise lost
-        return owner
-
-    def _undo(self, name: str, who: LockOwner, error: BackendUnreachable) -> bool:
-        """Release a lock that may be ours; False if the server shows that it is not."""
-        try:
-            return self._ended(name, who)
-        except BackendUnreachable:
-            raise BackendUnreachable(
-                f"{error}  If {self._where(name)} was locked nevertheless, that does not run out: "
-                f"end it with `ctxprov unlock {who.id}`."
-            ) from error
-
-    def release(self, name: str, who: LockOwner) -> bool:
-        """End the lock of *who*; False if the server knows no such lock (any more)."""
-        try:
-            return self._ended(name, who)
-        except BackendUnreachable as error:
-            raise BackendUnreachable(
-                f"{error}  The lock of {self._where(name)} does not run out: end it with "
-                f"`ctxprov unlock {who.id}`."
-            ) from error
-
-    def _ended(self, name: str, who: LockOwner) -> bool:
-        answer = self._request(self.endpoint.unlock, name, who)
-        if answer.status in _HELD or answer.status == HTTPStatus.NOT_FOUND:
-            return answer.is_late  # then it may have been an earlier try that ended it
-        if answer.status not in _DONE:
-            raise StateError(
-                f"{self._where(name)} is still locked: {self.endpoint.unlock.method} "
-                f"{self.endpoint.unlock.of(name)} was answered {answer}."
-            )
-        return True
-
-    def _request(self, route: Route, name: str, who: LockOwner) -> ServerAnswer:
-        return self.server.ask(
-            route.method, route.of(name), lock_bytes(who, path=self._where(name))
-        )
-
-    def _where(self, name: str) -> str:
-        return self.endpoint.of(name)
+            self.backend.server.unlock(self.name, self.who)
 
 
 class LockLost(StateTaken):

@@ -27,6 +27,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -50,66 +51,64 @@ _FRESH = 1 / 6
 _Answer = TypeVar("_Answer")
 
 
+@dataclass(repr=False, eq=False)
 class LeaseBackend:
     """Files that can keep conditions, made a backend by leases."""
 
-    def __init__(
-        self,
-        files: Files,
-        *,
-        now: Callable[[], datetime],
-        term: timedelta = TERM,
-        boot_clock: Callable[[], float] = boot_seconds,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._files = files
-        self._now = now
-        self._term = term
-        self._boot_clock = boot_clock
-        self._sleep = sleep
+    files: Files
+    _: KW_ONLY
+    now: Callable[[], datetime]
+    term: timedelta = TERM
+    boot_clock: Callable[[], float] = boot_seconds
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
     def keeps_history(self) -> bool:
-        return self._files.keeps_history
+        return self.files.keeps_history
 
     def where(self, name: str) -> str:
-        return self._files.where(name)
+        return self.files.where(name)
 
     def read(self, name: str) -> StoredFile | None:
-        return self._files.read(name)
+        return self.files.read(name)
 
     def confirm(self, name: str) -> None:
-        self._files.confirm(name)
+        self.files.confirm(name)
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
-        return self._files.write(name, content, expected=expected)
+        return self.files.write(name, content, expected=expected)
 
     def delete(self, name: str, *, expected: str) -> None:
-        self._files.delete(name, expected=expected)
+        self.files.delete(name, expected=expected)
 
     def lock_owner(self, name: str) -> LockOwner | None:
-        file = self._files.read(lock_name(name))
+        file = self.files.read(lock_name(name))
         return parse_lock_owner(file.content) if file else None
 
     def unlock(self, name: str, lock_id: str) -> None:
-        file = self._files.read(lock_name(name))
+        file = self.files.read(lock_name(name))
         owner = parse_lock_owner(file.content) if file else None
         if file is None or owner is None or owner.id != lock_id:
             there = f"{owner}, lock {owner.id}, holds it" if owner else "it is not locked"
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {there}.")
-        content = free_bytes(lock_id, self._now(), ended=True)
-        self._files.write(lock_name(name), content, expected=file.version)
+        content = free_bytes(lock_id, self.now(), ended=True)
+        self.files.write(lock_name(name), content, expected=file.version)
 
     @asynccontextmanager
     async def lock(
         self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
     ) -> AsyncIterator[Lock]:
         lease = Lease(
-            self._files, name, who, now=self._now, term=self._term, boot_clock=self._boot_clock
+            files=self.files,
+            name=name,
+            who=who,
+            now=self.now,
+            term=self.term,
+            boot_clock=self.boot_clock,
         )
         try:
             await self._acquire(lease, name, timeout, on_wait)
-            renewal = asyncio.create_task(lease.keep(self._sleep))
+            renewal = asyncio.create_task(lease.keep(self.sleep))
             try:
                 yield lease
             finally:
@@ -120,11 +119,11 @@ class LeaseBackend:
                 await to_its_end(lease.release)
 
     async def _acquire(self, lease: Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
-        deadline = self._boot_clock() + timeout.total_seconds()
-        watch = LeaseWatch(now=self._now, term=self._term)
+        deadline = self.boot_clock() + timeout.total_seconds()
+        watch = LeaseWatch(now=self.now, term=self.term)
         while True:
-            file = await to_its_end(partial(self._files.read, lock_name(name)))
-            at = self._boot_clock()
+            file = await to_its_end(partial(self.files.read, lock_name(name)))
+            at = self.boot_clock()
             if file is None or watch.may_take(file, at=at):
                 with suppress(StateTaken):  # another run was faster
                     return await to_its_end(partial(lease.take, file))
@@ -134,13 +133,13 @@ class LeaseBackend:
             if remaining <= 0:
                 raise StateLocked(self._refusal(name, owner))
             on_wait(owner, timedelta(seconds=remaining))
-            await self._sleep(min(self._term.total_seconds() / 30, remaining))
+            await self.sleep(min(self.term.total_seconds() / 30, remaining))
 
     def _refusal(self, name: str, owner: LockOwner | None) -> str:
         if owner is None:
             return (
                 f"{self.where(name)} is locked, and its lock file cannot be read.  A run that "
-                f"waits for {duration_text(self._term)} and sees no change takes it over: give "
+                f"waits for {duration_text(self.term)} and sees no change takes it over: give "
                 "--lock-timeout 5m.  If no run uses it, delete "
                 f"{self.where(lock_name(name))}."
             )
@@ -149,94 +148,82 @@ class LeaseBackend:
             f"{self.where(name)} is locked: {owner} holds it.  Wait until that run is done, or "
             "give --lock-timeout 5m to wait for it here.  If that run is dead, its lock runs out"
             f"{until}, and a run after that takes it over once it has watched it unchanged for "
-            f"{duration_text(self._term)}; `ctxprov unlock {owner.id}` ends it at once."
+            f"{duration_text(self.term)}; `ctxprov unlock {owner.id}` ends it at once."
         )
 
 
+@dataclass(kw_only=True)
 class LeaseWatch:
     """Whether a lock that another run took may be taken from it; `at` is in boot seconds."""
 
-    def __init__(self, *, now: Callable[[], datetime], term: timedelta) -> None:
-        self._now = now
-        self._term = term.total_seconds()
-        self._version: str | None = None
-        self._since = 0.0
-        self._is_renewed = False
+    now: Callable[[], datetime]
+    term: timedelta
+    _version: str | None = None
+    _since: float = 0.0
+    _is_renewed: bool = False
 
     def may_take(self, file: StoredFile, *, at: float) -> bool:
         """Whether it is free, or has been seen unchanged for a term."""
         if file.version != self._version:
             self._is_renewed = self._version is not None
             self._version, self._since = file.version, at
-        return is_free(file.content) or at - self._since >= self._term
+        return is_free(file.content) or at - self._since >= self.term.total_seconds()
 
     def remaining(self, owner: LockOwner | None, *, at: float) -> float:
         """Seconds that a lock which looks dead, and was not renewed since, is to be watched."""
-        if self._is_renewed or not (owner and owner.until and self._now() >= owner.until):
+        if self._is_renewed or not (owner and owner.until and self.now() >= owner.until):
             return 0.0
-        return self._term - (at - self._since)
+        return self.term.total_seconds() - (at - self._since)
 
 
+@dataclass(kw_only=True, repr=False, eq=False)
 class Lease:
     """A lock that one run holds, from its own point of view."""
 
-    def __init__(
-        self,
-        files: Files,
-        name: str,
-        who: LockOwner,
-        *,
-        now: Callable[[], datetime],
-        term: timedelta,
-        boot_clock: Callable[[], float],
-    ) -> None:
-        self._files = files
-        self._name = name
-        self._who = who
-        self._now = now
-        self._term = term
-        self._boot_clock = boot_clock
-        self._version: str | None = None
-        self._sure_until = 0.0
-        self._is_taken = False
-        self._took_over = self._owes_rewrite = False
-        self._failure: StateError | None = None
-        self._renewing = threading.Lock()
+    files: Files
+    name: str
+    who: LockOwner
+    now: Callable[[], datetime]
+    term: timedelta
+    boot_clock: Callable[[], float]
+    took_over: bool = False
+    _version: str | None = None
+    _sure_until: float = 0.0
+    _is_taken: bool = False
+    _owes_rewrite: bool = False
+    _failure: StateError | None = None
+    _renewing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def is_lost(self) -> bool:
-        return self._is_taken or self._boot_clock() >= self._sure_until
-
-    @property
-    def took_over(self) -> bool:
-        return self._took_over
+        return self._is_taken or self.boot_clock() >= self._sure_until
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         if self._is_taken:
             raise StateTaken(self._loss())
         if self.is_lost:
             raise BackendUnreachable(self._doubt())
-        version = self._files.write(name, content, expected=expected)
-        if name == self._name:
+        version = self.files.write(name, content, expected=expected)
+        if name == self.name:
             self._owes_rewrite = False
         return version
 
     def renew(self) -> bool:
         with self._renewing:
-            fresh = self._term.total_seconds() * (1 - _FRESH)
-            if not self._is_taken and self._sure_until - self._boot_clock() < fresh:
+            fresh = self.term.total_seconds() * (1 - _FRESH)
+            if not self._is_taken and self._sure_until - self.boot_clock() < fresh:
                 self._try_to_extend()
             return not self.is_lost
 
     def take(self, file: StoredFile | None) -> None:
         """Take the lock whose file was *file*; StateTaken if that has changed by now."""
         self._extend(file.version if file else None)
-        self._took_over = file is not None and not was_released(file.content)
-        self._owes_rewrite = self._took_over
+        self.took_over = file is not None and not was_released(file.content)
+        self._owes_rewrite = self.took_over
 
     async def keep(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Renew it until it is taken from us; soon again after a failure."""
-        term = self._term.total_seconds()
+        term = self.term.total_seconds()
         pause = term / 3
         while not self._is_taken:
             await sleep(pause)
@@ -246,8 +233,8 @@ class Lease:
         """Release it, if it is still ours; the next owner rewrites what this one owes."""
         with self._renewing:
             if self._version is not None and not self._is_taken:
-                free = free_bytes(self._who.id, self._now(), ended=self._owes_rewrite)
-                self._files.write(lock_name(self._name), free, expected=self._own_version())
+                free = free_bytes(self.who.id, self.now(), ended=self._owes_rewrite)
+                self.files.write(lock_name(self.name), free, expected=self._own_version())
 
     def _renew(self) -> bool:
         with self._renewing:
@@ -265,10 +252,10 @@ class Lease:
         return True
 
     def _extend(self, expected: str | None) -> None:
-        begun = self._boot_clock()
-        content = lock_owner_bytes(replace(self._who, until=self._now() + self._term))
-        self._version = self._files.write(lock_name(self._name), content, expected=expected)
-        self._sure_until = begun + self._term.total_seconds()
+        begun = self.boot_clock()
+        content = lock_owner_bytes(replace(self.who, until=self.now() + self.term))
+        self._version = self.files.write(lock_name(self.name), content, expected=expected)
+        self._sure_until = begun + self.term.total_seconds()
         self._failure = None
 
     def _own_version(self) -> str:
@@ -277,23 +264,23 @@ class Lease:
 
         Raises StateTaken if it is not ours any more.
         """
-        file = self._files.read(lock_name(self._name))
+        file = self.files.read(lock_name(self.name))
         owner = parse_lock_owner(file.content) if file else None
-        if file is None or owner is None or owner.id != self._who.id:
+        if file is None or owner is None or owner.id != self.who.id:
             raise StateTaken(self._loss())
         return file.version
 
     def _loss(self) -> str:
         return (
-            f"the lock of {self._files.where(self._name)} was lost: another run took it, or a "
+            f"the lock of {self.files.where(self.name)} was lost: another run took it, or a "
             "person ended it.  Nothing was overwritten.  The next run finds by their labels the "
             "caches that this one made."
         )
 
     def _doubt(self) -> str:
         return (
-            f"the lock of {self._files.where(self._name)} could not be renewed for "
-            f"{duration_text(self._term)}, so another run may have it by now: "
+            f"the lock of {self.files.where(self.name)} could not be renewed for "
+            f"{duration_text(self.term)}, so another run may have it by now: "
             f"{self._failure or 'this run stood still meanwhile.'}  Nothing was overwritten."
         )
 

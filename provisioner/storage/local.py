@@ -25,10 +25,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from provisioner.errors import StateError, StateLocked, StateTaken, StateUnreadable
+from provisioner.errors import StateError, StateLocked, StateUnreadable
 from provisioner.files import DRAFT, leads_out, read_whole, write_whole
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
-from provisioner.storage.protocol import OnWait, StoredFile
+from provisioner.storage.protocol import OnWait, StoredFile, check_version
 
 _POLL = 0.25
 _TEXT = 4096
@@ -124,11 +124,7 @@ class LocalBackend(Struct, frozen=True):
 
     def _expect(self, name: str, version: str | None) -> None:
         file = self.read(name)
-        if (file.version if file else None) != version:
-            raise StateTaken(
-                f"{self.where(name)} has changed since it was read: another run wrote it.  Run "
-                "again."
-            )
+        check_version(self.where(name), file.version if file else None, version)
 
     @asynccontextmanager
     async def lock(

@@ -16,12 +16,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
+from provisioner.errors import StateError, StateUnreadable
 from provisioner.files import LARGEST
-from provisioner.http_environment import environment_fault
+from provisioner.http import environment_fault
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.probe import ProbingFiles
-from provisioner.storage.protocol import Backend, StoredFile, oversize
+from provisioner.storage.protocol import (
+    Backend,
+    StoredFile,
+    check_version,
+    conflict,
+    oversize,
+    unreachable,
+)
 
 if TYPE_CHECKING:
     from obstore.store import (
@@ -99,6 +106,9 @@ class ObjectStore:
         self._prefix = f"{prefix}/" if prefix else ""
         self._environ = environ
         with self._translated(""):
+            import obstore  # noqa: PLC0415  # an extra
+
+            self._obstore = obstore
             self._store = _open(scheme, bucket, environ)
 
     @property
@@ -109,11 +119,9 @@ class ObjectStore:
         return f"{self._address}/{self._prefix}{name}"
 
     def read(self, name: str) -> StoredFile | None:
-        import obstore  # noqa: PLC0415  # an extra
-
         with self._translated(name):
             try:
-                answer = obstore.get(self._store, self._prefix + name)
+                answer = self._obstore.get(self._store, self._prefix + name)
                 if (size := answer.meta["size"]) > self._largest:
                     raise oversize(self.where(name), size, self._largest)
                 return StoredFile(content=bytes(answer.bytes()), version=answer.meta["e_tag"] or "")
@@ -124,16 +132,12 @@ class ObjectStore:
 
     def confirm(self, name: str) -> None:
         """List what begins like the name, which a bucket that is not there cannot."""
-        import obstore  # noqa: PLC0415  # an extra
-
         with self._translated(name):
-            next(iter(obstore.list(self._store, self._prefix + name, chunk_size=1)), None)
+            next(iter(self._obstore.list(self._store, self._prefix + name, chunk_size=1)), None)
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
-        import obstore  # noqa: PLC0415  # an extra
-
         with self._translated(name):
-            answer = obstore.put(
+            answer = self._obstore.put(
                 self._store,
                 self._prefix + name,
                 content,
@@ -143,15 +147,12 @@ class ObjectStore:
         return answer["e_tag"] or ""
 
     def delete(self, name: str, *, expected: str) -> None:
-        import obstore  # noqa: PLC0415  # an extra
-
         file = self.read(name)
         if file is None:
             return
-        if file.version != expected:
-            raise StateTaken(self._taken(name))
+        check_version(self.where(name), file.version, expected)
         with self._translated(name):
-            obstore.delete(self._store, self._prefix + name)
+            self._obstore.delete(self._store, self._prefix + name)
 
     @contextmanager
     def _translated(self, name: str) -> Iterator[None]:
@@ -169,7 +170,7 @@ class ObjectStore:
             exceptions.AlreadyExistsError,
             exceptions.NotModifiedError,
         ):
-            raise StateTaken(self._taken(name)) from None
+            raise conflict(self.where(name)) from None
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
             raise StateUnreadable(
                 f"{self.where(name)}: access was refused ({_reason(error)}).  Give credentials in "
@@ -192,15 +193,7 @@ class ObjectStore:
         if not (status in _PASSING or (status is None and "HTTP error" in str(error))):
             return StateError(f"{self.where(name)} cannot be used: {_reason(error)}.")
         fault = None if status else environment_fault(self._environ)
-        return BackendUnreachable(
-            f"{self.where(name)} cannot be reached now: {fault or _reason(error)}.  Nothing was "
-            "changed there, as far as this run can tell."
-        )
-
-    def _taken(self, name: str) -> str:
-        return (
-            f"{self.where(name)} has changed since it was read: another run wrote it.  Run again."
-        )
+        return unreachable(self.where(name), fault or _reason(error))
 
 
 def _open(scheme: str, bucket: str, environ: Mapping[str, str]) -> S3Store | AzureStore:

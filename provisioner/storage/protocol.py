@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
-from provisioner.errors import StateError
+from provisioner.errors import BackendUnreachable, StateError, StateTaken
 from provisioner.storage.lock_owner import LockOwner
 
 
@@ -24,6 +24,25 @@ def oversize(where: str, size: int | None, most: int) -> StateError:
     return StateError(
         f"{where} {has}, and at most {most:,} are read.  No state is so large: give ctxprov an "
         "address of its own, or restore an earlier version.  Nothing was changed."
+    )
+
+
+def check_version(where: str, version: str | None, expected: str | None) -> None:
+    """Raise StateTaken unless the *version* of the file at *where* is the *expected* one."""
+    if version != expected:
+        raise conflict(where)
+
+
+def conflict(where: str) -> StateTaken:
+    """A condition of a write to *where* did not hold."""
+    return StateTaken(f"{where} has changed since it was read: another run wrote it.  Run again.")
+
+
+def unreachable(where: str, reason: object) -> BackendUnreachable:
+    """The file at *where* cannot be had now."""
+    return BackendUnreachable(
+        f"{where} cannot be reached now: {reason}.  Nothing was changed there, as far as this run "
+        "can tell."
     )
 
 

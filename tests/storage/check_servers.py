@@ -281,9 +281,9 @@ def test_what_an_earlier_revision_wrote(
     """State, history and lock that d28a563 wrote to the server are read, and its lock is ended."""
     environ: Mapping[str, str] = request.getfixturevalue(server)
     address = f"{kind}://states/{uuid4().hex}"
-    home = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
+    backend = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
     for name, content in objects(kind).items():
-        home.write(name.removeprefix("team/"), content, expected=None)
+        backend.write(name.removeprefix("team/"), content, expected=None)
     was = json.loads((ROOM / kind / "answers.json").read_text())
     with earlier(kind, "small", was["at"], tmp_path, capsys) as stack:
         for variable, value in {**environ, "CTXPROV_STATE": address}.items():

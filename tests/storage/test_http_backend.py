@@ -21,8 +21,8 @@ from provisioner.errors import (
 )
 from provisioner.storage import Backend, open_backend
 from provisioner.storage.http_backend import HttpBackend
-from provisioner.storage.http_endpoint import StateServer
 from provisioner.storage.protocol import Lock
+from provisioner.storage.state_server import StateServer
 from tests.builders import NOW
 from tests.storage.conformance import ANN, BOB, NAME, FilesConformance, Open
 from tests.storage.terraform_server import Reply, Request, States, terraform_server

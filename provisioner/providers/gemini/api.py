@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import orjson
 from msgspec import Struct
@@ -69,7 +69,6 @@ class ApiRequest:
     """What to ask, below the endpoint."""
 
     verb: Verb
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
@@ -274,7 +273,7 @@ class GeminiApi:
         status: object = "no answer"
         try:
             reply = await self.http.request(
-                request.method,
+                request.verb.method,
                 f"{self.account.endpoint}/{request.path}",
                 query=request.query,
                 body=request.body,
@@ -288,7 +287,7 @@ class GeminiApi:
             raise _unanswered(error, self.account.endpoint, request) from error.__cause__
         finally:
             ms = (boot_seconds() - began) * 1000
-            _log.info("%s /%s %s %.0f ms", request.method, request.path, status, ms)
+            _log.info("%s /%s %s %.0f ms", request.verb.method, request.path, status, ms)
         return reply
 
     def _refused(
@@ -336,7 +335,6 @@ def _page_request(token: str, timeout: float) -> ApiRequest:
     onward = {"pageToken": token} if token else {}
     return ApiRequest(
         verb=Verb.LIST,
-        method="GET",
         path="cachedContents",
         query={"pageSize": _PAGE_SIZE, **onward},
         timeout=timeout,

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, SupportsIndex
+from typing import TYPE_CHECKING, Final, NoReturn, Self, SupportsIndex
 
 from provisioner.arguments import check_span, check_text
 from provisioner.cache import CacheContent, CachedContext, CacheHandle, GeminiHandle
@@ -34,8 +34,6 @@ DEFAULT_MODEL: Final = "gemini-3.8-flash"
 
 _COLLECTION: Final = "cachedContents"
 _TOLERANCE: Final = timedelta(seconds=2)
-
-_VERBS: Final = {"GET": Verb.GET, "PATCH": Verb.PATCH, "DELETE": Verb.DELETE}
 
 
 def _wall_clock() -> datetime:
@@ -156,7 +154,7 @@ class GeminiContextCache:
     async def get_cache(self, handle: CacheHandle | CachedContext) -> CachedContext | None:
         """Ask for a cache; None if it does not exist (any more)."""
         try:
-            cache = await self._api.ask(self._about(handle, "GET"), _context)
+            cache = await self._api.ask(self._about(handle, Verb.GET), _context)
         except MissingCache:
             return None
         return self._index.add(cache)
@@ -174,7 +172,7 @@ class GeminiContextCache:
     async def delete_cache(self, handle: CacheHandle | CachedContext) -> None:
         """Make sure that the cache does not exist."""
         try:
-            await self._api.ask(self._about(handle, "DELETE"), lambda _: None)
+            await self._api.ask(self._about(handle, Verb.DELETE), lambda _: None)
         except MissingCache:
             return
 
@@ -239,7 +237,7 @@ class GeminiContextCache:
         """Let a cache live *ttl* from now or until *expires_at*; else for `default_ttl`."""
         life = wire.life_of(ttl, expires_at, self.default_ttl)
         try:
-            cache = await self._api.ask(self._about(handle, "PATCH", life), _context)
+            cache = await self._api.ask(self._about(handle, Verb.PATCH, life), _context)
         except MissingCache as missing:
             raise self._fate(handle, missing) from None
         return self._index.add(cache)
@@ -249,7 +247,6 @@ class GeminiContextCache:
         model = wire.bare_model(model or self.model)
         request = ApiRequest(
             verb=Verb.COUNT,
-            method="POST",
             path=f"models/{model}:countTokens",
             body=wire.counting(CacheContent.of(content), model),
             timeout=self._create_timeout,
@@ -294,7 +291,6 @@ class GeminiContextCache:
         model = wire.bare_model(model or self.model)
         return ApiRequest(
             verb=Verb.CREATE,
-            method="POST",
             path=_COLLECTION,
             body=wire.creation(CacheContent.of(content), model, label, life),
             timeout=self._create_timeout,
@@ -303,12 +299,11 @@ class GeminiContextCache:
     def _about(
         self,
         handle: CacheHandle | CachedContext,
-        method: Literal["GET", "PATCH", "DELETE"],
+        verb: Verb,
         life: wire.LifeField | None = None,
     ) -> ApiRequest:
         return ApiRequest(
-            verb=_VERBS[method],
-            method=method,
+            verb=verb,
             path=wire.name_in(handle),
             query={"updateMask": life.field} if life else {},
             body=life.body if life else None,

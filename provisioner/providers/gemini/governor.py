@@ -34,6 +34,17 @@ class Verb(StrEnum):
     GET = "get"
     COUNT = "count"
 
+    @property
+    def method(self) -> str:
+        """The HTTP method that asks for it."""
+        match self:
+            case Verb.CREATE | Verb.COUNT:
+                return "POST"
+            case Verb.LIST:
+                return "GET"
+            case _:
+                return self.upper()
+
 
 class Stopped(Exception):
     """The run is ending: what waited is not sent."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from provisioner.errors import StateError, StateUnreadable
-from provisioner.storage.http_endpoint import Route, StateServer, endpoint_at
+from provisioner.storage.state_server import Route, StateServer, endpoint_at
 from tests.storage.terraform_server import States
 
 STATES = "https://host/states"

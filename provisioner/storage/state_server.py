@@ -6,8 +6,11 @@ the address ends as GitLab's and Gitea's do, one level below (POST and DELETE); 
 CTXPROV_HTTP_LOCK_ADDRESS says.  Terraform's own variables are read as far as they are about the
 server.  Those that name the one state of a Terraform are not, or that would be locked.
 
-Decides what an answer means to any request, and what is worth another try.  Knows nothing of
-states.  The credential goes to one host and is never shown; no redirect is followed.
+Decides what an answer means to any request, what is worth another try, and what becomes of a
+lock whose answer was lost: such a lock does not run out, so one that may have been made is
+released at once, or named by its id.  The protocol cannot ask who holds a lock; to find out is
+to try it.  Knows nothing of states.  The credential goes to one host and is never shown; no
+redirect is followed.
 """
 
 from __future__ import annotations
@@ -28,10 +31,15 @@ from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.http import NO_SECRET, HttpClient, HttpError, HttpFault, HttpReply, Secret
 from provisioner.retry import RetryPolicy
+from provisioner.storage.lock_owner import LockOwner
 from provisioner.storage.protocol import oversize
+from provisioner.storage.terraform_format import lock_bytes, parse_lock
 
 _BELOW = "/terraform/state"
 _NAME = "{name}"
+HELD = frozenset({HTTPStatus.LOCKED, HTTPStatus.CONFLICT})
+ABSENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
+DONE = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 _WRITES = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 10.0
@@ -126,6 +134,75 @@ class StateServer:
         answer = self._answer(reply)
         self._check(answer, reply.headers)
         return answer
+
+    def try_lock(self, name: str, who: LockOwner) -> LockOwner | None:
+        """
+        Try the lock once; None if it is ours now, else whose it is.
+
+        Raises BackendUnreachable if no answer came; a lock that may be ours is then released.
+        """
+        try:
+            answer = self._request(self.endpoint.lock, name, who)
+        except BackendUnreachable as error:
+            self._undo(name, who, error)
+            raise
+        if answer.status in HELD:
+            return self._other(answer, name, who)
+        if answer.status not in DONE:
+            raise StateError(
+                f"{self.endpoint.of(name)} cannot be locked: {self.endpoint.lock.method} "
+                f"{self.endpoint.lock.of(name)} was answered {answer}.  Either no states live at "
+                "that address, or its locks live elsewhere: set CTXPROV_HTTP_LOCK_ADDRESS, "
+                "CTXPROV_HTTP_LOCK_METHOD and CTXPROV_HTTP_UNLOCK_METHOD."
+            )
+        return None
+
+    def _other(self, answer: ServerAnswer, name: str, who: LockOwner) -> LockOwner | None:
+        owner = parse_lock(answer.content)
+        if owner.id == who.id:
+            return None  # the answer to an earlier try was lost
+        if not owner.id and answer.is_late:
+            lost = BackendUnreachable(
+                f"{self.endpoint.of(name)} may have been locked by this very run: an answer was "
+                "lost, and the server does not name who holds it.  Try again."
+            )
+            if self._undo(name, who, lost):
+                raise lost
+        return owner
+
+    def _undo(self, name: str, who: LockOwner, error: BackendUnreachable) -> bool:
+        """Release a lock that may be ours; False if the server shows that it is not."""
+        try:
+            return self._ended(name, who)
+        except BackendUnreachable:
+            raise BackendUnreachable(
+                f"{error}  If {self.endpoint.of(name)} was locked nevertheless, that does not run "
+                f"out: end it with `ctxprov unlock {who.id}`."
+            ) from error
+
+    def unlock(self, name: str, who: LockOwner) -> bool:
+        """End the lock of *who*; False if the server knows no such lock (any more)."""
+        try:
+            return self._ended(name, who)
+        except BackendUnreachable as error:
+            raise BackendUnreachable(
+                f"{error}  The lock of {self.endpoint.of(name)} does not run out: end it with "
+                f"`ctxprov unlock {who.id}`."
+            ) from error
+
+    def _ended(self, name: str, who: LockOwner) -> bool:
+        answer = self._request(self.endpoint.unlock, name, who)
+        if answer.status in HELD or answer.status == HTTPStatus.NOT_FOUND:
+            return answer.is_late  # then it may have been an earlier try that ended it
+        if answer.status not in DONE:
+            raise StateError(
+                f"{self.endpoint.of(name)} is still locked: {self.endpoint.unlock.method} "
+                f"{self.endpoint.unlock.of(name)} was answered {answer}."
+            )
+        return True
+
+    def _request(self, route: Route, name: str, who: LockOwner) -> ServerAnswer:
+        return self.ask(route.method, route.of(name), lock_bytes(who, path=self.endpoint.of(name)))
 
     def _answer(self, reply: HttpReply) -> ServerAnswer:
         line = " ".join(reply.body[:_LONGEST].decode(errors="replace").split())
