@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 _IDLE_CONNECTIONS = 64
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
-_MOST_PORTS = 65_535
 _LONGEST_CERTIFICATES = 4 * 1024 * 1024
 """Bytes of a file of certificates in which the first must stand."""
 _NO_PROXY_ADDRESS = "is no address of a proxy: correct it (http://HOST:PORT) or unset it"
@@ -75,20 +74,12 @@ class HttpFault(Enum):
     """The connection broke, or the server does not speak HTTP."""
 
 
-_UNSENT = frozenset({HttpFault.UNUSABLE, HttpFault.UNREACHED, HttpFault.UNTRUSTED, HttpFault.PROXY})
-
-
 class HttpError(Exception):
     """There is no reply; the text says why, without secrets.  Its cause is the library's error."""
 
     def __init__(self, fault: HttpFault, reason: str) -> None:
         super().__init__(reason)
         self.fault = fault
-
-    @property
-    def is_unsent(self) -> bool:
-        """Whether the server cannot have seen the request."""
-        return self.fault in _UNSENT
 
 
 class HttpReply(Struct, frozen=True, kw_only=True):
@@ -433,12 +424,12 @@ def _file_fault(path: Path) -> str | None:
 def _proxy_fault(text: str) -> str | None:
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        port = parts.port
+        _ = parts.port
     except ValueError:
         return _NO_PROXY_ADDRESS
     if parts.scheme not in _SCHEMES:
         return "is a proxy of a kind that is not supported: use http://, https:// or socks5://"
-    if not parts.hostname or not _is_name(parts.hostname) or (port or 0) > _MOST_PORTS:
+    if not parts.hostname or not _is_name(parts.hostname):
         return _NO_PROXY_ADDRESS
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
         return "needs the package socksio: pip install 'httpx[socks]', or unset it"
@@ -452,10 +443,10 @@ def _is_host(text: str) -> bool:
         return True
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
-        port = parts.port
+        _ = parts.port
     except ValueError:
         return False
-    return (port or 0) <= _MOST_PORTS and _is_name(parts.hostname or "")
+    return _is_name(parts.hostname or "")
 
 
 def _is_name(host: str) -> bool:

@@ -47,7 +47,6 @@ FOREIGN = [
     (ssl.SSLError("torn"), HttpFault.BROKEN),
     (ConnectionResetError("reset"), HttpFault.BROKEN),
 ]
-UNSENT = {HttpFault.UNUSABLE, HttpFault.UNREACHED, HttpFault.UNTRUSTED, HttpFault.PROXY}
 
 
 class _Breaking(httpx.AsyncBaseTransport):
@@ -80,13 +79,12 @@ async def request(transport: httpx.AsyncBaseTransport | None, url: str = "http:/
 
 @pytest.mark.parametrize(("error", "fault"), FOREIGN, ids=lambda value: type(value).__name__)
 def test_every_foreign_error_is_translated(error: Exception, fault: HttpFault) -> None:
-    """An error of the library becomes ours, which says whether the server can know the request."""
+    """An error of the library becomes ours, which says how far the request came."""
     with pytest.raises(HttpError) as translated:
         asyncio.run(request(_Breaking(error)))
 
     assert translated.value.fault is fault
     assert translated.value.__cause__ is error
-    assert translated.value.is_unsent is (fault in UNSENT)
 
 
 def test_no_server() -> None:

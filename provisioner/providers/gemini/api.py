@@ -35,11 +35,11 @@ from provisioner.http import AsyncHttpClient, HttpError, HttpFault, HttpReply
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.governor import (
+    ApiVerb,
     Governor,
     Permit,
     QuotaTimeout,
     Stopped,
-    Verb,
     governor_of,
 )
 from provisioner.providers.gemini.refusals import error_of, read_http_date, read_refusal
@@ -68,7 +68,7 @@ _list_log: Final = logging.getLogger("provisioner.gemini")
 class ApiRequest:
     """What to ask, below the endpoint."""
 
-    verb: Verb
+    verb: ApiVerb
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
@@ -182,7 +182,7 @@ class GeminiApi:
                     await self._pause(tries, failed)
 
     @asynccontextmanager
-    async def permit(self, verb: Verb) -> AsyncIterator[Permit]:
+    async def permit(self, verb: ApiVerb) -> AsyncIterator[Permit]:
         """
         Wait until a request of *verb* may go out; one is sent under it with `once`.
 
@@ -334,7 +334,7 @@ def later_date(first: ServerDate | None, second: ServerDate | None) -> ServerDat
 def _page_request(token: str, timeout: float) -> ApiRequest:
     onward = {"pageToken": token} if token else {}
     return ApiRequest(
-        verb=Verb.LIST,
+        verb=ApiVerb.LIST,
         path="cachedContents",
         query={"pageSize": _PAGE_SIZE, **onward},
         timeout=timeout,

@@ -23,7 +23,7 @@ from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.api import ApiAnswer, ApiRequest, GeminiApi, ServerDate
 from provisioner.providers.gemini.creator import CacheCreator, CacheIndex, label_of_its_own
-from provisioner.providers.gemini.governor import Verb
+from provisioner.providers.gemini.governor import ApiVerb
 from provisioner.providers.gemini.refusals import MissingCache
 from provisioner.retry import RetryPolicy
 
@@ -154,7 +154,7 @@ class GeminiContextCache:
     async def get_cache(self, handle: CacheHandle | CachedContext) -> CachedContext | None:
         """Ask for a cache; None if it does not exist (any more)."""
         try:
-            cache = await self._api.ask(self._about(handle, Verb.GET), _context)
+            cache = await self._api.ask(self._about(handle, ApiVerb.GET), _context)
         except MissingCache:
             return None
         return self._index.add(cache)
@@ -172,7 +172,7 @@ class GeminiContextCache:
     async def delete_cache(self, handle: CacheHandle | CachedContext) -> None:
         """Make sure that the cache does not exist."""
         try:
-            await self._api.ask(self._about(handle, Verb.DELETE), lambda _: None)
+            await self._api.ask(self._about(handle, ApiVerb.DELETE), lambda _: None)
         except MissingCache:
             return
 
@@ -237,7 +237,7 @@ class GeminiContextCache:
         """Let a cache live *ttl* from now or until *expires_at*; else for `default_ttl`."""
         life = wire.life_of(ttl, expires_at, self.default_ttl)
         try:
-            cache = await self._api.ask(self._about(handle, Verb.PATCH, life), _context)
+            cache = await self._api.ask(self._about(handle, ApiVerb.PATCH, life), _context)
         except MissingCache as missing:
             raise self._fate(handle, missing) from None
         return self._index.add(cache)
@@ -246,7 +246,7 @@ class GeminiContextCache:
         """Let the server count exactly what `create` would send."""
         model = wire.bare_model(model or self.model)
         request = ApiRequest(
-            verb=Verb.COUNT,
+            verb=ApiVerb.COUNT,
             path=f"models/{model}:countTokens",
             body=wire.counting(CacheContent.of(content), model),
             timeout=self._create_timeout,
@@ -290,7 +290,7 @@ class GeminiContextCache:
         life = wire.life_of(ttl, expires_at, self.default_ttl)
         model = wire.bare_model(model or self.model)
         return ApiRequest(
-            verb=Verb.CREATE,
+            verb=ApiVerb.CREATE,
             path=_COLLECTION,
             body=wire.creation(CacheContent.of(content), model, label, life),
             timeout=self._create_timeout,
@@ -299,7 +299,7 @@ class GeminiContextCache:
     def _about(
         self,
         handle: CacheHandle | CachedContext,
-        verb: Verb,
+        verb: ApiVerb,
         life: wire.LifeField | None = None,
     ) -> ApiRequest:
         return ApiRequest(

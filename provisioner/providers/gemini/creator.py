@@ -36,7 +36,7 @@ from provisioner.providers.gemini.api import (
     FailedRequest,
     GeminiApi,
 )
-from provisioner.providers.gemini.governor import Permit, Verb
+from provisioner.providers.gemini.governor import ApiVerb, Permit
 from provisioner.providers.gemini.refusals import of_creation
 
 _LATE: Final = 1.0
@@ -140,7 +140,7 @@ class CacheCreator:
 
     async def _attempt(self, creation: _Creation) -> CachedContext:
         """One try.  Raises a FailedRequest only where another try makes no second cache."""
-        async with self._api.permit(Verb.CREATE) as permit:
+        async with self._api.permit(ApiVerb.CREATE) as permit:
             if creation.before:
                 await creation.before()
                 permit.begin()

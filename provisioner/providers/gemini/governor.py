@@ -26,7 +26,7 @@ _IDLE: Final = 5.0
 """Seconds without any demand after which patience begins again."""
 
 
-class Verb(StrEnum):
+class ApiVerb(StrEnum):
     CREATE = "create"
     PATCH = "patch"
     DELETE = "delete"
@@ -38,9 +38,9 @@ class Verb(StrEnum):
     def method(self) -> str:
         """The HTTP method that asks for it."""
         match self:
-            case Verb.CREATE | Verb.COUNT:
+            case ApiVerb.CREATE | ApiVerb.COUNT:
                 return "POST"
-            case Verb.LIST:
+            case ApiVerb.LIST:
                 return "GET"
             case _:
                 return self.upper()
@@ -65,7 +65,7 @@ class Permit:
     """One request that may go out now.  At most one of its methods is called, `begin` aside."""
 
     governor: Governor
-    verb: Verb
+    verb: ApiVerb
     ticket: int
     is_open: bool = True
 
@@ -102,9 +102,9 @@ class Governor:
     """Belongs to one event loop, whose clock it reads."""
 
     sleep: Sleep
-    paces: dict[Verb, Pace] = field(default_factory=lambda: {verb: Pace() for verb in Verb})
-    _turns: dict[Verb, asyncio.Lock] = field(
-        default_factory=lambda: {verb: asyncio.Lock() for verb in Verb}
+    paces: dict[ApiVerb, Pace] = field(default_factory=lambda: {verb: Pace() for verb in ApiVerb})
+    _turns: dict[ApiVerb, asyncio.Lock] = field(
+        default_factory=lambda: {verb: asyncio.Lock() for verb in ApiVerb}
     )
     _slept: float = 0.0
     """Seconds that `sleep` says have passed and the loop's clock does not."""
@@ -123,7 +123,7 @@ class Governor:
         return asyncio.get_running_loop().time() + self._slept
 
     @asynccontextmanager
-    async def permit(self, verb: Verb, *, patience: timedelta) -> AsyncIterator[Permit]:
+    async def permit(self, verb: ApiVerb, *, patience: timedelta) -> AsyncIterator[Permit]:
         """
         Wait until a request of this *verb* may go out; its outcome is noted on the permit.
 
@@ -153,14 +153,14 @@ class Governor:
     def note_success(self) -> None:
         self._patient_since, self._refusal = self.now(), None
 
-    def note_refusal(self, verb: Verb, ticket: int, refusal: CacheError) -> None:
+    def note_refusal(self, verb: ApiVerb, ticket: int, refusal: CacheError) -> None:
         now, pace, hint = self.now(), self.paces[verb], refusal.retry_after
         pace.refuse(ticket, now, None if hint is None else hint.total_seconds())
         self._refusal = refusal
-        if verb is not Verb.CREATE:
+        if verb is not ApiVerb.CREATE:
             self._held_until = max(self._held_until, now + pace.quota_wait(now))
 
-    async def _granted(self, verb: Verb, patience: timedelta) -> Permit:
+    async def _granted(self, verb: ApiVerb, patience: timedelta) -> Permit:
         pace = self.paces[verb]
         async with self._turns[verb]:
             while (wait := max(pace.wait(now := self.now()), self._held_until - now)) > 0:
