@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from provisioner.approval import Approval
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, terminal
-from provisioner.cli.apply import ApplyRequest, apply_stack
+from provisioner.cli.apply import apply_stack
 from provisioner.cli.approvals import approval_by
 from provisioner.cli.check_limits import beyond, hold
 from provisioner.cli.count_tokens import remembered, with_counts
+from provisioner.cli.decision import ApplyRequest
 from provisioner.cli.destinations import check_destinations
 from provisioner.cli.documents import places_of
 from provisioner.cli.keepalive import keeping

@@ -11,8 +11,9 @@ import click
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import terminal
-from provisioner.cli.apply import ApplyRequest, apply_stack
+from provisioner.cli.apply import apply_stack
 from provisioner.cli.checkout import commit_here
+from provisioner.cli.decision import ApplyRequest
 from provisioner.cli.messages import tell
 from provisioner.cli.options import Out, choose, with_json
 from provisioner.cli.owners import owners_beside

@@ -10,9 +10,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from provisioner.cli import clock, console, terminal
-from provisioner.cli.apply import ApplyRequest, apply_stack
+from provisioner.cli.apply import apply_stack
 from provisioner.cli.check_limits import beyond, hold
 from provisioner.cli.checkout import commit_here
+from provisioner.cli.decision import ApplyRequest
 from provisioner.cli.load import prices_or_ours
 from provisioner.cli.metrics import write_metrics
 from provisioner.cli.options import Out, with_json
