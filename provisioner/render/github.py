@@ -28,7 +28,7 @@ MOST = 10
 """GitHub shows no more of one level for each step."""
 
 
-class Annotation(Struct, frozen=True, kw_only=True):
+class WorkflowAnnotation(Struct, frozen=True, kw_only=True):
     """One message, at a place if it has one.  Its texts are foreign."""
 
     level: Level
@@ -48,7 +48,7 @@ def result_annotations(results: Iterable[Result], spots: Spots) -> str:
     """A line for each change that did not end well."""
     rows = map(result_row, results)
     return _lines(
-        Annotation(
+        WorkflowAnnotation(
             level="error" if row.outcome == "failed" else "warning",
             title=f"{row.name}: {row.action} {row.outcome}",
             message=row.text,
@@ -69,24 +69,24 @@ def failure_annotations(error: CtxprovError, here: Callable[[Problem], Problem])
         case ManifestError(problems=problems):
             return _lines(_of_problem(here(problem)) for problem in problems)
         case _:
-            return _lines([Annotation(level="error", title="ctxprov", message=str(error))])
+            return _lines([WorkflowAnnotation(level="error", title="ctxprov", message=str(error))])
 
 
-def _of_problem(problem: Problem) -> Annotation:
+def _of_problem(problem: Problem) -> WorkflowAnnotation:
     title = problem.where or "ctxprov"
-    return Annotation(level="error", title=title, message=problem.sentence, spot=problem)
+    return WorkflowAnnotation(level="error", title=title, message=problem.sentence, spot=problem)
 
 
-def _of_limit(limit: BrokenLimit) -> Annotation:
-    return Annotation(level="error", title=f"limits.{limit.limit}", message=limit.why)
+def _of_limit(limit: BrokenLimit) -> WorkflowAnnotation:
+    return WorkflowAnnotation(level="error", title=f"limits.{limit.limit}", message=limit.why)
 
 
-def _of_row(row: RowView, spots: Spots) -> Annotation | None:
+def _of_row(row: RowView, spots: Spots) -> WorkflowAnnotation | None:
     level = _level(row)
     if level is None:
         return None
     title = f"{row.name}: {row.action}"
-    return Annotation(level=level, title=title, message=row.why, spot=spots.get(row.name))
+    return WorkflowAnnotation(level=level, title=title, message=row.why, spot=spots.get(row.name))
 
 
 def _level(row: RowView) -> Level | None:
@@ -101,22 +101,22 @@ def _level(row: RowView) -> Level | None:
             return None
 
 
-def _lines(annotations: Iterable[Annotation]) -> str:
+def _lines(annotations: Iterable[WorkflowAnnotation]) -> str:
     order: Sequence[Level] = ("error", "warning", "notice")
     by_level = sorted(annotations, key=lambda annotation: order.index(annotation.level))
     groups = groupby(by_level, key=lambda annotation: annotation.level)
     return "".join(line for level, group in groups for line in _group(level, list(group)))
 
 
-def _group(level: Level, group: Sequence[Annotation]) -> Iterator[str]:
+def _group(level: Level, group: Sequence[WorkflowAnnotation]) -> Iterator[str]:
     shown = group if len(group) <= MOST else group[: MOST - 1]
     yield from map(_line, shown)
     if len(shown) < len(group):
         more = f"… and {len(group) - len(shown):,} more; the plan has all of them."
-        yield _line(Annotation(level=level, title="ctxprov", message=more))
+        yield _line(WorkflowAnnotation(level=level, title="ctxprov", message=more))
 
 
-def _line(one: Annotation) -> str:
+def _line(one: WorkflowAnnotation) -> str:
     properties = {"title": _property(one.title)}
     if one.spot:
         properties = {

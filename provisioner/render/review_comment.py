@@ -30,7 +30,7 @@ _MOST_EDITS = 100
 """So many edits are named by their digests; of more only the fingerprint is known."""
 
 
-class Mark(Struct, frozen=True, kw_only=True):
+class CommentMark(Struct, frozen=True, kw_only=True):
     """What a comment is about, and what it shows."""
 
     topic: str
@@ -47,7 +47,7 @@ def topic_of(stacks: Iterable[str]) -> str:
     return _digest(sorted(stacks))[:16]
 
 
-def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark, str]:
+def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[CommentMark, str]:
     """
     The whole comment, in less than *limit* bytes, each plan with the same share of them.
 
@@ -59,7 +59,7 @@ def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark
     text = "\n".join(pages)
     if len(text.encode()) >= room:
         text = headlines(pages, limit=room)
-    mark = Mark(
+    mark = CommentMark(
         topic=topic_of(view.stack for view in views),
         approval=approval,
         shown=_digest(_shown(views))[:16],
@@ -68,7 +68,7 @@ def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Mark
     return mark, _line(mark) + text
 
 
-def mark_in(text: str) -> Mark | None:
+def mark_in(text: str) -> CommentMark | None:
     """What the comment *text* says of itself; None if it is none of ours."""
     match = _LINE.match(text.replace("\r\n", "\n"))
     if match is None:
@@ -78,10 +78,10 @@ def mark_in(text: str) -> Mark | None:
         approved = parse_approval_text(approval)
     except ValueError:
         return None
-    return Mark(topic=topic, approval=approved, shown=shown, cut=bool(cut))
+    return CommentMark(topic=topic, approval=approved, shown=shown, cut=bool(cut))
 
 
-def _line(mark: Mark) -> str:
+def _line(mark: CommentMark) -> str:
     cut = " cut" if mark.cut else ""
     return f"<!-- ctxprov {mark.topic} {mark.approval} {mark.shown}{cut} -->\n"
 

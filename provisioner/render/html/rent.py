@@ -20,7 +20,7 @@ MOST = 40
 _ROW, _BAR = 46, 11
 
 
-class Rent(Struct, frozen=True, kw_only=True):
+class RentBar(Struct, frozen=True, kw_only=True):
     """What one name costs per hour."""
 
     name: str
@@ -32,14 +32,14 @@ class Rent(Struct, frozen=True, kw_only=True):
         return max(self.before.nano, self.after.nano)
 
 
-def rents(rows: Sequence[RowView]) -> tuple[Rent, ...]:
+def rent_bars(rows: Sequence[RowView]) -> tuple[RentBar, ...]:
     """By name, the dearest first; an old cache counts to its name."""
-    names: dict[str, Rent] = {}
+    names: dict[str, RentBar] = {}
     for row in rows:
         if row.cost is None:
             continue
         rent = names.get(row.name)
-        names[row.name] = Rent(
+        names[row.name] = RentBar(
             name=row.name,
             before=row.cost.rent_per_hour_before.money + (rent.before if rent else FREE),
             after=row.cost.rent_per_hour_after.money + (rent.after if rent else FREE),
@@ -50,7 +50,7 @@ def rents(rows: Sequence[RowView]) -> tuple[Rent, ...]:
 
 def rent_chart(rows: Sequence[RowView]) -> Markup:
     """Draw what *rows* cost; nothing, if nothing is paid."""
-    bars = rents(rows)
+    bars = rent_bars(rows)
     if not bars:
         return NOTHING
     shown = [*bars[:MOST], *_rest(bars[MOST:])]
@@ -62,7 +62,7 @@ def rent_chart(rows: Sequence[RowView]) -> Markup:
         height=_ROW * len(shown),
         width="100%",
         role="img",
-        aria_label="Rent per hour by cache, before and after",
+        aria_label="RentBar per hour by cache, before and after",
     )
     legend = (
         tag("span", tag("i", class_="before"), " before"),
@@ -71,19 +71,19 @@ def rent_chart(rows: Sequence[RowView]) -> Markup:
     return together(picture, tag("p", *legend, class_="legend"))
 
 
-def _rest(rents: Sequence[Rent]) -> list[Rent]:
-    if not rents:
+def _rest(bars: Sequence[RentBar]) -> list[RentBar]:
+    if not bars:
         return []
     return [
-        Rent(
-            name=f"{len(rents):,} more",
-            before=total(rent.before for rent in rents),
-            after=total(rent.after for rent in rents),
+        RentBar(
+            name=f"{len(bars):,} more",
+            before=total(rent.before for rent in bars),
+            after=total(rent.after for rent in bars),
         )
     ]
 
 
-def _bars(rent: Rent, top: int, most: int) -> Markup:
+def _bars(rent: RentBar, top: int, most: int) -> Markup:
     return tag(
         "g",
         tag("text", rent.name, x=0, y=top + 14, class_="name"),
