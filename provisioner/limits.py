@@ -44,7 +44,7 @@ from provisioner.pricing.rates import MONTH, Lookup
 
 _HOURS = MONTH // timedelta(hours=1)
 
-_Rent: TypeAlias = Callable[[Cost], Money]
+_RentOf: TypeAlias = Callable[[Cost], Money]
 
 
 def breaches(plan: Plan, limits: Limits, lookup: Lookup) -> tuple[Breach, ...]:
@@ -126,7 +126,7 @@ def _beyond(
 
 
 def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
-    bounds: list[tuple[Limit, Bound | None, _Rent]] = [
+    bounds: list[tuple[Limit, Bound | None, _RentOf]] = [
         (Limit.RENT_PER_HOUR, limits.rent_per_hour, lambda cost: cost.figures.after),
         (Limit.RENT_TOTAL, limits.rent_total, lambda cost: cost.month),
     ]
@@ -136,7 +136,7 @@ def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
 
 
 def _above(
-    limit: Limit, bound: Bound, rent: _Rent, plan: Plan, lookup: Lookup
+    limit: Limit, bound: Bound, rent: _RentOf, plan: Plan, lookup: Lookup
 ) -> Iterator[TooDear]:
     parts = [
         *((cost.name, rent(cost)) for cost in _costs(plan, plan.changes, lookup)),
@@ -165,7 +165,7 @@ def _unchanged(cost: Cost, limit: Limit) -> Money:
     return replace(rent, nano=rent.nano * _HOURS) if limit is Limit.RENT_TOTAL else rent
 
 
-def _edits_add(rent: _Rent, plan: Plan, lookup: Lookup) -> bool:
+def _edits_add(rent: _RentOf, plan: Plan, lookup: Lookup) -> bool:
     edited = tuple(c for c in plan.pending if c.reason.cause is Cause.EDIT)
     after = total(map(rent, _costs(plan, edited, lookup)))
     before = total(map(rent, _costs(plan, _unedited(plan, edited), lookup)))

@@ -19,7 +19,6 @@ REMAINING = frozenset(
         "Edit",
         "Entry",
         "Life",
-        "Look",
         "Mark",
         "Missing",
         "Reader",
@@ -29,7 +28,6 @@ REMAINING = frozenset(
         "T",
         "Text",
         "Value",
-        "Work",
     }
 )
 """Names that several types still share.  The list only shrinks."""

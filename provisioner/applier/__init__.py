@@ -27,7 +27,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.applier.dry_run import dry_run
-from provisioner.applier.steps import MOST_CONTENT, ContentBudget, LiveCaches, Steps, perform
+from provisioner.applier.steps import (
+    MOST_CONTENT,
+    ContentBudget,
+    LiveCaches,
+    ProviderCalls,
+    perform,
+)
 from provisioner.applier.surplus import retire_surplus
 from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
@@ -103,35 +109,35 @@ async def apply(
     async def before_create() -> None:
         async with turn:
             if changes := tuple(await due()):
-                refreshing = replace(steps, before_create=None, budget=ContentBudget(MOST_CONTENT))
-                refreshes = [_Work(change, perform(change, refreshing)) for change in changes]
+                refreshing = replace(calls, before_create=None, budget=ContentBudget(MOST_CONTENT))
+                refreshes = [_Attempt(change, perform(change, refreshing)) for change in changes]
                 await workers.run(sorted(refreshes, key=_urgency), workers.make)
 
-    steps = Steps(plan, caches, read, _listed_ids(plan), letters, before_create)
-    works = [_Work(change, perform(change, steps)) for change in plan.changes if change.acts]
-    makes = sorted((work for work in works if work.change.makes), key=_urgency)
+    calls = ProviderCalls(plan, caches, read, _listed_ids(plan), letters, before_create)
+    attempts = [_Attempt(change, perform(change, calls)) for change in plan.changes if change.acts]
+    makes = sorted((attempt for attempt in attempts if attempt.change.makes), key=_urgency)
     first, waiting = _apart(makes, probing)
     half_way = await workers.run(first, workers.make)
     if waiting:
-        shown = await _shown(waiting, probing, made, steps, probed)
-        half_way += await workers.run(waiting, lambda work: workers.make_after(work, shown))
-    rest = [*half_way, *(work for work in works if not work.change.makes)]
+        shown = await _shown(waiting, probing, made, calls, probed)
+        half_way += await workers.run(waiting, lambda attempt: workers.make_after(attempt, shown))
+    rest = [*half_way, *(attempt for attempt in attempts if not attempt.change.makes)]
     try:
         await publish()
     except CtxprovError as error:
-        for work in rest:
-            report(Result(work.change, NotAttempted(f"nothing is retired, because: {error}")))
+        for attempt in rest:
+            report(Result(attempt.change, NotAttempted(f"nothing is retired, because: {error}")))
         raise
     await workers.run(rest, workers.finish)
 
 
-class _Work(Struct, frozen=True):
+class _Attempt(Struct, frozen=True):
     change: Change
     facts: AsyncGenerator[Fact, None]
 
 
 class _Workers(Struct, frozen=True):
-    """Perform works, a few at a time, and report how each ends."""
+    """Perform attempts, a few at a time, and report how each ends."""
 
     record: Callable[[Fact], None]
     report: Callable[[Result], None]
@@ -140,89 +146,91 @@ class _Workers(Struct, frozen=True):
     renew_lock: Callable[[], Awaitable[bool]]
 
     async def run(
-        self, works: Sequence[_Work], step: Callable[[_Work], Awaitable[bool]]
-    ) -> list[_Work]:
-        """Take a *step* of each work; return those that are not at their end."""
-        queue = iter(works)
-        unfinished: list[_Work] = []
+        self, attempts: Sequence[_Attempt], step: Callable[[_Attempt], Awaitable[bool]]
+    ) -> list[_Attempt]:
+        """Take a *step* of each attempt; return those that are not at their end."""
+        queue = iter(attempts)
+        unfinished: list[_Attempt] = []
 
         async def serve() -> None:
-            unfinished.extend([work for work in queue if await step(work)])
+            unfinished.extend([attempt for attempt in queue if await step(attempt)])
 
         async with asyncio.TaskGroup() as group:
-            for _ in works[: self.parallelism]:
+            for _ in attempts[: self.parallelism]:
                 group.create_task(serve())
         return unfinished
 
-    async def make(self, work: _Work) -> bool:
+    async def make(self, attempt: _Attempt) -> bool:
         """Go as far as the first fact; True if there is an old cache still to retire."""
         if self.stopping():
-            return self._end(work, NotAttempted(INTERRUPTED))
+            return self._end(attempt, NotAttempted(INTERRUPTED))
         try:
-            self.record(await anext(work.facts))
+            self.record(await anext(attempt.facts))
         except Interrupted:
-            return self._end(work, NotAttempted(INTERRUPTED))
+            return self._end(attempt, NotAttempted(INTERRUPTED))
         except CacheError as error:
-            return self._end(work, Failed(error))
-        return work.change.old is not None or self._end(work, Done())
+            return self._end(attempt, Failed(error))
+        return attempt.change.old is not None or self._end(attempt, Done())
 
-    async def make_after(self, work: _Work, shown: Collection[str]) -> bool:
+    async def make_after(self, attempt: _Attempt, shown: Collection[str]) -> bool:
         """The same, if the probe of its provider is *shown*."""
-        if work.change.provider in shown:
-            return await self.make(work)
-        return self._end(work, NotAttempted(UNSHOWN, refused=True))
+        if attempt.change.provider in shown:
+            return await self.make(attempt)
+        return self._end(attempt, NotAttempted(UNSHOWN, refused=True))
 
-    async def finish(self, work: _Work) -> bool:
+    async def finish(self, attempt: _Attempt) -> bool:
         """Go on to the end."""
+        why = HALF_WAY if attempt.change.makes else INTERRUPTED
         try:
-            async with aclosing(work.facts):
+            async with aclosing(attempt.facts):
                 if self.stopping():
-                    why = HALF_WAY if work.change.makes else INTERRUPTED
-                    return self._end(work, NotAttempted(why))
+                    return self._end(attempt, NotAttempted(why))
                 if not await self.renew_lock():
-                    return self._end(work, NotAttempted(LOST))
-                async for fact in work.facts:
+                    return self._end(attempt, NotAttempted(LOST))
+                async for fact in attempt.facts:
                     self.record(fact)
         except Interrupted:
-            return self._end(work, NotAttempted(HALF_WAY if work.change.makes else INTERRUPTED))
+            return self._end(attempt, NotAttempted(why))
         except CacheError as error:
-            return self._end(work, Failed(error))
-        return self._end(work, Done())
+            return self._end(attempt, Failed(error))
+        return self._end(attempt, Done())
 
-    def _end(self, work: _Work, outcome: Outcome) -> bool:
-        self.report(Result(work.change, outcome))
+    def _end(self, attempt: _Attempt, outcome: Outcome) -> bool:
+        self.report(Result(attempt.change, outcome))
         return False
 
 
-def _apart(works: Iterable[_Work], probing: Collection[str]) -> tuple[list[_Work], list[_Work]]:
+def _apart(
+    attempts: Iterable[_Attempt], probing: Collection[str]
+) -> tuple[list[_Attempt], list[_Attempt]]:
     """What begins at once, the first of *probing* in each provider included, and what waits."""
-    first: list[_Work] = []
-    waiting: list[_Work] = []
+    first: list[_Attempt] = []
+    waiting: list[_Attempt] = []
     probed: set[str] = set()
-    for work in works:
-        name, provider = work.change.name, work.change.provider
+    for attempt in attempts:
+        name, provider = attempt.change.name, attempt.change.provider
         waits = name in probing and provider in probed
         if name in probing:
             probed.add(provider)
-        (waiting if waits else first).append(work)
+        (waiting if waits else first).append(attempt)
     return first, waiting
 
 
 async def _shown(
-    waiting: Iterable[_Work],
+    waiting: Iterable[_Attempt],
     probing: Collection[str],
     made: Mapping[str, RecordedCache],
-    steps: Steps,
+    calls: ProviderCalls,
     probed: Callable[[str, bool], None],
 ) -> frozenset[str]:
     """The providers that show what was made first in them."""
     shown = set()
-    for provider in sorted({work.change.provider for work in waiting}):
+    for provider in sorted({attempt.change.provider for attempt in waiting}):
         probes = [
             made[name] for name in probing if name in made and made[name].provider == provider
         ]
         try:
-            is_shown = bool(probes) and await steps.shows(probes[0])
+            is_shown = bool(probes) and await calls.shows(probes[0])
         except CacheError:
             continue  # nothing is proven; the next run looks again
         if probes:
@@ -232,9 +240,9 @@ async def _shown(
     return frozenset(shown)
 
 
-def _urgency(work: _Work) -> datetime:
+def _urgency(attempt: _Attempt) -> datetime:
     """After names, what keeps a live cache from dying, the nearest expiry first."""
-    match work.change:
+    match attempt.change:
         case Move():
             return _AT_ONCE
         case Refresh(live=cache) | Adopt(live=cache):

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 
-from provisioner.applier.steps import Steps, perform
+from provisioner.applier.steps import ProviderCalls, perform
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.model import Change, Life, Plan, Ttl, Until
 from provisioner.model.explanation import Call
@@ -17,14 +17,14 @@ from provisioner.model.explanation import Call
 async def dry_run(change: Change, *, at: datetime) -> tuple[Call, ...]:
     """The calls that *change*, planned for the moment *at*, would make if all of them succeed."""
     recorder = _CallRecorder(at)
-    steps = Steps(
+    calls = ProviderCalls(
         plan=Plan(stack="", at=at, changes=(change,), edits=frozenset()),
         caches=defaultdict(lambda: recorder),
         read=lambda _: CacheContent(),
         listed=(),
         letters=str,
     )
-    async for _ in perform(change, steps):
+    async for _ in perform(change, calls):
         pass
     return tuple(recorder.calls)
 

@@ -103,7 +103,7 @@ class ContentBudget:
                 self._changed.notify_all()
 
 
-class Steps(Struct, frozen=True):
+class ProviderCalls(Struct, frozen=True):
     """The calls that changes are made of, and what they need."""
 
     plan: Plan
@@ -183,7 +183,7 @@ class Steps(Struct, frozen=True):
         )
 
 
-async def perform(change: Change, steps: Steps) -> AsyncGenerator[Fact, None]:
+async def perform(change: Change, calls: ProviderCalls) -> AsyncGenerator[Fact, None]:
     """
     Change the world as *change* says; every fact is yielded the moment it is true.
 
@@ -191,31 +191,31 @@ async def perform(change: Change, steps: Steps) -> AsyncGenerator[Fact, None]:
     """
     match change:
         case Create(want):
-            yield Exists(await steps.create(want))
+            yield Exists(await calls.create(want))
         case Replace(want, old, record):
-            yield Exists(await steps.create(want), steps.retiring(old, record))
-            yield await steps.retire(old, record.retire_after)
+            yield Exists(await calls.create(want), calls.retiring(old, record))
+            yield await calls.retire(old, record.retire_after)
         case Adopt(want, twin, old, record):
-            leaving = steps.retiring(old, record)
-            yield Exists(await steps.renew(want, twin), leaving)
+            leaving = calls.retiring(old, record)
+            yield Exists(await calls.renew(want, twin), leaving)
             if old and leaving:
-                yield await steps.retire(old, leaving.retire_after)
+                yield await calls.retire(old, leaving.retire_after)
         case Refresh(want, own):
-            yield Exists(await steps.renew(want, own))
+            yield Exists(await calls.renew(want, own))
         case Note(want, _, record):
             measure = replace(want.measure, tokens=record.measure.tokens, counted=True)
             yield Noted(replace(record, settings=want.settings, measure=measure))
         case Annotate(want, old, record):
-            leaving = steps.retiring(old, record)
-            yield Noted(RecordedAnnotation.of(want, steps.plan.at), leaving)
+            leaving = calls.retiring(old, record)
+            yield Noted(RecordedAnnotation.of(want, calls.plan.at), leaving)
             if old and leaving:
-                yield await steps.retire(old, leaving.retire_after)
+                yield await calls.retire(old, leaving.retire_after)
         case Move(name, record):
             yield Renamed(record.name, name)
         case Retire(live, record):
-            yield await steps.retire(live, record.retire_after)
+            yield await calls.retire(live, record.retire_after)
         case Delete(live):
-            yield await steps.delete(live)
+            yield await calls.delete(live)
         case Forget(record):
             yield _forgotten(record)
         case Keep() | Leave() | Blocked():

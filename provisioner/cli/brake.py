@@ -19,7 +19,7 @@ from provisioner.model import Disappearance, Exists, Fact, Plan, State
 from provisioner.planner.brake import (
     SECOND_LOOK,
     Brake,
-    Look,
+    Sight,
     brakes,
     held_back,
     noted,
@@ -51,9 +51,9 @@ def _why(brake: Brake, observation: Observation) -> str:
     client = observation.clients[brake.provider]
     lost = f"{brake.missing} of {brake.expected} recorded caches at {client.endpoint} are missing"
     by_hand = f"--accept-missing, or {ACCEPT_MISSING}={client.key_fingerprint}, makes them again"
-    if brake.look is Look.PERSON:
+    if brake.sight is Sight.PERSON:
         return f"{lost}, and one that was made again did not show: check key and project; {by_hand}"
-    if brake.look is Look.FIRST:
+    if brake.sight is Sight.FIRST:
         later = duration_text(SECOND_LOOK)
         return (
             f"{lost}: a run that sees this notes it, and one {later} later makes one to try; "

@@ -29,7 +29,7 @@ from provisioner.model.records import (
 )
 from provisioner.model.stack_settings import SettingEdit
 
-Verb: TypeAlias = Literal[
+ChangeVerb: TypeAlias = Literal[
     "create",
     "replace",
     "adopt",
@@ -118,7 +118,7 @@ class BaseChange(Struct, frozen=True, gc=False):
     that dies once another has its place.
     """
 
-    verb: ClassVar[Verb]
+    verb: ClassVar[ChangeVerb]
     symbol: ClassVar[str]
     """One character that tells the kind of change apart even without colour."""
     tone: ClassVar[Tone]

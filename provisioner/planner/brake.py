@@ -38,8 +38,8 @@ _FEW = 5
 """From so many recorded caches on, half of them missing is suspicious."""
 
 
-class Look(Enum):
-    """Which look at a project this is."""
+class Sight(Enum):
+    """Which sight of a project without its caches this is."""
 
     FIRST = auto()
     AGAIN = auto()
@@ -54,7 +54,7 @@ class Brake(Struct, frozen=True, kw_only=True):
     """A project of whose recorded, unexpired caches suspiciously many are missing."""
 
     provider: str
-    look: Look
+    sight: Sight
     missing: int
     expected: int
     since: datetime
@@ -99,7 +99,7 @@ def _brake(
     note = state.disappeared.get(provider)
     return Brake(
         provider=provider,
-        look=_look(note, missing, now),
+        sight=_sight(note, missing, now),
         missing=len(missing),
         expected=len(expected),
         since=min((note.since if note else None) or now, now),
@@ -120,17 +120,17 @@ def _remade(plan: Plan, provider: str) -> Iterator[str]:
                 pass
 
 
-def _look(note: Disappearance | None, missing: Collection[str], now: datetime) -> Look:
+def _sight(note: Disappearance | None, missing: Collection[str], now: datetime) -> Sight:
     if note and (note.failed or not set(note.remade).isdisjoint(missing)):
-        return Look.PERSON
+        return Sight.PERSON
     if note is None or note.since is None:
-        return Look.FIRST
-    return Look.PROBE if now - note.since >= SECOND_LOOK else Look.AGAIN
+        return Sight.FIRST
+    return Sight.PROBE if now - note.since >= SECOND_LOOK else Sight.AGAIN
 
 
 def held_back(plan: Plan, held: Iterable[Brake], why: Callable[[Brake], str]) -> Plan:
     """*plan* without what the brakes hold back now; *why* is the sentence for people."""
-    holding = {brake.provider: brake for brake in held if brake.look is not Look.PROBE}
+    holding = {brake.provider: brake for brake in held if brake.sight is not Sight.PROBE}
     return replace(plan, changes=tuple(_held(change, holding, why) for change in plan.changes))
 
 
@@ -144,7 +144,7 @@ def _held(change: Change, holding: Mapping[str, Brake], why: Callable[[Brake], s
 
 def probing(held: Iterable[Brake]) -> frozenset[str]:
     """The names of which one is made as a probe in each project, and the rest if that shows."""
-    names = (brake.names for brake in held if brake.look is Look.PROBE)
+    names = (brake.names for brake in held if brake.sight is Sight.PROBE)
     return frozenset().union(*names)
 
 

@@ -24,6 +24,7 @@ from provisioner.model import (
     Blocked,
     Cause,
     Change,
+    ChangeVerb,
     Delete,
     Edit,
     Forget,
@@ -38,7 +39,6 @@ from provisioner.model import (
     RetiringCache,
     SettingEdit,
     Tone,
-    Verb,
     digests_of,
 )
 from provisioner.model.limits import Breach
@@ -166,7 +166,7 @@ class RowView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
     provider: Provider
     section: Annotated[Section, Meta(description="Under which heading people find it.")]
-    action: Verb
+    action: ChangeVerb
     reason: Reason
     cause: Annotated[
         Cause | None,

@@ -17,7 +17,7 @@ from provisioner.model import (
 )
 from provisioner.planner import plan
 from provisioner.planner.brake import (
-    Look,
+    Sight,
     brakes,
     held_back,
     noted,
@@ -139,26 +139,26 @@ def test_nothing_is_expected_of_the_dead() -> None:
 @pytest.mark.parametrize(
     ("note", "look"),
     [
-        (None, Look.FIRST),
-        (Disappearance(), Look.FIRST),
-        (Disappearance(since=NOW - 9 * MINUTE), Look.AGAIN),
-        (Disappearance(since=NOW + HOUR), Look.AGAIN),
-        (Disappearance(since=NOW - 10 * MINUTE), Look.PROBE),
-        (Disappearance(since=NOW - HOUR, failed=True), Look.PERSON),
-        (Disappearance(remade=("cachedContents/a",)), Look.PERSON),
-        (Disappearance(since=NOW - HOUR, remade=("cachedContents/old",)), Look.PROBE),
+        (None, Sight.FIRST),
+        (Disappearance(), Sight.FIRST),
+        (Disappearance(since=NOW - 9 * MINUTE), Sight.AGAIN),
+        (Disappearance(since=NOW + HOUR), Sight.AGAIN),
+        (Disappearance(since=NOW - 10 * MINUTE), Sight.PROBE),
+        (Disappearance(since=NOW - HOUR, failed=True), Sight.PERSON),
+        (Disappearance(remade=("cachedContents/a",)), Sight.PERSON),
+        (Disappearance(since=NOW - HOUR, remade=("cachedContents/old",)), Sight.PROBE),
     ],
 )
-def test_looks(note: Disappearance | None, look: Look) -> None:
+def test_looks(note: Disappearance | None, look: Sight) -> None:
     """A second look ten minutes later tries one; one that was tried and is gone ends that."""
     whole, state, shown = world(3, 3, **({"gemini": note} if note else {}))
 
     held = brakes(whole, state, shown, accepted=())
 
-    assert [brake.look for brake in held] == [look]
-    assert probing(held) == ({"a", "b", "c"} if look is Look.PROBE else set())
+    assert [brake.sight for brake in held] == [look]
+    assert probing(held) == ({"a", "b", "c"} if look is Sight.PROBE else set())
     blocked = [c for c in held_back(whole, held, lambda _: "").changes if isinstance(c, Blocked)]
-    assert len(blocked) == (0 if look is Look.PROBE else 3)
+    assert len(blocked) == (0 if look is Sight.PROBE else 3)
 
 
 def test_notes() -> None:
