@@ -1,79 +1,326 @@
 """
-What is known of each model: its minimum, whether it has explicit caches, when it retires,
-what it costs.
+What the provider documents of each model: its minimum, explicit caches, retirement, prices.
 
 Read from `models.json`, and from a user's file of the same shape, whose models win one by
-one.  Nothing is typed before it is asked for, so that starting costs one small JSON file.
-This module says what the files say; it draws no conclusion and knows no date of today.
+one.  The structs here read both files and describe them.  A model is made of them when it is
+asked for.  This module repeats what the files say; it concludes nothing and knows no date of
+today.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 
-from provisioner.documents import newer, utf8
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from provisioner.documents import Fault, NotJson, faults_of_document, newer, parse_json, utf8
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_whole
 from provisioner.model.model_catalog import Model, Offer, Period, Rate
-from provisioner.shapes import schema_bytes
 from provisioner.times import parse_duration
-
-Row: TypeAlias = Mapping[str, Any]
-"""A piece of the file, of the shape that its schema gives."""
 
 _LARGEST = 16 * 1024 * 1024
 """Bytes of a user's file: some ten thousand models."""
-VERSION = 1
-
 _UNKNOWN = ": correct the key, or, if it was written for a newer ctxprov, upgrade"
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
+
+Day: TypeAlias = Annotated[
+    date,
+    Meta(
+        extra_json_schema={
+            "format": None,
+            "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+        }
+    ),
+]
+Price: TypeAlias = Annotated[float, Meta(ge=0, description="USD per 1,000,000 tokens.")]
+ModelName: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-zA-Z0-9._-]*\Z",
+        description="The provider's own id, without `models/`.",
+        extra={"must": "be the id of a model, without `models/`"},
+    ),
+]
+ModelPattern: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-zA-Z0-9._*-]*\Z",
+        extra={"must": "be the id of a model, where `*` stands for any characters"},
+    ),
+]
+OneTtl: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[1-9][0-9]*[smhd]\Z", extra={"must": "be a number and a unit, such as 5m"}),
+]
+SourceKey: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]*\Z", extra={"must": "be the key of a source"})
+]
+SourceDay: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?\Z",
+        description="A day, or a month.",
+        extra={"must": "be a day or a month"},
+    ),
+]
+_Rate = TypeVar("_Rate")
+
+
+_NOTED = Meta(extra_json_schema={"dependentRequired": {"confidence": ["note"]}})
+
+
+class SourceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where figures are from."""
+
+    title: str
+    url: Annotated[str, Meta(pattern="^https://", extra={"must": "begin with https://"})]
+    read: SourceDay
+
+
+class RateFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prices of a request."""
+
+    above: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Prices the whole request when its prompt has more tokens than this; 0 in "
+            "the first rate.",
+        ),
+    ]
+    input: Price
+    cached_input: Price
+
+
+class StorageRateFields(RateFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prices of a request, and of what is stored for it."""
+
+    storage_per_hour: Annotated[
+        Price | None,
+        Meta(description="USD per 1,000,000 tokens and hour; null where nothing can be stored."),
+    ]
+
+
+class PeriodFields(Struct, Generic[_Rate], frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds from one day to another."""
+
+    valid_from: Annotated[Day | None, Meta(description="The first day, UTC.")]
+    valid_to: Annotated[Day | None, Meta(description="The last day, UTC.")]
+    as_of: Day
+    source: str
+    confidence: Annotated[
+        Literal["low"] | UnsetType, Meta(description="Only written when it is low.")
+    ] = UNSET
+    note: str | UnsetType = UNSET
+    rates: Annotated[tuple[_Rate, ...], Meta(min_length=1, extra={"must": "have a rate"})]
+
+    def __post_init__(self) -> None:
+        if self.confidence and not self.note and self.note != "":
+            raise ValueError("a low confidence needs a note that says why")
+
+
+class TtlOfferFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A life that an annotation of the model can have."""
+
+    ttl: Annotated[OneTtl, Meta(description="As a manifest writes it.")]
+    sent_as: Annotated[
+        str | UnsetType, Meta(description="The provider's word, where it is not the same.")
+    ] = UNSET
+    write: Annotated[
+        float,
+        Meta(ge=1, description="What writing the prefix costs, as a multiple of the input price."),
+    ]
+    apis: (
+        Annotated[
+            tuple[Literal["responses", "chat"], ...],
+            Meta(
+                min_length=1,
+                description="The only APIs that take this life; all of them without it.",
+                extra={"must": "name an API"},
+                extra_json_schema={"uniqueItems": True},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    def __post_init__(self) -> None:
+        _refuse_twice("apis", self.apis or ())
+
+
+class _ModelFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: ModelName
+    match: (
+        Annotated[
+            tuple[ModelPattern, ...],
+            Meta(
+                min_length=1,
+                description="Other ids of the same model; `*` stands for any characters.",
+                extra={"must": "have a pattern"},
+                extra_json_schema={"uniqueItems": True},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    min_tokens: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="The smallest prefix that is cached, as documented; the server decides. "
+            "null: not known."
+        ),
+    ]
+    retires_on: Annotated[
+        Day | None,
+        Meta(description="The first day on which the model is gone. null: no source gives one."),
+    ]
+    note: str | UnsetType = UNSET
+    sources: Annotated[
+        tuple[str, ...],
+        Meta(
+            min_length=1,
+            extra={"must": "name a source"},
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ]
+
+    def __post_init__(self) -> None:
+        _refuse_twice("match", self.match or ())
+        _refuse_twice("sources", self.sources)
+
+
+class GeminiModelFields(
+    _ModelFields, frozen=True, kw_only=True, tag_field="provider", tag="gemini"
+):
+    """A model that may have explicit caches."""
+
+    explicit_caching: Annotated[
+        bool | None,
+        Meta(
+            description="Whether cachedContents takes the model. false: implicit caching only. "
+            "null: not certain."
+        ),
+    ]
+    prices: tuple[Annotated[PeriodFields[StorageRateFields], _NOTED], ...]
+
+
+class _AnnotatedModelFields(_ModelFields, frozen=True, kw_only=True):
+    default_ttl: Annotated[OneTtl, Meta(description="One of `ttls`.")]
+    ttls: Annotated[tuple[TtlOfferFields, ...], Meta(min_length=1, extra={"must": "have a ttl"})]
+    prices: tuple[Annotated[PeriodFields[RateFields], _NOTED], ...]
+
+
+class ClaudeModelFields(
+    _AnnotatedModelFields, frozen=True, kw_only=True, tag_field="provider", tag="claude"
+):
+    """A model whose requests mark what is cached."""
+
+    request_field: Annotated[
+        Literal["cache_control"],
+        Meta(description="The field of a request that carries the life."),
+    ]
+
+
+class OpenAIModelFields(
+    _AnnotatedModelFields, frozen=True, kw_only=True, tag_field="provider", tag="openai"
+):
+    """A model whose requests may name a life."""
+
+    request_field: Annotated[
+        Literal["prompt_cache_options", "prompt_cache_retention"],
+        Meta(description="The field of a request that carries the life."),
+    ]
+
+
+ModelFields: TypeAlias = GeminiModelFields | ClaudeModelFields | OpenAIModelFields
+
+
+class UserModelsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's models, which need no frame but the version."""
+
+    schema_: str | UnsetType = msgspec.field(default=UNSET, name="$schema")
+    version: Annotated[Literal[1], Meta(description="The version of this shape.")]
+    as_of: Day | UnsetType = UNSET
+    about: str | UnsetType = UNSET
+    sources: dict[SourceKey, SourceFields] | UnsetType = UNSET
+    models: tuple[ModelFields, ...]
+
+
+class ModelsFile(UserModelsFile, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    Models that ctxprov has figures of.
+
+    Of each model: minimum, explicit caching, lives, retirement, prices. Dated and sourced.
+    """
+
+    as_of: Annotated[Day, Meta(description="When the file was last compared with its sources.")]
+    about: Annotated[str, Meta(description="How to read the file.")]
+    sources: Annotated[
+        dict[SourceKey, SourceFields],
+        Meta(description="What the figures rest on, by the key that models and periods name."),
+    ]
+
+
+def _refuse_twice(key: str, values: Collection[str]) -> None:
+    if len(set(values)) < len(values):
+        raise ValueError(f"{key} names one value twice")
 
 
 class Catalog:
     """The models of one file or of two, the later over the earlier."""
 
-    def __init__(self, *layers: Sequence[Row], sources: Mapping[str, str] = _NO_SOURCES) -> None:
+    def __init__(
+        self, *layers: Sequence[ModelFields], sources: Mapping[str, str] = _NO_SOURCES
+    ) -> None:
         """Take *sources* as the addresses of what the models name as their sources."""
         self._layers = layers
         self._sources = sources
-        self._found: dict[tuple[str, str], Model | None] = {}
+        self._models: dict[tuple[str, str], Model | None] = {}
 
     def find(self, provider: str, model: str) -> Model | None:
         """
         Find a model by its name, or else by the longest pattern that fits.
 
-        None if nothing is known of it.
+        None if neither file has it.
         """
         key = provider, model
-        if key not in self._found:
-            row = self._rows.get(key) or self._alike(provider, model)
-            self._found[key] = _model(row, self._sources) if row else None
-        return self._found[key]
+        if key not in self._models:
+            fields = self._by_name.get(key) or self._alike(provider, model)
+            self._models[key] = _model(fields, self._sources) if fields else None
+        return self._models[key]
 
     @cached_property
-    def _rows(self) -> dict[tuple[str, str], Row]:
-        return {(row["provider"], row["name"]): row for layer in self._layers for row in layer}
+    def _by_name(self) -> dict[tuple[str, str], ModelFields]:
+        return {
+            (provider_of(fields), fields.name): fields for layer in self._layers for fields in layer
+        }
 
     @cached_property
-    def _patterns(self) -> list[tuple[str, str, Row]]:
+    def _patterns(self) -> list[tuple[str, str, ModelFields]]:
         """Provider, pattern and model, longest pattern first."""
-        rows = self._rows.values()
-        patterns = [(row["provider"], text, row) for row in rows for text in row.get("match", ())]
+        patterns = [
+            (provider, pattern, fields)
+            for (provider, _), fields in self._by_name.items()
+            for pattern in fields.match or ()
+        ]
         return sorted(patterns, key=lambda pattern: -len(pattern[1]))
 
-    def _alike(self, provider: str, model: str) -> Row | None:
-        for whose, pattern, row in self._patterns:
+    def _alike(self, provider: str, model: str) -> ModelFields | None:
+        for whose, pattern, fields in self._patterns:
             if whose == provider and re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), model):
-                return row
+                return fields
         return None
+
+
+def provider_of(fields: ModelFields) -> str:
+    return str(fields.__struct_config__.tag)
 
 
 def load_catalog(path: Path | None = None) -> Catalog:
@@ -82,99 +329,95 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
     Raises ManifestError with everything that is wrong with the user's file.
     """
-    ours = json.loads(Path(__file__).with_name("models.json").read_bytes(), parse_float=Decimal)
+    ours = _OURS.decode(Path(__file__).with_name("models.json").read_bytes())
     files = (ours, _theirs(path)) if path else (ours,)
-    named = (file.get("sources", {}) for file in files)
-    sources = {name: source["url"] for names in named for name, source in names.items()}
-    return Catalog(*(file["models"] for file in files), sources=sources)
+    sources = {key: source.url for file in files for key, source in (file.sources or {}).items()}
+    return Catalog(*(file.models for file in files), sources=sources)
 
 
-def _theirs(path: Path) -> Row:
+def _theirs(path: Path) -> UserModelsFile:
     try:
-        raw = utf8(read_whole(path, most=_LARGEST, follow=True))
-        problems = [Problem(str(path), 1, 1, where, message) for where, message in _misshapen(raw)]
-        if problems:
-            raise ManifestError(problems)
-        file: Row = json.loads(raw, parse_float=Decimal)
-        for row in file["models"]:
-            _model(row, _NO_SOURCES)
+        raw = read_whole(path, most=_LARGEST, follow=True)
+        return _THEIRS.decode(utf8(raw))
     except OSError as error:
         raise _wrong(path, f"cannot be read: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        raise _wrong(path, f"is not JSON: {error.msg}", error.lineno, error.colno) from error
     except (ValueError, RecursionError) as error:
-        raise _wrong(path, f"is not a file of models: {error}") from error
-    return file
+        raise _refusal(path, raw, error) from error
 
 
-def _misshapen(raw: bytes) -> Iterator[tuple[str, str]]:
-    """Where a user's file differs from the schema; of its frame, it needs only the version."""
-    from jsonschema_rs import Draft202012Validator  # noqa: PLC0415  # our own file needs no check
-    from jsonschema_rs import ValidationErrorKind as Kind  # noqa: PLC0415
-
-    shape = {**json.loads(schema_bytes("models")), "required": ["version", "models"]}
-    document = json.loads(raw)
-    match document:
-        case {"version": int(version)} if version > VERSION:
-            why = f"its version is {version}, and {VERSION} is the latest that can be read"
-            yield "version", newer("the file", why)
-            return
-    for error in Draft202012Validator(shape).iter_errors(document):
-        hint = _UNKNOWN if isinstance(error.kind, Kind.AdditionalProperties) else ""
-        yield ".".join(map(str, error.instance_path)), f"{error.message}{hint}"
+def _refusal(path: Path, raw: bytes, error: Exception) -> ManifestError:
+    try:
+        json = parse_json(raw)
+    except NotJson as flaw:
+        return _wrong(path, str(flaw))
+    problems = [
+        Problem(str(path), 1, 1, fault.where or "version", _sentence(fault))
+        for fault in faults_of_document(json, UserModelsFile)
+    ]
+    return ManifestError(problems) if problems else _wrong(path, f"cannot be read: {error}")
 
 
-def _wrong(path: Path, message: str, line: int = 1, column: int = 1) -> ManifestError:
-    return ManifestError([Problem(str(path), line, column, "", message)])
+def _sentence(fault: Fault) -> str:
+    if fault.is_new and not fault.where:
+        return newer("the file", fault.why)
+    return f"{fault.why}{_UNKNOWN if fault.is_new else ''}"
 
 
-def _model(row: Row, sources: Mapping[str, str]) -> Model:
+def _wrong(path: Path, message: str) -> ManifestError:
+    return ManifestError([Problem(str(path), 1, 1, "", message)])
+
+
+def _model(fields: ModelFields, sources: Mapping[str, str]) -> Model:
     return Model(
-        provider=row["provider"],
-        name=row["name"],
-        min_tokens=row["min_tokens"],
-        explicit_caching=row.get("explicit_caching"),
-        retires_on=_day(row["retires_on"]),
-        offers=tuple(sorted(map(_offer, row.get("ttls", ())), key=_is_other(row))),
-        prices=tuple(_period(period, sources) for period in row["prices"]),
-        note=row.get("note"),
+        provider=provider_of(fields),
+        name=fields.name,
+        min_tokens=fields.min_tokens,
+        explicit_caching=getattr(fields, "explicit_caching", None),
+        retires_on=fields.retires_on,
+        offers=_offers(fields),
+        prices=tuple(_period(period, sources) for period in fields.prices),
+        note=fields.note or None,
     )
 
 
-def _offer(row: Row) -> Offer:
-    return Offer(
-        ttl=parse_duration(row["ttl"]),
-        write=Decimal(row["write"]),
-        apis=tuple(row.get("apis", ())),
+def _offers(fields: ModelFields) -> tuple[Offer, ...]:
+    if isinstance(fields, GeminiModelFields):
+        return ()
+    default = parse_duration(fields.default_ttl)
+    offers = (
+        Offer(ttl=parse_duration(ttl.ttl), write=_decimal(ttl.write), apis=ttl.apis or ())
+        for ttl in fields.ttls
     )
+    return tuple(sorted(offers, key=lambda offer: offer.ttl != default))
 
 
-def _is_other(row: Row) -> Callable[[Offer], bool]:
-    """Whether an offer is not the default, which comes first."""
-    default = row.get("default_ttl")
-    return lambda offer: default is None or offer.ttl != parse_duration(default)
-
-
-def _period(row: Row, sources: Mapping[str, str]) -> Period:
+def _period(
+    period: PeriodFields[StorageRateFields] | PeriodFields[RateFields], sources: Mapping[str, str]
+) -> Period:
     return Period(
-        valid_from=_day(row["valid_from"]),
-        valid_to=_day(row["valid_to"]),
-        as_of=date.fromisoformat(row["as_of"]),
-        source=sources.get(row["source"], row["source"]),
-        uncertain=row.get("confidence") == "low",
-        rates=tuple(map(_rate, row["rates"])),
+        valid_from=period.valid_from,
+        valid_to=period.valid_to,
+        as_of=period.as_of,
+        source=sources.get(period.source, period.source),
+        uncertain=period.confidence == "low",
+        rates=tuple(map(_rate, period.rates)),
     )
 
 
-def _rate(row: Row) -> Rate:
-    storage = row.get("storage_per_hour")
+def _rate(rate: RateFields) -> Rate:
+    storage = rate.storage_per_hour if isinstance(rate, StorageRateFields) else None
     return Rate(
-        above=row["above"],
-        input=Decimal(row["input"]),
-        cached_input=Decimal(row["cached_input"]),
-        storage_per_hour=None if storage is None else Decimal(storage),
+        above=rate.above,
+        input=_decimal(rate.input),
+        cached_input=_decimal(rate.cached_input),
+        storage_per_hour=None if storage is None else _decimal(storage),
     )
 
 
-def _day(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
+def _decimal(number: float) -> Decimal:
+    """The number as the file spells it: a float of up to 15 digits is written back as it was."""
+    return Decimal(int(number)) if number.is_integer() else Decimal(str(number))
+
+
+_OURS = msgspec.json.Decoder(ModelsFile)
+_THEIRS = msgspec.json.Decoder(UserModelsFile)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Mapping
+from datetime import date
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, Union, get_args, get_origin
 
@@ -67,6 +68,7 @@ _KINDS: Mapping[Any, str] = {
     int: "be a whole number",
     float: "be a number",
     bool: "be true or false",
+    date: "be a day, such as 2026-12-24",
     list: "be a list",
     tuple: "be a list",
 }
@@ -145,7 +147,7 @@ def faults_of_document(json: object, shape: Any) -> Iterator[Fault]:  # noqa: AN
 def later_version(json: object, shape: Any) -> str | None:  # noqa: ANN401
     """Why *json* is of a later version than the document *shape*; None if it is not."""
     field = next(field for field in msgspec.structs.fields(shape) if field.name in _VERSIONS)
-    latest = max(get_args(field.type))
+    latest = max(get_args(_plain_type(field.type)))
     version = json.get(field.name) if isinstance(json, dict) else None
     if isinstance(version, int) and version > latest:
         return f"its {field.name} is {version}, and {latest} is the latest that can be read"
@@ -301,11 +303,12 @@ def _choice(values: tuple[object, ...]) -> str:
 
 
 def _struct(shape: Any) -> Any:  # noqa: ANN401
-    return (
-        _struct(get_args(shape)[0])
-        if get_origin(shape) is Annotated
-        else get_origin(shape) or shape
-    )
+    bare = _plain_type(shape)
+    return get_origin(bare) or bare
+
+
+def _plain_type(shape: Any) -> Any:  # noqa: ANN401
+    return get_args(shape)[0] if get_origin(shape) is Annotated else shape
 
 
 def _is_struct(shape: object) -> bool:

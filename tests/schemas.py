@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from provisioner.cache import Json
+from provisioner.catalog import ModelsFile
 from provisioner.handles.handles_file import HandlesFile
 from provisioner.state.history import HistoryFile
 from provisioner.state.state_file import AnnotationFields, CacheFields, StateFile
@@ -35,6 +36,7 @@ class Document(NamedTuple):
 DOCUMENTS = (
     Document("handles", HandlesFile),
     Document("history", HistoryFile),
+    Document("models", ModelsFile),
     Document("plan", PlanView),
     Document("state", StateFile, (CacheFields, AnnotationFields)),
 )

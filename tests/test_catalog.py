@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import convert
 
 import provisioner
-from provisioner.catalog import Catalog, load_catalog
+from provisioner.catalog import Catalog, ModelFields, load_catalog
 from provisioner.errors import ManifestError
 from provisioner.providers import claude
 from provisioner.shapes import schema_bytes
 
 OURS = Path(provisioner.__file__).with_name("models.json")
+MODELS = tuple[ModelFields, ...]
 ROW: dict[str, Any] = {
     "provider": "gemini",
     "name": "gemini-3.8-flash",
@@ -109,7 +111,7 @@ def test_longest_pattern() -> None:
         {**ROW, "name": name, "match": [pattern]}
         for name, pattern in [("a", "m-*"), ("b", "m-pro-*"), ("m-pro-x", "other")]
     ]
-    catalog = Catalog(rows)
+    catalog = Catalog(convert(rows, MODELS))
 
     found = [
         catalog.find("gemini", name) for name in ("m-flash", "m-pro-1", "m-pro-x", "m", "xm-pro-1")
@@ -120,7 +122,7 @@ def test_longest_pattern() -> None:
 
 def test_dots_are_dots() -> None:
     """Nothing but a star stands for other characters."""
-    catalog = Catalog([{**ROW, "name": "a", "match": ["m-2.5-*"]}])
+    catalog = Catalog(convert([{**ROW, "name": "a", "match": ["m-2.5-*"]}], MODELS))
 
     assert catalog.find("gemini", "m-2.5-x")
     assert catalog.find("gemini", "m-205-x") is None
@@ -177,10 +179,14 @@ def test_bad_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "1:2: is not JSON: Expecting property name enclosed in double quotes"),
-        ("\xff", "1:1: is not a file of models:"),
-        ("[" * 100_000, "1:1: is not a file of models:"),
-        (json.dumps({"version": 1, "models": [{**ROW, "retires_on": "2027-02-31"}]}), "1:1: is"),
+        ("{", "1:1: ends in the middle, after 1 bytes"),
+        ("{x", "1:1: is not JSON: line 1, column 2"),
+        ("\xff", "1:1: is not JSON"),
+        ("[" * 100_000, "1:1: is not JSON"),
+        (
+            json.dumps({"version": 1, "models": [{**ROW, "retires_on": "2027-02-31"}]}),
+            "1:1: models.0",
+        ),
     ],
 )
 def test_no_models(tmp_path: Path, content: str, message: str) -> None:

@@ -19,7 +19,6 @@ from provisioner.cache import CacheHandle, Json, handle_from_json
 from provisioner.documents import (
     CacheName,
     Digest,
-    MomentText,
     NotJson,
     Text,
     document_bytes,
@@ -33,12 +32,21 @@ from provisioner.model import Recorded, RecordedAnnotation, RecordedCache, Retir
 from provisioner.storage import Backend
 from provisioner.times import moment_text, parse_moment
 
+PublishedMoment: TypeAlias = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?Z$"
+        }
+    ),
+]
+
 
 class GeminiFields(Struct, frozen=True, kw_only=True, tag_field="provider", tag="gemini"):
     """Name it as cachedContent in a request."""
 
     cache_name: Text
-    expires_at: MomentText | UnsetType = UNSET
+    expires_at: PublishedMoment | UnsetType = UNSET
 
 
 class CacheControlFields(Struct, frozen=True, kw_only=True):
@@ -80,7 +88,7 @@ class PreviousFields(Struct, frozen=True, kw_only=True):
     """A handle that is being retired."""
 
     handle: GeminiFields
-    until: MomentText
+    until: PublishedMoment
 
 
 class HandleEntry(Struct, frozen=True, kw_only=True):
@@ -90,7 +98,7 @@ class HandleEntry(Struct, frozen=True, kw_only=True):
     model: Text
     digest: Digest
     expires_at: Annotated[
-        MomentText | None,
+        PublishedMoment | None,
         Meta(description="Do not use the handle from then on. Null: it has no such moment."),
     ]
     previous: Annotated[
@@ -121,7 +129,7 @@ class HandlesFile(Struct, frozen=True, kw_only=True):
     version: Literal[1]
     stack: Text
     generated_at: Annotated[
-        MomentText,
+        PublishedMoment,
         Meta(description="When this was last different; a run that changes nothing leaves it."),
     ]
     caches: dict[CacheName, HandleEntry]

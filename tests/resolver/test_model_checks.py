@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import convert
 
-from provisioner.catalog import Catalog
+from provisioner.catalog import Catalog, ModelFields
 from provisioner.resolver import load_and_resolve
 from tests.builders import NOW
 from tests.stacks import HEAD, complaints, stack, write
@@ -18,7 +19,16 @@ ROW = {
     "min_tokens": 1024,
     "explicit_caching": True,
     "retires_on": "2026-03-02",
+    "sources": ["ours"],
     "prices": [],
+}
+CLAUDE = {
+    **{key: value for key, value in ROW.items() if key != "explicit_caching"},
+    "provider": "claude",
+    "retires_on": None,
+    "request_field": "cache_control",
+    "default_ttl": "5m",
+    "ttls": [{"ttl": "5m", "write": 1.25}],
 }
 RETIRES = datetime.fromisoformat("2026-03-02T00:00:00Z")
 LARGE = f"content: [{{text: '{'word ' * 1000}'}}]"
@@ -26,7 +36,9 @@ LARGE = f"content: [{{text: '{'word ' * 1000}'}}]"
 
 def warnings(root: Path, keys: str, *rows: dict[str, object], now: datetime = NOW) -> list[str]:
     stack(root, f"a: {{provider: gemini, ttl: 1h, {keys}}}")
-    found = load_and_resolve(root, Catalog(rows), now=now)[1].warnings
+    found = load_and_resolve(root, Catalog(convert(rows, tuple[ModelFields, ...])), now=now)[
+        1
+    ].warnings
     return [f"{problem.where}: {problem.message}" for problem in found]
 
 
@@ -110,7 +122,7 @@ def test_minimum_of_annotation(tmp_path: Path) -> None:
     stack(
         tmp_path, "a: {provider: claude, model: m, system_instruction: s.md}", files={"s.md": "s"}
     )
-    catalog = Catalog([{**ROW, "provider": "claude", "retires_on": None}])
+    catalog = Catalog(convert([CLAUDE], tuple[ModelFields, ...]))
 
     (warning,) = load_and_resolve(tmp_path, catalog, now=NOW)[1].warnings
 
