@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import unified_diff
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -182,6 +181,8 @@ def _lines(patch: Patch, palette: Palette) -> Iterator[str]:
         path = plain(patch.new or patch.old or "")
         yield f"{path}: {len(old):,} → {len(new):,} lines, too many to compare"
         return
+    from difflib import unified_diff  # noqa: PLC0415  # for those who ask for patches
+
     names = (patch.old or "/dev/null", patch.new or "/dev/null")
     lines = list(unified_diff(old, new, *names, lineterm="", n=2))
     for line in lines[:_MOST]:

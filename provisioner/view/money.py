@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -109,8 +110,18 @@ class UseView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = UNSET
 
     def __post_init__(self) -> None:
-        keys = {key for key in self.__struct_fields__ if getattr(self, key) is not UNSET}
-        if keys not in (_OF_CACHE, _OF_ANNOTATION):
+        of_cache = (
+            self.creation,
+            self.pays_from_calls_per_hour,
+            self.pays_from_calls_per_hour_implicit,
+            self.implicit_hits,
+            self.worst_rent,
+        )
+        of_annotation = (self.write, self.pays_after_calls)
+        held, other = (
+            (of_cache, of_annotation) if self.write is UNSET else (of_annotation, of_cache)
+        )
+        if UNSET in held or other.count(UNSET) < len(other):
             raise ValueError("this must have the keys of a cache or those of an annotation")
 
     @property
@@ -236,9 +247,10 @@ class TotalsView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return bool(self.rent_per_hour_after or self.rent_30_days)
 
 
+@lru_cache(4096)
 def money_view(money: Money) -> MoneyView:
-    unknown = money.partial and not money.nano
-    return MoneyView(None if unknown else money.nano / NANO, money.estimated, money.partial)
+    nano, partial = money.nano, money.partial
+    return MoneyView(nano / NANO if nano or not partial else None, money.estimated, partial)
 
 
 def cost_view(cost: Cost) -> CostView:
