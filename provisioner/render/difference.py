@@ -23,7 +23,7 @@ from provisioner.render.summary import SHORT
 from provisioner.times import moment_text
 from provisioner.view.snapshot import AfterView, Snapshot
 from provisioner.view.tone import Palette
-from provisioner.view.wording import word
+from provisioner.view.wording import value_text
 
 _Attributes: TypeAlias = Mapping[str, str | Sequence[str]]
 _TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "quiet"}
@@ -107,7 +107,7 @@ def _wish(after: AfterView) -> _Attributes:
 def _terms(side: Snapshot | AfterView) -> Mapping[str, str]:
     """Its life and its settings."""
     parts = [document_fields(part) for part in (side.life, side.settings) if part]
-    return {key: word(value) for part in parts for key, value in part.items()}
+    return {key: value_text(value) for part in parts for key, value in part.items()}
 
 
 def _where(path: Sequence[str | int]) -> str:
@@ -212,10 +212,10 @@ def _renames(gone: Mapping[str, bytes], new: Mapping[str, bytes]) -> Mapping[str
 
 def _by_line(content: bytes) -> Counter[bytes]:
     """How many bytes each line has in all, with its end."""
-    found: Counter[bytes] = Counter()
+    bytes_by_line: Counter[bytes] = Counter()
     for line in content.splitlines(keepends=True):
-        found[line] += len(line)
-    return found
+        bytes_by_line[line] += len(line)
+    return bytes_by_line
 
 
 def _likeness(one: Counter[bytes], other: Counter[bytes]) -> float:

@@ -35,7 +35,7 @@ from provisioner.view.money_text import cost_sentences, cost_text
 from provisioner.view.snapshot import Snapshot, Tense, granted_of, life_view, settings_of, tenses
 from provisioner.view.tone import Palette
 from provisioner.view.units import moment_short, size_text, span_text, tokens_text, when
-from provisioner.view.wording import section, symbol, tone, why, word
+from provisioner.view.wording import section, symbol, tone, value_text, why
 
 FORMAT_VERSION = 1
 _GAP = "  "
@@ -288,7 +288,7 @@ def _cells(tense: Tense, at: datetime) -> Mapping[str, str]:
         "model": tense.model,
         "digest": tense.digest and tense.digest[:SHORT],
         "life": " ".join(f"{key} {value}" for key, value in life.items()),
-        **{key: word(value) for key, value in settings.items()},
+        **{key: value_text(value) for key, value in settings.items()},
         "created": tense.created_at and moment_short(tense.created_at, at=at),
         "updated": tense.updated_at and moment_short(tense.updated_at, at=at),
         "expires": tense.expires_at and moment_short(tense.expires_at, at=at),

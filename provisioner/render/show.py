@@ -29,7 +29,7 @@ from provisioner.render.layout import NARROWEST, Column, hang, pad, table
 from provisioner.view.money_text import usd
 from provisioner.view.tone import Palette
 from provisioner.view.units import moment_short, size_text, span_text, tokens_text
-from provisioner.view.wording import word
+from provisioner.view.wording import value_text
 
 _COLUMNS = (
     Column(title="NAME", narrow="clip"),
@@ -207,7 +207,7 @@ def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, 
             created = f"{span_text(now - record.created_at)} ago"
         case RecordedAnnotation():
             fields, created = life_fields(record.life), ""
-    yield from ((key, word(value)) for key, value in fields.items())
+    yield from ((key, value_text(value)) for key, value in fields.items())
     if created:
         yield "created", created
     yield "changed", f"{span_text(now - one.updated_at)} ago"

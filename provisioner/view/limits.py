@@ -1,5 +1,5 @@
 """
-What of a plan goes beyond the limits of its stack, in words, and what may be done about it.
+What of a plan goes beyond the limits of its stack, as sentences, and how to go on.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Colour as an argument: the same words with ANSI around them, or without.
+Colour as an argument: the same text with ANSI around it, or without.
 
 Which change has which tone is known elsewhere; whether the terminal wants colour, too.
 """

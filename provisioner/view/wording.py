@@ -45,9 +45,9 @@ from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.times import moment_text
 from provisioner.view.units import span_text
 
-Wish: TypeAlias = Create | Replace | Adopt | Refresh | Note | Annotate | Keep
+DeclaredChange: TypeAlias = Create | Replace | Adopt | Refresh | Note | Annotate | Keep
 """A change of something that is declared."""
-Words: TypeAlias = Mapping[str, Json]
+Fields: TypeAlias = Mapping[str, Json]
 
 _TYPES: Mapping[str, type[Change]] = MappingProxyType(
     {kind.verb: kind for kind in get_args(Change)}
@@ -178,9 +178,9 @@ def why(change: Change, at: datetime) -> str:
             pin = f"; write adopt: {twin.id}@{want.label.mark}" if _is_bare(want) else ""
             return f"takes over {twin.id}{pin}"
         case Adopt(record=RecordedCache() | RecordedAnnotation()):
-            return f"{_wish(change, at)}; one that fits is alive"
+            return f"{_why_declared(change, at)}; one that fits is alive"
         case _:
-            return _wish(change, at)
+            return _why_declared(change, at)
 
 
 def _is_bare(want: DesiredCache) -> bool:
@@ -188,7 +188,7 @@ def _is_bare(want: DesiredCache) -> bool:
     return want.adopt is not None and want.adopt.mark is None
 
 
-def _wish(change: Wish, at: datetime) -> str:
+def _why_declared(change: DeclaredChange, at: datetime) -> str:
     match change:
         case Keep(want, reason=Reason.ENDED):
             return _ended(want.life)
@@ -233,18 +233,20 @@ def _edits(reason: Reason, before: After, after: After) -> Iterator[str]:
         yield _settings_edit(settings_fields(before.settings), settings_fields(after.settings))
 
 
-def _life_edit(before: Words, after: Words) -> str:
+def _life_edit(before: Fields, after: Fields) -> str:
     if before.keys() == after.keys():
         return _settings_edit(before, after)
-    return " → ".join(f"{key} {value}" for words in (before, after) for key, value in words.items())
+    return " → ".join(
+        f"{key} {value}" for fields in (before, after) for key, value in fields.items()
+    )
 
 
-def _settings_edit(before: Words, after: Words) -> str:
-    pairs = ((key, word(before[key]), word(after[key])) for key in after)
+def _settings_edit(before: Fields, after: Fields) -> str:
+    pairs = ((key, value_text(before[key]), value_text(after[key])) for key in after)
     return ", ".join(f"{key} {old} → {new}" for key, old, new in pairs if old != new)
 
 
-def word(value: Json) -> str:
+def value_text(value: Json) -> str:
     """Spell a value of a manifest as the manifest does."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 

@@ -50,9 +50,9 @@ def test_settings_and_life_are_spelled_as_in_a_manifest() -> None:
         desired("a", life=Until(NOW + HOUR), settings=Settings(protect=True), measure=A.measure)
     )
     assert row.after is not None
-    told = {one.where: (one.before, one.after) for one in differences(row.before, row.after)}
+    differing = {one.where: (one.before, one.after) for one in differences(row.before, row.after)}
 
-    assert told == {
+    assert differing == {
         "expires_at": (None, "2026-01-01T13:00:00Z"),
         "protect": ("false", "true"),
         "refresh_before": ("1h", "1/3"),
@@ -73,11 +73,11 @@ def test_what_is_new_is_new_in_everything() -> None:
     """Of a new cache every attribute is listed."""
     row = rows(plan_of(Create(A, None, Reason.NEW, table.NOTHING_ALIVE)))[0]
     assert row.after is not None
-    told = differences(row.before, row.after)
+    differing = differences(row.before, row.after)
 
-    assert Difference("ttl", None, "6h") in told
-    assert Difference("paths", None, "one.md, two.md") in told
-    assert all(one.before is None for one in told)
+    assert Difference("ttl", None, "6h") in differing
+    assert Difference("paths", None, "one.md, two.md") in differing
+    assert all(one.before is None for one in differing)
 
 
 def test_pieces_are_named() -> None:
@@ -86,10 +86,10 @@ def test_pieces_are_named() -> None:
     new = desired("a", "y", measure=Measure(pieces={"a.md": "2" * 12, "tools[0].name": "1" * 12}))
     row = rows(plan_of(Replace(new, live(old), recorded(old), Reason.CONTENT, table.OUTDATED)))[0]
     assert row.after is not None
-    told = {one.where for one in differences(row.before, row.after)}
+    differing = {one.where for one in differences(row.before, row.after)}
 
-    assert "a.md" in told
-    assert "tools[0].name" not in told
+    assert "a.md" in differing
+    assert "tools[0].name" not in differing
 
 
 def test_deepdiff_is_for_those_who_ask() -> None:
@@ -166,14 +166,14 @@ def test_patches_are_harmless(before: bytes, after: bytes, name: str) -> None:
 @given(FILES, FILES)
 def test_patches_tell_all(before: dict[str, bytes], after: dict[str, bytes]) -> None:
     """Applied to what was before, the patches give what is after, and none changes nothing."""
-    found = list(patches(before, after))
+    differing = list(patches(before, after))
     done = dict(before)
-    for one in found:
+    for one in differing:
         done.pop(one.old or "", None)
-    done |= {one.new: one.after for one in found if one.new}
+    done |= {one.new: one.after for one in differing if one.new}
 
     assert done == after
-    assert all(one.old != one.new or one.before != one.after for one in found)
+    assert all(one.old != one.new or one.before != one.after for one in differing)
 
 
 def test_content_is_not_in_a_repr() -> None:

@@ -81,18 +81,18 @@ FULL = (
 )
 
 
-def text(change: Change, **known: object) -> str:
-    one = replace(explained(change), **known)
+def text(change: Change, **fields: object) -> str:
+    one = replace(explained(change), **fields)
     return explain_text([one], width=100, colour=False)
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_golden(width: int) -> None:
     """Tenses side by side, thresholds, calls and what comes next, as read and found good."""
-    told = explain_text(FULL, width=width, colour=False)
+    page = explain_text(FULL, width=width, colour=False)
 
-    assert told == golden(f"explain-{width}.txt")
-    assert all(columns(line) <= width for line in told.splitlines())
+    assert page == golden(f"explain-{width}.txt")
+    assert all(columns(line) <= width for line in page.splitlines())
 
 
 def test_golden_json() -> None:
@@ -103,11 +103,11 @@ def test_golden_json() -> None:
 @pytest.mark.parametrize("change", PLAN.changes, ids=lambda change: type(change).__name__)
 def test_every_change(change: Change) -> None:
     """Every change of a plan can be explained."""
-    told = text(change)
+    page = text(change)
 
-    assert change.reason.name in told
-    assert "Apply would call\n  no API calls" in told
-    assert "nothing else is decided until something is edited" in told
+    assert change.reason.name in page
+    assert "Apply would call\n  no API calls" in page
+    assert "nothing else is decided until something is edited" in page
     assert json.loads(explain_json("demo", [explained(change)]))["explanations"][0]["why"]
 
 
@@ -163,7 +163,7 @@ def test_tenses_that_disagree_are_marked() -> None:
 def test_foreign_text_is_harmless(odd: str) -> None:
     """Names and ids from elsewhere are shown, and do nothing."""
     stray = Leave(live(STEADY, odd, model=odd), None, Reason.STRAY, table.STRAY)
-    told = text(stray, calls=(Call(method="DELETE", path=odd),), prices=replace(LISTED, source=odd))
+    page = text(stray, calls=(Call(method="DELETE", path=odd),), prices=replace(LISTED, source=odd))
 
-    assert all(char.isprintable() or char == "\n" for char in told)
-    assert not COMMAND.search(told)
+    assert all(char.isprintable() or char == "\n" for char in page)
+    assert not COMMAND.search(page)

@@ -58,18 +58,18 @@ def created(count: int, model: str = "m") -> list[Change]:
 
 def tables(text: str) -> list[list[list[Token]]]:
     """The cells of every row of every table, headers left out."""
-    found: list[list[list[Token]]] = []
+    read: list[list[list[Token]]] = []
     for token in GITHUB.parse(text):
         match token.type:
             case "table_open":
-                found.append([])
+                read.append([])
             case "tr_open":
-                found[-1].append([])
+                read[-1].append([])
             case "inline" if token.level == CELL:
-                found[-1][-1].append(token)
+                read[-1][-1].append(token)
             case _:
                 pass
-    return [rows[1:] for rows in found]
+    return [rows[1:] for rows in read]
 
 
 def kinds(cells: Sequence[Token]) -> set[str]:
@@ -243,21 +243,21 @@ def test_hostile_text_stays_in_its_cell(texts: list[str], limit: int) -> None:
         for text in texts
     ]
     text = plan_markdown(view(plan_of(*changes)), limit=limit)
-    found = tables(text)
+    read = tables(text)
     left = text.count("… and")
 
     assert len(text.encode()) < limit
-    assert left or len(found[0]) == len(texts)
-    for cells in found[0] if found else ():
+    assert left or len(read[0]) == len(texts)
+    for cells in read[0] if read else ():
         assert len(cells) == 7
         assert kinds(cells) <= {"text", "code_inline", "text_special"}
 
 
 @given(NASTY)
-def test_hostile_errors_stay_in_their_cell(words: str) -> None:
+def test_hostile_errors_stay_in_their_cell(message: str) -> None:
     """A server's words in a result are words."""
     change = Create(cache("a"), None, Reason.NEW, table.NOTHING_ALIVE)
-    text = result_markdown(plan_of(change), [Result(change, Failed(NetworkError(words)))])
+    text = result_markdown(plan_of(change), [Result(change, Failed(NetworkError(message)))])
     ((cells,),) = tables(text)
 
     assert len(cells) == 3
@@ -276,9 +276,9 @@ def test_all_done_is_folded() -> None:
 def test_a_provider_that_reads_like_a_reference() -> None:
     """A project's name from a manifest links to nothing; those of the three types are words."""
     named = replace(MANUAL, provider="gh-12")
-    told = plan_markdown(view(plan_of(Create(named, None, Reason.NEW, table.NOTHING_ALIVE))))
+    page = plan_markdown(view(plan_of(Create(named, None, Reason.NEW, table.NOTHING_ALIVE))))
 
-    assert "| `gh-12` `" in told
+    assert "| `gh-12` `" in page
     assert "| gemini `" in plan_markdown(
         view(plan_of(Create(MANUAL, None, Reason.NEW, table.NOTHING_ALIVE)))
     )
@@ -378,11 +378,11 @@ GUARDED = Settings(refresh_before=HOUR, retire_after=HOUR, protect=True)
 def test_every_edit_is_shown(settings: list[Settings]) -> None:
     """Edits go together only if one sentence tells all of each."""
     rows = rows_of(note(f"prod-{at}", one) for at, one in enumerate(settings))
-    told: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     for group in grouped(rows):
-        told[group.row.why] += group.size
+        counted[group.row.why] += group.size
 
-    assert told == Counter(row.why for row in rows)
+    assert counted == Counter(row.why for row in rows)
 
 
 @pytest.mark.parametrize(

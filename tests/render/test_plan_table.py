@@ -16,9 +16,9 @@ from tests.render.fixtures import AT, PLAN, cache, golden, plan_of, view
 SHORT, LONG = cache("a"), cache("a-much-longer-name-than-that-of-a")
 
 
-def shown(*told: RowView, width: int) -> list[str]:
-    grid = Grid.of(told, width=width, palette=Palette(colour=False))
-    return grid.section("Edits", told, verbose=False)
+def shown(*rows: RowView, width: int) -> list[str]:
+    grid = Grid.of(rows, width=width, palette=Palette(colour=False))
+    return grid.section("Edits", rows, verbose=False)
 
 
 def two() -> tuple[RowView, ...]:
@@ -68,11 +68,11 @@ def test_verbose_tells_all_the_money() -> None:
     """What the column has no room for is a sentence each, below the line."""
     row = view(plan_of(Create(SHORT, None, Reason.NEW, table.NOTHING_ALIVE))).rows[0]
     grid = Grid.of([row], width=100, palette=Palette(colour=False))
-    told = "\n".join(grid.section("Edits", [row], verbose=True))
+    page = "\n".join(grid.section("Edits", [row], verbose=True))
 
-    assert "Rent of the next 30 days: ~$73.11." in told
-    assert "It pays from 0.74 calls per hour" in told
-    assert "billed whole" in told
+    assert "Rent of the next 30 days: ~$73.11." in page
+    assert "It pays from 0.74 calls per hour" in page
+    assert "billed whole" in page
 
 
 def text(plan: Plan, *, width: int = 80, colour: bool = False, verbose: bool = False) -> str:

@@ -235,7 +235,7 @@ def test_a_headline_without_money() -> None:
     ("unpriced", "text"), [(0, ""), (1, "1 line has no price"), (1200, "1,200 lines have no price")]
 )
 def test_lines_without_price(unpriced: int, text: str) -> None:
-    """How many lines have no price is said, if there are any."""
+    """The number of lines without a price is shown if there are any."""
     assert lacking(replace(TOTALS, unpriced=unpriced)) == text
 
 

@@ -44,42 +44,44 @@ OTHER = replace(plan_of(), stack="other")
 
 
 def reread(raw: str) -> Any:  # noqa: ANN401  # one view or several
-    (found,) = read_plans(raw.encode(), where="plan.json")
-    return found
+    (again,) = read_plans(raw.encode(), where="plan.json")
+    return again
 
 
 def test_a_plan_comes_back() -> None:
     """Every kind of change, its times and its money; so every format is the same."""
-    found = reread(json_text(WHOLE))
+    again = reread(json_text(WHOLE))
 
-    assert found == WHOLE
-    assert json_text(found) == json_text(WHOLE)
-    assert plan_markdown(found) == plan_markdown(WHOLE)
+    assert again == WHOLE
+    assert json_text(again) == json_text(WHOLE)
+    assert plan_markdown(again) == plan_markdown(WHOLE)
     for verbose in (False, True):
-        shown = [plan_text(one, width=100, colour=False, verbose=verbose) for one in (found, WHOLE)]
+        shown = [plan_text(one, width=100, colour=False, verbose=verbose) for one in (again, WHOLE)]
         assert shown[0] == shown[1]
 
 
 @given(NASTY)
 def test_foreign_text_comes_back(text: str) -> None:
     """Names, models, paths, pieces and ids are what they were, as far as they are text at all."""
-    known = text.encode("utf-8", "replace").decode()[:511]
-    measure = Measure(paths=(known,), pieces={known: "0123"}, size=1, tokens=1)
-    want = replace(desired(measure=measure), name=known, model=known)
-    old = recorded(want, known, model="another")
-    seen = live(want, known, model=known, label=None)
-    note = replace(annotation(), name=f"d{known}", model=known)
-    told = replace(
+    foreign = text.encode("utf-8", "replace").decode()[:511]
+    measure = Measure(paths=(foreign,), pieces={foreign: "0123"}, size=1, tokens=1)
+    want = replace(desired(measure=measure), name=foreign, model=foreign)
+    old = recorded(want, foreign, model="another")
+    seen = live(want, foreign, model=foreign, label=None)
+    note = replace(annotation(), name=f"d{foreign}", model=foreign)
+    planned = replace(
         plan_of(
             Create(want, None, Reason.NEW, table.NOTHING_ALIVE),
             Replace(renamed("b", want), seen, renamed("b", old), Reason.MODEL, table.OUTDATED),
-            Blocked(renamed("c", want), seen, old, Reason.MODEL, known, table.ANNOTATION_PROTECTED),
+            Blocked(
+                renamed("c", want), seen, old, Reason.MODEL, foreign, table.ANNOTATION_PROTECTED
+            ),
             Keep(note, None, noted(note), Reason.CURRENT, table.ANNOTATED),
         ),
-        stack=known,
+        stack=foreign,
     )
 
-    assert reread(json_text(view(told))) == view(told)
+    assert reread(json_text(view(planned))) == view(planned)
 
 
 def renamed(letter: str, entry: T) -> T:
@@ -119,21 +121,21 @@ def test_a_plan_of_before() -> None:
 def test_a_name_that_was_given_by_adopting() -> None:
     """A removed entry has no row if another one adopts its cache; every format names it."""
     want, old = desired("b", adopt=Adoption("cachedContents/1")), desired("a")
-    told = plan([want], state(recorded(old)), [live(old)], stack=STACK, now=AT)
+    planned = plan([want], state(recorded(old)), [live(old)], stack=STACK, now=AT)
 
-    found = reread(json_text(view(told)))
+    again = reread(json_text(view(planned)))
 
-    assert found.edits == view(told).edits
-    for page in (plan_text(found, width=100, colour=False), plan_article(found)):
+    assert again.edits == view(planned).edits
+    for page in (plan_text(again, width=100, colour=False), plan_article(again)):
         assert "Removed from the manifest, with no change of their own: a." in page
-    assert "| - removed | `a` |  | no change of its own |" in plan_markdown(found)
+    assert "| - removed | `a` |  | no change of its own |" in plan_markdown(again)
 
 
 def test_removals_are_named_beside_any_row() -> None:
     """A file that shows no row for removed entries says their names all the same."""
-    told = plan_of(edits=frozenset(Edit(f"prod-{at}", None) for at in range(3)))
+    planned = plan_of(edits=frozenset(Edit(f"prod-{at}", None) for at in range(3)))
 
-    page = plan_markdown(reread(json_text(view(told))))
+    page = plan_markdown(reread(json_text(view(planned))))
 
     assert page.count("| - removed | `prod-") == 3
 
@@ -230,7 +232,7 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "sentence"),
     [
         (lambda d: d.pop("totals"), "totals"),
         (lambda d: d.update(format_version=0), "format_version"),
@@ -276,17 +278,17 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (in_first("name", "\ud800"), "it is not JSON: line 1"),
     ],
 )
-def test_what_is_not_a_plan_is_refused(spoil: Callable[[Any], None], said: str) -> None:
+def test_what_is_not_a_plan_is_refused(spoil: Callable[[Any], None], sentence: str) -> None:
     """In one short paragraph that names the file and the place."""
     document = json.loads(json_text(WHOLE))
     spoil(document)
 
-    with pytest.raises(CtxprovError, match=r"^plan\.json is not a plan of this version") as told:
+    with pytest.raises(CtxprovError, match=r"^plan\.json is not a plan of this version") as planned:
         reread(json.dumps(document))
 
-    assert said in str(told.value)
-    assert len(str(told.value)) < 400
-    assert str(told.value).isprintable()
+    assert sentence in str(planned.value)
+    assert len(str(planned.value)) < 400
+    assert str(planned.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -305,10 +307,10 @@ def test_a_plan_of_a_newer_version(add: Callable[[Any], None]) -> None:
     document = json.loads(json_text(WHOLE))
     add(document)
 
-    with pytest.raises(CtxprovError, match=r"written by a newer ctxprov: .*Upgrade") as told:
+    with pytest.raises(CtxprovError, match=r"written by a newer ctxprov: .*Upgrade") as planned:
         reread(json.dumps(document))
 
-    assert "Make one" not in str(told.value)
+    assert "Make one" not in str(planned.value)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])

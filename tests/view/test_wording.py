@@ -118,22 +118,22 @@ SENTENCES: list[tuple[Change, str]] = [
 
 @pytest.mark.parametrize(("change", "sentence"), SENTENCES, ids=[text for _, text in SENTENCES])
 def test_why(change: Change, sentence: str) -> None:
-    """Why a change was chosen is said with its numbers, as seen from the plan's moment."""
+    """The sentence of a change has its numbers, as seen from the plan's moment."""
     assert why(change, AT) == sentence
 
 
 @pytest.mark.parametrize(
-    ("want", "known", "seen"),
+    ("want", "records", "seen"),
     [pytest.param(*row[:3], id=name) for name, *row in (*DECLARED, *FORCED)],
 )
 def test_every_decision_has_a_sentence(
-    want: Desired, known: list[Recorded], seen: list[LiveCache]
+    want: Desired, records: list[Recorded], seen: list[LiveCache]
 ) -> None:
     """Every decision of the planner has a sentence, and reads back from JSON."""
-    told = view(plan([want], state(*known), seen, stack=STACK, now=NOW))
+    shown = view(plan([want], state(*records), seen, stack=STACK, now=NOW))
 
-    assert all(row.why for row in told.rows)
-    assert read_plans(json_text(told).encode(), where="plan.json") == (told,)
+    assert all(row.why for row in shown.rows)
+    assert read_plans(json_text(shown).encode(), where="plan.json") == (shown,)
 
 
 def test_settings_are_shown_one_by_one() -> None:
@@ -149,11 +149,11 @@ def test_no_edit_hides_behind_another() -> None:
     loose = replace(desired("a", "y"), life=Ttl(12 * HOUR), settings=A.settings)
     moved = replace(loose, model="gemini-2.5-pro")
 
-    told = [
+    shown = [
         why(Replace(want, live(safe), recorded(safe), reason, table.OUTDATED), AT)
         for want, reason in ((loose, Reason.CONTENT), (moved, Reason.MODEL))
     ]
-    assert told == [
+    assert shown == [
         "content changed, ttl 6h → 12h, protect true → false",
         "model gemini-3.8-flash → gemini-2.5-pro, ttl 6h → 12h, protect true → false",
     ]
