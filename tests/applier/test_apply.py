@@ -194,6 +194,28 @@ def test_notes_settings() -> None:
     assert record.settings.protect
 
 
+def test_notes_where_content_is() -> None:
+    """Files that moved are written down with a setting; the count stays the provider's."""
+    world = lived([A])
+    measure = replace(A.measure, paths=("content/moved.md",), tokens=7, counted=False)
+
+    world.run([desired("a", settings=Settings(protect=True), measure=measure)])
+
+    record = world.saved.caches["a"]
+    assert record.measure == replace(measure, tokens=5_000, counted=True)
+
+
+@pytest.mark.parametrize(("hours", "left"), [(0, 1.0), (5.5, 0.5)])
+def test_what_is_still_to_be_retired(hours: float, left: float) -> None:
+    """An old cache lives at least until it may be retired, or as long as it has."""
+    world = lived([A], hours=hours)
+    (old,) = world.remote.alive()
+
+    world.run([EDITED], wrap=lambda remote: Cut(remote, 2, lost_answer))
+
+    assert world.saved.retiring[old].until == world.now + left * HOUR
+
+
 def test_changes_a_life() -> None:
     """A change of ttl is one PATCH of the same cache."""
     world = lived([A])

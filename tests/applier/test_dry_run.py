@@ -11,6 +11,7 @@ from provisioner.applier import dry_run
 from provisioner.model import (
     Adopt,
     Annotate,
+    Blocked,
     Change,
     Create,
     Delete,
@@ -69,6 +70,7 @@ END = Call(method="DELETE", path=OWN.id)
         (Retire(LAST_HOUR, recorded(A), Reason.UNDECLARED, table.UNDECLARED), []),
         (Delete(OWN, None, Reason.STRAY, table.STRAY), [END]),
         (Forget(recorded(A), Reason.UNDECLARED, table.UNDECLARED_GONE), []),
+        (Blocked(A, OWN, None, Reason.IMPORTED, "no", table.NOT_ADOPTABLE), []),
         (Leave(OWN, retiring(A), Reason.RETIRING, table.RETIRING), []),
     ],
 )
