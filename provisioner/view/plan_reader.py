@@ -10,12 +10,12 @@ known here.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from operator import itemgetter
-from types import MappingProxyType
+from typing import get_args
 
 from msgspec import UnsetType, convert
 from msgspec.structs import replace
@@ -23,35 +23,16 @@ from msgspec.structs import replace
 from provisioner.documents import Fault, NotJson, faults_of_document, newer, parse_json
 from provisioner.errors import CtxprovError, clipped
 from provisioner.escape import plain
-from provisioner.model import Reason, fingerprint_of
+from provisioner.model import Change, Reason, fingerprint_of
 from provisioner.model.attributes import after_fields
+from provisioner.planner.decision_table import REASONS
 from provisioner.pricing.costs import totals
 from provisioner.view.money import totals_view
 from provisioner.view.plan import PlanView, RowView, leftover_command, summary
 from provisioner.view.snapshot import AfterView
 from provisioner.view.wording import Section, section_of
 
-_IDLE = frozenset({"keep", "leave", "blocked"})
-_EDITED = {Reason.PROVIDER, Reason.MODEL, Reason.CONTENT, Reason.LIFE, Reason.SETTINGS}
-_DEAD = {Reason.EXPIRED, Reason.MISSING}
-_REASONS: Mapping[str, Collection[Reason]] = MappingProxyType(
-    {
-        "create": {*_EDITED, *_DEAD, Reason.NEW, Reason.IMPORTED, Reason.REQUESTED},
-        "replace": {*_EDITED, Reason.REQUESTED},
-        "adopt": {*_EDITED, *_DEAD, Reason.IMPORTED, Reason.FOUND},
-        "refresh": {Reason.LIFE, Reason.SETTINGS, Reason.SHORTENED, Reason.EXPIRING},
-        "note": {Reason.SETTINGS},
-        "annotate": {*_EDITED, Reason.NEW},
-        "keep": {Reason.CURRENT, Reason.ENDED},
-        "move": {Reason.MOVED},
-        "retire": {Reason.UNDECLARED, Reason.RETIRING},
-        "delete": {Reason.UNDECLARED, Reason.STRAY},
-        "forget": {Reason.UNDECLARED, Reason.RETIRED},
-        "leave": {Reason.RETIRING, Reason.STRAY},
-        "blocked": {*_EDITED, Reason.IMPORTED, Reason.MISSING, Reason.UNDECLARED},
-    }
-)
-"""What the planner's tables give as reasons for each verb."""
+_IDLE = frozenset(kind.verb for kind in get_args(Change) if not kind.acts)
 _LONGEST = 200
 _MOST_FAULTS = 100
 
@@ -162,7 +143,7 @@ def _check_worked_out(view: PlanView) -> None:
 
 def _follows(row: RowView) -> bool:
     """Whether its reason is one that its verb can have, and it stands where both put it."""
-    if row.reason not in _REASONS[row.action]:
+    if row.reason not in REASONS[row.action]:
         return False
     idle = row.action in _IDLE or (row.action, row.reason) == ("forget", Reason.RETIRED)
     unmet = (row.action, row.reason, row.section) == ("keep", Reason.ENDED, Section.EDITS)
