@@ -113,7 +113,9 @@ class LocalCheckout(WholeCheckout):
         self._warn = warn
 
     def left_out(self) -> tuple[Absent, ...]:
-        return tuple(one for one in self._all if not one.is_tree) if self._is_sparse else ()
+        return (
+            tuple(absent for absent in self._all if not absent.is_tree) if self._is_sparse else ()
+        )
 
     def absent(self) -> tuple[Absent, ...]:
         return self._all
@@ -145,8 +147,8 @@ def _absent_in(git: Git, folder: str) -> Iterator[Absent]:
             if tag == "S" and not os.path.lexists(git.top / path_from(path)):
                 yield Absent(inside, _left_out(path), is_tree=False)
         elif below := submodule_at(git, path):
-            for one in _absent_in(below, "."):
-                yield Absent(f"{inside}/{one.path}", one.reason, one.is_tree)
+            for absent in _absent_in(below, "."):
+                yield Absent(f"{inside}/{absent.path}", absent.reason, absent.is_tree)
         else:
             yield Absent(inside, not_checked_out(path), is_tree=True)
 
@@ -194,7 +196,7 @@ def stacks_in(git: Git) -> StackFolders:
     rows = list(_index(git, "."))
     others = git.output("ls-files", "-z", "--others", "--exclude-standard").split("\0")
     files = [path for _, mode, path in rows if mode != GITLINK]
-    here = {one for one in stacks_among([*files, *others]) if _is_there(git, one)}
+    here = {stack for stack in stacks_among([*files, *others]) if _is_there(git, stack)}
     left_out = stacks_among(path for tag, _, path in rows if tag == "S") - here
     unseen: list[str] = []
     for link in dict.fromkeys(path for _, mode, path in rows if mode == GITLINK):
@@ -207,9 +209,9 @@ def stacks_in(git: Git) -> StackFolders:
             unseen.append(f"{link} {not_checked_out(link)}")
             continue
         stacks = stacks_in(below)
-        here |= {link / one for one in stacks.here}
-        left_out |= {link / one for one in stacks.left_out}
-        unseen += [f"{link}/{one}" for one in stacks.unseen]
+        here |= {link / stack for stack in stacks.here}
+        left_out |= {link / stack for stack in stacks.left_out}
+        unseen += [f"{link}/{sentence}" for sentence in stacks.unseen]
     return StackFolders(here=frozenset(here), left_out=frozenset(left_out), unseen=tuple(unseen))
 
 
@@ -264,7 +266,7 @@ def bare_repositories(folder: Path) -> Iterator[Path]:
 def _below_top(folder: Path) -> Iterator[Path]:
     """The folders above *folder* that git passes on its way up to the top of the checkout."""
     place, top = folder.resolve(), top_of(folder)
-    return (one for one in place.parents if top and one.is_relative_to(top) and one != top)
+    return (above for above in place.parents if top and above.is_relative_to(top) and above != top)
 
 
 def _names(folder: Path) -> list[str]:

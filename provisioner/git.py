@@ -174,7 +174,7 @@ class Git:
 def top_of(folder: Path) -> Path | None:
     """The nearest folder above *folder*, or itself, that has a `.git` entry; links are followed."""
     place = folder.resolve()
-    return next((one for one in (place, *place.parents) if os.path.lexists(one / ".git")), None)
+    return next((top for top in (place, *place.parents) if os.path.lexists(top / ".git")), None)
 
 
 def git_at(
@@ -205,10 +205,10 @@ def hardened(
 
     PATH loses its relative folders: git runs in the checkout, where those would be looked up.
     """
-    kept = {key: value for key, value in environ.items() if key not in UNSET}
-    if "PATH" in kept:
-        kept["PATH"] = os.pathsep.join(filter(os.path.isabs, kept["PATH"].split(os.pathsep)))
-    return _appended({**kept, **SET}, (*settings, *SETTINGS))
+    variables = {key: value for key, value in environ.items() if key not in UNSET}
+    if path := variables.get("PATH"):
+        variables["PATH"] = os.pathsep.join(filter(os.path.isabs, path.split(os.pathsep)))
+    return _appended({**variables, **SET}, (*settings, *SETTINGS))
 
 
 def commit_of(git: Git, name: str) -> str | None:

@@ -60,10 +60,10 @@ class GitRevision:
         own = stacks_among(entry.path for entry in self.entries)
         submodules = ((link, self.submodule(link)) for link in self.links)
         return own.union(
-            link / one
+            link / stack
             for link, below in submodules
             if isinstance(below, GitRevision)
-            for one in below.stacks()
+            for stack in below.stacks()
         )
 
     def unseen(self) -> Iterator[str]:
@@ -71,7 +71,7 @@ class GitRevision:
         for link in self.links:
             below = self.submodule(link)
             if isinstance(below, GitRevision):
-                yield from (f"{link}/{one}" for one in below.unseen())
+                yield from (f"{link}/{sentence}" for sentence in below.unseen())
             else:
                 yield f"{link} {below}"
 
@@ -90,7 +90,7 @@ class GitRevision:
 
         None if the revision has none there.  Raises GitFailed if git cannot tell.
         """
-        link = next((one for one in self.links if one in (folder, *folder.parents)), None)
+        link = next((link for link in self.links if link in (folder, *folder.parents)), None)
         if link:
             below = self.submodule(link)
             if not isinstance(below, GitRevision):
@@ -154,8 +154,8 @@ class GitRevision:
     @cached_property
     def _tree(self) -> tuple[TreeEntry, ...]:
         rows = self.git.output("ls-tree", "-r", "-z", "--full-tree", self.commit).split("\0")
-        cut = (row.partition("\t") for row in rows if row)
-        heads = ((head.split(" "), path) for head, _, path in cut)
+        parts = (row.partition("\t") for row in rows if row)
+        heads = ((head.split(" "), path) for head, _, path in parts)
         return tuple(TreeEntry(mode, id_, path) for (mode, _, id_), path in heads)
 
     @cached_property
@@ -220,7 +220,7 @@ class Export(WholeCheckout):
         name = PurePosixPath(pointer.oid[:2], pointer.oid[2:4], pointer.oid)
         objects = (source.lfs_objects / name for source in self._sources)
         working = self._revision.git.top / path_from(str(self._stack / path))
-        return next((one for one in (*objects, working) if _is(one, pointer)), None)
+        return next((path for path in (*objects, working) if _is(path, pointer)), None)
 
     def write(self, revision: GitRevision, at: PurePosixPath) -> None:
         """Write what *revision*, whose top is *at*, has of the stack's folder."""
@@ -257,10 +257,10 @@ def merge_base(git: Git, ref: str) -> GitRevision:
     return GitRevision(git, answer.line)
 
 
-def is_same_tree(git: Git, one: str, other: str, folder: PurePosixPath) -> bool:
-    """Whether the commits *one* and *other* have the same files below *folder*."""
+def is_same_tree(git: Git, first: str, second: str, folder: PurePosixPath) -> bool:
+    """Whether the commits *first* and *second* have the same files below *folder*."""
     path = "" if folder == PurePosixPath() else str(folder)
-    trees = [git.run("rev-parse", "--verify", f"{commit}:{path}") for commit in (one, other)]
+    trees = [git.run("rev-parse", "--verify", f"{commit}:{path}") for commit in (first, second)]
     return trees[0].status == 0 == trees[1].status and trees[0].line == trees[1].line
 
 
@@ -274,8 +274,8 @@ def _filters(git: Git) -> Iterator[tuple[str, str]]:
 
 def _blobs(git: Git, ids: list[str]) -> Iterator[bytes]:
     """The contents of the files *ids*, in that order."""
-    asked = "".join(f"{id_}\n" for id_ in ids).encode()
-    rest = git.run("cat-file", "--batch", content=asked).out if ids else b""
+    request = "".join(f"{id_}\n" for id_ in ids).encode()
+    rest = git.run("cat-file", "--batch", content=request).out if ids else b""
     for id_ in ids:
         head, _, rest = rest.partition(b"\n")
         name, _, size = head.decode(errors="replace").rpartition(" ")

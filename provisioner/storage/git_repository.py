@@ -76,7 +76,7 @@ _Setting: TypeAlias = tuple[str, str]
 """Key and value."""
 
 
-class _Private(Struct, frozen=True, kw_only=True):
+class PrivateRepository(Struct, frozen=True, kw_only=True):
     git: Git
     """In the user's top folder, which a remote's path is relative to; its git dir is ours."""
     folder: Path
@@ -101,7 +101,7 @@ class Repository:
     """Bytes of a file that is read."""
     refusal: str = ""
     """Why the remote did not take the last push that another may have overtaken, as it says."""
-    _private: _Private | None = field(default=None, repr=False)
+    _private: PrivateRepository | None = field(default=None, repr=False)
 
     def tip(self) -> str | None:
         """The commit at the tip of the branch now, fetched; None if there is no branch."""
@@ -192,7 +192,7 @@ class Repository:
     def _done(
         self, *arguments: str, content: bytes | None = None, index: Path | None = None
     ) -> GitAnswer:
-        return _well(self._git(*arguments, content=content, index=index), arguments)
+        return _checked(self._git(*arguments, content=content, index=index), arguments)
 
     def _git(
         self, *arguments: str, content: bytes | None = None, index: Path | None = None
@@ -200,38 +200,40 @@ class Repository:
         variables = {"GIT_INDEX_FILE": str(index)} if index else {}
         return _run(self._opened().git, *arguments, content=content, variables=variables)
 
-    def _opened(self) -> _Private:
+    def _opened(self) -> PrivateRepository:
         if self._private is None:
             self._private = self._open()
         return self._private
 
-    def _open(self) -> _Private:
+    def _open(self) -> PrivateRepository:
         """Make the private repository, with what the user's knows of the remote."""
         try:
-            theirs = git_at(self.folder, environ=self.environ, warn=self.warn, timeout=self.timeout)
+            git = git_at(self.folder, environ=self.environ, warn=self.warn, timeout=self.timeout)
         except GitFailed as error:
             raise StateError(f"git+branch:{self.branch} cannot be used: {error}") from error
-        self._check_name(theirs)
-        form = _run(theirs, "rev-parse", "--show-object-format").line
-        settings = _settings(theirs)
+        self._check_name(git)
+        form = _run(git, "rev-parse", "--show-object-format").line
+        settings = _settings(git)
         remote = self._remote_of(settings)
         folder = mkdtemp(prefix="ctxprov-git-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         init = ("init", "--quiet", "--bare", "--template=", f"--object-format={form}", folder)
-        _well(_run(theirs, *init), init)
-        bare = replace(theirs, environ={**theirs.environ, "GIT_DIR": folder})
+        _checked(_run(git, *init), init)
+        bare = replace(git, environ={**git.environ, "GIT_DIR": folder})
         borrowed = _missing(settings, Counter(_settings(bare)))
         environ = {
             **_identity(settings),
             **hardened(self.environ, borrowed),
             "GIT_DIR": folder,
         }
-        return _Private(git=replace(theirs, environ=environ), folder=Path(folder), remote=remote)
+        return PrivateRepository(
+            git=replace(git, environ=environ), folder=Path(folder), remote=remote
+        )
 
     def _check_name(self, git: Git) -> None:
         # Git makes no such branch any more; a HEAD among branches moves origin/HEAD of every clone.
-        misread = self.branch.startswith("-") or self.branch.upper() == "HEAD"
-        if misread or _run(git, "check-ref-format", self._ref).status != 0:
+        is_misread = self.branch.startswith("-") or self.branch.upper() == "HEAD"
+        if is_misread or _run(git, "check-ref-format", self._ref).status != 0:
             raise StateError(f"git+branch:{self.branch}: git takes no branch of that name.")
         if _run(git, "symbolic-ref", "--quiet", "HEAD").line == self._ref:
             raise StateError(
@@ -268,11 +270,11 @@ def _run(
 
 
 def _rows(answer: GitAnswer) -> list[tuple[str, str]]:
-    cut = (line.partition("\t") for line in answer.line.splitlines())
-    return [(value, name) for value, _, name in cut]
+    parts = (line.partition("\t") for line in answer.line.splitlines())
+    return [(value, name) for value, _, name in parts]
 
 
-def _well(answer: GitAnswer, arguments: tuple[str, ...]) -> GitAnswer:
+def _checked(answer: GitAnswer, arguments: tuple[str, ...]) -> GitAnswer:
     if answer.status != 0:
         raise StateError(f"git {arguments[0]} failed: {answer.err}.")
     return answer
@@ -299,18 +301,18 @@ def _unanswered(answer: GitAnswer) -> Pushed:
 def _settings(git: Git) -> list[_Setting]:
     """Every setting that git reads there, in order."""
     arguments = ("config", "--list", "-z")
-    lines = _well(_run(git, *arguments), arguments).text.split("\0")
-    cut = (line.partition("\n") for line in lines if line)
-    return [(key, value) for key, _, value in cut]
+    lines = _checked(_run(git, *arguments), arguments).text.split("\0")
+    parts = (line.partition("\n") for line in lines if line)
+    return [(key, value) for key, _, value in parts]
 
 
-def _missing(theirs: Iterable[_Setting], ours: Counter[_Setting]) -> Iterator[_Setting]:
+def _missing(git: Iterable[_Setting], ours: Counter[_Setting]) -> Iterator[_Setting]:
     """
     What the user's repository says of reaching remotes and the machine's settings do not.
 
     Its own file says it, or one that the user's settings include for this very repository.
     """
-    for setting in theirs:
+    for setting in git:
         if ours[setting]:
             ours[setting] -= 1
         elif _BORROWED.match(setting[0]):

@@ -89,8 +89,8 @@ class LeaseBackend:
         file = self.files.read(lock_name(name))
         owner = parse_lock_owner(file.content) if file else None
         if file is None or owner is None or owner.id != lock_id:
-            there = f"{owner}, lock {owner.id}, holds it" if owner else "it is not locked"
-            raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {there}.")
+            reason = f"{owner}, lock {owner.id}, holds it" if owner else "it is not locked"
+            raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {reason}.")
         content = free_bytes(lock_id, self.now(), ended=True)
         self.files.write(lock_name(name), content, expected=file.version)
 

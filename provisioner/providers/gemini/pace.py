@@ -131,8 +131,8 @@ class Pace(Struct, kw_only=True):
         """
         if not 1 <= hint < _SHORT_HINT or accepted * hint >= MINUTE:
             return False
-        kept = bool(self._starts) and self._starts[-1] > self._learned_at
-        return self.limit is None or (self._gap == hint and kept)
+        is_obeyed = bool(self._starts) and self._starts[-1] > self._learned_at
+        return self.limit is None or (self._gap == hint and is_obeyed)
 
     def _hold(self, hint: float | None) -> float:
         """Seconds; a server that is wrong about its hint is not asked ever faster."""
