@@ -1,8 +1,8 @@
 """
 Runs tests against mutants, each in a process that is forked with everything loaded.
 
-Decides which tests see a mutant: those that execute its lines, the shortest first, until their
-usual time adds up to a budget.  A change within a function replaces the function's code in the
+Decides which tests see a mutant: those that execute its lines, first
+those of its room and the shortest of them, until their usual time adds up to a budget.  A change within a function replaces the function's code in the
 child; any other is imported from the start there.  Tests that start commands as processes of
 their own do not see it.  A mutant is killed by a test that fails, or that takes many times as
 long as usual.
@@ -49,13 +49,16 @@ class Profile(msgspec.Struct):
     """Node ids by module and line."""
 
     def tests(self, mutant: Mutant, budget: float) -> list[str]:
-        """The tests that see *mutant*, the shortest first."""
+        """The tests that see *mutant*: those of its room, then others, the shortest first."""
         lines = self.lines.get(mutant.module, {})
         wanted = range(mutant.first, mutant.last + 1) if mutant.function else lines.keys()
         seeing = {test for line in wanted for test in lines.get(line, ())}
         chosen: list[str] = []
         spent = 0.0
-        for test in sorted(seeing, key=lambda test: (self.seconds[test], test)):
+        room = mutant.module.split("/")[1].removesuffix(".py")
+        near = (f"tests/{room}/", f"tests/test_{room}.py")
+        order = {test: (not test.startswith(near), self.seconds[test], test) for test in seeing}
+        for test in sorted(seeing, key=order.__getitem__):
             spent += self.seconds[test]
             if chosen and spent > budget:
                 break

@@ -124,6 +124,15 @@ def test_every_change(
             Keep(replace(OLD, settings=ONCE), LIVE, RECORD, Reason.CURRENT, table.UNCHANGED),
             6 * HOUR,
         ),
+        (
+            Keep(replace(OLD, life=Until(NOW)), LIVE, RECORD, Reason.CURRENT, table.UNCHANGED),
+            6 * HOUR,
+        ),
+        (
+            Adopt(replace(NEW, settings=ONCE), TWIN, None, None, Reason.FOUND, table.TWIN),
+            6 * HOUR,
+        ),
+        (Delete(LIVE, None, Reason.STRAY, table.STRAY), 6 * HOUR),
         (Leave(LIVE, retiring(OLD), Reason.RETIRING, table.RETIRING), 6 * HOUR),
         (Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no", table.UNDECLARED_PROTECTED), MONTH),
         (Blocked(NEW, LIVE, None, Reason.IMPORTED, "no", table.NOT_ADOPTABLE), 6 * HOUR),

@@ -148,6 +148,7 @@ def test_even_prices() -> None:
     assert not turning.is_even(midnight - 2 * DAY, 2 * DAY)
     assert not turned.is_even(midnight - DAY, DAY)
     assert turned.is_even(midnight, MONTH)
+    assert Tariff(IMPLICIT).is_even(midnight, MONTH)
 
 
 @given(st.sampled_from([FLAT, TIERED, DOUBLING]), TOKENS, TOKENS, SPANS)
