@@ -1,11 +1,11 @@
 """
 Runs tests against mutants, each in a process that is forked with everything loaded.
 
-Decides which tests see a mutant: those that execute its lines, first
-those of its room and the shortest of them, until their usual time adds up to a budget.  A change within a function replaces the function's code in the
-child; any other is imported from the start there.  Tests that start commands as processes of
-their own do not see it.  A mutant is killed by a test that fails, or that takes many times as
-long as usual.
+Decides which tests see a mutant: those that execute its lines, first those of its room and of
+these the shortest, until their usual time adds up to a budget.  A change within a function
+replaces the function's code in the child; any other is imported from the start there.  Tests
+that start commands as processes of their own do not see it.  A mutant is killed by a test that
+fails, or that takes many times as long as usual.
 """
 
 from __future__ import annotations
