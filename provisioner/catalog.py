@@ -32,7 +32,7 @@ _LARGEST = 16 * 1024 * 1024
 _UNKNOWN = ": correct the key, or, if it was written for a newer ctxprov, upgrade"
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 
-Day: TypeAlias = Annotated[
+CatalogDay: TypeAlias = Annotated[
     date,
     Meta(
         extra_json_schema={
@@ -72,7 +72,15 @@ SourceDay: TypeAlias = Annotated[
         extra={"must": "be a day or a month"},
     ),
 ]
-_Rate = TypeVar("_Rate")
+Apis: TypeAlias = Annotated[
+    tuple[Literal["responses", "chat"], ...],
+    Meta(min_length=1, extra={"must": "name an API"}, extra_json_schema={"uniqueItems": True}),
+]
+Patterns: TypeAlias = Annotated[
+    tuple[ModelPattern, ...],
+    Meta(min_length=1, extra={"must": "have a pattern"}, extra_json_schema={"uniqueItems": True}),
+]
+_RateShape = TypeVar("_RateShape")
 
 
 _NOTED = Meta(extra_json_schema={"dependentRequired": {"confidence": ["note"]}})
@@ -87,41 +95,44 @@ class SourceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class RateFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prices of a request."""
+    """
+    Prices of a request.
 
-    above: Annotated[
-        int,
-        Meta(
-            ge=0,
-            description="Prices the whole request when its prompt has more tokens than this; 0 in "
-            "the first rate.",
-        ),
-    ]
+    above: Prices the whole request when its prompt has more tokens than this; 0 in the first
+        rate.
+    """
+
+    above: Annotated[int, Meta(ge=0)]
     input: Price
     cached_input: Price
 
 
 class StorageRateFields(RateFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prices of a request, and of what is stored for it."""
+    """
+    Prices of a request, and of what is stored for it.
 
-    storage_per_hour: Annotated[
-        Price | None,
-        Meta(description="USD per 1,000,000 tokens and hour; null where nothing can be stored."),
-    ]
+    storage_per_hour: USD per 1,000,000 tokens and hour; null where nothing can be stored.
+    """
+
+    storage_per_hour: Price | None
 
 
-class PeriodFields(Struct, Generic[_Rate], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What holds from one day to another."""
+class PeriodFields(Struct, Generic[_RateShape], frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    What holds from one day to another.
 
-    valid_from: Annotated[Day | None, Meta(description="The first day, UTC.")]
-    valid_to: Annotated[Day | None, Meta(description="The last day, UTC.")]
-    as_of: Day
+    valid_from: The first day, UTC.
+    valid_to: The last day, UTC.
+    confidence: Only written when it is low.
+    """
+
+    valid_from: CatalogDay | None
+    valid_to: CatalogDay | None
+    as_of: CatalogDay
     source: str
-    confidence: Annotated[
-        Literal["low"] | UnsetType, Meta(description="Only written when it is low.")
-    ] = UNSET
+    confidence: Literal["low"] | UnsetType = UNSET
     note: str | UnsetType = UNSET
-    rates: Annotated[tuple[_Rate, ...], Meta(min_length=1, extra={"must": "have a rate"})]
+    rates: Annotated[tuple[_RateShape, ...], Meta(min_length=1, extra={"must": "have a rate"})]
 
     def __post_init__(self) -> None:
         if self.confidence and not self.note and self.note != "":
@@ -129,24 +140,23 @@ class PeriodFields(Struct, Generic[_Rate], frozen=True, kw_only=True, forbid_unk
 
 
 class TtlOfferFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A life that an annotation of the model can have."""
+    """
+    A life that an annotation of the model can have.
 
-    ttl: Annotated[OneTtl, Meta(description="As a manifest writes it.")]
-    sent_as: Annotated[
-        str | UnsetType, Meta(description="The provider's word, where it is not the same.")
-    ] = UNSET
-    write: Annotated[
-        float,
-        Meta(ge=1, description="What writing the prefix costs, as a multiple of the input price."),
-    ]
+    ttl: As a manifest writes it.
+    sent_as: The provider's word, where it is not the same.
+    write: What writing the prefix costs, as a multiple of the input price.
+    apis: The only APIs that take this life; all of them without it.
+    """
+
+    ttl: OneTtl
+    sent_as: str | UnsetType = UNSET
+    write: Annotated[float, Meta(ge=1)]
     apis: (
         Annotated[
             tuple[Literal["responses", "chat"], ...],
             Meta(
-                min_length=1,
-                description="The only APIs that take this life; all of them without it.",
-                extra={"must": "name an API"},
-                extra_json_schema={"uniqueItems": True},
+                min_length=1, extra={"must": "name an API"}, extra_json_schema={"uniqueItems": True}
             ),
         ]
         | UnsetType
@@ -157,30 +167,29 @@ class TtlOfferFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _ModelFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    The fields of every record.
+
+    match: Other ids of the same model; `*` stands for any characters.
+    min_tokens: The smallest prefix that is cached, as documented; the server decides. null: not
+        known.
+    retires_on: The first day on which the model is gone. null: no source gives one.
+    """
+
     name: ModelName
     match: (
         Annotated[
             tuple[ModelPattern, ...],
             Meta(
                 min_length=1,
-                description="Other ids of the same model; `*` stands for any characters.",
                 extra={"must": "have a pattern"},
                 extra_json_schema={"uniqueItems": True},
             ),
         ]
         | UnsetType
     ) = UNSET
-    min_tokens: Annotated[
-        Annotated[int, Meta(ge=1)] | None,
-        Meta(
-            description="The smallest prefix that is cached, as documented; the server decides. "
-            "null: not known."
-        ),
-    ]
-    retires_on: Annotated[
-        Day | None,
-        Meta(description="The first day on which the model is gone. null: no source gives one."),
-    ]
+    min_tokens: Annotated[int, Meta(ge=1)] | None
+    retires_on: CatalogDay | None
     note: str | UnsetType = UNSET
     sources: Annotated[
         tuple[str, ...],
@@ -199,20 +208,25 @@ class _ModelFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class GeminiModelFields(
     _ModelFields, frozen=True, kw_only=True, tag_field="provider", tag="gemini"
 ):
-    """A model that may have explicit caches."""
+    """
+    A model that may have explicit caches.
 
-    explicit_caching: Annotated[
-        bool | None,
-        Meta(
-            description="Whether cachedContents takes the model. false: implicit caching only. "
-            "null: not certain."
-        ),
-    ]
+    explicit_caching: Whether cachedContents takes the model. false: implicit caching only.
+        null: not certain.
+    """
+
+    explicit_caching: bool | None
     prices: tuple[Annotated[PeriodFields[StorageRateFields], _NOTED], ...]
 
 
 class _AnnotatedModelFields(_ModelFields, frozen=True, kw_only=True):
-    default_ttl: Annotated[OneTtl, Meta(description="One of `ttls`.")]
+    """
+    The fields of every record.
+
+    default_ttl: One of `ttls`.
+    """
+
+    default_ttl: OneTtl
     ttls: Annotated[tuple[TtlOfferFields, ...], Meta(min_length=1, extra={"must": "have a ttl"})]
     prices: tuple[Annotated[PeriodFields[RateFields], _NOTED], ...]
 
@@ -220,34 +234,40 @@ class _AnnotatedModelFields(_ModelFields, frozen=True, kw_only=True):
 class ClaudeModelFields(
     _AnnotatedModelFields, frozen=True, kw_only=True, tag_field="provider", tag="claude"
 ):
-    """A model whose requests mark what is cached."""
+    """
+    A model whose requests mark what is cached.
 
-    request_field: Annotated[
-        Literal["cache_control"],
-        Meta(description="The field of a request that carries the life."),
-    ]
+    request_field: The field of a request that carries the life.
+    """
+
+    request_field: Literal["cache_control"]
 
 
 class OpenAIModelFields(
     _AnnotatedModelFields, frozen=True, kw_only=True, tag_field="provider", tag="openai"
 ):
-    """A model whose requests may name a life."""
+    """
+    A model whose requests may name a life.
 
-    request_field: Annotated[
-        Literal["prompt_cache_options", "prompt_cache_retention"],
-        Meta(description="The field of a request that carries the life."),
-    ]
+    request_field: The field of a request that carries the life.
+    """
+
+    request_field: Literal["prompt_cache_options", "prompt_cache_retention"]
 
 
 ModelFields: TypeAlias = GeminiModelFields | ClaudeModelFields | OpenAIModelFields
 
 
 class UserModelsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A user's models, which need no frame but the version."""
+    """
+    A user's models, which need no frame but the version.
+
+    version: The version of this shape.
+    """
 
     schema_: str | UnsetType = msgspec.field(default=UNSET, name="$schema")
-    version: Annotated[Literal[1], Meta(description="The version of this shape.")]
-    as_of: Day | UnsetType = UNSET
+    version: Literal[1]
+    as_of: CatalogDay | UnsetType = UNSET
     about: str | UnsetType = UNSET
     sources: dict[SourceKey, SourceFields] | UnsetType = UNSET
     models: tuple[ModelFields, ...]
@@ -258,14 +278,15 @@ class ModelsFile(UserModelsFile, frozen=True, kw_only=True, forbid_unknown_field
     Models that ctxprov has figures of.
 
     Of each model: minimum, explicit caching, lives, retirement, prices. Dated and sourced.
+
+    as_of: When the file was last compared with its sources.
+    about: How to read the file.
+    sources: What the figures rest on, by the key that models and periods name.
     """
 
-    as_of: Annotated[Day, Meta(description="When the file was last compared with its sources.")]
-    about: Annotated[str, Meta(description="How to read the file.")]
-    sources: Annotated[
-        dict[SourceKey, SourceFields],
-        Meta(description="What the figures rest on, by the key that models and periods name."),
-    ]
+    as_of: CatalogDay
+    about: str
+    sources: dict[SourceKey, SourceFields]
 
 
 def _refuse_twice(key: str, values: Collection[str]) -> None:

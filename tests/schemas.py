@@ -7,7 +7,9 @@ The published schemas, made from the structs that write and read the documents.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,13 +55,16 @@ def schema_of(document: Document) -> dict[str, Json]:
         [document.file, *document.parts], ref_template="#/$defs/{name}"
     )
     head = parts.pop(document.file.__name__)
-    title, _, description = cleandoc(document.file.__doc__ or "").partition("\n\n")
+    head = _closed(document.file.__name__, head)
+    title, _, description = head["description"].partition("\n\n")
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_closed(head),
+        **head,
         "title": title.removesuffix("."),
         "description": description,
-        "$defs": {name: {**_closed(part), "title": None} for name, part in sorted(parts.items())},
+        "$defs": {
+            name: {**_closed(name, part), "title": None} for name, part in sorted(parts.items())
+        },
     }
     described: dict[str, Json] = _plain(schema)
     return described if parts else {key: described[key] for key in described if key != "$defs"}
@@ -69,8 +74,39 @@ def schema_text(document: Document) -> str:
     return json.dumps(schema_of(document), indent=2, ensure_ascii=False) + "\n"
 
 
-def _closed(part: dict[str, Any]) -> dict[str, Any]:
-    return {**part, "additionalProperties": False} if "properties" in part else part
+def _closed(name: str, part: dict[str, Any]) -> dict[str, Any]:
+    """Describe the fields of *part* by the docstring of its struct, and take no other keys."""
+    properties = part.get("properties")
+    if not properties:
+        return part
+    described = dict(_descriptions(_structs()[name.partition("_")[0] or name], properties))
+    return {
+        **part,
+        "description": described.get("", part.get("description")),
+        "properties": {
+            key: {"description": described.get(key), **schema} for key, schema in properties.items()
+        },
+        "additionalProperties": False,
+    }
+
+
+def _descriptions(struct: type[Struct], properties: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Take a docstring and those of its bases apart: what it says, then `field: what it is`."""
+    field = re.compile(rf"^({'|'.join(map(re.escape, properties))}): ", re.MULTILINE)
+    for base in reversed(struct.mro()):
+        head, *fields = field.split(cleandoc(base.__dict__.get("__doc__") or ""))
+        yield from zip(fields[::2], fields[1::2], strict=True)
+    yield "", head.strip()
+
+
+@cache
+def _structs() -> dict[str, type[Struct]]:
+    def below(struct: type[Struct]) -> Iterator[type[Struct]]:
+        for child in struct.__subclasses__():
+            yield child
+            yield from below(child)
+
+    return {struct.__name__: struct for struct in below(Struct)}
 
 
 def _plain(node: Any, *, is_map: bool = False) -> Any:  # noqa: ANN401  # JSON

@@ -92,19 +92,18 @@ class PreviousFields(Struct, frozen=True, kw_only=True):
 
 
 class HandleEntry(Struct, frozen=True, kw_only=True):
-    """A cache, as an application needs it."""
+    """
+    A cache, as an application needs it.
+
+    expires_at: Do not use the handle from then on. Null: it has no such moment.
+    previous: What this name had before, for conversations that still hold it.
+    """
 
     handle: HandleFields
     model: Text
     digest: Digest
-    expires_at: Annotated[
-        PublishedMoment | None,
-        Meta(description="Do not use the handle from then on. Null: it has no such moment."),
-    ]
-    previous: Annotated[
-        PreviousFields | None,
-        Meta(description="What this name had before, for conversations that still hold it."),
-    ]
+    expires_at: PublishedMoment | None
+    previous: PreviousFields | None
 
     @classmethod
     def of(cls, record: Recorded, retiring: RetiringCache | None) -> Self:
@@ -124,14 +123,13 @@ class HandlesFile(Struct, frozen=True, kw_only=True):
 
     What applications need to use the caches of a stack. A name that is not here is cold: send
     its content inline.
+
+    generated_at: When this was last different; a run that changes nothing leaves it.
     """
 
     version: Literal[1]
     stack: Text
-    generated_at: Annotated[
-        PublishedMoment,
-        Meta(description="When this was last different; a run that changes nothing leaves it."),
-    ]
+    generated_at: PublishedMoment
     caches: dict[CacheName, HandleEntry]
 
     @classmethod

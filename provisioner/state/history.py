@@ -9,10 +9,10 @@ They are there for people; nothing is decided by them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.documents import (
@@ -37,24 +37,29 @@ UNFINISHED = "unfinished"
 
 
 class PastRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run that changed something, or tried to."""
+    """
+    A run that changed something, or tried to.
 
-    run: Annotated[
-        Text, Meta(description="Its id, which stands in the state that it wrote and in its lock.")
-    ]
-    who: Annotated[Text, Meta(description="USER@HOST.")]
-    operation: Annotated[Text, Meta(description="The command.")]
-    at: Annotated[MomentText, Meta(description="When it began.")]
-    commit: Annotated[Text | None, Meta(description="Of the repository, where CI names it.")]
-    job: Annotated[Text | None, Meta(description="The URL of the CI job.")]
-    fingerprint: Annotated[Text | None, Meta(description="Of the plan that was applied.")]
-    outcome: Annotated[
-        Text, Meta(description="In words; `unfinished` if the run did not record its end.")
-    ]
-    kept: Annotated[
-        WholeNumber | None,
-        Meta(description="The serial of the state that it replaced, if that is kept here."),
-    ]
+    run: Its id, which stands in the state that it wrote and in its lock.
+    who: USER@HOST.
+    operation: The command.
+    at: When it began.
+    commit: Of the repository, where CI names it.
+    job: The URL of the CI job.
+    fingerprint: Of the plan that was applied.
+    outcome: In words; `unfinished` if the run did not record its end.
+    kept: The serial of the state that it replaced, if that is kept here.
+    """
+
+    run: Text
+    who: Text
+    operation: Text
+    at: MomentText
+    commit: Text | None
+    job: Text | None
+    fingerprint: Text | None
+    outcome: Text
+    kept: WholeNumber | None
 
     def __post_init__(self) -> None:
         parse_moment(self.at)
@@ -66,10 +71,12 @@ class HistoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     The last runs that changed a stack or tried to, oldest first. Written beside the state for
     people to read; no decision depends on it.
+
+    stack: Whose history this is.
     """
 
     version: Literal[1]
-    stack: Annotated[Text, Meta(description="Whose history this is.")]
+    stack: Text
     runs: tuple[PastRun, ...]
 
 

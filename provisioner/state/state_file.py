@@ -99,25 +99,25 @@ _REMEDY = (
 
 
 class _RecordFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    The fields of every record.
+
+    digest: SHA-256 over everything immutable.
+    paths: Content files, as the manifest spells them.
+    pieces: The first digits of the digest of each piece of content, so that a change can be
+        named.
+    size: Bytes of content; 0 if they are unknown.
+    tokens: The provider's count; an estimate for an annotation; 0 if unknown.
+    """
+
     provider: Text
     model: Text
-    digest: Annotated[Digest, Meta(description="SHA-256 over everything immutable.")]
+    digest: Digest
     updated_at: MomentText
-    paths: Annotated[
-        tuple[str, ...], Meta(description="Content files, as the manifest spells them.")
-    ]
-    pieces: Annotated[
-        Mapping[str, PieceDigest],
-        Meta(
-            description="The first digits of the digest of each piece of content, "
-            "so that a change can be named."
-        ),
-    ]
-    size: Annotated[WholeNumber, Meta(description="Bytes of content; 0 if they are unknown.")]
-    tokens: Annotated[
-        WholeNumber,
-        Meta(description="The provider's count; an estimate for an annotation; 0 if unknown."),
-    ]
+    paths: tuple[str, ...]
+    pieces: Mapping[str, PieceDigest]
+    size: WholeNumber
+    tokens: WholeNumber
 
     def measure(self, *, counted: bool) -> Measure:
         return Measure(
@@ -238,20 +238,19 @@ class AnnotationFields(_RecordFields, frozen=True, kw_only=True, forbid_unknown_
 
 
 class RetiringFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A replaced or removed cache."""
+    """
+    A replaced or removed cache.
+
+    until: It certainly lives until then, unless another program ends it.
+    expires_at: As the server says once it is retired; null while that is to be done.
+    """
 
     name: CacheName
     provider: Text
     model: Text
     retire_after: DurationText
-    until: Annotated[
-        MomentText,
-        Meta(description="It certainly lives until then, unless another program ends it."),
-    ]
-    expires_at: Annotated[
-        MomentText | None,
-        Meta(description="As the server says once it is retired; null while that is to be done."),
-    ]
+    until: MomentText
+    expires_at: MomentText | None
 
     @classmethod
     def of(cls, cache: RetiringCache) -> Self:
@@ -277,13 +276,16 @@ class RetiringFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class DisappearanceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Recorded caches that went missing together."""
+    """
+    Recorded caches that went missing together.
+
+    failed: Whether a cache that was made as a probe did not show.
+    remade: Ids of the caches that were made again.
+    """
 
     since: MomentText | None
-    failed: Annotated[
-        bool, Meta(description="Whether a cache that was made as a probe did not show.")
-    ]
-    remade: Annotated[tuple[str, ...], Meta(description="Ids of the caches that were made again.")]
+    failed: bool
+    remade: tuple[str, ...]
 
     @classmethod
     def of(cls, note: Disappearance) -> Self:
@@ -345,22 +347,28 @@ class LimitsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class KeyFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A provider that keeps caches."""
+    """
+    A provider that keeps caches.
+
+    key_env: The variable that holds its key.
+    """
 
     type: Literal["gemini"]
-    key_env: Annotated[Text | None, Meta(description="The variable that holds its key.")]
+    key_env: Text | None
 
 
 class StackSettingsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of a stack that are no cache's."""
+    """
+    The settings of a stack that are no cache's.
+
+    providers: Those that keep caches, each with the variable that holds its key.
+    state: SHA-256 of the address of the state.
+    """
 
     limits: LimitsFields
-    providers: Annotated[
-        Mapping[str, KeyFields],
-        Meta(description="Those that keep caches, each with the variable that holds its key."),
-    ]
+    providers: Mapping[str, KeyFields]
     publish: Text | None
-    state: Annotated[Digest, Meta(description="SHA-256 of the address of the state.")]
+    state: Digest
 
     @classmethod
     def of(cls, settings: StackSettings) -> Self:
@@ -398,100 +406,57 @@ class StateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
     What ctxprov remembers of a stack between runs. Written by ctxprov alone; it holds no
     content and no credential.
+
+    ctxprov_version: The ctxprov that wrote this; a newer one may have written what an older one
+        cannot read.
+    stack: Whose state this is.
+    serial: Goes up by one with every save of something new.
+    run: Names the run that wrote this, so that no two runs ever write the same bytes.
+    providers: Where the caches of each provider live.
+    caches: What is on record, by name.
+    retiring: Replaced and removed caches that are left to die, by id.
+    stack_settings: Settings of the stack as the last apply left them; absent in older states.
+    given: Ids of caches that state mv gave to another stack, and to which; absent if there are
+        none. They are never strays here.
+    disappeared: By provider: recorded caches that went missing together, since when, whether a
+        cache that was made as a probe did not show, and the ids that were made again; absent if
+        there is none.
+    moved_to: The stack that has all of this since state rename-stack; runs under the old name
+        are refused.
+    moved_from: The stack whose records these were before state rename-stack.
+    rested: Digests of edits that an apply could not do and that are open no longer, by name.
+    approved: What an apply is to perform by an approval, as long as something of it is left.
+    last_edit: The commit of the last apply that performed an edit.
     """
 
     version: Literal[1]
-    ctxprov_version: Annotated[
-        Text | UnsetType | None,
-        Meta(
-            description="The ctxprov that wrote this; a newer one may have written what an older "
-            "one cannot read."
-        ),
-    ] = UNSET
-    stack: Annotated[Text, Meta(description="Whose state this is.")]
-    serial: Annotated[
-        WholeNumber, Meta(description="Goes up by one with every save of something new.")
-    ]
-    run: Annotated[
-        Text | UnsetType | None,
-        Meta(
-            description="Names the run that wrote this, so that no two runs ever write the same "
-            "bytes."
-        ),
-    ] = UNSET
-    providers: Annotated[
-        dict[str, Scope], Meta(description="Where the caches of each provider live.")
-    ]
-    caches: Annotated[
-        dict[
-            CacheName,
-            Annotated[
-                Raw,
-                Meta(
-                    extra_json_schema={
-                        "if": {"type": "object", "required": ["handle"]},
-                        "then": {"$ref": "#/$defs/AnnotationFields"},
-                        "else": {"$ref": "#/$defs/CacheFields"},
-                    }
-                ),
-            ],
+    ctxprov_version: Text | UnsetType | None = UNSET
+    stack: Text
+    serial: WholeNumber
+    run: Text | UnsetType | None = UNSET
+    providers: dict[str, Scope]
+    caches: dict[
+        CacheName,
+        Annotated[
+            Raw,
+            Meta(
+                extra_json_schema={
+                    "if": {"type": "object", "required": ["handle"]},
+                    "then": {"$ref": "#/$defs/AnnotationFields"},
+                    "else": {"$ref": "#/$defs/CacheFields"},
+                }
+            ),
         ],
-        Meta(description="What is on record, by name."),
     ]
-    retiring: Annotated[
-        dict[LiveId, RetiringFields],
-        Meta(description="Replaced and removed caches that are left to die, by id."),
-    ]
-    stack_settings: Annotated[
-        StackSettingsFields | None,
-        Meta(
-            description="Settings of the stack as the last apply left them; absent in older states."
-        ),
-    ] = None
-    given: Annotated[
-        dict[str, StackName],
-        Meta(
-            description="Ids of caches that state mv gave to another stack, and to which; absent "
-            "if there are none. They are never strays here."
-        ),
-    ] = {}
-    disappeared: Annotated[
-        dict[str, DisappearanceFields],
-        Meta(
-            description="By provider: recorded caches that went missing together, since when, "
-            "whether a cache that was made as a probe did not show, and the ids that were made "
-            "again; absent if there is none."
-        ),
-    ] = {}
-    moved_to: Annotated[
-        StackName | None,
-        Meta(
-            description="The stack that has all of this since state rename-stack; runs under the "
-            "old name are refused."
-        ),
-    ] = None
-    moved_from: Annotated[
-        StackName | None,
-        Meta(description="The stack whose records these were before state rename-stack."),
-    ] = None
-    rested: Annotated[
-        dict[CacheName, Digest],
-        Meta(
-            description="Digests of edits that an apply could not do and that are open no longer, "
-            "by name."
-        ),
-    ] = {}
-    approved: Annotated[
-        ApprovedEdits | None,
-        Meta(
-            description="What an apply is to perform by an approval, as long as something of it "
-            "is left."
-        ),
-    ] = None
-    last_edit: Annotated[
-        RevisionFields | None,
-        Meta(description="The commit of the last apply that performed an edit."),
-    ] = None
+    retiring: dict[LiveId, RetiringFields]
+    stack_settings: StackSettingsFields | None = None
+    given: dict[str, StackName] = {}
+    disappeared: dict[str, DisappearanceFields] = {}
+    moved_to: StackName | None = None
+    moved_from: StackName | None = None
+    rested: dict[CacheName, Digest] = {}
+    approved: ApprovedEdits | None = None
+    last_edit: RevisionFields | None = None
 
 
 _STATE = msgspec.json.Decoder(StateFile)
