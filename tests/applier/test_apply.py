@@ -1,4 +1,4 @@
-"""What the applier does to the world, what it records, and when."""
+"""What the applier does when: make, publish, retire."""
 
 from __future__ import annotations
 
@@ -25,22 +25,19 @@ from provisioner.model import (
     Fact,
     Failed,
     Gone,
-    Label,
     Measure,
     Move,
     NotAttempted,
     Plan,
     Reason,
-    RecordedCache,
     Refresh,
     Renamed,
     Result,
     Settings,
-    State,
     Ttl,
 )
 from provisioner.planner import decision_table as table
-from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
+from tests.builders import HOUR, NOW, STACK, desired, live, recorded
 from tests.world import Cut, MemoryCaches, World, held, lost_answer, nothing_due
 
 A, B, C = desired("a"), desired("b"), desired("c")
@@ -59,71 +56,6 @@ def lived(*manifests: list[Desired], hours: float = 0) -> World:
     return world
 
 
-def test_creates() -> None:
-    """A new cache is made, recorded with the server's own times, and then published."""
-    world = lived([A])
-
-    record = world.saved.caches["a"]
-    assert isinstance(record, RecordedCache)
-    assert record.expires_at == world.remote.caches[record.id].expires_at
-    assert record.measure.tokens == world.remote.caches[record.id].token_count
-    assert record.measure.counted
-    assert world.events == ["Exists", "published"]
-
-
-def test_letters() -> None:
-    """Each create sends the desired label with four letters of its own."""
-    world = lived([A, B], [EDITED])
-
-    labels = [Label.parse(seen.display_name) for seen in world.remote.caches.values()]
-
-    assert labels == [A.label, B.label, EDITED.label]
-    assert [label.letters for label in labels if label] == ["aaaa", "aaab", "aaac"]
-
-
-def test_replaces() -> None:
-    """The new cache is recorded and published before the old one is touched."""
-    world = lived([A])
-    (old,) = world.remote.alive()
-    world.events.clear()
-
-    world.run([EDITED])
-
-    assert world.events == ["Exists", "published", "Retired"]
-    assert world.remote.caches[old].expires_at == world.now + HOUR
-    assert world.saved.retiring[old].expires_at == world.now + HOUR
-    assert world.saved.caches["a"].digest == EDITED.digest
-
-
-def test_reverts() -> None:
-    """A revert within the hour takes the old cache back and creates nothing."""
-    world = lived([A], [EDITED])
-
-    world.run([A])
-
-    assert len(world.remote.created) == 2
-    record = world.saved.caches["a"]
-    assert isinstance(record, RecordedCache)
-    assert record.id == world.remote.created[0]
-    assert set(world.saved.retiring) == {world.remote.created[1]}
-
-
-@pytest.mark.parametrize("lost", ["record", "nothing"])
-def test_makes_what_a_list_showed_dead(lost: str) -> None:
-    """A cache that is listed and gone when it is refreshed or adopted is made by that change."""
-    world = lived([A], hours=7)
-    if lost == "record":
-        world.saved = State(stack=STACK)
-    world.lists_the_dead = True
-
-    world.run([A])
-
-    record = world.saved.caches["a"]
-    assert isinstance(record, RecordedCache)
-    assert [record.id] == [*world.remote.alive()]
-    assert outcomes(world) == [("Adopt" if lost == "record" else "Refresh", Done)]
-
-
 def test_a_refusal_to_refresh_what_is_there() -> None:
     """A provider that calls a cache gone and still shows it to a GET gets no second one."""
     world = lived([A], hours=5.5)
@@ -132,66 +64,6 @@ def test_a_refusal_to_refresh_what_is_there() -> None:
 
     assert len(world.remote.created) == 1
     assert outcomes(world) == [("Refresh", Failed)]
-
-
-def test_retires_at_once() -> None:
-    """With `retire_after: 0s` the old cache is deleted, after publishing."""
-    at_once = Settings(retire_after=timedelta())
-    world = lived([desired("a", settings=at_once)])
-    (old,) = world.remote.alive()
-
-    world.run([desired("a", "y", settings=at_once)])
-
-    assert old not in world.remote.caches
-    assert world.saved.retiring == {}
-
-
-def test_retires_without_a_call() -> None:
-    """A cache that dies within its retirement anyway is not asked to."""
-    world = lived([A])
-    (old,) = world.remote.alive()
-    world.now += 5.5 * HOUR
-    before = world.remote.caches[old]
-
-    world.run([])
-
-    assert world.remote.caches[old] == before
-    assert world.saved.retiring[old].expires_at == before.expires_at
-
-
-def test_forgets() -> None:
-    """What has died by itself is dropped from the record."""
-    world = lived([A, annotation("b")], [desired("a", "y"), annotation("b")])
-    world.now += 24 * HOUR
-
-    world.run([])
-
-    assert world.saved.caches == {}
-    assert world.saved.retiring == {}
-
-
-def test_switches_to_an_annotation_and_back() -> None:
-    """Switching a name to an annotation retires its cache; switching back adopts it."""
-    world = lived([A], [annotation("a")])
-    assert set(world.saved.retiring) == set(world.remote.alive())
-
-    world.run([A])
-
-    assert world.saved.retiring == {}
-    assert len(world.remote.created) == 1
-
-
-def test_notes_settings() -> None:
-    """A change of settings alone is recorded without an API call."""
-    world = lived([A])
-    before = dict(world.remote.caches)
-
-    world.run([desired("a", settings=Settings(protect=True))])
-
-    assert world.remote.caches == before
-    record = world.saved.caches["a"]
-    assert isinstance(record, RecordedCache)
-    assert record.settings.protect
 
 
 def test_notes_where_content_is() -> None:
@@ -214,18 +86,6 @@ def test_what_is_still_to_be_retired(hours: float, left: float) -> None:
     world.run([EDITED], wrap=lambda remote: Cut(remote, 2, lost_answer))
 
     assert world.saved.retiring[old].until == world.now + left * HOUR
-
-
-def test_changes_a_life() -> None:
-    """A change of ttl is one PATCH of the same cache."""
-    world = lived([A])
-    (only,) = world.remote.alive()
-
-    world.run([desired("a", life=Ttl(12 * HOUR))])
-
-    assert set(world.remote.alive()) == {only}
-    assert world.remote.caches[only].expires_at == world.now + 12 * HOUR
-    assert world.saved.caches["a"].measure.counted
 
 
 def test_destroys_all_but_the_protected() -> None:
