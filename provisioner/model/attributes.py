@@ -186,11 +186,19 @@ class SettingsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     refresh_before: Annotated[
         str,
         Meta(
-            description="A duration, a percentage or a fraction of the granted life.",
-            extra_json_schema={"pattern": "^(([0-9]{1,9}[smhd])+|[0-9]{1,2}%|[0-9]+/[0-9]+)$"},
+            pattern=r"^(([0-9]{1,9}[smhd])+|[0-9]{1,2}%|[0-9]+/[0-9]+)\Z",
+            description="A duration, or a share of the granted life: 25% or 1/3.",
+            extra={"must": "be a duration, or a share such as 25% or 1/3"},
         ),
     ]
-    retire_after: DurationText
+    retire_after: Annotated[
+        str,
+        Meta(
+            pattern=r"^([0-9]{1,9}[smhd])+\Z",
+            description="Whole numbers with s, m, h and d, summed: 1h30m.",
+            extra={"must": "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h"},
+        ),
+    ]
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
@@ -46,7 +46,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
-from provisioner.model.attributes import parse_after, window_text
+from provisioner.model.attributes import SettingsFields, parse_after
 from provisioner.times import duration_text
 from provisioner.view.money import Count
 from provisioner.view.units import tokens_text
@@ -123,22 +123,6 @@ _MaybeLife: TypeAlias = Annotated[
 ]
 
 
-class SettingsView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a live cache is kept."""
-
-    keep: Literal["warm", "once"]
-    protect: bool
-    refresh_before: Annotated[
-        str,
-        Meta(
-            pattern=r"^((\d+[smhd])+|\d+%|\d+/\d+)\Z",
-            description="A duration, or a share of the granted life: 25% or 1/3.",
-            extra={"must": "be a duration, or a share such as 25% or 1/3"},
-        ),
-    ]
-    retire_after: Duration
-
-
 class AfterView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an entry asks for; two that are equal need no edit."""
 
@@ -146,7 +130,7 @@ class AfterView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: Name
     digest: Digest
     life: _Life
-    settings: Annotated[SettingsView | None, Meta(description="Null for an annotation.")]
+    settings: Annotated[SettingsFields | None, Meta(description="Null for an annotation.")]
 
     @property
     def after(self) -> After:
@@ -161,7 +145,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: Name
     digest: Digest | None
     life: _MaybeLife
-    settings: SettingsView | None
+    settings: SettingsFields | None
     paths: Annotated[
         tuple[Text, ...] | None,
         Meta(description="The content files as the manifest spells them."),
@@ -305,7 +289,7 @@ class Tense(Struct, frozen=True, kw_only=True):
     model: str
     digest: str | None
     life: LifeView | None
-    settings: SettingsView | None
+    settings: SettingsFields | None
     created_at: datetime | None
     updated_at: datetime | None
     expires_at: datetime | None
@@ -368,14 +352,8 @@ def life_view(life: Life) -> LifeView:
             return LifeView(expires_at=moment)
 
 
-@lru_cache
-def settings_view(settings: Settings) -> SettingsView:
-    return SettingsView(
-        keep=settings.keep,
-        protect=settings.protect,
-        refresh_before=window_text(settings.refresh_before),
-        retire_after=duration_text(settings.retire_after),
-    )
+settings_view = lru_cache(SettingsFields.of)
+"""What is kept of a cache as JSON; many caches have equal settings."""
 
 
 def after_view(after: After) -> AfterView:

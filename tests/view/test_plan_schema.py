@@ -1,7 +1,7 @@
 """
 The schema of the plan, made from its structs, against the one that was written by hand.
 
-`schemas/plan.07983cc.json` is the last that was written by hand.
+`tests/frozen_schemas/` holds the last that was written by hand.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.documents import ROOM
 from tests.render.fixtures import AT, PLAN, plan_of, view
 from tests.view.test_limits import ALL
 
-BY_HAND = Path(__file__).parent / "schemas" / "plan.07983cc.json"
+BY_HAND = Path(__file__).parents[1] / "frozen_schemas" / "plan.schema.json"
 NOW = Path(__file__).parents[2] / "schemas" / "plan.schema.json"
 LEFTOVER = Leftover(
     stack="demo",

@@ -62,7 +62,7 @@ def rent_chart(rows: Sequence[RowView]) -> Markup:
         height=_ROW * len(shown),
         width="100%",
         role="img",
-        aria_label="RentBar per hour by cache, before and after",
+        aria_label="Rent per hour by cache, before and after",
     )
     legend = (
         tag("span", tag("i", class_="before"), " before"),
