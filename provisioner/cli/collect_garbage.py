@@ -33,7 +33,7 @@ from provisioner.state import state_name
 from provisioner.storage import Backend
 
 
-class _Asked(Struct, frozen=True, kw_only=True):
+class _GcRequest(Struct, frozen=True, kw_only=True):
     """What was asked of a collection."""
 
     backends: tuple[Backend, ...]
@@ -65,7 +65,7 @@ def collect_garbage(
     places = addresses or ((usual,) if usual else ())
     if not places:
         raise click.UsageError("Say where states are: --state ADDRESS, as often as needed.")
-    asked = _Asked(
+    asked = _GcRequest(
         backends=tuple(map(backend_at, places)),
         ids=frozenset(ids),
         stacks=frozenset(stacks),
@@ -78,7 +78,7 @@ def collect_garbage(
     return asyncio.run(_collect(asked, key_env))
 
 
-async def _collect(asked: _Asked, key_env: str | None) -> Status:
+async def _collect(asked: _GcRequest, key_env: str | None) -> Status:
     async with Clients() as clients:
         client = await clients.client(None, key_env)
         listed = await clients.listed(client)
@@ -96,7 +96,7 @@ async def _collect(asked: _Asked, key_env: str | None) -> Status:
 
 
 async def _ownerless(
-    listed: Iterable[CachedContext], asked: _Asked, now: datetime
+    listed: Iterable[CachedContext], asked: _GcRequest, now: datetime
 ) -> tuple[Sequence[Listed], Owners]:
     """The live caches whose stack has no state, and what the states tell."""
     seen = [(one, LiveCache.of("gemini", one)) for one in listed]
@@ -116,7 +116,7 @@ def _stacks(caches: Iterable[LiveCache]) -> frozenset[str]:
     return frozenset(cache.label.stack for cache in caches if cache.label)
 
 
-def _chosen(ownerless: Sequence[Listed], owners: Owners, asked: _Asked) -> Sequence[Listed]:
+def _chosen(ownerless: Sequence[Listed], owners: Owners, asked: _GcRequest) -> Sequence[Listed]:
     """What is named of what has no owner.  Raises if a name means anything else."""
     for stack in sorted(asked.stacks):
         if stack in owners.unclear:
@@ -132,7 +132,7 @@ def _chosen(ownerless: Sequence[Listed], owners: Owners, asked: _Asked) -> Seque
     return [one for one in ownerless if one.stack in asked.stacks or one.live.id in asked.ids]
 
 
-async def _ask(count: int, asked: _Asked) -> None:
+async def _ask(count: int, asked: _GcRequest) -> None:
     if asked.auto_approve:
         return
     if asked.as_json or not terminal.is_interactive():
@@ -145,7 +145,10 @@ async def _ask(count: int, asked: _Asked) -> None:
 
 
 async def _delete(
-    clients: Clients, client: GeminiContextCache, chosen: Sequence[LiveCache], asked: _Asked
+    clients: Clients,
+    client: GeminiContextCache,
+    chosen: Sequence[LiveCache],
+    asked: _GcRequest,
 ) -> Sequence[str]:
     """Delete what still has no owner, while no run can make itself one."""
     stacks = _stacks(chosen)
@@ -186,7 +189,7 @@ async def delete_each(
         await delete(cache.handle)
 
 
-def _show(caches: Sequence[Listed], asked: _Asked, now: datetime) -> None:
+def _show(caches: Sequence[Listed], asked: _GcRequest, now: datetime) -> None:
     if not caches:
         console.say("No live cache of this project carries the label of a stack without a state.")
         return
@@ -205,7 +208,7 @@ def _report(
     ownerless: Sequence[Listed],
     owners: Owners,
     deleted: Sequence[str],
-    asked: _Asked,
+    asked: _GcRequest,
     now: datetime,
 ) -> None:
     """Say what became of it, and name the stacks that stay unclear."""

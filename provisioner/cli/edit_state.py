@@ -46,14 +46,14 @@ class Current(Struct, frozen=True, kw_only=True):
     """Whether it cannot be read, and *state* is what remains of it."""
 
 
-class Edit(Struct, frozen=True, kw_only=True):
+class StateEdit(Struct, frozen=True, kw_only=True):
     """What is to be remembered instead, or None if it is already so; and that in a sentence."""
 
     state: State | None
     sentence: str
 
 
-Editor: TypeAlias = Callable[[Current], Edit]
+Editor: TypeAlias = Callable[[Current], StateEdit]
 
 
 def perform(
@@ -71,7 +71,7 @@ def perform(
 
     One that *mends* is also for a state that cannot be read.
     """
-    reader = _Reader(backend, stack, mends=mends)
+    reader = _StateReader(backend, stack, mends=mends)
     if dry_run:
         sentence = edit(reader.current(reader.read(backend.read(state_name(stack))))).sentence
         return f"It would be so: {sentence} Nothing was written."
@@ -91,7 +91,7 @@ def perform(
     return asyncio.run(work())
 
 
-class _Reader:
+class _StateReader:
     """Reads the state that is to be edited, and remembers whether that was possible."""
 
     def __init__(self, backend: Backend, stack: str, *, mends: bool) -> None:
@@ -124,13 +124,13 @@ def record_of(backend: Backend, stack: str, name: str) -> Json:
     return document["caches"][name]
 
 
-def renamed(at: Current, old: str, new: str) -> Edit:
+def renamed(at: Current, old: str, new: str) -> StateEdit:
     _known(at.state, old)
     check_name(new)
     if new in at.state.caches:
         raise Refused(f"{new} is on record already; nothing was changed.")
     sentence = f"{old} is {new} now; a live cache keeps the label of its old name."
-    return Edit(state=moved(at.state, [(old, new)]), sentence=sentence)
+    return StateEdit(state=moved(at.state, [(old, new)]), sentence=sentence)
 
 
 def check_name(name: str) -> None:
@@ -138,7 +138,7 @@ def check_name(name: str) -> None:
         raise Refused(f"{name!r} is no name of a cache: at most 48 out of a-z, 0-9 and -.")
 
 
-def forgotten(at: Current, name: str) -> Edit:
+def forgotten(at: Current, name: str) -> StateEdit:
     _known(at.state, name)
     record = at.state.caches[name]
     caches = {key: value for key, value in at.state.caches.items() if key != name}
@@ -148,26 +148,26 @@ def forgotten(at: Current, name: str) -> Edit:
         if isinstance(record, RecordedCache)
         else ""
     )
-    return Edit(
+    return StateEdit(
         state=replace(at.state, caches=MappingProxyType(caches)),
         sentence=f"{name} is forgotten.{fate}",
     )
 
 
-def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> Edit:
+def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> StateEdit:
     """Refuses another stack; without *force* also a serial that is not newer."""
     state = parse_state(raw, where=where, stack=at.state.stack, remedy=_PUSHABLE)
     done = f"{where} is the state of {state.stack} now"
     if at.is_damaged:
-        return Edit(state=state, sentence=f"{done}; what was there cannot be read.")
+        return StateEdit(state=state, sentence=f"{done}; what was there cannot be read.")
     if replace(state, serial=at.state.serial, run=at.state.run) == at.state:
-        return Edit(state=None, sentence=f"{where} is what is there already.")
+        return StateEdit(state=None, sentence=f"{where} is what is there already.")
     if state.serial <= at.state.serial and not force:
         raise Refused(
             f"{where} has serial {state.serial}, and the state has {at.state.serial} already: it "
             "would undo what was saved since. Nothing was changed; --force overrides this."
         )
-    return Edit(state=state, sentence=f"{done}.")
+    return StateEdit(state=state, sentence=f"{done}.")
 
 
 def _known(state: State, name: str) -> None:

@@ -97,7 +97,7 @@ def push_state(file: Path, *, force: bool, **said: object) -> Status:
     except OSError as error:
         raise StateError(f"{file} cannot be read: {error.strerror}.") from error
 
-    def edit(at: edit_state.Current) -> edit_state.Edit:
+    def edit(at: edit_state.Current) -> edit_state.StateEdit:
         return edit_state.pushed(at, raw, where=str(file), force=force)
 
     return _edit("push", edit, said, mends=force)

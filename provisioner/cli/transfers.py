@@ -20,7 +20,7 @@ from provisioner.state import state_name, state_of
 from provisioner.state.transfer import Transfer
 from provisioner.storage import Backend, StoredFile
 
-Decide: TypeAlias = Callable[[State, State], Transfer | None]
+DecideTransfer: TypeAlias = Callable[[State, State], Transfer | None]
 """Given the giving state and the receiving one."""
 
 
@@ -42,7 +42,7 @@ class Side(Struct, frozen=True, kw_only=True):
 async def transferred(
     giving: Side,
     receiving: Side,
-    decide: Decide,
+    decide: DecideTransfer,
     *,
     operation: str,
     sentence: str,

@@ -14,7 +14,7 @@ from provisioner.manifest.confined_folder import Folder, Unreadable
 from provisioner.manifest.entry_builder import USUAL_CACHES, at_most
 from provisioner.manifest.source_map import MAX_DEPTH, Place, shown
 from provisioner.manifest.stack import (
-    Draft,
+    ManifestDraft,
     environments_of,
     load_frame,
     load_manifest,
@@ -42,13 +42,13 @@ __all__ = [
     "USUAL_CACHES",
     "AnnotationEntry",
     "CacheEntry",
-    "Draft",
     "Entry",
     "FileSpec",
     "Folder",
     "Frame",
     "InlineJson",
     "Manifest",
+    "ManifestDraft",
     "PartSpec",
     "Place",
     "TextSpec",

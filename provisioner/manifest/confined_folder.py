@@ -45,7 +45,7 @@ class Unreadable(Exception):
     """This path cannot be read; the message says why, without naming the path."""
 
 
-class _Missing(Unreadable):
+class _MissingFile(Unreadable):
     """There is nothing at this path."""
 
 
@@ -90,7 +90,7 @@ class Folder:
             raise Unreadable(_ABSOLUTE)
         try:
             descriptor = self._located(path)
-        except _Missing as error:
+        except _MissingFile as error:
             raise self._missing(path) or error from error
         try:
             size = os.fstat(descriptor).st_size
@@ -184,7 +184,7 @@ class Folder:
         real = self._real.get(folder) or self._enter(folder)
         try:
             return self._descriptor(real + b"/" + _raw(name))
-        except _Missing:
+        except _MissingFile:
             spelled = None if path.isascii() else self._spelled(path)
             if spelled is None or spelled == path:
                 raise
@@ -260,7 +260,7 @@ def _raw(name: str) -> bytes:
     try:
         return name.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
-        raise _Missing("does not exist") from error
+        raise _MissingFile("does not exist") from error
 
 
 def _text(name: bytes) -> str:
@@ -284,7 +284,7 @@ def _opened(path: bytes | Path) -> int:
 def _refusal(error: OSError) -> Unreadable:
     match error:
         case FileNotFoundError() | NotADirectoryError():
-            return _Missing("does not exist")
+            return _MissingFile("does not exist")
         case PermissionError():
             return Unreadable("cannot be read: permission denied")
         case IsADirectoryError():

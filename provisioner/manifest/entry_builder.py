@@ -34,7 +34,7 @@ from provisioner.manifest.overlays import (
 )
 from provisioner.manifest.providers import kind_of, unknown
 from provisioner.manifest.schema_check import Shape, misfits
-from provisioner.manifest.source_map import Document, Place, shown
+from provisioner.manifest.source_map import Place, YamlDocument, shown
 from provisioner.manifest.types import Entry
 
 USUAL_CACHES = 1_000
@@ -62,7 +62,7 @@ def at_most(count: int) -> Iterator[None]:
 
 
 def declared(
-    documents: Sequence[Document],
+    documents: Sequence[YamlDocument],
     shapes: Sequence[Shape],
     overlay: Layer | None,
     problems: list[Problem],
@@ -90,14 +90,14 @@ def declared(
             yield name, (Layer(keys, above / name),)
 
 
-def names_of(document: Document) -> Iterable[str]:
+def names_of(document: YamlDocument) -> Iterable[str]:
     """The names under which a document declares caches."""
     caches = document.root.get("caches")
     return caches if isinstance(caches, dict) else ()
 
 
 def elsewhere(
-    documents: Sequence[Document], shapes: Sequence[Shape], folder: Folder
+    documents: Sequence[YamlDocument], shapes: Sequence[Shape], folder: Folder
 ) -> Iterator[str]:
     """Every name that anything declares, in any environment; what is wrong is left out."""
     for document in documents:

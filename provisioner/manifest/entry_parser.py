@@ -32,7 +32,7 @@ from provisioner.model import Life, Settings, Ttl, Until
 from provisioner.model.attributes import parse_window
 from provisioner.times import duration_text, parse_duration, parse_moment
 
-T = TypeVar("T")
+_EntryValue = TypeVar("_EntryValue")
 
 SLOT = "{each}"
 """Where the stem of a match goes, in names and paths."""
@@ -157,7 +157,7 @@ class _Reading:
             path = path.replace(SLOT, self._match.stem)
         return FileSpec(path, mime_type, place)
 
-    def _parsed(self, key: str, parse: Callable[[str], T]) -> T | None:
+    def _parsed(self, key: str, parse: Callable[[str], _EntryValue]) -> _EntryValue | None:
         """Read the text of *key*; None if it is wrong, and then the problem is noted."""
         try:
             return parse(self._keys[key])
@@ -165,7 +165,7 @@ class _Reading:
             self.problems.append(self._at(key).problem(str(error)))
             return None
 
-    def _lacks(self, what: str, nothing: T) -> T:
+    def _lacks(self, what: str, nothing: _EntryValue) -> _EntryValue:
         message = f"needs {what}, here or in defaults.{kind_of(self._keys['provider'])}"
         self.problems.append(self._layers[0].place.problem(message))
         return nothing

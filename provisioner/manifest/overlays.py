@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.source_map import Document, Place, Step, did_you_mean, shown
+from provisioner.manifest.source_map import PathStep, Place, YamlDocument, did_you_mean, shown
 
 Keys: TypeAlias = Mapping[str, Any]
 """The keys of an entry or of defaults, of the shape that the schema gives."""
@@ -40,7 +40,7 @@ Layers: TypeAlias = tuple[Layer, ...]
 """All layers of one thing, the nearest first."""
 
 
-def layers_at(above: Iterable[Place], *path: Step) -> Layers:
+def layers_at(above: Iterable[Place], *path: PathStep) -> Layers:
     """The layers at *path* below each of *above*, where anything stands."""
     places = (reduce(Place.__truediv__, path, place) for place in above)
     return tuple(layer for layer in map(_layer_at, places) if layer)
@@ -63,19 +63,19 @@ def merged(layers: Sequence[Layer]) -> Keys:
     return keys
 
 
-def place_in(layers: Sequence[Layer], path: Sequence[Step]) -> Place:
+def place_in(layers: Sequence[Layer], path: Sequence[PathStep]) -> Place:
     """The nearest place of the value at *path*; of an absent one, below the nearest layer."""
     above = next((layer for layer in layers if path and path[0] in layer.keys), layers[0])
     return reduce(Place.__truediv__, path, above.place)
 
 
-def names_in(main: Document) -> tuple[str, ...]:
+def names_in(main: YamlDocument) -> tuple[str, ...]:
     """The environments that are declared, in their order; of too many, one too many."""
     declared = main.root.get(_KEY)
     return tuple(islice(declared, MOST + 1)) if isinstance(declared, dict) else ()
 
 
-def overlay_of(main: Document, environment: str | None) -> Layer | None:
+def overlay_of(main: YamlDocument, environment: str | None) -> Layer | None:
     """
     What *environment* changes; None if there are no environments.
 
@@ -104,7 +104,7 @@ def published(root: Keys, environment: str | None) -> str | None:
     return f"{folder}{slash}{name}"
 
 
-def shared_files(main: Document) -> Iterator[Problem]:
+def shared_files(main: YamlDocument) -> Iterator[Problem]:
     """Environments whose handles would overwrite another's."""
     first: dict[str, str] = {}
     for name in names_in(main):
@@ -116,7 +116,7 @@ def shared_files(main: Document) -> Iterator[Problem]:
             yield main.problem((_KEY, name, "publish"), message)
 
 
-def _unmet(main: Document, environment: str | None, names: tuple[str, ...]) -> Problem:
+def _unmet(main: YamlDocument, environment: str | None, names: tuple[str, ...]) -> Problem:
     listed = ", ".join(names)
     if environment is None:
         message = f"choose one with --env or CTXPROV_ENV: there are {listed}"

@@ -31,7 +31,15 @@ from yaml.reader import ReaderError
 
 from provisioner.documents import utf8
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.source_map import MAX_DEPTH, Document, Mark, Step, Value, shown, where
+from provisioner.manifest.source_map import (
+    MAX_DEPTH,
+    PathStep,
+    Position,
+    YamlDocument,
+    YamlValue,
+    shown,
+    where,
+)
 
 Event: TypeAlias = Any  # libyaml's: they always have their marks, and the stubs doubt it
 
@@ -41,7 +49,7 @@ _COPIES_PER_NODE = 10
 _NUMBERS = frozenset({"calls_per_hour", "tools", "tool_config"})
 """The keys of a cache below which a fraction is a number; everywhere else it is text."""
 
-_CONSTANTS: dict[str, Value] = {
+_CONSTANTS: dict[str, YamlValue] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -90,7 +98,7 @@ _EMPTY = "is empty; a manifest begins with 'version: 1' and 'stack: NAME'"
 _EXPLODES = "aliases make this document explode: write it out"
 
 
-def read_document(file: str, raw: bytes) -> Document:
+def read_document(file: str, raw: bytes) -> YamlDocument:
     """
     Read one file; *file* is its name in problems.
 
@@ -102,7 +110,7 @@ def read_document(file: str, raw: bytes) -> Document:
         raise ManifestError([Problem(file, 1, 1, "", str(error))]) from error
     try:
         text.decode()
-        return _Reader(file, text).document()
+        return _YamlReader(file, text).document()
     except UnicodeDecodeError as error:
         raise _at_byte(file, text, error.start, "is not UTF-8: save it as UTF-8") from error
     except ReaderError as error:
@@ -131,18 +139,18 @@ def _at_byte(file: str, text: bytes, offset: int, message: str) -> ManifestError
     return ManifestError([Problem(file, before.count(b"\n") + 1, column + 1, "", message)])
 
 
-class _Reader:
+class _YamlReader:
     def __init__(self, file: str, text: bytes) -> None:
         self._file = file
         self._next: Callable[[], Event] = CSafeLoader(text).get_event
-        self._path: list[Step] = []
-        self._marks: dict[int, dict[Step, Mark]] = {}
-        self._anchors: dict[str, tuple[Value, int]] = {}
+        self._path: list[PathStep] = []
+        self._marks: dict[int, dict[PathStep, Position]] = {}
+        self._anchors: dict[str, tuple[YamlValue, int]] = {}
         self._nodes = 0
         self._copies = 0
         self._problems: list[Problem] = []
 
-    def document(self) -> Document:
+    def document(self) -> YamlDocument:
         """Read the one document there is."""
         self._next()
         start = self._next()
@@ -160,9 +168,9 @@ class _Reader:
             raise self._broken(event, "a manifest is one document: remove this '---'")
         if self._problems:
             raise ManifestError(self._problems)
-        return Document(self._file, root, self._marks)
+        return YamlDocument(self._file, root, self._marks)
 
-    def _value(self, event: Event, depth: int, *, numbers: bool) -> Value:
+    def _value(self, event: Event, depth: int, *, numbers: bool) -> YamlValue:
         """Build what *event* begins; *numbers* says whether a fraction is a number."""
         if isinstance(event, AliasEvent):
             return self._alias(event)
@@ -176,7 +184,7 @@ class _Reader:
         self._anchors[anchor] = value, self._nodes + self._copies - before
         return value
 
-    def _built(self, event: Event, depth: int, *, numbers: bool) -> Value:
+    def _built(self, event: Event, depth: int, *, numbers: bool) -> YamlValue:
         if event.tag not in _TAGS:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             message = f"the tag {shown(tag)} is refused: a manifest holds plain values, never code"
@@ -189,10 +197,10 @@ class _Reader:
             return self._mapping(depth, numbers=numbers)
         return self._sequence(depth, numbers=numbers)
 
-    def _mapping(self, depth: int, *, numbers: bool) -> dict[str, Value]:
-        values: dict[str, Value] = {}
-        marks: dict[Step, Mark] = {}
-        merged: list[dict[str, Value]] = []
+    def _mapping(self, depth: int, *, numbers: bool) -> dict[str, YamlValue]:
+        values: dict[str, YamlValue] = {}
+        marks: dict[PathStep, Position] = {}
+        merged: list[dict[str, YamlValue]] = []
         self._marks[id(values)] = marks
         while not isinstance(key := self._next(), MappingEndEvent):
             name = self._key(key)
@@ -226,9 +234,9 @@ class _Reader:
             return event.value
         raise self._broken(event, "a key must be plain text")
 
-    def _sequence(self, depth: int, *, numbers: bool) -> list[Value]:
-        values: list[Value] = []
-        marks: dict[Step, Mark] = {}
+    def _sequence(self, depth: int, *, numbers: bool) -> list[YamlValue]:
+        values: list[YamlValue] = []
+        marks: dict[PathStep, Position] = {}
         self._marks[id(values)] = marks
         while not isinstance(event := self._next(), SequenceEndEvent):
             marks[len(values)] = event.start_mark
@@ -237,7 +245,7 @@ class _Reader:
             self._path.pop()
         return values
 
-    def _alias(self, event: Event) -> Value:
+    def _alias(self, event: Event) -> YamlValue:
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
             message = f"the alias {shown(event.anchor)} names nothing that is complete before it"
@@ -248,14 +256,17 @@ class _Reader:
             raise self._broken(event, _EXPLODES)
         return value
 
-    def _layers(self, value: Value, key: Event) -> list[dict[str, Value]]:
+    def _layers(self, value: YamlValue, key: Event) -> list[dict[str, YamlValue]]:
         layers = [layer for layer in _listed(value) if isinstance(layer, dict)]
         if len(layers) < len(_listed(value)):
             raise self._broken(key, "'<<' takes keys and values, or a list of such")
         return layers
 
     def _merge(
-        self, values: dict[str, Value], marks: dict[Step, Mark], layer: dict[str, Value]
+        self,
+        values: dict[str, YamlValue],
+        marks: dict[PathStep, Position],
+        layer: dict[str, YamlValue],
     ) -> None:
         """Add what is not there yet: own keys win, then earlier layers."""
         places = self._marks[id(layer)]
@@ -264,7 +275,7 @@ class _Reader:
                 values[name] = value
                 marks[name] = places[name]
 
-    def _problem(self, mark: Mark, message: str) -> Problem:
+    def _problem(self, mark: Position, message: str) -> Problem:
         return Problem(self._file, mark.line + 1, mark.column + 1, where(self._path), message)
 
     def _broken(self, event: Event, message: str) -> ManifestError:
@@ -272,7 +283,7 @@ class _Reader:
         return ManifestError([*self._problems, self._problem(event.start_mark, message)])
 
 
-def _scalar(text: str, *, numbers: bool) -> Value:
+def _scalar(text: str, *, numbers: bool) -> YamlValue:
     """Read a plain scalar."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
@@ -284,5 +295,5 @@ def _scalar(text: str, *, numbers: bool) -> Value:
     return text
 
 
-def _listed(value: Value) -> list[Value]:
+def _listed(value: YamlValue) -> list[YamlValue]:
     return value if isinstance(value, list) else [value]

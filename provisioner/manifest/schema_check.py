@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from provisioner.errors import Problem
 from provisioner.manifest.overlays import Keys, Layer, merged, place_in
-from provisioner.manifest.source_map import Document, Step, Value, did_you_mean, shown
+from provisioner.manifest.source_map import PathStep, YamlDocument, YamlValue, did_you_mean, shown
 from provisioner.shapes import schema_bytes
 
 Kind: TypeAlias = Literal["manifest", "fragment"]
@@ -43,7 +43,7 @@ class Shape(Struct, frozen=True):
     """Whether everything around the caches has its shape."""
 
 
-def shape_of(document: Document, kind: Kind) -> Shape:
+def shape_of(document: YamlDocument, kind: Kind) -> Shape:
     """Compare *document* with its schema."""
     root = document.root
     caches: Any = root.get("caches", {})
@@ -60,7 +60,7 @@ def shape_of(document: Document, kind: Kind) -> Shape:
     return Shape(problems, right, validator(kind).is_valid({**root, "caches": {}}))
 
 
-def _rest(document: Document, names: Sequence[str]) -> list[Problem]:
+def _rest(document: YamlDocument, names: Sequence[str]) -> list[Problem]:
     """One problem for all caches whose own are not explained."""
     if not names:
         return []
@@ -99,7 +99,9 @@ def validator(kind: Kind, part: str | None = None) -> Any:  # noqa: ANN401  # im
     return Draft202012Validator(_part_of(whole, part) if part else whole)
 
 
-def explain(document: Document, suspects: Mapping[str, Value], schema: Schema) -> list[Problem]:
+def explain(
+    document: YamlDocument, suspects: Mapping[str, YamlValue], schema: Schema
+) -> list[Problem]:
     """Explain what of *suspects*, the questionable part of *document*, does not fit *schema*."""
     version = document.root.get("version", 1)
     if isinstance(version, int) and version != 1:
@@ -109,9 +111,11 @@ def explain(document: Document, suspects: Mapping[str, Value], schema: Schema) -
     return [document.problem(path, message) for path, message in messages.items()]
 
 
-def _messages(suspects: Mapping[str, Value], schema: Schema) -> Mapping[tuple[Step, ...], str]:
+def _messages(
+    suspects: Mapping[str, YamlValue], schema: Schema
+) -> Mapping[tuple[PathStep, ...], str]:
     """What of *suspects* does not fit *schema*, by its path."""
-    messages: dict[tuple[Step, ...], str] = {}
+    messages: dict[tuple[PathStep, ...], str] = {}
     for error in explainer(schema).iter_errors(suspects):
         for path, message in _sentences(error, schema["$defs"]):
             if path not in messages or error.validator == "not":
@@ -136,9 +140,9 @@ def _pattern(_: object, pattern: str, instance: object, __: object) -> Iterator[
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def _sentences(error: Any, defs: Schema) -> Iterator[tuple[tuple[Step, ...], str]]:  # noqa: ANN401  # jsonschema's
+def _sentences(error: Any, defs: Schema) -> Iterator[tuple[tuple[PathStep, ...], str]]:  # noqa: ANN401  # jsonschema's
     """Which key a ValidationError is about, and the sentence for it."""
-    path: tuple[Step, ...] = tuple(error.absolute_path)
+    path: tuple[PathStep, ...] = tuple(error.absolute_path)
     shape: Any = error.schema
     value: Any = error.instance
     must = f"must be {shape.get('title')}"
@@ -179,7 +183,7 @@ def _at(shape: Schema, defs: Schema) -> Schema:
     return reference
 
 
-def _wrong(value: Value, must: str) -> str:
+def _wrong(value: YamlValue, must: str) -> str:
     if value in (None, "", [], {}):
         return f"is empty; it {must}"
     return f"{must}, not {shown(value)}"

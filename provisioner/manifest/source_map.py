@@ -16,15 +16,15 @@ from msgspec import Struct
 
 from provisioner.errors import Problem
 
-Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
-Step: TypeAlias = str | int
+YamlValue: TypeAlias = "bool | int | float | str | list[YamlValue] | dict[str, YamlValue] | None"
+PathStep: TypeAlias = str | int
 MAX_DEPTH = 60
 """How deep values may nest, in YAML and in JSON alike."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_{}-]+", re.ASCII)
 
 
-class Mark(Protocol):
+class Position(Protocol):
     """A position; both count from 0."""
 
     @property
@@ -34,35 +34,35 @@ class Mark(Protocol):
     def column(self) -> int: ...
 
 
-class Document(Struct, frozen=True):
+class YamlDocument(Struct, frozen=True):
     """One file: its name as the user spells it, its values, and where their keys stand."""
 
     file: str
-    root: dict[str, Value]
-    marks: Mapping[int, Mapping[Step, Mark]]
+    root: dict[str, YamlValue]
+    marks: Mapping[int, Mapping[PathStep, Position]]
     """By the identity of a mapping or list, by key or index."""
 
-    def problem(self, path: Sequence[Step], message: str) -> Problem:
+    def problem(self, path: Sequence[PathStep], message: str) -> Problem:
         """Say *message* of the key at *path*, or of the nearest one above that is there."""
         line, column = self._position(path)
         return Problem(self.file, line, column, where(path), message)
 
-    def address(self, path: Sequence[Step]) -> str:
+    def address(self, path: Sequence[PathStep]) -> str:
         """Spell where the key at *path* stands: `file:line:column`."""
         line, column = self._position(path)
         return f"{self.file}:{line}:{column}"
 
-    def has(self, path: Sequence[Step]) -> bool:
+    def has(self, path: Sequence[PathStep]) -> bool:
         return len(self._found(path)) == len(path)
 
-    def _position(self, path: Sequence[Step]) -> tuple[int, int]:
+    def _position(self, path: Sequence[PathStep]) -> tuple[int, int]:
         marks = self._found(path)
         return (marks[-1].line + 1, marks[-1].column + 1) if marks else (1, 1)
 
-    def _found(self, path: Sequence[Step]) -> list[Mark]:
+    def _found(self, path: Sequence[PathStep]) -> list[Position]:
         """The marks along *path*, as far as it is there."""
-        value: Value = self.root
-        marks: list[Mark] = []
+        value: YamlValue = self.root
+        marks: list[Position] = []
         for step in path:
             mark = self.marks.get(id(value), {}).get(step)
             if mark is None:
@@ -75,12 +75,12 @@ class Document(Struct, frozen=True):
 class Place(Struct, frozen=True):
     """A key of a document, of which a later check may complain."""
 
-    document: Document
-    path: tuple[Step, ...]
+    document: YamlDocument
+    path: tuple[PathStep, ...]
     match: str = ""
     """Which file or folder it is about, where one key speaks for many."""
 
-    def __truediv__(self, step: Step) -> Place:
+    def __truediv__(self, step: PathStep) -> Place:
         return Place(self.document, (*self.path, step), self.match)
 
     def about(self, match: str) -> Place:
@@ -105,7 +105,7 @@ class Place(Struct, frozen=True):
         return replace(self.document.problem(self.path, message), note=self.note)
 
 
-def where(path: Sequence[Step]) -> str:
+def where(path: Sequence[PathStep]) -> str:
     """Spell a path as people do: `caches.manual.content[2]`; odd keys are quoted."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
     return "".join(steps).removeprefix(".")
@@ -115,7 +115,7 @@ def _key(step: str) -> str:
     return step if _PLAIN.fullmatch(step) else shown(step)
 
 
-def did_you_mean(value: Value, choices: Sequence[str]) -> str:
+def did_you_mean(value: YamlValue, choices: Sequence[str]) -> str:
     """Guess which of *choices* was meant, as the end of a sentence, or as nothing."""
     from difflib import get_close_matches  # noqa: PLC0415  # only what is wrong needs it
 
@@ -123,7 +123,7 @@ def did_you_mean(value: Value, choices: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def shown(value: Value) -> str:
+def shown(value: YamlValue) -> str:
     """Name a value in a sentence: short, on one line, with nothing that could act."""
     match value:
         case str():

@@ -37,7 +37,7 @@ from provisioner.manifest.overlays import (
 )
 from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.schema_check import Shape, shape_of
-from provisioner.manifest.source_map import Document, Place
+from provisioner.manifest.source_map import Place, YamlDocument
 from provisioner.manifest.types import CacheEntry, Entry, Frame, Manifest
 from provisioner.model import Settings, Ttl
 from provisioner.model.limits import HALF, Allowance, Bound, Limits
@@ -48,7 +48,7 @@ _MAX_SIZE = 64 * 1024 * 1024
 """Bytes of one file: about a quarter of a million caches."""
 
 
-class Draft(Struct, frozen=True):
+class ManifestDraft(Struct, frozen=True):
     """
     What could be read, and what is wrong.
 
@@ -123,7 +123,7 @@ def environments_of(place: Path) -> tuple[str, ...]:
 
 def read_manifest(
     place: Path, *, environment: str | None = None, checkout: Checkout | None = None
-) -> Draft:
+) -> ManifestDraft:
     """
     Read what can be read of the stack at *place*, for callers with more to check.
 
@@ -136,7 +136,7 @@ def read_manifest(
         left_out = _left_out(root, checkout) if checkout else []
         files = _files(root, folder)
     except ManifestError as error:
-        return Draft(None, error.problems)
+        return ManifestDraft(None, error.problems)
     problems: list[Problem] = left_out
     documents = list(_documents(root, folder, files, problems))
     shapes = [
@@ -185,7 +185,7 @@ def _left_out(root: Path, checkout: Checkout) -> list[Problem]:
 
 def _documents(
     root: Path, folder: Folder, files: Iterable[str], problems: list[Problem]
-) -> Iterator[Document]:
+) -> Iterator[YamlDocument]:
     """Read those that are YAML; what is wrong with others goes to *problems*."""
     for name in files:
         path = root / name
@@ -197,7 +197,7 @@ def _documents(
             problems.extend(error.problems)
 
 
-def _document(file: str, raw: bytes) -> Document:
+def _document(file: str, raw: bytes) -> YamlDocument:
     from provisioner.manifest.reader import read_document  # noqa: PLC0415  # help reads no YAML
 
     return read_document(file, raw)
@@ -215,7 +215,7 @@ def _bytes(folder: Folder, name: str) -> bytes:
         os.close(descriptor)
 
 
-def _silence(documents: Sequence[Document]) -> Iterator[Problem]:
+def _silence(documents: Sequence[YamlDocument]) -> Iterator[Problem]:
     """Complain of a stack that does not say which caches it has."""
     main = _main(documents)
     if main and not any("caches" in document.root for document in documents):
@@ -223,9 +223,9 @@ def _silence(documents: Sequence[Document]) -> Iterator[Problem]:
         yield main.problem((), message)
 
 
-def _twice(documents: Iterable[Document]) -> Iterator[Problem]:
+def _twice(documents: Iterable[YamlDocument]) -> Iterator[Problem]:
     """Names that two files declare."""
-    seen: dict[str, Document] = {}
+    seen: dict[str, YamlDocument] = {}
     for document in documents:
         for name in names_of(document):
             first = seen.setdefault(name, document)
@@ -237,20 +237,20 @@ def _twice(documents: Iterable[Document]) -> Iterator[Problem]:
 def _drafted(
     folder: Folder,
     root: Path,
-    documents: list[Document],
+    documents: list[YamlDocument],
     shapes: list[Shape],
     problems: list[Problem],
     inside: list[Problem],
     environment: str | None,
-) -> Draft:
+) -> ManifestDraft:
     """Put together what could be read; the problems *inside* are those with caches."""
     main = _main(documents)
     if main is None or not shapes[0].framed:
-        return Draft(None, (*problems, *inside))
+        return ManifestDraft(None, (*problems, *inside))
     try:
         overlay = overlay_of(main, environment)
     except ManifestError as error:
-        return Draft(None, (*problems, *inside, *error.problems))
+        return ManifestDraft(None, (*problems, *inside, *error.problems))
     problems += shared_files(main)
     above = [*([overlay.place] if overlay else []), Place(main, ())]
     providers = key_envs(layers_at(above, "providers"), problems)
@@ -274,7 +274,7 @@ def _drafted(
         is_warm=bool(inside) or any(map(_is_warm, entries.made.values())),
         caches=MappingProxyType(entries.made),
     )
-    return Draft(manifest, (*problems, *inside), is_framed=not problems)
+    return ManifestDraft(manifest, (*problems, *inside), is_framed=not problems)
 
 
 def _used(entries: Collection[Entry], *, is_whole: bool) -> frozenset[str]:
@@ -293,18 +293,18 @@ def _is_warm(entry: Entry) -> bool:
             return False
 
 
-def _places(main: Document, overlay: Layer | None) -> Mapping[str, Place]:
+def _places(main: YamlDocument, overlay: Layer | None) -> Mapping[str, Place]:
     """Where the keys stand that say where things are written; an environment's win."""
     above = [*([overlay.place] if overlay else []), Place(main, ())]
     keys = {key: next((at for at in above if at.has(key)), None) for key in ("state", "publish")}
     return MappingProxyType({key: at / key for key, at in keys.items() if at})
 
 
-def _main(documents: Sequence[Document]) -> Document | None:
+def _main(documents: Sequence[YamlDocument]) -> YamlDocument | None:
     return documents[0] if documents and _is_main(documents[0]) else None
 
 
-def _is_main(document: Document) -> bool:
+def _is_main(document: YamlDocument) -> bool:
     return Path(document.file).name == NAME
 
 
@@ -345,7 +345,7 @@ def _bound(keys: Keys, key: str, place: Place) -> Bound | None:
 
 
 def moves_of(
-    main: Document, here: Collection[str], elsewhere: Iterable[str], problems: list[Problem]
+    main: YamlDocument, here: Collection[str], elsewhere: Iterable[str], problems: list[Problem]
 ) -> tuple[tuple[str, str], ...]:
     """
     The moves to caches that are declared *here*, old name and new; what is wrong is a problem.

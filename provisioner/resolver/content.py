@@ -26,7 +26,7 @@ from provisioner.model import UNKNOWN, Desired, Measure
 from provisioner.resolver.digest import digest_of, part_mark, pieces_of, text_mark
 from provisioner.resolver.file_content import read_text, too_large
 from provisioner.resolver.media_types import MAX_CONTENT, text_tokens
-from provisioner.resolver.parts import Count, count_part, count_text, read_part
+from provisioner.resolver.parts import PartCount, count_part, count_text, read_part
 from provisioner.resolver.tools_json import size_of, tool_config_of, tools_of
 
 
@@ -38,9 +38,9 @@ class _Spec(Protocol):
 
 
 S = TypeVar("S", bound=_Spec)
-T = TypeVar("T")
+_ContentRead = TypeVar("_ContentRead")
 
-_NOTHING = Count(b"", 0, 0)
+_NOTHING = PartCount(b"", 0, 0)
 _INSTRUCTION = "system_instruction"
 
 
@@ -54,7 +54,7 @@ class Counter:
     def __init__(self, folder: Folder, problems: list[Problem]) -> None:
         self._folder = folder
         self._problems = problems
-        self._counts: dict[tuple[str, PartSpec], Count] = {}
+        self._counts: dict[tuple[str, PartSpec], PartCount] = {}
 
     def count(self, entry: Entry) -> tuple[str, Measure]:
         """The digest and the measure of *entry*.  With new problems, neither means anything."""
@@ -84,7 +84,7 @@ class Counter:
         pieces = pieces_of(entry, marks, mark, tools, config)
         return digest, Measure(paths=_paths(entry), size=size, tokens=tokens, pieces=pieces)
 
-    def _once(self, role: str, spec: PartSpec) -> Count:
+    def _once(self, role: str, spec: PartSpec) -> PartCount:
         """
         Count an instruction, or a part as the provider named *role* gets it.
 
@@ -99,7 +99,7 @@ class Counter:
         self._counts[key] = count
         return count
 
-    def _tried(self, read: Callable[[Folder, S], T], spec: S) -> T | None:
+    def _tried(self, read: Callable[[Folder, S], _ContentRead], spec: S) -> _ContentRead | None:
         try:
             return read(self._folder, spec)
         except Unreadable as error:
@@ -107,7 +107,7 @@ class Counter:
             return None
 
 
-def _count(folder: Folder, spec: PartSpec, role: str) -> Count:
+def _count(folder: Folder, spec: PartSpec, role: str) -> PartCount:
     if role == _INSTRUCTION and isinstance(spec, FileSpec):
         return count_text(folder, spec)
     return count_part(folder, spec, role)
@@ -156,7 +156,7 @@ def _read(entry: Entry, folder: Folder) -> CacheContent:
     )
 
 
-def _again(read: Callable[[Folder, S], T], folder: Folder, spec: S) -> T:
+def _again(read: Callable[[Folder, S], _ContentRead], folder: Folder, spec: S) -> _ContentRead:
     try:
         return read(folder, spec)
     except Unreadable as error:

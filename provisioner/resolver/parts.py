@@ -40,12 +40,12 @@ from provisioner.resolver.media_types import (
     text_tokens,
 )
 
-T = TypeVar("T")
+_PartRead = TypeVar("_PartRead")
 
 _FILES_API = "https://generativelanguage.googleapis.com/"
 
 
-class Count(Struct, frozen=True):
+class PartCount(Struct, frozen=True):
     """What a part comes to: its mark in the digest, bytes, and an estimate of its tokens."""
 
     mark: bytes
@@ -54,7 +54,7 @@ class Count(Struct, frozen=True):
     tokens: int | None
 
 
-def count_part(folder: Folder, spec: PartSpec, provider: str) -> Count:
+def count_part(folder: Folder, spec: PartSpec, provider: str) -> PartCount:
     """Look at a part as *provider* would get it.  Raises `Unreadable`."""
     match spec:
         case TextSpec(text):
@@ -63,12 +63,12 @@ def count_part(folder: Folder, spec: PartSpec, provider: str) -> Count:
             _check_type(provider, mime_type)
             if provider != "gemini" and (uri.startswith("gs://") or is_of_files_api(uri)):
                 raise Unreadable(f"is an address that {provider} cannot read; only gemini can")
-            return Count(uri_mark(mime_type, uri), None, None)
+            return PartCount(uri_mark(mime_type, uri), None, None)
         case FileSpec(path):
             return _file_count(folder, path, spec.mime_type, provider)
 
 
-def count_text(folder: Folder, spec: FileSpec) -> Count:
+def count_text(folder: Folder, spec: FileSpec) -> PartCount:
     """Look at a file that must be text.  Raises `Unreadable`."""
     if mime_type_of(spec.path):
         raise Unreadable(f"{NO_TEXT}, to judge by its name")
@@ -91,7 +91,7 @@ def is_of_files_api(uri: str) -> bool:
     return uri.startswith(_FILES_API)
 
 
-def _file_count(folder: Folder, path: str, declared: str | None, provider: str) -> Count:
+def _file_count(folder: Folder, path: str, declared: str | None, provider: str) -> PartCount:
     mime_type = declared or mime_type_of(path)
     if mime_type is None:
         return _plain_count(folder, path)
@@ -99,7 +99,7 @@ def _file_count(folder: Folder, path: str, declared: str | None, provider: str) 
     look, tokens = _typed_look(folder, path, mime_type)
     if mime_type == PDF and look.size > MAX_PDF:
         raise Unreadable(too_large(look.size, MAX_PDF))
-    return Count(inline_mark(mime_type, look.digest), look.size, tokens)
+    return PartCount(inline_mark(mime_type, look.digest), look.size, tokens)
 
 
 def _typed_look(folder: Folder, path: str, mime_type: str) -> tuple[Look, int]:
@@ -114,8 +114,8 @@ def _typed_look(folder: Folder, path: str, mime_type: str) -> tuple[Look, int]:
 
 
 def _as_text(
-    read: Callable[[Folder, str], T], folder: Folder, path: str, mime_type: str
-) -> T | None:
+    read: Callable[[Folder, str], _PartRead], folder: Folder, path: str, mime_type: str
+) -> _PartRead | None:
     """Read a file as uniform text; None if its type is not that of text, or need not be."""
     if not is_text(mime_type):
         return None
@@ -134,7 +134,7 @@ def _file_part(folder: Folder, path: str, mime_type: str | None) -> Part:
     return InlinePart(mime_type, read_bytes(folder, path) if text is None else text)
 
 
-def _plain_count(folder: Folder, path: str) -> Count:
+def _plain_count(folder: Folder, path: str) -> PartCount:
     try:
         return _text_count(look_at_text(folder, path))
     except NotText as error:
@@ -142,8 +142,8 @@ def _plain_count(folder: Folder, path: str) -> Count:
         raise Unreadable(hint) from error
 
 
-def _text_count(look: Look) -> Count:
-    return Count(text_mark(look.digest), look.size, text_tokens(look.amount))
+def _text_count(look: Look) -> PartCount:
+    return PartCount(text_mark(look.digest), look.size, text_tokens(look.amount))
 
 
 def _check_type(provider: str, mime_type: str) -> None:

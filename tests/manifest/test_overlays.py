@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from provisioner.errors import ManifestError
 from provisioner.manifest import CacheEntry, Manifest, environments_of, load_manifest
 from provisioner.manifest.overlays import Layer, merged, place_in
-from provisioner.manifest.source_map import Document, Place
+from provisioner.manifest.source_map import Place, YamlDocument
 from provisioner.model import Ttl, Until
 from tests.stacks import HEAD, write
 
@@ -31,7 +31,8 @@ caches:
 KEYS = st.sampled_from(["ttl", "expires_at", "model", "content", "keep"])
 LAYERS = st.lists(st.dictionaries(KEYS, st.integers()), min_size=1, max_size=4).map(
     lambda layers: [
-        Layer(keys, Place(Document("f", {}, {}), (number,))) for number, keys in enumerate(layers)
+        Layer(keys, Place(YamlDocument("f", {}, {}), (number,)))
+        for number, keys in enumerate(layers)
     ]
 )
 

@@ -12,7 +12,7 @@ from yaml.error import MarkedYAMLError
 
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.reader import read_document, syntax_problem
-from provisioner.manifest.source_map import Value
+from provisioner.manifest.source_map import YamlValue
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{after}: &{after} [{', '.join([f'*{before}'] * 10)}]\n"
@@ -21,7 +21,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 QUADRATIC = f"a: &a [{'x, ' * 5000}]\nb: [{'*a, ' * 5000}]\n"
 
 
-def read(text: str) -> dict[str, Value]:
+def read(text: str) -> dict[str, YamlValue]:
     return read_document("f", text.encode()).root
 
 
@@ -60,7 +60,7 @@ def complaint(raw: bytes) -> str:
         ("{}", {}),
     ],
 )
-def test_scalars(text: str, value: Value) -> None:
+def test_scalars(text: str, value: YamlValue) -> None:
     """Plain scalars are null, bool, int or text; nothing else is guessed."""
     assert read(f"k: {text}\n") == {"k": value}
 
@@ -202,7 +202,7 @@ PLAIN = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), PLAIN, min_size=1))
-def test_round_trip(root: dict[str, Value]) -> None:
+def test_round_trip(root: dict[str, YamlValue]) -> None:
     """What a YAML writer wrote is read back as it was."""
     text = yaml.safe_dump(root, allow_unicode=True)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from provisioner.manifest.reader import read_document
 from provisioner.manifest.schema_check import Kind, explain, explainer, schema, shape_of, validator
-from provisioner.manifest.source_map import Document, Value
+from provisioner.manifest.source_map import YamlDocument, YamlValue
 
 KEYS = [
     *("provider", "model", "content", "system_instruction", "tools", "tool_config", "ttl"),
@@ -25,17 +25,17 @@ WORDS = [
 ]
 NAMES = ["a", "a-b", "product-manual", "-a", "A", "a\n", "a" * 48, "a" * 49, "", "ä", "0"]
 
-SCALARS: st.SearchStrategy[Value] = (
+SCALARS: st.SearchStrategy[YamlValue] = (
     st.none() | st.booleans() | st.integers(-3, 10**17) | st.sampled_from(WORDS) | st.floats(-1, 9)
 )
-VALUES: st.SearchStrategy[Value] = st.recursive(
+VALUES: st.SearchStrategy[YamlValue] = st.recursive(
     SCALARS,
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3)
     ),
     max_leaves=5,
 )
-GOOD: dict[str, Value] = {"provider": "gemini", "model": "m", "content": "a.md", "ttl": "12h"}
+GOOD: dict[str, YamlValue] = {"provider": "gemini", "model": "m", "content": "a.md", "ttl": "12h"}
 ENTRIES = st.builds(
     lambda base, changes: {**base, **changes},
     st.sampled_from([GOOD, {"provider": "claude", "content": "a.md"}, {}]),
@@ -64,7 +64,7 @@ ROOTS = st.fixed_dictionaries(
 @given(root=ROOTS)
 def test_one_verdict(kind: Kind, root: dict[str, Any]) -> None:
     """Both validators say the same of any document, and what is wrong is always explained."""
-    document = Document("f", root, {})
+    document = YamlDocument("f", root, {})
     right = validator(kind).is_valid(root)
 
     assert explainer(schema(kind)).is_valid(root) is right

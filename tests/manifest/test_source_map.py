@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from provisioner.errors import Problem
 from provisioner.manifest.reader import read_document
-from provisioner.manifest.source_map import Place, Step, Value, did_you_mean, shown, where
+from provisioner.manifest.source_map import PathStep, Place, YamlValue, did_you_mean, shown, where
 
 KEYS = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
-TREES: st.SearchStrategy[Value] = st.recursive(
+TREES: st.SearchStrategy[YamlValue] = st.recursive(
     st.integers(0, 99) | KEYS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
@@ -46,7 +46,7 @@ def test_where() -> None:
 
 def test_shown() -> None:
     """A value is named in a few harmless words."""
-    words: dict[str, Value] = {
+    words: dict[str, YamlValue] = {
         "'x'": "x",
         r"'\x1b\n'": "\x1b\n",
         "12": 12,
@@ -61,11 +61,11 @@ def test_shown() -> None:
     assert len(shown("x" * 1000)) < 70
 
 
-def paths(value: Value, above: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+def paths(value: YamlValue, above: tuple[PathStep, ...] = ()) -> Iterator[tuple[PathStep, ...]]:
     """Every path below *value*, in the order of the text."""
     match value:
         case dict():
-            pairs: list[tuple[Step, Value]] = list(value.items())
+            pairs: list[tuple[PathStep, YamlValue]] = list(value.items())
         case list():
             pairs = list(enumerate(value))
         case _:
@@ -76,7 +76,7 @@ def paths(value: Value, above: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ..
 
 
 @given(st.dictionaries(KEYS, TREES, min_size=1, max_size=3))
-def test_every_place(root: dict[str, Value]) -> None:
+def test_every_place(root: dict[str, YamlValue]) -> None:
     """Every key and element stands where its text begins, in the order of the text."""
     text = json.dumps(root, indent=1)
     document = read_document("f", text.encode())

@@ -17,11 +17,11 @@ from provisioner.manifest import (
     Unreadable,
     UriSpec,
 )
-from provisioner.manifest.source_map import Document
+from provisioner.manifest.source_map import YamlDocument
 from provisioner.resolver.digest import part_mark
 from provisioner.resolver.parts import count_part, count_text, is_of_files_api, read_part
 
-PLACE = Place(Document("f", {}, {}), ())
+PLACE = Place(YamlDocument("f", {}, {}), ())
 FILES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from provisioner.cache import Json
 from provisioner.manifest import FileSpec, Folder, InlineJson, Place, Unreadable
-from provisioner.manifest.source_map import Document
+from provisioner.manifest.source_map import YamlDocument
 from provisioner.resolver.tools_json import size_of, tool_config_of, tools_of
 
-PLACE = Place(Document("f", {}, {}), ())
+PLACE = Place(YamlDocument("f", {}, {}), ())
 FILE = FileSpec("tools.json", None, PLACE)
 
 
