@@ -117,7 +117,9 @@ class StorageRateFields(RateFields, frozen=True, kw_only=True, forbid_unknown_fi
     storage_per_hour: Price | None
 
 
-class PeriodFields(Struct, Generic[_RateShape], frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PeriodFields(
+    Struct, Generic[_RateShape], frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """
     What holds from one day to another.
 

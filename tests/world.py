@@ -36,7 +36,7 @@ from provisioner.planner.brake import (
     probing,
 )
 from provisioner.state.draft import Draft
-from tests.builders import NOW, STACK
+from tests.builders import HOUR, NOW, STACK
 
 
 class Killed(BaseException):
@@ -288,3 +288,17 @@ async def held() -> bool:
 
 def gemini_names(manifest: Iterable[Desired]) -> set[str]:
     return {want.name for want in manifest if isinstance(want, DesiredCache)}
+
+
+def outcomes(world: World) -> list[tuple[str, type]]:
+    """How each change of the last runs ended."""
+    return [(type(r.change).__name__, type(r.outcome)) for r in world.results]
+
+
+def lived(*manifests: list[Desired], hours: float = 0) -> World:
+    """A world that applied each of *manifests*, and *hours* passed after each."""
+    world = World()
+    for manifest in manifests:
+        world.run(manifest)
+        world.now += hours * HOUR
+    return world

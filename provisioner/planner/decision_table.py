@@ -85,7 +85,7 @@ NOT_ADOPTABLE = _row(
 OUTDATED = _row(
     "outdated",
     "replace",
-    "the recorded cache is alive, but has other content, or --replace names it",
+    "the recorded cache is alive, but of another provider, model or content, or --replace names it",
     *(*_EDITED, Reason.REQUESTED),
 )
 ENDED = _row(

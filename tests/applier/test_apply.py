@@ -38,22 +38,10 @@ from provisioner.model import (
 )
 from provisioner.planner import decision_table as table
 from tests.builders import HOUR, NOW, STACK, desired, live, recorded
-from tests.world import Cut, MemoryCaches, World, held, lost_answer, nothing_due
+from tests.world import Cut, MemoryCaches, World, held, lived, lost_answer, nothing_due, outcomes
 
 A, B, C = desired("a"), desired("b"), desired("c")
 EDITED = desired("a", "y")
-
-
-def outcomes(world: World) -> list[tuple[str, type]]:
-    return [(type(r.change).__name__, type(r.outcome)) for r in world.results]
-
-
-def lived(*manifests: list[Desired], hours: float = 0) -> World:
-    world = World()
-    for manifest in manifests:
-        world.run(manifest)
-        world.now += hours * HOUR
-    return world
 
 
 def test_a_refusal_to_refresh_what_is_there() -> None:

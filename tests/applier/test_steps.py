@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from provisioner.model import (
-    Desired,
     Done,
     Label,
     RecordedCache,
@@ -16,22 +15,10 @@ from provisioner.model import (
     Ttl,
 )
 from tests.builders import HOUR, STACK, annotation, desired
-from tests.world import World
+from tests.world import lived, outcomes
 
 A, B, C = desired("a"), desired("b"), desired("c")
 EDITED = desired("a", "y")
-
-
-def outcomes(world: World) -> list[tuple[str, type]]:
-    return [(type(r.change).__name__, type(r.outcome)) for r in world.results]
-
-
-def lived(*manifests: list[Desired], hours: float = 0) -> World:
-    world = World()
-    for manifest in manifests:
-        world.run(manifest)
-        world.now += hours * HOUR
-    return world
 
 
 def test_creates() -> None:
