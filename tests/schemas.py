@@ -84,7 +84,10 @@ def _closed(name: str, part: dict[str, Any]) -> dict[str, Any]:
         **part,
         "description": described.get("", part.get("description")),
         "properties": {
-            key: {"description": described.get(key), **schema} for key, schema in properties.items()
+            key: {"description": None}
+            | schema
+            | {"description": described.get(key, schema.get("description"))}
+            for key, schema in properties.items()
         },
         "additionalProperties": False,
     }

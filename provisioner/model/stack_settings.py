@@ -39,13 +39,16 @@ class StackSettings(Struct, frozen=True, kw_only=True):
 
 
 class SettingEdit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the repository differs from the record in one setting."""
+    """
+    How the repository differs from the record in one setting.
+
+    before: As it is on record; null if it is not.
+    after: As the repository has it; null if it does not.
+    """
 
     key: Annotated[str, Meta(max_length=512, extra={"must": "be text of at most 512 characters"})]
-    before: Annotated[_Value | None, Meta(description="As it is on record; null if it is not.")]
-    after: Annotated[
-        _Value | None, Meta(description="As the repository has it; null if it does not.")
-    ]
+    before: _Value | None
+    after: _Value | None
 
     def digest(self, stack: str) -> str:
         """SHA-256 over stack and environment, key and after, unlike that of any cache's edit."""

@@ -29,26 +29,19 @@ LimitKey: TypeAlias = Literal[
 
 
 class BrokenLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What goes beyond a limit."""
+    """
+    What goes beyond a limit.
 
-    limit: Annotated[LimitKey, Meta(description="Its key in a manifest, dotted.")]
-    most: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=10**15,
-            description="Caches, percent or USD.",
-            extra={"must": "be a number from 0 to 10^15"},
-        ),
-    ]
-    where: Annotated[
-        Text | None,
-        Meta(description="file:line:column; null for what holds without a limit in the manifest."),
-    ]
-    refused: Annotated[
-        bool,
-        Meta(description="Whether apply refuses the plan because of it; else it is a warning."),
-    ]
+    limit: Its key in a manifest, dotted.
+    most: Caches, percent or USD.
+    where: file:line:column; null for what holds without a limit in the manifest.
+    refused: Whether apply refuses the plan because of it; else it is a warning.
+    """
+
+    limit: LimitKey
+    most: Annotated[float, Meta(ge=0, le=10**15, extra={"must": "be a number from 0 to 10^15"})]
+    where: Text | None
+    refused: bool
     why: Text
 
 

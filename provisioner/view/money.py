@@ -43,21 +43,23 @@ Calls: TypeAlias = Annotated[
 ]
 
 
-class MoneyView(Struct, frozen=True, forbid_unknown_fields=True):
-    """An amount of US dollars."""
+Usd: TypeAlias = Annotated[
+    float, Meta(ge=-(10**9), le=10**9, extra={"must": "be a number of at most 10^9 dollars"})
+]
 
-    usd: Annotated[
-        Annotated[
-            float,
-            Meta(ge=-(10**9), le=10**9, extra={"must": "be a number of at most 10^9 dollars"}),
-        ]
-        | None,
-        Meta(description="Null if nothing in it has a price; that is never the same as 0."),
-    ]
-    estimated: Annotated[
-        bool, Meta(description="Whether it rests on tokens that the provider has not counted.")
-    ]
-    partial: Annotated[bool, Meta(description="Whether something in it has no price.")]
+
+class MoneyView(Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    An amount of US dollars.
+
+    usd: Null if nothing in it has a price; that is never the same as 0.
+    estimated: Whether it rests on tokens that the provider has not counted.
+    partial: Whether something in it has no price.
+    """
+
+    usd: Usd | None
+    estimated: bool
+    partial: bool
 
     @property
     def nano(self) -> int:
@@ -74,40 +76,28 @@ class MoneyView(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UseView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether what is declared pays: a cache has a creation, an annotation a write."""
+    """
+    Whether what is declared pays: a cache has a creation, an annotation a write.
 
-    creation: Annotated[
-        MoneyView | UnsetType, Meta(description="Paid at every edit and every re-creation.")
-    ] = UNSET
-    pays_from_calls_per_hour: Annotated[
-        Calls | UnsetType | None,
-        Meta(
-            description="From so many it is cheaper than no caching; null if from none, or "
-            "without a price."
-        ),
-    ] = UNSET
-    pays_from_calls_per_hour_implicit: Annotated[
-        Calls | UnsetType | None,
-        Meta(description="The same where implicit caching hits in a share of the calls."),
-    ] = UNSET
+    creation: Paid at every edit and every re-creation.
+    pays_from_calls_per_hour: From so many it is cheaper than no caching; null if from none,
+        or without a price.
+    pays_from_calls_per_hour_implicit: The same where implicit caching hits in a share of
+        the calls.
+    write: Paid by the first call of every lifetime.
+    pays_after_calls: Calls per lifetime, the one that writes included; null if never, or
+        without a price.
+    worst_rent: How many times as high the rent is if every granted life is billed whole.
+    """
+
+    creation: MoneyView | UnsetType = UNSET
+    pays_from_calls_per_hour: Calls | UnsetType | None = UNSET
+    pays_from_calls_per_hour_implicit: Calls | UnsetType | None = UNSET
     implicit_hits: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
-    write: Annotated[
-        MoneyView | UnsetType, Meta(description="Paid by the first call of every lifetime.")
-    ] = UNSET
-    pays_after_calls: Annotated[
-        Calls | UnsetType | None,
-        Meta(
-            description="Calls per lifetime, the one that writes included; null if never, or "
-            "without a price."
-        ),
-    ] = UNSET
+    write: MoneyView | UnsetType = UNSET
+    pays_after_calls: Calls | UnsetType | None = UNSET
     net_per_hour: MoneyView | None
-    worst_rent: Annotated[
-        Annotated[float, Meta(ge=1, le=_MOST)] | UnsetType,
-        Meta(
-            description="How many times as high the rent is if every granted life is billed whole."
-        ),
-    ] = UNSET
+    worst_rent: Annotated[float, Meta(ge=1, le=_MOST)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         of_cache = (
@@ -178,33 +168,26 @@ Steps: TypeAlias = Annotated[
 
 
 class CostView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a change costs at the prices of the plan's moment."""
+    """
+    What a change costs at the prices of the plan's moment.
 
-    once: Annotated[MoneyView, Meta(description="Paid for what it makes.")]
+    once: Paid for what it makes.
+    overlap: What the old cache costs until it is gone.
+    rent_30_days: The rent of the next 30 days, in which a cache that is kept warm lives on.
+    ends_on: The last day (UTC) on which it lives; null, or absent in older plans, if it
+        lives on after the 30 days.
+    old_ends_on: The last day (UTC) on which what is there before would have lived; null or
+        absent likewise.
+    """
+
+    once: MoneyView
     rent_per_hour_before: MoneyView
     rent_per_hour_after: MoneyView
     rent_per_hour_change: MoneyView
-    overlap: Annotated[MoneyView, Meta(description="What the old cache costs until it is gone.")]
-    rent_30_days: Annotated[
-        MoneyView,
-        Meta(
-            description="The rent of the next 30 days, in which a cache that is kept warm lives on."
-        ),
-    ]
-    ends_on: Annotated[
-        Day | None,
-        Meta(
-            description="The last day (UTC) on which it lives; null, or absent in older plans, if "
-            "it lives on after the 30 days."
-        ),
-    ] = None
-    old_ends_on: Annotated[
-        Day | None,
-        Meta(
-            description="The last day (UTC) on which what is there before would have lived; null "
-            "or absent likewise."
-        ),
-    ] = None
+    overlap: MoneyView
+    rent_30_days: MoneyView
+    ends_on: Day | None = None
+    old_ends_on: Day | None = None
     use: MaybeUse
     steps: Steps
 
@@ -223,22 +206,22 @@ class CostView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class TotalsView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all the changes cost together."""
+    """
+    What all the changes cost together.
+
+    unpriced: How many changes have no price, wholly or in part.
+    net_per_hour: Over the caches whose calls are declared; null if there are none.
+    """
 
     lines: Count
-    unpriced: Annotated[
-        Count, Meta(description="How many changes have no price, wholly or in part.")
-    ]
+    unpriced: Count
     once: MoneyView
     rent_per_hour_before: MoneyView
     rent_per_hour_after: MoneyView
     rent_per_hour_change: MoneyView
     overlap: MoneyView
     rent_30_days: MoneyView
-    net_per_hour: Annotated[
-        MoneyView | None,
-        Meta(description="Over the caches whose calls are declared; null if there are none."),
-    ]
+    net_per_hour: MoneyView | None
     steps: Steps
 
     @property

@@ -78,6 +78,15 @@ Stack: TypeAlias = Annotated[
 ]
 
 
+Commit: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-f]{40,64}\Z", extra={"must": "be a commit as hexadecimal digits"}),
+]
+
+
+Address: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
 class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     How many changes there are of each kind.
@@ -118,19 +127,21 @@ class DeclaredView(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LeftoverView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the branch leaves alive, since it declares a stack no longer."""
+    """
+    What the branch leaves alive, since it declares a stack no longer.
+
+    successor: The name that the stack has from now on; null if it is gone.
+    state: Where its state is.
+    usual: Whether that is only where a state is without CTXPROV_STATE.
+    key_envs: By provider, the variable with the key of its project.
+    command: What takes its caches along, or ends them; made of the above.
+    """
 
     stack: Stack
-    successor: Annotated[
-        Stack | None,
-        Meta(description="The name that the stack has from now on; null if it is gone."),
-    ]
+    successor: Stack | None
     caches: Annotated[tuple[Name, ...], Meta(max_length=10_000)]
-    state: Annotated[Text, Meta(description="Where its state is.")]
-    usual: Annotated[
-        bool,
-        Meta(description="Whether that is only where a state is without CTXPROV_STATE."),
-    ]
+    state: Text
+    usual: bool
     key_envs: Annotated[
         Mapping[
             Annotated[
@@ -149,48 +160,39 @@ class LeftoverView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 ),
             ],
         ],
-        Meta(
-            max_length=100,
-            description="By provider, the variable with the key of its project.",
-        ),
+        Meta(max_length=100),
     ]
-    command: Annotated[
-        Text,
-        Meta(description="What takes its caches along, or ends them; made of the above."),
-    ]
+    command: Text
 
 
 class RowView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One change."""
+    """
+    One change.
+
+    section: Under which heading people find it.
+    cause: Who caused it: an edit of the repository, the clock, or a change on the live
+        side. Null where nothing is to be done.
+    pending: Whether an apply would do anything.
+    why: The reason as a sentence. For people.
+    before: What is on record and alive; null if nothing is.
+    after: What the repository asks for; null if nothing.
+    gone_at: When the cache that lives now is gone, because it is retired or deleted; null
+        if it stays, or if there is none.
+    cost: Null if it was not worked out.
+    """
 
     name: Name
     provider: Provider
-    section: Annotated[Section, Meta(description="Under which heading people find it.")]
+    section: Section
     action: ChangeVerb
     reason: Reason
-    cause: Annotated[
-        Cause | None,
-        Meta(
-            description="Who caused it: an edit of the repository, the clock, or a change on the "
-            "live side. Null where nothing is to be done."
-        ),
-    ]
-    pending: Annotated[bool, Meta(description="Whether an apply would do anything.")]
-    why: Annotated[Text, Meta(description="The reason as a sentence. For people.")]
-    before: Annotated[
-        Snapshot | None, Meta(description="What is on record and alive; null if nothing is.")
-    ]
-    after: Annotated[
-        Snapshot | None, Meta(description="What the repository asks for; null if nothing.")
-    ]
-    gone_at: Annotated[
-        Moment | None,
-        Meta(
-            description="When the cache that lives now is gone, because it is retired or deleted; "
-            "null if it stays, or if there is none."
-        ),
-    ]
-    cost: Annotated[CostView | None, Meta(description="Null if it was not worked out.")]
+    cause: Cause | None
+    pending: bool
+    why: Text
+    before: Snapshot | None
+    after: Snapshot | None
+    gone_at: Moment | None
+    cost: CostView | None
 
     def __post_init__(self) -> None:
         if self.before is None and self.after is None:
@@ -259,126 +261,70 @@ class PlanView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     A plan of ctxprov.
 
     What `ctxprov plan --json` prints. Within a format_version keys are only added.
+
+    at: The moment for which the plan was made.
+    valid_until: The earliest moment at which a change would be of another kind; null if
+        time changes nothing.
+    next_refresh: When the first of the unchanged caches is to be refreshed; null if none
+        ever is.
+    fingerprint: SHA-256 over the edits: the same wherever and whenever it is computed,
+        until the repository changes.
+    commit: The commit that the stack was read from, if that is known; files may have been
+        edited since.
+    writes: Where apply writes: the addresses of the state and of the handles, as the
+        manifest or the command line spells them.
+    partial: Whether names were selected: the rest of the stack is not in it.
+    timeless: Whether two revisions were compared, so that no clock ends the plan.
+    limits: What goes beyond the limits of the manifest.
+    changes: One for every cache that is declared, on record, retiring or labelled as the
+        stack's; those that need nothing, too.
+    edits: How the repository differs from the record, by name; an `after` of null is a
+        removal.
+    desired: What the repository asks for, by name: every declared cache, the unchanged
+        ones, too.
+    rested: Edits that an apply could not do, and that are open no longer: the fingerprint
+        does not cover them. Absent in older plans.
+    settings: Edits of the settings of the stack: limits, providers, publish and state, by
+        dotted key. Absent in older plans.
+    leftover: What the branch leaves alive, since it declares a stack no longer; null or
+        absent if there is none.
     """
 
     format_version: Literal[1]
     stack: Name
-    at: Annotated[Moment, Meta(description="The moment for which the plan was made.")]
-    valid_until: Annotated[
-        Moment | None,
-        Meta(
-            description="The earliest moment at which a change would be of another kind; null if "
-            "time changes nothing."
-        ),
-    ]
-    next_refresh: Annotated[
-        Moment | None,
-        Meta(
-            description="When the first of the unchanged caches is to be refreshed; null if none "
-            "ever is."
-        ),
-    ]
-    fingerprint: Annotated[
-        Digest,
-        Meta(
-            description="SHA-256 over the edits: the same wherever and whenever it is computed, "
-            "until the repository changes."
-        ),
-    ]
-    commit: Annotated[
-        Annotated[
-            str,
-            Meta(
-                pattern=r"^[0-9a-f]{40,64}\Z",
-                extra={"must": "be a commit as hexadecimal digits"},
-            ),
-        ]
-        | None,
-        Meta(
-            description="The commit that the stack was read from, if that is known; files may "
-            "have been edited since."
-        ),
-    ]
+    at: Moment
+    valid_until: Moment | None
+    next_refresh: Moment | None
+    fingerprint: Digest
+    commit: Commit | None
     writes: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...],
-        Meta(
-            max_length=2,
-            description="Where apply writes: the addresses of the state and of the handles, as "
-            "the manifest or the command line spells them.",
-        ),
+        tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...], Meta(max_length=2)
     ] = ()
-    partial: Annotated[
-        bool,
-        Meta(description="Whether names were selected: the rest of the stack is not in it."),
-    ]
-    timeless: Annotated[
-        bool,
-        Meta(description="Whether two revisions were compared, so that no clock ends the plan."),
-    ]
+    partial: bool
+    timeless: bool
     summary: Summary
-    limits: Annotated[
-        tuple[BrokenLimit, ...],
-        Meta(max_length=8, description="What goes beyond the limits of the manifest."),
-    ]
+    limits: Annotated[tuple[BrokenLimit, ...], Meta(max_length=8)]
     totals: TotalsView
-    rows: Annotated[
-        tuple[
-            Annotated[
-                RowView,
-                Meta(
-                    extra_json_schema={
-                        "anyOf": [
-                            {"properties": {side: {"type": "object"}}}
-                            for side in ("before", "after")
-                        ]
-                    }
-                ),
-            ],
-            ...,
+    rows: tuple[
+        Annotated[
+            RowView,
+            Meta(
+                extra_json_schema={
+                    "anyOf": [
+                        {"properties": {side: {"type": "object"}}} for side in ("before", "after")
+                    ]
+                }
+            ),
         ],
-        Meta(
-            description="One for every cache that is declared, on record, retiring or labelled as "
-            "the stack's; those that need nothing, too."
-        ),
+        ...,
     ] = field(name="changes")
     """In a view for a terminal without what stays as it is."""
-    edits: Annotated[
-        tuple[EditView, ...],
-        Meta(
-            description="How the repository differs from the record, by name; an `after` of null "
-            "is a removal."
-        ),
-    ]
-    declared: Annotated[
-        tuple[DeclaredView, ...],
-        Meta(
-            description="What the repository asks for, by name: every declared cache, the "
-            "unchanged ones, too."
-        ),
-    ] = field(name="desired")
+    edits: tuple[EditView, ...]
+    declared: tuple[DeclaredView, ...] = field(name="desired")
     """Empty in a view for a terminal."""
-    rested: Annotated[
-        tuple[EditView, ...],
-        Meta(
-            description="Edits that an apply could not do, and that are open no longer: the "
-            "fingerprint does not cover them. Absent in older plans."
-        ),
-    ] = ()
-    settings: Annotated[
-        tuple[SettingEdit, ...],
-        Meta(
-            max_length=10_000,
-            description="Edits of the settings of the stack: limits, providers, publish and "
-            "state, by dotted key. Absent in older plans.",
-        ),
-    ] = ()
-    leftover: Annotated[
-        LeftoverView | None,
-        Meta(
-            description="What the branch leaves alive, since it declares a stack no longer; null "
-            "or absent if there is none."
-        ),
-    ] = None
+    rested: tuple[EditView, ...] = ()
+    settings: Annotated[tuple[SettingEdit, ...], Meta(max_length=10_000)] = ()
+    leftover: LeftoverView | None = None
 
     @property
     def counts(self) -> Mapping[str, int]:

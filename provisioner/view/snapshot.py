@@ -124,13 +124,17 @@ _MaybeLife: TypeAlias = Annotated[
 
 
 class AfterView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an entry asks for; two that are equal need no edit."""
+    """
+    What an entry asks for; two that are equal need no edit.
+
+    settings: Null for an annotation.
+    """
 
     provider: Provider
     model: Name
     digest: Digest
     life: _Life
-    settings: Annotated[SettingsFields | None, Meta(description="Null for an annotation.")]
+    settings: SettingsFields | None
 
     @property
     def after(self) -> After:
@@ -139,44 +143,32 @@ class AfterView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A cache before or after a change. Null is what is not known, or not there."""
+    """
+    A cache before or after a change. Null is what is not known, or not there.
+
+    paths: The content files as the manifest spells them.
+    pieces: The first digits of the digest of each piece of the content, by what the piece
+        is called.
+    size: Bytes; null if any part lies elsewhere, so that they are unknown.
+    tokens_estimated: Whether `tokens` is our estimate rather than the provider's count.
+    refresh_at: From when on it is refreshed; null if it never is.
+    expires_at: After a change that gives a new life: what is expected. The provider
+        decides.
+    """
 
     provider: Provider
     model: Name
     digest: Digest | None
     life: _MaybeLife
     settings: SettingsFields | None
-    paths: Annotated[
-        tuple[Text, ...] | None,
-        Meta(description="The content files as the manifest spells them."),
-    ]
-    pieces: Annotated[
-        Mapping[Text, Name],
-        Meta(
-            description="The first digits of the digest of each piece of the content, by what the "
-            "piece is called."
-        ),
-    ]
-    size: Annotated[
-        Count | None,
-        Meta(description="Bytes; null if any part lies elsewhere, so that they are unknown."),
-    ]
+    paths: tuple[Text, ...] | None
+    pieces: Mapping[Text, Name]
+    size: Count | None
     tokens: Count | None
-    tokens_estimated: Annotated[
-        bool | None,
-        Meta(description="Whether `tokens` is our estimate rather than the provider's count."),
-    ]
+    tokens_estimated: bool | None
     created_at: Moment | None
-    refresh_at: Annotated[
-        Moment | None, Meta(description="From when on it is refreshed; null if it never is.")
-    ]
-    expires_at: Annotated[
-        Moment | None,
-        Meta(
-            description="After a change that gives a new life: what is expected. The provider "
-            "decides."
-        ),
-    ]
+    refresh_at: Moment | None
+    expires_at: Moment | None
     id: Text | None
 
     @classmethod
