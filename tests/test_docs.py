@@ -102,10 +102,11 @@ def test_examples_in_help_parse(line: str) -> None:
     words = [w for w in shlex.split(line.partition(" > ")[0]) if not re.match(r"[A-Z_]+=", w)]
     assert words.pop(0) == "ctxprov"
     command: click.Command | None = cli.group
+    parent = click.Context(cli.group, **cli.group.context_settings)
     while isinstance(command, click.Group):
-        command = command.get_command(click.Context(command), words.pop(0))
+        command = command.get_command(parent, words.pop(0))
     assert command
-    command.make_context("it", words, resilient_parsing=False)
+    command.make_context("it", words, parent=parent, resilient_parsing=False)
 
 
 def test_session_in_readme(

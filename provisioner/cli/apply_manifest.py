@@ -72,10 +72,10 @@ def apply_stacks(
     every: timedelta | None,
     metrics_file: Path | None,
     max_wait: timedelta,
-    **said: Any,  # noqa: ANN401  # click checked them; Asked names them
+    **given: Any,  # noqa: ANN401  # click checked them; Asked names them
 ) -> Status:
     """Create, refresh, replace and retire caches to match the manifest."""
-    asked = Asked(colour=terminal.wants_colour(colour), **said)
+    asked = Asked(colour=terminal.wants_colour(colour), **given)
     if asked.prune and (asked.plan_file or asked.expect):
         raise click.UsageError("--prune deletes what no plan lists for approval: run it by itself.")
     _check_watch(asked, watch=watch, every=every)
@@ -97,11 +97,13 @@ def apply_stacks(
 
 def _check_watch(asked: Asked, *, watch: bool, every: timedelta | None) -> None:
     if every and not watch:
-        raise click.UsageError("--every is how often --watch looks at least: give both.")
+        raise click.UsageError("--every sets how often --watch looks for edits: give both.")
     if watch and asked.replace:
-        raise click.UsageError("--watch would make the --replace caches anew in every run.")
+        raise click.UsageError(
+            "--watch would create the --replace caches again in every run: leave one of them out."
+        )
     if watch and not (asked.auto_approve or asked.plan_file or asked.expect):
-        raise click.UsageError("--watch asks nobody: add --auto-approve, --plan or --expect.")
+        raise click.UsageError("--watch never prompts: add --auto-approve, --plan or --expect.")
 
 
 def _or_keep(work: Work, asked: Asked, *, forgiving: bool) -> Work:
@@ -167,10 +169,10 @@ def _request(stack: Path, asked: Asked) -> ApplyRequest:
     overrides = {*asked.overrides, *(approval.limits if approval else ())}
     revision = revision_here(manifest.root)
 
-    def check(told: Plan, state: State) -> None:
+    def check(plan: Plan, state: State) -> None:
         before = state.stack_settings
-        hold(beyond(told, manifest, before, models=asked.models, overrides=overrides))
-        if performs_edits(told) and revision and state.last_edit and not asked.allow_older:
+        hold(beyond(plan, manifest, before, models=asked.models, overrides=overrides))
+        if performs_edits(plan) and revision and state.last_edit and not asked.allow_older:
             refuse_older(manifest.root, revision, state.last_edit)
 
     location = location_of(manifest, address=asked.address, emulator=asked.emulator)
@@ -201,5 +203,5 @@ def _request(stack: Path, asked: Asked) -> ApplyRequest:
         replace=asked.replace,
         renames=manifest.moved,
         owners=owners_beside(stack, manifest.stack, address=asked.address, emulator=asked.emulator),
-        refine=lambda told: choose(told, asked.targets, asked.excludes),
+        refine=lambda plan: choose(plan, asked.targets, asked.excludes),
     )

@@ -1,5 +1,5 @@
 """
-What a run does about a project that shows none, or only some, of its recorded caches.
+What a run does about a project that lists none, or only some, of its recorded caches.
 
 The planner decides what is held back; here a person's acceptance is read, the sentence is
 written, and what became of it goes into the state.

@@ -86,8 +86,8 @@ class _Changes:
         here = self._folder(stack)
         with self._base.files(before) as there:
             old = declared(there.folder) if there else ()
-            known = dict.fromkeys((*declared(here), *old))
-            return [one for one in known if there is None or self._differs(here, there, one)]
+            environments = dict.fromkeys((*declared(here), *old))
+            return [one for one in environments if there is None or self._differs(here, there, one)]
 
     def _differs(self, here: Path, there: Export, environment: str | None) -> bool:
         checkouts = ((here, checkout_around(here)), (there.folder, there))
@@ -100,7 +100,7 @@ class _Changes:
             )
         except CtxprovError:
             return True
-        told = plan_against(
+        plan = plan_against(
             new, after.desired, before.desired, settings=old.settings, now=self._now
         )
-        return bool(told.digests) or old.stack != new.stack
+        return bool(plan.digests) or old.stack != new.stack

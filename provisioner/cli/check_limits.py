@@ -18,7 +18,7 @@ from provisioner.view.limits import breach_text, way_out
 
 
 def beyond(
-    told: Plan,
+    plan: Plan,
     manifest: Manifest,
     before: StackSettings | None,
     *,
@@ -26,19 +26,19 @@ def beyond(
     overrides: Collection[str],
 ) -> tuple[Breach, ...]:
     """
-    What of *told* goes beyond the limits of *manifest* or those *before* it.
+    What of *plan* goes beyond the limits of *manifest* or those *before* it.
 
     Nothing in *overrides* refuses.
     """
     several = [manifest.limits, *([before.limits] if before else [])]
-    found = breaches_of_any(told, several, load_catalog(models).find)
-    return excused(found, overrides)
+    exceeded = breaches_of_any(plan, several, load_catalog(models).find)
+    return excused(exceeded, overrides)
 
 
-def hold(found: Iterable[Breach]) -> None:
-    """Tell what goes beyond a limit.  Raises Refused if any of it is refused."""
+def hold(exceeded: Iterable[Breach]) -> None:
+    """Warn of what goes beyond a limit.  Raises Refused if a limit refuses any of it."""
     refused = []
-    for breach in found:
+    for breach in exceeded:
         if breach.refuses:
             refused.append(breach)
         else:

@@ -26,12 +26,12 @@ def write_comment(files: tuple[Path, ...], *, number: int | None, author: str | 
     """Show plans in one comment under a pull request or merge request."""
     views = [view for file in files for view in plan_views(file)]
     forge = review_of_job(process_environment(), number, author)
-    console.say(_told(forge, views) if forge else _STALE)
+    console.say(_report(forge, views) if forge else _STALE)
     return Status.OK
 
 
-def _told(forge: Forge, views: Sequence[PlanView]) -> str:
-    """Make the comment say what *views* say, and tell what that took."""
+def _report(forge: Forge, views: Sequence[PlanView]) -> str:
+    """Make the comment say what *views* say, and return the sentence about that."""
     mark, text = comment_text(views)
     for comment in forge.mine():
         there = mark_in(comment.text)
@@ -57,8 +57,8 @@ def print_approval(stack: Path, *, environment: str | None, author: str | None) 
         if mark.topic == topic_of([name]):
             if mark.cut:
                 raise Refused(
-                    f"The comment on {name} had no room for every change, so nobody can have "
-                    "read them all: plan, read and apply by hand."
+                    f"The comment on {name} had no room for every change, so no review can cover "
+                    "them all. Plan, read and apply by hand."
                 )
             console.say(str(mark.approval))
             return Status.OK

@@ -53,8 +53,8 @@ def plan_against(
     """
     stack = manifest.stack
     state, live = as_if_applied(base, stack=stack, now=now)
-    found = plan(desired, state, live, stack=stack, now=now, renames=manifest.moved)
-    return replace(found, settings=setting_edits(settings, manifest.settings))
+    result = plan(desired, state, live, stack=stack, now=now, renames=manifest.moved)
+    return replace(result, settings=setting_edits(settings, manifest.settings))
 
 
 def compare_revisions(
@@ -80,16 +80,16 @@ def compare_revisions(
     ) as before:
         base = before.desired if before else ()
         settings = before.manifest.settings if before else None
-        told = plan_against(manifest, desired, base, settings=settings, now=now)
+        plan = plan_against(manifest, desired, base, settings=settings, now=now)
         if before is None:
             left = leftover_at(
                 folder, ref, environment=environment, address=address, successor=manifest.stack
             )
-            told = replace(told, leftover=left)
+            plan = replace(plan, leftover=left)
         texts: Iterator[Patch] = iter(())
         if with_patches:
-            texts = _patches(told, before.files if before else None, Folder(manifest.root))
-        return told, settings, tuple(texts)
+            texts = _patches(plan, before.files if before else None, Folder(manifest.root))
+        return plan, settings, tuple(texts)
 
 
 @contextmanager
@@ -140,9 +140,9 @@ def _inside(folder: Path, top: Path) -> Path:
     return place.resolve().relative_to(top)
 
 
-def _patches(told: Plan, there: Folder | None, here: Folder) -> Iterator[Patch]:
+def _patches(plan: Plan, there: Folder | None, here: Folder) -> Iterator[Patch]:
     """The files of every edited entry, on both sides, where they differ."""
-    pairs = ((_paths(c, "record"), _paths(c, "want")) for c in told.pending)
+    pairs = ((_paths(c, "record"), _paths(c, "want")) for c in plan.pending)
     paths = tuple(dict.fromkeys(path for old, new in pairs for path in (*old, *new)))
     return patches(_contents(there, paths), _contents(here, paths))
 

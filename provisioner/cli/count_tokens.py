@@ -1,8 +1,8 @@
 """
 Counts of tokens that the provider gave, remembered by digest.
 
-They stand in a small file beside the state, which is only a memory: where it is missing, makes
-no sense or cannot be kept, there are estimates again.
+They stand in a small file beside the state, which is only a memory: where it is missing,
+malformed or cannot be kept, there are estimates again.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ _IMPLAUSIBLE = 10
 
 def remembered(backend: Backend, stack: str) -> dict[str, int]:
     """Counts by digest."""
-    found = _found(backend, stack)
+    file = _stored(backend, stack)
     try:
-        known: Json = orjson.loads(found.content) if found else None
+        document: Json = orjson.loads(file.content) if file else None
     except ValueError:
         return {}
-    if not isinstance(known, Mapping):
+    if not isinstance(document, Mapping):
         return {}
-    return {digest: n for digest, n in known.items() if type(n) is int and n >= 0}
+    return {digest: n for digest, n in document.items() if type(n) is int and n >= 0}
 
 
 def remember(backend: Backend, stack: str, counts: Mapping[str, int]) -> None:
     """Write *counts* down, if they are new and that can be done."""
     content = orjson.dumps(counts, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
-    found = _found(backend, stack)
-    if backend.keeps_history or (found and found.content == content):
+    file = _stored(backend, stack)
+    if backend.keeps_history or (file and file.content == content):
         return
     with suppress(StateError):
-        backend.write(_name(stack), content, expected=found.version if found else None)
+        backend.write(_name(stack), content, expected=file.version if file else None)
 
 
-def _found(backend: Backend, stack: str) -> StoredFile | None:
+def _stored(backend: Backend, stack: str) -> StoredFile | None:
     if backend.keeps_history:
         return None
     with suppress(StateError):
@@ -67,7 +67,7 @@ def with_counts(desired: Iterable[Desired], counts: Mapping[str, int]) -> tuple[
 def uncounted(
     desired: Iterable[Desired], state: State, counts: Mapping[str, int]
 ) -> tuple[DesiredCache, ...]:
-    """The caches of which nobody ever counted the content."""
+    """The caches whose content no provider ever counted."""
     recorded = {r.digest for r in state.caches.values() if isinstance(r, RecordedCache)}
     return tuple(
         want
@@ -85,11 +85,11 @@ async def count(
     """
     Let the provider count exactly what a create would send, a few at a time.
 
-    A count far below the estimate is not taken, and *doubt* is told of it.  Raises CacheError
+    A count far below the estimate is not taken, and goes to *doubt*.  Raises CacheError
     with the name of the cache that cannot be counted.
     """
     queue = iter(wants)
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
 
     async def serve() -> None:
         for want in queue:
@@ -97,10 +97,10 @@ async def count(
             if tokens * _IMPLAUSIBLE < want.measure.tokens:
                 doubt(want, tokens)
             else:
-                found[want.digest] = tokens
+                counts[want.digest] = tokens
 
     await asyncio.gather(*(serve() for _ in range(_AT_ONCE)))
-    return found
+    return counts
 
 
 async def _ask(client: GeminiContextCache, want: DesiredCache, content: CacheContent) -> int:

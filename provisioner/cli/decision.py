@@ -75,13 +75,13 @@ class ApplyRequest(Struct, frozen=True, kw_only=True):
     prune: bool = False
     replace: tuple[str, ...] = ()
     hidden: Collection[str] = ()
-    """Names that applications are not told of, whatever the plan is."""
+    """Names that no published handle has, under any plan."""
     recorded: bool = False
     """Whether what is on record is compared, and no manifest."""
     renames: tuple[tuple[str, str], ...] = ()
     owners: Callable[[], Mapping[str, str]] = dict
     """Which other stacks have live caches on record, by id; asked where a plan may touch them."""
-    refine: Callable[[Plan], Plan] = lambda told: told
+    refine: Callable[[Plan], Plan] = lambda plan: plan
     """Makes the finished plan smaller."""
 
 

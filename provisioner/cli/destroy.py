@@ -79,7 +79,7 @@ def destroy_stacks(
             owners=dict
             if name
             else owners_beside(stack, whose, address=address, emulator=emulator),
-            refine=lambda told: choose(told, targets, excludes),
+            refine=lambda plan: choose(plan, targets, excludes),
         )
         return await apply_stack(request, session)
 

@@ -1,4 +1,4 @@
-"""`ctxprov drift`: has somebody changed the live side?"""
+"""`ctxprov drift`: what another program changed on the live side."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report_drift(
     outs: tuple[Out, ...],
     colour: bool | None,
 ) -> Status:
-    """Say whether somebody changed the live side; changes nothing."""
+    """Report what another program changed on the live side; change nothing."""
 
     async def work(stack: Path, session: Session) -> StackOutcome:
         frame = load_frame(stack, environment=environment)
@@ -48,7 +48,7 @@ def report_drift(
             )
             tell_waiting(frame, state.stack_settings)
         observation = await observe(session.clients, location, (), state, accept_scope=accept_scope)
-        told = plan(
+        whole = plan(
             recorded_as_desired(state),
             state,
             observation.live,
@@ -58,14 +58,14 @@ def report_drift(
         )
         prices = load_catalog(models).find
         calm = _calm(frame.stack, state)
-        return _tell(_drifted(told), prices, calm, session, colour=terminal.wants_colour(colour))
+        return _tell(_drifted(whole), prices, calm, session, colour=terminal.wants_colour(colour))
 
     return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
 
 
-def _drifted(told: Plan) -> Plan:
-    changes = tuple(c for c in told.changes if c.reason.cause is Cause.DRIFT)
-    return replace(told, changes=changes)
+def _drifted(plan: Plan) -> Plan:
+    changes = tuple(c for c in plan.changes if c.reason.cause is Cause.DRIFT)
+    return replace(plan, changes=changes)
 
 
 def _calm(stack: str, state: State) -> str:
@@ -75,13 +75,13 @@ def _calm(stack: str, state: State) -> str:
     return f"Nothing is on record of {stack}, and no live cache carries its label."
 
 
-def _tell(told: Plan, prices: Lookup, calm: str, session: Session, *, colour: bool) -> StackOutcome:
-    shown = Presentation(plan=told, prices=prices, writes=())
+def _tell(plan: Plan, prices: Lookup, calm: str, session: Session, *, colour: bool) -> StackOutcome:
+    shown = Presentation(plan=plan, prices=prices, writes=())
     session.pages.append(plan_page(lambda: shown.whole))
-    if told.changes and not session.is_quiet:
+    if plan.changes and not session.is_quiet:
         show_plan(shown, colour=colour)
-    if told.changes:
-        return StackOutcome(status=Status.PENDING, summary=f"{len(told.changes)} drifted")
+    if plan.changes:
+        return StackOutcome(status=Status.PENDING, summary=f"{len(plan.changes)} drifted")
     if not session.is_quiet:
         console.say(calm)
     return StackOutcome(status=Status.OK, summary=calm)

@@ -64,29 +64,29 @@ def perform(
     edit: Editor,
     timeout: timedelta,
     dry_run: bool,
-    mends: bool,
+    repairs: bool,
 ) -> str:
     """
     Carry an edit out under the lock, or say what it would do without one.
 
-    One that *mends* is also for a state that cannot be read.
+    An edit that *repairs* takes also a state that cannot be read.
     """
-    reader = _StateReader(backend, stack, mends=mends)
+    reader = _StateReader(backend, stack, repairs=repairs)
     if dry_run:
         sentence = edit(reader.current(reader.read(backend.read(state_name(stack))))).sentence
         return f"It would be so: {sentence} Nothing was written."
-    if mends:  # what it refuses, it refuses before a lock that is taken over is followed by a save
+    if repairs:  # it refuses before a lock that is taken over is followed by a save
         edit(Current(state=State(stack=stack), is_damaged=True))
 
     async def work() -> str:
         async with locked_state(
             backend, stack=stack, operation=operation, timeout=timeout, read=reader.read
         ) as held:
-            told = edit(reader.current(held.ledger.state))
-            if told.state is not None:
-                held.ledger.put(told.state)
-                await held.end(told.sentence)
-            return told.sentence
+            edited = edit(reader.current(held.ledger.state))
+            if edited.state is not None:
+                held.ledger.put(edited.state)
+                await held.end(edited.sentence)
+            return edited.sentence
 
     return asyncio.run(work())
 
@@ -94,19 +94,19 @@ def perform(
 class _StateReader:
     """Reads the state that is to be edited, and remembers whether that was possible."""
 
-    def __init__(self, backend: Backend, stack: str, *, mends: bool) -> None:
+    def __init__(self, backend: Backend, stack: str, *, repairs: bool) -> None:
         self._where = backend.where(state_name(stack))
         self._stack = stack
-        self._mends = mends
+        self._repairs = repairs
         self._is_damaged = False
 
-    def read(self, found: StoredFile | None) -> State:
+    def read(self, file: StoredFile | None) -> State:
         try:
-            return state_of(found, where=self._where, stack=self._stack)
+            return state_of(file, where=self._where, stack=self._stack)
         except StateNewer:
             raise  # force cannot know what it would forget
         except StateError:
-            remains = remains_of(found, stack=self._stack) if self._mends else None
+            remains = remains_of(file, stack=self._stack) if self._repairs else None
             if remains is None:
                 raise
             self._is_damaged = True
@@ -119,13 +119,13 @@ class _StateReader:
 def record_of(backend: Backend, stack: str, name: str) -> Json:
     """One record, as JSON."""
     state = read_state(backend, stack=stack)
-    _known(state, name)
+    _require_record(state, name)
     document: dict[str, dict[str, Json]] = orjson.loads(state_bytes(state))
     return document["caches"][name]
 
 
 def renamed(at: Current, old: str, new: str) -> StateEdit:
-    _known(at.state, old)
+    _require_record(at.state, old)
     check_name(new)
     if new in at.state.caches:
         raise Refused(f"{new} is on record already; nothing was changed.")
@@ -139,7 +139,7 @@ def check_name(name: str) -> None:
 
 
 def forgotten(at: Current, name: str) -> StateEdit:
-    _known(at.state, name)
+    _require_record(at.state, name)
     record = at.state.caches[name]
     caches = {key: value for key, value in at.state.caches.items() if key != name}
     fate = (
@@ -170,7 +170,7 @@ def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> StateEdit:
     return StateEdit(state=state, sentence=f"{done}.")
 
 
-def _known(state: State, name: str) -> None:
+def _require_record(state: State, name: str) -> None:
     if name not in state.caches:
         close = get_close_matches(name, state.caches, 1)
         guess = f"did you mean {close[0]}?" if close else "ctxprov state list tells what is."

@@ -49,7 +49,7 @@ Decide: TypeAlias = Callable[[datetime], Plan]
 
 _FLIPS = 3
 _SOME = 10
-"""So many names are listed for somebody who got one wrong."""
+"""So many names are listed beside a name that is wrong."""
 
 
 def explain_cache(
@@ -86,12 +86,12 @@ def explain_cache(
             address=address,
             accept_scope=accept_scope,
         )
-        told = decide(now)
-        changes = about(told, name)
+        plan = decide(now)
+        changes = about(plan, name)
         if not changes:
-            raise click.BadParameter(_unknown(name, told), param_hint="NAME")
-        explained = [await _explained(one, told, decide, manifest, prices) for one in changes]
-        page = explain_json(told.stack, explained)
+            raise click.BadParameter(_unknown(name, plan), param_hint="NAME")
+        explained = [await _explained(one, plan, decide, manifest, prices) for one in changes]
+        page = explain_json(plan.stack, explained)
         session.pages.append(lambda _: page)
         if not session.is_quiet:
             width, coloured = terminal.width(), terminal.wants_colour(colour)
@@ -139,17 +139,17 @@ async def _planner(
 
 
 async def _explained(
-    change: Change, told: Plan, decide: Decide, manifest: Manifest, prices: Lookup
+    change: Change, plan: Plan, decide: Decide, manifest: Manifest, prices: Lookup
 ) -> Explanation:
     entry = manifest.caches.get(change.name)
-    now = told.now_of(change.provider)
+    now = plan.now_of(change.provider)
     return Explanation(
         change=change,
         at=now,
         declared=entry.places[0].address if entry and change.want else None,
         window=_window(change),
         calls=await dry_run(change, at=now),
-        flips=tuple(islice(flips(decide, told, change), _FLIPS)),
+        flips=tuple(islice(flips(decide, plan, change), _FLIPS)),
         cost=cost(change, prices, at=now),
         prices=price_list(change, prices, at=now),
     )
@@ -165,10 +165,10 @@ def _window(change: Change) -> datetime | None:
             return None
 
 
-def _unknown(name: str, told: Plan) -> str:
-    names = dict.fromkeys(change.name for change in told.changes)
+def _unknown(name: str, plan: Plan) -> str:
+    names = dict.fromkeys(change.name for change in plan.changes)
     close = get_close_matches(name, names, 1)
     some = ", ".join(islice(names, _SOME)) or "nothing"
     more = f" and {len(names) - _SOME:,} more" if len(names) > _SOME else ""
     guess = f"did you mean {close[0]}?" if close else f"it has {some}{more}"
-    return plain(f"nothing in {told.stack} is called {name!r}; {guess}")
+    return plain(f"nothing in {plan.stack} is called {name!r}; {guess}")

@@ -53,16 +53,16 @@ def forecast_stacks(
             lookup=lookup,
         )
         sentence = schedule_of(desired, every)
-        told = _told(manifest.stack, future, sentence)
-        session.pages.append(lambda _: forecast_json(told))
+        view = _view(manifest.stack, future, sentence)
+        session.pages.append(lambda _: forecast_json(view))
         if not session.is_quiet:
-            console.show(forecast_text(told))
+            console.show(forecast_text(view))
         return StackOutcome(status=Status.OK, summary=sentence)
 
     return over_stacks(stacks, work, outs=with_json((), as_json=as_json))
 
 
-def _told(stack: str, future: Forecast, sentence: str) -> Future:
+def _view(stack: str, future: Forecast, sentence: str) -> Future:
     caches = tuple(
         CacheFuture(
             name=one.name,
@@ -79,7 +79,7 @@ def _told(stack: str, future: Forecast, sentence: str) -> Future:
 
 
 def schedule_of(desired: Iterable[Desired], every: timedelta) -> str:
-    found = tolerance(desired)
-    if found is None:
+    tightest = tolerance(desired)
+    if tightest is None:
         return schedule_sentence(None, ttl=timedelta(), window=timedelta(), every=every)
-    return schedule_sentence(found.name, ttl=found.ttl, window=found.window, every=every)
+    return schedule_sentence(tightest.name, ttl=tightest.ttl, window=tightest.window, every=every)

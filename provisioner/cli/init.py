@@ -105,6 +105,6 @@ def _content(schema: bytes) -> bytes:
 
 
 def _name(folder: str) -> str:
-    """The folder's name as a stack's, with an end that nobody else has."""
-    words = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:25].strip("-")
-    return f"{words or 'stack'}-{secrets.token_hex(3)}"
+    """The folder's name as a stack's, with a random end."""
+    slug = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:25].strip("-")
+    return f"{slug or 'stack'}-{secrets.token_hex(3)}"

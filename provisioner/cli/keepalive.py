@@ -1,4 +1,4 @@
-"""`ctxprov keepalive`: what a schedule runs, and nobody watches."""
+"""`ctxprov keepalive`: what a schedule runs unattended."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def keeping(
     """
     What keeps alive the record of one stack, or *only* some names of it.
 
-    Applications are not told of those that are *hidden*.
+    Published handles leave out those that are *hidden*.
     """
 
     async def work(stack: Path, session: Session) -> StackOutcome:
@@ -100,7 +100,7 @@ def keeping(
             location=location,
             wishes=recorded_as_desired,
             read=tree.read,
-            check=lambda told, state: _warn(told, tree.manifest, state, models),
+            check=lambda plan, state: _warn(plan, tree.manifest, state, models),
             settle=lambda settings: location_of(
                 settled(tree.manifest, settings), address=address, emulator=emulator
             ),
@@ -142,16 +142,16 @@ class _Upkeep:
         self.only = only
         self.gaps: tuple[Create, ...] = ()
 
-    def refine(self, told: Plan) -> Plan:
-        chosen = told if self.only is None else part_of(told, self.only)
+    def refine(self, plan: Plan) -> Plan:
+        chosen = plan if self.only is None else part_of(plan, self.only)
         rest, self.gaps = without_content(chosen, self.tree.digests())
         return rest
 
 
-def _warn(told: Plan, manifest: Manifest, state: State, models: Path | None) -> None:
-    """Tell of limits.  There is no edit to refuse, and a broken file of models stops nothing."""
+def _warn(plan: Plan, manifest: Manifest, state: State, models: Path | None) -> None:
+    """Warn of limits.  There is no edit to refuse, and a broken file of models stops nothing."""
     with suppress(ManifestError):
-        hold(beyond(told, manifest, state.stack_settings, models=models, overrides=()))
+        hold(beyond(plan, manifest, state.stack_settings, models=models, overrides=()))
 
 
 def _tell(upkeep: _Upkeep, state: State, cold: Finding | None) -> None:

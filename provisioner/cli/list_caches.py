@@ -1,4 +1,4 @@
-"""`ctxprov list`: every live cache of the projects, whoever made it."""
+"""`ctxprov list`: every live cache of the projects, with or without our label."""
 
 from __future__ import annotations
 
@@ -45,22 +45,24 @@ def list_caches(
     as_json: bool,
     colour: bool | None,
 ) -> Status:
-    """List every live cache of the project, whoever made it."""
-    found: list[tuple[Path, Sequence[Manifest]]] = []
+    """List every live cache of the project, with or without our label."""
+    folders: list[tuple[Path, Sequence[Manifest]]] = []
     failures: list[CtxprovError] = []
     for stack in expanded(stacks):
         try:
-            found.append((stack, _manifests(stack, environment)))
+            folders.append((stack, _manifests(stack, environment)))
         except CtxprovError as error:
             failures.append(error)
-    seen, unasked, ahead = asyncio.run(_list(_ways(found, emulator=emulator)))
+    seen, unasked, ahead = asyncio.run(_list(_ways(folders, emulator=emulator)))
     now = clock.now() + ahead
     failures += unasked
     status = first_of(*map(tell_error, failures))
     if failures and not seen:
         return status
-    known = _known((one for _, manifests in found for one in manifests), address, emulator=emulator)
-    undeclared = _undeclared(found, {live for _, listed in seen for live in _stacks(listed)})
+    recorded = _recorded(
+        (one for _, manifests in folders for one in manifests), address, emulator=emulator
+    )
+    undeclared = _undeclared(folders, {live for _, listed in seen for live in _stacks(listed)})
     prices = load_catalog(models).find
     caches = [
         Listed(live=live, display_name=one.display_name, rent=upkeep(live, prices, at=now))
@@ -69,12 +71,12 @@ def list_caches(
         for live in (LiveCache.of(provider, one),)
     ]
     if as_json:
-        text = list_json(caches, recorded=known, undeclared=undeclared, now=now)
+        text = list_json(caches, recorded=recorded, undeclared=undeclared, now=now)
         console.document(text, form="json")
     else:
         text = list_text(
             caches,
-            recorded=known,
+            recorded=recorded,
             undeclared=undeclared,
             now=now,
             width=terminal.width(),
@@ -88,20 +90,20 @@ def list_caches(
 
 def _manifests(stack: Path, environment: str | None) -> Sequence[Manifest]:
     """A manifest for each environment; none if it is not sound: a list must come even so."""
-    known = environments_of(stack)
-    chosen = (environment,) if environment and known else known or (None,)
+    environments = environments_of(stack)
+    chosen = (environment,) if environment and environments else environments or (None,)
     try:
         return [load_manifest(stack, environment=one) for one in chosen]
     except CtxprovError:
-        if environment and known:
+        if environment and environments:
             raise
         return []
 
 
-def _ways(found: Iterable[tuple[Path, Sequence[Manifest]]], *, emulator: bool) -> Iterable[_Way]:
+def _ways(folders: Iterable[tuple[Path, Sequence[Manifest]]], *, emulator: bool) -> Iterable[_Way]:
     """The ways to all projects that these stacks declare, as far as their keys are at hand."""
     ways: dict[_Way, None] = {}
-    for stack, manifests in found:
+    for stack, manifests in folders:
         for one in manifests or (None,):
             keys = one.providers if one else {"gemini": None}
             used = (one.used if one else None) or {"gemini"}
@@ -143,15 +145,15 @@ def _stacks(listed: Iterable[CachedContext]) -> Iterable[str]:
 
 
 def _undeclared(
-    found: Iterable[tuple[Path, Sequence[Manifest]]], alive: Collection[str]
+    folders: Iterable[tuple[Path, Sequence[Manifest]]], alive: Collection[str]
 ) -> Mapping[str, Manifest]:
     """
     Stacks with live caches that a manifest at hand named once and names no more.
 
-    That can be told of its environments; a stack of another name may be another repository's.
+    Only its environments count; a stack of another name may be another repository's.
     """
     gone: dict[str, Manifest] = {}
-    for path, manifests in found:
+    for path, manifests in folders:
         if not manifests:
             continue
         base = manifests[0].stack.partition(".")[0]
@@ -163,18 +165,18 @@ def _undeclared(
 
 
 def _ending(stack: str, address: str, *, emulator: bool) -> str:
-    words = ["ctxprov", "destroy", "--stack", stack, "--state", address]
+    command = ["ctxprov", "destroy", "--stack", stack, "--state", address]
     return (
         f"{stack} has live caches and is declared no longer. What is on record of it ends with: "
-        f"{shlex.join([*words, *(['--emulator'] if emulator else [])])}"
+        f"{shlex.join([*command, *(['--emulator'] if emulator else [])])}"
     )
 
 
-def _known(
+def _recorded(
     manifests: Iterable[Manifest], address: str | None, *, emulator: bool
 ) -> Mapping[str, Collection[str]]:
     """The ids on record, by stack, of those that have a record."""
-    known: dict[str, Collection[str]] = {}
+    recorded: dict[str, Collection[str]] = {}
     for manifest in manifests:
         try:
             backend = location_of(manifest, address=address, emulator=emulator).backend
@@ -185,5 +187,5 @@ def _known(
         if state != State(stack=manifest.stack):
             records = state.caches.values()
             ids = {record.id for record in records if isinstance(record, RecordedCache)}
-            known[manifest.stack] = {*ids, *state.retiring, *state.given}
-    return known
+            recorded[manifest.stack] = {*ids, *state.retiring, *state.given}
+    return recorded

@@ -30,11 +30,11 @@ from provisioner.cli.status import Status
 @options.log_option
 def drift_command(**given: Any) -> Status:
     """
-    Say whether somebody changed the live side; changes nothing.
+    Report what another program changed on the live side; change nothing.
 
-    Compares what is recorded with what is live. Tells of caches that are missing, were
-    shortened, or carry this stack's label without being on record; is silent about what time
-    does and about edits. Exits 2 on drift.
+    Compares the record with the live side. Reports caches that are missing, were shortened, or
+    carry this stack's label without being on record; ignores edits and what time does. Exits 2
+    on drift.
 
     \b
     Examples:
@@ -57,7 +57,7 @@ def drift_command(**given: Any) -> Status:
 @options.log_option
 def list_command(**given: Any) -> Status:
     """
-    List every live cache of the project, whoever made it.
+    List every live cache of the project, with or without our label.
 
     Needs an API key, but neither manifest nor state. Where manifests name several projects,
     all whose keys are at hand are listed, each once. Caches that ctxprov labelled are
@@ -90,7 +90,9 @@ def list_command(**given: Any) -> Status:
     "--stack", "stacks", multiple=True, metavar="NAME[.ENV]", help="Delete all of it; repeatable."
 )
 @click.option(
-    "--key-env", metavar="VARIABLE", help="The variable with the project's key, if not the usual."
+    "--key-env",
+    metavar="VARIABLE",
+    help="Read the project's key from this variable, not the usual one.",
 )
 @options.auto_approve_option
 @options.lock_timeout_option
@@ -125,7 +127,7 @@ def gc_command(**given: Any) -> Status:
 @options.json_option
 def next_command(**given: Any) -> Status:
     """
-    Say when to run again, by the state alone.
+    Show when to run again, by the state alone.
 
     Prints the moment at which the first refresh falls due, and until when everything that
     is kept warm stays warm without a run. Needs a key only if nothing is on record: then it

@@ -1,5 +1,5 @@
 """
-A stack from its files: loaded, resolved, its warnings told.
+A stack from its files: loaded, resolved, its warnings printed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from provisioner.pricing.rates import Lookup
 from provisioner.resolver import load_and_resolve
 
 _MOST = 10
-"""How many warnings are told before what a command is about."""
+"""How many warnings are printed before what a command is about."""
 
 
 def load_stack(
@@ -33,7 +33,7 @@ def load_stack(
     """
     Load and resolve a stack; one that declares nothing must be meant.
 
-    The first of its warnings are told.  *begun* is called before content is read.
+    Prints the first of its warnings.  Calls *begun* before content is read.
 
     Raises `ManifestError` with every problem, and `Refused`.
     """

@@ -33,7 +33,7 @@ class LockedState(Struct, frozen=True):
     chronicle: Chronicle
 
     async def end(self, outcome: str, *, fingerprint: str | None = None) -> None:
-        """Save, then tell the history how it ended.  Raises StateError if it cannot be saved."""
+        """Save, then add the end to the history.  Raises StateError if it cannot be saved."""
         await self.ledger.save()
         await self.chronicle.end(outcome, fingerprint=fingerprint)
 
@@ -78,12 +78,12 @@ def _rescued(content: bytes, stack: str) -> str:
         path = _put_aside(content, stack)
     except OSError:
         return (
-            "What this run knows could not be written here either; the next run recognises by "
-            "its label what was made."
+            "This run could not write what it knows here either; the next run finds by label "
+            "what this run created."
         )
     return (
-        f"What this run knows is in {path}: once that is mended, ctxprov state push {path} puts it "
-        "in its place.  Without it the next run recognises by its label what was made."
+        f"What this run knows is in {path}: once the cause is fixed, ctxprov state push {path} "
+        "puts it in its place.  Without it the next run finds by label what this run created."
     )
 
 

@@ -30,20 +30,20 @@ def show_locks(
     address: str | None,
     as_json: bool,
 ) -> Status:
-    """Say who holds the state, since when, and by which lock."""
+    """Show the lock owner of the state, since when, and the lock's ID."""
 
     async def work(stack: Path, session: Session) -> StackOutcome:
         frame = load_frame(stack, environment=environment)
         backend = location_of(frame, address=address, emulator=emulator).backend
         name = state_name(frame.stack)
         owner = backend.lock_owner(name)
-        words = orjson.loads(lock_owner_bytes(owner)) if owner else None
-        page = json_text({"stack": frame.stack, "holder": words})
+        fields = orjson.loads(lock_owner_bytes(owner)) if owner else None
+        page = json_text({"stack": frame.stack, "holder": fields})
         session.pages.append(lambda _: page)
-        told = f"{owner} holds" if owner else "Nobody holds"
+        subject = f"{owner} holds" if owner else "No run holds"
         lock = f"; its lock is {owner.id}" if owner and owner.id else ""
         if not session.is_quiet:
-            console.say(plain(f"{told} {backend.where(name)}{lock}."))
+            console.say(plain(f"{subject} {backend.where(name)}{lock}."))
         return StackOutcome(status=Status.OK, summary=_summary(owner))
 
     return over_stacks(folders, work, outs=with_json((), as_json=as_json))

@@ -44,15 +44,15 @@ def init_command(**given: Any) -> Status:
     "--every",
     type=options.DurationParam(at_least=timedelta(minutes=1)),
     metavar="DURATION",
-    help="Say also whether a schedule that runs so often keeps everything warm.",
+    help="Check also whether a run this often keeps every cache warm.",
 )
 def validate_command(**given: Any) -> Status:
     """
-    Check a stack; asks nobody, needs no key.
+    Check a stack offline, without a key.
 
     Reads ctxprov.yaml and every content file it names and reports all problems at once,
     each with its place. Exits 1 if there is one; warnings alone do not fail. Without --env
-    every environment is checked, and what is wrong in all of them is told once.
+    it checks every environment, and reports a problem of all of them once.
 
     \b
     Examples:
@@ -75,7 +75,7 @@ def validate_command(**given: Any) -> Status:
     default="7d",
     show_default=True,
     metavar="DURATION",
-    help="How far to look.",
+    help="Look this far ahead.",
 )
 @click.option(
     "--every",
@@ -83,7 +83,7 @@ def validate_command(**given: Any) -> Status:
     default="30m",
     show_default=True,
     metavar="DURATION",
-    help="How often the schedule runs.",
+    help="Run the schedule this often.",
 )
 @click.option(
     "--miss-rate",
@@ -91,7 +91,7 @@ def validate_command(**given: Any) -> Status:
     default="0%",
     show_default=True,
     metavar="PERCENT",
-    help="How many of the runs are missed.",
+    help="Miss this share of the runs.",
 )
 @options.models_option
 @options.json_option

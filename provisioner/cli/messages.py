@@ -52,7 +52,7 @@ _LONGEST = 4_000
 
 
 def explain(error: Exception) -> Status:
-    """Tell *error* on standard error: a failure in a paragraph, a bug with its traceback."""
+    """Print *error* to standard error: a failure in a paragraph, a bug with its traceback."""
     if isinstance(error, CtxprovError):
         return tell_error(error)
     console.note("".join(traceback.format_exception(error)))
@@ -100,7 +100,7 @@ _OURS = logging.getLogger("provisioner")
 
 
 class _Harmless(logging.Formatter):
-    """A record is one line, whatever a server put into it."""
+    """A record is one line, with any text of a server in it."""
 
     def format(self, record: logging.LogRecord) -> str:
         return plain(super().format(record))
@@ -135,15 +135,15 @@ def show_warnings() -> None:
 
 
 def waiting() -> OnWait:
-    """A line that moves on a terminal; elsewhere it is said once."""
-    told: list[int] = []
+    """A line that moves on a terminal; elsewhere it is printed once."""
+    shown: list[int] = []
 
     def on_wait(owner: LockOwner | None, remaining: timedelta) -> None:
         seconds = math.ceil(remaining.total_seconds())
         moves = console.is_terminal(sys.stderr)
-        if told and (told[-1] == seconds or not moves):
+        if shown and (shown[-1] == seconds or not moves):
             return
-        told.append(seconds)
+        shown.append(seconds)
         who = plain(str(owner)) if owner else "another run"
         ending = "\r" if moves else "\n"
         text = f"Waiting up to {seconds}s for {who}{_why(owner)} ...{ending}"

@@ -19,7 +19,7 @@ from provisioner.pricing.rates import Lookup
 
 def write_metrics(path: Path | None, rows: Iterable[StackRow], *, models: Path | None) -> None:
     """
-    Tell how every stack ended in the file at *path*, in one step, if there is to be one.
+    Write how every stack ended to the file at *path*, in one step, if there is to be one.
 
     The last success of a stack that fails now is taken from the file that was there.
     """
@@ -50,8 +50,8 @@ def _before(path: Path) -> Mapping[str, datetime]:
     from provisioner.render.metrics import last_successes  # noqa: PLC0415 - slow to import
 
     try:
-        known = last_successes(read_whole(path).decode(errors="replace"))
-        return {folder: datetime.fromtimestamp(at, UTC) for folder, at in known.items()}
+        successes = last_successes(read_whole(path).decode(errors="replace"))
+        return {folder: datetime.fromtimestamp(at, UTC) for folder, at in successes.items()}
     except (OSError, OverflowError, ValueError):
         return {}
 

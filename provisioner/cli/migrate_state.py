@@ -32,7 +32,7 @@ async def migrate_state(
     how = "give --state or CTXPROV_STATE:" if address.startswith("http") else "write state:"
     return (
         f"{there.where(name)} is a copy of {backend.where(name)}. Now {how} {address}; then delete "
-        "the old one, so that nobody goes on with it."
+        "the old one, so that no run goes on with it."
     )
 
 
@@ -55,12 +55,12 @@ async def _copy(backend: Backend, there: Backend, stack: str, timeout: timedelta
             )
 
 
-def _check(state: State, found: State, where: str) -> None:
+def _check(state: State, present: State, where: str) -> None:
     if state == State(stack=state.stack):
         raise Refused(f"there is no state of {state.stack} to copy.")
-    if found.serial >= state.serial and found.caches != state.caches:
+    if present.serial >= state.serial and present.caches != state.caches:
         raise Refused(
-            f"{where} holds a state with serial {found.serial}, and ours has {state.serial}: it "
+            f"{where} holds a state with serial {present.serial}, and ours has {state.serial}: it "
             "may be newer. Nothing was changed; move it away if it is not wanted."
         )
 
@@ -70,6 +70,6 @@ def _copy_history(backend: Backend, there: Backend, stack: str) -> None:
         return
     kept = [run.kept for run in read_history(backend, stack) if run.kept is not None]
     for name in (*(version_name(stack, serial) for serial in kept), runs_name(stack)):
-        found, other = backend.read(name), there.read(name)
-        if found and (other is None or other.content != found.content):
-            there.write(name, found.content, expected=other.version if other else None)
+        file, other = backend.read(name), there.read(name)
+        if file and (other is None or other.content != file.content):
+            there.write(name, file.content, expected=other.version if other else None)

@@ -45,17 +45,17 @@ def report_next_run(
     address: str | None,
     as_json: bool,
 ) -> Status:
-    """Say when to run again, by the state alone."""
+    """Show when to run again, by the state alone."""
     now = clock.now()
     located = (environment, address)
-    found, statuses = asyncio.run(_dues(expanded(stacks), located, now, emulator=emulator))
+    dues, statuses = asyncio.run(_dues(expanded(stacks), located, now, emulator=emulator))
     if as_json:
-        console.document(json_text(_json(found, now)), form="json")
+        console.document(json_text(_json(dues, now)), form="json")
     else:
-        for one in found:
-            name = f"{plain(one.stack)}: " if len(found) > 1 else ""
+        for one in dues:
+            name = f"{plain(one.stack)}: " if len(dues) > 1 else ""
             console.say(plain(f"{name}{_sentence(one, now)}"))
-    return first_of(*statuses, *(one.cold.status for one in found if one.cold))
+    return first_of(*statuses, *(one.cold.status for one in dues if one.cold))
 
 
 async def _dues(
@@ -66,15 +66,15 @@ async def _dues(
     emulator: bool,
 ) -> tuple[Sequence[_Due], Sequence[Status]]:
     """When each stack wants a run, and the statuses of those that cannot tell."""
-    found: list[_Due] = []
+    dues: list[_Due] = []
     failures: list[Status] = []
     async with Clients() as clients:
         for stack in stacks:
             try:
-                found.append(await _due(clients, stack, located, now, emulator=emulator))
+                dues.append(await _due(clients, stack, located, now, emulator=emulator))
             except CtxprovError as error:
                 failures.append(tell_error(error))
-    return found, failures
+    return dues, failures
 
 
 async def _due(
@@ -102,20 +102,20 @@ def _sentence(one: _Due, now: datetime) -> str:
     if one.cold:
         return one.cold.sentence
     if one.due is None:
-        return "Time brings nothing to do."
+        return "Nothing is due: no recorded cache will need a refresh."
     run = "Run now." if one.due <= now else f"Run at {when(one.due, at=now)}."
     return f"{run} Covered until {when(one.end, at=now)}." if one.end else run
 
 
-def _json(found: Sequence[_Due], now: datetime) -> dict[str, Json]:
+def _json(per_stack: Sequence[_Due], now: datetime) -> dict[str, Json]:
     """The first of all moments, and those of each stack."""
-    dues = [one.due for one in found if one.due]
-    ends = [one.end for one in found if one.end]
+    dues = [one.due for one in per_stack if one.due]
+    ends = [one.end for one in per_stack if one.end]
     return {
         **_moments(min(dues, default=None), min(ends, default=None), now),
         "stacks": [
             {"stack": one.stack, "recorded": one.cold is None, **_moments(one.due, one.end, now)}
-            for one in found
+            for one in per_stack
         ],
     }
 

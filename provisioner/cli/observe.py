@@ -155,10 +155,10 @@ def ahead_of(
     clients: Clients, client: GeminiContextCache, listed: Iterable[CachedContext]
 ) -> timedelta:
     """How far the clock where *client* leads is ahead of the local one; warns if that is far."""
-    found = _clock(client, listed)
-    if found.warning:
-        clients.warn(f"the clock of {client.endpoint}", found.warning)
-    return found.ahead
+    offset = _clock(client, listed)
+    if offset.warning:
+        clients.warn(f"the clock of {client.endpoint}", offset.warning)
+    return offset.ahead
 
 
 def _clock(client: GeminiContextCache, listed: Iterable[CachedContext]) -> ProviderClock:

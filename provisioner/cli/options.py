@@ -44,34 +44,34 @@ _folders = partial(
 )
 
 folders_option = _folders(help=f"{_SEVERAL}.")
-folders_or_one_option = _folders(help=f"{_SEVERAL}, but a NAME or ID is of one stack.")
+folders_or_one_option = _folders(help=f"{_SEVERAL}, but a NAME or ID belongs to one stack.")
 
 
 def expanded(stacks: Iterable[Path]) -> tuple[Path, ...]:
     """Folders as given, and what a pattern that the shell left alone stands for."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for stack in stacks:
         if stack.exists() or not any(char in str(stack) for char in "*?["):
-            found.append(stack)
+            paths.append(stack)
             continue
         matches = [Path(name) for name in sorted(glob(str(stack)))]  # noqa: PTH207  # as typed
         folders = [one for one in matches if (one / "ctxprov.yaml").is_file() or one.is_file()]
         if not folders:
             raise click.UsageError(f"{stack} matches no folder with a ctxprov.yaml.")
-        found += folders
-    return tuple(dict.fromkeys(found)) or (Path(),)
+        paths += folders
+    return tuple(dict.fromkeys(paths)) or (Path(),)
 
 
 def the_only(folders: Iterable[Path]) -> Path:
     """The one stack that a NAME or ID is of."""
-    found = expanded(folders)
-    if len(found) > 1:
-        raise click.UsageError("A NAME or ID is of one stack: give -C once.")
-    return found[0]
+    paths = expanded(folders)
+    if len(paths) > 1:
+        raise click.UsageError("A NAME or ID belongs to one stack: give -C once.")
+    return paths[0]
 
 
 def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
-    """A name that matches nothing is wrong usage, not an empty wish."""
+    """A name that matches nothing is wrong usage, not an empty selection."""
     unknown = set(names) - {want.name for want in desired}
     if unknown:
         listed = ", ".join(sorted(unknown))
@@ -97,7 +97,7 @@ _env_option = click.option(
     envvar="CTXPROV_ENV",
     show_envvar=True,
     metavar="NAME",
-    help="Which of the manifest's environments, if it has any.",
+    help="Use this environment of the manifest, if it has any.",
 )
 
 
@@ -116,7 +116,7 @@ max_caches_option = click.option(
     expose_value=False,
     callback=_raise_limit,
     metavar="N",
-    help="How many caches one stack may declare.",
+    help="Allow at most this many caches in one stack.",
 )
 
 
@@ -147,17 +147,19 @@ models_option = click.option(
     metavar="FILE",
     envvar="CTXPROV_MODELS",
     show_envvar=True,
-    help="What is known of models and prices, over what ctxprov ships.",
+    help="Use this file of models and prices over what ctxprov ships.",
 )
 
 allow_empty_option = click.option(
-    "--allow-empty", is_flag=True, help="Mean it when no cache at all is declared."
+    "--allow-empty",
+    is_flag=True,
+    help="Allow a manifest without caches; everything on record is then retired.",
 )
 
 accept_scope_option = click.option(
     "--accept-scope",
     is_flag=True,
-    help="The key belongs to another project than the state, and that is meant.",
+    help="Proceed although the state was written with a key of another project.",
 )
 
 prune_option = click.option(
@@ -168,7 +170,7 @@ prune_option = click.option(
 )
 
 replace_option = click.option(
-    "--replace", multiple=True, metavar="NAME", help="Make this cache anew; repeatable."
+    "--replace", multiple=True, metavar="NAME", help="Create this cache again; repeatable."
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -181,7 +183,7 @@ colour_option = click.option(
 )
 
 auto_approve_option = click.option(
-    "--auto-approve", is_flag=True, help="Do not ask; needed where there is no terminal."
+    "--auto-approve", is_flag=True, help="Skip the prompt; needed where there is no terminal."
 )
 
 parallelism_option = click.option(
@@ -189,7 +191,7 @@ parallelism_option = click.option(
     type=click.IntRange(1, 64),
     default=64,
     show_default=True,
-    help="How many changes to make at a time, at most.",
+    help="Make at most this many changes at a time.",
 )
 
 
@@ -284,7 +286,7 @@ lock_timeout_option = click.option(
     type=DurationParam(),
     default=lambda: "60s" if process_environment().get("CI") else "0s",
     metavar="DURATION",
-    help="How long to wait for another run; by default 0s, and 60s when CI is set.",
+    help="Wait this long for another run; by default 0s, and 60s when CI is set.",
 )
 
 
@@ -315,8 +317,10 @@ class OutParam(click.ParamType[Out]):
         if not equals:
             form, path = _BY_SUFFIX.get(Path(value).suffix, ""), value
         if form not in FORMATS or not path:
-            known = ", ".join(FORMATS)
-            self.fail(f"{value!r} names no format: say FORMAT=PATH with one of {known}", param, ctx)
+            formats = ", ".join(FORMATS)
+            self.fail(
+                f"{value!r} names no format: say FORMAT=PATH with one of {formats}", param, ctx
+            )
         return Out(form, path)
 
 
@@ -333,10 +337,10 @@ out_option = click.option(
 
 def with_json(outs: Iterable[Out], *, as_json: bool) -> tuple[Out, ...]:
     """`--json` is `--out json=-`; only one document fits on standard output."""
-    found = (*outs, *((Out("json", STDOUT),) if as_json else ()))
-    if sum(map(_takes_stdout, found)) > 1:
+    documents = (*outs, *((Out("json", STDOUT),) if as_json else ()))
+    if sum(map(_takes_stdout, documents)) > 1:
         raise click.UsageError("Only one document fits on standard output.")
-    return found
+    return documents
 
 
 def takes_stdout(outs: Iterable[Out]) -> bool:
@@ -363,7 +367,7 @@ ACCEPT_MISSING = "CTXPROV_ACCEPT_MISSING"
 accept_missing_option = click.option(
     "--accept-missing",
     is_flag=True,
-    help="Create at once what is missing, though much of a project is missing together. Or set "
+    help="Create missing caches at once, though much of a project is missing together. Or set "
     f"{ACCEPT_MISSING} to the fingerprint that is shown, for one project.",
 )
 

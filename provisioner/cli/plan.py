@@ -50,7 +50,7 @@ from provisioner.state import read_state
 
 
 class PlanRequest(Struct, frozen=True, kw_only=True):
-    """What was request of a plan."""
+    """What was asked of a plan."""
 
     environment: str | None
     emulator: bool
@@ -91,7 +91,7 @@ def plan_stacks(
     )
     if request.base and (request.emulator or request.prune or request.replace):
         raise click.UsageError(
-            "--base compares two revisions of the repository and asks nobody: "
+            "--base compares two revisions of the repository and asks no provider: "
             "leave out --emulator, --prune and --replace."
         )
 
@@ -119,14 +119,14 @@ async def _plan_stack(stack: Path, request: PlanRequest, session: Session) -> St
         plan, unseen = await _compared(manifest, desired, location, state, request, session)
         before, last = state.stack_settings, state.last_edit
     plan = choose(plan, request.targets, request.excludes)
-    found = beyond(plan, manifest, before, models=request.models, overrides=request.overrides)
+    exceeded = beyond(plan, manifest, before, models=request.models, overrides=request.overrides)
     shown = Presentation(
         plan=plan,
         prices=load_catalog(request.models).find,
         writes=writes_of(manifest, address=request.address, emulator=request.emulator),
         commit=commit_here(stack) if session.outs else None,
         timeless=request.base is not None or unseen is not None,
-        breaches=found,
+        breaches=exceeded,
     )
     page = plan_page(lambda: shown.whole, verbose=request.verbose, places=places_of(manifest))
     session.pages.append(page)
@@ -135,7 +135,7 @@ async def _plan_stack(stack: Path, request: PlanRequest, session: Session) -> St
     for remark in remarks(plan):
         tell(f"warning: {remark}")
     is_older = _is_older(manifest, plan, last)
-    refused = plan.refused or is_older or any(breach.refuses for breach in found)
+    refused = plan.refused or is_older or any(breach.refuses for breach in exceeded)
     pending = plan.causes & request.exit_on
     failures = [error for error in (unreadable, unseen) if error]
     session.failures += failures
@@ -230,7 +230,7 @@ async def _compared(
     request: PlanRequest,
     session: Session,
 ) -> tuple[Plan, CtxprovError | None]:
-    """The plan; where the provider cannot be request now, the edits alone, and why."""
+    """The plan; where the provider cannot be asked now, the edits alone, and why."""
     try:
         return await _compare(manifest, desired, location, state, request, session), None
     except NetworkError as error:

@@ -18,14 +18,14 @@ _CELLS = 40
 
 
 @contextmanager
-def progress(told: Plan, results: list[Result], *, colour: bool, quiet: bool) -> Iterator[Tell]:
+def progress(plan: Plan, results: list[Result], *, colour: bool, quiet: bool) -> Iterator[Tell]:
     """
-    Follow the application of *told*: what is yielded is to be told of every result.
+    Follow the application of *plan*: the caller passes every result to what is yielded.
 
     Those that anybody waits for go into *results*, and are shown unless *quiet* says that
     standard output is taken.
     """
-    with _show(told, colour=colour, quiet=quiet) as show:
+    with _show(plan, colour=colour, quiet=quiet) as show:
 
         def report(result: Result) -> None:
             if result.change.is_pending:
@@ -36,11 +36,11 @@ def progress(told: Plan, results: list[Result], *, colour: bool, quiet: bool) ->
 
 
 @contextmanager
-def _show(told: Plan, *, colour: bool, quiet: bool) -> Iterator[Tell]:
+def _show(plan: Plan, *, colour: bool, quiet: bool) -> Iterator[Tell]:
     if quiet:
         yield lambda _: None
-    elif told.pending and terminal.is_interactive():
-        with _bar(len(told.pending)) as advance:
+    elif plan.pending and terminal.is_interactive():
+        with _bar(len(plan.pending)) as advance:
             yield advance
     else:
         shown: dict[str, str] = {}

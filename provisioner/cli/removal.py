@@ -1,5 +1,5 @@
 """
-StackFolders that a branch declares no longer: what they leave alive, and the command that ends it.
+Stacks that a branch declares no longer: what they leave alive, and the command that ends it.
 
 A stack is gone only if git has it at the merge base and the branch has it nowhere: neither in
 another folder, nor in what a sparse checkout left out, nor behind a manifest that is in error.
@@ -51,7 +51,7 @@ def folder_before(base: GitRevision, folder: PurePosixPath, stack: str) -> PureP
         return folder
     named = [one for one in likely if stack_in(base.manifests[one]) == stack]
     gone = [one for one in named if not (base.git.top / one / "ctxprov.yaml").exists()]
-    return next((found[0] for found in (named, gone) if len(found) == 1), folder)
+    return next((folders[0] for folders in (named, gone) if len(folders) == 1), folder)
 
 
 def is_undeclared(folder: Path, environment: str | None) -> bool:

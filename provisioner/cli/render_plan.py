@@ -14,7 +14,7 @@ from provisioner.view.plan import PlanView
 
 
 def render_plan(file: Path, *, verbose: bool, outs: tuple[Out, ...], colour: bool | None) -> Status:
-    """Render a plan in JSON as another document; asks nobody, needs no key."""
+    """Render a plan in JSON as another document, offline, without a key."""
     views = plan_views(file)
     if outs:
         pages = [plan_page(partial(_same, view), verbose=verbose) for view in views]

@@ -19,7 +19,7 @@ author_option = click.option(
     metavar="LOGIN",
     envvar="CTXPROV_AUTHOR",
     show_envvar=True,
-    help="Who writes the comment, on GitHub, where the token may not say; by default "
+    help="Name the comment's author on GitHub, if the token cannot; by default "
     "github-actions[bot].",
 )
 
@@ -31,11 +31,11 @@ author_option = click.option(
 @options.colour_option
 def render_command(**given: Any) -> Status:
     """
-    Render a plan in JSON as another document; asks nobody, needs no key.
+    Render a plan in JSON as another document, offline, without a key.
 
-    FILE is what ctxprov plan --out json=FILE wrote. It may come from a job that is not
-    trusted: whatever is not exactly a plan is refused, and nothing in it can act. Without
-    --out the plan is shown as text.
+    FILE is what ctxprov plan --out json=FILE wrote. It may come from an untrusted
+    job: render refuses all but an exact plan, and escapes every text in it. Without --out it
+    shows the plan as text.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def changed_command(**given: Any) -> Status:
     List the stacks that a branch edits.
 
     Looks at the whole repository around FOLDER and at the submodules that are checked out;
-    paths count from its top. A stack is compared by its name, whatever its folder. With --json the
+    paths count from its top. It compares stacks by name, also across folders. With --json the
     list is a matrix for CI jobs, one job per stack and environment; env is empty where there
     are none; removed is true for what the branch declares no longer, which plan --base shows and
     apply cannot do anything about. What cannot be read counts as edited, so that its job says
@@ -82,7 +82,7 @@ def changed_command(**given: Any) -> Status:
     "--number",
     type=click.IntRange(1),
     metavar="NUMBER",
-    help="Of the pull or merge request; by default that of the CI job.",
+    help="Comment on this pull or merge request; by default that of the CI job.",
 )
 @author_option
 def comment_command(**given: Any) -> Status:
@@ -90,9 +90,9 @@ def comment_command(**given: Any) -> Status:
     Show plans in one comment under a pull request or merge request.
 
     For jobs of GitHub Actions (with GITHUB_TOKEN) and GitLab CI (with GITLAB_TOKEN). Each FILE
-    is a plan in JSON, which may come from a job that is not trusted. The comment is edited only
-    when the edits, limits or money in it change, and none is begun for a plan without edits
-    of a stack that is declared.
+    is a plan in JSON, which may come from an untrusted job. The command edits the comment only when
+    the edits, limits or money in it change, and writes none for a plan without edits of a stack
+    that is declared.
 
     \b
     Examples:

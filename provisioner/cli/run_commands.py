@@ -25,7 +25,7 @@ plan_option = click.option(
     "plan_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Perform only the edits that this plan in JSON shows; does not ask.",
+    help="Perform only the edits that this plan in JSON shows; skip the prompt.",
 )
 
 
@@ -50,7 +50,7 @@ expect_option = click.option(
     "--expect",
     callback=_approval,
     metavar="APPROVAL",
-    help="Perform only the edits of this fingerprint, or of what approved printed; does not ask.",
+    help="Perform only the edits of this fingerprint or of what approved printed; skip the prompt.",
 )
 
 
@@ -64,7 +64,7 @@ allow_older_option = click.option(
 watch_option = click.option(
     "--watch",
     is_flag=True,
-    help="Do not end: sleep until the next refresh or expiry is due, and apply again; while "
+    help="Keep running: sleep until the next refresh or expiry is due, and apply again; while "
     "edits are refused, fail or are in error, keep alive what is recorded.",
 )
 
@@ -73,7 +73,7 @@ every_option = click.option(
     "--every",
     type=options.DurationParam(at_least=clock.SOONEST),
     metavar="DURATION",
-    help="How often --watch looks at least, for edits; by default 1h.",
+    help="Look for edits at least this often with --watch; by default 1h.",
 )
 
 
@@ -160,8 +160,8 @@ def plan_command(**given: Any) -> Status:
     Show what apply would do.
 
     Compares the manifest and its content with the recorded state and with what is live,
-    and changes nothing. It takes no lock. What expires is decided by the provider's clock; with
-    --base, which asks no provider, by this machine's. Of a stack or environment that the branch
+    and changes nothing. It takes no lock. The provider's clock decides what has expired; with
+    --base, which asks no provider, this machine's. Of a stack or environment that the branch
     removes, --base says what stays alive and which command ends that.
 
     \b
@@ -249,8 +249,8 @@ def apply_command(**given: Any) -> Status:
     """
     Create, refresh, replace and retire caches to match the manifest.
 
-    Shows the plan and asks before it changes anything. New caches are made, recorded and
-    published before an old one is retired. What fails is tried again by the next run.
+    Shows the plan and asks before it changes anything. It creates, records and publishes a new
+    cache before it retires an old one. The next run retries what fails.
 
     \b
     Examples:
@@ -284,7 +284,7 @@ def apply_command(**given: Any) -> Status:
     multiple=True,
     callback=_key_envs,
     metavar="PROVIDER=VARIABLE",
-    help="With --stack: the variable with the key of a named provider; repeatable.",
+    help="With --stack: read a provider's key from this variable; repeatable.",
 )
 @options.auto_approve_option
 @options.prune_option
@@ -303,10 +303,9 @@ def destroy_command(**given: Any) -> Status:
     """
     Delete every recorded cache of a stack.
 
-    Shows what would go and asks. Protected caches stay; the manifest's limits do not hold, for
-    who destroys means it. The content files need not be there any more. Running applications
-    lose their caches at once; to let caches run out instead, remove them from the manifest
-    and apply.
+    Shows what would go and asks. Protected caches stay. The manifest's limits are ignored. The
+    content files need not be there any more. Running applications lose their caches at once; to
+    let caches expire instead, remove them from the manifest and apply.
 
     A stack or environment that no manifest names any more is ended by its name and the place
     of its state; the key comes from the environment.
@@ -342,11 +341,11 @@ def keepalive_command(**given: Any) -> Status:
     """
     Keep alive what is recorded; leave every edit to a review.
 
-    For schedules. Refreshes what is about to expire, makes anew what has died if the working
-    tree still has exactly its content, finishes retirements and publishes handles. It asks
-    nobody, replaces nothing and makes no new content. Exits 1 if a cache could not be kept, or
-    if nothing is on record although caches of the stack are alive or CI keeps its state in a
-    folder.
+    For schedules. Refreshes what is about to expire, creates again what has expired if the
+    working tree still has exactly its content, finishes retirements and publishes handles. It
+    never prompts, replaces nothing and creates no new content. Exits 1 if a cache could not be
+    kept, or if nothing is on record although caches of the stack are alive or CI keeps its state
+    in a folder.
 
     \b
     Examples:

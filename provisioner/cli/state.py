@@ -78,19 +78,19 @@ def pull_state(*, serial: int | None, **where: object) -> Status:
     console.output_is_the_work()
     at = _located(**where)  # type: ignore[arg-type]  # click checked them
     backend = at.location.backend
-    found = backend.read(state_name(at.stack))
-    if serial is not None and serial != serial_of(found):
-        found = read_version(backend, at.stack, serial)
-    if found is None:
+    file = backend.read(state_name(at.stack))
+    if serial is not None and serial != serial_of(file):
+        file = read_version(backend, at.stack, serial)
+    if file is None:
         raise StateError(
             f"there is no {backend.where(state_name(at.stack))}: nothing was applied yet, or the "
             "state is elsewhere (--state)."
         )
-    console.document(found.content, form="json")
+    console.document(file.content, form="json")
     return Status.OK
 
 
-def push_state(file: Path, *, force: bool, **said: object) -> Status:
+def push_state(file: Path, *, force: bool, **given: object) -> Status:
     """Put a state from a file in place of the one that is there."""
     try:
         raw = read_whole(file, follow=True)
@@ -100,7 +100,7 @@ def push_state(file: Path, *, force: bool, **said: object) -> Status:
     def edit(at: edit_state.Current) -> edit_state.StateEdit:
         return edit_state.pushed(at, raw, where=str(file), force=force)
 
-    return _edit("push", edit, said, mends=force)
+    return _edit("push", edit, given, repairs=force)
 
 
 def move_record(
@@ -110,23 +110,27 @@ def move_record(
     to_stack: Path | None,
     to_env: str | None,
     accept_scope: bool,
-    **said: object,
+    **given: object,
 ) -> Status:
     """Rename a record, or give it to another stack, whose folder --to-stack names."""
     if to_stack is not None:
-        return _give(old, new or old, to_stack, to_env, said, accept=accept_scope)
+        return _give(old, new or old, to_stack, to_env, given, accept=accept_scope)
     if new is None:
         raise click.UsageError("Give the new name, or --to-stack DIR.")
-    return _edit("mv", lambda at: edit_state.renamed(at, old, new), said)
+    return _edit("mv", lambda at: edit_state.renamed(at, old, new), given)
 
 
 def _give(
-    old: str, new: str, folder: Path, env: str | None, said: dict[str, object], *, accept: bool
+    old: str, new: str, folder: Path, env: str | None, given: dict[str, object], *, accept: bool
 ) -> Status:
-    dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
-    at = _located(**said)  # type: ignore[arg-type]  # click checked them
+    dry_run, timeout = given.pop("dry_run"), given.pop("lock_timeout")
+    at = _located(**given)  # type: ignore[arg-type]  # click checked them
     there = _located(
-        **{**said, "folder": folder, "environment": env or _known_env(folder, said["environment"])}  # type: ignore[arg-type]  # click checked them
+        **{
+            **given,
+            "folder": folder,
+            "environment": env or _known_env(folder, given["environment"]),
+        }  # type: ignore[arg-type]  # click checked them
     )
     edit_state.check_name(new)
 
@@ -188,16 +192,16 @@ def give_stack_name(
     return Status.OK
 
 
-def forget_record(name: str, **said: object) -> Status:
+def forget_record(name: str, **given: object) -> Status:
     """Forget a record; the live cache stays as it is."""
-    return _edit("rm", lambda at: edit_state.forgotten(at, name), said)
+    return _edit("rm", lambda at: edit_state.forgotten(at, name), given)
 
 
 def _edit(
-    verb: str, edit: edit_state.Editor, said: dict[str, object], *, mends: bool = False
+    verb: str, edit: edit_state.Editor, given: dict[str, object], *, repairs: bool = False
 ) -> Status:
-    dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
-    at = _located(**said)  # type: ignore[arg-type]  # click checked them
+    dry_run, timeout = given.pop("dry_run"), given.pop("lock_timeout")
+    at = _located(**given)  # type: ignore[arg-type]  # click checked them
     sentence = edit_state.perform(
         at.location.backend,
         at.stack,
@@ -205,21 +209,21 @@ def _edit(
         edit=edit,
         timeout=timeout,  # type: ignore[arg-type]  # click checked it
         dry_run=bool(dry_run),
-        mends=mends,
+        repairs=repairs,
     )
     console.say(plain(sentence))
     return Status.OK
 
 
-def copy_state(destination: str, *, folders: tuple[Path, ...], **said: object) -> Status:
+def copy_state(destination: str, *, folders: tuple[Path, ...], **given: object) -> Status:
     """Copy state, history and kept versions to another backend, under both locks."""
     from provisioner.cli.migrate_state import migrate_state  # noqa: PLC0415  # one command of many
 
-    dry_run, timeout = said.pop("dry_run"), said.pop("lock_timeout")
+    dry_run, timeout = given.pop("dry_run"), given.pop("lock_timeout")
 
     async def work(stack: Path, _: Session) -> StackOutcome:
-        at = _located(stack, **said, emulator=False)  # type: ignore[arg-type]  # click checked them
-        there = _located(stack, **{**said, "address": destination}, emulator=False)  # type: ignore[arg-type]  # click checked them
+        at = _located(stack, **given, emulator=False)  # type: ignore[arg-type]  # click checked them
+        there = _located(stack, **{**given, "address": destination}, emulator=False)  # type: ignore[arg-type]  # click checked them
         sentence = await migrate_state(
             at.location.backend,
             there.location.backend,
@@ -235,7 +239,7 @@ def copy_state(destination: str, *, folders: tuple[Path, ...], **said: object) -
 
 
 def show_history(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Status:
-    """Tell the last runs that changed the stack or tried to, oldest first."""
+    """List the last runs that changed the stack or tried to, oldest first."""
 
     async def work(stack: Path, session: Session) -> StackOutcome:
         at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them

@@ -15,13 +15,15 @@ import click
 from provisioner.cli import options
 from provisioner.cli.status import Status
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be; write nothing.")
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Show what would change; write nothing."
+)
 
 
 @click.group("lock")
 def lock_command() -> None:
     """
-    Say who holds the state of a stack.
+    Show the lock owner of a stack's state.
 
     \b
     Examples:
@@ -38,7 +40,7 @@ def lock_command() -> None:
 @options.json_option
 def lock_status_command(**given: Any) -> Status:
     """
-    Say who holds the state, since when, and by which lock.
+    Show the lock owner of the state, since when, and the lock's ID.
 
     \b
     Examples:
@@ -53,7 +55,7 @@ def lock_status_command(**given: Any) -> Status:
 
 @click.command("unlock")
 @click.argument("lock_id", metavar="[ID]", required=False)
-@click.option("--mine", is_flag=True, help="End the lock of this very CI job, if it has one.")
+@click.option("--mine", is_flag=True, help="End the lock of this CI job, if it has one.")
 @options.folders_or_one_option
 @options.env_option
 @options.emulator_option
@@ -62,8 +64,8 @@ def unlock_command(**given: Any) -> Status:
     """
     End the lock of a run that is dead.
 
-    A lock runs out by itself; this does not wait for it. If the run lives after all, what it
-    still writes is refused. On disk a lock ends with its run and needs no ending.
+    A lease expires by itself; unlock does not wait for it. If the run lives after all, the backend
+    refuses its writes. On disk a lock ends with its run and needs no unlock.
 
     \b
     Examples:
@@ -96,10 +98,10 @@ def _addressed(command: Callable[..., Status]) -> Callable[..., Status]:
 @click.group("state")
 def state_command() -> None:
     """
-    Look at what is remembered of a stack, and mend it by hand.
+    Show and edit the state of a stack by hand.
 
-    What writes takes the lock, keeps the state it replaces, and stands in the history. No
-    command here asks a provider or touches a live cache.
+    A command that writes takes the lock, keeps the state it replaces and adds to the history.
+    None asks a provider or touches a live cache.
 
     \b
     Examples:
@@ -146,7 +148,7 @@ def state_show_command(**given: Any) -> Status:
 
 
 @state_command.command("pull")
-@click.option("--serial", type=int, metavar="N", help="An earlier version that is kept.")
+@click.option("--serial", type=int, metavar="N", help="Print this earlier version.")
 @_placed
 def state_pull_command(**given: Any) -> Status:
     """
@@ -167,7 +169,7 @@ def state_pull_command(**given: Any) -> Status:
 @click.option(
     "--force",
     is_flag=True,
-    help="Also if its serial is not newer, or what is there cannot be read.",
+    help="Replace also a state that has no older serial or cannot be read.",
 )
 @dry_run_option
 @options.lock_timeout_option
@@ -190,10 +192,10 @@ def state_push_command(**given: Any) -> Status:
 @click.argument("old")
 @click.argument("new", required=False)
 @click.option(
-    "--to-stack", type=click.Path(path_type=Path), metavar="DIR", help="Give it to this stack."
+    "--to-stack", type=click.Path(path_type=Path), metavar="DIR", help="Move it to this stack."
 )
 @click.option(
-    "--to-env", metavar="NAME", help="Which environment of that; by default that of --env."
+    "--to-env", metavar="NAME", help="Move it to this environment; by default that of --env."
 )
 @options.accept_scope_option
 @dry_run_option
@@ -291,7 +293,7 @@ def state_migrate_command(**given: Any) -> Status:
 @options.json_option
 def state_history_command(**given: Any) -> Status:
     """
-    Tell the last runs that changed the stack or tried to, oldest first.
+    List the last runs that changed the stack or tried to, oldest first.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """What the shell is told."""
+    """The status that the shell gets."""
 
     OK = 0
     FAILED = 1
@@ -56,10 +56,10 @@ def endings() -> dict[signal.Signals, Status]:
 
     SIGHUP is none where the program was started to outlive its terminal, as by nohup.
     """
-    found = {signal.SIGTERM: Status.TERMINATED}
+    statuses = {signal.SIGTERM: Status.TERMINATED}
     if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        found[signal.SIGHUP] = Status.HUNG_UP
-    return found
+        statuses[signal.SIGHUP] = Status.HUNG_UP
+    return statuses
 
 
 def first_of(*statuses: Status) -> Status:

@@ -52,7 +52,7 @@ class StackLocation(Struct, frozen=True, kw_only=True):
     key_envs: Mapping[str, str | None]
     """For each provider that keeps caches, the variable its key is in, if it has one."""
     used: frozenset[str]
-    """Providers whose projects have to be looked at, whatever is on record."""
+    """Providers whose projects have to be looked at, even with nothing on record."""
     is_folder: bool
     """Whether the state is on this machine, which may be a runner that vanishes."""
 
@@ -119,7 +119,7 @@ def backend_of(frame: Frame, address: str | None) -> Backend:
     """
     The backend at *address*, or the one that the manifest names.
 
-    A path is relative to whoever says it; a branch is the stack's repository's.
+    A path is relative to where it is written; a branch is the stack's repository's.
     """
     if address:
         return _backend(address, frame.root if is_remote(address) else Path(), top=None)

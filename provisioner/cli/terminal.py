@@ -1,4 +1,4 @@
-"""What the terminal can do: its width, its colours, and whether somebody sits there."""
+"""What the terminal can do: its width, its colours, and whether a person can answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PULSE = 0.2
 
 
 def width() -> int:
-    """Columns to write in; 100 where nobody says."""
+    """Columns to write in; 100 where neither terminal nor environment says."""
     return max(NARROW, shutil.get_terminal_size((100, 24)).columns)
 
 

@@ -34,9 +34,9 @@ class Side(Struct, frozen=True, kw_only=True):
     def where(self) -> str:
         return self.backend.where(state_name(self.stack))
 
-    def parse(self, found: StoredFile | None) -> State:
+    def parse(self, file: StoredFile | None) -> State:
         """What was read, also if that stack has another name now."""
-        return state_of(found, where=self.where, stack=self.stack, moved=True)
+        return state_of(file, where=self.where, stack=self.stack, moved=True)
 
 
 async def transferred(

@@ -1,4 +1,4 @@
-"""`ctxprov validate`: everything that can be known without asking anybody."""
+"""`ctxprov validate`: every check that asks no provider."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def validate_stacks(
     models: Path | None,
     every: timedelta | None,
 ) -> Status:
-    """Check a stack; asks nobody, needs no key."""
+    """Check a stack offline, without a key."""
     return first_of(
         *(
             _validated(stack, _environments(stack, environment), models, every)
@@ -49,7 +49,7 @@ def _validated(
         catalog = load_catalog(models)
     except CtxprovError as error:
         return tell_error(error)
-    warnings, problems, now = _Found(environments), _Found(environments), clock.now()
+    warnings, problems, now = _Findings(environments), _Findings(environments), clock.now()
     sound: list[tuple[str | None, Manifest, Sequence[Desired]]] = []
     checkout, exposed = checkout_around(stack), _exposed(stack)
     for one in environments:
@@ -68,10 +68,10 @@ def _validated(
             problems.add(one, destination_problems(manifest, with_state=True))
             warnings.add(one, resolution.warnings)
             sound += [] if exposed else [(one, manifest, resolution.desired)]
-    tell_warnings(warnings.told())
+    tell_warnings(warnings.listed())
     for one, manifest, desired in sound:
         _tell(one, manifest, desired, every)
-    return tell_problems(told) if (told := problems.told()) else Status.OK
+    return tell_problems(listed) if (listed := problems.listed()) else Status.OK
 
 
 def _exposed(stack: Path) -> Sequence[Problem]:
@@ -84,8 +84,8 @@ def _exposed(stack: Path) -> Sequence[Problem]:
     return [Problem(str(one), 1, 1, "", message) for one in bare_repositories(folder)]
 
 
-class _Found:
-    """What was found in several environments, each told once, with those that have it."""
+class _Findings:
+    """Problems or warnings of several environments, each once, with those that have it."""
 
     def __init__(self, environments: Sequence[str | None]) -> None:
         self._count = len(environments)
@@ -95,8 +95,8 @@ class _Found:
         for problem in problems:
             self._where.setdefault(problem, []).append(environment or "")
 
-    def told(self) -> Sequence[Problem]:
-        return sorted(self._noted(*found) for found in self._where.items())
+    def listed(self) -> Sequence[Problem]:
+        return sorted(self._noted(*place) for place in self._where.items())
 
     def _noted(self, problem: Problem, names: Sequence[str]) -> Problem:
         if len(names) == self._count:

@@ -1,9 +1,9 @@
 """
 A run again and again, for people who run a container rather than a schedule.
 
-Between two runs it sleeps until time brings something to do, never longer than it was told,
-since an edit announces itself to nobody.  A run that failed is tried again soon, and then
-less and less often.  A signal ends the sleep, and with it the program.
+Between two runs it sleeps until time brings something to do, never longer than --every,
+since no edit announces itself.  It retries a run that failed soon, and then less and
+less often.  A signal ends the sleep, and with it the program.
 """
 
 from __future__ import annotations

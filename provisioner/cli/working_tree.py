@@ -31,11 +31,11 @@ class WorkingTree(Struct, frozen=True, kw_only=True):
         return frozenset(self._by_digest())
 
     def read(self, want: DesiredCache) -> CacheContent:
-        """Read content by its digest, whatever its entry is called here."""
-        found = self._by_digest().get(want.digest)
-        if found is None:
+        """Read content by its digest, under any name of its entry here."""
+        here = self._by_digest().get(want.digest)
+        if here is None:
             raise ContentChanged(f"the working tree no longer has the content of {want.name}")
-        return read_content(self.manifest, found)
+        return read_content(self.manifest, here)
 
     def _by_digest(self) -> dict[str, DesiredCache]:
         wants = self.desired or ()

@@ -59,7 +59,7 @@ def test_destroy_needs_a_frame(bereft: Stage) -> None:
         ("state mv m-two m-three -C .", "m-three"),
         ("state history -C .", "apply"),
         ("state migrate elsewhere -C .", "is a copy"),
-        ("lock status -C .", "Nobody holds"),
+        ("lock status -C .", "No run holds"),
         ("keepalive .", "ctxprov validate lists them"),
     ],
 )

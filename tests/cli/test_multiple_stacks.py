@@ -120,7 +120,7 @@ def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ids == {"one": held["one"].id, "two": held["two"].id, "three": None}
     assert stage.run("unlock", held["two"].id, "-C", pattern).status == 64
     assert stage.run("unlock", "--mine", "-C", pattern).out.count("is ended") == 2  # and a summary
-    assert "Nobody holds" in stage.run("lock", "status", "-C", str(stage.root / "stacks/one")).out
+    assert "No run holds" in stage.run("lock", "status", "-C", str(stage.root / "stacks/one")).out
     assert backend.lock_owner("two.json")
 
 

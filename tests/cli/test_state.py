@@ -304,7 +304,7 @@ def test_locks_on_disk(stage: Stage) -> None:
     stage.write(A, a=LONG)
     stage.apply()
 
-    assert "Nobody holds" in stage.run("lock", "status", "-C", ".").out
+    assert "No run holds" in stage.run("lock", "status", "-C", ".").out
     assert stage.run("lock", "status", "--json", "-C", ".").json["holder"] is None
     told = stage.run("unlock", "3f9c0a7be1d2", "-C", ".")
     assert told.status == 1
