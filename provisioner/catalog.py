@@ -19,9 +19,17 @@ from types import MappingProxyType
 from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from provisioner.documents import Fault, NotJson, faults_of_document, newer, parse_json, utf8
+from provisioner.documents import (
+    Fault,
+    Fields,
+    NotJson,
+    faults_of_document,
+    newer,
+    parse_json,
+    utf8,
+)
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_whole
 from provisioner.model.model_catalog import Model, Offer, Period, Rate
@@ -86,7 +94,7 @@ _RateShape = TypeVar("_RateShape")
 _NOTED = Meta(extra_json_schema={"dependentRequired": {"confidence": ["note"]}})
 
 
-class SourceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SourceFields(Fields, frozen=True, kw_only=True):
     """Where figures are from."""
 
     title: str
@@ -94,7 +102,7 @@ class SourceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     read: SourceDay
 
 
-class RateFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RateFields(Fields, frozen=True, kw_only=True):
     """
     Prices of a request.
 
@@ -107,7 +115,7 @@ class RateFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cached_input: Price
 
 
-class StorageRateFields(RateFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StorageRateFields(RateFields, frozen=True, kw_only=True):
     """
     Prices of a request, and of what is stored for it.
 
@@ -117,9 +125,7 @@ class StorageRateFields(RateFields, frozen=True, kw_only=True, forbid_unknown_fi
     storage_per_hour: Price | None
 
 
-class PeriodFields(
-    Struct, Generic[_RateShape], frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class PeriodFields(Fields, Generic[_RateShape], frozen=True, kw_only=True):
     """
     What holds from one day to another.
 
@@ -137,11 +143,11 @@ class PeriodFields(
     rates: Annotated[tuple[_RateShape, ...], Meta(min_length=1, extra={"must": "have a rate"})]
 
     def __post_init__(self) -> None:
-        if self.confidence and not self.note and self.note != "":
+        if self.confidence and self.note is UNSET:
             raise ValueError("a low confidence needs a note that says why")
 
 
-class TtlOfferFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TtlOfferFields(Fields, frozen=True, kw_only=True):
     """
     A life that an annotation of the model can have.
 
@@ -168,7 +174,7 @@ class TtlOfferFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _refuse_twice("apis", self.apis or ())
 
 
-class _ModelFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _ModelFields(Fields, frozen=True, kw_only=True):
     """
     The fields of every record.
 
@@ -260,7 +266,7 @@ class OpenAIModelFields(
 ModelFields: TypeAlias = GeminiModelFields | ClaudeModelFields | OpenAIModelFields
 
 
-class UserModelsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UserModelsFile(Fields, frozen=True, kw_only=True):
     """
     A user's models, which need no frame but the version.
 
@@ -275,7 +281,7 @@ class UserModelsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     models: tuple[ModelFields, ...]
 
 
-class ModelsFile(UserModelsFile, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ModelsFile(UserModelsFile, frozen=True, kw_only=True):
     """
     Models that ctxprov has figures of.
 

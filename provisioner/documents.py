@@ -13,10 +13,21 @@ means is not decided here.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from types import UnionType
-from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Self,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    overload,
+)
 
 import msgspec
 import orjson
@@ -25,6 +36,8 @@ from msgspec import Meta, Struct
 from provisioner import __version__
 
 _Document = TypeVar("_Document")
+_Value = TypeVar("_Value")
+_Read = TypeVar("_Read")
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1, extra={"must": "be text"})]
 CacheName: TypeAlias = Annotated[
@@ -72,6 +85,10 @@ _KINDS: Mapping[Any, str] = {
     list: "be a list",
     tuple: "be a list",
 }
+
+
+class Fields(Struct, frozen=True, forbid_unknown_fields=True):
+    """A document, or a part of one, that has the keys of its fields and no others."""
 
 
 class Fault(ValueError):
@@ -161,6 +178,20 @@ def faults(json: object, shape: Any) -> Iterator[Fault]:  # noqa: ANN401  # a ty
         return
     inner = tuple(_faults_inside(json, shape))
     yield from inner or (Fault("", str(error.__cause__ or f"this must {_must(shape)}")),)
+
+
+@overload
+def read_value(key: str, read: Callable[[_Value], _Read], value: _Value) -> _Read: ...
+@overload
+def read_value(key: str, read: Callable[[_Value], _Read], value: None) -> None: ...
+def read_value(key: str, read: Callable[[_Value], _Read], value: _Value | None) -> _Read | None:
+    """Read the *value* under *key* by a function that raises ValueError.  Raises Fault."""
+    try:
+        return None if value is None else read(value)
+    except Fault as fault:
+        raise fault.under(key) from fault
+    except ValueError as error:
+        raise Fault(key, str(error)) from error
 
 
 def utf8(raw: bytes) -> bytes:

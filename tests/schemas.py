@@ -21,7 +21,8 @@ from provisioner.cache import Json
 from provisioner.catalog import ModelsFile
 from provisioner.handles.handles_file import HandlesFile
 from provisioner.state.history import HistoryFile
-from provisioner.state.state_file import AnnotationFields, CacheFields, StateFile
+from provisioner.state.record_fields import AnnotationFields, CacheFields
+from provisioner.state.state_file import StateFile
 from provisioner.view.plan import PlanView
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"

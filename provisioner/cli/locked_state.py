@@ -21,7 +21,7 @@ from provisioner.environment import process_environment
 from provisioner.errors import StateError, Unsaved
 from provisioner.model import State
 from provisioner.state.group_commit import Ledger, open_ledger
-from provisioner.state.history_writer import Chronicle
+from provisioner.state.history import HistoryWriter
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lock_owner import lock_owner_here
 
@@ -30,7 +30,7 @@ class LockedState(Struct, frozen=True):
     """What is remembered of a stack, and what is written of the run that changes it."""
 
     ledger: Ledger
-    chronicle: Chronicle
+    chronicle: HistoryWriter
 
     async def end(self, outcome: str, *, fingerprint: str | None = None) -> None:
         """Save, then add the end to the history.  Raises StateError if it cannot be saved."""
@@ -57,7 +57,7 @@ async def locked_state(
     """
     who = lock_owner_here(operation, since=clock.now(), environ=process_environment())
     who = replace(who, commit=commit or who.commit)
-    chronicle = Chronicle(backend, stack=stack, who=who, warn=tell)
+    chronicle = HistoryWriter(backend, stack=stack, who=who, warn=tell)
     try:
         async with open_ledger(
             backend,

@@ -3,20 +3,26 @@ What happened to a stack: the runs that changed something, and the states they r
 
 Both are in the folder `STACK.history` beside the state: `runs.json`, whose shape is
 `schemas/history.schema.json`, and a file for each version that is kept, named by its serial.
-They are there for people; nothing is decided by them.
+They are there for people; no decision depends on them.
+
+A run begins to write before its first save, so that a run which is killed is remembered as
+unfinished, and so that the state it replaces is kept first.  A history that cannot be written
+is a warning and stops nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.documents import (
     Fault,
+    Fields,
     MomentText,
     NotJson,
     Text,
@@ -26,8 +32,10 @@ from provisioner.documents import (
     read_document,
 )
 from provisioner.errors import StateError, StateNewer
+from provisioner.state.state_store import serial_of
 from provisioner.storage import Backend, StoredFile
-from provisioner.times import parse_moment
+from provisioner.storage.lock_owner import LockOwner
+from provisioner.times import moment_text, parse_moment
 
 RUNS = 200
 """So many runs are remembered, and before them those whose states are still kept."""
@@ -36,7 +44,7 @@ VERSIONS = 10
 UNFINISHED = "unfinished"
 
 
-class PastRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PastRun(Fields, frozen=True, kw_only=True):
     """
     A run that changed something, or tried to.
 
@@ -65,7 +73,7 @@ class PastRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         parse_moment(self.at)
 
 
-class HistoryFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HistoryFile(Fields, frozen=True, kw_only=True):
     """
     History of a ctxprov stack.
 
@@ -151,3 +159,81 @@ def _remembered(runs: tuple[PastRun, ...], stay: frozenset[int]) -> tuple[PastRu
 
 def _kept(runs: Iterator[PastRun]) -> Iterator[int]:
     return (run.kept for run in runs if run.kept is not None)
+
+
+class HistoryWriter:
+    """The history of *stack*, as one run by *who* writes it."""
+
+    def __init__(
+        self, backend: Backend, *, stack: str, who: LockOwner, warn: Callable[[str], None]
+    ) -> None:
+        self._backend = backend
+        self._stack = stack
+        self._warn = warn
+        self._is_off = backend.keeps_history
+        self._version: str | None = None
+        self._before: tuple[PastRun, ...] | None = None
+        self._run = PastRun(
+            run=who.id,
+            who=who.who,
+            operation=who.operation,
+            at=moment_text(who.since),
+            commit=who.commit,
+            job=who.job,
+            fingerprint=None,
+            outcome=UNFINISHED,
+            kept=None,
+        )
+
+    def begin(self, replaced: StoredFile | None) -> None:
+        """Keep the state that is to be *replaced*, and remember that this run has begun."""
+        self._try(lambda: self._begin(replaced))
+
+    async def end(self, outcome: str, *, fingerprint: str | None = None) -> None:
+        """Remember how it ended, also if it replaced nothing."""
+        self._run = replace(self._run, outcome=outcome, fingerprint=fingerprint)
+        await asyncio.to_thread(self._try, self._write)
+
+    def _try(self, step: Callable[[], None]) -> None:
+        if self._is_off:
+            return
+        try:
+            step()
+        except StateError as error:
+            self._is_off = True
+            self._warn(f"warning: the history of {self._stack} is not written: {error}")
+
+    def _begin(self, replaced: StoredFile | None) -> None:
+        serial = serial_of(replaced)
+        if replaced and serial is not None:
+            self._keep(version_name(self._stack, serial), replaced.content)
+            self._run = replace(self._run, kept=serial)
+        self._write()
+
+    def _keep(self, name: str, content: bytes) -> None:
+        file = self._backend.read(name)
+        if file is None or file.content != content:
+            self._backend.write(name, content, expected=file.version if file else None)
+
+    def _write(self) -> None:
+        if self._before is None:
+            self._before = self._read()
+        runs, stale = trimmed((*self._before, self._run))
+        self._version = self._backend.write(
+            runs_name(self._stack), history_bytes(self._stack, runs), expected=self._version
+        )
+        for serial in stale:
+            self._drop(version_name(self._stack, serial))
+
+    def _read(self) -> tuple[PastRun, ...]:
+        name = runs_name(self._stack)
+        file = self._backend.read(name)
+        if file is None:
+            return ()
+        self._version = file.version
+        return parse_history(file.content, where=self._backend.where(name))
+
+    def _drop(self, name: str) -> None:
+        with suppress(StateError):
+            if file := self._backend.read(name):
+                self._backend.delete(name, expected=file.version)

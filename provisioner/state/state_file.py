@@ -10,50 +10,43 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, overload
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from provisioner import __version__
-from provisioner.cache import CACHE_NAME, CacheHandle, Json, handle_from_json
+from provisioner.cache import Json
 from provisioner.documents import (
     CacheName,
     Digest,
-    DurationText,
     Fault,
+    Fields,
     MomentText,
     NotJson,
     Text,
     WholeNumber,
     document_bytes,
-    faults,
     newer,
     parse_json,
     read_document,
-    sorted_json,
+    read_value,
 )
 from provisioner.errors import StateError, StateNewer
 from provisioner.model import (
     ApprovedEdits,
     Disappearance,
-    Measure,
-    Recorded,
-    RecordedAnnotation,
     RecordedCache,
-    RetiringCache,
     Revision,
     Scope,
     StackSettings,
     State,
-    Ttl,
 )
-from provisioner.model.attributes import LifeFields, OneLife, SettingsFields
 from provisioner.model.limits import HALF, Allowance, Bound, Limits
 from provisioner.model.stack_settings import decimal_text
-from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
+from provisioner.state.record_fields import LiveId, RetiringFields, parse_record, record_json
+from provisioner.times import moment_text, parse_moment
 
 StackName: TypeAlias = Annotated[
     str,
@@ -62,18 +55,6 @@ StackName: TypeAlias = Annotated[
         description="STACK or STACK.ENVIRONMENT.",
         extra={"must": "be the name of a stack"},
     ),
-]
-LiveId: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{CACHE_NAME.pattern}\Z",
-        description="How a live cache is named.",
-        extra={"must": "be the id of a cache, such as cachedContents/abc123"},
-    ),
-]
-PieceDigest: TypeAlias = Annotated[
-    str,
-    Meta(pattern=r"^[0-9a-f]{12}\Z", extra={"must": "be the first 12 digits of a digest"}),
 ]
 Amount: TypeAlias = Annotated[
     str,
@@ -84,10 +65,8 @@ Most: TypeAlias = Annotated[
     Meta(description="Caches, percent or USD; null where the manifest sets no bound."),
 ]
 _Read = TypeVar("_Read")
-_Fields = TypeVar("_Fields")
 
 _NEWER = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6}){0,3})[0-9A-Za-z.+-]{0,40}", re.ASCII)
-_ANNOTATED = frozenset({"claude", "openai"})
 _STATED = "the state"
 """Where a bound stands that the last apply recorded."""
 
@@ -98,184 +77,7 @@ _REMEDY = (
 )
 
 
-class _RecordFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """
-    The fields of every record.
-
-    digest: SHA-256 over everything immutable.
-    paths: Content files, as the manifest spells them.
-    pieces: The first digits of the digest of each piece of content, so that a change can be
-        named.
-    size: Bytes of content; 0 if they are unknown.
-    tokens: The provider's count; an estimate for an annotation; 0 if unknown.
-    """
-
-    provider: Text
-    model: Text
-    digest: Digest
-    updated_at: MomentText
-    paths: tuple[str, ...]
-    pieces: Mapping[str, PieceDigest]
-    size: WholeNumber
-    tokens: WholeNumber
-
-    def measure(self, *, counted: bool) -> Measure:
-        return Measure(
-            paths=self.paths,
-            size=self.size,
-            tokens=self.tokens,
-            counted=counted,
-            pieces=MappingProxyType(self.pieces),
-        )
-
-
-class CacheFields(_RecordFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A cache on record."""
-
-    id: LiveId
-    life: OneLife
-    settings: SettingsFields
-    created_at: MomentText
-    expires_at: MomentText
-
-    @classmethod
-    def of(cls, record: RecordedCache) -> Self:
-        measure = record.measure
-        return cls(
-            provider=record.provider,
-            model=record.model,
-            digest=record.digest,
-            id=record.id,
-            life=_life_fields(record.life),
-            settings=_settings_fields(record.settings),
-            created_at=moment_text(record.created_at),
-            updated_at=moment_text(record.updated_at),
-            expires_at=moment_text(record.expires_at),
-            paths=measure.paths,
-            pieces=dict(measure.pieces),
-            size=measure.size,
-            tokens=measure.tokens,
-        )
-
-    def record(self, name: str) -> RecordedCache:
-        if self.provider in _ANNOTATED:
-            raise Fault("provider", f"{self.provider} keeps no caches")
-        try:
-            return RecordedCache(
-                name=name,
-                provider=self.provider,
-                model=self.model,
-                digest=self.digest,
-                life=_life(self.life),
-                settings=_settings(self.settings),
-                id=self.id,
-                created_at=_moment(self.created_at),
-                updated_at=_moment(self.updated_at),
-                expires_at=_moment(self.expires_at),
-                measure=self.measure(counted=True),
-            )
-        except ValueError as error:
-            for key, read in _CHECKS.items():
-                _at(key, read, getattr(self, key))
-            raise Fault("", str(error)) from error
-
-
-class TtlFields(Struct, frozen=True, forbid_unknown_fields=True):
-    """An annotation has a ttl."""
-
-    ttl: DurationText
-
-
-class AnnotationFields(_RecordFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An annotation on record."""
-
-    life: TtlFields
-    handle: Annotated[
-        Raw,
-        Meta(
-            extra_json_schema={
-                "type": "object",
-                "required": ["provider"],
-                "properties": {"provider": {"enum": ["claude", "openai", "gemini"]}},
-            }
-        ),
-    ]
-
-    @classmethod
-    def of(cls, record: RecordedAnnotation) -> Self:
-        measure = record.measure
-        return cls(
-            provider=record.provider,
-            model=record.model,
-            digest=record.digest,
-            life=TtlFields(duration_text(record.life.span)),
-            handle=Raw(sorted_json(record.handle.as_json())),
-            updated_at=moment_text(record.updated_at),
-            paths=measure.paths,
-            pieces=dict(measure.pieces),
-            size=measure.size,
-            tokens=measure.tokens,
-        )
-
-    def record(self, name: str) -> RecordedAnnotation:
-        return RecordedAnnotation(
-            name=name,
-            provider=self.provider,
-            model=self.model,
-            digest=self.digest,
-            life=Ttl(_at("life.ttl", parse_duration, self.life.ttl)),
-            handle=_at("handle", self._handle, parse_json(bytes(self.handle))),
-            updated_at=_at("updated_at", parse_moment, self.updated_at),
-            measure=self.measure(counted=False),
-        )
-
-    def _handle(self, fields: Json) -> CacheHandle:
-        handle = handle_from_json(fields)
-        _refuse_new_keys(fields, handle.as_json())
-        if self.provider not in _ANNOTATED or handle.as_json()["provider"] != self.provider:
-            raise ValueError(f"this is no handle of {self.provider}")
-        return handle
-
-
-class RetiringFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """
-    A replaced or removed cache.
-
-    until: It certainly lives until then, unless another program ends it.
-    expires_at: As the server says once it is retired; null while that is to be done.
-    """
-
-    name: CacheName
-    provider: Text
-    model: Text
-    retire_after: DurationText
-    until: MomentText
-    expires_at: MomentText | None
-
-    @classmethod
-    def of(cls, cache: RetiringCache) -> Self:
-        return cls(
-            name=cache.name,
-            provider=cache.provider,
-            model=cache.model,
-            retire_after=duration_text(cache.retire_after),
-            until=moment_text(cache.until),
-            expires_at=moment_text(cache.expires_at) if cache.expires_at else None,
-        )
-
-    def cache(self, id_: str) -> RetiringCache:
-        return RetiringCache(
-            name=self.name,
-            provider=self.provider,
-            model=self.model,
-            id=id_,
-            retire_after=_at("retire_after", parse_duration, self.retire_after),
-            until=_at("until", parse_moment, self.until),
-            expires_at=_at("expires_at", parse_moment, self.expires_at),
-        )
-
-
-class DisappearanceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DisappearanceFields(Fields, frozen=True, kw_only=True):
     """
     Recorded caches that went missing together.
 
@@ -293,11 +95,11 @@ class DisappearanceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return cls(since=since, failed=note.failed, remade=note.remade)
 
     def note(self) -> Disappearance:
-        since = _at("since", parse_moment, self.since)
+        since = read_value("since", parse_moment, self.since)
         return Disappearance(since=since, failed=self.failed, remade=self.remade)
 
 
-class RevisionFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RevisionFields(Fields, frozen=True, kw_only=True):
     """A commit."""
 
     commit: Annotated[
@@ -311,11 +113,11 @@ class RevisionFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return cls(commit=revision.commit, committed_at=moment_text(at) if at else None)
 
     def revision(self) -> Revision:
-        at = _at("committed_at", parse_moment, self.committed_at)
+        at = read_value("committed_at", parse_moment, self.committed_at)
         return Revision(commit=self.commit, committed_at=at)
 
 
-class AllowanceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AllowanceFields(Fields, frozen=True, kw_only=True):
     """How many of the caches on record edits may take."""
 
     count: Most
@@ -337,7 +139,7 @@ class AllowanceFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return HALF if allowance == HALF else allowance
 
 
-class LimitsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LimitsFields(Fields, frozen=True, kw_only=True):
     """The limits of the stack."""
 
     delete: AllowanceFields
@@ -346,7 +148,7 @@ class LimitsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rent_total_per_30_days: Most
 
 
-class KeyFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KeyFields(Fields, frozen=True, kw_only=True):
     """
     A provider that keeps caches.
 
@@ -357,7 +159,7 @@ class KeyFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_env: Text | None
 
 
-class StackSettingsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StackSettingsFields(Fields, frozen=True, kw_only=True):
     """
     The settings of a stack that are no cache's.
 
@@ -400,7 +202,7 @@ class StackSettingsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         )
 
 
-class StateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class StateFile(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """
     State of a ctxprov stack.
 
@@ -450,18 +252,16 @@ class StateFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     ]
     retiring: dict[LiveId, RetiringFields]
     stack_settings: StackSettingsFields | None = None
-    given: dict[str, StackName] = {}
-    disappeared: dict[str, DisappearanceFields] = {}
+    given: dict[str, StackName] = msgspec.field(default_factory=dict)
+    disappeared: dict[str, DisappearanceFields] = msgspec.field(default_factory=dict)
     moved_to: StackName | None = None
     moved_from: StackName | None = None
-    rested: dict[CacheName, Digest] = {}
+    rested: dict[CacheName, Digest] = msgspec.field(default_factory=dict)
     approved: ApprovedEdits | None = None
     last_edit: RevisionFields | None = None
 
 
 _STATE = msgspec.json.Decoder(StateFile)
-_CACHE = msgspec.json.Decoder(CacheFields)
-_ANNOTATION = msgspec.json.Decoder(AnnotationFields)
 
 
 def state_bytes(state: State) -> bytes:
@@ -474,7 +274,7 @@ def state_bytes(state: State) -> bytes:
             serial=state.serial,
             run=state.run,
             providers=dict(state.providers),
-            caches={name: _raw(record) for name, record in state.caches.items()},
+            caches={name: record_json(record) for name, record in state.caches.items()},
             retiring={id_: RetiringFields.of(cache) for id_, cache in state.retiring.items()},
             stack_settings=StackSettingsFields.of(settings) if settings else None,
             given=dict(state.given),
@@ -546,7 +346,7 @@ def _state(file: StateFile) -> State:
         serial=file.serial,
         run=file.run or None,
         providers=MappingProxyType(file.providers),
-        caches=_each("caches", _record, file.caches),
+        caches=_each("caches", parse_record, file.caches),
         retiring=_each("retiring", lambda id_, fields: fields.cache(id_), file.retiring),
         stack_settings=settings.settings() if settings else None,
         disappeared=_each("disappeared", lambda _, fields: fields.note(), file.disappeared),
@@ -555,7 +355,7 @@ def _state(file: StateFile) -> State:
         moved_from=file.moved_from,
         rested=MappingProxyType(file.rested),
         approved=file.approved,
-        last_edit=_at("last_edit", RevisionFields.revision, last),
+        last_edit=read_value("last_edit", RevisionFields.revision, last),
     )
     _refuse_double_ids(state)
     return state
@@ -576,36 +376,6 @@ def _refuse_double_ids(state: State) -> None:
             owners[record.id] = f"caches.{name}"
 
 
-def _raw(record: Recorded) -> Raw:
-    match record:
-        case RecordedCache():
-            return Raw(sorted_json(CacheFields.of(record)))
-        case RecordedAnnotation():
-            return Raw(sorted_json(AnnotationFields.of(record)))
-
-
-def _record(name: str, raw: Raw) -> Recorded:
-    try:
-        return _CACHE.decode(raw).record(name)
-    except msgspec.ValidationError:
-        pass
-    try:
-        return _ANNOTATION.decode(raw).record(name)
-    except msgspec.ValidationError as error:
-        json = parse_json(bytes(raw))
-        shape = AnnotationFields if isinstance(json, dict) and "handle" in json else CacheFields
-        raise next(faults(json, shape)) from error
-
-
-def _refuse_new_keys(json: Json, read: Json, where: str = "") -> None:
-    """Raise Fault if *json* has a key, at any depth, that what was *read* of it has not."""
-    if isinstance(json, dict) and isinstance(read, Mapping):
-        for key, value in json.items():
-            if key not in read:
-                raise Fault(where + key, "this key is unknown", is_new=True)
-            _refuse_new_keys(value, read[key], f"{where}{key}.")
-
-
 def _each(
     key: str, read: Callable[[str, Any], _Read], mapping: Mapping[str, Any]
 ) -> Mapping[str, _Read]:
@@ -619,40 +389,9 @@ def _each(
     return MappingProxyType(values)
 
 
-@overload
-def _at(key: str, read: Callable[[_Fields], _Read], value: _Fields) -> _Read: ...
-@overload
-def _at(key: str, read: Callable[[_Fields], _Read], value: None) -> None: ...
-def _at(key: str, read: Callable[[_Fields], _Read], value: _Fields | None) -> _Read | None:
-    """Read the *value* under *key* by a function that raises ValueError."""
-    try:
-        return None if value is None else read(value)
-    except Fault as fault:
-        raise fault.under(key) from fault
-    except ValueError as error:
-        raise Fault(key, str(error)) from error
-
-
 def _most(bound: Bound | None) -> str | None:
     return decimal_text(bound.most) if bound else None
 
 
 def _bound(amount: str | None) -> Bound | None:
     return None if amount is None else Bound(Decimal(amount), _STATED)
-
-
-# Ten thousand records share a handful of lives and settings: each is spelled and read once.
-
-_life_fields = lru_cache(maxsize=256)(LifeFields.of)
-_life = lru_cache(maxsize=256)(LifeFields.life)
-_settings_fields = lru_cache(maxsize=256)(SettingsFields.of)
-_settings = lru_cache(maxsize=256)(SettingsFields.settings)
-_moment = lru_cache(maxsize=1024)(parse_moment)
-
-_CHECKS: Mapping[str, Callable[[Any], object]] = {
-    "life": LifeFields.life,
-    "settings": SettingsFields.settings,
-    "created_at": parse_moment,
-    "updated_at": parse_moment,
-    "expires_at": parse_moment,
-}

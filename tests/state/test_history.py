@@ -17,6 +17,7 @@ from provisioner.shapes import schema_bytes
 from provisioner.state import read_state
 from provisioner.state.group_commit import Ledger, open_ledger
 from provisioner.state.history import (
+    HistoryWriter,
     PastRun,
     history_bytes,
     read_history,
@@ -24,7 +25,6 @@ from provisioner.state.history import (
     trimmed,
     version_name,
 )
-from provisioner.state.history_writer import Chronicle
 from provisioner.storage import StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner
@@ -59,19 +59,19 @@ async def change(
     """One run that makes one cache; without an *outcome* it never tells its end."""
     backend = backend_on(files)
     who = LockOwner(id=run, who="me@here", pid=1, operation="apply", since=NOW, commit="c0ffee")
-    chronicle = Chronicle(backend, stack=STACK, who=who, warn=warnings.append)
+    writer = HistoryWriter(backend, stack=STACK, who=who, warn=warnings.append)
     async with open_ledger(
         backend,
         stack=STACK,
         who=who,
         timeout=timedelta(),
         on_wait=lambda *_: None,
-        before_save=chronicle.begin,
+        before_save=writer.begin,
     ) as ledger:
         ledger.record(Exists(recorded(desired(run), f"cachedContents/{run}")))
         await ledger.save()
         if outcome:
-            await chronicle.end(outcome, fingerprint="f00d")
+            await writer.end(outcome, fingerprint="f00d")
 
 
 def test_runs_and_versions() -> None:
@@ -116,8 +116,8 @@ def test_the_state_that_is_replaced(there: bytes | None) -> None:
     if there is not None:
         files.files[version_name(STACK, 3)] = there
     content = b'{"serial": 3, "who": "first"}'
-    chronicle = Chronicle(backend, stack=STACK, who=WHO, warn=warnings.append)
-    chronicle.begin(StoredFile(content=content, version="1"))
+    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append)
+    writer.begin(StoredFile(content=content, version="1"))
 
     assert files.files[version_name(STACK, 3)] == content
     assert [run.kept for run in read_history(backend, STACK)] == [3]
@@ -129,8 +129,8 @@ def test_a_state_without_a_serial(replaced: StoredFile | None) -> None:
     """Where there was no state, or none with a serial, none is kept."""
     files, warnings = MemoryFiles(), list[str]()
     backend = backend_on(files)
-    chronicle = Chronicle(backend, stack=STACK, who=WHO, warn=warnings.append)
-    chronicle.begin(replaced)
+    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append)
+    writer.begin(replaced)
 
     assert [run.kept for run in read_history(backend, STACK)] == [None]
     assert list(files.files) == ["demo.history/runs.json"]
@@ -144,8 +144,8 @@ def test_a_version_that_is_kept_already() -> None:
     files.files[version_name(STACK, 3)] = content
     writes: list[None] = []
     files.before_write = lambda: writes.append(None)
-    chronicle = Chronicle(backend, stack=STACK, who=WHO, warn=warnings.append)
-    chronicle.begin(StoredFile(content=content, version="1"))
+    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append)
+    writer.begin(StoredFile(content=content, version="1"))
 
     assert len(writes) == 1, "the runs alone"
 
