@@ -182,6 +182,10 @@ class RecordedCache(_Cache, frozen=True, kw_only=True):
         return GeminiHandle(self.id, self.expires_at)
 
     @property
+    def granted(self) -> timedelta:
+        return self.expires_at - self.updated_at
+
+    @property
     def retire_after(self) -> timedelta:
         return self.settings.retire_after
 

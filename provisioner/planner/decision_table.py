@@ -292,9 +292,9 @@ def upkeep_of_blocked(changes: Iterable[Change], index: LiveIndex) -> Iterator[R
     for change in changes:
         match change:
             case Blocked(live=LiveCache() as own, record=RecordedCache() as record):
-                want = recorded_want(index.state.stack, record)
-                age = aged(want, own, record, index.now_of(record.provider))
+                age = aged(record, own, record, index.now_of(record.provider))
                 if age is not Reason.CURRENT:
+                    want = recorded_want(index.state.stack, record)
                     yield Refresh(want, own, record, age, PROTECTED_DUE)
             case _:
                 pass

@@ -84,7 +84,9 @@ def edited(want: Desired, record: Recorded | None) -> Reason | None:
     return None
 
 
-def aged(want: DesiredCache, own: LiveCache, record: RecordedCache, now: datetime) -> Reason:
+def aged(
+    want: DesiredCache | RecordedCache, own: LiveCache, record: RecordedCache, now: datetime
+) -> Reason:
     """What time, or a change on the live side, has done to our own cache."""
     if own.expires_at < record.expires_at - TOLERANCE:
         return Reason.SHORTENED
@@ -110,7 +112,9 @@ def ended(want: DesiredCache, record: Recorded | None, now: datetime, *, forced:
             return False
 
 
-def refresh_due(want: DesiredCache, own: LiveCache) -> datetime | None:
+def refresh_due(
+    want: DesiredCache | RecordedCache, own: LiveCache | RecordedCache
+) -> datetime | None:
     """When the window before expiry opens; None for what is never refreshed."""
     if want.settings.keep == "once" or isinstance(want.life, Until):
         return None

@@ -34,7 +34,6 @@ from provisioner.model import (
 )
 from provisioner.model.explanation import Flip
 from provisioner.planner.brake import SECOND_LOOK
-from provisioner.planner.hypothetical import recorded_want
 from provisioner.planner.reasons import alike, refresh_due
 
 
@@ -81,16 +80,15 @@ def next_run(state: State, now: datetime) -> datetime | None:
     A warm cache wants a run when its window opens, one that has run out wants it *now*, and a
     project that showed none of its caches wants a second look.
     """
-    dues = (
-        _due(record, now) for record in state.caches.values() if isinstance(record, RecordedCache)
-    )
+    records = (record for record in state.caches.values() if isinstance(record, RecordedCache))
+    dues = (max(due, now) for record in records if (due := refresh_due(record, record)))
     retire = (now for retiring in state.retiring.values() if retiring.expires_at is None)
     looks = (
         max(note.since + SECOND_LOOK, now)
         for note in state.disappeared.values()
         if note.since and not (note.failed or note.remade)
     )
-    return min((at for at in (*dues, *retire, *looks) if at is not None), default=None)
+    return min((*dues, *retire, *looks), default=None)
 
 
 def about(plan: Plan, name: str) -> tuple[Change, ...]:
@@ -141,7 +139,7 @@ def _flips_at(change: Change) -> datetime | None:
         case Keep(DesiredCache() as want, LiveCache() as own) | Note(want, own):
             return refresh_due(want, own) or own.expires_at
         case Blocked(live=LiveCache() as live, record=RecordedCache() as record):
-            return refresh_due(recorded_want("", record), live) or live.expires_at
+            return refresh_due(record, live) or live.expires_at
         case Blocked(record=RecordedCache() as record):
             return record.expires_at - TOLERANCE
         case Create(DesiredCache(life=Until(moment))):
@@ -152,13 +150,6 @@ def _flips_at(change: Change) -> datetime | None:
             return None
         case _:
             return change.live.expires_at if change.live else None
-
-
-def _due(record: RecordedCache, now: datetime) -> datetime | None:
-    if record.settings.keep == "once" or isinstance(record.life, Until):
-        return None
-    window = record.settings.window(record.expires_at - record.updated_at)
-    return max(record.expires_at - window, now)
 
 
 def _key(change: Change) -> str:
