@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, convert
 from msgspec.structs import replace
 
 from provisioner.documents import document_fields
@@ -283,33 +283,21 @@ class Tense(Struct, frozen=True, kw_only=True):
     life: LifeView | None
     settings: SettingsFields | None
     created_at: datetime | None
-    updated_at: datetime | None
+    updated_at: datetime | None = None
     expires_at: datetime | None
     tokens: int | None
     tokens_estimated: bool | None
     id: str | None
-    label: str | None
+    label: str | None = None
 
 
 def tenses(change: Change) -> tuple[Tense | None, Tense | None, Tense | None]:
-    """Desired, recorded and live, as *change* found them."""
+    """Desired, recorded and live, as *change* has them."""
     want, record, live = change.want, change.record, change.live
-    label = live.label if live else None
     return (
-        _tense(
-            Snapshot.desired(want),
-            label=want.label.identity if isinstance(want, DesiredCache) else None,
-        )
-        if want
-        else None,
+        _desired_tense(want) if want else None,
         _recorded_tense(record) if record else None,
-        _tense(
-            Snapshot.live(live),
-            updated_at=live.updated_at,
-            label=label.identity if label else None,
-        )
-        if live
-        else None,
+        _live_tense(live) if live else None,
     )
 
 
@@ -450,6 +438,16 @@ def _refresh_at(
     return end - settings.window(granted) if warm else None
 
 
+def _desired_tense(want: Desired) -> Tense:
+    label = want.label.identity if isinstance(want, DesiredCache) else None
+    return _tense(Snapshot.desired(want), label=label)
+
+
+def _live_tense(live: LiveCache) -> Tense:
+    label = live.label.identity if live.label else None
+    return _tense(Snapshot.live(live), updated_at=live.updated_at, label=label)
+
+
 def _recorded_tense(record: Recorded | RetiringCache) -> Tense:
     match record:
         case RetiringCache():
@@ -462,17 +460,5 @@ def _recorded_tense(record: Recorded | RetiringCache) -> Tense:
 def _tense(
     snapshot: Snapshot, *, updated_at: datetime | None = None, label: str | None = None
 ) -> Tense:
-    return Tense(
-        provider=snapshot.provider,
-        model=snapshot.model,
-        digest=snapshot.digest,
-        life=snapshot.life,
-        settings=snapshot.settings,
-        created_at=snapshot.created_at,
-        updated_at=updated_at,
-        expires_at=snapshot.expires_at,
-        tokens=snapshot.tokens,
-        tokens_estimated=snapshot.tokens_estimated,
-        id=snapshot.id,
-        label=label,
-    )
+    tense = convert(snapshot, Tense, from_attributes=True)
+    return replace(tense, updated_at=updated_at, label=label)

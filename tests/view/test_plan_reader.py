@@ -250,6 +250,17 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
         (lambda d: d.update(commit="main; rm -rf"), "commit"),
         (lambda d: d.update(stack="x" * 513), "stack"),
         (lambda d: d.update(at="2026-02-30T00:00:00Z"), "at: this must be a moment in UTC"),
+        (lambda d: d.update(at="2026-01-01T17:10:00"), "at: this must be a moment in UTC"),
+        (lambda d: d.update(at="2026-01-01T19:10:00+02:00"), "is not in UTC: end it with Z"),
+        (
+            lambda d: d["changes"][0]["after"].update(expires_at="2026-01-01T19:10:00+02:00"),
+            "is not in UTC: end it with Z",
+        ),
+        (
+            lambda d: d["changes"][0]["after"]["settings"].update(retire_after="soon"),
+            "changes.0.after.settings.retire_after: this must be a duration",
+        ),
+        (in_first("provider", "other"), "the provider of product-manual is not the one"),
         (lambda d: d.update(changes={}), "changes"),
         (lambda d: d["changes"][0].update(before=None, after=None), "changes.0"),
         (lambda d: d["changes"][0]["after"].update(tokens=10**30), "changes.0.after"),
