@@ -13,9 +13,9 @@ from typing import Final
 
 import orjson
 
+from provisioner.emulator.calls import page_token, parse_page
 from provisioner.emulator.errors import Refusal, no_such_cache, violation
 from provisioner.emulator.models import MAX_INPUT_TOKENS, Model, find_model
-from provisioner.emulator.pages import page_token, parse_page
 from provisioner.emulator.prompts import check_prompt, check_turn
 from provisioner.emulator.schema import MESSAGES
 from provisioner.emulator.store import Row, Store

@@ -14,9 +14,9 @@ from typing import Any, Final
 import orjson
 
 from provisioner.emulator.caches import Caches
+from provisioner.emulator.calls import page_token, parse_page
 from provisioner.emulator.errors import Refusal
 from provisioner.emulator.models import MAX_INPUT_TOKENS, MODELS, Model, find_model
-from provisioner.emulator.pages import page_token, parse_page
 from provisioner.emulator.prompts import check_prompt, check_turn
 from provisioner.emulator.tokens import Modality, Tokens, count, text_tokens
 from provisioner.emulator.wire import Message, parse_body

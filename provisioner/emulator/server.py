@@ -2,18 +2,29 @@
 
 It decides how uvicorn is run: silently, without a lifespan, and ending on a signal as a return
 and not as a death. Port and life of the application are the caller's.
+
+It decides as well who may speak to it, by the headers Host and Origin: programs of this machine,
+by a name that only it can have. A page of a website whose name was made to lead here (DNS
+rebinding), or that posts a form to this port, carries its own name in one of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from types import FrameType
+from typing import Final
 
-from starlette.types import ASGIApp
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from provisioner.emulator.loopback import LoopbackOnly
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
+_ORIGIN: Final = re.compile(r"https?://(.+)", re.ASCII | re.IGNORECASE)
+_MISDIRECTED, _FORBIDDEN = 421, 403
 
 
 async def serve(
@@ -62,3 +73,40 @@ async def serve(
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class LoopbackOnly:
+    """*app* for requests to a name of this machine; all others get 421 or 403."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = _refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+
+def is_loopback(authority: str) -> bool:
+    """Whether `HOST` or `HOST:PORT` is `localhost`, an address in 127.0.0.0/8, or `[::1]`."""
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        return False
+    host = match[1].lower()
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _refusal(headers: Headers) -> PlainTextResponse | None:
+    hosts, origins = headers.getlist("host"), headers.getlist("origin")
+    if len(hosts) != 1 or not is_loopback(hosts[0]):
+        text = "This server answers to localhost, 127.0.0.1 and [::1] alone.\n"
+        return PlainTextResponse(text, _MISDIRECTED)
+    for origin in origins:
+        match = _ORIGIN.fullmatch(origin)
+        if match is None or not is_loopback(match[1]):
+            return PlainTextResponse("This server answers no page of a website.\n", _FORBIDDEN)
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from provisioner.emulator.loopback import is_loopback
+from provisioner.emulator.server import is_loopback
 from tests.emulator.local import cache, emulated, served
 
 NAMES = ["localhost", "LOCALHOST:80", "127.0.0.1", "127.255.0.9:8085", "[::1]", "[::1]:8085"]
