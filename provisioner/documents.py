@@ -36,8 +36,8 @@ from msgspec import Meta, Struct
 from provisioner import __version__
 
 _Document = TypeVar("_Document")
-_Value = TypeVar("_Value")
-_Read = TypeVar("_Read")
+_AnyValue = TypeVar("_AnyValue")
+_ReadValue = TypeVar("_ReadValue")
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1, extra={"must": "be text"})]
 CacheName: TypeAlias = Annotated[
@@ -181,10 +181,14 @@ def faults(json: object, shape: Any) -> Iterator[Fault]:  # noqa: ANN401  # a ty
 
 
 @overload
-def read_value(key: str, read: Callable[[_Value], _Read], value: _Value) -> _Read: ...
+def read_value(
+    key: str, read: Callable[[_AnyValue], _ReadValue], value: _AnyValue
+) -> _ReadValue: ...
 @overload
-def read_value(key: str, read: Callable[[_Value], _Read], value: None) -> None: ...
-def read_value(key: str, read: Callable[[_Value], _Read], value: _Value | None) -> _Read | None:
+def read_value(key: str, read: Callable[[_AnyValue], _ReadValue], value: None) -> None: ...
+def read_value(
+    key: str, read: Callable[[_AnyValue], _ReadValue], value: _AnyValue | None
+) -> _ReadValue | None:
     """Read the *value* under *key* by a function that raises ValueError.  Raises Fault."""
     try:
         return None if value is None else read(value)

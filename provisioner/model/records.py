@@ -23,7 +23,7 @@ CACHING = "gemini"
 A provider's kind says which models and prices it has, its name which key opens it."""
 
 
-class _Entry(Struct, frozen=True, kw_only=True):
+class _NamedEntry(Struct, frozen=True, kw_only=True):
     """What a desired and a recorded one have in common."""
 
     name: str
@@ -43,7 +43,7 @@ class _Entry(Struct, frozen=True, kw_only=True):
         )
 
 
-class _Cache(_Entry, frozen=True, kw_only=True):
+class _Cache(_NamedEntry, frozen=True, kw_only=True):
     settings: Settings
 
     @property
@@ -55,7 +55,7 @@ class _Cache(_Entry, frozen=True, kw_only=True):
         return self._after(self.settings)
 
 
-class _Annotation(_Entry, frozen=True, kw_only=True):
+class _Annotation(_NamedEntry, frozen=True, kw_only=True):
     life: Ttl
     handle: CacheHandle
 

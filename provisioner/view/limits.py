@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, convert
 from provisioner.model.limits import Bound, Breach, Limit, TooDear, TooMany
 from provisioner.model.money import NANO, Money
 from provisioner.view.money_text import usd
-from provisioner.view.snapshot import Text
+from provisioner.view.snapshot import ShownText
 
 _NAMED = 5
 """So many caches are named; the rest is counted."""
@@ -40,9 +40,9 @@ class BrokenLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     limit: LimitKey
     most: Annotated[float, Meta(ge=0, le=10**15, extra={"must": "be a number from 0 to 10^15"})]
-    where: Text | None
+    where: ShownText | None
     refused: bool
-    why: Text
+    why: ShownText
 
 
 def broken_limits(breaches: Iterable[Breach]) -> tuple[BrokenLimit, ...]:

@@ -47,12 +47,12 @@ from provisioner.view.limits import BrokenLimit, broken_limits
 from provisioner.view.money import CostView, Count, TotalsView, cost_view, totals_view
 from provisioner.view.snapshot import (
     AfterView,
-    Digest,
     Moment,
     Name,
     Provider,
+    ShownDigest,
+    ShownText,
     Snapshot,
-    Text,
     after,
     after_view,
     before,
@@ -140,7 +140,7 @@ class LeftoverView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stack: Stack
     successor: Stack | None
     caches: Annotated[tuple[Name, ...], Meta(max_length=10_000)]
-    state: Text
+    state: ShownText
     usual: bool
     key_envs: Annotated[
         Mapping[
@@ -162,7 +162,7 @@ class LeftoverView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         ],
         Meta(max_length=100),
     ]
-    command: Text
+    command: ShownText
 
 
 class RowView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -188,7 +188,7 @@ class RowView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Reason
     cause: Cause | None
     pending: bool
-    why: Text
+    why: ShownText
     before: Snapshot | None
     after: Snapshot | None
     gone_at: Moment | None
@@ -295,7 +295,7 @@ class PlanView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     at: Moment
     valid_until: Moment | None
     next_refresh: Moment | None
-    fingerprint: Digest
+    fingerprint: ShownDigest
     commit: Commit | None
     writes: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...], Meta(max_length=2)

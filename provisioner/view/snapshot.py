@@ -61,7 +61,7 @@ Name: TypeAlias = Annotated[
         extra={"must": "be text of at most 512 characters"},
     ),
 ]
-Text: TypeAlias = Annotated[
+ShownText: TypeAlias = Annotated[
     str,
     Meta(
         max_length=8192,
@@ -78,7 +78,7 @@ Provider: TypeAlias = Annotated[
         extra={"must": "be the name of a provider"},
     ),
 ]
-Digest: TypeAlias = Annotated[
+ShownDigest: TypeAlias = Annotated[
     str,
     Meta(
         pattern=r"^[0-9a-f]{64}\Z",
@@ -117,7 +117,7 @@ class LifeView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _EITHER = [{"type": "object", "required": [key]} for key in ("ttl", "expires_at")]
-_Life: TypeAlias = Annotated[LifeView, Meta(extra_json_schema={"oneOf": _EITHER})]
+_LifeShape: TypeAlias = Annotated[LifeView, Meta(extra_json_schema={"oneOf": _EITHER})]
 _MaybeLife: TypeAlias = Annotated[
     LifeView | None, Meta(extra_json_schema={"oneOf": [*_EITHER, {"type": "null"}]})
 ]
@@ -132,8 +132,8 @@ class AfterView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     provider: Provider
     model: Name
-    digest: Digest
-    life: _Life
+    digest: ShownDigest
+    life: _LifeShape
     settings: SettingsFields | None
 
     @property
@@ -158,18 +158,18 @@ class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     provider: Provider
     model: Name
-    digest: Digest | None
+    digest: ShownDigest | None
     life: _MaybeLife
     settings: SettingsFields | None
-    paths: tuple[Text, ...] | None
-    pieces: Mapping[Text, Name]
+    paths: tuple[ShownText, ...] | None
+    pieces: Mapping[ShownText, Name]
     size: Count | None
     tokens: Count | None
     tokens_estimated: bool | None
     created_at: Moment | None
     refresh_at: Moment | None
     expires_at: Moment | None
-    id: Text | None
+    id: ShownText | None
 
     @classmethod
     def desired(cls, want: Desired) -> Snapshot:

@@ -47,7 +47,7 @@ from provisioner.view.units import span_text
 
 DeclaredChange: TypeAlias = Create | Replace | Adopt | Refresh | Note | Annotate | Keep
 """A change of something that is declared."""
-Fields: TypeAlias = Mapping[str, Json]
+ViewFields: TypeAlias = Mapping[str, Json]
 
 _TYPES: Mapping[str, type[Change]] = MappingProxyType(
     {kind.verb: kind for kind in get_args(Change)}
@@ -233,7 +233,7 @@ def _edits(reason: Reason, before: After, after: After) -> Iterator[str]:
         yield _settings_edit(settings_fields(before.settings), settings_fields(after.settings))
 
 
-def _life_edit(before: Fields, after: Fields) -> str:
+def _life_edit(before: ViewFields, after: ViewFields) -> str:
     if before.keys() == after.keys():
         return _settings_edit(before, after)
     return " → ".join(
@@ -241,7 +241,7 @@ def _life_edit(before: Fields, after: Fields) -> str:
     )
 
 
-def _settings_edit(before: Fields, after: Fields) -> str:
+def _settings_edit(before: ViewFields, after: ViewFields) -> str:
     pairs = ((key, value_text(before[key]), value_text(after[key])) for key in after)
     return ", ".join(f"{key} {old} → {new}" for key, old, new in pairs if old != new)
 
