@@ -58,7 +58,5 @@ def parse_moment(text: str) -> datetime:
 
 def moment_text(moment: datetime) -> str:
     """Spell an aware *moment* as RFC 3339 in UTC, with a fraction only if it has one."""
-    from msgspec import to_builtins  # noqa: PLC0415  # options read durations, and need no more
-
-    text: str = to_builtins(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
-    return text
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return f"{utc.isoformat().removesuffix('+00:00')}Z"

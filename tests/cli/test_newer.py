@@ -83,7 +83,7 @@ def test_pulled_and_pushed(stage: Stage, encoding: str, monkeypatch: pytest.Monk
     [
         (
             lambda s: s["caches"]["a"].update(id="cachedContents/../x"),
-            "caches.a.id: this must look",
+            "caches.a.id: this must be",
         ),
         (lambda s: s["caches"].update(b=s["caches"]["a"]), "caches.b.id: "),
         (lambda s: s.update(serial=-1), "serial: this must be a whole number"),
