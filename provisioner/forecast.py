@@ -174,7 +174,7 @@ class _World:
     def _renewed(
         self, want: DesiredCache, record: RecordedCache, now: datetime, *, made: bool
     ) -> RecordedCache:
-        end = now + want.life.span if isinstance(want.life, Ttl) else want.life.moment
+        end = want.life.end(now)
         self.live[record.id] = LiveCache(
             provider=record.provider,
             id=record.id,

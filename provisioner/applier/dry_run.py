@@ -70,7 +70,7 @@ class _CallRecorder:
         self.calls.append(Call(method="DELETE", path=handle.cache_name))
 
     def _granted(self, name: str, life: Life, *, model: str, label: str) -> CachedContext:
-        end = self.at + life.span if isinstance(life, Ttl) else life.moment
+        end = life.end(self.at)
         return CachedContext(
             handle=GeminiHandle(name, end),
             created_at=self.at,

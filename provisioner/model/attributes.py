@@ -91,11 +91,19 @@ class Ttl(Struct, frozen=True):
 
     span: timedelta
 
+    def end(self, begin: datetime) -> datetime:
+        """When a life ends that is granted at *begin*."""
+        return begin + self.span
+
 
 class Until(Struct, frozen=True):
     """A life that ends at one moment (aware UTC) and is never refreshed."""
 
     moment: datetime
+
+    def end(self, begin: datetime) -> datetime:  # noqa: ARG002  # as a ttl has it
+        """That moment, whenever the life is granted."""
+        return self.moment
 
 
 Life: TypeAlias = Ttl | Until

@@ -47,6 +47,11 @@ class _Cache(_NamedEntry, frozen=True, kw_only=True):
     settings: Settings
 
     @property
+    def is_warm(self) -> bool:
+        """Whether it is refreshed: it has a ttl, and is not to be made once."""
+        return isinstance(self.life, Ttl) and self.settings.keep == "warm"
+
+    @property
     def kind(self) -> str:
         return CACHING
 

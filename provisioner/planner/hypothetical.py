@@ -20,14 +20,11 @@ from provisioner.model import (
     DesiredAnnotation,
     DesiredCache,
     Label,
-    Life,
     LiveCache,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
     State,
-    Ttl,
-    Until,
 )
 
 _MARK = 16
@@ -137,17 +134,9 @@ def _live(want: DesiredCache, now: datetime) -> LiveCache:
         model=want.model,
         created_at=now,
         updated_at=now,
-        expires_at=_end(want.life, now),
+        expires_at=want.life.end(now),
         tokens=want.measure.tokens,
     )
-
-
-def _end(life: Life, now: datetime) -> datetime:
-    match life:
-        case Ttl(span):
-            return now + span
-        case Until(moment):
-            return moment
 
 
 def _desired(stack: str, record: Recorded) -> Desired:

@@ -116,6 +116,6 @@ def refresh_due(
     want: DesiredCache | RecordedCache, own: LiveCache | RecordedCache
 ) -> datetime | None:
     """When the window before expiry opens; None for what is never refreshed."""
-    if want.settings.keep == "once" or isinstance(want.life, Until):
+    if not want.is_warm:
         return None
     return own.expires_at - want.settings.window(own.granted)

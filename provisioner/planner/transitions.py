@@ -29,7 +29,6 @@ from provisioner.model import (
     RecordedCache,
     RetiringCache,
     State,
-    Ttl,
     Until,
 )
 from provisioner.model.explanation import Flip
@@ -65,10 +64,7 @@ def covered_until(state: State, now: datetime) -> datetime | None:
     ends = (
         record.expires_at
         for record in state.caches.values()
-        if isinstance(record, RecordedCache)
-        and record.settings.keep == "warm"
-        and isinstance(record.life, Ttl)
-        and record.expires_at > now
+        if isinstance(record, RecordedCache) and record.is_warm and record.expires_at > now
     )
     return min(ends, default=None)
 

@@ -29,7 +29,6 @@ from provisioner.model import (
     Plan,
     RecordedCache,
     Refresh,
-    Ttl,
 )
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
@@ -238,9 +237,9 @@ def part(changes: Iterable[Change], tariffs: Tariffs, at: datetime) -> Parted:
 def _held(change: Change, tariffs: Tariffs) -> Held | None:
     """What a cache holds that is kept warm, and whose calls are not declared."""
     match change:
-        case Keep(
-            DesiredCache(life=Ttl(), calls_per_hour=None) as want, LiveCache() as own, record
-        ) if want.settings.keep == "warm":
+        case Keep(DesiredCache(calls_per_hour=None) as want, LiveCache() as own, record) if (
+            want.is_warm
+        ):
             return alive(own, record, tariffs)
         case _:
             return None

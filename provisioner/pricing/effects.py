@@ -34,8 +34,6 @@ from provisioner.model import (
     Replace,
     Retire,
     RetiringCache,
-    Ttl,
-    Until,
 )
 from provisioner.pricing.rates import MONTH, Held, Tariffs
 
@@ -167,13 +165,8 @@ def left(
     at: datetime,
 ) -> timedelta:
     """How long of a month a life lasts that has begun."""
-    match kept:
-        case DesiredCache() | RecordedCache():
-            if isinstance(kept.life, Ttl) and kept.settings.keep == "warm":
-                return MONTH
-        case _:
-            pass
-    return _within(live.expires_at - at)
+    is_warm = isinstance(kept, DesiredCache | RecordedCache) and kept.is_warm
+    return MONTH if is_warm else _within(live.expires_at - at)
 
 
 def _content(want: Desired, record: Recorded | None, tariffs: Tariffs) -> Held:
@@ -188,11 +181,7 @@ def _content(want: Desired, record: Recorded | None, tariffs: Tariffs) -> Held:
 
 def _ahead(want: DesiredCache, at: datetime) -> timedelta:
     """How long of a month a life lasts that begins now."""
-    match want.life:
-        case Ttl(span):
-            return MONTH if want.settings.keep == "warm" else min(span, MONTH)
-        case Until(moment):
-            return _within(moment - at)
+    return MONTH if want.is_warm else _within(want.life.end(at) - at)
 
 
 def _within(span: timedelta) -> timedelta:

@@ -418,11 +418,7 @@ def _living(
 
 def _begun(snapshot: Snapshot, want: DesiredCache, created_at: datetime, at: datetime) -> Snapshot:
     """*snapshot* with the moments of a life that begins, or starts again, at *at*."""
-    match want.life:
-        case Ttl(span):
-            end = at + span
-        case Until(end):
-            pass
+    end = want.life.end(at)
     return replace(
         snapshot,
         created_at=created_at,
