@@ -154,7 +154,7 @@ def handles_bytes(state: State, *, hidden: Collection[str], now: datetime) -> by
 
 
 def handles_fields(state: State, *, hidden: Collection[str], now: datetime) -> dict[str, Json]:
-    """The same as JSON in memory, for whoever puts it into a document of their own."""
+    """The same as JSON in memory, to be part of another document."""
     fields: dict[str, Json] = to_builtins(HandlesFile.of(state, hidden=hidden, now=now))
     return fields
 
@@ -186,23 +186,23 @@ def publish(backend: Backend, name: str, content: bytes) -> bool:
     """
     Put the document into its backend, in one step, and say whether that was needed.
 
-    A file that differs only in when it was generated is left alone, so that whoever
-    watches it, or keeps it in git, sees no change where there is none.  Raises
+    A file that differs only in when it was generated is left alone, so that a
+    program that watches it, and git, see no change where there is none.  Raises
     PublishError, also if a newer ctxprov has published there.
     """
     try:
-        found = backend.read(name)
+        file = backend.read(name)
         reserved = reserved_for(name)
-        if reserved or (found and not is_published(found.content)):
+        if reserved or (file and not is_published(file.content)):
             why = f"has the name of {reserved}" if reserved else "was not written by ctxprov"
             raise PublishError(
                 f"the handles cannot be published: {backend.where(name)} {why}.  Name another file "
                 "in publish:, or move that one away, and run again.  Nothing that applications may "
                 "be using has been retired."
             )
-        if found and _says_the_same(found.content, content, where=backend.where(name)):
+        if file and _says_the_same(file.content, content, where=backend.where(name)):
             return False
-        backend.write(name, content, expected=found.version if found else None)
+        backend.write(name, content, expected=file.version if file else None)
     except StateError as error:
         raise PublishError(
             f"the handles cannot be published: {error}  Applications go on with what was "
@@ -273,7 +273,7 @@ def parse_published(
 
     Keys that only a newer ctxprov knows are passed over.
 
-    An entry that makes no sense, such as one for a provider yet unknown here, is None and
+    An entry that cannot be read, such as one for a provider yet unknown here, is None and
     spoils no other.  Raises PublishError if the document as a whole makes none.
     """
     try:

@@ -102,9 +102,9 @@ class Draft:
         return True
 
     def _retire(self, id_: str, expires_at: datetime) -> bool:
-        if known := self._retiring.get(id_):
-            self._retiring[id_] = replace(known, until=expires_at, expires_at=expires_at)
-            return self._retiring[id_] != known
+        if retiring := self._retiring.get(id_):
+            self._retiring[id_] = replace(retiring, until=expires_at, expires_at=expires_at)
+            return self._retiring[id_] != retiring
         match self._caches.get(self._names.get(id_, "")):
             case RecordedCache() as record:
                 self._erase(record.name)

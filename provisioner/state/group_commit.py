@@ -3,7 +3,7 @@ The state of a run: takes facts in, and saves them in groups.
 
 One write is in flight at a time.  A fact waits two seconds for others to join it, longer
 only where saving would otherwise take more than a twentieth of the run; so recording costs
-what the facts cost, not their square.  Whatever was not saved when the run died is
+what the facts cost, not their square.  What was not saved when the run died is
 recovered from the labels of live caches, hence there is no journal.
 """
 
@@ -32,7 +32,7 @@ from provisioner.model import (
 )
 from provisioner.state.draft import Draft
 from provisioner.state.state_file import state_bytes
-from provisioner.state.state_store import HeldFile, Store, state_name, state_of
+from provisioner.state.state_store import LockedFile, Store, state_name, state_of
 from provisioner.storage import Backend, OnWait, StoredFile
 from provisioner.storage.lock_owner import LockOwner
 
@@ -42,7 +42,7 @@ SHARE = 1 / 20
 """How much of a run may go into saving."""
 
 _LOST = (
-    "another run has taken the state meanwhile: this one waited too long, or somebody ended its "
+    "another run has taken the state meanwhile: this one waited too long, or a person ended its "
     "lock.  It begins nothing more and retires nothing; what it made and could not save, the next "
     "run recognises by its label and takes over.  Run again."
 )
@@ -72,20 +72,20 @@ async def open_ledger(
     """
     Hold the state of *stack*, locked from before it is read until it is saved.
 
-    *before_save* is told, in whatever thread saves, what the first save will replace.  A lock
+    *before_save* gets what the first save will replace, in the thread that saves.  A lock
     that was taken over is followed by a save, so that nothing its loser still writes is taken.
-    *read* makes a state of what was found, in place of `state_of`.
+    *read* makes a state of the stored file, in place of `state_of`.
 
     Raises StateLocked if another run has it and keeps it for *timeout*, StateError if it
     cannot be trusted, and, at the end, Unsaved if it cannot be written.
     """
     name = state_name(stack)
-    async with backend.lock(name, who, timeout=timeout, on_wait=on_wait) as hold:
-        found = await asyncio.to_thread(backend.read, name)
-        state = read(found) if read else state_of(found, where=backend.where(name), stack=stack)
-        store = HeldFile(backend, hold, name, found, before_save)
+    async with backend.lock(name, who, timeout=timeout, on_wait=on_wait) as lock:
+        file = await asyncio.to_thread(backend.read, name)
+        state = read(file) if read else state_of(file, where=backend.where(name), stack=stack)
+        store = LockedFile(backend, lock, name, file, before_save)
         async with Ledger(state, store, run=who.id) as ledger:
-            if hold.took_over:
+            if lock.took_over:
                 await ledger.claim()
             yield ledger
 
@@ -94,7 +94,7 @@ class Ledger:
     """
     What is remembered, and the promise that it will be written.
 
-    Opened by `async with`, it saves on its own, and always at the end, whatever ends it.
+    Opened by `async with`, it saves on its own, and always at its end, also when an error ends it.
     """
 
     def __init__(
@@ -198,8 +198,8 @@ class Ledger:
         Save what is not saved yet; it is in its backend when this returns.
 
         Raises StateError if it cannot be written; the next save tries again.  Raises it with
-        or without news if the state is not ours any more, or nobody can tell: StateTaken if
-        another run is known to have taken it.
+        or without news if the state is not ours any more, or that is uncertain: StateTaken if
+        another run has certainly taken it.
         """
         if self._is_taken:
             raise StateTaken(_LOST)

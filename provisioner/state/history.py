@@ -100,21 +100,21 @@ def version_name(stack: str, serial: int) -> str:
 
 
 def read_history(backend: Backend, stack: str) -> tuple[PastRun, ...]:
-    """The runs of *stack*, oldest first.  Raises StateError, also if they make no sense."""
-    found = None if backend.keeps_history else backend.read(runs_name(stack))
-    return parse_history(found.content, where=backend.where(runs_name(stack))) if found else ()
+    """The runs of *stack*, oldest first.  Raises StateError, also if they cannot be read."""
+    file = None if backend.keeps_history else backend.read(runs_name(stack))
+    return parse_history(file.content, where=backend.where(runs_name(stack))) if file else ()
 
 
 def read_version(backend: Backend, stack: str, serial: int) -> StoredFile:
     """The state that had this *serial*, if it is kept.  Raises StateError if it is not."""
     if backend.keeps_history:
         raise StateError(f"{backend.where(f'{stack}.json')} keeps its versions by itself.")
-    found = backend.read(version_name(stack, serial))
-    if found is None:
+    file = backend.read(version_name(stack, serial))
+    if file is None:
         kept = sorted({run.kept for run in read_history(backend, stack) if run.kept is not None})
         there = ", ".join(map(str, kept)) or "none"
         raise StateError(f"serial {serial} of {stack} is not kept; of the earlier ones: {there}.")
-    return found
+    return file
 
 
 def history_bytes(stack: str, runs: tuple[PastRun, ...]) -> bytes:

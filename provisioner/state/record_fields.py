@@ -1,7 +1,7 @@
 """
 The records of a state as they stand in its file: caches, annotations, and what is retiring.
 
-A cache and an annotation are told apart by their keys, so each record is read by itself.
+The keys of a record show whether it is a cache or an annotation, so each is read by itself.
 """
 
 from __future__ import annotations

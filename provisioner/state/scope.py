@@ -1,7 +1,7 @@
 """
 Whether a state belongs to the project that an API key reaches.
 
-A key does not name its project, but its LIST shows which caches are there.  Keys are known
+A key does not name its project, but its LIST shows which caches are there.  Keys are recorded
 by fingerprint; neither a key nor a network is seen here.
 """
 
@@ -14,7 +14,7 @@ from provisioner.model import Scope
 
 
 def admit(
-    known: Scope | None,
+    recorded: Scope | None,
     seen: Scope,
     *,
     expected: Collection[str],
@@ -28,19 +28,19 @@ def admit(
     shows.  A key or endpoint seen for the first time is welcome if one of them is shown.
     Raises ScopeRefused if any is expected and none is shown, unless *accept* is set.
     """
-    if known and known.endpoint == seen.endpoint and set(seen.keys) <= set(known.keys):
-        return known
+    if recorded and recorded.endpoint == seen.endpoint and set(seen.keys) <= set(recorded.keys):
+        return recorded
     if not accept and expected and set(shown).isdisjoint(expected):
-        raise ScopeRefused(_refusal(known, seen, len(expected)))
-    if known is None or known.endpoint != seen.endpoint:
+        raise ScopeRefused(_refusal(recorded, seen, len(expected)))
+    if recorded is None or recorded.endpoint != seen.endpoint:
         return seen
-    return Scope(endpoint=seen.endpoint, keys=tuple(dict.fromkeys((*known.keys, *seen.keys))))
+    return Scope(endpoint=seen.endpoint, keys=tuple(dict.fromkeys((*recorded.keys, *seen.keys))))
 
 
-def _refusal(known: Scope | None, seen: Scope, expected: int) -> str:
+def _refusal(recorded: Scope | None, seen: Scope, expected: int) -> str:
     news = (
-        f"at {seen.endpoint}, where the state knows them at {known.endpoint}"
-        if known and known.endpoint != seen.endpoint
+        f"at {seen.endpoint}, where the state knows them at {recorded.endpoint}"
+        if recorded and recorded.endpoint != seen.endpoint
         else "under this API key, which the state has not seen before"
     )
     count = (
@@ -52,5 +52,5 @@ def _refusal(known: Scope | None, seen: Scope, expected: int) -> str:
         f"{count} to be found {news}: this is "
         "probably another project.  Nothing has been changed.  Use the key and the endpoint of "
         "the project that the caches are in; or give --accept-scope to go on without them, "
-        "which makes every cache anew here and leaves the old ones to expire."
+        "which makes every cache again here and leaves the old ones to expire."
     )

@@ -64,7 +64,7 @@ Most: TypeAlias = Annotated[
     Amount | None,
     Meta(description="Caches, percent or USD; null where the manifest sets no bound."),
 ]
-_Read = TypeVar("_Read")
+_StatePart = TypeVar("_StatePart")
 
 _NEWER = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6}){0,3})[0-9A-Za-z.+-]{0,40}", re.ASCII)
 _STATED = "the state"
@@ -377,8 +377,8 @@ def _refuse_double_ids(state: State) -> None:
 
 
 def _each(
-    key: str, read: Callable[[str, Any], _Read], mapping: Mapping[str, Any]
-) -> Mapping[str, _Read]:
+    key: str, read: Callable[[str, Any], _StatePart], mapping: Mapping[str, Any]
+) -> Mapping[str, _StatePart]:
     """Read the values of *mapping*, which is under *key*."""
     values = {}
     for name, fields in mapping.items():

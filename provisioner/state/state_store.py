@@ -1,7 +1,7 @@
 """
 The state of a stack as a file of a backend: `STACK.json`.
 
-Whoever only looks reads it without a lock.  `Store` is all that a ledger asks for.
+A command that only looks reads it without a lock.  `Store` is all that a ledger asks for.
 """
 
 from __future__ import annotations
@@ -36,44 +36,44 @@ def read_state(backend: Backend, *, stack: str) -> State:
     Raises `StateUnreadable` if the file may be out of reach rather than absent.
     """
     name = state_name(stack)
-    found = backend.read(name)
-    if found is None:
+    file = backend.read(name)
+    if file is None:
         backend.confirm(name)
-    return state_of(found, where=backend.where(name), stack=stack)
+    return state_of(file, where=backend.where(name), stack=stack)
 
 
-def state_of(found: StoredFile | None, *, where: str, stack: str, moved: bool = False) -> State:
+def state_of(file: StoredFile | None, *, where: str, stack: str, moved: bool = False) -> State:
     """
-    What was *found*, as a state of *stack*.
+    The *file* as a state of *stack*; an empty one if there is none.
 
     Raises StackMoved if that has another name now, unless *moved* says that this is meant.
     """
-    if found is None:
+    if file is None:
         return State(stack=stack)
-    state = parse_state(found.content, where=where, stack=stack)
+    state = parse_state(file.content, where=where, stack=stack)
     if state.moved_to and not moved:
         raise moved_away(state)
     return state
 
 
-def remains_of(found: StoredFile | None, *, stack: str) -> State | None:
+def remains_of(file: StoredFile | None, *, stack: str) -> State | None:
     """
-    What can be told of a state that cannot be read: no more than the highest serial it names.
+    What remains of a state that cannot be read: no more than the highest serial it names.
 
     None if it names another stack than *stack*.
     """
-    content = _text(found.content) if found else b""
+    content = _text(file.content) if file else b""
     if set(_STACK.findall(content)) - {stack.encode()}:
         return None
     return State(stack=stack, serial=max(map(int, _SERIAL.findall(content)), default=0))
 
 
-def serial_of(found: StoredFile | None) -> int | None:
-    """The serial of what was *found*; None if it is no state that was ever written."""
-    if found is None:
+def serial_of(file: StoredFile | None) -> int | None:
+    """The serial of the state in *file*; None if no run has written it."""
+    if file is None:
         return None
     try:
-        match orjson.loads(_text(found.content)):
+        match orjson.loads(_text(file.content)):
             case {"serial": int(serial)}:
                 return serial
             case _:
@@ -93,7 +93,7 @@ class Store(Protocol):
 
     @property
     def is_lost(self) -> bool:
-        """Whether somebody else may write there by now."""
+        """Whether another run may write there by now."""
         ...
 
     def renew(self) -> bool:
@@ -104,12 +104,12 @@ class Store(Protocol):
         """
         Replace what is there by *content* in one step, or leave it as it was.
 
-        Raises StateTaken if somebody else is known to have written there.
+        Raises StateTaken if another run has certainly written there.
         """
         ...
 
 
-class HeldFile:
+class LockedFile:
     """
     A file under a lock, written only while it is what we last read or wrote.
 
@@ -119,30 +119,30 @@ class HeldFile:
     def __init__(
         self,
         backend: Backend,
-        hold: Lock,
+        lock: Lock,
         name: str,
-        found: StoredFile | None,
+        file: StoredFile | None,
         before: Callable[[StoredFile | None], None],
     ) -> None:
         self._backend = backend
-        self._hold = hold
+        self._lock = lock
         self._name = name
-        self._found = found
-        self._version = found.version if found else None
+        self._file = file
+        self._version = file.version if file else None
         self._before: Callable[[StoredFile | None], None] | None = before
         self._unanswered: set[bytes] = set()
 
     @property
     def is_lost(self) -> bool:
-        return self._hold.is_lost
+        return self._lock.is_lost
 
     def renew(self) -> bool:
-        return self._hold.renew()
+        return self._lock.renew()
 
     def write(self, content: bytes) -> None:
-        if self._before and not self._hold.is_lost:
-            self._before(self._found)
-            self._before = self._found = None
+        if self._before and not self._lock.is_lost:
+            self._before(self._file)
+            self._before = self._file = None
         try:
             self._version = self._write(content)
         except StateTaken:
@@ -154,21 +154,21 @@ class HeldFile:
 
     def _write(self, content: bytes) -> str:
         try:
-            return self._hold.write(self._name, content, expected=self._version)
+            return self._lock.write(self._name, content, expected=self._version)
         except StateTaken:
-            found = self._ours()
-            if found is None:
+            file = self._ours()
+            if file is None:
                 raise
-        if found.content == content:
-            return found.version
-        return self._hold.write(self._name, content, expected=found.version)
+        if file.content == content:
+            return file.version
+        return self._lock.write(self._name, content, expected=file.version)
 
     def _ours(self) -> StoredFile | None:
         """The file as a write of ours that was not answered has left it."""
-        if self._hold.is_lost or not self._unanswered:
+        if self._lock.is_lost or not self._unanswered:
             return None
-        found = self._backend.read(self._name)
-        return found if found and _digest(found.content) in self._unanswered else None
+        file = self._backend.read(self._name)
+        return file if file and _digest(file.content) in self._unanswered else None
 
 
 def _digest(content: bytes) -> bytes:
