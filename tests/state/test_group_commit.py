@@ -518,8 +518,10 @@ def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  #
     files, clock = MemoryFiles(), Clock()
     backend = LeaseBackend(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
 
+    begun: list[StoredFile | None] = []
+
     async def work() -> None:
-        async with opened(backend) as ledger:
+        async with opened(backend, begun.append) as ledger:
             files.is_down = True
             if news:
                 ledger.record(fact(1))
@@ -536,6 +538,7 @@ def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  #
     else:
         asyncio.run(work())
     assert "demo.json" not in files.files
+    assert begun == [], "a run that can save nothing begins no history"
 
 
 def test_a_lock_that_was_ended() -> None:

@@ -20,6 +20,7 @@ from provisioner.state.history import (
     HistoryWriter,
     PastRun,
     history_bytes,
+    parse_history,
     read_history,
     read_version,
     trimmed,
@@ -203,6 +204,15 @@ def test_what_is_kept_is_remembered() -> None:
     assert (len(runs), stale) == (209, (0,))
 
 
+def test_a_state_that_an_old_run_replaced() -> None:
+    """A run is remembered for the state that it replaced, however many runs came since."""
+    many = [replace(RUN, run=str(number)) for number in range(500)]
+    many[250] = replace(many[250], kept=5)
+
+    runs, _ = trimmed(tuple(many))
+    assert [run.run for run in runs[:2]] == ["250", "300"]
+
+
 def test_a_state_that_many_runs_replaced() -> None:
     """Runs that all kept one state and never replaced it do not pile up."""
     runs, _ = trimmed(tuple(replace(RUN, run=str(number), kept=5) for number in range(300)))
@@ -210,6 +220,20 @@ def test_a_state_that_many_runs_replaced() -> None:
 
     runs, _ = trimmed((*runs, *(replace(RUN, run=f"f{number}") for number in range(200))))
     assert [run.run for run in runs[:2]] == ["299", "f0"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (b"{", "wrote: it ends in the middle"),
+        (b'{"version": 1, "stack": "demo", "runs": [1]}', r"wrote: runs"),
+        (history_bytes(STACK, (RUN,)).replace(b"2026-01-01", b"2026-99-01"), r"wrote: runs\[?.?0"),
+    ],
+)
+def test_what_is_wrong_with_a_history(broken: bytes, why: str) -> None:
+    """A history that ctxprov did not write is refused with the place that is wrong."""
+    with pytest.raises(StateError, match=why):
+        parse_history(broken, where="here")
 
 
 @pytest.mark.parametrize("broken", [b"[]", b"{", b'{"version": 1, "stack": "demo", "runs": [1]}'])

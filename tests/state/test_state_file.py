@@ -253,6 +253,8 @@ REST = state(
     stack_settings=StackSettings(
         limits=Limits(
             delete=Allowance(count=Bound(Decimal(2), "the state")),
+            replace=Allowance(percent=Bound(Decimal(9), "the state"), of_at_least=3),
+            rent_total=Bound(Decimal(100), "the state"),
             rent_per_hour=Bound(Decimal("0.5"), "the state"),
         ),
         key_envs={"gemini": "KEY"},
@@ -307,6 +309,15 @@ def test_the_rest() -> None:
         ("caches/manual/size", 2**53 + 1),
         ("caches/manual/tokens", "1"),
         ("caches/manual/pieces", []),
+        ("caches/manual/created_at", "2026-99-01T00:00:00Z"),
+        ("caches/manual/updated_at", "2026-99-01T00:00:00Z"),
+        ("caches/policy/updated_at", "2026-99-01T00:00:00Z"),
+        ("caches/policy/handle/cache_control/more", 1),
+        ("last_edit/committed_at", "2026-99-01T00:00:00Z"),
+        ("disappeared/gemini/since", "2026-99-01T00:00:00Z"),
+        ("retiring/cachedContents~old/until", "2026-99-01T00:00:00Z"),
+        ("retiring/cachedContents~old/expires_at", "2026-99-01T00:00:00Z"),
+        ("retiring/cachedContents~old/retire_after", "999999999999d"),
         ("retiring/cachedContents~old/until", "soon"),
         ("retiring/cachedContents~old/expires_at", "soon"),
         ("retiring/cachedContents~old/more", 1),
@@ -333,6 +344,21 @@ def test_every_value_is_checked(path: str, value: Json) -> None:
 def test_the_largest_number(value: int) -> None:
     """Numbers go up to two to the power of 53."""
     assert parsed(changed("caches/manual/size", value)).caches["manual"].measure.size == value
+
+
+def test_wrong_and_of_another_stack() -> None:
+    """Whose state it is comes before what is wrong with it."""
+    message = refusal(changed("serial", -1), "other")
+    assert "is the state of the stack demo, not of other" in message
+
+
+def test_on_record_twice() -> None:
+    """Two names do not have one cache."""
+    twice = state(
+        recorded(desired("a"), "cachedContents/1"), recorded(desired("b"), "cachedContents/1")
+    )
+
+    assert "cachedContents/1 is on record twice, also at caches.a" in refusal(state_bytes(twice))
 
 
 def test_given_and_retiring() -> None:

@@ -81,6 +81,7 @@ def test_a_stack_with_another_name() -> None:
         (b'{"serial": 4, "stack": "demo", ', 4),
         (b'{"serial": 4, "serial": 12, "stack": "demo"', 12),
         (b'\xff{"serial": 4}', 4),
+        (b'\xff\xfe{"serial": 4}', 4),
         (b'{"stack": "demo"', 0),
         (b'{"serial": 4, "stack": "other"', None),
         (b'{"serial": 4, "stack": "demo", "stack": "other"', None),

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.errors import Refused, StackMoved, StateError
-from provisioner.model import RecordedCache, Scope, State
+from provisioner.model import ApprovedEdits, RecordedCache, Scope, State
 from provisioner.state.transfer import given_cache, renamed_stack
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
 from tests.state.strategies import states
 
 OLD = state(recorded(desired("a")), noted(annotation("n")), retiring=[retiring(desired("r"))])
+APPROVED = ApprovedEdits(fingerprint="0" * 64, digests=())
 HERE = Scope(endpoint="https://here", keys=("ab" * 8,))
 
 
@@ -56,6 +57,22 @@ def test_edits_go_by_the_name_of_their_stack() -> None:
     gift = given_cache(replace(OLD, rested={"a": "0" * 64}), move.giving, "a", "a", accept=False)
     assert gift
     assert gift.giving.rested == {}
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        state(recorded(desired("a"))),
+        state(retiring=[retiring(desired("r"))]),
+        state(given={"cachedContents/9": "elsewhere"}),
+    ],
+)
+def test_a_little_is_enough_to_rename(old: State) -> None:
+    """A stack that remembers anything at all has something to give."""
+    move = renamed_stack(replace(old, approved=APPROVED), State(stack="new"))
+
+    assert move
+    assert move.receiving == replace(old, stack="new", moved_from="demo")
 
 
 def test_there_and_back() -> None:
@@ -155,7 +172,10 @@ def test_renamed_twice_over() -> None:
         recorded(desired("a"), "cachedContents/old", updated_at=later),
         recorded(desired("b"), "cachedContents/b"),
         recorded(desired("gone"), "cachedContents/gone"),
-        retiring=[retiring(desired("a"), "cachedContents/r")],
+        retiring=[
+            retiring(desired("a"), "cachedContents/r"),
+            retiring(desired("c"), "cachedContents/back"),
+        ],
         serial=4,
         run="r4",
         providers={"gemini": HERE, "eu": HERE},
@@ -163,6 +183,7 @@ def test_renamed_twice_over() -> None:
     )
     new = state(
         recorded(desired("a"), "cachedContents/new", updated_at=before),
+        recorded(desired("c"), "cachedContents/back"),
         noted(annotation("n")),
         retiring=[retiring(desired("gone"), "cachedContents/gone")],
         serial=9,
@@ -176,7 +197,7 @@ def test_renamed_twice_over() -> None:
 
     assert move
     receiving = move.receiving
-    assert set(receiving.caches) == {"a", "b", "n"}
+    assert set(receiving.caches) == {"a", "b", "c", "n"}
     assert receiving.caches["a"] == old.caches["a"]
     assert set(receiving.retiring) == {"cachedContents/new", "cachedContents/r"} | {
         "cachedContents/gone"
