@@ -1,9 +1,9 @@
 """
 The command line: arguments in, an exit status out.
 
-This is the one place where the rooms meet and where the wall clock is read.  A command
-lives in a module of its own and is a function that returns a `Status`; it is imported
-only when it is called for.  An expected failure is one paragraph on standard error, a
+The rooms meet only here, and only here the program reads the wall clock.  A command lives in a
+module of its own and is a function that returns a `Status`; the group imports it only when it
+is called.  An expected failure is one paragraph on standard error, a
 bug keeps its traceback and says that it is one, and an interruption is neither.
 """
 

@@ -138,7 +138,7 @@ def _show(request: ApplyRequest, decision: Decision, state: State, session: Sess
 async def _ask(request: ApplyRequest) -> None:
     if not terminal.is_interactive():
         raise Refused(
-            f"{request.operation} changes things and there is no terminal to ask on: "
+            f"{request.operation} needs an approval, and there is no terminal to ask on: "
             "read the plan above and add --auto-approve. Nothing was changed."
         )
     if request.destroy or request.prune:

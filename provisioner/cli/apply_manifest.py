@@ -1,4 +1,4 @@
-"""`ctxprov apply`: make it so."""
+"""`ctxprov apply`: change the live side to match the manifest."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def collect_garbage(
     usual = process_environment().get("CTXPROV_STATE")
     places = addresses or ((usual,) if usual else ())
     if not places:
-        raise click.UsageError("Say where states are: --state ADDRESS, as often as needed.")
+        raise click.UsageError("gc needs every place of states: give --state ADDRESS for each.")
     asked = _GcRequest(
         backends=tuple(map(backend_at, places)),
         ids=frozenset(ids),
@@ -137,7 +137,7 @@ async def _ask(count: int, asked: _GcRequest) -> None:
         return
     if asked.as_json or not terminal.is_interactive():
         raise Refused(
-            "gc deletes caches and there is no terminal to ask on: read the list above and add "
+            "gc needs an approval, and there is no terminal to ask on: read the list above and add "
             "--auto-approve. Nothing was changed."
         )
     if not await terminal.confirm(f"Delete {count} cache{'s' * (count != 1)} for good?"):

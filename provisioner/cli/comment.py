@@ -38,7 +38,7 @@ def _report(forge: Forge, views: Sequence[PlanView]) -> str:
         if there is None or there.topic != mark.topic:
             continue
         if there == mark:
-            return "The comment tells the same already."
+            return "The comment is up to date."
         forge.edit(comment, text)
         return "Comment edited."
     if not any(view.has_edits or view.leftover for view in views):

@@ -74,7 +74,7 @@ def perform(
     reader = _StateReader(backend, stack, repairs=repairs)
     if dry_run:
         sentence = edit(reader.current(reader.read(backend.read(state_name(stack))))).sentence
-        return f"It would be so: {sentence} Nothing was written."
+        return f"Dry run: {sentence} Nothing was written."
     if repairs:  # it refuses before a lock that is taken over is followed by a save
         edit(Current(state=State(stack=stack), is_damaged=True))
 
@@ -135,7 +135,7 @@ def renamed(at: Current, old: str, new: str) -> StateEdit:
 
 def check_name(name: str) -> None:
     if not re.fullmatch(_NAME, name):
-        raise Refused(f"{name!r} is no name of a cache: at most 48 out of a-z, 0-9 and -.")
+        raise Refused(f"{name!r} is not a cache name: use at most 48 of a-z, 0-9 and -.")
 
 
 def forgotten(at: Current, name: str) -> StateEdit:
@@ -173,5 +173,5 @@ def pushed(at: Current, raw: bytes, *, where: str, force: bool) -> StateEdit:
 def _require_record(state: State, name: str) -> None:
     if name not in state.caches:
         close = get_close_matches(name, state.caches, 1)
-        guess = f"did you mean {close[0]}?" if close else "ctxprov state list tells what is."
+        guess = f"did you mean {close[0]}?" if close else "ctxprov state list shows what is."
         raise StateError(f"{name!r} is not on record in {state.stack}; {guess}")

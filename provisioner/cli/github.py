@@ -105,9 +105,7 @@ def _number(api: ForgeApi, repository: str, event: ForgeJson) -> int | None:
         }:
             return _with_head(api, repository, commit, f"{owner}:{branch}")
         case _:
-            raise CtxprovError(
-                "This job was not started by a pull request: say which one with --number."
-            )
+            raise CtxprovError("No pull request started this job: name one with --number.")
 
 
 def _with_head(api: ForgeApi, repository: str, commit: str, branch: str) -> int | None:

@@ -39,7 +39,7 @@ def merge_request(api: ForgeApi, environ: Mapping[str, str], number: int | None)
     project = environ.get("CI_MERGE_REQUEST_PROJECT_ID") or needed(environ, "CI_PROJECT_ID")
     if number:
         return GitLab(api, project, number)
-    hint = "This job is not of a merge request: say which one with --number."
+    hint = "No merge request started this job: name one with --number."
     number = int(needed(environ, "CI_MERGE_REQUEST_IID", hint))
     # A pipeline of merged results runs on a commit of its own.
     ours = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or needed(environ, "CI_COMMIT_SHA")

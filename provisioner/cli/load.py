@@ -48,8 +48,8 @@ def load_stack(
     tell_warnings(resolution.warnings, most=_MOST)
     if not manifest.caches and not allow_empty:
         raise Refused(
-            f"{manifest.path} declares no cache, so everything on record would go. "
-            "If that is meant, add --allow-empty; to delete all at once, use ctxprov destroy."
+            f"{manifest.path} declares no cache, so apply would retire all on record. "
+            "To proceed, add --allow-empty; to delete all at once, run ctxprov destroy."
         )
     return manifest, resolution.desired
 

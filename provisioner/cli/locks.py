@@ -66,10 +66,10 @@ def end_locks(
 ) -> Status:
     """End the lock of a run that is dead."""
     if mine == bool(lock_id):
-        raise click.UsageError("Give the ID that ctxprov lock status tells, or --mine.")
+        raise click.UsageError("Give the ID that ctxprov lock status prints, or --mine.")
     mark = mark_of(process_environment())
     if mine and mark is None:
-        raise click.UsageError("--mine is for CI jobs, and nothing says which this is.")
+        raise click.UsageError("--mine works in a CI job only, and the environment names none.")
 
     async def work(stack: Path, _: Session) -> StackOutcome:
         frame = load_frame(stack, environment=environment)

@@ -90,5 +90,5 @@ def _entry(caches: Json, name: str, stack: str) -> Json:
         return caches[name]
     raise CtxprovError(
         f"{name!r} has no handle in {stack}: it is not on record or has expired. "
-        "ctxprov plan says why, ctxprov apply makes it so."
+        "ctxprov plan shows why; ctxprov apply creates it."
     )

@@ -9,7 +9,9 @@ from provisioner.cli.github import github_api, merged_pull_request, pull_request
 from provisioner.cli.gitlab import gitlab_api, merge_request, merged_merge_request
 from provisioner.errors import CtxprovError
 
-_NOWHERE = "There is no review to look for: this is a job of neither GitHub Actions nor GitLab CI."
+_NOWHERE = (
+    "No review to read: this is no job of GitHub Actions or GitLab CI. Run the command in one."
+)
 
 
 def review_of_job(

@@ -33,7 +33,7 @@ class Interruption:
         if self.status is None:
             self.status = status
             self.on_first()
-            tell("Interrupted: finishing what is in flight. Once more leaves at once.")
+            tell("Interrupted: finishing the calls in flight. Interrupt again to leave at once.")
         else:
             task.cancel()
 

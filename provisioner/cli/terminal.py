@@ -82,8 +82,8 @@ async def _shown(check: Callable[[], None]) -> None:
         is_whole = output.is_whole
     if not is_whole:
         raise Refused(
-            "What was to be decided on could not be written to the terminal whole, so the answer "
-            "is no; nothing was changed."
+            "The terminal did not show the whole question, so the answer is no; nothing was "
+            "changed."
         )
 
 

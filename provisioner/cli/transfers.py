@@ -52,12 +52,12 @@ async def transferred(
     """Carry out what *decide* says, which *sentence* tells."""
     if giving.where == receiving.where:
         raise Refused(f"{giving.stack} is that stack already; nothing was changed.")
-    done = f"It is so already: {sentence}"
+    done = f"Already done: {sentence}"
     if dry_run:
         transfer = decide(
             *(s.parse(s.backend.read(state_name(s.stack))) for s in (giving, receiving))
         )
-        return f"It would be so: {sentence} Nothing was written." if transfer else done
+        return f"Dry run: {sentence} Nothing was written." if transfer else done
     async with AsyncExitStack() as stack:
         held = {
             side.where: await stack.enter_async_context(_held(side, operation, timeout))

@@ -28,7 +28,7 @@ _VARIABLE = re.compile(r"([A-Z_][A-Z0-9_]*)?(GEMINI|GOOGLE)[A-Z0-9_]*")
 def check_stack(name: str) -> str:
     """Return *name* if it is a stack's, else raise a usage error."""
     if not _STACK.fullmatch(name):
-        raise click.UsageError(f"{name!r} is no name of a stack: STACK or STACK.ENV.")
+        raise click.UsageError(f"{name!r} is not a stack name: give STACK or STACK.ENV.")
     return name
 
 

@@ -170,7 +170,7 @@ def _files(root: Path, folder: Folder) -> list[str]:
     if misnamed:
         raise _of_file(root / misnamed[0], f"would not be read: its name must end in {NAME}")
     if NAME not in names:
-        raise _of_file(root / NAME, "does not exist; a stack begins with this file")
+        raise _of_file(root / NAME, "does not exist: run ctxprov init, or name the stack's folder")
     return [NAME, *(name for name in names if name.endswith(_FRAGMENT))]
 
 

@@ -81,7 +81,7 @@ def test_under_a_long_talk(stage: Stage, forge: Forge) -> None:
     forge.said += [Said("somebody", "Nice.") for _ in range(230)]
     file = planned(stage, A)
     stage.run("comment", str(file))
-    assert "same already" in stage.run("comment", str(file)).out
+    assert "up to date" in stage.run("comment", str(file)).out
 
     assert len(forge.said) == 231
     assert len(forge.writes()) == 1
@@ -136,7 +136,7 @@ def test_a_stack_that_is_removed(stage: Stage, forge: Forge) -> None:
 
     assert stage.run("comment", str(file)).out == "Comment written.\n"
     assert "ctxprov destroy --stack demo" in forge.texts()[0]
-    assert stage.run("comment", str(file)).out == "The comment tells the same already.\n"
+    assert stage.run("comment", str(file)).out == "The comment is up to date.\n"
 
 
 def test_no_edits(stage: Stage, forge: Forge) -> None:

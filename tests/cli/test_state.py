@@ -211,7 +211,7 @@ def test_names_and_serials_that_are_not_there(stage: Stage) -> None:
         status, said = state(stage, *words)
         assert status == 1
         assert "did you mean product-manual?" in said
-    assert "state list tells" in state(stage, "rm", "else")[1]
+    assert "state list shows" in state(stage, "rm", "else")[1]
     assert state(stage, "pull", "--serial", "1")[1].encode() == stage.state_file.read_bytes()
     assert (
         "serial 9 of demo is not kept; of the earlier ones: none"

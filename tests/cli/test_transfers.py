@@ -23,7 +23,7 @@ def test_a_stack_gets_another_name(stage: Stage) -> None:
     stage.write(A, a=LONG)
     stage.apply()
     dry = stage.run("state", "rename-stack", "demo", "desk", "-C", ".", "--dry-run")
-    assert dry.out.startswith("It would be so: demo is desk now")
+    assert dry.out.startswith("Dry run: demo is desk now")
 
     assert stage.run("state", "rename-stack", "demo", "desk", "-C", ".").status == 0
 
@@ -36,7 +36,7 @@ def test_a_stack_gets_another_name(stage: Stage) -> None:
     assert stage.apply("--prune").status == 0
     assert stage.count("create", "delete") == 1
     again = stage.run("state", "rename-stack", "demo", "desk", "-C", ".")
-    assert (again.status, again.out[:15]) == (0, "It is so alread")
+    assert (again.status, again.out[:12]) == (0, "Already done")
 
 
 def test_an_environment_gets_another_name(stage: Stage) -> None:
@@ -142,7 +142,7 @@ def test_killed_between_the_two_saves(
         assert stage.run("keepalive", str(one)).status == 0
 
         assert stage.run(*arguments).status == 0
-        assert stage.run(*arguments).out.startswith("It is so already")
+        assert stage.run(*arguments).out.startswith("Already done")
         assert stage.run("plan", str(other), "--detailed-exitcode").status == 0
         old = stage.run("drift", str(one))
         assert old.status == (3 if verb == "rename-stack" else 0)

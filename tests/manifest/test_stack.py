@@ -79,10 +79,13 @@ def test_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("nowhere", "nowhere:1:1: does not exist"),
         ("notes.md", "notes.md:1:1: is not a manifest: name a folder or its ctxprov.yaml"),
-        ("empty", "empty/ctxprov.yaml:1:1: does not exist; a stack begins with this file"),
+        (
+            "empty",
+            "empty/ctxprov.yaml:1:1: does not exist: run ctxprov init, or name the stack's folder",
+        ),
         (
             "empty/x.ctxprov.yaml",
-            "empty/ctxprov.yaml:1:1: does not exist; a stack begins with this file",
+            "empty/ctxprov.yaml:1:1: does not exist: run ctxprov init, or name the stack's folder",
         ),
         ("gone/ctxprov.yaml", "gone:1:1: does not exist"),
     ],
