@@ -17,7 +17,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import get_args
 
-from msgspec import UnsetType, convert
+from msgspec import UNSET, convert
 from msgspec.structs import replace
 
 from provisioner.documents import Fault, NotJson, faults_of_document, newer, parse_json
@@ -27,9 +27,10 @@ from provisioner.model import Change, Reason, fingerprint_of
 from provisioner.model.attributes import after_fields
 from provisioner.planner.decision_table import REASONS
 from provisioner.pricing.costs import totals
+from provisioner.times import parse_duration
 from provisioner.view.money import totals_view
 from provisioner.view.plan import PlanView, RowView, leftover_command, summary
-from provisioner.view.snapshot import AfterView
+from provisioner.view.snapshot import AfterView, Snapshot
 from provisioner.view.wording import Section, section_of
 
 _IDLE = frozenset(kind.verb for kind in get_args(Change) if not kind.acts)
@@ -80,7 +81,7 @@ def _plan(document: object, place: str) -> PlanView:
     except ValueError as error:
         raise _fault(document, place) or error from error
     view = _upgraded(view)
-    _check_moments(view)
+    _check_terms(view)
     _check_worked_out(view)
     _check_shown(view)
     return view
@@ -107,22 +108,24 @@ def _fault(document: object, place: str) -> Fault | None:
     return fault.under(place) if fault and place else fault
 
 
-def _check_moments(view: PlanView) -> None:
-    for moment in _moments(view):
+def _check_terms(view: PlanView) -> None:
+    """Refuse moments in another zone, and durations and shares that are out of bounds."""
+    snapshots = [side for row in view.rows for side in (row.before, row.after) if side]
+    afters = [edit.after for edit in (*view.edits, *view.rested) if edit.after]
+    afters += [want.after for want in view.declared]
+    parts: list[AfterView | Snapshot] = [*afters, *snapshots]
+    lives = {part.life for part in parts if part.life}
+    for life in lives:
+        if life.ttl is not UNSET:
+            parse_duration(life.ttl)
+    for settings in {part.settings for part in parts if part.settings}:
+        settings.settings()
+    moments = [view.at, view.valid_until, view.next_refresh, *(row.gone_at for row in view.rows)]
+    for side in snapshots:
+        moments += (side.created_at, side.refresh_at, side.expires_at)
+    for moment in (*moments, *(life.expires_at for life in lives)):
         if isinstance(moment, datetime) and moment.tzinfo is not UTC:
             raise ValueError(f"the moment {moment.isoformat()} is not in UTC: end it with Z")
-
-
-def _moments(view: PlanView) -> Iterator[datetime | UnsetType | None]:
-    yield from (view.at, view.valid_until, view.next_refresh)
-    yield from (row.gone_at for row in view.rows)
-    snapshots = [side for row in view.rows for side in (row.before, row.after) if side]
-    for side in snapshots:
-        yield from (side.created_at, side.refresh_at, side.expires_at)
-    lives = [edit.after.life for edit in (*view.edits, *view.rested) if edit.after]
-    lives += [want.after.life for want in view.declared]
-    lives += [side.life for side in snapshots if side.life]
-    yield from (life.expires_at for life in lives)
 
 
 def _check_worked_out(view: PlanView) -> None:

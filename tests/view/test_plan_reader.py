@@ -260,6 +260,14 @@ def hide(document: Any) -> None:  # noqa: ANN401  # a plan in JSON
             lambda d: d["changes"][0]["after"]["settings"].update(retire_after="soon"),
             "changes.0.after.settings.retire_after: this must be a duration",
         ),
+        (
+            lambda d: d["changes"][0]["before"]["settings"].update(refresh_before="1/0"),
+            "a share is not divided by 0",
+        ),
+        (
+            lambda d: d["changes"][0]["before"].update(life={"ttl": "9999999999d"}),
+            "a duration is whole numbers with s, m, h or d",
+        ),
         (in_first("provider", "other"), "the provider of product-manual is not the one"),
         (lambda d: d.update(changes={}), "changes"),
         (lambda d: d["changes"][0].update(before=None, after=None), "changes.0"),
@@ -294,12 +302,12 @@ def test_what_is_not_a_plan_is_refused(spoil: Callable[[Any], None], sentence: s
     document = json.loads(json_text(WHOLE))
     spoil(document)
 
-    with pytest.raises(CtxprovError, match=r"^plan\.json is not a plan of this version") as planned:
+    with pytest.raises(CtxprovError, match=r"^plan\.json is not a plan of this version") as refusal:
         reread(json.dumps(document))
 
-    assert sentence in str(planned.value)
-    assert len(str(planned.value)) < 400
-    assert str(planned.value).isprintable()
+    assert sentence in str(refusal.value)
+    assert len(str(refusal.value)) < 400
+    assert str(refusal.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -318,10 +326,10 @@ def test_a_plan_of_a_newer_version(add: Callable[[Any], None]) -> None:
     document = json.loads(json_text(WHOLE))
     add(document)
 
-    with pytest.raises(CtxprovError, match=r"written by a newer ctxprov: .*Upgrade") as planned:
+    with pytest.raises(CtxprovError, match=r"written by a newer ctxprov: .*Upgrade") as refusal:
         reread(json.dumps(document))
 
-    assert "Make one" not in str(planned.value)
+    assert "Make one" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
