@@ -108,6 +108,18 @@ def test_moments_survive_their_text(moment: datetime) -> None:
     assert parse_moment(moment_text(moment)) == moment
 
 
+class Moment(datetime):
+    """A moment of another library, as pendulum's are."""
+
+
+@given(MOMENTS)
+def test_moments_of_other_libraries(moment: datetime) -> None:
+    """A subclass of datetime is spelled as the moment that it is."""
+    other = Moment.fromisoformat(moment.isoformat())
+
+    assert moment_text(other) == moment_text(moment)
+
+
 @given(st.text())
 def test_any_text(text: str) -> None:
     """Any text is a value or a ValueError."""

@@ -53,13 +53,13 @@ class YamlDocument(Struct, frozen=True):
         return f"{self.file}:{line}:{column}"
 
     def has(self, path: Sequence[PathStep]) -> bool:
-        return len(self._found(path)) == len(path)
+        return len(self._positions_along(path)) == len(path)
 
     def _position(self, path: Sequence[PathStep]) -> tuple[int, int]:
-        marks = self._found(path)
+        marks = self._positions_along(path)
         return (marks[-1].line + 1, marks[-1].column + 1) if marks else (1, 1)
 
-    def _found(self, path: Sequence[PathStep]) -> list[Position]:
+    def _positions_along(self, path: Sequence[PathStep]) -> list[Position]:
         """The marks along *path*, as far as it is there."""
         value: YamlValue = self.root
         marks: list[Position] = []
