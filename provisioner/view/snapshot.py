@@ -2,8 +2,7 @@
 A cache at one moment, as it may be shown: desired, recorded, live or retiring.
 
 A snapshot is the JSON of a cache in a plan; None is what is not known of it, or not there.
-`tenses` has the three of a change side by side.  How a snapshot is laid out, and why a cache
-changes, is not known here.
+How a snapshot is laid out, and why a cache changes, is not known here.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType, convert
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from provisioner.documents import document_fields
@@ -274,55 +273,6 @@ def gone_at(change: Change, at: datetime) -> datetime | None:
             return None
 
 
-class Tense(Struct, frozen=True, kw_only=True):
-    """What one of desired, recorded and live says of a cache, with its label and last update."""
-
-    provider: str
-    model: str
-    digest: str | None
-    life: LifeView | None
-    settings: SettingsFields | None
-    created_at: datetime | None
-    updated_at: datetime | None = None
-    expires_at: datetime | None
-    tokens: int | None
-    tokens_estimated: bool | None
-    id: str | None
-    label: str | None = None
-
-
-def tenses(change: Change) -> tuple[Tense | None, Tense | None, Tense | None]:
-    """Desired, recorded and live, as *change* has them."""
-    want, record, live = change.want, change.record, change.live
-    return (
-        _desired_tense(want) if want else None,
-        _recorded_tense(record) if record else None,
-        _live_tense(live) if live else None,
-    )
-
-
-def settings_of(change: Change) -> Settings | None:
-    """What is asked for, or what is on record where nothing is; None for annotations."""
-    match change.want, change.record:
-        case DesiredCache(settings=settings), _:
-            return settings
-        case None, RecordedCache(settings=settings):
-            return settings
-        case _:
-            return None
-
-
-def granted_of(change: Change) -> timedelta | None:
-    """The life that the window is measured by, or will be."""
-    match change:
-        case Refresh(live=live) | Note(live=live) | Keep(live=LiveCache() as live):
-            return timedelta(seconds=round(live.granted.total_seconds()))
-        case Create(want=want) | Replace(want=want) | Adopt(want=want):
-            return want.life.span if isinstance(want.life, Ttl) else None
-        case _:
-            return None
-
-
 @lru_cache
 def life_view(life: Life) -> LifeView:
     match life:
@@ -432,29 +382,3 @@ def _refresh_at(
 ) -> datetime | None:
     warm = isinstance(life, Ttl) and settings.keep == "warm"
     return end - settings.window(granted) if warm else None
-
-
-def _desired_tense(want: Desired) -> Tense:
-    label = want.label.identity if isinstance(want, DesiredCache) else None
-    return _tense(Snapshot.desired(want), label=label)
-
-
-def _live_tense(live: LiveCache) -> Tense:
-    label = live.label.identity if live.label else None
-    return _tense(Snapshot.live(live), updated_at=live.updated_at, label=label)
-
-
-def _recorded_tense(record: Recorded | RetiringCache) -> Tense:
-    match record:
-        case RetiringCache():
-            end = record.expires_at or record.until
-            return _tense(replace(Snapshot.retiring(record), expires_at=end))
-        case _:
-            return _tense(Snapshot.recorded(record), updated_at=record.updated_at)
-
-
-def _tense(
-    snapshot: Snapshot, *, updated_at: datetime | None = None, label: str | None = None
-) -> Tense:
-    tense = convert(snapshot, Tense, from_attributes=True)
-    return replace(tense, updated_at=updated_at, label=label)
