@@ -218,6 +218,7 @@ WRONG: list[tuple[str, Json, str]] = [
     ("caches/manual/provider", [], "caches.manual.provider: this must be text"),
     ("caches/policy/provider", {}, "caches.policy.provider: this must be text"),
     ("caches/manual/provider", "claude", "caches.manual.provider: claude keeps no caches"),
+    ("caches/manual/provider", "openai", "caches.manual.provider: openai keeps no caches"),
     ("caches/policy/provider", "openai", "caches.policy.handle: this is no handle of openai"),
     ("caches/policy/provider", "gemini", "caches.policy.handle: this is no handle of gemini"),
     ("retiring/cachedContents~old", {}, "retiring.cachedContents~old: this key must be the id of"),
@@ -239,7 +240,9 @@ def test_wrong_shape(path: str, value: Json, said: str) -> None:
 
 
 REST = state(
-    recorded(desired("manual")),
+    recorded(
+        desired("manual", measure=replace(desired("manual").measure, pieces={"content": "0" * 12}))
+    ),
     noted(annotation("policy")),
     retiring=[retiring(desired("manual"))],
     serial=7,
@@ -313,6 +316,7 @@ def test_the_rest() -> None:
         ("caches/manual/updated_at", "2026-99-01T00:00:00Z"),
         ("caches/policy/updated_at", "2026-99-01T00:00:00Z"),
         ("caches/policy/handle/cache_control/more", 1),
+        ("caches/policy/handle/more", 1),
         ("last_edit/committed_at", "2026-99-01T00:00:00Z"),
         ("disappeared/gemini/since", "2026-99-01T00:00:00Z"),
         ("retiring/cachedContents~old/until", "2026-99-01T00:00:00Z"),

@@ -196,6 +196,7 @@ def test_renamed_twice_over() -> None:
     move = renamed_stack(old, new)
 
     assert move
+    assert move.giving == State(stack="demo", serial=4, run="r4", moved_to="new")
     receiving = move.receiving
     assert set(receiving.caches) == {"a", "b", "c", "n"}
     assert receiving.caches["a"] == old.caches["a"]
