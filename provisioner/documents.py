@@ -266,7 +266,7 @@ def _faults_inside(json: object, shape: Any) -> Iterator[Fault]:  # noqa: ANN401
             yield from _faults_inside(json, arguments[0])
         case _ if origin in {Union, UnionType}:
             yield from _faults_of_one(json, arguments)
-        case dict() if origin is dict:
+        case dict() if origin in {dict, Mapping}:
             for key, value in json.items():
                 if _refusal(key, arguments[0]):
                     yield Fault(key, f"this key must {_must(arguments[0])}")

@@ -181,12 +181,13 @@ class AnnotationFields(_RecordFields, frozen=True, kw_only=True):
             model=self.model,
             digest=self.digest,
             life=Ttl(read_value("life.ttl", parse_duration, self.life.ttl)),
-            handle=read_value("handle", self._handle, parse_json(bytes(self.handle))),
+            handle=read_value("handle", self._handle, self.handle),
             updated_at=read_value("updated_at", parse_moment, self.updated_at),
             measure=self.measure(counted=False),
         )
 
-    def _handle(self, fields: Json) -> CacheHandle:
+    def _handle(self, raw: Raw) -> CacheHandle:
+        fields = parse_json(bytes(raw))
         handle = handle_from_json(fields)
         _refuse_new_keys(fields, handle.as_json())
         if self.provider not in _ANNOTATED or handle.as_json()["provider"] != self.provider:
