@@ -67,6 +67,7 @@ def start_up(*, runs: int) -> Iterator[str]:
             "`python -c pass`": [sys.executable, "-c", "pass"],
             "`ctxprov --version`": [*CTXPROV, "--version"],
             "`ctxprov --help`": [*CTXPROV, "--help"],
+            "`ctxprov apply --help`": [*CTXPROV, "apply", "--help"],
             f"`ctxprov validate`, {SMALL} caches": [*CTXPROV, "validate", str(stack)],
         }
         if "octoDNS" in _installed():
