@@ -22,7 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -112,12 +112,15 @@ def run(
     report: Callable[[Verdict], None],
 ) -> None:
     """Run the tests that *arguments* select against each mutant."""
-    plans = [(mutant, seen.tests(mutant, budget)) for mutant in chosen]
-    for mutant, tests in plans:
-        if not tests:
+    within, declared = [], []
+    for mutant in chosen:
+        tests = seen.tests(mutant, budget)
+        if mutant.function and tests:
+            within.append((mutant, tests))
+        elif elsewhere := seen.tests(replace(mutant, function=""), budget):
+            declared.append((mutant, elsewhere))
+        else:
             report(_verdict(mutant, "unseen", 0))
-    within = [plan for plan in plans if plan[1] and plan[0].function]
-    declared = [plan for plan in plans if plan[1] and not plan[0].function]
     if within:
         reader, writer = os.pipe()
         child = _fork(

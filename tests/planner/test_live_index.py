@@ -46,6 +46,7 @@ def sized(want: DesiredCache, tokens: int, *, counted: bool = False) -> DesiredC
         (sized(VOUCHED, 100), [], [replace(HAND, tokens=0)], []),
         (sized(VOUCHED, UNKNOWN), [], [replace(HAND, tokens=201)], []),
         (sized(VOUCHED, 200, counted=True), [], [replace(HAND, tokens=201)], []),
+        (sized(VOUCHED, 5, counted=True), [], [replace(HAND, tokens=11)], []),
         (A, [], [TWIN], []),
         (VOUCHED, [], [TWIN], []),
         (STALE, [], [TWIN], [IGNORED]),

@@ -136,6 +136,19 @@ def test_several_of_one_name() -> None:
     ]
 
 
+def test_a_stray_that_is_to_be_deleted() -> None:
+    """A stray to prune is followed by its id, though its name stands for another cache."""
+
+    def decide(now: datetime) -> Plan:
+        listed = surviving([STRAY, live(A)], since=NOW, at=now, ahead={})
+        return plan([A], state(recorded(A)), listed, stack=STACK, now=now, prune=True)
+
+    whole = decide(NOW)
+    [delete] = [change for change in whole.changes if change.verb == "delete"]
+
+    assert [(f.at, f.change) for f in flips(decide, whole, delete)] == [(NOW + 6 * HOUR, None)]
+
+
 def test_turns_by_the_clock_of_a_provider() -> None:
     """A turn is a moment by its provider's clock, and decided at that of the plan."""
     ahead = {"gemini": 2 * HOUR}
@@ -294,6 +307,14 @@ def test_an_annotation_in_place_of_a_cache() -> None:
             None,
         ),
         (planned([annotation("n")], [noted(annotation("n"))], []), None),
+        (
+            planned(
+                [ONCE, B],
+                [recorded(ONCE), recorded(B, "cachedContents/2")],
+                [live(A), live(B, "cachedContents/2")],
+            ),
+            NOW + 5 * HOUR,
+        ),
         (planned([A], [recorded(A, settings=PROTECTED)], [live(A)]), None),
     ],
 )
