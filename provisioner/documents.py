@@ -135,7 +135,9 @@ def read_document(raw: bytes, decoder: msgspec.json.Decoder[_Document]) -> _Docu
     the decoder's type.
     """
     try:
-        return decoder.decode(utf8(raw))
+        text = utf8(raw)
+        text.decode()  # the decoder passes over bytes that are no text in what it leaves raw
+        return decoder.decode(text)
     except (ValueError, RecursionError) as error:
         for fault in faults_of_document(parse_json(raw), decoder.type):
             raise fault from error

@@ -135,6 +135,13 @@ def test_cut(length: int) -> None:
     assert "Restore it" in refusal(state_bytes(FULL)[:length])
 
 
+def test_bytes_that_are_no_text() -> None:
+    """A byte that is not UTF-8, be it deep inside a record, is an error in our words."""
+    raw = state_bytes(FULL)
+
+    assert "is not JSON" in refusal(raw.replace(b'"digest"', b'"d\x93gest"', 1))
+
+
 def test_newer_version() -> None:
     """A state of a newer version, with any other key, asks for an upgrade."""
     message = refusal(b'{"version": 2, "stack": "demo", "new": [], "ctxprov_version": "9.1"}')
