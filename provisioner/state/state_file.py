@@ -301,21 +301,24 @@ def parse_state(raw: bytes, *, where: str, stack: str, remedy: str = _REMEDY) ->
         file = read_document(raw, _STATE)
         _refuse_other(file.stack, stack, where)
         return _state(file)
-    except NotJson as error:
-        raise StateError(f"{where} {error}.  {remedy}") from error
-    except Fault as fault:
+    except ValueError as error:  # also bytes of a record that are no text
+        raise _refusal(raw, error, where=where, stack=stack, remedy=remedy) from error
+
+
+def _refusal(raw: bytes, error: ValueError, *, where: str, stack: str, remedy: str) -> StateError:
+    try:
         document = parse_json(raw)
-        match document:
-            case {"version": 1, "stack": str(owner)}:
-                _refuse_other(owner, stack, where)
-            case _:
-                pass
-        by = _newer_writer(document)
-        if by or fault.is_new:
-            raise StateNewer(newer(where, str(fault), by=by)) from fault
-        raise StateError(
-            f"{where} is not a state that ctxprov wrote: {fault}.  {remedy}"
-        ) from fault
+    except NotJson as flaw:
+        return StateError(f"{where} {flaw}.  {remedy}")
+    match document:
+        case {"version": 1, "stack": str(owner)}:
+            _refuse_other(owner, stack, where)
+        case _:
+            pass
+    by = _newer_writer(document)
+    if by or (isinstance(error, Fault) and error.is_new):
+        return StateNewer(newer(where, str(error), by=by))
+    return StateError(f"{where} is not a state that ctxprov wrote: {error}.  {remedy}")
 
 
 def _refuse_other(owner: str, stack: str, where: str) -> None:

@@ -379,6 +379,15 @@ def test_given_and_retiring() -> None:
     assert "given" in refusal(state_bytes(both))
 
 
+@pytest.mark.parametrize("earlier", [b"", b'"version": 0, '])
+def test_a_record_that_is_no_text(earlier: bytes) -> None:
+    """Bytes of a record that are no text are refused as no JSON, also if more is wrong."""
+    raw = state_bytes(FULL).replace(b'"caches"', earlier + b'"caches"')
+    raw = raw.replace(b'"model": "', b'"model": "\xff')
+
+    assert "is not JSON: line 1, column 1" in refusal(raw)
+
+
 def test_no_secret_in_refusal() -> None:
     """An error repeats no API key that stands in the state."""
     assert "AIzaSecret" not in refusal(changed("providers/gemini/keys", ["AIzaSecret"]))
