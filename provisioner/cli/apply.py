@@ -13,8 +13,10 @@ from string import ascii_lowercase
 
 from provisioner.applier import apply, retire_surplus
 from provisioner.cli import clock, console, terminal
+from provisioner.cli.absent_state import labelled
 from provisioner.cli.approvals import tell_undone
 from provisioner.cli.brake import Notes
+from provisioner.cli.commit_order import performs_edits
 from provisioner.cli.decision import ApplyRequest, Decision, decide, plan_for
 from provisioner.cli.documents import (
     Presentation,
@@ -25,12 +27,10 @@ from provisioner.cli.documents import (
 from provisioner.cli.locked_state import LockedState, locked_state
 from provisioner.cli.messages import tell
 from provisioner.cli.observe import Observation, observe
-from provisioner.cli.older import performs_edits
 from provisioner.cli.per_stack import Session, StackOutcome
 from provisioner.cli.progress import progress
 from provisioner.cli.signals import Interruption, listening
 from provisioner.cli.status import Status, first_of
-from provisioner.cli.unrecorded import labelled
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
 from provisioner.model import (

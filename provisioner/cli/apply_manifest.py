@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from provisioner.approval import Approval
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, terminal
+from provisioner.cli.absent_state import warn_of_folder
 from provisioner.cli.apply import apply_stack
 from provisioner.cli.approvals import approval_by
 from provisioner.cli.check_limits import beyond, hold
+from provisioner.cli.commit_order import performs_edits, refuse_older, revision_here
 from provisioner.cli.count_tokens import remembered, with_counts
 from provisioner.cli.decision import ApplyRequest
 from provisioner.cli.destinations import check_destinations
@@ -25,13 +27,11 @@ from provisioner.cli.keepalive import keeping
 from provisioner.cli.load import load_stack
 from provisioner.cli.messages import tell_error, tell_usage
 from provisioner.cli.metrics import write_metrics
-from provisioner.cli.older import performs_edits, refuse_older, revision_here
 from provisioner.cli.options import Out, check_names, choose, with_json
-from provisioner.cli.owners import owners_beside
+from provisioner.cli.other_environments import owners_beside
 from provisioner.cli.per_stack import Session, StackOutcome, StackRow, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import location_of, settled
-from provisioner.cli.unrecorded import warn_of_folder
 from provisioner.cli.watch import HOURLY, watched
 from provisioner.errors import CacheError, CtxprovError, StateError
 from provisioner.model import Plan, State

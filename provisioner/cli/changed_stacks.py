@@ -12,7 +12,7 @@ from provisioner.checkout import stacks_in
 from provisioner.cli import clock, console
 from provisioner.cli.checkout import checkout_around, git_around, warn
 from provisioner.cli.compare_revisions import plan_against
-from provisioner.cli.removal import declared, folder_before, is_undeclared
+from provisioner.cli.leftovers import declared, folder_before, is_undeclared
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text, plain

@@ -15,12 +15,12 @@ from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, terminal
 from provisioner.cli.clients import Clients
+from provisioner.cli.label_owners import Owners, locked, owners_of
 from provisioner.cli.messages import tell
 from provisioner.cli.observe import ahead_of
-from provisioner.cli.ownership import Owners, locked, owners_of
+from provisioner.cli.stack_names import check_stack
 from provisioner.cli.status import Status
 from provisioner.cli.target import backend_at
-from provisioner.cli.undeclared import check_stack
 from provisioner.environment import process_environment
 from provisioner.errors import Refused, StateError, StateTaken
 from provisioner.escape import json_text, plain

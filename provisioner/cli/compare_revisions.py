@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.cli.checkout import git_for_review
-from provisioner.cli.removal import declared, folder_before, leftover_at
+from provisioner.cli.leftovers import declared, folder_before, leftover_at
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import text_from
 from provisioner.manifest import Folder, Manifest, Unreadable

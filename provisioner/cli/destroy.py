@@ -16,11 +16,11 @@ from provisioner.cli.checkout import commit_here
 from provisioner.cli.decision import ApplyRequest
 from provisioner.cli.messages import tell
 from provisioner.cli.options import Out, choose, with_json
-from provisioner.cli.owners import owners_beside
+from provisioner.cli.other_environments import owners_beside
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
+from provisioner.cli.stack_names import check_stack, keys_of
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_at, location_of
-from provisioner.cli.undeclared import check_stack, keys_of
 from provisioner.manifest import load_frame
 from provisioner.model import DesiredCache
 from provisioner.state import read_state, state_name

@@ -20,7 +20,7 @@ from provisioner.cli.count_tokens import remembered, with_counts
 from provisioner.cli.load import load_stack
 from provisioner.cli.observe import observe, touches_unrecorded
 from provisioner.cli.options import with_json
-from provisioner.cli.owners import owners_beside
+from provisioner.cli.other_environments import owners_beside
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_of

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from provisioner.cli import clock, console, terminal
+from provisioner.cli.absent_state import Finding, finding, is_unrecorded
 from provisioner.cli.apply import apply_stack
 from provisioner.cli.check_limits import beyond, hold
 from provisioner.cli.checkout import commit_here
@@ -20,7 +21,6 @@ from provisioner.cli.options import Out, with_json
 from provisioner.cli.per_stack import Session, StackOutcome, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import location_of, settled
-from provisioner.cli.unrecorded import Finding, finding, is_unrecorded
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
 from provisioner.escape import plain

@@ -11,13 +11,13 @@ from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.cli import clock, console
+from provisioner.cli.absent_state import Finding, finding, is_unrecorded, labelled
 from provisioner.cli.clients import Clients
 from provisioner.cli.messages import tell_error
 from provisioner.cli.observe import observe
 from provisioner.cli.options import expanded
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import location_of
-from provisioner.cli.unrecorded import Finding, finding, is_unrecorded, labelled
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text, plain
 from provisioner.manifest import load_frame

@@ -151,14 +151,14 @@ def _is_older(manifest: Manifest, plan: Plan, last: Revision | None) -> bool:
     """Whether apply would refuse the edits of *plan* as older than *last*; warns if so."""
     if last is None or Cause.EDIT not in plan.causes:
         return False
-    from provisioner.cli.older import warn_of_older  # noqa: PLC0415  # for edits alone
+    from provisioner.cli.commit_order import warn_of_older  # noqa: PLC0415  # for edits alone
 
     return warn_of_older(manifest.root, plan, last)
 
 
 def _left(stack: Path, request: PlanRequest) -> Leftover | None:
     """What a stack leaves alive that the branch declares no longer; None if it declares it."""
-    from provisioner.cli.removal import is_undeclared, leftover_at  # noqa: PLC0415  # for --base
+    from provisioner.cli.leftovers import is_undeclared, leftover_at  # noqa: PLC0415  # for --base
 
     if not is_undeclared(stack, request.environment):
         return None
@@ -309,7 +309,7 @@ def _owners(
     """Which other stacks have live caches on record, by id, where the plan may touch those."""
     if not touches_unrecorded(desired, state, prune=request.prune):
         return {}
-    from provisioner.cli.owners import owners_beside  # noqa: PLC0415  # for --prune and `adopt`
+    from provisioner.cli.other_environments import owners_beside  # noqa: PLC0415  # for --prune and `adopt`
 
     return owners_beside(
         manifest.root, manifest.stack, address=request.address, emulator=request.emulator

@@ -16,10 +16,10 @@ from provisioner.cli import console, edit_state
 from provisioner.cli.messages import tell
 from provisioner.cli.options import with_json
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
+from provisioner.cli.stack_names import backends_of
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_of
-from provisioner.cli.transfers import Side, transferred
-from provisioner.cli.undeclared import backends_of
+from provisioner.cli.transfer import Side, transferred
 from provisioner.errors import Refused, StateError
 from provisioner.escape import json_text, plain
 from provisioner.files import read_whole
