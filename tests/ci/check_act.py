@@ -109,9 +109,9 @@ def test_a_pull_request(tmp_path: Path, app: GitHub) -> None:
     assert "`c`" in app.texts()[0]
 
     app.broken = True
-    told = passed(runner.run("plan.yml", "pull_request", **event))
-    assert "The comment could not be written" in told
-    assert "changes=true" in told
+    result = passed(runner.run("plan.yml", "pull_request", **event))
+    assert "The comment could not be written" in result
+    assert "changes=true" in result
 
 
 def test_from_a_pull_request_to_the_schedule(tmp_path: Path, hub: GitHub, project: str) -> None:
@@ -151,8 +151,8 @@ def test_from_a_pull_request_to_the_schedule(tmp_path: Path, hub: GitHub, projec
 def reached(folder: Path) -> dict[str, str]:
     """What leads a job's git to a repository on this disk in place of the one at GitHub."""
     remote = folder / "remote.git"
-    words = ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(remote)]
-    subprocess.run(words, check=True)
+    command = ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(remote)]
+    subprocess.run(command, check=True)
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{remote}.insteadOf",

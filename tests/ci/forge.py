@@ -159,8 +159,8 @@ def served(forge: Forge) -> Iterator[None]:
             body = json.loads(self.rfile.read(length)) if length else None
             forge.calls.append(f"{self.command} {self.path}")
             forge.tokens |= {self.headers[key] for key in ("authorization", "private-token")}
-            status, words = self.reply(body)
-            raw = json.dumps(words).encode()
+            status, document = self.reply(body)
+            raw = json.dumps(document).encode()
             self.send_response(status)
             if forge.elsewhere:
                 self.send_header("location", forge.elsewhere + self.path)
@@ -179,10 +179,10 @@ def served(forge: Forge) -> Iterator[None]:
                 return 307, {}
             parts = urlsplit(self.path)
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-            found = forge.answer(self.command, parts.path.strip("/").split("/"), query, body)
-            if found is None:  # on GitHub, also who we are: the token of a job may not ask
+            result = forge.answer(self.command, parts.path.strip("/").split("/"), query, body)
+            if result is None:  # on GitHub, also who we are: the token of a job may not ask
                 return 403, {"message": "Resource not accessible by integration"}
-            return 200, found
+            return 200, result
 
         do_GET = do_POST = do_PATCH = do_PUT = serve  # noqa: N815  # as http.server wants it
 

@@ -58,10 +58,10 @@ class Runner:
     def repository(self) -> Path:
         return self.home / "bots"
 
-    def git(self, *words: str) -> str:
+    def git(self, *arguments: str) -> str:
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-        words = ("git", "-C", str(self.repository), *who, *words)
-        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+        arguments = ("git", "-C", str(self.repository), *who, *arguments)
+        return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip()
 
     def workflow(self, name: str, text: str) -> None:
         (self.repository / ".github" / "workflows" / name).write_text(text)
@@ -82,14 +82,14 @@ class Runner:
         """Run *workflow* as a server does that got *event*."""
         file = self.home / "event.json"
         file.write_text(json.dumps(event))
-        words = ["act", on, "-C", str(self.repository), "-W", f".github/workflows/{workflow}"]
-        words += ["-e", str(file), "--no-cache-server", "-P", "ubuntu-latest=-self-hosted"]
-        words += ["-s", f"GITHUB_TOKEN={TOKEN}", "-s", "GEMINI_API_KEY=any"]
+        command = ["act", on, "-C", str(self.repository), "-W", f".github/workflows/{workflow}"]
+        command += ["-e", str(file), "--no-cache-server", "-P", "ubuntu-latest=-self-hosted"]
+        command += ["-s", f"GITHUB_TOKEN={TOKEN}", "-s", "GEMINI_API_KEY=any"]
         for name, there in {SELF: self._action, **_ARTIFACTS}.items():
-            words += ["--local-repository", f"{name}={there}"]
+            command += ["--local-repository", f"{name}={there}"]
         index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)}
         places = {"GITHUB_API_URL": self.url, "ARTIFACTS": str(self.home / "artifacts")}
         for name, value in {**index, **places, **self.environ}.items():
-            words += ["--env", f"{name}={value}"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+            command += ["--env", f"{name}={value}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         return Ran(done.returncode, done.stdout + done.stderr)

@@ -27,9 +27,9 @@ class Project:
     forge: GitLab
     stage: Stage
 
-    def git(self, *words: str) -> str:
+    def git(self, *arguments: str) -> str:
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-        command = ["git", "-C", str(self.root), *who, *words]
+        command = ["git", "-C", str(self.root), *who, *arguments]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 

@@ -22,26 +22,26 @@ WHOLE = view(PLAN, valid_until=AT + HOUR)
 def run_script(document: Any, folder: Path, name: str = "plan") -> subprocess.CompletedProcess[str]:  # noqa: ANN401  # JSON
     file = folder / f"{name}.json"
     file.write_text(json.dumps(document))
-    words = [sys.executable, "-I", str(SCRIPT), str(file), str(file.with_suffix(".md"))]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-I", str(SCRIPT), str(file), str(file.with_suffix(".md"))]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def parsed(text: str) -> dict[str, str]:
     """As a runner reads it: a name, then whichever comes first of `=` and `<<`."""
     assert text.endswith("\n")
-    found = {}
+    outputs = {}
     for line in text[:-1].split("\n"):
         name, _, value = line.partition("=")
         assert "<<" not in name
-        found[name] = value
-    assert len(found) == text.count("\n")
-    return found
+        outputs[name] = value
+    assert len(outputs) == text.count("\n")
+    return outputs
 
 
 def test_a_plan(tmp_path: Path) -> None:
-    found = parsed(run_script(json.loads(json_text(WHOLE)), tmp_path).stdout)
+    outputs = parsed(run_script(json.loads(json_text(WHOLE)), tmp_path).stdout)
 
-    assert found == {
+    assert outputs == {
         "changes": "true",
         "pending": str(sum(row.pending for row in WHOLE.rows)),
         "edits": str(len(WHOLE.edits)),
@@ -56,11 +56,11 @@ def test_several_stacks(tmp_path: Path) -> None:
     """Numbers add up, and the earliest moment holds; two fingerprints are none."""
     one = json.loads(json_text(WHOLE))
     both = {"format_version": 1, "stacks": [one, {**one, "valid_until": "2020-01-01T00:00:00Z"}]}
-    found = parsed(run_script(both, tmp_path).stdout)
+    outputs = parsed(run_script(both, tmp_path).stdout)
 
-    assert found["fingerprint"] == ""
-    assert found["edits"] == str(2 * len(WHOLE.edits))
-    assert found["valid-until"] == "2020-01-01T00:00:00Z"
+    assert outputs["fingerprint"] == ""
+    assert outputs["edits"] == str(2 * len(WHOLE.edits))
+    assert outputs["valid-until"] == "2020-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x85", "\u2028", "\x00"])
@@ -80,10 +80,10 @@ def test_no_value_opens_a_block_of_lines(tmp_path: Path) -> None:
     document = json.loads(json_text(WHOLE))
     document["fingerprint"] = "changes<<END"
 
-    found = parsed(run_script(document, tmp_path).stdout)
+    outputs = parsed(run_script(document, tmp_path).stdout)
 
-    assert found["fingerprint"] == "changes<<END"
-    assert found["changes"] == "true"
+    assert outputs["fingerprint"] == "changes<<END"
+    assert outputs["changes"] == "true"
 
 
 def test_a_path_is_a_value_too(tmp_path: Path) -> None:

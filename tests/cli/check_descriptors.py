@@ -37,30 +37,30 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_every_command(stage: Stage, way: str) -> None:
     """Every command has the status of its work, or of an account that is not whole."""
-    for words in COMMANDS:
+    for arguments in COMMANDS:
         stage.write(A, a=LONG)
         stage.apply()
-        usual, shown = redirected(stage, "", *words)
+        usual, shown = redirected(stage, "", *arguments)
         stage.apply()
-        status, _ = redirected(stage, WAYS[way], *words)
-        assert status in _expected(way, words, usual, shown), words
-        assert len(stage.live()) == len(stage.handles()) == (words[0] != "destroy"), words
+        status, _ = redirected(stage, WAYS[way], *arguments)
+        assert status in _expected(way, arguments, usual, shown), arguments
+        assert len(stage.live()) == len(stage.handles()) == (arguments[0] != "destroy"), arguments
 
 
-def _expected(way: str, words: tuple[str, ...], usual: int, shown: str) -> set[int]:
+def _expected(way: str, arguments: tuple[str, ...], usual: int, shown: str) -> set[int]:
     """What the status may be; where it hangs on who is faster, and on which stream is written."""
     if way == "left":  # of a pipe the shell tells the status of the reader
         return {0}
     is_lost = way.startswith("full") and bool(shown)
-    is_for_nothing = words == ("output",) and way in {"closed", "none at all"}
+    is_for_nothing = arguments == ("output",) and way in {"closed", "none at all"}
     return {usual, 1} if is_lost else {1} if is_for_nothing else {usual}
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
 def test_every_command_in_poor_encodings(stage: Stage, encoding: str) -> None:
     """No command fails for a character that its terminal does not have."""
-    for words in COMMANDS:
+    for arguments in COMMANDS:
         edited(stage)
-        usual, _ = redirected(stage, "", *words)
+        usual, _ = redirected(stage, "", *arguments)
         edited(stage)
-        assert redirected(stage, "", *words, PYTHONIOENCODING=encoding)[0] == usual, words
+        assert redirected(stage, "", *arguments, PYTHONIOENCODING=encoding)[0] == usual, arguments

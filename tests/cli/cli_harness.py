@@ -81,22 +81,22 @@ class Stage:
         for name, text in files.items():
             (self.root / f"{name}.md").write_text(text)
 
-    def run(self, *words: str) -> Printed:
+    def run(self, *arguments: str) -> Printed:
         """Run a command on this stack; a word `.` is its folder."""
         self.capsys.readouterr()
-        status = cli.run([str(self.root) if word == "." else word for word in words])
+        status = cli.run([str(self.root) if word == "." else word for word in arguments])
         out, err = self.capsys.readouterr()
         return Printed(status, out, err)
 
-    def apply(self, *words: str) -> Printed:
-        return self.run("apply", ".", "--auto-approve", *words)
+    def apply(self, *arguments: str) -> Printed:
+        return self.run("apply", ".", "--auto-approve", *arguments)
 
-    def plan(self, *words: str) -> Any:  # noqa: ANN401  # a plan in JSON
-        return self.run("plan", ".", "--json", *words).json
+    def plan(self, *arguments: str) -> Any:  # noqa: ANN401  # a plan in JSON
+        return self.run("plan", ".", "--json", *arguments).json
 
-    def changes(self, *words: str) -> dict[str, tuple[str, str]]:
+    def changes(self, *arguments: str) -> dict[str, tuple[str, str]]:
         """Action and reason of each change, by name."""
-        return {c["name"]: (c["action"], c["reason"]) for c in self.plan(*words)["changes"]}
+        return {c["name"]: (c["action"], c["reason"]) for c in self.plan(*arguments)["changes"]}
 
     def live(self) -> dict[str, Any]:
         """What the project lists, by id."""

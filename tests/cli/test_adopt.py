@@ -63,10 +63,10 @@ def test_what_rests_and_can_be_done(stage: Stage) -> None:
     assert "could not be done: a" in stage.run("plan", ".", "--env", "prod").out
     stage.run("destroy", ".", "--env", "dev", "--auto-approve")
 
-    told = stage.run("plan", ".", "--env", "prod").out
+    result = stage.run("plan", ".", "--env", "prod").out
 
-    assert "1 to create" in told
-    assert "could not be done" not in told
+    assert "1 to create" in result
+    assert "could not be done" not in result
     assert stage.apply("--env", "prod").status == 0
     assert "rested" not in json.loads((stage.root / "state" / "demo.prod.json").read_text())
 

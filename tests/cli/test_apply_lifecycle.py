@@ -206,10 +206,10 @@ def test_protected(stage: Stage) -> None:
     stage.write(guarded, a=LONG)
     stage.apply()
     stage.write(B, b=LONG)
-    told = stage.apply()
+    result = stage.apply()
 
-    assert told.status == 3
-    assert "protected" in told.out
+    assert result.status == 3
+    assert "protected" in result.out
     assert set(stage.state()["caches"]) == {"a", "b"}
 
 
@@ -299,18 +299,18 @@ def test_nothing_is_leaked(stage: Stage, caplog: pytest.LogCaptureFixture) -> No
     """Neither content nor key is in any file, plan, log or error."""
     caplog.set_level("DEBUG")
     stage.write(A, NOTE, a=LONG, n=LONG)
-    told = [stage.run("plan", ".", "-v"), stage.run("plan", ".", "--json"), stage.apply()]
+    results = [stage.run("plan", ".", "-v"), stage.run("plan", ".", "--json"), stage.apply()]
 
     async def fail(call: Call, carry_out: CarryOut) -> Response:
         del call, carry_out
         return Response(f'{{"error": {{"message": "no {KEY}", "code": 400}}}}', 400)
 
     stage.around = fail
-    told += [stage.apply("--replace", "a"), stage.run("show", "a", "-C", str(stage.root))]
-    texts = [one.out + one.err for one in told] + [caplog.text]
+    results += [stage.apply("--replace", "a"), stage.run("show", "a", "-C", str(stage.root))]
+    texts = [one.out + one.err for one in results] + [caplog.text]
     texts += [p.read_text() for p in stage.root.rglob("*.json")]
 
-    assert told[3].status == 1
+    assert results[3].status == 1
     for text in texts:
         assert SECRET.strip() not in text
         assert KEY not in text
@@ -324,9 +324,9 @@ def test_keepalive_leaves_edits_alone(stage: Stage) -> None:
     stage.ahead = timedelta()
     stage.write(A, a=LONG + "edited")
 
-    told = stage.run("keepalive", ".")
+    result = stage.run("keepalive", ".")
 
-    assert told.status == 0
-    assert "2 edits wait for a review and apply: a, b." in told.out
-    assert "Covered until" in told.out
+    assert result.status == 0
+    assert "2 edits wait for a review and apply: a, b." in result.out
+    assert "Covered until" in result.out
     assert (stage.count("patch"), stage.count("create")) == (2, 2)

@@ -18,10 +18,10 @@ from tests.repository import git
 A, B, C = (f"{name}: {{{GEMINI}, content: {name}.md}}" for name in "abc")
 
 
-def reviewed(stage: Stage, *words: str) -> Path:
+def reviewed(stage: Stage, *arguments: str) -> Path:
     """The plan of now, as a file."""
     file = stage.root / "plan.json"
-    assert stage.run("plan", ".", "--out", f"json={file}", *words).status in {0, 3}
+    assert stage.run("plan", ".", "--out", f"json={file}", *arguments).status in {0, 3}
     return file
 
 
@@ -51,8 +51,8 @@ def test_one_reader(stage: Stage, forge: Callable[[Any], None]) -> None:
 
     made = stage.count("create")
     acts, shows, posts = (
-        stage.run(*words, str(file))
-        for words in (["apply", ".", "--plan"], ["render"], ["comment"])
+        stage.run(*arguments, str(file))
+        for arguments in (["apply", ".", "--plan"], ["render"], ["comment"])
     )
 
     assert (acts.status, shows.status, posts.status) == (1, 1, 1)

@@ -124,8 +124,8 @@ def test_without_a_provider(stage: Stage) -> None:
     """A review from git alone meets the same limits."""
     start(stage)
     git = ["git", "-C", str(stage.root), "-c", "user.name=a", "-c", "user.email=a@b"]
-    for words in (["init", "-qb", "main"], ["add", "."], ["commit", "-qm", "all"]):
-        subprocess.run([*git, *words], check=True)
+    for arguments in (["init", "-qb", "main"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *arguments], check=True)
     start(stage, edited=4)
 
     plan = stage.run("plan", ".", "--base", "main")
@@ -147,12 +147,12 @@ def test_an_unknown_size(stage: Stage, uri: str) -> None:
     book = f"book: {{{GEMINI}, revision: 1, content: [{uri}, {{text: The only source}}]}}"
     stage.write(book, f"other: {{{GEMINI}, content: a.md}}", head=head, a=LONG)
 
-    told = stage.run("plan", ".")
+    result = stage.run("plan", ".")
     document = stage.run("plan", ".", "--json").json
 
-    assert told.status == 3
-    assert "unknown size, ? tokens" in told.out
-    assert " ".join(told.out.split()).count("is unknown, for book has no price") == 2
+    assert result.status == 3
+    assert "unknown size, ? tokens" in result.out
+    assert " ".join(result.out.split()).count("is unknown, for book has no price") == 2
     (after,) = (one["after"] for one in document["changes"] if one["name"] == "book")
     assert (after["size"], after["tokens"], after["tokens_estimated"]) == (None, None, None)
     assert document["totals"]["rent_per_hour_after"]["partial"]

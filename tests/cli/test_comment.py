@@ -119,8 +119,8 @@ def test_asked_too_often(stage: Stage, hub: GitHub) -> None:
     file = planned(stage, A)
     hub.hurried = True
 
-    told = stage.run("approved", ".")
-    assert (told.status, told.out) == (1, "")
+    result = stage.run("approved", ".")
+    assert (result.status, result.out) == (1, "")
     assert stage.run("comment", str(file)).status == 1
     assert not hub.writes()
 
@@ -128,8 +128,8 @@ def test_asked_too_often(stage: Stage, hub: GitHub) -> None:
 def test_a_stack_that_is_removed(stage: Stage, forge: Forge) -> None:
     """That a branch leaves caches alive is worth a comment, although it edits nothing."""
     stage.write(A, a=LONG)
-    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
-        git(stage.root, *words)
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
+        git(stage.root, *arguments)
     (stage.root / "ctxprov.yaml").unlink()
     file = stage.root / "plan.json"
     assert stage.run("plan", ".", "--base", "HEAD", "--out", f"json={file}").status == 0
@@ -170,20 +170,20 @@ def test_after_another_run(
 def test_an_overtaken_pipeline(stage: Stage, lab: GitLab, head: str, written: int) -> None:
     """A pipeline of GitLab that a newer commit has overtaken writes nothing."""
     lab.head = head
-    told = stage.run("comment", str(planned(stage, A)))
+    result = stage.run("comment", str(planned(stage, A)))
 
-    assert told.status == 0
+    assert result.status == 0
     assert len(lab.said) == written
 
 
 def test_a_broken_forge(stage: Stage, forge: Forge) -> None:
     """A forge that is out of order is one harmless line."""
     forge.broken = True
-    told = stage.run("comment", str(planned(stage, A)))
+    result = stage.run("comment", str(planned(stage, A)))
 
-    assert told.status == 1
-    assert "502" in told.err
-    assert "::error::" not in told.err
+    assert result.status == 1
+    assert "502" in result.err
+    assert "::error::" not in result.err
 
 
 def test_a_forge_that_points_elsewhere(stage: Stage, forge: Forge) -> None:
@@ -191,10 +191,10 @@ def test_a_forge_that_points_elsewhere(stage: Stage, forge: Forge) -> None:
     other = type(forge)()
     with served(other):
         forge.elsewhere = other.url
-        told = stage.run("comment", str(planned(stage, A)))
+        result = stage.run("comment", str(planned(stage, A)))
 
-    assert told.status == 1
-    assert "307" in told.err
+    assert result.status == 1
+    assert "307" in result.err
     assert other.calls == []
 
 
@@ -205,9 +205,9 @@ def test_what_was_reviewed_is_applied(stage: Stage, forge: Forge) -> None:
     expected = stage.run("approved", ".").out.strip()
 
     stage.write(A, B, a=LONG, b=LONG)
-    told = stage.run("apply", ".", "--expect", expected)
-    assert told.status == 3
-    assert "b: is not among the approved edits" in told.err
+    result = stage.run("apply", ".", "--expect", expected)
+    assert result.status == 3
+    assert "b: is not among the approved edits" in result.err
     assert [*stage.state()["caches"]] == ["a"]
     stage.write(A, a=LONG)
     assert stage.run("apply", ".", "--expect", expected).status == 0
@@ -224,9 +224,9 @@ def test_two_merges(stage: Stage, forge: Forge) -> None:
     forge.merged = True
     second = stage.run("approved", ".").out.strip()
 
-    told = stage.run("apply", ".", "--expect", second)
-    assert told.status == 3
-    assert "a: is not among the approved edits" in told.err
+    result = stage.run("apply", ".", "--expect", second)
+    assert result.status == 3
+    assert "a: is not among the approved edits" in result.err
     assert [*stage.state()["caches"]] == ["b"]
     assert stage.run("apply", ".", "--expect", first).status == 0
     assert len(stage.live()) == 2
@@ -248,8 +248,8 @@ def test_a_cut_comment(stage: Stage, forge: Forge) -> None:
     assert mark.cut
     forge.said.append(Said(forge.us, text))
     forge.merged = True
-    told = stage.run("approved", ".")
+    result = stage.run("approved", ".")
 
-    assert told.status == 3
-    assert told.out == ""
-    assert "no room" in told.err
+    assert result.status == 3
+    assert result.out == ""
+    assert "no room" in result.err

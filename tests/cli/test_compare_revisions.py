@@ -44,9 +44,9 @@ def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command: its status, standard output and standard error."""
 
-    def run(*words: str) -> tuple[int, str, str]:
+    def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        return (cli.run(words), *capsys.readouterr())
+        return (cli.run(arguments), *capsys.readouterr())
 
     return run
 
@@ -332,9 +332,9 @@ def test_names_in_any_locale(top: Path) -> None:
     commit(top)
     bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
-    for words in (["plan", "bot", "--base", "main"], ["changed", "--base", "main"]):
+    for arguments in (["plan", "bot", "--base", "main"], ["changed", "--base", "main"]):
         done = subprocess.run(
-            [sys.executable, "-m", "provisioner", *words],
+            [sys.executable, "-m", "provisioner", *arguments],
             env={**os.environ, **bare},
             capture_output=True,
             check=False,

@@ -68,18 +68,18 @@ class Team:
             run.kill()
 
     def lock_owner(self) -> LockOwner:
-        words = self.stage.run("lock", "status", "--json", "-C", ".").json["holder"]
-        moments = {key: datetime.fromisoformat(words[key]) for key in ("since", "until")}
-        return LockOwner(**{**words, **moments})
+        fields = self.stage.run("lock", "status", "--json", "-C", ".").json["holder"]
+        moments = {key: datetime.fromisoformat(fields[key]) for key in ("since", "until")}
+        return LockOwner(**{**fields, **moments})
 
     def end_lock(self) -> None:
         """A person ends the lock that is held, and does not know whether its run lives."""
         assert "is ended" in self.stage.run("unlock", self.lock_owner().id, "-C", ".").out
 
     def serial(self) -> int:
-        found = self.store.read("demo.json")
-        assert found
-        serial: int = json.loads(found.content)["serial"]
+        file = self.store.read("demo.json")
+        assert file
+        serial: int = json.loads(file.content)["serial"]
         return serial
 
 
@@ -113,11 +113,11 @@ def test_two_runners(team: Team) -> None:
     """The second names the owner of the lock, or waits for it; both end with one cache."""
     stopped = Stopped()
     with team.applying(stopped=stopped) as first:
-        told = team.stage.apply()
-        assert told.status == 4
+        result = team.stage.apply()
+        assert result.status == 4
         owner = team.lock_owner()
         assert (owner.pid, owner.job) == (first.pid, JOB)
-        assert f"locked: {owner} holds it" in " ".join(told.err.split())
+        assert f"locked: {owner} holds it" in " ".join(result.err.split())
         assert team.stage.run("plan", ".").status == 0
         stopped.go_on.set()
         waited = team.stage.apply("--lock-timeout", "60s")
@@ -165,10 +165,10 @@ def test_a_loser_that_writes_late(team: Team) -> None:
         assert isinstance(handle, GeminiHandle)
         retired = team.stage.count("patch", "delete")
         stopped.go_on.set()
-        _, said = loser.communicate(timeout=30)
+        _, text = loser.communicate(timeout=30)
 
     assert loser.returncode == 1
-    assert "another run has taken the state meanwhile" in said.splitlines()[-1]
+    assert "another run has taken the state meanwhile" in text.splitlines()[-1]
     assert team.serial() == serial
     assert Handles(f"{team.address}/handles.json").get("a") == handle
     assert team.stage.count("patch", "delete") == retired == 1
@@ -184,11 +184,11 @@ def test_a_home_that_goes_away(team: Team) -> None:
     with team.applying(stopped=stopped) as run:
         team.s3.stop()
         stopped.go_on.set()
-        _, said = run.communicate(timeout=60)
+        _, text = run.communicate(timeout=60)
         team.s3.start()
 
     assert run.returncode == 1
-    assert "ctxprov state push demo.unsaved.json" in said.splitlines()[-1]
+    assert "ctxprov state push demo.unsaved.json" in text.splitlines()[-1]
     assert team.stage.count("patch", "delete") == 0
     assert team.stage.changes()["a"][0] == "adopt"
     team.end_lock()

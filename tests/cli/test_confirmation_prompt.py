@@ -67,10 +67,10 @@ class Seat:
 
 
 @contextmanager
-def seated(*words: str) -> Iterator[Seat]:
-    """Run Python with *words* at a terminal of its own."""
+def seated(*arguments: str) -> Iterator[Seat]:
+    """Run Python with *arguments* at a terminal of its own."""
     screen, inner = pty.openpty()
-    command = [sys.executable, *words]
+    command = [sys.executable, *arguments]
     with subprocess.Popen(
         command, stdin=inner, stdout=inner, stderr=inner, start_new_session=True
     ) as program:

@@ -14,8 +14,8 @@ from tests.cli.cli_harness import GEMINI, LONG, Stage
 A = f"a: {{{GEMINI}, content: a.md}}"
 
 
-def tokens(stage: Stage, *words: str) -> tuple[int, bool]:
-    after = stage.plan(*words)["changes"][0]["after"]
+def tokens(stage: Stage, *arguments: str) -> tuple[int, bool]:
+    after = stage.plan(*arguments)["changes"][0]["after"]
     return after["tokens"], after["tokens_estimated"]
 
 
@@ -55,10 +55,10 @@ def test_a_count_that_is_refused(stage: Stage) -> None:
     """The error for a count that the provider refuses names the cache."""
     gone = "{uri: 'https://generativelanguage.googleapis.com/v1beta/files/x', mime_type: a/b}"
     stage.write(A, f"b: {{{GEMINI}, keep: once, content: [{gone}]}}", a=LONG)
-    told = stage.run("plan", ".", "--count-tokens")
+    result = stage.run("plan", ".", "--count-tokens")
 
-    assert told.status == 1
-    assert "Error: The tokens of b cannot be counted: " in told.err
+    assert result.status == 1
+    assert "Error: The tokens of b cannot be counted: " in result.err
 
 
 @pytest.mark.parametrize("memory", ["", "[]", '{"x": "many"}', "\0"])
@@ -84,7 +84,7 @@ def test_an_implausible_count(stage: Stage) -> None:
 
     stage.around = answer
     stage.write(A, a=LONG)
-    told = stage.run("plan", ".", "--count-tokens")
+    result = stage.run("plan", ".", "--count-tokens")
 
-    assert "the estimate stays" in told.err
+    assert "the estimate stays" in result.err
     assert tokens(stage)[1]

@@ -25,10 +25,10 @@ CLOSED = {"out": ">&-", "err": "2>&-", "in": "<&-", "all": "<&- >&- 2>&-"}
 APPLY = ("apply", "--auto-approve")
 
 
-def redirected(stage: Stage, redirection: str, *words: str, **environ: str) -> tuple[int, str]:
+def redirected(stage: Stage, redirection: str, *arguments: str, **environ: str) -> tuple[int, str]:
     """Run a command on the stack by way of a shell; its status, and all that it wrote."""
     done = subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", *command(*words)],
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *command(*arguments)],
         cwd=stage.root,
         env={**os.environ, "PYTHONPATH": os.getcwd(), **environ},  # noqa: PTH109  # as text
         stdout=subprocess.PIPE,
@@ -61,14 +61,14 @@ def test_a_document_for_no_reader(stage: Stage) -> None:
     assert redirected(stage, ">&-", "plan", "--json") == (0, "")
 
 
-@pytest.mark.parametrize("words", [APPLY, (*APPLY, "--json"), ("output",), ("show",)])
-def test_a_full_disk(stage: Stage, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", [APPLY, (*APPLY, "--json"), ("output",), ("show",)])
+def test_a_full_disk(stage: Stage, arguments: tuple[str, ...]) -> None:
     """The work is done where its account cannot be written; the status and a line say so."""
     stage.write(A, a=LONG)
-    if words[0] != "apply":
+    if arguments[0] != "apply":
         stage.apply()
 
-    status, shown = redirected(stage, ">/dev/full", *words)
+    status, shown = redirected(stage, ">/dev/full", *arguments)
 
     assert status == 1
     assert shown == "Error: Standard output cannot be written: No space left on device.\n"
@@ -124,8 +124,8 @@ def applying_many(stage: Stage, gate: Gate, **how: object) -> Iterator[subproces
     """An apply of twenty caches that waits at its first creations."""
     stage.write(*MANY, a=LONG)
     stage.around = gate
-    words = command("apply", stage.root, "--auto-approve", "--parallelism", "2")
-    with subprocess.Popen(words, **how) as run:  # type: ignore[call-overload]  # as Popen has them
+    arguments = command("apply", stage.root, "--auto-approve", "--parallelism", "2")
+    with subprocess.Popen(arguments, **how) as run:  # type: ignore[call-overload]  # as Popen has them
         assert gate.knocked.wait(30)
         yield run
         gate.opened.set()
@@ -194,10 +194,10 @@ def test_a_terminal_that_hangs_up(stage: Stage) -> None:
     """What is in flight is finished, recorded and published, and the lock is free."""
     stage.write(*MANY, a=LONG)
     stage.around = gate = Gate()
-    words = command("apply", stage.root, "--auto-approve", "--parallelism", "2")
+    arguments = command("apply", stage.root, "--auto-approve", "--parallelism", "2")
     pid, screen = pty.fork()
     if pid == 0:
-        os.execv(sys.executable, words)  # noqa: S606  # a terminal of its own
+        os.execv(sys.executable, arguments)  # noqa: S606  # a terminal of its own
     assert gate.knocked.wait(30)
     os.close(screen)
     gate.opened.set()

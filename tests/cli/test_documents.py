@@ -43,10 +43,10 @@ def test_annotations(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_WORKSPACE", str(stage.root))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
 
-    told = stage.run("plan", ".", "--out", "github=-")
+    result = stage.run("plan", ".", "--out", "github=-")
 
-    assert "Plan: 2 to create" in told.out
-    assert "::notice file=ctxprov.yaml,line=6,col=3,title=b%3A create::not there yet" in told.out
+    assert "Plan: 2 to create" in result.out
+    assert "::notice file=ctxprov.yaml,line=6,col=3,title=b%3A create::not there yet" in result.out
     assert summary.read_text().startswith("before\n### ctxprov")
 
 
@@ -55,10 +55,10 @@ def test_a_problem_is_annotated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -
     stage.write("a: {provider: gemini, contents: a.md}")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(stage.root))
 
-    told = stage.run("plan", ".", "--out", "github=-", "--out", str(stage.root / "plan.html"))
+    result = stage.run("plan", ".", "--out", "github=-", "--out", str(stage.root / "plan.html"))
 
-    assert told.status == 1
-    assert "::error file=ctxprov.yaml,line=5,col=25,title=caches.a.contents::" in told.out
+    assert result.status == 1
+    assert "::error file=ctxprov.yaml,line=5,col=25,title=caches.a.contents::" in result.out
     assert not (stage.root / "plan.html").exists()
 
 
@@ -68,10 +68,10 @@ def test_a_failure_is_annotated(stage: Stage) -> None:
     stage.write(A, a=LONG)
     stage.emulator.close()
 
-    told = stage.apply("--out", "github=-")
+    result = stage.apply("--out", "github=-")
 
-    assert told.status == 1
-    assert "::error " in told.out
+    assert result.status == 1
+    assert "::error " in result.out
 
 
 def test_what_was_applied_tells_its_money(stage: Stage) -> None:

@@ -16,8 +16,8 @@ TWO = f"{HEAD}environments:\n  dev: {{caches: {{a: {{ttl: 1h}}}}}}\n  prod:\n"
 
 def committed(root: Path) -> None:
     git = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@example.com"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
-        subprocess.run([*git, *words], check=True)  # git
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *arguments], check=True)  # git
 
 
 def test_apart(stage: Stage) -> None:
@@ -69,11 +69,11 @@ def test_every_command_asks_which(stage: Stage) -> None:
         ["show", "-C", "."],
         ["output", "-C", "."],
     )
-    for words in commands:
-        told = stage.run(*words)
-        assert told.status == 1, words
-        assert "choose one with --env or CTXPROV_ENV: there are dev, prod" in told.err, words
-        assert stage.run(*words, "--env", "staging").status == 1, words
+    for arguments in commands:
+        result = stage.run(*arguments)
+        assert result.status == 1, arguments
+        assert "choose one with --env or CTXPROV_ENV: there are dev, prod" in result.err, arguments
+        assert stage.run(*arguments, "--env", "staging").status == 1, arguments
     assert stage.run("list", ".", "--env", "staging").status == 1
 
 
@@ -92,11 +92,11 @@ def test_by_variable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_validate_checks_all(stage: Stage) -> None:
     """Without --env every environment is checked, and one that is wrong fails the command."""
     stage.write(A, head=TWO.replace("ttl: 1h", "content: b.md"), a=LONG)
-    told = stage.run("validate", ".")
+    result = stage.run("validate", ".")
 
-    assert told.status == 1
-    assert "environments.dev.caches.a.content: 'b.md' does not exist" in told.err
-    assert "ctxprov.yaml, prod: 1 cache, no problems." in told.out
+    assert result.status == 1
+    assert "environments.dev.caches.a.content: 'b.md' does not exist" in result.err
+    assert "ctxprov.yaml, prod: 1 cache, no problems." in result.out
     assert stage.run("validate", ".", "--env", "prod").status == 0
 
 
@@ -120,9 +120,9 @@ def test_approval_of_one(stage: Stage) -> None:
     file = stage.root / "plan.json"
     stage.run("plan", ".", "--env", "dev", "--out", f"json={file}")
 
-    told = stage.run("apply", ".", "--env", "prod", "--plan", str(file))
-    assert told.status == 3
-    assert "a plan of the stack demo.dev, not of demo.prod" in " ".join(told.err.split())
+    result = stage.run("apply", ".", "--env", "prod", "--plan", str(file))
+    assert result.status == 3
+    assert "a plan of the stack demo.dev, not of demo.prod" in " ".join(result.err.split())
     assert stage.run("apply", ".", "--env", "dev", "--plan", str(file)).status == 0
 
 
@@ -153,9 +153,9 @@ def test_what_a_branch_gives_up(stage: Stage) -> None:
 
     stage.write(A, head=TWO.partition("  prod:")[0], a=LONG)
     assert stage.run(*changed).out == ". --env prod\n"
-    told = stage.run("plan", ".", "--env", "prod", "--base", "HEAD")
-    assert told.status == 0
-    assert "demo.prod is declared no longer" in told.out
+    result = stage.run("plan", ".", "--env", "prod", "--base", "HEAD")
+    assert result.status == 0
+    assert "demo.prod is declared no longer" in result.out
 
     (stage.root / "ctxprov.yaml").unlink()
     assert stage.run(*changed).out == ". --env dev\n. --env prod\n"
@@ -166,10 +166,10 @@ def test_validate_tells_once(stage: Stage) -> None:
     head = f"{HEAD}environments:\n  dev:\n  prod: {{caches: {{b: null}}}}\n"
     stage.write(f"a: {{{GEMINI}, content: no}}", f"b: {{{GEMINI}, content: no}}", head=head)
 
-    told = stage.run("validate", ".")
+    result = stage.run("validate", ".")
 
-    assert told.status == 1
-    lines = [line.partition("caches.")[2] for line in told.err.splitlines()]
+    assert result.status == 1
+    lines = [line.partition("caches.")[2] for line in result.err.splitlines()]
     assert lines == [
         "a.content: 'no' does not exist",
         "b.content: 'no' does not exist (in dev)",
@@ -183,8 +183,8 @@ def test_a_stack_of_another_name(stage: Stage) -> None:
     committed(stage.root)
     stage.write(A, head=HEAD.replace("demo", "other"))
 
-    told = stage.plan("--base", "HEAD")
+    plan = stage.plan("--base", "HEAD")
 
-    assert [(one["name"], one["action"]) for one in told["changes"]] == [("a", "create")]
-    assert told["fingerprint"] == stage.plan()["fingerprint"]
+    assert [(one["name"], one["action"]) for one in plan["changes"]] == [("a", "create")]
+    assert plan["fingerprint"] == stage.plan()["fingerprint"]
     assert stage.run("changed", ".", "--base", "HEAD").out == ".\n"

@@ -16,10 +16,10 @@ A = f"a: {{{GEMINI}, content: a.md}}"
 NOTE = "n: {provider: claude, model: claude-sonnet-5-5, content: n.md}"
 
 
-def explain(stage: Stage, name: str, *words: str) -> Any:  # noqa: ANN401  # what is explained, in JSON
-    told = stage.run("explain", name, "-C", ".", "--json", *words).json
-    assert told["stack"] == "demo"
-    return told["explanations"]
+def explain(stage: Stage, name: str, *arguments: str) -> Any:  # noqa: ANN401  # what is explained, in JSON
+    result = stage.run("explain", name, "-C", ".", "--json", *arguments).json
+    assert result["stack"] == "demo"
+    return result["explanations"]
 
 
 def test_apply_calls_what_was_said(stage: Stage) -> None:
@@ -34,22 +34,22 @@ def test_apply_calls_what_was_said(stage: Stage) -> None:
     stage.write(A, a=LONG)
     assert stage.apply().status == 0
     stage.write(A, a=LONG * 2)
-    (told,) = explain(stage, "a")
+    (result,) = explain(stage, "a")
     stage.around = watch
     assert stage.apply().status == 0
 
-    assert called == [(call["method"], call["path"]) for call in told["calls"]]
-    assert [call["life"] for call in told["calls"]] == [{"ttl": "12h"}, {"ttl": "1h"}]
+    assert called == [(call["method"], call["path"]) for call in result["calls"]]
+    assert [call["life"] for call in result["calls"]] == [{"ttl": "12h"}, {"ttl": "1h"}]
 
 
 def test_the_turns_come_true(stage: Stage) -> None:
     """At each moment that explain lists, plan decides what explain foresaw."""
     stage.write(A, a=LONG)
     stage.apply()
-    (told,) = explain(stage, "a")
+    (result,) = explain(stage, "a")
 
-    assert [flip["action"] for flip in told["flips"]] == ["refresh", "create"]
-    for flip in told["flips"]:
+    assert [flip["action"] for flip in result["flips"]] == ["refresh", "create"]
+    for flip in result["flips"]:
         (change,) = stage.plan("--at", flip["at"])["changes"]
         assert (change["action"], change["reason"]) == (flip["action"], flip["reason"])
         before = datetime.fromisoformat(flip["at"]) - timedelta(seconds=5)
@@ -63,14 +63,14 @@ def test_three_tenses(stage: Stage) -> None:
     stage.apply()
     before = stage.state_file.stat()
     stage.write(A, a=LONG * 2)
-    (told,) = explain(stage, "a")
+    (result,) = explain(stage, "a")
     record = stage.state()["caches"]["a"]
 
-    assert told["declared_at"].endswith("ctxprov.yaml:5:3")
-    assert told["recorded"]["digest"] == record["digest"] != told["desired"]["digest"]
-    assert told["recorded"]["id"] == told["live"]["id"] == record["id"]
-    assert told["live"]["digest"] is None
-    assert told["row"] == OUTDATED.sentence
+    assert result["declared_at"].endswith("ctxprov.yaml:5:3")
+    assert result["recorded"]["digest"] == record["digest"] != result["desired"]["digest"]
+    assert result["recorded"]["id"] == result["live"]["id"] == record["id"]
+    assert result["live"]["digest"] is None
+    assert result["row"] == OUTDATED.sentence
     assert stage.state_file.stat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -99,13 +99,13 @@ def test_names(stage: Stage) -> None:
 def test_in_words(stage: Stage) -> None:
     """A person reads it without a manual, and finds neither content nor key in it."""
     stage.write(A, a=LONG)
-    told = stage.run("explain", "a", "-C", ".")
+    result = stage.run("explain", "a", "-C", ".")
 
-    assert told.status == 0
-    assert told.out.startswith("+ a: create\nNot there yet.\n")
-    assert "POST cachedContents ttl=43200s (17 kB, ~4.3k tokens)" in told.out
-    assert KEY not in told.out
-    assert SECRET not in told.out
+    assert result.status == 0
+    assert result.out.startswith("+ a: create\nNot there yet.\n")
+    assert "POST cachedContents ttl=43200s (17 kB, ~4.3k tokens)" in result.out
+    assert KEY not in result.out
+    assert SECRET not in result.out
     (later,) = explain(stage, "a", "--at", "2030-01-01T00:00:00Z")
     assert later["at"] == "2030-01-01T00:00:00Z"
 
@@ -114,7 +114,7 @@ def test_the_money_is_that_of_the_plan(stage: Stage) -> None:
     """An explanation prices its change as plan does, and says so in words."""
     stage.write(A, a=LONG)
     (planned,) = stage.plan()["changes"]
-    (told,) = explain(stage, "a")
+    (result,) = explain(stage, "a")
 
-    assert told["cost"] == planned["cost"]
+    assert result["cost"] == planned["cost"]
     assert "Rent of the next 30 days: ~$" in stage.run("explain", "a", "-C", ".").out

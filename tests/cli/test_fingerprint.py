@@ -78,24 +78,34 @@ def _edited(edit: str) -> dict[str, str]:
     return {**FILES, name: FILES[name].replace(before, after, 1)}
 
 
-def _prints(stage: Stage, *words: str) -> tuple[str, str]:
+def _prints(stage: Stage, *arguments: str) -> tuple[str, str]:
     """The fingerprints from git alone and with live data."""
-    plans = (stage.plan("--env", "prod", *words, *more) for more in (["--base", "main"], []))
+    plans = (stage.plan("--env", "prod", *arguments, *more) for more in (["--base", "main"], []))
     base, live = (plan["fingerprint"] for plan in plans)
     return base, live
 
 
-def _print_elsewhere(folder: Path, umask: int, *words: str, **environ: str) -> str:
+def _print_elsewhere(folder: Path, umask: int, *arguments: str, **environ: str) -> str:
     """The fingerprint as another process of another user computes it."""
     done = subprocess.run(
-        [sys.executable, "-m", "provisioner", "plan", folder, "--json", "--env", "prod", *words],
+        [
+            sys.executable,
+            "-m",
+            "provisioner",
+            "plan",
+            folder,
+            "--json",
+            "--env",
+            "prod",
+            *arguments,
+        ],
         env={**os.environ, **environ},
         umask=umask,
         capture_output=True,
         check=True,
     )
-    told: str = json.loads(done.stdout)["fingerprint"]
-    return told
+    result: str = json.loads(done.stdout)["fingerprint"]
+    return result
 
 
 def test_the_same_everywhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,14 +123,14 @@ def test_the_same_everywhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> N
     assert b"\r\n" in (there / "a.md").read_bytes()
 
     another = {"HOME": str(there), "LC_ALL": "C", "PYTHONUTF8": "0", "TZ": "Asia/Tokyo"}
-    found = {
+    result = {
         *_prints(stage),
         *_prints(stage, "--at", "+30d"),
         _print_elsewhere(there, 0o077, "--base", "origin/main", **another),
         _print_elsewhere(there, 0o000, "--at", "+1h", **another),
     }
 
-    assert len(found) == 1
+    assert len(result) == 1
     assert stage.plan("--env", "prod", "--base", "main")["edits"] != []
 
 
@@ -129,10 +139,10 @@ def test_another_for_any_edit(stage: Stage) -> None:
     """Edits of any kind have each a fingerprint of their own, the same from git and live."""
     _repository(stage.root)
     stage.apply("--env", "prod")
-    found = {"nothing": _prints(stage)}
+    result = {"nothing": _prints(stage)}
     for edit in EDITS:
         _write(stage.root, _edited(edit))
-        found[edit] = _prints(stage)
+        result[edit] = _prints(stage)
 
-    assert {edit for edit, (base, live) in found.items() if base != live} == set()
-    assert len({base for base, _ in found.values()}) == 1 + len(EDITS)
+    assert {edit for edit, (base, live) in result.items() if base != live} == set()
+    assert len({base for base, _ in result.values()}) == 1 + len(EDITS)

@@ -25,9 +25,9 @@ def bereft(stage: Stage) -> Stage:
 
 def test_destroy_without_each(bereft: Stage) -> None:
     """Destroying goes by the record, even if the files that its caches came of are gone."""
-    told = bereft.run("destroy", ".", "--auto-approve")
+    result = bereft.run("destroy", ".", "--auto-approve")
 
-    assert (told.status, told.err) == (0, "")
+    assert (result.status, result.err) == (0, "")
     assert bereft.live() == {}
     assert bereft.state()["caches"] == {}
     assert bereft.handles() == {}
@@ -37,16 +37,16 @@ def test_destroy_needs_a_frame(bereft: Stage) -> None:
     """A manifest that is wrong in more than its caches destroys nothing."""
     file = bereft.root / "ctxprov.yaml"
     file.write_text(file.read_text() + "providers: {b: {key_env: GEMINI_B}}\n")
-    told = bereft.run("destroy", ".", "--auto-approve")
+    result = bereft.run("destroy", ".", "--auto-approve")
 
-    assert told.status == 1
-    assert "providers.b.type: is missing" in told.err
-    assert "names nothing that is there" in told.err
+    assert result.status == 1
+    assert "providers.b.type: is missing" in result.err
+    assert "names nothing that is there" in result.err
     assert len(bereft.live()) == 2
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("command", "arguments"),
     [
         ("next .", "Run at"),
         ("drift .", "No drift"),
@@ -64,22 +64,22 @@ def test_destroy_needs_a_frame(bereft: Stage) -> None:
     ],
 )
 def test_by_the_state_alone(
-    bereft: Stage, monkeypatch: pytest.MonkeyPatch, command: str, words: str
+    bereft: Stage, monkeypatch: pytest.MonkeyPatch, command: str, arguments: str
 ) -> None:
     """What goes by the record needs none of the files that its caches came of."""
     monkeypatch.chdir(bereft.root)
-    told = bereft.run(*command.split())
+    result = bereft.run(*command.split())
 
-    assert (told.status, told.err) == (0, "")
-    assert words in told.out
+    assert (result.status, result.err) == (0, "")
+    assert arguments in result.out
 
 
 @pytest.mark.parametrize("command", ["plan .", "apply . --auto-approve", "explain m-one -C ."])
 def test_never_read_as_delete(bereft: Stage, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     """What goes by the manifest refuses one whose files are gone, and deletes nothing."""
     monkeypatch.chdir(bereft.root)
-    told = bereft.run(*command.split())
+    result = bereft.run(*command.split())
 
-    assert told.status == 1
-    assert "names nothing that is there" in told.err
+    assert result.status == 1
+    assert "names nothing that is there" in result.err
     assert len(bereft.live()) == 2

@@ -41,11 +41,11 @@ def server(request: pytest.FixtureRequest) -> Iterator[States]:
         yield states
 
 
-def unlocked_by(stage: Stage, environ: Mapping[str, str], *words: str) -> str:
+def unlocked_by(stage: Stage, environ: Mapping[str, str], *arguments: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environ.items():
             patch.setenv(name, value)
-        return stage.run("unlock", "--mine", "-C", ".", *words).out
+        return stage.run("unlock", "--mine", "-C", ".", *arguments).out
 
 
 def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,8 +85,8 @@ def test_the_lock_of_a_terraform(stage: Stage, server: States) -> None:
     """`lock status` names a Terraform lock by its id, and `unlock` with that id ends it."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     theirs = "3f9c0a7b-5f0e-4d0e-8c55-0d3f6a2f4a11"
-    words = locked_by(lock_owner_here("apply", since=NOW, environ={}))
-    server.locks[f"{BASE}/demo"] = {**words, "ID": theirs, "Info": ""}
+    fields = locked_by(lock_owner_here("apply", since=NOW, environ={}))
+    server.locks[f"{BASE}/demo"] = {**fields, "ID": theirs, "Info": ""}
     place = ("-C", ".", "--state", server.url + BASE)
 
     assert f"its lock is {theirs}" in stage.run("lock", "status", *place).out
@@ -101,11 +101,11 @@ def test_what_the_server_echoes(stage: Stage, server: States) -> None:
     commit = {"GITHUB_SHA": "c0ffee"}
     server.locks[f"{BASE}/demo"] = locked_by(lock_owner_here("apply", since=NOW, environ=commit))
 
-    told = stage.run("lock", "status", "-C", ".", "--state", server.url + BASE)
+    result = stage.run("lock", "status", "-C", ".", "--state", server.url + BASE)
 
-    assert "since 2026-01-01T12:00:00Z" in told.out
-    assert "lock status" not in told.out
-    assert ("c0ffee" in told.out) is not server.echoes
+    assert "since 2026-01-01T12:00:00Z" in result.out
+    assert "lock status" not in result.out
+    assert ("c0ffee" in result.out) is not server.echoes
 
 
 def test_a_lock_of_an_unknown_owner(stage: Stage, server: States) -> None:
@@ -116,9 +116,9 @@ def test_a_lock_of_an_unknown_owner(stage: Stage, server: States) -> None:
 
     assert stage.run("lock", "status", *place).out.startswith("a run that the server does not name")
     assert stage.run("lock", "status", "--json", *place).json["holder"]["id"] == ""
-    told = stage.run("unlock", "ccc", *place)
-    assert told.status == 1
-    assert "is ended" not in told.out
+    result = stage.run("unlock", "ccc", *place)
+    assert result.status == 1
+    assert "is ended" not in result.out
 
 
 def holding(name: str, *, environ: Mapping[str, str]) -> LockOwner:

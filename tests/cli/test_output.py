@@ -23,18 +23,18 @@ def applied(stage: Stage) -> Stage:
     return stage
 
 
-def output(stage: Stage, *words: str) -> str:
-    told = stage.run("output", *words, "-C", ".")
-    assert told.status == 0, told.err
-    return told.out
+def output(stage: Stage, *arguments: str) -> str:
+    result = stage.run("output", *arguments, "-C", ".")
+    assert result.status == 0, result.err
+    return result.out
 
 
 def test_a_request_that_works(applied: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The request that is printed is one that the server answers."""
-    told = json.loads(output(applied, "a", "--format", "request"))
+    document = json.loads(output(applied, "a", "--format", "request"))
     base = os.environ["GOOGLE_GEMINI_BASE_URL"]
-    url = f"{base}/v1beta/models/{told['model']}:generateContent"
-    answer = httpx.post(url, json=told["request"], headers={"x-goog-api-key": KEY})
+    url = f"{base}/v1beta/models/{document['model']}:generateContent"
+    answer = httpx.post(url, json=document["request"], headers={"x-goog-api-key": KEY})
 
     assert answer.status_code == 200
     assert answer.json()["usageMetadata"]["cachedContentTokenCount"] > 4000
@@ -56,10 +56,10 @@ def test_content_or_none(applied: Stage, name: str) -> None:
 def test_content_that_changed(applied: Stage) -> None:
     """A request is not made of content that was never applied."""
     (applied.root / "n.md").write_text("another")
-    told = applied.run("output", "n", "--format", "request", "-C", ".")
+    result = applied.run("output", "n", "--format", "request", "-C", ".")
 
-    assert told.status == 1
-    assert "apply" in told.err
+    assert result.status == 1
+    assert "apply" in result.err
 
 
 def test_variables(applied: Stage) -> None:
@@ -79,7 +79,7 @@ def test_one_and_all(applied: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status"),
+    ("arguments", "status"),
     [
         (["nothing"], 1),
         (["--format", "env"], 64),
@@ -87,6 +87,6 @@ def test_one_and_all(applied: Stage) -> None:
         (["n", "--format", "request", "--api", "chat"], 64),
     ],
 )
-def test_what_there_is_not(applied: Stage, words: list[str], status: int) -> None:
+def test_what_there_is_not(applied: Stage, arguments: list[str], status: int) -> None:
     """A name, a format or an API that does not exist ends output with its status."""
-    assert applied.run("output", *words, "-C", ".").status == status
+    assert applied.run("output", *arguments, "-C", ".").status == status

@@ -37,12 +37,12 @@ def test_next(stage: Stage) -> None:
     pattern = write(stage, "one", "two")
     stage.run("apply", str(pattern), "--auto-approve")
 
-    told = stage.run("next", str(pattern), "--json").json
+    result = stage.run("next", str(pattern), "--json").json
     text = stage.run("next", str(pattern)).out
 
-    assert [stack["stack"] for stack in told["stacks"]] == ["one", "two"]
-    assert told["next"] == min(stack["next"] for stack in told["stacks"])
-    assert told["covered_until"] == min(stack["covered_until"] for stack in told["stacks"])
+    assert [stack["stack"] for stack in result["stacks"]] == ["one", "two"]
+    assert result["next"] == min(stack["next"] for stack in result["stacks"])
+    assert result["covered_until"] == min(stack["covered_until"] for stack in result["stacks"])
     assert text.startswith("one: Run at ")
 
 
@@ -52,20 +52,20 @@ def test_a_failing_stack_stops_no_other(stage: Stage) -> None:
     (stage.root / "stacks" / "one" / "ctxprov.yaml").write_text("version: 1\n")
 
     for command in ("next", "forecast", "validate"):
-        told = stage.run(command, str(pattern))
-        assert told.status == 1
-        assert "one/ctxprov.yaml:1:1" in told.err
-        assert told.out
+        result = stage.run(command, str(pattern))
+        assert result.status == 1
+        assert "one/ctxprov.yaml:1:1" in result.err
+        assert result.out
 
 
 def test_forecast(stage: Stage) -> None:
     """A forecast for each stack, in one document."""
     pattern = write(stage, "one", "two")
 
-    told = stage.run("forecast", str(pattern), "--for", "1d", "--json").json
+    result = stage.run("forecast", str(pattern), "--for", "1d", "--json").json
 
-    assert [stack["stack"] for stack in told["stacks"]] == ["one", "two"]
-    assert all(stack["caches"][0]["refreshes"] for stack in told["stacks"])
+    assert [stack["stack"] for stack in result["stacks"]] == ["one", "two"]
+    assert all(stack["caches"][0]["refreshes"] for stack in result["stacks"])
 
 
 def test_list_marks_the_strays_of_all(stage: Stage) -> None:
@@ -77,11 +77,11 @@ def test_list_marks_the_strays_of_all(stage: Stage) -> None:
         path.write_text(json.dumps({**json.loads(path.read_text()), "retiring": {}}))
 
     before = stage.count("list")
-    told = stage.run("list", str(pattern), "--json").json["caches"]
+    result = stage.run("list", str(pattern), "--json").json["caches"]
 
     assert stage.count("list") - before == 1
-    assert [one["stack"] for one in told] == ["one", "one", "two", "two"]
-    assert [one["stack"] for one in told if one["stray"]] == ["one", "two"]
+    assert [one["stack"] for one in result] == ["one", "one", "two", "two"]
+    assert [one["stack"] for one in result if one["stray"]] == ["one", "two"]
 
 
 def test_states(stage: Stage, tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_states(stage: Stage, tmp_path: Path) -> None:
     assert [(one["stack"], one["caches"]) for one in listed] == [("one", ["a"]), ("two", ["a"])]
     assert stage.run("state", "list", "-C", pattern).out.count("1 on record") == 2
     assert stage.run("state", "migrate", place, "-C", pattern).status == 0
-    told = stage.run("state", "history", "-C", pattern, "--state", place, "--json").json["stacks"]
-    assert [run["operation"] for one in told for run in one["runs"]] == [
+    result = stage.run("state", "history", "-C", pattern, "--state", place, "--json").json["stacks"]
+    assert [run["operation"] for one in result for run in one["runs"]] == [
         "apply",
         "state migrate",
     ] * 2
@@ -115,8 +115,8 @@ def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, who in held.items():
         files.write(f"{name}.lock.json", lock_owner_bytes(who), expected=None)
 
-    told = stage.run("lock", "status", "-C", pattern, "--json").json["stacks"]
-    ids = {one["stack"]: one["holder"] and one["holder"]["id"] for one in told}
+    result = stage.run("lock", "status", "-C", pattern, "--json").json["stacks"]
+    ids = {one["stack"]: one["holder"] and one["holder"]["id"] for one in result}
     assert ids == {"one": held["one"].id, "two": held["two"].id, "three": None}
     assert stage.run("unlock", held["two"].id, "-C", pattern).status == 64
     assert stage.run("unlock", "--mine", "-C", pattern).out.count("is ended") == 2  # and a summary
@@ -132,13 +132,13 @@ def test_list_of_environments(stage: Stage) -> None:
         stage.apply("--env", name)
         stage.apply("--env", name, "--replace", "a")
         path = stage.root / "state" / f"demo.{name}.json"
-        words = json.loads(path.read_text())
-        path.write_text(json.dumps({**words, "retiring": {}}))
+        fields = json.loads(path.read_text())
+        path.write_text(json.dumps({**fields, "retiring": {}}))
 
-    told = stage.run("list", ".", "--json").json["caches"]
-    strays = [one["stack"] for one in told if one["stray"]]
+    result = stage.run("list", ".", "--json").json["caches"]
+    strays = [one["stack"] for one in result if one["stray"]]
 
-    assert len(told) == 4
+    assert len(result) == 4
     assert strays == ["demo.dev", "demo.prod"]
 
 
@@ -149,11 +149,11 @@ def test_list_of_an_environment_that_one_lacks(stage: Stage) -> None:
     path = stage.root / "stacks" / "one" / "ctxprov.yaml"
     path.write_text(f"{path.read_text()}environments: {{dev: }}\n")
 
-    told = stage.run("list", str(pattern), "--env", "prod", "--json")
+    result = stage.run("list", str(pattern), "--env", "prod", "--json")
 
-    assert told.status == 1
-    assert "has no 'prod'; there are dev" in told.err
-    assert [one["stack"] for one in told.json["caches"]] == ["one", "two"]
+    assert result.status == 1
+    assert "has no 'prod'; there are dev" in result.err
+    assert [one["stack"] for one in result.json["caches"]] == ["one", "two"]
 
 
 def test_list_when_a_project_cannot_be_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,11 +167,11 @@ def test_list_when_a_project_cannot_be_asked(stage: Stage, monkeypatch: pytest.M
     stage.apply()
     stage.write("a: {provider: [gemini, b], content: a.md}", head=head)
 
-    told = stage.run("list", ".", "--json")
+    result = stage.run("list", ".", "--json")
 
-    assert told.status == 1
-    assert "set GEMINI_API_KEY_B" in told.err
-    assert [one["name"] for one in told.json["caches"]] == ["a"]
+    assert result.status == 1
+    assert "set GEMINI_API_KEY_B" in result.err
+    assert [one["name"] for one in result.json["caches"]] == ["a"]
 
 
 def test_one_project_by_two_names(stage: Stage) -> None:
@@ -183,9 +183,9 @@ def test_one_project_by_two_names(stage: Stage) -> None:
     stage.write("a: {provider: [gemini, same], content: a.md}", head=head, a=LONG)
     stage.apply()
 
-    told = stage.run("list", ".", "--json").json["caches"]
+    result = stage.run("list", ".", "--json").json["caches"]
 
-    assert sorted(one["name"] for one in told) == ["a-gemini", "a-same"]
+    assert sorted(one["name"] for one in result) == ["a-gemini", "a-same"]
 
 
 def test_a_stray_by_two_names(stage: Stage) -> None:
@@ -212,12 +212,12 @@ def test_show_and_output(stage: Stage) -> None:
     stage.run("apply", str(pattern), "--auto-approve")
 
     shown = stage.run("show", "-C", str(pattern))
-    told = stage.run("output", "-C", str(pattern)).json
+    result = stage.run("output", "-C", str(pattern)).json
 
     assert shown.status == 0
     assert shown.out.count("1 on record") == 2
-    assert [stack["stack"] for stack in told["stacks"]] == ["one", "two"]
-    assert all(stack["caches"]["a"]["handle"]["cache_name"] for stack in told["stacks"])
+    assert [stack["stack"] for stack in result["stacks"]] == ["one", "two"]
+    assert all(stack["caches"]["a"]["handle"]["cache_name"] for stack in result["stacks"])
 
 
 def test_a_name_is_of_one_stack(stage: Stage) -> None:
@@ -232,14 +232,14 @@ def test_explain(stage: Stage) -> None:
     """One name in each stack, by one LIST; a stack that has it not stops no other."""
     pattern = write(stage, "one", "two")
 
-    told = stage.run("explain", "a", "-C", str(pattern), "--json")
-    assert [one["stack"] for one in told.json["stacks"]] == ["one", "two"]
-    assert [len(one["explanations"]) for one in told.json["stacks"]] == [1, 1]
+    result = stage.run("explain", "a", "-C", str(pattern), "--json")
+    assert [one["stack"] for one in result.json["stacks"]] == ["one", "two"]
+    assert [len(one["explanations"]) for one in result.json["stacks"]] == [1, 1]
     assert stage.count("list") == 1
 
     manifest = stage.root / "stacks" / "one" / "ctxprov.yaml"
     manifest.write_text(manifest.read_text().replace("  a: {", "  b: {"))
-    said = stage.run("explain", "a", "-C", str(pattern))
-    assert said.status == 64
-    assert "nothing in one is called 'a'" in said.err
-    assert said.out.count("a: create") == 1
+    text = stage.run("explain", "a", "-C", str(pattern))
+    assert text.status == 64
+    assert "nothing in one is called 'a'" in text.err
+    assert text.out.count("a: create") == 1

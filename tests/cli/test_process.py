@@ -24,8 +24,8 @@ A = f"a: {{{GEMINI}, content: a.md}}"
 MANY = [f"n{i:02}: {{{GEMINI}, content: [a.md, {{text: '{i}'}}]}}" for i in range(20)]
 
 
-def command(*words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "provisioner", *map(str, words)]
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "provisioner", *map(str, arguments)]
 
 
 class Gate:
@@ -48,8 +48,10 @@ class Gate:
 def applying(stage: Stage, gate: Gate) -> Iterator[subprocess.Popen[str]]:
     """An apply in a process of its own, stopped at its first creations."""
     stage.around = gate
-    words = command("apply", stage.root, "--auto-approve", "--parallelism", "2")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    arguments = command("apply", stage.root, "--auto-approve", "--parallelism", "2")
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
         assert gate.knocked.wait(30)
         yield run
         gate.opened.set()
@@ -92,8 +94,10 @@ def test_a_signal_ends_a_wait(stage: Stage, number: signal.Signals, status: int)
         return Response('{"error": {"message": "slow down"}}', 429, headers={"retry-after": "600"})
 
     stage.around = refuse
-    words = command("apply", stage.root, "--auto-approve")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    arguments = command("apply", stage.root, "--auto-approve")
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
         assert knocked.wait(30)
         run.send_signal(number)
         out, _ = run.communicate(timeout=30)
@@ -166,9 +170,9 @@ def test_a_locked_state(stage: Stage) -> None:
     """A second run names the owner of the lock, and may still plan."""
     stage.write(*MANY, a=LONG)
     with applying(stage, Gate()) as run:
-        told = stage.apply()
-        assert told.status == 4
-        assert f"pid {run.pid}" in told.err
+        result = stage.apply()
+        assert result.status == 4
+        assert f"pid {run.pid}" in result.err
         assert stage.run("plan", ".").status == 0
 
 
@@ -177,9 +181,9 @@ def test_waiting_for_a_lock(stage: Stage) -> None:
     stage.write(*MANY, a=LONG)
     gate = Gate()
     with applying(stage, gate) as run:
-        words = command("apply", stage.root, "--auto-approve", "--lock-timeout", "30s")
+        arguments = command("apply", stage.root, "--auto-approve", "--lock-timeout", "30s")
         with subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as second:
             assert second.stderr
             assert "Waiting up to 30s for" in second.stderr.readline()
@@ -267,18 +271,18 @@ from provisioner.__main__ import main
 atexit.register(lambda: {loaded})
 main()
 """
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", start, "plan", str(stage.root)],
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert told.stdout.splitlines()[-1] == "httpx"
+    assert result.stdout.splitlines()[-1] == "httpx"
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "output"),
     [
         ("SSL_CERT_FILE", "/nope.pem", "SSL_CERT_FILE=/nope.pem does not exist: unset it"),
         ("SSL_CERT_DIR", "/nope", "SSL_CERT_DIR=/nope is no folder that exists: unset it"),
@@ -286,7 +290,7 @@ main()
         ("NO_PROXY", "a:b", "NO_PROXY holds 'a:b', which is no host"),
     ],
 )
-def test_a_stale_variable(stage: Stage, name: str, text: str, said: str) -> None:
+def test_a_stale_variable(stage: Stage, name: str, text: str, output: str) -> None:
     """A variable of certificates or proxies that no client can use is named, for http:// too."""
     stage.write(A, a=LONG)
     ours = {key: value for key, value in os.environ.items() if not key.startswith("SSL_CERT")}
@@ -298,5 +302,5 @@ def test_a_stale_variable(stage: Stage, name: str, text: str, said: str) -> None
         check=False,
     )
     assert run.returncode == 1
-    assert said in run.stderr
+    assert output in run.stderr
     assert "Traceback" not in run.stderr

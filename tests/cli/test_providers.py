@@ -15,8 +15,8 @@ BOTH = "m: {provider: [gemini-a, gemini-b], content: a.md}"
 
 
 def live(stage: Stage) -> list[tuple[str, str]]:
-    told = stage.run("list", ".", "--emulator", "--json").json["caches"]
-    return sorted((one["provider"], one["name"]) for one in told)
+    result = stage.run("list", ".", "--emulator", "--json").json["caches"]
+    return sorted((one["provider"], one["name"]) for one in result)
 
 
 def test_two_projects(stage: Stage) -> None:
@@ -52,9 +52,9 @@ def test_each_has_its_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None
     stage.write(BOTH, head=NAMED, a=LONG)
     monkeypatch.delenv("GEMINI_API_KEY_B", raising=False)
 
-    told = stage.run("plan", ".")
-    assert told.status != 0
-    assert "set GEMINI_API_KEY_B to a key" in " ".join(told.err.split())
+    result = stage.run("plan", ".")
+    assert result.status != 0
+    assert "set GEMINI_API_KEY_B to a key" in " ".join(result.err.split())
     monkeypatch.setenv("GEMINI_API_KEY_B", "another-key")
     assert stage.apply().status == 0
     keys = {name: scope["keys"] for name, scope in stage.state()["providers"].items()}
@@ -68,6 +68,6 @@ def test_a_name_that_is_still_needed(stage: Stage) -> None:
     stage.apply("--emulator")
     stage.write("m: {provider: gemini, model: gemini-3.8-flash, ttl: 12h, content: a.md}")
 
-    told = stage.run("plan", ".", "--emulator")
-    assert told.status == 3
-    assert "declare it until they are gone" in " ".join(told.err.split())
+    result = stage.run("plan", ".", "--emulator")
+    assert result.status == 3
+    assert "declare it until they are gone" in " ".join(result.err.split())

@@ -38,13 +38,13 @@ def test_creates_that_no_quota_lets_through(stage: Stage) -> None:
     stage.write(*MANY, a=LONG)
     stage.around = refusing("create", retry_after=3600, after=2)
 
-    told = stage.apply("--max-wait", "5m")
+    result = stage.apply("--max-wait", "5m")
 
-    assert told.status == 1
-    assert "2 done, 10 failed" in told.out
-    said = " ".join(told.out.split())
-    assert said.count("nothing got through for 5m") == 2  # as it happens, and at the end
-    assert "10 caches" in told.out
+    assert result.status == 1
+    assert "2 done, 10 failed" in result.out
+    text = " ".join(result.out.split())
+    assert text.count("nothing got through for 5m") == 2  # as it happens, and at the end
+    assert "10 caches" in result.out
     assert len(stage.live()) == 2
     stage.around = None
     assert stage.apply().status == 0
@@ -75,16 +75,16 @@ def test_a_plan_without_the_live_side(stage: Stage, form: str) -> None:
     expected = stage.plan()
     stage.around = refusing("list", retry_after=3600)
 
-    told = stage.run("plan", ".", *(["--json"] if form == "json" else []))
+    result = stage.run("plan", ".", *(["--json"] if form == "json" else []))
 
-    assert told.status == 1
-    assert "Live side unknown" in told.err
-    assert "slow down" in told.err
+    assert result.status == 1
+    assert "Live side unknown" in result.err
+    assert "slow down" in result.err
     if form == "json":
-        assert told.json["fingerprint"] == expected["fingerprint"]
-        assert {c["name"] for c in told.json["changes"]} == {"a", "b", "c"}
+        assert result.json["fingerprint"] == expected["fingerprint"]
+        assert {c["name"] for c in result.json["changes"]} == {"a", "b", "c"}
     else:
-        assert "c" in told.out
+        assert "c" in result.out
 
 
 def test_a_plan_lists_while_it_reads(stage: Stage) -> None:

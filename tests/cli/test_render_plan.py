@@ -15,8 +15,8 @@ A = f"a: {{{GEMINI}, content: a.md}}"
 def planned(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.chdir(stage.root)
     stage.write(A, a=LONG)
-    told = stage.run("plan", ".", "--out", "json=plan.json", "--out", "markdown=plan.md")
-    assert told.status == 0, told.err
+    result = stage.run("plan", ".", "--out", "json=plan.json", "--out", "markdown=plan.md")
+    assert result.status == 0, result.err
     return stage
 
 
@@ -37,21 +37,21 @@ def test_a_plan_of_several_stacks(planned: Stage) -> None:
     manifest.write_text(manifest.read_text().replace("stack: demo", "stack: other"))
     several = {"format_version": 1, "stacks": [plan, planned.plan()]}
     (planned.root / "several.json").write_text(json.dumps(several))
-    told = planned.run("render", "several.json", "--out", "markdown=-")
+    result = planned.run("render", "several.json", "--out", "markdown=-")
 
-    assert told.status == 0
-    assert told.out.count("### ctxprov") == 2
-    assert "`other`" in told.out
+    assert result.status == 0
+    assert result.out.count("### ctxprov") == 2
+    assert "`other`" in result.out
 
 
 def test_a_forgery_is_refused(planned: Stage) -> None:
     """A fingerprint that is not that of the edits is no plan, and nothing is written."""
     plan = json.loads((planned.root / "plan.json").read_bytes())
     (planned.root / "plan.json").write_text(json.dumps({**plan, "fingerprint": "0" * 64}))
-    told = planned.run("render", "plan.json", "--out", "markdown=again.md")
+    result = planned.run("render", "plan.json", "--out", "markdown=again.md")
 
-    assert told.status == 1
-    assert "its fingerprint is not that of its edits" in told.err
+    assert result.status == 1
+    assert "its fingerprint is not that of its edits" in result.err
     assert not (planned.root / "again.md").exists()
 
 
@@ -59,7 +59,7 @@ def test_a_forgery_is_refused(planned: Stage) -> None:
 def test_no_file(planned: Stage, name: str) -> None:
     """What cannot be read is named."""
     (planned.root / "folder").mkdir()
-    told = planned.run("render", name)
+    result = planned.run("render", name)
 
-    assert told.status == 1
-    assert f"{name} cannot be read" in told.err
+    assert result.status == 1
+    assert f"{name} cannot be read" in result.err

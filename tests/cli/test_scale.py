@@ -34,8 +34,8 @@ def test_twenty_stacks_in_eight_processes(stage: Stage) -> None:
         owned = {id_ for id_, cache in live.items() if cache["stack"] == folder.name}
         assert len(owned) == 2
         assert recorded(folder) == owned
-    told = stage.run("plan", str(stage.root / "stacks" / "*"), "--json").json["stacks"]
-    assert [(plan["summary"]["unchanged"], len(plan["edits"])) for plan in told] == [(2, 0)] * 20
+    result = stage.run("plan", str(stage.root / "stacks" / "*"), "--json").json["stacks"]
+    assert [(plan["summary"]["unchanged"], len(plan["edits"])) for plan in result] == [(2, 0)] * 20
     assert stage.count("create") == 2 * STACKS
 
 
@@ -65,9 +65,9 @@ def test_the_matrix_of_a_workflow(
 ) -> None:
     """A row of changed --json is what a job needs, also of a stack without environments."""
     write(tmp_path / "bot")
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "bot"]):
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "bot"]):
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
+        subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True)
     (tmp_path / "bot" / "manual.md").write_text(f"{LONG} again")
 
     (row,) = stage.run("changed", str(tmp_path), "--base", "HEAD", "--json").json["include"]

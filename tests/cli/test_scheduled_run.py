@@ -95,10 +95,10 @@ def test_eight_hours_without_a_schedule(stage: Stage) -> None:
     stage.write(*waiting, n=LONG + "edited")
     edits = stage.plan()["fingerprint"]
 
-    told = stage.run("keepalive", ".")
+    result = stage.run("keepalive", ".")
 
-    assert told.status == 0
-    assert "5 edits wait for a review and apply: b, gone, long, n, renamed." in told.out
+    assert result.status == 0
+    assert "5 edits wait for a review and apply: b, gone, long, n, renamed." in result.out
     after, live = stage.state(), stage.live()
     names, fresh = ("a", "b", "gone", "long"), ("a", "b", "gone")
     assert {after["caches"][name]["id"] for name in names} == set(live)
@@ -127,10 +127,10 @@ def test_a_gap(stage: Stage) -> None:
     stage.ahead = 13 * HOURS
     stage.write(A, B, b="edited")
 
-    told = stage.run("keepalive", ".")
+    result = stage.run("keepalive", ".")
 
-    assert told.status == 1
-    assert "! b: cannot be made again" in told.out
+    assert result.status == 1
+    assert "! b: cannot be made again" in result.out
     assert len(stage.live()) == 1
     stage.write(A, B, b=LONG + "b")
     assert stage.run("keepalive", ".").status == 0

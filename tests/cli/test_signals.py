@@ -22,10 +22,10 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 def test_while_a_lock_is_waited_for(stage: Stage, number: signal.Signals, status: int) -> None:
     """A run that waits for another one's lock ends with the signal's status."""
     stage.write(*MANY, a=LONG)
-    words = command("apply", stage.root, "--auto-approve", "--lock-timeout", "5m")
+    arguments = command("apply", stage.root, "--auto-approve", "--lock-timeout", "5m")
     with (
         applying(stage, Gate()),
-        subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as second,
+        subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as second,
     ):
         assert second.stderr
         assert b"Waiting up to" in second.stderr.readline()
@@ -40,8 +40,8 @@ def test_while_a_quota_is_waited_for(stage: Stage, number: signal.Signals, statu
     """A run that waits for a quota ends with the signal's status, and the lock is free."""
     stage.write(A, a=LONG)
     stage.around = refusing("create", retry_after=60)
-    words = command("apply", stage.root, "--auto-approve", "--log-level", "info")
-    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+    arguments = command("apply", stage.root, "--auto-approve", "--log-level", "info")
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as run:
         assert run.stderr
         while b" 429 " not in (line := run.stderr.readline()):
             assert line

@@ -27,9 +27,9 @@ A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: a.md}}"
 
 
-def state(stage: Stage, verb: str, *words: str) -> tuple[int, str]:
-    told = stage.run("state", verb, *words, "-C", ".")
-    return told.status, told.out + told.err
+def state(stage: Stage, verb: str, *arguments: str) -> tuple[int, str]:
+    result = stage.run("state", verb, *arguments, "-C", ".")
+    return result.status, result.out + result.err
 
 
 def test_looking(stage: Stage) -> None:
@@ -86,9 +86,9 @@ def test_push(stage: Stage, tmp_path: Path) -> None:
     earlier = tmp_path / "earlier.json"
     earlier.write_text(state(stage, "pull", "--serial", str(kept))[1])
 
-    status, said = state(stage, "push", str(earlier))
+    status, text = state(stage, "push", str(earlier))
     assert status == 3
-    assert "--force" in said
+    assert "--force" in text
     before = stage.state()["serial"]
     assert state(stage, "push", str(earlier), "--force")[0] == 0
     assert set(stage.state()["caches"]) == {"a"}
@@ -122,12 +122,12 @@ def test_push_over_what_cannot_be_read(
     damaged = damage(backup.read_bytes())
     stage.state_file.write_bytes(damaged)
 
-    status, said = state(stage, "push", str(backup))
+    status, text = state(stage, "push", str(backup))
     assert status == 1
-    assert "ctxprov state push FILE --force" in said
-    status, said = state(stage, "push", str(backup), "--force", "--dry-run")
+    assert "ctxprov state push FILE --force" in text
+    status, text = state(stage, "push", str(backup), "--force", "--dry-run")
     assert status == 0
-    assert "what was there cannot be read" in said
+    assert "what was there cannot be read" in text
     assert stage.state_file.read_bytes() == damaged
     assert state(stage, "push", str(backup), "--force")[0] == 0
     assert stage.changes()["a"] == ("keep", "current")
@@ -190,9 +190,9 @@ def test_push_of_anything_else(stage: Stage, tmp_path: Path) -> None:
 
     for text in ("garbage", "{}", ""):
         file.write_text(text)
-        status, said = state(stage, "push", str(file))
+        status, output = state(stage, "push", str(file))
         assert status == 1
-        assert "give what ctxprov state pull prints" in said
+        assert "give what ctxprov state pull prints" in output
     assert stage.state_file.read_bytes() == before
 
 
@@ -207,10 +207,14 @@ def test_names_and_serials_that_are_not_there(stage: Stage) -> None:
     assert "nothing was applied yet" in state(stage, "pull")[1]
     stage.apply()
 
-    for words in (("show", "product-manul"), ("rm", "product-manul"), ("mv", "product-manul", "b")):
-        status, said = state(stage, *words)
+    for arguments in (
+        ("show", "product-manul"),
+        ("rm", "product-manul"),
+        ("mv", "product-manul", "b"),
+    ):
+        status, text = state(stage, *arguments)
         assert status == 1
-        assert "did you mean product-manual?" in said
+        assert "did you mean product-manual?" in text
     assert "state list shows" in state(stage, "rm", "else")[1]
     assert state(stage, "pull", "--serial", "1")[1].encode() == stage.state_file.read_bytes()
     assert (
@@ -229,9 +233,9 @@ def test_migrate_elsewhere(stage: Stage, tmp_path: Path) -> None:
     other = stage.state_file.read_text().replace('"stack": "demo"', '"stack": "other"')
     (tmp_path / "there" / "demo.json").write_text(other)
 
-    status, said = state(stage, "migrate", str(tmp_path / "there"))
+    status, text = state(stage, "migrate", str(tmp_path / "there"))
     assert status == 1
-    assert "is the state of the stack other, not of demo" in said
+    assert "is the state of the stack other, not of demo" in text
     assert (tmp_path / "there" / "demo.json").read_text() == other
     assert "is where the state is already" in state(stage, "migrate", str(stage.root / "state"))[1]
     assert state(stage, "migrate", str(tmp_path / "new"), "--emulator")[0] == 64
@@ -242,10 +246,10 @@ def test_a_store_without_its_package(stage: Stage, monkeypatch: pytest.MonkeyPat
     """A backend whose extra is not installed says what to install."""
     monkeypatch.setitem(sys.modules, "obstore", None)
     stage.write(A, a=LONG)
-    told = stage.apply("--state", "s3://bucket/prefix")
+    result = stage.apply("--state", "s3://bucket/prefix")
 
-    assert told.status == 1
-    assert "pip install 'ctxprov[stores]'" in told.err
+    assert result.status == 1
+    assert "pip install 'ctxprov[stores]'" in result.err
     assert stage.live() == {}
 
 
@@ -259,9 +263,9 @@ def test_migrate(stage: Stage, tmp_path: Path) -> None:
 
     assert state(stage, "migrate", place, "--dry-run")[0] == 0
     assert not (tmp_path / "new" / "demo.json").exists()
-    status, said = state(stage, "migrate", place)
+    status, text = state(stage, "migrate", place)
     assert status == 0
-    assert f"state: {place}" in said
+    assert f"state: {place}" in text
     assert stage.changes("--state", place)["a"] == ("keep", "current")
     runs = json.loads(state(stage, "history", "--json", "--state", place)[1])["runs"]
     assert [r["operation"] for r in runs] == ["apply", "state mv", "state mv", "state migrate"]
@@ -288,12 +292,12 @@ def test_unsaved(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return await carry_out()
 
     stage.around = break_home
-    told = stage.apply()
+    result = stage.apply()
     stage.around = None
     stage.state_file.rmdir()
 
-    assert told.status == 1
-    assert "state push demo.unsaved.json" in told.err.splitlines()[-1]
+    assert result.status == 1
+    assert "state push demo.unsaved.json" in result.err.splitlines()[-1]
     assert state(stage, "push", "demo.unsaved.json")[0] == 0
     assert stage.changes()["a"] == ("keep", "current")
     assert stage.count("create") == 1
@@ -306,9 +310,9 @@ def test_locks_on_disk(stage: Stage) -> None:
 
     assert "No run holds" in stage.run("lock", "status", "-C", ".").out
     assert stage.run("lock", "status", "--json", "-C", ".").json["holder"] is None
-    told = stage.run("unlock", "3f9c0a7be1d2", "-C", ".")
-    assert told.status == 1
-    assert "ends with the run" in told.err
+    result = stage.run("unlock", "3f9c0a7be1d2", "-C", ".")
+    assert result.status == 1
+    assert "ends with the run" in result.err
     assert stage.run("unlock", "-C", ".").status == 64
 
 
@@ -339,11 +343,11 @@ def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
         return await carry_out()
 
     stage.around = take
-    told = stage.apply()
+    result = stage.apply()
     stage.around = None
 
-    assert told.status == 1
-    assert "another run has taken the state" in told.err
+    assert result.status == 1
+    assert "another run has taken the state" in result.err
     assert stage.count("patch", "delete") == 0
     assert not list(stage.root.glob("*.unsaved*"))
     assert stage.changes()["a"][0] == "adopt"
@@ -373,16 +377,16 @@ def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
         return await carry_out()
 
     stage.around = go_away
-    told = stage.apply()
+    result = stage.apply()
     stage.around = None
     files.is_down = False
     left = backend.lock_owner("demo.json")
     assert left
     backend.unlock("demo.json", left.id)
 
-    assert told.status == 1
-    assert "could not be renewed" in " ".join(told.err.split())
-    assert "another run has taken" not in told.err
+    assert result.status == 1
+    assert "could not be renewed" in " ".join(result.err.split())
+    assert "another run has taken" not in result.err
     assert stage.count("patch", "delete") == 0
     assert state(stage, "push", "demo.unsaved.json")[0] == 0
     assert stage.apply().status == 0

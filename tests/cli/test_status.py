@@ -59,7 +59,7 @@ def test_detailed_exitcode(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["plan", "--nonsense"],
         ["nonsense"],
@@ -87,23 +87,23 @@ def test_detailed_exitcode(stage: Stage) -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_usage(stage: Stage, words: list[str]) -> None:
+def test_wrong_usage(stage: Stage, arguments: list[str]) -> None:
     """Wrong usage is 64, says what is wrong, and changes nothing."""
     stage.write(A, a=LONG)
-    told = stage.run(*words)
+    result = stage.run(*arguments)
 
-    assert told.status == 64
-    assert "Error: " in told.err
+    assert result.status == 64
+    assert "Error: " in result.err
     assert not stage.state_file.exists()
 
 
 def test_no_terminal(stage: Stage) -> None:
     """Without a terminal nothing is asked and nothing is done."""
     stage.write(A, a=LONG)
-    told = stage.run("apply", ".")
+    result = stage.run("apply", ".")
 
-    assert told.status == 3
-    assert "--auto-approve" in told.err
+    assert result.status == 3
+    assert "--auto-approve" in result.err
     assert stage.live() == {}
 
 
@@ -114,9 +114,9 @@ def test_nothing_declared(stage: Stage) -> None:
     stage.write()
 
     for command in ("plan", "apply"):
-        told = stage.run(command, ".")
-        assert told.status == 3
-        assert "--allow-empty" in told.err
+        result = stage.run(command, ".")
+        assert result.status == 3
+        assert "--allow-empty" in result.err
     assert stage.apply("--allow-empty").status == 0
     assert stage.state()["caches"] == {}
 
@@ -130,9 +130,9 @@ def test_another_project(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "another-key")
     before = stage.state()
 
-    told = stage.apply()
-    assert told.status == 3
-    assert "--accept-scope" in told.err
+    result = stage.apply()
+    assert result.status == 3
+    assert "--accept-scope" in result.err
     assert stage.state() == before
     assert stage.apply("--accept-scope").status == 0
     assert len(stage.live()) == 2
@@ -154,11 +154,11 @@ def test_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.write(A, a=LONG)
 
     for command in ("plan", "list"):
-        told = stage.run(command, ".")
-        assert told.status == 1
-        assert "GEMINI_API_KEY" in told.err
-        assert "--emulator" in told.err
-        assert len(told.err.splitlines()) == 1
+        result = stage.run(command, ".")
+        assert result.status == 1
+        assert "GEMINI_API_KEY" in result.err
+        assert "--emulator" in result.err
+        assert len(result.err.splitlines()) == 1
 
 
 def test_a_wrong_key(
@@ -167,11 +167,11 @@ def test_a_wrong_key(
     """The error for a refused key quotes the server and never shows the key."""
     with staged(tmp_path, capsys, monkeypatch, keys=("the-right-one",)) as stage:
         stage.write(A, a=LONG)
-        told = stage.run("plan", ".")
+        result = stage.run("plan", ".")
 
-    assert told.status == 1
-    assert "API key" in told.err
-    assert KEY not in told.err
+    assert result.status == 1
+    assert "API key" in result.err
+    assert KEY not in result.err
 
 
 def test_annotations_need_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,11 +193,11 @@ def test_one_stack_fails_alone(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "one" / "a.md").unlink()
 
     before = stage.count("list")
-    told = stage.run("plan", str(tmp_path / "one"), str(tmp_path / "two"))
+    result = stage.run("plan", str(tmp_path / "one"), str(tmp_path / "two"))
 
-    assert told.status == 1
-    assert "a.md" in told.err
-    assert "1 to create" in told.out.splitlines()[-1]
+    assert result.status == 1
+    assert "a.md" in result.err
+    assert "1 to create" in result.out.splitlines()[-1]
     assert stage.count("list") - before == 1
 
 
@@ -205,19 +205,19 @@ def test_many_warnings(stage: Stage) -> None:
     """A plan tells the first ten warnings and counts the rest; validate tells them all."""
     stage.write(*[f"n{i}: {{{GEMINI}, content: a.md}}" for i in range(15)], a="short")
 
-    told = stage.run("plan", ".").err.splitlines()
-    assert len(told) == 11
-    assert "5 more warnings" in told[-1]
+    result = stage.run("plan", ".").err.splitlines()
+    assert len(result) == 11
+    assert "5 more warnings" in result[-1]
     assert len(stage.run("validate", ".").err.splitlines()) == 15
 
 
 def test_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
     """A bug keeps its traceback and says that it is one."""
     assert cli.guarded(lambda: 1 / 0) == 1
-    told = capsys.readouterr().err
+    result = capsys.readouterr().err
 
-    assert "ZeroDivisionError" in told
-    assert "This is a bug in ctxprov" in told
+    assert "ZeroDivisionError" in result
+    assert "This is a bug in ctxprov" in result
 
 
 @pytest.mark.parametrize("name", ["state", "lock"])

@@ -61,7 +61,7 @@ def test_a_trial_stays_here(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_address_that_makes_no_sense(stage: Stage) -> None:
     """The error for an unknown kind of backend lists the kinds that exist."""
     stage.write(A, a=LONG)
-    told = stage.apply("--state", "ftp://host/state")
+    result = stage.apply("--state", "ftp://host/state")
 
-    assert told.status == 1
-    assert "git+branch:NAME" in told.err
+    assert result.status == 1
+    assert "git+branch:NAME" in result.err

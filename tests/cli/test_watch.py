@@ -35,17 +35,17 @@ B = f"b: {{{GEMINI}, content: b.md}}"
 MINUTE = timedelta(minutes=1)
 
 
-def ended(status: Status, known: State | None) -> list[StackRow]:
-    return [(Path("a"), StackOutcome(status=status, summary="", state=known))]
+def ended(status: Status, before: State | None) -> list[StackRow]:
+    return [(Path("a"), StackOutcome(status=status, summary="", state=before))]
 
 
 def test_it_sleeps_until_a_window_opens() -> None:
     """The sleep ends when the first refresh is due, but is never longer than asked for."""
-    known = state(recorded(desired("a")))
+    before = state(recorded(desired("a")))
     due = 5 * HOUR
 
-    now = known.caches["a"].updated_at
-    rows = ended(Status.OK, known)
+    now = before.caches["a"].updated_at
+    rows = ended(Status.OK, before)
 
     assert next_wait(rows, now, every=24 * HOUR, retry=None) == due
     assert next_wait(rows, now, every=HOUR, retry=None) == HOUR
@@ -97,9 +97,9 @@ def test_a_later_turn_may_fail_altogether() -> None:
 def test_sigterm_ends_the_sleep(stage: Stage) -> None:
     """A container that is stopped while it sleeps ends at once; what it did is saved."""
     stage.write(A, a=LONG)
-    words = [sys.executable, "-m", "provisioner", "apply", str(stage.root)]
+    command = [sys.executable, "-m", "provisioner", "apply", str(stage.root)]
     with subprocess.Popen(
-        [*words, "--watch", "--auto-approve"],
+        [*command, "--watch", "--auto-approve"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -143,9 +143,9 @@ def test_what_is_blocked_is_kept_alive(stage: Stage) -> None:
     shorten(id_)
     stage.write(B)
 
-    told = watched_once(stage)
+    result = watched_once(stage)
 
-    assert "is protected" in told
+    assert "is protected" in result
     assert lasts(stage, id_)
 
 
@@ -166,9 +166,9 @@ def test_what_cannot_be_replaced_is_kept_alive(stage: Stage) -> None:
     stage.around = refuse
     file = stage.root / "result.json"
 
-    told = watched_once(stage, "--out", f"json={file}")
+    result = watched_once(stage, "--out", f"json={file}")
 
-    assert "too small" in told
+    assert "too small" in result
     assert lasts(stage, id_)
     assert json.loads(file.read_text())["stack"] == "demo"
 
@@ -209,22 +209,22 @@ def test_a_plan_that_is_away_lets_nothing_go_cold(stage: Stage) -> None:
     assert lasts(stage, id_)
 
 
-def watched_once(stage: Stage, *words: str) -> str:
+def watched_once(stage: Stage, *arguments: str) -> str:
     """All that a watch says until it sleeps for the first time."""
     command = [sys.executable, "-m", "provisioner", "apply", str(stage.root), "--watch"]
-    approval = [] if "--plan" in words else ["--auto-approve"]
+    approval = [] if "--plan" in arguments else ["--auto-approve"]
     with subprocess.Popen(
-        [*command, *approval, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *approval, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
         assert run.stderr
-        said = ""
-        while "Next run at" not in said:
+        output = ""
+        while "Next run at" not in output:
             line = run.stderr.readline()
-            assert line, said
-            said += line
+            assert line, output
+            output += line
         run.send_signal(signal.SIGTERM)
         out, err = run.communicate(timeout=30)
-    return said + out + err
+    return output + out + err
 
 
 def shorten(id_: str) -> None:
@@ -240,15 +240,15 @@ def lasts(stage: Stage, id_: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [("--every", "30m"), ("--watch",), ("--watch", "--auto-approve", "--replace", "a")],
     ids=["every-alone", "asks-nobody", "replace"],
 )
-def test_wrong_usage(stage: Stage, words: tuple[str, ...]) -> None:
+def test_wrong_usage(stage: Stage, arguments: tuple[str, ...]) -> None:
     """What would never end well is refused before anything is done."""
     stage.write(A, a=LONG)
 
-    assert stage.run("apply", ".", *words).status == 64
+    assert stage.run("apply", ".", *arguments).status == 64
     assert not stage.live()
 
 
@@ -280,8 +280,8 @@ def test_metrics_of_keepalive(stage: Stage) -> None:
     stage.apply()
     file = stage.root / "ctxprov.prom"
 
-    told = stage.run("keepalive", ".", "--metrics-file", str(file), "--models", "missing.json")
-    assert told.status == 0
+    result = stage.run("keepalive", ".", "--metrics-file", str(file), "--models", "missing.json")
+    assert result.status == 0
     left = value_of(file.read_text(), "ctxprov_cache_seconds_to_expiry", stack="demo", name="a")
     assert left is not None
     assert left > 0

@@ -68,15 +68,18 @@ def words(
 @pytest.mark.parametrize("handle", [SHORT, LONG])
 def test_claude(handle: ClaudeHandle, content: CacheContent) -> None:
     """Anthropic's types accept the request; one breakpoint ends the prefix."""
-    told = words(handle, content)
-    validate("anthropic.types.MessageCreateParams", told["request"])
+    document = words(handle, content)
+    validate("anthropic.types.MessageCreateParams", document["request"])
 
-    blocks = [*told["request"].get("system", []), *told["request"]["messages"][0]["content"]]
+    blocks = [
+        *document["request"].get("system", []),
+        *document["request"]["messages"][0]["content"],
+    ]
     marked = [n for n, block in enumerate(blocks) if "cache_control" in block]
     assert marked == [len(blocks) - 2]
     assert blocks[marked[0]]["cache_control"] == handle.cache_control
-    assert told["breakpoints_left"] == 3
-    assert told["later_ttls"] == (["1h", "5m"] if handle is LONG else ["5m"])
+    assert document["breakpoints_left"] == 3
+    assert document["later_ttls"] == (["1h", "5m"] if handle is LONG else ["5m"])
 
 
 @pytest.mark.heavy
@@ -84,14 +87,14 @@ def test_claude(handle: ClaudeHandle, content: CacheContent) -> None:
 @pytest.mark.parametrize("handle", [NEW, OLD, OpenAIHandle("k", {"ttl": "12h"})])
 def test_openai_responses(handle: OpenAIHandle, content: CacheContent) -> None:
     """OpenAI's types accept the request; the newest models get one explicit breakpoint."""
-    told = words(handle, content)
-    validate("openai.types.responses.ResponseCreateParams", told["request"])
+    document = words(handle, content)
+    validate("openai.types.responses.ResponseCreateParams", document["request"])
 
-    blocks = [block for turn in told["request"]["input"] for block in turn["content"]]
+    blocks = [block for turn in document["request"]["input"] for block in turn["content"]]
     marked = [n for n, block in enumerate(blocks) if "prompt_cache_breakpoint" in block]
     assert marked == ([len(blocks) - 2] if handle.prompt_cache_options else [])
-    assert told["request"]["prompt_cache_key"] == handle.prompt_cache_key
-    assert "mode" not in (told["request"].get("prompt_cache_options") or {})
+    assert document["request"]["prompt_cache_key"] == handle.prompt_cache_key
+    assert "mode" not in (document["request"].get("prompt_cache_options") or {})
 
 
 @pytest.mark.heavy
@@ -99,12 +102,12 @@ def test_openai_responses(handle: OpenAIHandle, content: CacheContent) -> None:
 @pytest.mark.parametrize("handle", [NEW, OLD])
 def test_openai_chat(handle: OpenAIHandle, content: CacheContent) -> None:
     """The Chat API has its own shapes for the same parts."""
-    told = words(handle, content, api="chat")
-    validate("openai.types.chat.CompletionCreateParams", told["request"])
+    document = words(handle, content, api="chat")
+    validate("openai.types.chat.CompletionCreateParams", document["request"])
 
-    assert "messages" in told["request"]
-    assert "model" in told["keep_equal"]
-    assert "instructions" in told["must_not_send"]
+    assert "messages" in document["request"]
+    assert "model" in document["keep_equal"]
+    assert "instructions" in document["must_not_send"]
 
 
 def test_chat_has_its_limits() -> None:
@@ -120,21 +123,21 @@ def test_chat_has_its_limits() -> None:
 @pytest.mark.heavy
 def test_gemini() -> None:
     """Nothing that is in the cache is in the request, and that is said."""
-    told = words(GeminiHandle("cachedContents/a", NOW), FULL)
-    (turn,) = told["request"]["contents"]
+    document = words(GeminiHandle("cachedContents/a", NOW), FULL)
+    (turn,) = document["request"]["contents"]
     validate("google.genai.types.Content", turn)
 
-    assert told["request"]["cachedContent"] == "cachedContents/a"
-    assert set(told["request"]) == {"cachedContent", "contents"}
-    assert told["in_cache"] == ["systemInstruction", "contents"]
-    assert told["must_not_send"] == ["systemInstruction", "tools", "toolConfig"]
-    assert told["expires_at"] == "2026-01-01T12:00:00Z"
+    assert document["request"]["cachedContent"] == "cachedContents/a"
+    assert set(document["request"]) == {"cachedContent", "contents"}
+    assert document["in_cache"] == ["systemInstruction", "contents"]
+    assert document["must_not_send"] == ["systemInstruction", "tools", "toolConfig"]
+    assert document["expires_at"] == "2026-01-01T12:00:00Z"
 
 
 @pytest.mark.parametrize("handle", [SHORT, NEW])
 def test_tools(handle: CacheHandle) -> None:
     """Tools stand in the request in the provider's own shape."""
     tools: tuple[Mapping[str, Json], ...] = ({"name": "f", "input_schema": {"type": "object"}},)
-    told = words(handle, CacheContent(parts=(TextPart("x"),), tools=tools))
+    document = words(handle, CacheContent(parts=(TextPart("x"),), tools=tools))
 
-    assert told["request"]["tools"] == tools
+    assert document["request"]["tools"] == tools
