@@ -50,13 +50,18 @@ class Profile(msgspec.Struct):
 
     def tests(self, mutant: Mutant, budget: float) -> list[str]:
         """The tests that see *mutant*: those of its room, then others, the shortest first."""
+        _, room, *_ = Path(mutant.module.removesuffix(".py")).parts
+        near = (f"tests/{room}/", f"tests/test_{room}.py")
         lines = self.lines.get(mutant.module, {})
-        wanted = range(mutant.first, mutant.last + 1) if mutant.function else lines.keys()
-        seeing = {test for line in wanted for test in lines.get(line, ())}
+        if mutant.function:
+            wanted = range(mutant.first, mutant.last + 1)
+            seeing = {test for line in wanted for test in lines.get(line, ())}
+        else:
+            named = f"tests/{room}/test_{Path(mutant.module).stem}.py"
+            seeing = {test for tests in lines.values() for test in tests}
+            seeing |= {test for test in self.seconds if test.startswith(named)}
         chosen: list[str] = []
         spent = 0.0
-        room = mutant.module.split("/")[1].removesuffix(".py")
-        near = (f"tests/{room}/", f"tests/test_{room}.py")
         order = {test: (not test.startswith(near), self.seconds[test], test) for test in seeing}
         for test in sorted(seeing, key=order.__getitem__):
             spent += self.seconds[test]

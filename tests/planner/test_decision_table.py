@@ -752,6 +752,17 @@ def test_every_row() -> None:
     assert len({row.id for row in table.ROWS}) == len(table.ROWS)
 
 
+def test_the_rows() -> None:
+    """The rows of the table are these, in the order of its guards."""
+    assert [row.id for row in table.ROWS] == [
+        *("due", "settings", "unchanged", "twin", "not-adoptable", "outdated", "ended"),
+        *("nothing-alive", "disappeared"),
+        *("annotated", "annotation-protected", "annotation"),
+        *("moved", "undeclared-gone", "undeclared-protected", "undeclared", "protected-due"),
+        *("retired", "retiring-destroyed", "unretired", "retiring", "stray"),
+    ]
+
+
 def test_reasons() -> None:
     """Each verb may stand with the reasons of its rows, and with no others."""
     names = {verb: {reason.name for reason in reasons} for verb, reasons in table.REASONS.items()}

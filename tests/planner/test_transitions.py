@@ -136,6 +136,16 @@ def test_several_of_one_name() -> None:
     ]
 
 
+def test_one_of_several_names() -> None:
+    """What stands before a cache in a plan turns by itself."""
+    other = live(desired("b"), "cachedContents/2", expires_at=NOW + 4 * HOUR)
+    records = [recorded(A), recorded(desired("b"), other.id, expires_at=other.expires_at)]
+
+    assert turns([A, desired("b")], records, [live(A), other], name="b") == [
+        [(3, "Refresh", "EXPIRING"), (4, "Create", "EXPIRED")]
+    ]
+
+
 def test_a_stray_that_is_to_be_deleted() -> None:
     """A stray to prune is followed by its id, though its name stands for another cache."""
 
