@@ -69,7 +69,7 @@ def test_the_first_of_all_moments() -> None:
 
 
 def test_ten_years() -> None:
-    """The farthest that anybody may ask for can be foretold."""
+    """The longest span that --for allows can be simulated."""
     future = run(WARM, span=HORIZON, every=HORIZON)
 
     assert future.runs == 1

@@ -1,8 +1,8 @@
 """
-The ways to Gemini of one run: a client for each key, and a LIST for each project.
+The Gemini clients of one run: one for each key, and a LIST for each project.
 
-Several stacks of one run share both.  A stack that has nothing to do with Gemini opens no
-way and needs no key.
+Several stacks of one run share both.  A stack without Gemini entries opens no client and
+needs no key.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Clients:
 
     async def client(self, store: Path | None, key_env: str | None) -> GeminiContextCache:
         """
-        The way to the emulator whose file is *store*, or to the endpoint if that is None.
+        The client of the emulator whose file is *store*, or of the endpoint if that is None.
 
         The key is in the variable *key_env*, or where a key usually is.  Raises `MissingKey`
         with what to set, and a usage error if the emulator is not installed.

@@ -22,8 +22,8 @@ def progress(plan: Plan, results: list[Result], *, colour: bool, quiet: bool) ->
     """
     Follow the application of *plan*: the caller passes every result to what is yielded.
 
-    Those that anybody waits for go into *results*, and are shown unless *quiet* says that
-    standard output is taken.
+    Results of pending changes go into *results*; the terminal shows them unless *quiet*: then a
+    document takes standard output.
     """
     with _show(plan, colour=colour, quiet=quiet) as show:
 

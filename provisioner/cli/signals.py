@@ -1,5 +1,5 @@
 """
-Signals while the world is being changed.
+Signals while a run changes caches.
 
 The first SIGINT, SIGTERM or SIGHUP asks to begin nothing new; what is in flight is finished,
 recorded and saved.  A second one cancels what is in flight, so that the run saves what

@@ -153,7 +153,7 @@ def test_a_killed_holder(team: Team) -> None:
 
 @pytest.mark.heavy
 def test_a_loser_that_writes_late(team: Team) -> None:
-    """Who lost the lock saves nothing, publishes nothing, retires nothing, and says so."""
+    """A run that lost the lock saves, publishes and retires nothing, and says so."""
     assert team.stage.apply().status == 0
     team.write(LONG + "more")
     stopped = Stopped()

@@ -103,7 +103,7 @@ def test_states(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who holds each state, and an end to all that one job holds; an ID is of one stack."""
+    """Who holds each state, and an end to all that one job holds; an ID belongs to one stack."""
     pattern = str(write(stage, "one", "two", "three"))
     files = MemoryFiles()
     backend = LeaseBackend(files, now=lambda: NOW)

@@ -115,7 +115,7 @@ def test_answer_counts_the_cached_part_in() -> None:
 
 
 def test_enumerations_can_be_numbers() -> None:
-    """Who asks for enumerations as numbers gets them."""
+    """A request for enumerations as numbers gets them."""
     with emulated() as api:
         path = "models/gemini-3.8-flash:generateContent?$alt=json;enum-encoding=int"
         answer = api("POST", path, QUESTION).json()

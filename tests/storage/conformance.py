@@ -167,7 +167,7 @@ class LeaseConformance(FilesConformance):
             assert not hold.took_over
 
     async def test_waits(self, open_place: Open) -> None:
-        """Who waits gets the lock after it is let go."""
+        """A waiting run gets the lock after its release."""
         first, second = open_place(lambda: NOW), open_place(lambda: NOW)
         waits: list[LockOwner | None] = []
         is_waiting = asyncio.Event()

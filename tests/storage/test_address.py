@@ -1,4 +1,4 @@
-"""What an address means, before anybody is asked."""
+"""What an address means, before any backend is asked."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ async def test_a_nameless_owner_after_a_lost_answer(
 
 
 async def test_a_lock_that_stays(server: States, base: str) -> None:
-    """Who cannot let go says how the lock is ended."""
+    """The error of a run that cannot release its lock says how to end it."""
 
     def fail(request: Request) -> Reply | None:
         return (503, b"", {}) if request.method in {"UNLOCK", "DELETE"} else None
