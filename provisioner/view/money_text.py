@@ -149,7 +149,8 @@ def _use_sentences(use: UseView) -> Iterator[str]:
         return
     yield _pays_after(use) if use.is_annotation else _pays_from(use)
     if use.net_per_hour:
-        yield f"At the declared calls per hour it nets {signed(use.net_per_hour, '/h')}."
+        verb = "loses" if use.net_per_hour.nano < 0 else "saves"
+        yield f"At the declared calls per hour it {verb} {_spelled(use.net_per_hour, '', '/h')}."
     if use.worst_rent and use.worst_rent >= _WORST:
         yield (
             "If every granted life is billed whole, the rent is up to "
@@ -160,20 +161,20 @@ def _use_sentences(use: UseView) -> Iterator[str]:
 def _pays_from(use: UseView) -> str:
     calls, implicit = use.pays_from_calls_per_hour, use.pays_from_calls_per_hour_implicit
     if not isinstance(calls, float):
-        return "No number of calls per hour is known from which it pays."
+        return "No number of calls per hour breaks even, as far as prices are known."
     also = (
-        f", from {number(implicit)} where implicit caching hits "
-        f"{round((use.implicit_hits or 0) * 100)}% of them"
+        f" ({number(implicit)} if implicit caching would serve "
+        f"{round((use.implicit_hits or 0) * 100)}%)"
         if isinstance(implicit, float)
         else ""
     )
-    return f"It pays from {_calls(calls)} per hour{also}."
+    return f"Breaks even at {number(calls)} calls/h{also}."
 
 
 def _pays_after(use: UseView) -> str:
     if not isinstance(use.pays_after_calls, float):
-        return "A write never pays."
-    return f"A write has paid after {_calls(use.pays_after_calls)} per lifetime."
+        return "A write never breaks even."
+    return f"A write breaks even after {_calls(use.pays_after_calls)} per lifetime."
 
 
 def _calls(amount: float) -> str:

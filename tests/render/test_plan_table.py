@@ -71,7 +71,7 @@ def test_verbose_tells_all_the_money() -> None:
     page = "\n".join(grid.section("Edits", [row], verbose=True))
 
     assert "Rent of the next 30 days: ~$73.11." in page
-    assert "It pays from 0.74 calls per hour" in page
+    assert "Breaks even at 0.74 calls/h" in page
     assert "billed whole" in page
 
 

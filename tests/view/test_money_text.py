@@ -248,7 +248,7 @@ def test_rent() -> None:
 
 
 def test_sentences_of_a_cache() -> None:
-    """A cache says from how many calls it pays, what they net, and what it costs at worst."""
+    """A cache says at how many calls it breaks even, what they save, and what it costs at worst."""
     use = replace(USE, net_per_hour=dollars("-0.3"), worst_rent=Decimal("1.5"))
     step = Step(on=NEW_YEAR, figures=DOUBLE, use=replace(USE, creation=dollars("8.2")))
     cost = replace(COST, use=use, overlap=dollars("0.45"), month=dollars("100.8"), steps=(step,))
@@ -256,25 +256,25 @@ def test_sentences_of_a_cache() -> None:
     assert list(sentences(cost)) == [
         "Rent of the next 30 days: $100.80.",
         "Until the old cache is gone: $0.45.",
-        "It pays from 0.74 calls per hour, from 1.48 where implicit caching hits 50% of them.",
-        "At the declared calls per hour it nets -$0.30/h.",
+        "Breaks even at 0.74 calls/h (1.48 if implicit caching would serve 50%).",
+        "At the declared calls per hour it loses $0.30/h.",
         "If every granted life is billed whole, the rent is up to 1.5 times as high.",
         "From 2027-01-01: $8.20 per creation, $0.28/h.",
     ]
 
 
 def test_sentences_of_an_annotation() -> None:
-    """An annotation says after how many calls a write has paid, and what they net."""
+    """An annotation says after how many calls a write breaks even, and what they save."""
     note = replace(COST, figures=FREE, use=replace(NOTE, net_per_hour=dollars("1.2")))
     never = replace(note, use=replace(NOTE, pays_after=None))
 
     assert list(sentences(note)) == [
-        "A write has paid after 1.28 calls per lifetime.",
-        "At the declared calls per hour it nets +$1.20/h.",
+        "A write breaks even after 1.28 calls per lifetime.",
+        "At the declared calls per hour it saves $1.20/h.",
     ]
-    assert list(sentences(never)) == ["A write never pays."]
+    assert list(sentences(never)) == ["A write never breaks even."]
     free = replace(note, use=replace(NOTE, pays_after=Decimal(1)))
-    assert next(sentences(free)) == "A write has paid after 1 call per lifetime."
+    assert next(sentences(free)) == "A write breaks even after 1 call per lifetime."
 
 
 def test_sentences_where_nothing_is_known() -> None:
@@ -287,7 +287,9 @@ def test_sentences_where_nothing_is_known() -> None:
     assert list(sentences(cache)) == ["This model has no price."]
     assert list(sentences(note)) == ["This model has no price."]
     assert list(sentences(replace(COST, use=None, steps=(gone,)))) == ["From 2027-01-01: no price."]
-    assert list(sentences(never)) == ["No number of calls per hour is known from which it pays."]
+    assert list(sentences(never)) == [
+        "No number of calls per hour breaks even, as far as prices are known."
+    ]
 
 
 def test_what_is_gone_has_nothing_to_say() -> None:
