@@ -13,7 +13,7 @@ from msgspec.structs import replace as changed
 from provisioner.applier import retire_surplus
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, NetworkError
-from provisioner.model import Fact, Plan, Recorded, State, Surplus
+from provisioner.model import Fact, Plan, Recorded, Settings, State, Surplus
 from tests.builders import HOUR, NOW, STACK, annotation, desired, noted, recorded
 from tests.world import MemoryCaches, held
 
@@ -132,6 +132,26 @@ def test_what_was_changed_within_two_seconds() -> None:
     desk.creator.caches[twin] = replace(seen, updated_at=NOW + timedelta(seconds=2))
 
     assert desk.look() == [twin]
+
+
+def test_a_twin_of_an_entry_that_retires_at_once() -> None:
+    """A twin lives for a minute at least, so that a mistake can be undone."""
+    desk = Desk()
+    twin = desk.make()
+    at_once = Settings(retire_after=timedelta())
+    desk.more = {"a": recorded(WANT, "cachedContents/9", settings=at_once)}
+
+    assert desk.look() == [twin]
+    assert desk.creator.caches[twin].expires_at == NOW + timedelta(minutes=1)
+
+
+def test_a_twin_of_an_entry_without_a_record() -> None:
+    """A twin of an entry that is not on record lives for an hour."""
+    desk = Desk()
+    twin = desk.make()
+
+    assert desk.look() == [twin]
+    assert desk.creator.caches[twin].expires_at == NOW + HOUR
 
 
 def test_a_twin_that_is_gone() -> None:

@@ -535,12 +535,14 @@ AT_REST = st.lists(
 MIXED: list[Change] = [
     *(keep(desired(model="flat"), tokens) for tokens in (3, 5, 0)),
     *(keep(desired(model="doubling"), 10**7 + tokens) for tokens in (1, 2)),
+    *(keep(desired(model="doubling"), 2 * MILLION) for _ in range(3)),
     *(keep(desired(model="unheard-of"), tokens) for tokens in (3, 5)),
     Create(desired(model="flat"), None, Reason.NEW, table.NOTHING_ALIVE),
 ]
 
 
 @example(MIXED, NOW)
+@example(MIXED, NOW + timedelta.resolution)
 @given(AT_REST, st.sampled_from([NOW, NOW - MONTH, NOW + timedelta(hours=1.7)]))
 def test_the_totals_are_the_sum_of_the_lines(changes: list[Change], at: datetime) -> None:
     """The totals agree to the nano-dollar, for caches kept, made or without a price."""
