@@ -14,8 +14,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.cli.cli_harness import GEMINI, LONG, Stage
-from tests.cli.test_confirmation_prompt import seated
 from tests.cli.test_process import MANY, Gate, command
+from tests.cli.test_terminal import seated
 
 if sys.platform == "win32":
     pytest.skip("descriptors are closed and filled in other ways there", allow_module_level=True)
