@@ -256,7 +256,8 @@ def parse_record(name: str, raw: Raw) -> Recorded:
     except msgspec.ValidationError as error:
         json = parse_json(bytes(raw))
         shape = AnnotationFields if isinstance(json, dict) and "handle" in json else CacheFields
-        raise next(faults(json, shape)) from error
+        # A key that stands twice is refused by its first value and shown by its last.
+        raise next(faults(json, shape), Fault("", f"cannot be read: {error}")) from error
 
 
 def _refuse_new_keys(json: Json, read: Json, where: str = "") -> None:

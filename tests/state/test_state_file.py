@@ -142,6 +142,13 @@ def test_bytes_that_are_no_text() -> None:
     assert "is not JSON" in refusal(raw.replace(b'"digest"', b'"d\x93gest"', 1))
 
 
+def test_a_key_that_stands_twice() -> None:
+    """A key of a record with a wrong value and a right one is an error in our words."""
+    raw = state_bytes(FULL).replace(b'"updated_at": ', b'"updated_at": 1, "updated_at": ', 1)
+
+    assert "cannot be read" in refusal(raw)
+
+
 def test_newer_version() -> None:
     """A state of a newer version, with any other key, asks for an upgrade."""
     message = refusal(b'{"version": 2, "stack": "demo", "new": [], "ctxprov_version": "9.1"}')
