@@ -39,7 +39,7 @@ from provisioner.resolver import content_reader
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What was asked of an apply."""
+    """What the command line asks of an apply."""
 
     environment: str | None
     emulator: bool
@@ -110,7 +110,7 @@ def _or_keep(work: Work, asked: Asked, *, forgiving: bool) -> Work:
     """
     *work*; and, where it cannot do all that it should, the upkeep of what is recorded.
 
-    Wrong usage is an error, unless it was right before: then *forgiving* is asked for.
+    Wrong usage is an error, unless it was right before: callers say so by *forgiving*.
     """
 
     async def both(stack: Path, session: Session) -> StackOutcome:

@@ -65,7 +65,7 @@ def _why(brake: Brake, observation: Observation) -> str:
 
 
 class Notes:
-    """What is remembered of the projects in a run, as it happens."""
+    """What a run remembers of its projects, as it happens."""
 
     def __init__(self, ledger: Ledger, state: State, held: Iterable[Brake]) -> None:
         self._ledger = ledger
@@ -75,7 +75,7 @@ class Notes:
         self.probing = probing(self._brakes)
 
     def record(self, fact: Fact) -> None:
-        """Record *fact*; a cache that is made again is remembered as such."""
+        """Record *fact*; remembers a cache that is made again as such."""
         self._ledger.record(fact)
         match fact:
             case Exists(record) if record.name in self.probing:
@@ -85,7 +85,7 @@ class Notes:
                 pass
 
     def probed(self, provider: str, shown: bool) -> None:  # noqa: FBT001  # as apply calls it
-        """Remember whether the cache that was made first in *provider* shows."""
+        """Remember whether the first cache that this run made in *provider* shows."""
         self._note(provider, replace(self._notes[provider], failed=not shown))
 
     def _note(self, provider: str, note: Disappearance) -> None:

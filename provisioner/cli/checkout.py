@@ -46,7 +46,7 @@ def git_for_review(path: Path) -> Git:
 
 
 def checkout_around(path: Path) -> LocalCheckout:
-    """The checkout around a stack's folder or manifest; git is asked only if it has to be."""
+    """The checkout around a stack's folder or manifest; asks git only if it has to."""
     return LocalCheckout(_folder(path), environ=process_environment(), warn=warn)
 
 

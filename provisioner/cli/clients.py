@@ -54,7 +54,7 @@ class Clients:
         return self._clients[way]
 
     def begin(self, ways: Iterable[tuple[Path | None, str | None]]) -> None:
-        """Let the LIST of each project begin; what is wrong with one shows when it is asked."""
+        """Begin the LIST of each project; an error of one shows when its caches are read."""
         for store, key_env in ways:
             task = asyncio.ensure_future(self._begin(store, key_env))
             self._begun.add(task)

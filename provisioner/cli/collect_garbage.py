@@ -34,7 +34,7 @@ from provisioner.storage import Backend
 
 
 class _GcRequest(Struct, frozen=True, kw_only=True):
-    """What was asked of a collection."""
+    """What the command line asks of a collection."""
 
     backends: tuple[Backend, ...]
     ids: frozenset[str]

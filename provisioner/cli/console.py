@@ -143,7 +143,7 @@ class Console:
         self.out.other, self.err.other = self.err, self.out
         self.output_is_the_work = False
         self.has_lost = False
-        """Whether a document could not be written elsewhere."""
+        """Whether a write of a document elsewhere failed."""
         for work in (self._route, self.out.run, self.err.run):
             Thread(target=_deaf, args=(work,), name="ctxprov-output", daemon=True).start()
 
@@ -320,7 +320,7 @@ class _Stream(io.TextIOBase):
         self.put(self._encoded(text))
 
     def put(self, content: bytes, *, reached: Lock | None = None) -> None:
-        """Have *content* written, after all that was put before; never waits, never fails."""
+        """Queue *content* behind all that was put before; never waits, never fails."""
         self._inbox.put(_Piece(self, content, reached, None))
 
     def move(self, line: Callable[[], str]) -> None:

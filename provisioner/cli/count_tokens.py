@@ -38,7 +38,7 @@ def remembered(backend: Backend, stack: str) -> dict[str, int]:
 
 
 def remember(backend: Backend, stack: str, counts: Mapping[str, int]) -> None:
-    """Write *counts* down, if they are new and that can be done."""
+    """Write *counts* down, if they are new and the backend takes them."""
     content = orjson.dumps(counts, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     file = _stored(backend, stack)
     if backend.keeps_history or (file and file.content == content):

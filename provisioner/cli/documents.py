@@ -1,9 +1,9 @@
 """
-A plan, and what became of it: on the terminal, and in every document that was asked for.
+A plan, and what became of it: on the terminal, and in every requested document.
 
 `-` is standard output, which then carries that document alone; only annotations for GitHub,
-which are commands in a log, go beside what people read.  A format is imported once it is asked
-for: a command that writes to a terminal does not wait for five of them.
+which are commands in a log, go beside what people read.  A command imports a format only to
+write it: one that writes to a terminal does not wait for five of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from provisioner.pricing.rates import Lookup
 from provisioner.view.plan import PlanView, noteworthy, plan_view
 
 Page: TypeAlias = Callable[[str], str]
-"""One stack's document in a format, made when it is asked for."""
+"""One document of a stack, made on request."""
 ProblemPlaces: TypeAlias = Mapping[str, Problem]
 """Where each name of a stack is declared, by paths from the top of the checkout."""
 FindPlaces: TypeAlias = Callable[[], ProblemPlaces]
@@ -44,7 +44,7 @@ _WIDTH = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
-    """A plan with what its views show beside it; a view is made when it is asked for."""
+    """A plan with what its views show beside it, made on request."""
 
     plan: Plan
     prices: Lookup
@@ -123,7 +123,7 @@ def show_results(plan: Plan, results: Iterable[Result], *, colour: bool) -> None
 def plan_page(
     view: Callable[[], PlanView], *, verbose: bool = False, places: FindPlaces = nowhere
 ) -> Page:
-    """A plan as a document; *view* and *places* are called when one is asked for."""
+    """A plan as a document; calls *view* and *places* on request."""
 
     def page(form: str) -> str:
         match form:
@@ -194,7 +194,7 @@ def write(
     outs: Sequence[Out], pages: Sequence[Page], failures: Sequence[CtxprovError] = ()
 ) -> None:
     """
-    Write each document that was asked for; *failures* have a place in annotations alone.
+    Write each requested document; *failures* have a place in annotations alone.
 
     One that cannot be written keeps no other from it, and undoes nothing that was done.
     """

@@ -1,5 +1,5 @@
 """
-What `ctxprov lock status` and `ctxprov unlock` do.
+Show lock owners and end locks, for `ctxprov lock status` and `ctxprov unlock`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 See what is live: one LIST, then a GET for recorded, unexpired caches that it did not show.
 
-Up to 20 are asked for one by one, of more than that 20 at random: if one of those answers,
+The run asks for up to 20 one by one, for 20 at random of more than that: if one of those answers,
 the LIST is not whole, and the others count as alive by their records.
 
 How far a provider's clock is ahead of this machine's is decided by the Date of its answers, carried
@@ -43,7 +43,7 @@ _RESOLUTION = timedelta(seconds=1)
 """A Date has whole seconds."""
 _AT_ONCE = 8
 _ASKED = 20
-"""So many recorded caches that a LIST does not show are asked for by GET."""
+"""GET asks for at most so many recorded caches that a LIST lacks."""
 
 
 class Observation(Struct, frozen=True, kw_only=True):

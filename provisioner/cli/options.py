@@ -79,7 +79,7 @@ def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
 
 
 def choose(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
-    """The part of *plan* that is asked for; a pattern that matches nothing is wrong usage."""
+    """The part of *plan* that patterns name; one that matches nothing is wrong usage."""
     if not (targets or excludes):
         return plan
     from provisioner.planner.selection import select, unmatched
@@ -297,7 +297,7 @@ GITHUB = "github"
 
 
 class Out(NamedTuple):
-    """A document that was asked for."""
+    """A requested document."""
 
     form: str
     path: str

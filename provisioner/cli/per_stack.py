@@ -2,7 +2,7 @@
 One command over one or several stacks.
 
 A stack that fails stops no other.  All of them share the clients of their providers, and
-each document that was asked for holds all of them.
+each requested document holds all of them.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ from provisioner.state import read_state
 
 
 class PlanRequest(Struct, frozen=True, kw_only=True):
-    """What was asked of a plan."""
+    """What the command line asks of a plan."""
 
     environment: str | None
     emulator: bool

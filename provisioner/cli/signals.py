@@ -21,7 +21,7 @@ from provisioner.cli.status import Status, endings
 
 @dataclass
 class Interruption:
-    """Whether, and by which signal, this run was asked to end."""
+    """Whether, and which, signal asked this run to end."""
 
     status: Status | None = None
     on_first: Callable[[], None] = lambda: None

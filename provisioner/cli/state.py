@@ -1,5 +1,5 @@
 """
-What `ctxprov state` does: look at what is recorded of a stack, and edit it by hand.
+Show the state of a stack and edit it by hand, for `ctxprov state`.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ def location_of(frame: Frame, *, address: str | None, emulator: bool) -> StackLo
     """
     The place of a stack whose state is at *address*, or where its manifest says.
 
-    A folder of the manifest is looked at when it is written to, so that what is on record can be
-    read and kept alive.  Raises StateError for an address of no known form, and for an
+    A write checks the folder of the manifest, not this: so a run can read and keep alive what is on
+    record.  Raises StateError for an address of no known form, and for an
     emulator's store outside of the repository.
     """
     folder = _trial_folder(frame, address) if emulator else None
