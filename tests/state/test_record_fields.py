@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from provisioner.cache import OpenAIHandle
 from provisioner.documents import Fault
 from provisioner.model import Recorded
 from provisioner.state.record_fields import RetiringFields, parse_record, record_json
+from provisioner.times import moment_text
 from tests.builders import annotation, desired, noted, recorded, retiring
 from tests.state import strategies
 
@@ -101,3 +103,17 @@ def test_the_end_that_is_not_decided() -> None:
     fields = RetiringFields.of(replace(retiring(desired("a")), expires_at=None))
 
     assert json.loads(msgspec.json.encode(fields))["expires_at"] is None
+
+
+class OtherClock(datetime):
+    """A moment of a clock that tests set."""
+
+
+@given(strategies.moments)
+def test_a_moment_is_spelled_one_way(moment: datetime) -> None:
+    """However fast it is spelled, a moment has the text that every other document gives it."""
+    other = OtherClock.combine(moment.date(), moment.timetz())
+    for updated_at in (moment, other, moment.astimezone(timezone(timedelta(hours=-2)))):
+        raw = record_json(recorded(desired("a"), updated_at=updated_at))
+
+        assert json.loads(bytes(raw))["updated_at"] == moment_text(moment)
