@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from provisioner.applier.steps import ProviderCalls, perform
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.model import Change, Life, Plan, Ttl, Until
-from provisioner.model.explanation import Call
+from provisioner.model.facts import Call
 
 
 async def dry_run(change: Change, *, at: datetime) -> tuple[Call, ...]:

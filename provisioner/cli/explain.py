@@ -36,7 +36,6 @@ from provisioner.model import (
     Plan,
     Refresh,
 )
-from provisioner.model.explanation import Explanation
 from provisioner.planner import plan
 from provisioner.planner.reasons import refresh_due
 from provisioner.planner.transitions import about, flips
@@ -44,6 +43,7 @@ from provisioner.pricing.costs import cost, price_list
 from provisioner.pricing.rates import Lookup
 from provisioner.render.explain import explain_json, explain_text
 from provisioner.state import read_state
+from provisioner.view.explanation import Explanation
 
 Decide: TypeAlias = Callable[[datetime], Plan]
 

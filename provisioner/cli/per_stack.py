@@ -27,8 +27,7 @@ from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import plain
 from provisioner.model import State
-from provisioner.render.layout import Column, table
-from provisioner.view.tone import Palette
+from provisioner.render.layout import Column, Palette, table
 
 _PULSE = 0.5
 """Seconds."""

@@ -1,7 +1,7 @@
 """
 Facts: what the applier saw to be true after a call.  Facts, and only facts, make a state.
 
-Beside them stands how each change of a plan ended, which makes no state.
+Beside them stands what a change calls, and how each change of a plan ended, which makes no state.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
 from provisioner.documents import Digest, Text
 from provisioner.errors import CtxprovError
+from provisioner.model.attributes import Life
 from provisioner.model.changes import Change
 from provisioner.model.records import Recorded, RecordedCache, RetiringCache
 from provisioner.model.stack_settings import StackSettings
@@ -170,3 +171,11 @@ class Result(Struct, frozen=True):
 
     change: Change
     outcome: Outcome
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """A request to the provider, without its content and its key."""
+
+    method: Literal["POST", "PATCH", "DELETE"]
+    path: str
+    life: Life | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.model import (
@@ -31,9 +32,15 @@ from provisioner.model import (
     State,
     Until,
 )
-from provisioner.model.explanation import Flip
 from provisioner.planner.brake import SECOND_LOOK
 from provisioner.planner.reasons import alike, refresh_due
+
+
+class Flip(Struct, frozen=True, kw_only=True):
+    """From this moment on the decision is another one; None if there is nothing to decide."""
+
+    at: datetime
+    change: Change | None
 
 
 def valid_until(plan: Plan) -> datetime | None:

@@ -19,10 +19,10 @@ from provisioner.documents import document_fields
 from provisioner.errors import clipped
 from provisioner.escape import plain
 from provisioner.model import Tone
+from provisioner.render.layout import Palette
 from provisioner.render.summary import SHORT
 from provisioner.times import moment_text
 from provisioner.view.snapshot import AfterView, Snapshot
-from provisioner.view.tone import Palette
 from provisioner.view.wording import value_text
 
 _Attributes: TypeAlias = Mapping[str, str | Sequence[str]]

@@ -25,16 +25,16 @@ from provisioner.model import (
     Ttl,
     Until,
 )
-from provisioner.model.explanation import Call, Explanation, Flip
+from provisioner.model.facts import Call
 from provisioner.model.model_catalog import Period
-from provisioner.render.layout import NARROWEST, Column, columns, hang, pad, table, wrap
+from provisioner.planner.transitions import Flip
+from provisioner.render.layout import NARROWEST, Column, Palette, columns, hang, pad, table, wrap
 from provisioner.render.summary import SHORT
 from provisioner.times import duration_text, moment_text
-from provisioner.view.explanation import Tense, granted_of, settings_of, tenses
+from provisioner.view.explanation import Explanation, Tense, granted_of, settings_of, tenses
 from provisioner.view.money import cost_view
 from provisioner.view.money_text import cost_sentences, cost_text
 from provisioner.view.snapshot import Snapshot, life_view
-from provisioner.view.tone import Palette
 from provisioner.view.units import moment_short, size_text, span_text, tokens_text, when
 from provisioner.view.wording import section, symbol, tone, value_text, why
 

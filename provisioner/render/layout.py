@@ -1,7 +1,7 @@
 """
 Text fitted into columns of a terminal: measured, clipped, padded and wrapped.
 
-Everything that comes here has been made visible before, but for the colours of `palette`; a
+Everything that comes here has been made visible before, but for the colours of a `Palette`; a
 character is nothing, one or two columns wide.  Narrower than `NARROWEST` nothing is laid out;
 the terminal wraps then.  In every width and with every name and text, every function here makes
 progress, in time linear in the text: no width is too small, none wraps to less than a readable
@@ -11,12 +11,15 @@ column, and what does not fit beside its head goes below it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import Literal
 from unicodedata import category, east_asian_width
 
 from msgspec import Struct
+
+from provisioner.model import Tone
 
 NARROWEST = 60
 _READABLE = 24
@@ -30,6 +33,22 @@ _CROWD = 2
 """Characters for each column: a letter and its accent."""
 _MARKS = frozenset({"Mn", "Me"})
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
+
+
+_ANSI: Mapping[Tone, str] = MappingProxyType(
+    {"good": "32", "change": "33", "bad": "31", "quiet": "2", "strong": "1"}
+)
+
+
+class Palette(Struct, frozen=True):
+    """Paints text, if it has colours at all."""
+
+    colour: bool
+
+    def paint(self, text: str, tone: Tone | None) -> str:
+        if not (self.colour and tone and text):
+            return text
+        return f"\x1b[{_ANSI[tone]}m{text}\x1b[0m"
 
 
 def columns(text: str) -> int:

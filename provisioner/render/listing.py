@@ -16,11 +16,10 @@ from msgspec import Struct
 from provisioner.escape import json_text, plain
 from provisioner.model import UNKNOWN, LiveCache
 from provisioner.model.money import NO_RENT, Rent
-from provisioner.render.layout import NARROWEST, Column, clip, table, wrap
+from provisioner.render.layout import NARROWEST, Column, Palette, clip, table, wrap
 from provisioner.times import moment_text
 from provisioner.view.money import money_view
 from provisioner.view.money_text import usd
-from provisioner.view.tone import Palette
 from provisioner.view.units import span_text, tokens_text
 
 FORMAT_VERSION = 1

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from provisioner.escape import plain
 from provisioner.render.difference import Difference, differences
-from provisioner.render.layout import NARROWEST, clip, columns, hang, pad, wrap
+from provisioner.render.layout import NARROWEST, Palette, clip, columns, hang, pad, wrap
 from provisioner.render.summary import (
     changes_nothing,
     fingerprint_line,
@@ -34,7 +34,6 @@ from provisioner.render.summary import (
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money_text import cost_sentences, cost_text
 from provisioner.view.plan import PlanView, RowView, by_section
-from provisioner.view.tone import Palette
 from provisioner.view.units import span_text
 
 _GAP = "  "

@@ -25,11 +25,10 @@ from provisioner.model import (
     Tone,
 )
 from provisioner.model.money import Cost
-from provisioner.render.layout import NARROWEST, clip, columns, hang, pad
+from provisioner.render.layout import NARROWEST, Palette, clip, columns, hang, pad
 from provisioner.times import moment_text
 from provisioner.view.plan import FORMAT_VERSION
 from provisioner.view.plan import rows as plan_rows
-from provisioner.view.tone import Palette
 from provisioner.view.wording import section, symbol, tone
 
 OutcomeName: TypeAlias = Literal["done", "failed", "not attempted"]

@@ -25,9 +25,8 @@ from provisioner.model import (
 )
 from provisioner.model.attributes import life_fields, settings_fields
 from provisioner.model.money import NO_RENT, Rent
-from provisioner.render.layout import NARROWEST, Column, hang, pad, table
+from provisioner.render.layout import NARROWEST, Column, Palette, hang, pad, table
 from provisioner.view.money_text import usd
-from provisioner.view.tone import Palette
 from provisioner.view.units import moment_short, size_text, span_text, tokens_text
 from provisioner.view.wording import value_text
 

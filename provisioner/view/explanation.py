@@ -1,5 +1,6 @@
 """
-What an explanation shows of a cache: its three sides, and what its thresholds are measured by.
+One change explained: what led to it, what it calls and when it turns, and the three sides of its
+cache with what its thresholds are measured by.
 
 Each side is the JSON of an explanation, and made from a snapshot.  Why a change was chosen,
 and how an explanation is laid out, is not known here.
@@ -30,7 +31,29 @@ from provisioner.model import (
     Ttl,
 )
 from provisioner.model.attributes import SettingsFields
+from provisioner.model.facts import Call
+from provisioner.model.model_catalog import Period
+from provisioner.model.money import Cost
+from provisioner.planner.transitions import Flip
 from provisioner.view.snapshot import LifeView, Snapshot
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Why a plan holds *change*, and what comes of it."""
+
+    change: Change
+    at: datetime
+    """The moment of the plan."""
+    declared: str | None
+    """Where its entry stands: `file:line:column`."""
+    window: datetime | None
+    """When its cache is to be refreshed."""
+    calls: tuple[Call, ...]
+    flips: tuple[Flip, ...]
+    """The next of them, if no run happens until then."""
+    cost: Cost
+    prices: Period | None
+    """What the cost is worked out from; None if the model has no price that day."""
 
 
 class Tense(Struct, frozen=True, kw_only=True):

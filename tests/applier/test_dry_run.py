@@ -27,7 +27,7 @@ from provisioner.model import (
     Ttl,
     Until,
 )
-from provisioner.model.explanation import Call
+from provisioner.model.facts import Call
 from provisioner.planner import decision_table as table
 from tests.builders import HOUR, NOW, annotation, desired, live, recorded, retiring
 

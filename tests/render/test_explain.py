@@ -24,11 +24,13 @@ from provisioner.model import (
     Ttl,
     Until,
 )
-from provisioner.model.explanation import Call, Explanation, Flip
+from provisioner.model.facts import Call
 from provisioner.planner import decision_table as table
+from provisioner.planner.transitions import Flip
 from provisioner.pricing.costs import cost, price_list
 from provisioner.render.explain import explain_json, explain_text
 from provisioner.render.layout import columns
+from provisioner.view.explanation import Explanation
 from tests.builders import HOUR, NOW, annotation, live, noted, recorded, retiring
 from tests.pricing.prices import FLAT
 from tests.render.fixtures import AT, FAQ, MANUAL, MANUAL_EDITED, PLAN, cache, golden

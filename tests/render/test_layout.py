@@ -7,8 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.render.layout import Column, clip, columns, hang, pad, table, wrap
-from provisioner.view.tone import Palette
+from provisioner.render.layout import Column, Palette, clip, columns, hang, pad, table, wrap
 
 WORDS = st.text(st.sampled_from("ab 漢é\u0301-"))
 MARKS = st.text(st.sampled_from("a漢\u0301\u0302"), max_size=200)
@@ -137,3 +136,15 @@ def test_a_table_without_rows() -> None:
 
 def squeezed(text: str) -> str:
     return "".join(text.split())
+
+
+def test_colour_goes_around() -> None:
+    """A tone begins before the text and ends behind it."""
+    assert Palette(colour=True).paint("gone", "bad") == "\x1b[31mgone\x1b[0m"
+
+
+def test_no_colour_is_no_change() -> None:
+    """Without colour, without a tone or without text nothing is added."""
+    assert Palette(colour=False).paint("gone", "bad") == "gone"
+    assert Palette(colour=True).paint("gone", None) == "gone"
+    assert Palette(colour=True).paint("", "bad") == ""

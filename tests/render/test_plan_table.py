@@ -6,10 +6,9 @@ import pytest
 
 from provisioner.model import Create, Keep, Leave, Plan, Reason, Refresh
 from provisioner.planner import decision_table as table
-from provisioner.render.layout import columns
+from provisioner.render.layout import Palette, columns
 from provisioner.render.plan_table import Grid, plan_text
 from provisioner.view.plan import RowView, rows
-from provisioner.view.tone import Palette
 from tests.builders import HOUR, desired, live, recorded, retiring
 from tests.render.fixtures import AT, PLAN, cache, golden, plan_of, view
 
