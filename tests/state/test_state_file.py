@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.cache import Json
-from provisioner.errors import StateError
+from provisioner.errors import StateError, StateNewer
 from provisioner.model import (
     ApprovedEdits,
     Disappearance,
@@ -326,15 +326,15 @@ def test_the_rest() -> None:
         ("caches/manual/size", 2**53 + 1),
         ("caches/manual/tokens", "1"),
         ("caches/manual/pieces", []),
-        ("caches/manual/created_at", "2026-99-01T00:00:00Z"),
-        ("caches/manual/updated_at", "2026-99-01T00:00:00Z"),
-        ("caches/policy/updated_at", "2026-99-01T00:00:00Z"),
+        ("caches/manual/created_at", "2026-02-30T00:00:00Z"),
+        ("caches/manual/updated_at", "2026-02-30T00:00:00Z"),
+        ("caches/policy/updated_at", "2026-02-30T00:00:00Z"),
         ("caches/policy/handle/cache_control/more", 1),
         ("caches/policy/handle/more", 1),
-        ("last_edit/committed_at", "2026-99-01T00:00:00Z"),
-        ("disappeared/gemini/since", "2026-99-01T00:00:00Z"),
-        ("retiring/cachedContents~old/until", "2026-99-01T00:00:00Z"),
-        ("retiring/cachedContents~old/expires_at", "2026-99-01T00:00:00Z"),
+        ("last_edit/committed_at", "2026-02-30T00:00:00Z"),
+        ("disappeared/gemini/since", "2026-02-30T00:00:00Z"),
+        ("retiring/cachedContents~old/until", "2026-02-30T00:00:00Z"),
+        ("retiring/cachedContents~old/expires_at", "2026-02-30T00:00:00Z"),
         ("retiring/cachedContents~old/retire_after", "999999999999d"),
         ("retiring/cachedContents~old/until", "soon"),
         ("retiring/cachedContents~old/expires_at", "soon"),
@@ -362,6 +362,13 @@ def test_every_value_is_checked(path: str, value: Json) -> None:
 def test_the_largest_number(value: int) -> None:
     """Numbers go up to two to the power of 53."""
     assert parsed(changed("caches/manual/size", value)).caches["manual"].measure.size == value
+
+
+@pytest.mark.parametrize("path", ["more", "caches/manual/more", "caches/policy/handle/more"])
+def test_a_key_of_a_newer_ctxprov(path: str) -> None:
+    """A key that is unknown here was written by a newer ctxprov, which is what to install."""
+    with pytest.raises(StateNewer, match="more: "):
+        parsed(changed(path, 1))
 
 
 def test_wrong_and_of_another_stack() -> None:
