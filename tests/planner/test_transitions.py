@@ -136,6 +136,17 @@ def test_several_of_one_name() -> None:
     ]
 
 
+def test_two_that_retire() -> None:
+    """Two caches that retire under one name end one after the other."""
+    later = live(desired("a", "older"), "cachedContents/older", expires_at=NOW + 2 * HOUR)
+    leaving = [retiring(A), retiring(A, later.id, expires_at=later.expires_at)]
+
+    assert turns([], [], [OLD, later], leaving=leaving) == [
+        [(1, "Forget", "RETIRED")],
+        [(2, "Forget", "RETIRED")],
+    ]
+
+
 def test_one_of_several_names() -> None:
     """What stands before a cache in a plan turns by itself."""
     other = live(desired("b"), "cachedContents/2", expires_at=NOW + 4 * HOUR)
