@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from msgspec.structs import replace
 
-from provisioner.errors import StateError, StateTaken, Unsaved
+from provisioner.errors import StateError, StateNewer, StateTaken, Unsaved
 from provisioner.model import Exists
 from provisioner.shapes import schema_bytes
 from provisioner.state import read_state
@@ -220,6 +220,13 @@ def test_a_state_that_many_runs_replaced() -> None:
 
     runs, _ = trimmed((*runs, *(replace(RUN, run=f"f{number}") for number in range(200))))
     assert [run.run for run in runs[:2]] == ["299", "f0"]
+
+
+def test_a_history_of_a_newer_ctxprov() -> None:
+    """A key that is unknown here was written by a newer ctxprov."""
+    raw = history_bytes(STACK, (RUN,)).replace(b'"version"', b'"more": 1, "version"')
+    with pytest.raises(StateNewer, match="more"):
+        parse_history(raw, where="here")
 
 
 @pytest.mark.parametrize(
