@@ -31,6 +31,13 @@ LONG = SECRET + "word " * 3400
 HEAD = "version: 1\nstack: demo\npublish: handles.json\n"
 GEMINI = "provider: gemini, model: gemini-3.8-flash, ttl: 12h"
 
+_MANIFEST = """\
+version: 1
+stack: {name}
+caches:
+  a: {{{gemini}, content: a.md}}
+"""
+
 Around = Callable[[Call, CarryOut], Any]
 
 
@@ -140,3 +147,13 @@ def staged(
         environ.setenv("GOOGLE_GEMINI_BASE_URL", url)
         environ.setenv("GEMINI_API_KEY", KEY)
         yield stage
+
+
+def write_stacks(stage: Stage, *names: str) -> Path:
+    """Stacks in folders of their own; return a pattern that matches all."""
+    for name in names:
+        folder = stage.root / "stacks" / name
+        folder.mkdir(parents=True)
+        (folder / "ctxprov.yaml").write_text(_MANIFEST.format(name=name, gemini=GEMINI))
+        (folder / "a.md").write_text(LONG)
+    return stage.root / "stacks" / "*"

@@ -59,15 +59,6 @@ def test_never_applied(
     assert "as declared" not in result.out
 
 
-def test_drift_with_nothing_at_all(stage: Stage) -> None:
-    """Without a record and without a labelled cache, drift claims no comparison."""
-    stage.write(A, a=LONG)
-    result = stage.run("drift", ".")
-
-    assert result.status == 0
-    assert result.out == "Nothing is on record of demo, and no live cache carries its label.\n"
-
-
 @pytest.mark.parametrize("command", ["apply", "destroy"])
 def test_prune_finds_what_a_killed_first_apply_left(stage: Stage, command: str) -> None:
     """--prune looks at the project although nothing is on record, and nothing is declared."""
@@ -158,20 +149,6 @@ def test_a_lock_shows_that_a_404_is_an_absent_state(stage: Stage, server: States
     assert stage.apply().status == 0
     assert stage.run("plan", ".", "--detailed-exitcode").status == 0
     assert len(server.states) == 1
-
-
-def test_list_looks_at_a_project_that_no_entry_uses(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """list shows what is left in a project whose name no entry uses any more."""
-    monkeypatch.setenv("GEMINI_API_KEY_EU", "AIza-made-up-key-of-europe")
-    head = f"version: 1\nstack: demo\n{PROJECTS}"
-    stage.write(A.replace("gemini,", "eu,", 1), head=head, a=LONG)
-    stage.apply()
-    stage.write("n: {provider: claude, model: claude-sonnet-5-5, content: a.md}", head=head)
-    monkeypatch.delenv("GEMINI_API_KEY")
-
-    assert [one["provider"] for one in stage.run("list", ".", "--json").json["caches"]] == ["eu"]
 
 
 def test_no_cover_is_promised_for_what_is_gone(stage: Stage) -> None:

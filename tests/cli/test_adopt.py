@@ -41,20 +41,6 @@ def mark(stage: Stage) -> str:
     return str(after)[:16]
 
 
-def test_two_environments(stage: Stage) -> None:
-    """What one environment has adopted, another does not: ending one would end the other's."""
-    stage.write(adopting(by_hand(LONG)), head=TWO, a=LONG)
-    assert stage.apply("--env", "dev").status == 0
-
-    done = stage.apply("--env", "prod")
-
-    assert done.status == 3
-    assert "belongs to the stack demo.dev" in done.out
-    assert stage.count("create") == 1
-    assert stage.run("destroy", ".", "--env", "prod", "--prune", "--auto-approve").status == 0
-    assert len(stage.live()) == 1
-
-
 def test_what_rests_and_can_be_done(stage: Stage) -> None:
     """A claim that rests is performed once the cache is free, and no plan warns of it then."""
     stage.write(adopting(by_hand(LONG)), head=TWO, a=LONG)

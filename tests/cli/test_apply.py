@@ -282,19 +282,6 @@ def test_prune(stage: Stage) -> None:
     assert len(stage.live()) == 1
 
 
-def test_destroy(stage: Stage) -> None:
-    """Destroying needs no content and leaves nothing."""
-    stage.write(A, NOTE, a=LONG, n=LONG)
-    stage.apply()
-    for file in stage.root.glob("*.md"):
-        file.unlink()
-
-    assert stage.run("destroy", ".", "--auto-approve").status == 0
-    assert stage.live() == {}
-    assert stage.state()["caches"] == {}
-    assert stage.handles() == {}
-
-
 def test_nothing_is_leaked(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """Neither content nor key is in any file, plan, log or error."""
     caplog.set_level("DEBUG")

@@ -2,63 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import pytest
-
 from provisioner.cli.documents import plan_views
 from provisioner.render.review_comment import comment_text
-from tests.ci.forge import TOKEN, Forge, GitHub, GitLab, Said, served
+from tests.ci.forge import TOKEN, Forge, Said
 from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.cli.review_job import planned
 from tests.repository import git
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"
-OF_REQUESTS = ("CI_MERGE_REQUEST_PROJECT_ID", "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA")
-
-
-@pytest.fixture(params=[GitHub, GitLab])
-def forge(
-    request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Forge]:
-    """Each promise about comments holds for both forges."""
-    yield from job_on(request.param(), stage, monkeypatch)
-
-
-@pytest.fixture
-def hub(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
-    yield from job_on(GitHub(), stage, monkeypatch)
-
-
-@pytest.fixture
-def lab(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLab]:
-    yield from job_on(GitLab(), stage, monkeypatch)
-
-
-def job_on(forge: Forge, stage: Stage, environ: pytest.MonkeyPatch) -> Iterator[Any]:
-    with served(forge):
-        for name in ("GITHUB_ACTIONS", "GITLAB_CI", *OF_REQUESTS):
-            environ.delenv(name, raising=False)
-        for name, value in forge.environ.items():
-            environ.setenv(name, value)
-        started_by(stage, environ, {"pull_request": {"number": 7}})
-        yield forge
-
-
-def started_by(stage: Stage, environ: pytest.MonkeyPatch, event: Any) -> None:  # noqa: ANN401  # JSON
-    file = stage.root / "event.json"
-    file.write_text(json.dumps(event))
-    environ.setenv("GITHUB_EVENT_PATH", str(file))
-
-
-def planned(stage: Stage, *caches: str, **files: str) -> Path:
-    stage.write(*caches, a=LONG, **files)
-    file = stage.root / "plan.json"
-    assert stage.run("plan", ".", "--out", f"json={file}").status == 0
-    return file
 
 
 def test_one_comment(stage: Stage, forge: Forge) -> None:
@@ -76,17 +28,6 @@ def test_one_comment(stage: Stage, forge: Forge) -> None:
     assert forge.tokens - {None} <= {TOKEN, f"Bearer {TOKEN}"}
 
 
-def test_under_a_long_talk(stage: Stage, forge: Forge) -> None:
-    """Our comment is found behind more than one page of others."""
-    forge.said += [Said("somebody", "Nice.") for _ in range(230)]
-    file = planned(stage, A)
-    stage.run("comment", str(file))
-    assert "up to date" in stage.run("comment", str(file)).out
-
-    assert len(forge.said) == 231
-    assert len(forge.writes()) == 1
-
-
 def test_a_comment_of_another_author(stage: Stage, forge: Forge) -> None:
     """A comment that only looks like ours is neither believed nor edited."""
     file = planned(stage, A)
@@ -95,34 +36,6 @@ def test_a_comment_of_another_author(stage: Stage, forge: Forge) -> None:
     stage.run("comment", str(file))
 
     assert [one.author for one in forge.said] == ["mallory", forge.us]
-
-
-def test_an_app_of_ones_own(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comment of an app, which may not ask who it is, is found by the name that is given."""
-
-    class App(GitHub):
-        us = "acme-plans[bot]"
-
-    for hub in job_on(App(merged=True), stage, monkeypatch):
-        file = planned(stage, A)
-        for _ in range(2):
-            assert stage.run("comment", str(file), "--author", App.us).status == 0
-        assert len(hub.writes()) == 1
-        shown = json.loads(file.read_text())["fingerprint"]
-        assert stage.run("approved", ".").out.strip() != shown
-        monkeypatch.setenv("CTXPROV_AUTHOR", App.us)
-        assert stage.run("approved", ".").out.startswith(f"{shown},")
-
-
-def test_asked_too_often(stage: Stage, hub: GitHub) -> None:
-    """A forge that wants to be asked later has not said who we are: nothing is believed."""
-    file = planned(stage, A)
-    hub.hurried = True
-
-    result = stage.run("approved", ".")
-    assert (result.status, result.out) == (1, "")
-    assert stage.run("comment", str(file)).status == 1
-    assert not hub.writes()
 
 
 def test_a_stack_that_is_removed(stage: Stage, forge: Forge) -> None:
@@ -151,51 +64,6 @@ def test_no_edits(stage: Stage, forge: Forge) -> None:
     forge.said.clear()
     assert "no edits" in stage.run("comment", str(file)).out
     assert forge.said == []
-
-
-@pytest.mark.parametrize(("head", "written"), [("abc", 1), ("newer", 0)])
-def test_after_another_run(
-    stage: Stage, hub: GitHub, monkeypatch: pytest.MonkeyPatch, head: str, written: int
-) -> None:
-    """A run that follows another finds the pull request by its commit, and skips a stale one."""
-    run = {"head_sha": "abc", "head_branch": "x", "head_repository": {"owner": {"login": "eve"}}}
-    started_by(stage, monkeypatch, {"workflow_run": run})
-    hub.open = [{"number": 7, "label": "eve:x", "head": {"sha": head}}]
-
-    assert stage.run("comment", str(planned(stage, A))).status == 0
-    assert len(hub.said) == written
-
-
-@pytest.mark.parametrize(("head", "written"), [("abc", 1), ("newer", 0)])
-def test_an_overtaken_pipeline(stage: Stage, lab: GitLab, head: str, written: int) -> None:
-    """A pipeline of GitLab that a newer commit has overtaken writes nothing."""
-    lab.head = head
-    result = stage.run("comment", str(planned(stage, A)))
-
-    assert result.status == 0
-    assert len(lab.said) == written
-
-
-def test_a_broken_forge(stage: Stage, forge: Forge) -> None:
-    """A forge that is out of order is one harmless line."""
-    forge.broken = True
-    result = stage.run("comment", str(planned(stage, A)))
-
-    assert result.status == 1
-    assert "502" in result.err
-    assert "::error::" not in result.err
-
-
-def test_a_forge_that_points_elsewhere(stage: Stage, forge: Forge) -> None:
-    """The token goes to the forge that the job's environment names, and to no other host."""
-    other = type(forge)()
-    with served(other):
-        forge.elsewhere = other.url
-        result = stage.run("comment", str(planned(stage, A)))
-
-    assert result.status == 1
-    assert "307" in result.err
-    assert other.calls == []
 
 
 def test_what_was_reviewed_is_applied(stage: Stage, forge: Forge) -> None:

@@ -89,17 +89,6 @@ def test_by_variable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stage.plan()["stack"] == "demo"
 
 
-def test_validate_checks_all(stage: Stage) -> None:
-    """Without --env every environment is checked, and one that is wrong fails the command."""
-    stage.write(A, head=TWO.replace("ttl: 1h", "content: b.md"), a=LONG)
-    result = stage.run("validate", ".")
-
-    assert result.status == 1
-    assert "environments.dev.caches.a.content: 'b.md' does not exist" in result.err
-    assert "ctxprov.yaml, prod: 1 cache, no problems." in result.out
-    assert stage.run("validate", ".", "--env", "prod").status == 0
-
-
 def test_life_goes_on(stage: Stage) -> None:
     """Keepalive, drift, next, show and output know the environment's own record."""
     stage.write(A, head=TWO, a=LONG)
@@ -124,57 +113,6 @@ def test_approval_of_one(stage: Stage) -> None:
     assert result.status == 3
     assert "a plan of the stack demo.dev, not of demo.prod" in " ".join(result.err.split())
     assert stage.run("apply", ".", "--env", "dev", "--plan", str(file)).status == 0
-
-
-def test_what_a_branch_changes(stage: Stage) -> None:
-    """A change to one environment is one row of the matrix; a new one compares with nothing."""
-    stage.write(A, head=TWO, a=LONG)
-    committed(stage.root)
-    stage.write(A, head=TWO.replace("1h", "2h") + "  qa:\n", a=LONG)
-    changed = ["changed", ".", "--base", "HEAD"]
-
-    assert stage.run(*changed, "--json").json == {
-        "include": [
-            {"stack": ".", "env": "dev", "removed": False},
-            {"stack": ".", "env": "qa", "removed": False},
-        ]
-    }
-    assert stage.run(*changed).out == ". --env dev\n. --env qa\n"
-    assert stage.changes("--env", "dev", "--base", "HEAD") == {"a": ("refresh", "life")}
-    assert stage.changes("--env", "prod", "--base", "HEAD") == {"a": ("keep", "current")}
-    assert stage.changes("--env", "qa", "--base", "HEAD") == {"a": ("create", "new")}
-
-
-def test_what_a_branch_gives_up(stage: Stage) -> None:
-    """An environment, or a stack, that is declared no longer is a row, whose plan says so."""
-    stage.write(A, head=TWO, a=LONG)
-    committed(stage.root)
-    changed = ["changed", ".", "--base", "HEAD"]
-
-    stage.write(A, head=TWO.partition("  prod:")[0], a=LONG)
-    assert stage.run(*changed).out == ". --env prod\n"
-    result = stage.run("plan", ".", "--env", "prod", "--base", "HEAD")
-    assert result.status == 0
-    assert "demo.prod is declared no longer" in result.out
-
-    (stage.root / "ctxprov.yaml").unlink()
-    assert stage.run(*changed).out == ". --env dev\n. --env prod\n"
-
-
-def test_validate_tells_once(stage: Stage) -> None:
-    """Validate names a mistake of every environment once, and that of one with its name."""
-    head = f"{HEAD}environments:\n  dev:\n  prod: {{caches: {{b: null}}}}\n"
-    stage.write(f"a: {{{GEMINI}, content: no}}", f"b: {{{GEMINI}, content: no}}", head=head)
-
-    result = stage.run("validate", ".")
-
-    assert result.status == 1
-    lines = [line.partition("caches.")[2] for line in result.err.splitlines()]
-    assert lines == [
-        "a.content: 'no' does not exist",
-        "b.content: 'no' does not exist (in dev)",
-        "",
-    ]
 
 
 def test_a_stack_of_another_name(stage: Stage) -> None:

@@ -4,45 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage
-
-
-@pytest.fixture
-def bereft(stage: Stage) -> Stage:
-    """A stack whose caches live, while the files of its `each` are gone."""
-    stage.write(
-        f"'m-{{each}}': {{{GEMINI}, each: 'texts/*', content: 'texts/{{each}}.md'}}",
-        head=f"{HEAD}moved: [{{from: m-old, to: m-one}}]\n",
-    )
-    (stage.root / "texts").mkdir()
-    for name in ("one", "two"):
-        (stage.root / "texts" / f"{name}.md").write_text(LONG + name)
-    assert stage.apply().status == 0
-    for name in ("one", "two"):
-        (stage.root / "texts" / f"{name}.md").unlink()
-    return stage
-
-
-def test_destroy_without_each(bereft: Stage) -> None:
-    """Destroying goes by the record, even if the files that its caches came of are gone."""
-    result = bereft.run("destroy", ".", "--auto-approve")
-
-    assert (result.status, result.err) == (0, "")
-    assert bereft.live() == {}
-    assert bereft.state()["caches"] == {}
-    assert bereft.handles() == {}
-
-
-def test_destroy_needs_a_frame(bereft: Stage) -> None:
-    """A manifest that is wrong in more than its caches destroys nothing."""
-    file = bereft.root / "ctxprov.yaml"
-    file.write_text(file.read_text() + "providers: {b: {key_env: GEMINI_B}}\n")
-    result = bereft.run("destroy", ".", "--auto-approve")
-
-    assert result.status == 1
-    assert "providers.b.type: is missing" in result.err
-    assert "names nothing that is there" in result.err
-    assert len(bereft.live()) == 2
+from tests.cli.cli_harness import Stage
 
 
 @pytest.mark.parametrize(

@@ -229,17 +229,6 @@ def test_at_a_terminal(stage: Stage, answer: bytes, status: int, count: int) -> 
     assert stage.state_file.exists() == bool(count)
 
 
-def test_the_bar_goes_away(stage: Stage) -> None:
-    """The bar is gone before the outcome is printed."""
-    stage.write(A, a=LONG)
-    _, shown = at_terminal(stage, b"y\n")
-    (line,) = [line for line in shown.splitlines() if "Applied: 1 done" in line]
-
-    assert "Applying" in shown
-    assert "░" in shown
-    assert "█" not in line
-
-
 def test_colours(stage: Stage) -> None:
     """A terminal gets colours, a pipe and NO_COLOR get none."""
     stage.write(A, a=LONG)

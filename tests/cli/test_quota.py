@@ -66,36 +66,6 @@ def test_a_short_wait_is_waited(stage: Stage) -> None:
     assert len(stage.live()) == 1
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_a_plan_without_the_live_side(stage: Stage, form: str) -> None:
-    """A plan whose LIST no quota lets through shows the edits, says so, and exits 1."""
-    stage.write(A, f"b: {{{GEMINI}, content: a.md}}", a=LONG)
-    assert stage.apply().status == 0
-    stage.write(A.replace("12h", "6h"), f"c: {{{GEMINI}, content: a.md}}", a=LONG)
-    expected = stage.plan()
-    stage.around = refusing("list", retry_after=3600)
-
-    result = stage.run("plan", ".", *(["--json"] if form == "json" else []))
-
-    assert result.status == 1
-    assert "Live side unknown" in result.err
-    assert "slow down" in result.err
-    if form == "json":
-        assert result.json["fingerprint"] == expected["fingerprint"]
-        assert {c["name"] for c in result.json["changes"]} == {"a", "b", "c"}
-    else:
-        assert "c" in result.out
-
-
-def test_a_plan_lists_while_it_reads(stage: Stage) -> None:
-    """The LIST of a plan is sent once, also where it begins before content was read."""
-    stage.write(A, a=LONG)
-
-    assert stage.run("plan", ".").status == 0
-
-    assert stage.count("list") == 1
-
-
 @pytest.mark.heavy
 def test_what_comes_due_while_a_create_waits(stage: Stage) -> None:
     """A run that outlasts its plan lists again and refreshes before the create that waited."""

@@ -47,17 +47,6 @@ def test_documented(page: str) -> None:
     assert [int(n) for row in rows for n in row.replace(",", " ").split()] == ORDER
 
 
-def test_detailed_exitcode(stage: Stage) -> None:
-    """Pending changes are 2 only when asked for, and only for the causes asked for."""
-    stage.write(A, a=LONG)
-
-    assert stage.run("plan", ".").status == 0
-    assert stage.run("plan", ".", "--detailed-exitcode").status == 2
-    assert stage.run("plan", ".", "--detailed-exitcode", "--exit-on", "drift,time").status == 0
-    stage.apply()
-    assert stage.run("plan", ".", "--detailed-exitcode").status == 0
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -105,20 +94,6 @@ def test_no_terminal(stage: Stage) -> None:
     assert result.status == 3
     assert "--auto-approve" in result.err
     assert stage.live() == {}
-
-
-def test_nothing_declared(stage: Stage) -> None:
-    """A manifest that declares nothing is refused unless it is meant."""
-    stage.write(A, a=LONG)
-    stage.apply()
-    stage.write()
-
-    for command in ("plan", "apply"):
-        result = stage.run(command, ".")
-        assert result.status == 3
-        assert "--allow-empty" in result.err
-    assert stage.apply("--allow-empty").status == 0
-    assert stage.state()["caches"] == {}
 
 
 def test_another_project(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,25 +174,6 @@ def test_one_stack_fails_alone(stage: Stage, tmp_path: Path) -> None:
     assert "a.md" in result.err
     assert "1 to create" in result.out.splitlines()[-1]
     assert stage.count("list") - before == 1
-
-
-def test_many_warnings(stage: Stage) -> None:
-    """A plan tells the first ten warnings and counts the rest; validate tells them all."""
-    stage.write(*[f"n{i}: {{{GEMINI}, content: a.md}}" for i in range(15)], a="short")
-
-    result = stage.run("plan", ".").err.splitlines()
-    assert len(result) == 11
-    assert "5 more warnings" in result[-1]
-    assert len(stage.run("validate", ".").err.splitlines()) == 15
-
-
-def test_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
-    """A bug keeps its traceback and says that it is one."""
-    assert cli.guarded(lambda: 1 / 0) == 1
-    result = capsys.readouterr().err
-
-    assert "ZeroDivisionError" in result
-    assert "This is a bug in ctxprov" in result
 
 
 @pytest.mark.parametrize("name", ["state", "lock"])
