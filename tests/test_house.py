@@ -50,6 +50,19 @@ def short(): columns(1)
 """
 
 
+DECIDES_NOTHING = {
+    "cli/live_commands.py": "options and help; each command's work is in a module of its own",
+    "cli/manifest_commands.py": "options and help, likewise",
+    "cli/review_commands.py": "options and help, likewise",
+    "cli/state_commands.py": "options and help, likewise",
+    "model/explanation.py": "structs without a method; view/explanation.py fills what is shown",
+    "model/facts.py": "structs without a method; state/draft.py makes a state of them",
+    "model/model_catalog.py": "structs without a method; catalog.py fills them",
+    "render/html/style.py": "one style sheet, as a constant",
+}
+"""Modules that need no test file of their name, and why."""
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     """A package of three modules and an emulator, and one test."""
@@ -90,6 +103,13 @@ def test_rows(house: House) -> None:
     assert rows["modules that start processes"] == "0"
     assert rows["modules that fit columns"] == "1: cli/two.py"
     assert rows["words that the language rule forbids"] == "2"
+
+
+def test_every_module_that_decides() -> None:
+    """Beside every module that decides anything stands a test file of its name."""
+    here = House.at(Path(trace.__code__.co_filename).parents[1])
+
+    assert here.untested() == sorted(DECIDES_NOTHING)
 
 
 def test_steps() -> None:

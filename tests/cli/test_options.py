@@ -1,0 +1,153 @@
+"""Shared options: what their values mean, and what is wrong usage."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.cli.options import (
+    FORMATS,
+    DurationParam,
+    Out,
+    OutParam,
+    ShareParam,
+    check_names,
+    choose,
+    expanded,
+    takes_stdout,
+    the_only,
+    with_json,
+)
+from provisioner.planner import plan
+from tests.builders import HOUR, NOW, STACK, desired, state
+
+PLAN = plan([desired("a"), desired("b")], state(), (), stack=STACK, now=NOW)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Two stacks, and a folder that is none."""
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+    for name in ("one", "two"):
+        (tmp_path / name / "ctxprov.yaml").touch()
+    return tmp_path
+
+
+def test_patterns(folders: Path) -> None:
+    """A pattern stands for the stacks that it matches, sorted, each once; a folder for itself."""
+    one, two, three = (folders / name for name in ("one", "two", "three"))
+
+    assert expanded([folders / "*"]) == (one, two)
+    assert expanded([two, folders / "*"]) == (two, one)
+    assert expanded([three]) == (three,)
+    assert expanded([folders / "absent"]) == (folders / "absent",)
+    assert expanded([]) == (Path(),)
+    with pytest.raises(click.UsageError, match="matches no folder"):
+        expanded([folders / "th*"])
+
+
+def test_a_folder_named_like_a_pattern(folders: Path) -> None:
+    """A folder that exists is taken as it is, whatever characters its name has."""
+    odd = folders / "[one]"
+    odd.mkdir()
+
+    assert expanded([odd]) == (odd,)
+
+
+def test_the_only(folders: Path) -> None:
+    """A NAME goes with one stack, however it is given."""
+    assert the_only([folders / "one", folders / "o*"]) == folders / "one"
+    with pytest.raises(click.UsageError, match="give -C once"):
+        the_only([folders / "*"])
+
+
+@pytest.mark.parametrize(
+    ("text", "span"), [("90m", 1.5 * HOUR), ("1d12h", 36 * HOUR), ("3650d", 3650 * 24 * HOUR)]
+)
+def test_durations(text: str, span: timedelta) -> None:
+    """A duration is read by its units, up to ten years."""
+    assert DurationParam().convert(text, None, None) == span
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("soon", "such as 90m"), ("59m", "at least 1h"), ("3651d", "at most 3650d")],
+)
+def test_no_durations(text: str, reason: str) -> None:
+    """What is no duration, or is beyond a bound, is wrong usage that names the bound."""
+    with pytest.raises(click.BadParameter, match=reason):
+        DurationParam(at_least=HOUR).convert(text, None, None)
+
+
+@given(st.integers(0, 100))
+def test_shares(percent: int) -> None:
+    """A percentage is a number from 0 to 1, with or without its sign."""
+    expected = percent / 100
+
+    assert ShareParam().convert(f"{percent}%", None, None) == expected
+    assert ShareParam().convert(str(percent), None, None) == expected
+
+
+@pytest.mark.parametrize("text", ["", "%", "-1%", "101%", "5.5%", "5%%", "half"])
+def test_no_shares(text: str) -> None:
+    """Anything but a whole percentage from 0 to 100 is wrong usage."""
+    with pytest.raises(click.BadParameter, match="is no percentage"):
+        ShareParam().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [
+        ("plan.json", Out("json", "plan.json")),
+        ("plan.md", Out("markdown", "plan.md")),
+        ("plan.txt", Out("text", "plan.txt")),
+        ("plan.html", Out("html", "plan.html")),
+        ("json=plan", Out("json", "plan")),
+        ("text=a=b.json", Out("text", "a=b.json")),
+        ("github=-", Out("github", "-")),
+    ],
+)
+def test_documents(text: str, out: Out) -> None:
+    """The format is what stands before the first `=`, else what the suffix says."""
+    assert OutParam().convert(text, None, None) == out
+
+
+@pytest.mark.parametrize("text", ["plan.pdf", "plan", "json=", "pdf=plan.json", "-"])
+def test_no_documents(text: str) -> None:
+    """What names no format is wrong usage, which lists the formats."""
+    with pytest.raises(click.BadParameter, match=", ".join(FORMATS)):
+        OutParam().convert(text, None, None)
+
+
+def test_one_document_on_standard_output() -> None:
+    """Two documents never mix on standard output; annotations go beside one."""
+    annotations, page = Out("github", "-"), Out("markdown", "-")
+
+    assert with_json([annotations], as_json=True) == (annotations, Out("json", "-"))
+    assert with_json([page], as_json=False) == (page,)
+    assert not takes_stdout([annotations, Out("json", "plan.json")])
+    assert takes_stdout([annotations, page])
+    with pytest.raises(click.UsageError, match="Only one document"):
+        with_json([page], as_json=True)
+
+
+def test_names() -> None:
+    """A name to replace that no entry has is wrong usage."""
+    check_names(["a"], [desired("a"), desired("b")])
+    with pytest.raises(click.BadParameter, match="no such cache in this stack: x, y"):
+        check_names(["y", "a", "x"], [desired("a")])
+
+
+def test_a_part_of_a_plan() -> None:
+    """Without a pattern the plan is whole; a pattern that matches nothing is wrong usage."""
+    assert choose(PLAN, [], []) is PLAN
+    assert [change.name for change in choose(PLAN, ["a*"], []).changes] == ["a"]
+    assert [change.name for change in choose(PLAN, [], ["a*"]).changes] == ["b"]
+    with pytest.raises(click.BadParameter, match=r"nothing in the plan matches x\*"):
+        choose(PLAN, ["a", "x*"], [])
