@@ -53,7 +53,7 @@ def test_patterns(folders: Path) -> None:
 
 
 def test_a_folder_named_like_a_pattern(folders: Path) -> None:
-    """A folder that exists is taken as it is, whatever characters its name has."""
+    """A folder that exists is taken as it is, even if its name reads like a pattern."""
     odd = folders / "[one]"
     odd.mkdir()
 

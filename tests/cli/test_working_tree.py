@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.cache import TextPart
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ContentChanged, ManifestError
 from tests.builders import NOW, desired
@@ -25,8 +26,8 @@ def test_content_at_hand(tmp_path: Path) -> None:
     (want,) = tree.desired
 
     assert tree.digests() == {want.digest}
-    (part,) = tree.read(desired("b", digest=want.digest)).parts
-    assert part.text == "word " * 4000
+    content = tree.read(desired("b", digest=want.digest))
+    assert content.parts == (TextPart("word " * 4000),)
     with pytest.raises(ContentChanged, match="no longer has the content of b"):
         tree.read(desired("b"))
 

@@ -26,11 +26,12 @@ def test_the_nearest_place(tmp_path: Path) -> None:
 
 
 def test_a_problem_of_the_stack(tmp_path: Path) -> None:
-    """A problem of a key that is left out stands at the file's begin."""
+    """A problem of a key that is left out stands at the beginning of the file."""
     manifest = load_manifest(write(tmp_path, f"{MANIFEST}publish: handles.json\n"))
 
     assert manifest.problem("publish", "is odd").line == 7
     assert manifest.problem("state", "is odd").line == 1
+    assert manifest.problem("state", "is odd").where == "state"
 
 
 def test_the_state_that_is_named_by_default(tmp_path: Path) -> None:
