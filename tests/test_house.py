@@ -55,7 +55,6 @@ DECIDES_NOTHING = {
     "cli/manifest_commands.py": "options and help, likewise",
     "cli/review_commands.py": "options and help, likewise",
     "cli/state_commands.py": "options and help, likewise",
-    "model/explanation.py": "structs without a method; view/explanation.py fills what is shown",
     "model/facts.py": "structs without a method; state/draft.py makes a state of them",
     "model/model_catalog.py": "structs without a method; catalog.py fills them",
     "render/html/style.py": "one style sheet, as a constant",
