@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from provisioner.cli.forge import needed, only
+from provisioner.errors import CtxprovError, Refused
 from tests.ci.forge import Forge, Said, served
 from tests.cli.cli_harness import GEMINI, Stage
 from tests.cli.review_job import planned
@@ -40,3 +44,20 @@ def test_a_forge_that_points_elsewhere(stage: Stage, forge: Forge) -> None:
     assert result.status == 1
     assert "307" in result.err
     assert other.calls == []
+
+
+def test_a_variable_that_is_not_set() -> None:
+    """A variable that a job lacks is named with what to do; an empty one is as good as none."""
+    assert needed({"TOKEN": "x"}, "TOKEN") == "x"
+    with pytest.raises(CtxprovError, match=r"TOKEN is not set\. Every job"):
+        needed({}, "TOKEN")
+    with pytest.raises(CtxprovError, match=r"TOKEN is not set\. Make one\."):
+        needed({"TOKEN": ""}, "TOKEN", "Make one.")
+
+
+def test_one_review_alone() -> None:
+    """A commit of no request for review, or of several, is refused with their numbers."""
+    assert only([7], "merged abc") == 7
+    for numbers, listed in (([], "none"), ([7, 8], "7, 8")):
+        with pytest.raises(Refused, match=f"should have merged abc, and there is: {listed}"):
+            only(numbers, "merged abc")
