@@ -141,10 +141,13 @@ def test_two_that_retire() -> None:
     later = live(desired("a", "older"), "cachedContents/older", expires_at=NOW + 2 * HOUR)
     leaving = [retiring(A), retiring(A, later.id, expires_at=later.expires_at)]
 
-    assert turns([], [], [OLD, later], leaving=leaving) == [
-        [(1, "Forget", "RETIRED")],
-        [(2, "Forget", "RETIRED")],
-    ]
+    decide = partial(_plan, (), (), leaving, [OLD, later])
+    whole = decide(NOW)
+
+    assert [
+        [(flip.at, flip.change and flip.change.record) for flip in flips(decide, whole, change)]
+        for change in whole.changes
+    ] == [[(cache.expires_at, cache)] for cache in leaving]
 
 
 def test_one_of_several_names() -> None:
