@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.cli.gitlab import gitlab_api, merge_request
+from provisioner.errors import CtxprovError
 from tests.ci.forge import GitLab
 from tests.cli.cli_harness import GEMINI, Stage
 from tests.cli.review_job import planned
@@ -19,3 +21,21 @@ def test_an_overtaken_pipeline(stage: Stage, lab: GitLab, head: str, written: in
 
     assert result.status == 0
     assert len(lab.said) == written
+
+
+def test_a_pipeline_of_merged_results(lab: GitLab) -> None:
+    """A pipeline of merged results goes by the source branch, for its own commit is another."""
+    ours = {**lab.environ, "CI_COMMIT_SHA": "merged"}
+    source = {**ours, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "abc"}
+
+    assert merge_request(gitlab_api(ours), ours, None) is None
+    assert merge_request(gitlab_api(source), source, None)
+
+
+def test_a_request_by_its_number(lab: GitLab) -> None:
+    """A number that is given is taken as it is, and without one a job of no request is an error."""
+    environ = {**lab.environ, "CI_MERGE_REQUEST_IID": ""}
+
+    assert merge_request(gitlab_api(environ), environ, 7)
+    with pytest.raises(CtxprovError, match="name one with --number"):
+        merge_request(gitlab_api(environ), environ, None)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from provisioner.cli.load import prices_or_ours
+from tests.builders import FLASH
 from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.stacks import CATALOG
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 
@@ -29,3 +34,11 @@ def test_many_warnings(stage: Stage) -> None:
     assert len(result) == 11
     assert "5 more warnings" in result[-1]
     assert len(stage.run("validate", ".").err.splitlines()) == 15
+
+
+def test_prices_that_cannot_be_read(tmp_path: Path) -> None:
+    """What only shows prices takes those that ctxprov ships, where the file cannot be read."""
+    assert prices_or_ours(tmp_path / "absent.json")("gemini", FLASH) == CATALOG.find(
+        "gemini", FLASH
+    )
+    assert CATALOG.find("gemini", FLASH)
