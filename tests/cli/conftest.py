@@ -1,4 +1,4 @@
-"""The stage, empty or with stacks on it, raised for every test that asks for it."""
+"""Stages for the tests of the command line: empty, with stacks on it, or in a CI job."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stage(
 
 
 @pytest.fixture
-def three(stage: Stage) -> str:
+def address(stage: Stage) -> str:
     """Three stacks in one project, of which `two` has lost its state; the others' address."""
     for stack in ("one", "two", "three"):
         folder = stage.root / stack
@@ -46,7 +46,7 @@ def three(stage: Stage) -> str:
 
 
 @pytest.fixture
-def bereft(stage: Stage) -> Stage:
+def fileless(stage: Stage) -> Stage:
     """A stack whose caches live, while the files of its `each` are gone."""
     stage.write(
         f"'m-{{each}}': {{{GEMINI}, each: 'texts/*', content: 'texts/{{each}}.md'}}",

@@ -1,10 +1,14 @@
-"""Several projects of one provider, from one manifest."""
+"""The ways to the projects of a run: a key for each, and none where there is nothing to ask."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.cli.cli_harness import HEAD, LONG, Stage
+from tests.cli.cli_harness import GEMINI, HEAD, KEY, LONG, Stage, staged
+
+A = f"a: {{{GEMINI}, content: a.md}}"
 
 NAMED = (
     f"{HEAD}providers:\n  gemini-a: {{type: gemini}}\n"
@@ -71,3 +75,38 @@ def test_a_name_that_is_still_needed(stage: Stage) -> None:
     result = stage.run("plan", ".", "--emulator")
     assert result.status == 3
     assert "declare it until they are gone" in " ".join(result.err.split())
+
+
+def test_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key one paragraph says what to set, and that --emulator needs none."""
+    monkeypatch.delenv("GEMINI_API_KEY")
+    stage.write(A, a=LONG)
+
+    for command in ("plan", "list"):
+        result = stage.run(command, ".")
+        assert result.status == 1
+        assert "GEMINI_API_KEY" in result.err
+        assert "--emulator" in result.err
+        assert len(result.err.splitlines()) == 1
+
+
+def test_a_wrong_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error for a refused key quotes the server and never shows the key."""
+    with staged(tmp_path, capsys, monkeypatch, keys=("the-right-one",)) as stage:
+        stage.write(A, a=LONG)
+        result = stage.run("plan", ".")
+
+    assert result.status == 1
+    assert "API key" in result.err
+    assert KEY not in result.err
+
+
+def test_annotations_need_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack without live caches makes no API call."""
+    monkeypatch.delenv("GEMINI_API_KEY")
+    stage.write("n: {provider: claude, model: claude-sonnet-5-5, content: n.md}", n=LONG)
+
+    assert stage.apply().status == 0
+    assert stage.count("list") == 0

@@ -17,22 +17,22 @@ def stacks_alive(stage: Stage) -> list[str]:
     return sorted(one["stack"] for one in stage.live().values())
 
 
-def test_what_no_state_knows(stage: Stage, three: str) -> None:
+def test_what_no_state_knows(stage: Stage, address: str) -> None:
     """gc lists it with age and rent, and deletes it once it is named and approved."""
-    result = stage.run("gc", "--state", three)
+    result = stage.run("gc", "--state", address)
     assert result.status == 0
     assert "two (1 cache" in result.out
     assert "one (" not in result.out
-    document = stage.run("gc", "--state", three, "--json").json
+    document = stage.run("gc", "--state", address, "--json").json
     (cache,) = document["caches"]
     assert (cache["stack"], cache["id"] in result.out) == ("two", True)
     assert document["unreadable"] == {}
 
-    assert stage.run("gc", "--state", three, "--stack", "two").status == 3
-    assert stage.run("gc", "--state", three, "--stack", "one", "--auto-approve").status == 3
-    assert stage.run("gc", "--state", three, "--stack", "absent").status == 64
+    assert stage.run("gc", "--state", address, "--stack", "two").status == 3
+    assert stage.run("gc", "--state", address, "--stack", "one", "--auto-approve").status == 3
+    assert stage.run("gc", "--state", address, "--stack", "absent").status == 64
     assert stacks_alive(stage) == ["one", "three", "two"]
-    done = stage.run("gc", "--state", three, cache["id"], "--auto-approve", "--json")
+    done = stage.run("gc", "--state", address, cache["id"], "--auto-approve", "--json")
     assert (done.status, done.json["deleted"]) == (0, [cache["id"]])
     assert stacks_alive(stage) == ["one", "three"]
 

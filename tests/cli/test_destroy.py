@@ -60,23 +60,23 @@ def test_destroy(stage: Stage) -> None:
     assert stage.handles() == {}
 
 
-def test_destroy_without_each(bereft: Stage) -> None:
+def test_destroy_without_each(fileless: Stage) -> None:
     """Destroying goes by the record, even if the files that its caches came of are gone."""
-    result = bereft.run("destroy", ".", "--auto-approve")
+    result = fileless.run("destroy", ".", "--auto-approve")
 
     assert (result.status, result.err) == (0, "")
-    assert bereft.live() == {}
-    assert bereft.state()["caches"] == {}
-    assert bereft.handles() == {}
+    assert fileless.live() == {}
+    assert fileless.state()["caches"] == {}
+    assert fileless.handles() == {}
 
 
-def test_destroy_needs_a_frame(bereft: Stage) -> None:
+def test_destroy_needs_a_frame(fileless: Stage) -> None:
     """A manifest that is wrong in more than its caches destroys nothing."""
-    file = bereft.root / "ctxprov.yaml"
+    file = fileless.root / "ctxprov.yaml"
     file.write_text(file.read_text() + "providers: {b: {key_env: GEMINI_B}}\n")
-    result = bereft.run("destroy", ".", "--auto-approve")
+    result = fileless.run("destroy", ".", "--auto-approve")
 
     assert result.status == 1
     assert "providers.b.type: is missing" in result.err
     assert "names nothing that is there" in result.err
-    assert len(bereft.live()) == 2
+    assert len(fileless.live()) == 2

@@ -26,22 +26,24 @@ from tests.cli.cli_harness import Stage
     ],
 )
 def test_by_the_state_alone(
-    bereft: Stage, monkeypatch: pytest.MonkeyPatch, command: str, arguments: str
+    fileless: Stage, monkeypatch: pytest.MonkeyPatch, command: str, arguments: str
 ) -> None:
     """What goes by the record needs none of the files that its caches came of."""
-    monkeypatch.chdir(bereft.root)
-    result = bereft.run(*command.split())
+    monkeypatch.chdir(fileless.root)
+    result = fileless.run(*command.split())
 
     assert (result.status, result.err) == (0, "")
     assert arguments in result.out
 
 
 @pytest.mark.parametrize("command", ["plan .", "apply . --auto-approve", "explain m-one -C ."])
-def test_never_read_as_delete(bereft: Stage, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+def test_never_read_as_delete(
+    fileless: Stage, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     """What goes by the manifest refuses one whose files are gone, and deletes nothing."""
-    monkeypatch.chdir(bereft.root)
-    result = bereft.run(*command.split())
+    monkeypatch.chdir(fileless.root)
+    result = fileless.run(*command.split())
 
     assert result.status == 1
     assert "names nothing that is there" in result.err
-    assert len(bereft.live()) == 2
+    assert len(fileless.live()) == 2

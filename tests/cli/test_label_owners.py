@@ -10,33 +10,33 @@ from tests.storage.terraform_server import terraform_server
 A = f"a: {{{GEMINI}, content: a.md}}"
 
 
-def test_a_state_that_cannot_be_read(stage: Stage, three: str) -> None:
+def test_a_state_that_cannot_be_read(stage: Stage, address: str) -> None:
     """An unreadable state is not absent: its caches stay, and the exit status is 1."""
     (stage.root / "state" / "three.json").write_text("{")
 
-    result = stage.run("gc", "--state", three, "--json")
+    result = stage.run("gc", "--state", address, "--json")
 
     assert result.status == 1
     assert [one["stack"] for one in result.json["caches"]] == ["two"]
     assert list(result.json["unreadable"]) == ["three"]
-    assert stage.run("gc", "--state", three, "--stack", "three", "--auto-approve").status == 1
+    assert stage.run("gc", "--state", address, "--stack", "three", "--auto-approve").status == 1
     assert stage.count("delete") == 0
 
 
-def test_every_address_counts(stage: Stage, three: str) -> None:
+def test_every_address_counts(stage: Stage, address: str) -> None:
     """A stack has a state if one of the addresses has it; without an address nothing is judged."""
     elsewhere = str(stage.root / "elsewhere")
-    both = stage.run("gc", "--state", elsewhere, "--state", three, "--json").json
+    both = stage.run("gc", "--state", elsewhere, "--state", address, "--json").json
     assert [one["stack"] for one in both["caches"]] == ["two"]
     assert len(stage.run("gc", "--state", elsewhere, "--json").json["caches"]) == 3
     assert stage.run("gc").status == 64
 
 
-def test_what_was_renamed_has_an_owner(stage: Stage, three: str) -> None:
+def test_what_was_renamed_has_an_owner(stage: Stage, address: str) -> None:
     """The label of an old name is no reason: the new name's state has the cache on record."""
-    assert stage.run("state", "rename-stack", "one", "uno", "--state", three).status == 0
+    assert stage.run("state", "rename-stack", "one", "uno", "--state", address).status == 0
 
-    document = stage.run("gc", "--state", three, "--json").json
+    document = stage.run("gc", "--state", address, "--json").json
 
     assert [one["stack"] for one in document["caches"]] == ["two"]
 

@@ -10,7 +10,7 @@ import pytest
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, lock_owner_here, mark_of
 from tests.builders import NOW
-from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage, write_stacks
 from tests.storage.memory import MemoryFiles
 from tests.storage.terraform_server import States, locked_by, terraform_server
 
@@ -131,3 +131,38 @@ def holding(name: str, *, environ: Mapping[str, str]) -> LockOwner:
         since=NOW,
         until=NOW + timedelta(minutes=1),
     )
+
+
+def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who holds each state, and an end to all that one job holds; an ID belongs to one stack."""
+    pattern = str(write_stacks(stage, "one", "two", "three"))
+    files = MemoryFiles()
+    backend = LeaseBackend(files, now=lambda: NOW)
+    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
+    monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
+    jobs = {name: {"CI_JOB_URL": f"https://ci.example/{name}"} for name in ("one", "two")}
+    held = {name: holding("r1", environ=job) for name, job in jobs.items()}
+    monkeypatch.setenv("CI_JOB_URL", jobs["one"]["CI_JOB_URL"])
+    for name, who in held.items():
+        files.write(f"{name}.lock.json", lock_owner_bytes(who), expected=None)
+
+    result = stage.run("lock", "status", "-C", pattern, "--json").json["stacks"]
+    ids = {one["stack"]: one["holder"] and one["holder"]["id"] for one in result}
+    assert ids == {"one": held["one"].id, "two": held["two"].id, "three": None}
+    assert stage.run("unlock", held["two"].id, "-C", pattern).status == 64
+    assert stage.run("unlock", "--mine", "-C", pattern).out.count("is ended") == 2  # and a summary
+    assert "No run holds" in stage.run("lock", "status", "-C", str(stage.root / "stacks/one")).out
+    assert backend.lock_owner("two.json")
+
+
+def test_locks_on_disk(stage: Stage) -> None:
+    """An idle state has no lock owner; on disk only its run can end a lock."""
+    stage.write(A, a=LONG)
+    stage.apply()
+
+    assert "No run holds" in stage.run("lock", "status", "-C", ".").out
+    assert stage.run("lock", "status", "--json", "-C", ".").json["holder"] is None
+    result = stage.run("unlock", "3f9c0a7be1d2", "-C", ".")
+    assert result.status == 1
+    assert "ends with the run" in result.err
+    assert stage.run("unlock", "-C", ".").status == 64

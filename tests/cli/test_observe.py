@@ -222,3 +222,30 @@ def test_an_odd_entry(stage: Stage) -> None:
         assert one.err.count("cannot be read") == 1
     assert ours.status == 1
     assert "a cache of this stack that cannot be read (ctxprov:demo/a@" in ours.err
+
+
+def test_another_project(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that shows none of our caches is refused unless that is meant."""
+    stage.write(A, B, a=LONG, b=LONG + "b")
+    stage.apply()
+    for id_ in stage.live():
+        stage.delete(id_)
+    monkeypatch.setenv("GEMINI_API_KEY", "another-key")
+    before = stage.state()
+
+    result = stage.apply()
+    assert result.status == 3
+    assert "--accept-scope" in result.err
+    assert stage.state() == before
+    assert stage.apply("--accept-scope").status == 0
+    assert len(stage.live()) == 2
+
+
+def test_a_rotated_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new key that shows our caches is remembered beside the old one."""
+    stage.write(A, B, a=LONG, b=LONG + "b")
+    stage.apply()
+    monkeypatch.setenv("GEMINI_API_KEY", "another-key")
+
+    assert stage.apply().status == 0
+    assert len(stage.state()["providers"]["gemini"]["keys"]) == 2

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-import pytest
+from tests.cli.cli_harness import GEMINI, HEAD, LONG, Stage, write_stacks
 
-from provisioner.storage.lease import LeaseBackend
-from provisioner.storage.lock_owner import lock_owner_bytes
-from tests.builders import NOW
-from tests.cli.cli_harness import HEAD, LONG, Stage, write_stacks
-from tests.cli.test_locks import holding
-from tests.storage.memory import MemoryFiles
+A = f"a: {{{GEMINI}, content: a.md}}"
 
 
 def test_a_failing_stack_stops_no_other(stage: Stage) -> None:
@@ -24,28 +20,6 @@ def test_a_failing_stack_stops_no_other(stage: Stage) -> None:
         assert result.status == 1
         assert "one/ctxprov.yaml:1:1" in result.err
         assert result.out
-
-
-def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who holds each state, and an end to all that one job holds; an ID belongs to one stack."""
-    pattern = str(write_stacks(stage, "one", "two", "three"))
-    files = MemoryFiles()
-    backend = LeaseBackend(files, now=lambda: NOW)
-    monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
-    monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
-    jobs = {name: {"CI_JOB_URL": f"https://ci.example/{name}"} for name in ("one", "two")}
-    held = {name: holding("r1", environ=job) for name, job in jobs.items()}
-    monkeypatch.setenv("CI_JOB_URL", jobs["one"]["CI_JOB_URL"])
-    for name, who in held.items():
-        files.write(f"{name}.lock.json", lock_owner_bytes(who), expected=None)
-
-    result = stage.run("lock", "status", "-C", pattern, "--json").json["stacks"]
-    ids = {one["stack"]: one["holder"] and one["holder"]["id"] for one in result}
-    assert ids == {"one": held["one"].id, "two": held["two"].id, "three": None}
-    assert stage.run("unlock", held["two"].id, "-C", pattern).status == 64
-    assert stage.run("unlock", "--mine", "-C", pattern).out.count("is ended") == 2  # and a summary
-    assert "No run holds" in stage.run("lock", "status", "-C", str(stage.root / "stacks/one")).out
-    assert backend.lock_owner("two.json")
 
 
 def test_a_stray_by_two_names(stage: Stage) -> None:
@@ -89,3 +63,21 @@ def test_explain(stage: Stage) -> None:
     assert text.status == 64
     assert "nothing in one is called 'a'" in text.err
     assert text.out.count("a: create") == 1
+
+
+def test_one_stack_fails_alone(stage: Stage, tmp_path: Path) -> None:
+    """A failing stack stops no other, and the table says how each ended."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.md").write_text(LONG)
+        text = HEAD.replace("demo", name) + f"caches:\n  {A}\n"
+        (tmp_path / name / "ctxprov.yaml").write_text(text)
+    (tmp_path / "one" / "a.md").unlink()
+
+    before = stage.count("list")
+    result = stage.run("plan", str(tmp_path / "one"), str(tmp_path / "two"))
+
+    assert result.status == 1
+    assert "a.md" in result.err
+    assert "1 to create" in result.out.splitlines()[-1]
+    assert stage.count("list") - before == 1

@@ -72,16 +72,3 @@ def test_a_store_without_its_package(stage: Stage, monkeypatch: pytest.MonkeyPat
     assert result.status == 1
     assert "pip install 'ctxprov[stores]'" in result.err
     assert stage.live() == {}
-
-
-def test_locks_on_disk(stage: Stage) -> None:
-    """An idle state has no lock owner; on disk only its run can end a lock."""
-    stage.write(A, a=LONG)
-    stage.apply()
-
-    assert "No run holds" in stage.run("lock", "status", "-C", ".").out
-    assert stage.run("lock", "status", "--json", "-C", ".").json["holder"] is None
-    result = stage.run("unlock", "3f9c0a7be1d2", "-C", ".")
-    assert result.status == 1
-    assert "ends with the run" in result.err
-    assert stage.run("unlock", "-C", ".").status == 64

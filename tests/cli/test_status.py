@@ -1,4 +1,4 @@
-"""Exit statuses, refusals and the words that go with them."""
+"""Exit statuses, wrong usage and help."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pytest
 from provisioner import cli
 from provisioner.cli import COMMANDS
 from provisioner.cli.status import Status, first_of
-from tests.cli.cli_harness import GEMINI, HEAD, KEY, LONG, Stage, staged
+from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
-B = f"b: {{{GEMINI}, content: b.md}}"
 
 TABLE = {
     "OK": 0,
@@ -94,86 +93,6 @@ def test_no_terminal(stage: Stage) -> None:
     assert result.status == 3
     assert "--auto-approve" in result.err
     assert stage.live() == {}
-
-
-def test_another_project(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that shows none of our caches is refused unless that is meant."""
-    stage.write(A, B, a=LONG, b=LONG + "b")
-    stage.apply()
-    for id_ in stage.live():
-        stage.delete(id_)
-    monkeypatch.setenv("GEMINI_API_KEY", "another-key")
-    before = stage.state()
-
-    result = stage.apply()
-    assert result.status == 3
-    assert "--accept-scope" in result.err
-    assert stage.state() == before
-    assert stage.apply("--accept-scope").status == 0
-    assert len(stage.live()) == 2
-
-
-def test_a_rotated_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new key that shows our caches is remembered beside the old one."""
-    stage.write(A, B, a=LONG, b=LONG + "b")
-    stage.apply()
-    monkeypatch.setenv("GEMINI_API_KEY", "another-key")
-
-    assert stage.apply().status == 0
-    assert len(stage.state()["providers"]["gemini"]["keys"]) == 2
-
-
-def test_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a key one paragraph says what to set, and that --emulator needs none."""
-    monkeypatch.delenv("GEMINI_API_KEY")
-    stage.write(A, a=LONG)
-
-    for command in ("plan", "list"):
-        result = stage.run(command, ".")
-        assert result.status == 1
-        assert "GEMINI_API_KEY" in result.err
-        assert "--emulator" in result.err
-        assert len(result.err.splitlines()) == 1
-
-
-def test_a_wrong_key(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The error for a refused key quotes the server and never shows the key."""
-    with staged(tmp_path, capsys, monkeypatch, keys=("the-right-one",)) as stage:
-        stage.write(A, a=LONG)
-        result = stage.run("plan", ".")
-
-    assert result.status == 1
-    assert "API key" in result.err
-    assert KEY not in result.err
-
-
-def test_annotations_need_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack without live caches makes no API call."""
-    monkeypatch.delenv("GEMINI_API_KEY")
-    stage.write("n: {provider: claude, model: claude-sonnet-5-5, content: n.md}", n=LONG)
-
-    assert stage.apply().status == 0
-    assert stage.count("list") == 0
-
-
-def test_one_stack_fails_alone(stage: Stage, tmp_path: Path) -> None:
-    """A failing stack stops no other, and the table says how each ended."""
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "a.md").write_text(LONG)
-        text = HEAD.replace("demo", name) + f"caches:\n  {A}\n"
-        (tmp_path / name / "ctxprov.yaml").write_text(text)
-    (tmp_path / "one" / "a.md").unlink()
-
-    before = stage.count("list")
-    result = stage.run("plan", str(tmp_path / "one"), str(tmp_path / "two"))
-
-    assert result.status == 1
-    assert "a.md" in result.err
-    assert "1 to create" in result.out.splitlines()[-1]
-    assert stage.count("list") - before == 1
 
 
 @pytest.mark.parametrize("name", ["state", "lock"])
