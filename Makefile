@@ -22,11 +22,14 @@ check-walls: .venv-check/ready
 	.venv-check/bin/mypy
 	.venv-check/bin/lint-imports
 
+# Many tests start the command: its modules are compiled once, also where Python is kept from it.
 check-tests: .venv-check/ready
+	.venv-check/bin/python -m compileall -q provisioner
 	.venv-check/bin/pytest -q -n 2 --dist worksteal -m 'not heavy'
 
 # Every test, the heavy ones too and with more examples of each property, under coverage.
 cover: .venv-check/ready
+	.venv-check/bin/python -m compileall -q provisioner
 	.venv-check/bin/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough --cov
 
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
