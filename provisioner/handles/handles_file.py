@@ -28,7 +28,7 @@ from provisioner.documents import (
 )
 from provisioner.errors import PublishError, StateError
 from provisioner.files import DRAFT
-from provisioner.model import Recorded, RecordedAnnotation, RecordedCache, RetiringCache, State
+from provisioner.model import Recorded, RecordedCache, RetiringCache, State
 from provisioner.storage import Backend
 from provisioner.times import moment_text, parse_moment
 
@@ -171,11 +171,7 @@ def _previous(cache: RetiringCache) -> PreviousFields:
 
 
 def _expiry(record: Recorded) -> datetime | None:
-    match record:
-        case RecordedCache(expires_at=moment):
-            return moment
-        case RecordedAnnotation():
-            return None
+    return record.expires_at if isinstance(record, RecordedCache) else None
 
 
 def _is_over(expiry: datetime | None, now: datetime) -> bool:

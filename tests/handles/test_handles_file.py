@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from provisioner.errors import PublishError
 from provisioner.files import DRAFT
-from provisioner.handles import handles_bytes, parse_handles, publish
+from provisioner.handles import handles_bytes, handles_fields, parse_handles, publish
 from provisioner.model import State
 from provisioner.shapes import schema_bytes
 from provisioner.storage.local import LocalBackend
@@ -135,6 +135,25 @@ def test_publishing_over_a_foreign_file(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(PublishError, match="was not written by ctxprov"):
         written(path, A)
     assert path.read_bytes() == content
+
+
+def test_publishing_over_a_newer_document(tmp_path: Path) -> None:
+    """What a newer ctxprov has published stays as it is."""
+    path = tmp_path / "handles.json"
+    written(path, A)
+    newer = path.read_bytes().replace(b'"version": 1', b'"version": 2')
+    path.write_bytes(newer)
+
+    with pytest.raises(PublishError, match="newer"):
+        written(path, A)
+    assert path.read_bytes() == newer
+
+
+def test_the_fields_of_the_document() -> None:
+    """The fields that a command prints are those that are published."""
+    fields = handles_fields(state(A, NOTE), hidden=("a",), now=NOW)
+
+    assert fields == json.loads(handles_bytes(state(A, NOTE), hidden=("a",), now=NOW))
 
 
 def test_publishing_over_an_empty_file(tmp_path: Path) -> None:
