@@ -207,7 +207,8 @@ def at_terminal(stage: Stage, answer: bytes) -> tuple[int, str]:
     with suppress(OSError):  # which is how a terminal says that nobody is there any more
         while True:
             if not select.select([terminal], [], [], 0.5)[0]:
-                os.write(terminal, answer)  # a key that came before anybody listened is lost
+                os.write(terminal, answer)  # a key that came before the prompt listened is lost
+                continue
             more = os.read(terminal, 4096)
             if not more:
                 break
