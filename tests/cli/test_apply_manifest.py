@@ -152,7 +152,7 @@ def lasts(stage: Stage, id_: str) -> bool:
 @pytest.mark.parametrize(
     "arguments",
     [("--every", "30m"), ("--watch",), ("--watch", "--auto-approve", "--replace", "a")],
-    ids=["every-alone", "asks-nobody", "replace"],
+    ids=["every-alone", "asks-no-one", "replace"],
 )
 def test_wrong_usage(stage: Stage, arguments: tuple[str, ...]) -> None:
     """What would never end well is refused before anything is done."""
