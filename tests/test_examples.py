@@ -49,6 +49,7 @@ def test_every_example(
     assert copy.joinpath(manifest).exists()
 
 
+@pytest.mark.heavy
 def test_the_application(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,6 +115,7 @@ class Terminal:
         return text.rstrip()
 
 
+@pytest.mark.heavy
 def test_the_story(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

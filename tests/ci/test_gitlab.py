@@ -102,6 +102,7 @@ def test_from_a_request_to_the_night(project: Project) -> None:
     assert len(project.stage.live()) == 2
 
 
+@pytest.mark.heavy
 def test_a_fork(project: Project) -> None:
     """A request from a fork gets its comment from a job of the default branch."""
     project.commit("a")

@@ -23,6 +23,7 @@ A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
 @pytest.mark.parametrize(
     ("head", "more", "alive"),
@@ -44,6 +45,7 @@ def test_what_is_refused_lets_nothing_go_cold(
     assert len(stage.live()) == alive
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
 def test_what_is_blocked_is_kept_alive(stage: Stage) -> None:
     """A protected cache whose entry was removed lives on, for as long as that is refused."""
@@ -59,6 +61,7 @@ def test_what_is_blocked_is_kept_alive(stage: Stage) -> None:
     assert lasts(stage, id_)
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
 def test_what_cannot_be_replaced_is_kept_alive(stage: Stage) -> None:
     """While the new cache cannot be made, the old one is refreshed; the run tells of one stack."""
@@ -83,6 +86,7 @@ def test_what_cannot_be_replaced_is_kept_alive(stage: Stage) -> None:
     assert json.loads(file.read_text())["stack"] == "demo"
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
 def test_what_was_given_up_stays_so(stage: Stage) -> None:
     """The upkeep of what could not be replaced brings nothing back that was to be retired."""
@@ -107,6 +111,7 @@ def test_what_was_given_up_stays_so(stage: Stage) -> None:
     assert not lasts(stage, gone)
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")
 def test_a_plan_that_is_away_lets_nothing_go_cold(stage: Stage) -> None:
     """While the approved plan cannot be read, what is recorded is kept alive."""

@@ -325,6 +325,7 @@ def test_unicode_forms(
     assert edits(run, "bot") == []
 
 
+@pytest.mark.heavy
 def test_names_in_any_locale(top: Path) -> None:
     """File names are UTF-8 in every locale; bytes that are not stop nothing."""
     write(top / "bot", "prüfung.md")

@@ -132,6 +132,7 @@ def test_two_runners(team: Team) -> None:
     assert handle.cache_name == id_
 
 
+@pytest.mark.heavy
 def test_a_killed_holder(team: Team) -> None:
     """A lock outlives its run until a person ends it, or its job does; then the next goes on."""
     stopped = Stopped()

@@ -88,6 +88,7 @@ def test_a_document_that_cannot_be_written(stage: Stage) -> None:
     assert len(stage.handles()) == 1
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
 def test_an_encoding_that_lacks_characters(stage: Stage, encoding: str) -> None:
     """An arrow becomes two characters, a character that has no equivalent a question mark."""
@@ -132,6 +133,7 @@ def applying_many(stage: Stage, gate: Gate, **how: object) -> Iterator[subproces
         run.kill()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("restored", [True, False], ids=["default", "ignored"])
 def test_a_reader_who_leaves(stage: Stage, *, restored: bool) -> None:
     """An apply whose reader has seen enough finishes, records, publishes and says nothing."""
@@ -149,6 +151,7 @@ def test_a_reader_who_leaves(stage: Stage, *, restored: bool) -> None:
     assert len(stage.live()) == len(stage.state()["caches"]) == len(stage.handles()) == 20
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "non-blocking"])
 def test_a_reader_who_pauses(stage: Stage, *, blocking: bool) -> None:
     """While the reader pauses, the work is done and the lock is free; then all results arrive."""
@@ -176,6 +179,7 @@ def test_a_reader_who_pauses(stage: Stage, *, blocking: bool) -> None:
     assert stage.count("create") == 20
 
 
+@pytest.mark.heavy
 def test_a_plan_that_was_not_shown(stage: Stage) -> None:
     """A person who could not read the whole plan has not agreed to it."""
     names = (f"n{number}" for number in range(800))  # far more than a terminal takes unread
@@ -190,6 +194,7 @@ def test_a_plan_that_was_not_shown(stage: Stage) -> None:
     assert not stage.live()
 
 
+@pytest.mark.heavy
 def test_a_terminal_that_hangs_up(stage: Stage) -> None:
     """What is in flight is finished, recorded and published, and the lock is free."""
     stage.write(*MANY, a=LONG)

@@ -45,6 +45,7 @@ def empty_arguments() -> Iterator[tuple[str, ...]]:
                     yield (*arguments, f"{option}=")
 
 
+@pytest.mark.heavy
 def test_every_argument_and_option(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

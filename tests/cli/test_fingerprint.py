@@ -108,6 +108,7 @@ def _print_elsewhere(folder: Path, umask: int, *arguments: str, **environ: str) 
     return result
 
 
+@pytest.mark.heavy
 def test_the_same_everywhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine, folder, user, locale, line ends, time and the live side do not count."""
     here, there = stage.root / "here", stage.root / "down" / "there"

@@ -34,6 +34,7 @@ class Late:
         return answer
 
 
+@pytest.mark.heavy
 def test_a_twin_of_its_own(stage: Stage) -> None:
     """The second cache of one create is cut short, recorded as retiring, and no stray."""
     stage.write(A, a=LONG)
@@ -52,6 +53,7 @@ def test_a_twin_of_its_own(stage: Stage) -> None:
     assert set(stage.live()) == {kept}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("ttl", ["0s", "30s"])
 def test_never_deleted(stage: Stage, ttl: str) -> None:
     """Where an entry retires at once, its twin still lives for a minute."""

@@ -41,6 +41,7 @@ def elsewhere(stage: Stage, offset: timedelta, *arguments: str) -> subprocess.Co
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("offset", OFFSETS, ids=str)
 def test_nothing_is_made_again(stage: Stage, offset: timedelta) -> None:
     """A runner whose clock is off makes no cache of which a live one is on record."""

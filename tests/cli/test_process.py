@@ -81,6 +81,7 @@ def test_one_signal(stage: Stage, number: signal.Signals, status: int) -> None:
     assert len(stage.live()) == 20
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_wait(stage: Stage, number: signal.Signals, status: int) -> None:
     """A run that waits for a quota ends at once; what it waited for was not attempted."""
@@ -176,6 +177,7 @@ def test_a_locked_state(stage: Stage) -> None:
         assert stage.run("plan", ".").status == 0
 
 
+@pytest.mark.heavy
 def test_waiting_for_a_lock(stage: Stage) -> None:
     """A run that waits says so and goes on when the other is done."""
     stage.write(*MANY, a=LONG)

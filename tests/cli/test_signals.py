@@ -18,6 +18,7 @@ if sys.platform == "win32":
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("number", "status"), SIGNALS)
 def test_while_a_lock_is_waited_for(stage: Stage, number: signal.Signals, status: int) -> None:
     """A run that waits for another one's lock ends with the signal's status."""

@@ -136,6 +136,7 @@ def test_a_signal_is_an_answer(stage: Stage, number: signal.Signals, status: int
     assert stage.apply().status == 0
 
 
+@pytest.mark.heavy
 def test_an_answer_after_the_plan_ran_out(stage: Stage) -> None:
     """An answer holds for the same edits: what time has changed meanwhile is planned again."""
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
@@ -153,6 +154,7 @@ def test_an_answer_after_the_plan_ran_out(stage: Stage) -> None:
     assert [*stage.state()["rested"]] == ["b"]
 
 
+@pytest.mark.heavy
 def test_a_stray_that_came_after_the_question(stage: Stage) -> None:
     """With --prune an answer holds for no cache that was not shown: the question is asked again."""
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)

@@ -123,6 +123,7 @@ def run_until_second_save(arguments: list[str], states: States) -> None:
     states.before = lambda _: None
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("verb", ["rename-stack", "mv"])
 def test_killed_between_the_two_saves(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, two: tuple[Path, Path], verb: str

@@ -147,6 +147,7 @@ def test_verbose_lists_the_unchanged() -> None:
     assert "steady" in text(PLAN, verbose=True)
 
 
+@pytest.mark.heavy
 def test_ten_thousand_unchanged_are_a_number() -> None:
     """A large stack at rest is as short to read as a small one."""
     want = desired("steady")

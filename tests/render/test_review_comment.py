@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ def is_all_there(views: list[PlanView], text: str) -> bool:
     return all(text.count(whole) == made.count(count) for (count, whole), made in counted)
 
 
+@pytest.mark.heavy
 @settings(max_examples=max(1, settings().max_examples // 4))
 @given(st.integers(1, 900), st.integers(0, 900), st.integers(0, 200), LIMITS)
 def test_it_fits(none: int, few: int, many: int, limit: int) -> None:

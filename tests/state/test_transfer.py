@@ -86,6 +86,7 @@ def test_there_and_back() -> None:
     assert back.giving.moved_to == "demo"
 
 
+@pytest.mark.heavy
 @given(states(), st.data())
 def test_renamed_after_a_kill_and_more_runs(before: State, data: st.DataObject) -> None:
     """After runs under both names between the two halves each id is in one place; none is lost."""

@@ -166,6 +166,7 @@ class LeaseConformance(FilesConformance):
         async with _lock(second, BOB) as hold:
             assert not hold.took_over
 
+    @pytest.mark.heavy
     async def test_waits(self, open_place: Open) -> None:
         """A waiting run gets the lock after its release."""
         first, second = open_place(lambda: NOW), open_place(lambda: NOW)

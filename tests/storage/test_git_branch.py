@@ -331,6 +331,7 @@ def test_the_remote_is_gone(clone: Callable[..., Path], remote: Path) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.heavy
 def test_a_remote_that_is_silent(clone: Callable[..., Path]) -> None:
     """A remote that never answers is given up, with everything that git started for it."""
     folder = clone("here")

@@ -100,6 +100,7 @@ async def test_one_holds_it(server: States, base: str) -> None:
     assert server.locks == {}
 
 
+@pytest.mark.heavy
 async def test_waits(server: States, base: str) -> None:
     """A waiting run gets the lock after its release."""
     backend = at(server.url + base)

@@ -78,6 +78,7 @@ def test_what_counts(tmp_path: Path) -> None:
         load_manifest(tmp_path)
 
 
+@pytest.mark.heavy
 def test_many_patterns_end_soon(stage: Stage) -> None:
     """Thousands of entries with patterns of their own are given up at the limit."""
     texts(stage.root, 300)
@@ -91,6 +92,7 @@ def test_many_patterns_end_soon(stage: Stage) -> None:
     assert time.process_time() - begun < 20
 
 
+@pytest.mark.heavy
 def test_many_environments_end_soon(stage: Stage) -> None:
     """Thousands of environments, which validate would go through, are refused by their number."""
     names = "".join(f"  e{n}: {{}}\n" for n in range(4_000))
@@ -135,6 +137,7 @@ FLOODS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("flood", FLOODS)
 def test_floods_of_problems(stage: Stage, flood: str) -> None:
     """However much is wrong, a screen or two says what, and how much more there is."""
