@@ -38,10 +38,11 @@ HEAVY = {"rich", "deepdiff", "jsonschema", "starlette"}
 
 REPORT = """
 import json, sys
+there = set(sys.modules)  # of Python itself, and of coverage where it measures
 from provisioner import cli
 for words in json.loads(sys.argv[1]):
     cli.run(words)
-print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+print(json.dumps(sorted(set(sys.modules) - there)), file=sys.stderr)
 """
 
 
