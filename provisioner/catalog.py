@@ -80,10 +80,6 @@ SourceDay: TypeAlias = Annotated[
         extra={"must": "be a day or a month"},
     ),
 ]
-Apis: TypeAlias = Annotated[
-    tuple[Literal["responses", "chat"], ...],
-    Meta(min_length=1, extra={"must": "name an API"}, extra_json_schema={"uniqueItems": True}),
-]
 Patterns: TypeAlias = Annotated[
     tuple[ModelPattern, ...],
     Meta(min_length=1, extra={"must": "have a pattern"}, extra_json_schema={"uniqueItems": True}),

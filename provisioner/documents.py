@@ -301,7 +301,7 @@ def _faults_of_fields(json: Mapping[str, object], shape: Any) -> Iterator[Fault]
     fields = msgspec.structs.fields(shape)
     config = (get_origin(shape) or shape).__struct_config__
     for key in sorted({field.encode_name for field in fields if field.required} - json.keys()):
-        yield Fault(key, "this is missing")
+        yield Fault(key, "this key is missing")
     if config.forbid_unknown_fields:
         keys = {field.encode_name for field in fields} | {config.tag_field}
         for key in sorted(json.keys() - keys):

@@ -112,7 +112,7 @@ DECODER = msgspec.json.Decoder(Shelf)
         ({"bread": {"rye": {"kind": "bun"}}}, "bread.rye.kind: this must be loaf or roll"),
         ({"bread": {"rye": {}}}, "bread.rye.kind: this must be loaf or roll"),
         ({"bread": {"rye": 7}}, "bread.rye: this must be an object"),
-        ({"bread": {"rye": {"kind": "roll"}}}, "bread.rye.is_sweet: this is missing"),
+        ({"bread": {"rye": {"kind": "roll"}}}, "bread.rye.is_sweet: this key is missing"),
         (
             {"bread": {"rye": {"kind": "roll", "is_sweet": 1}}},
             "bread.rye.is_sweet: this must be true or false",
@@ -131,7 +131,7 @@ DECODER = msgspec.json.Decoder(Shelf)
         ),
         ({"side": "top"}, "side: this must be left or right"),
         ({"best": 1}, "best: this must be an object"),
-        ({"best": {"kind": "loaf"}}, "best.slices: this is missing"),
+        ({"best": {"kind": "loaf"}}, "best.slices: this key is missing"),
         ({"name": "empty"}, "an empty shelf has no bread"),
         ({"version": True}, "version: this must be 1"),
         ({"version": 0}, "version: this must be 1"),

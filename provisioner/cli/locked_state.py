@@ -30,12 +30,12 @@ class LockedState(Struct, frozen=True):
     """What is remembered of a stack, and what is written of the run that changes it."""
 
     ledger: Ledger
-    chronicle: HistoryWriter
+    history: HistoryWriter
 
     async def end(self, outcome: str, *, fingerprint: str | None = None) -> None:
         """Save, then add the end to the history.  Raises StateError if it cannot be saved."""
         await self.ledger.save()
-        await self.chronicle.end(outcome, fingerprint=fingerprint)
+        await self.history.end(outcome, fingerprint=fingerprint)
 
 
 @asynccontextmanager
@@ -57,7 +57,7 @@ async def locked_state(
     """
     who = lock_owner_here(operation, since=clock.now(), environ=process_environment())
     who = replace(who, commit=commit or who.commit)
-    chronicle = HistoryWriter(backend, stack=stack, who=who, warn=tell)
+    history = HistoryWriter(backend, stack=stack, who=who, warn=tell)
     try:
         async with open_ledger(
             backend,
@@ -65,10 +65,10 @@ async def locked_state(
             who=who,
             timeout=timeout,
             on_wait=waiting(),
-            before_save=chronicle.begin,
+            before_save=history.begin,
             read=read,
         ) as ledger:
-            yield LockedState(ledger, chronicle)
+            yield LockedState(ledger, history)
     except Unsaved as error:
         raise StateError(f"{error}  {_rescued(error.content, stack)}") from error
 

@@ -43,6 +43,9 @@ from provisioner.model import Settings, Ttl
 from provisioner.model.limits import HALF, Allowance, Bound, Limits
 
 NAME = "ctxprov.yaml"
+_NO_MANIFEST = (
+    "does not exist: run ctxprov init, or name the stack's folder, as the argument or with -C"
+)
 _FRAGMENT = f".{NAME}"
 _MAX_SIZE = 64 * 1024 * 1024
 """Bytes of one file: about a quarter of a million caches."""
@@ -170,7 +173,7 @@ def _files(root: Path, folder: Folder) -> list[str]:
     if misnamed:
         raise _of_file(root / misnamed[0], f"would not be read: its name must end in {NAME}")
     if NAME not in names:
-        raise _of_file(root / NAME, "does not exist: run ctxprov init, or name the stack's folder")
+        raise _of_file(root / NAME, _NO_MANIFEST)
     return [NAME, *(name for name in names if name.endswith(_FRAGMENT))]
 
 

@@ -84,9 +84,6 @@ Commit: TypeAlias = Annotated[
 ]
 
 
-Address: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4096)]
-
-
 class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     How many changes there are of each kind.

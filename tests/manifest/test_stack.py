@@ -12,6 +12,10 @@ from provisioner.manifest import at_most, load_frame, load_manifest, read_manife
 from provisioner.model.limits import HALF, Bound, Limits
 from tests.stacks import FLASH, HEAD, complaints, stack, write
 
+NO_MANIFEST = (
+    "empty/ctxprov.yaml:1:1: does not exist: run ctxprov init, or name the stack's folder, "
+    "as the argument or with -C"
+)
 CACHE = f"{{{FLASH}, content: a.md}}"
 FRAGMENT = f"version: 1\ncaches:\n  b: {CACHE}\n"
 
@@ -81,11 +85,11 @@ def test_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("notes.md", "notes.md:1:1: is not a manifest: name a folder or its ctxprov.yaml"),
         (
             "empty",
-            "empty/ctxprov.yaml:1:1: does not exist: run ctxprov init, or name the stack's folder",
+            NO_MANIFEST,
         ),
         (
             "empty/x.ctxprov.yaml",
-            "empty/ctxprov.yaml:1:1: does not exist: run ctxprov init, or name the stack's folder",
+            NO_MANIFEST,
         ),
         ("gone/ctxprov.yaml", "gone:1:1: does not exist"),
     ],

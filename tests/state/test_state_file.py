@@ -109,7 +109,7 @@ def test_diff() -> None:
         (bytes(4096), "nothing but zeros"),
         (state_bytes(FULL)[:700], "ends in the middle, after 700 bytes"),
         (b"version: 1\n", "is not JSON: line 1, column 1"),
-        (b"\xff\xfe{\x00}\x00", "caches: this is missing"),
+        (b"\xff\xfe{\x00}\x00", "caches: this key is missing"),
         (b"\xff\xfe{\x00}", "begins as UTF-16 and breaks off: save it as UTF-8"),
         (
             b'{\n<<<<<<< HEAD\n"a": 1\n=======\n>>>>>>> x\n}',
@@ -117,7 +117,7 @@ def test_diff() -> None:
         ),
         (b"[]", "must be an object"),
         (b"null", "must be an object"),
-        (b"{}", "caches: this is missing"),
+        (b"{}", "caches: this key is missing"),
     ],
 )
 def test_not_a_state(raw: bytes, said: str) -> None:
@@ -211,7 +211,7 @@ WRONG: list[tuple[str, Json, str]] = [
     ("caches/manual/digest", "abc", "caches.manual.digest: this must be a SHA-256"),
     ("caches/manual/life", {"ttl": "soon"}, "caches.manual.life: a duration"),
     ("caches/manual/life", {}, "caches.manual.life: a life is"),
-    ("caches/manual/settings", {}, "caches.manual.settings.keep: this is missing"),
+    ("caches/manual/settings", {}, "caches.manual.settings.keep: this key is missing"),
     ("caches/manual/expires_at", "2026-01-01", "caches.manual.expires_at: a moment is"),
     ("caches/manual/expires_at", "2026-99-01T00:00:00Z", "caches.manual.expires_at: "),
     ("caches/manual/expires_at", "0001-01-01T00:00:00+10:00", "outside the years"),
@@ -226,7 +226,7 @@ WRONG: list[tuple[str, Json, str]] = [
     (
         "caches/policy/life",
         {"expires_at": "2026-01-01T00:00:00Z"},
-        "policy.life.ttl: this is missing",
+        "policy.life.ttl: this key is missing",
     ),
     ("caches/manual/id", "../caches", "caches.manual.id: this must be the id of a cache"),
     ("caches/manual/provider", [], "caches.manual.provider: this must be text"),

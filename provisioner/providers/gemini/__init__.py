@@ -1,4 +1,4 @@
-"""Explicit context caches of the Gemini Developer API: the one room that knows HTTP."""
+"""Explicit context caches of the Gemini Developer API: client, requests, pace, lost answers."""
 
 from provisioner.providers.gemini.client import DEFAULT_MODEL, GeminiContextCache
 
