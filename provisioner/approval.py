@@ -15,13 +15,9 @@ from types import MappingProxyType
 
 from msgspec import Struct, field
 
-from provisioner.model import (
-    ApprovedEdits,
-    Plan,
-    Reason,
-    fingerprint_of,
-)
-from provisioner.model.approval_text import parse_approval_text
+from provisioner.model.changes import Reason
+from provisioner.model.facts import ApprovedEdits
+from provisioner.model.plan import Plan, fingerprint_of, parse_approval_text
 from provisioner.view.plan import PlanView
 from provisioner.view.snapshot import AfterView
 

@@ -16,18 +16,12 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.model import (
-    Create,
-    Desired,
-    DesiredCache,
-    LiveCache,
-    Plan,
-    RecordedCache,
-    Refresh,
-    State,
-    Ttl,
-)
+from provisioner.model.attributes import Ttl
+from provisioner.model.changes import Create, Refresh
+from provisioner.model.facts import State
 from provisioner.model.money import Spent
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_if_applied
 from provisioner.pricing.costs import Grant, spent

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from provisioner import planner
-from provisioner.model import (
+from provisioner.model.changes import (
     Adopt,
     Annotate,
     Cause,
@@ -27,17 +27,23 @@ from provisioner.model import (
     Delete,
     Forget,
     Leave,
-    LiveCache,
     Move,
-    Plan,
-    Recorded,
-    RecordedCache,
     Replace,
     Retire,
-    State,
 )
-from provisioner.model.limits import Allowance, Bound, Breach, Limit, Limits, TooDear, TooMany
+from provisioner.model.facts import State
 from provisioner.model.money import NANO, Cost, Money, total
+from provisioner.model.plan import Plan
+from provisioner.model.records import LiveCache, Recorded, RecordedCache
+from provisioner.model.stack_settings import (
+    Allowance,
+    Bound,
+    Breach,
+    Limit,
+    Limits,
+    TooDear,
+    TooMany,
+)
 from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.pricing.costs import costs
 from provisioner.pricing.rates import MONTH, Lookup

@@ -10,21 +10,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from provisioner.cache import ClaudeHandle
-from provisioner.model import (
+from provisioner.model.attributes import Label, Life, Measure, Settings, Ttl, Until
+from provisioner.model.facts import State
+from provisioner.model.records import (
     DesiredAnnotation,
     DesiredCache,
-    Label,
-    Life,
     LiveCache,
-    Measure,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
-    Settings,
-    State,
-    Ttl,
-    Until,
 )
 
 STACK = "demo"

@@ -19,18 +19,11 @@ from provisioner.approval import (
     parse_approval,
     undone,
 )
-from provisioner.model import (
-    ApprovedEdits,
-    Desired,
-    LiveCache,
-    Plan,
-    Recorded,
-    State,
-    Ttl,
-)
-from provisioner.model.approval_text import approval_text
-from provisioner.model.limits import Bound, Limit, TooMany
-from provisioner.model.stack_settings import SettingEdit
+from provisioner.model.attributes import Ttl
+from provisioner.model.facts import ApprovedEdits, State
+from provisioner.model.plan import Plan, approval_text
+from provisioner.model.records import Desired, LiveCache, Recorded
+from provisioner.model.stack_settings import Bound, Limit, SettingEdit, TooMany
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_recorded
 from provisioner.planner.reasons import edits

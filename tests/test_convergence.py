@@ -17,18 +17,11 @@ from hypothesis import strategies as st
 
 from provisioner.errors import StateError
 from provisioner.escape import json_text
-from provisioner.model import (
-    Adopt,
-    Cause,
-    Create,
-    Desired,
-    Edit,
-    Reason,
-    RecordedCache,
-    Settings,
-    State,
-    Ttl,
-)
+from provisioner.model.attributes import Settings, Ttl
+from provisioner.model.changes import Adopt, Cause, Create, Reason
+from provisioner.model.facts import State
+from provisioner.model.plan import Edit
+from provisioner.model.records import Desired, RecordedCache
 from provisioner.planner.brake import SECOND_LOOK
 from provisioner.planner.reasons import edits
 from provisioner.view.plan_reader import read_plans

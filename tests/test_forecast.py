@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from provisioner.cli.clock import HORIZON
 from provisioner.forecast import Forecast, forecast, tolerance
-from provisioner.model import Desired, Measure, Settings, Ttl, Until
+from provisioner.model.attributes import Measure, Settings, Ttl, Until
+from provisioner.model.records import Desired
 from tests.builders import HOUR, NOW, STACK, annotation, desired
 from tests.pricing.prices import MILLION, dollars, lookup
 

@@ -12,18 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.limits import breaches, breaches_of_any, excused
-from provisioner.model import (
-    Cause,
-    Desired,
-    DesiredCache,
-    LiveCache,
-    Measure,
-    Plan,
-    Recorded,
-    Settings,
-    Ttl,
-)
-from provisioner.model.limits import Allowance, Bound, Breach, Limit, Limits, TooDear
+from provisioner.model.attributes import Measure, Settings, Ttl
+from provisioner.model.changes import Cause
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, DesiredCache, LiveCache, Recorded
+from provisioner.model.stack_settings import Allowance, Bound, Breach, Limit, Limits, TooDear
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_if_applied, recorded_as_desired
 from provisioner.planner.reasons import edits

@@ -18,7 +18,7 @@ from provisioner.catalog import load_catalog
 from provisioner.errors import ManifestError, PublishError, StateError, StateNewer
 from provisioner.handles import handles_bytes, parse_handles, publish
 from provisioner.manifest import load_manifest
-from provisioner.model import Scope
+from provisioner.model.facts import Scope
 from provisioner.state import parse_state, state_bytes
 from provisioner.state.history import PastRun, history_bytes, parse_history
 from provisioner.storage.lease import free_bytes, is_free

@@ -17,8 +17,8 @@ import pytest
 
 from provisioner.cache import OpenAIHandle
 from provisioner.handles import handles_bytes
-from provisioner.model import ApprovedEdits, Disappearance, Revision, Scope, StackSettings
-from provisioner.model.limits import Bound, Limits
+from provisioner.model.facts import ApprovedEdits, Disappearance, Revision, Scope
+from provisioner.model.stack_settings import Bound, Limits, StackSettings
 from provisioner.state import state_bytes
 from provisioner.state.history import PastRun, history_bytes
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state

@@ -17,17 +17,10 @@ from string import ascii_lowercase
 from provisioner.applier import LiveCaches, apply
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle, TextPart
 from provisioner.errors import CacheNotFound, NetworkError, StateError
-from provisioner.model import (
-    Desired,
-    DesiredCache,
-    Fact,
-    LiveCache,
-    Plan,
-    RecordedCache,
-    Refresh,
-    Result,
-    State,
-)
+from provisioner.model.changes import Refresh
+from provisioner.model.facts import Fact, Result, State
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import plan
 from provisioner.planner.brake import (
     brakes,

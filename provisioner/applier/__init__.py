@@ -37,22 +37,10 @@ from provisioner.applier.steps import (
 from provisioner.applier.surplus import retire_surplus
 from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
-from provisioner.model import (
-    Adopt,
-    Change,
-    DesiredCache,
-    Done,
-    Exists,
-    Fact,
-    Failed,
-    Move,
-    NotAttempted,
-    Outcome,
-    Plan,
-    RecordedCache,
-    Refresh,
-    Result,
-)
+from provisioner.model.changes import Adopt, Change, Move, Refresh
+from provisioner.model.facts import Done, Exists, Fact, Failed, NotAttempted, Outcome, Result
+from provisioner.model.plan import Plan
+from provisioner.model.records import DesiredCache, RecordedCache
 
 __all__ = ["LiveCaches", "apply", "dry_run", "retire_surplus"]
 

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 
 from provisioner.applier.steps import ProviderCalls, perform
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
-from provisioner.model import Change, Life, Plan, Ttl, Until
+from provisioner.model.attributes import Life, Ttl, Until
+from provisioner.model.changes import Change
 from provisioner.model.facts import Call
+from provisioner.model.plan import Plan
 
 
 async def dry_run(change: Change, *, at: datetime) -> tuple[Call, ...]:

@@ -15,38 +15,32 @@ from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheExpired, CacheNotFound
-from provisioner.model import (
+from provisioner.model.attributes import Life, Ttl, Until
+from provisioner.model.changes import (
     Adopt,
     Annotate,
     Blocked,
     Change,
     Create,
     Delete,
-    DesiredCache,
-    Dropped,
-    Exists,
-    Fact,
     Forget,
-    Gone,
     Keep,
     Leave,
-    Life,
-    LiveCache,
     Move,
     Note,
-    Noted,
-    Plan,
+    Refresh,
+    Replace,
+    Retire,
+)
+from provisioner.model.facts import Dropped, Exists, Fact, Gone, Noted, Renamed, Retired
+from provisioner.model.plan import Plan
+from provisioner.model.records import (
+    DesiredCache,
+    LiveCache,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
-    Refresh,
-    Renamed,
-    Replace,
-    Retire,
-    Retired,
     RetiringCache,
-    Ttl,
-    Until,
 )
 
 MOST_CONTENT = 64 * 1024 * 1024

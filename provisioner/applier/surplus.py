@@ -16,16 +16,10 @@ from typing import Protocol
 from provisioner.applier.steps import LiveCaches
 from provisioner.cache import CachedContext
 from provisioner.errors import CacheError, CacheExpired, CacheNotFound
-from provisioner.model import (
-    TOLERANCE,
-    Fact,
-    Label,
-    Plan,
-    RecordedCache,
-    RetiringCache,
-    State,
-    Surplus,
-)
+from provisioner.model.attributes import TOLERANCE, Label
+from provisioner.model.facts import Fact, State, Surplus
+from provisioner.model.plan import Plan
+from provisioner.model.records import RecordedCache, RetiringCache
 
 SHORTEST = timedelta(minutes=1)
 """A twin lives at least so long, even if its entry retires at once: a mistake can be undone."""

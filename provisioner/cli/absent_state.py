@@ -16,7 +16,8 @@ from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation
 from provisioner.environment import process_environment
 from provisioner.manifest import Frame
-from provisioner.model import LiveCache, RecordedCache, State
+from provisioner.model.facts import State
+from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.state import state_name
 
 _COLD = "Nothing is on record: nothing is kept warm."

@@ -33,28 +33,29 @@ from provisioner.cli.signals import Interruption, listening
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
-from provisioner.model import (
+from provisioner.model.changes import (
     Adopt,
     Annotate,
-    ApprovedEdits,
     Blocked,
     Cause,
     Create,
     Delete,
-    Done,
-    Failed,
     Forget,
-    NotAttempted,
-    Outcome,
-    Plan,
-    RecordedAnnotation,
-    RecordedCache,
     Refresh,
     Replace,
-    Result,
     Retire,
+)
+from provisioner.model.facts import (
+    ApprovedEdits,
+    Done,
+    Failed,
+    NotAttempted,
+    Outcome,
+    Result,
     State,
 )
+from provisioner.model.plan import Plan
+from provisioner.model.records import RecordedAnnotation, RecordedCache
 from provisioner.planner.live_index import remarks
 from provisioner.planner.observations import believable, unsaved
 from provisioner.planner.reasons import rested_by

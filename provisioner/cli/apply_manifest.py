@@ -34,7 +34,8 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import location_of, settled
 from provisioner.cli.watch import HOURLY, watched
 from provisioner.errors import CacheError, CtxprovError, StateError
-from provisioner.model import Plan, State
+from provisioner.model.facts import State
+from provisioner.model.plan import Plan
 from provisioner.resolver import content_reader
 
 

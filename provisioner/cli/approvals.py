@@ -12,7 +12,7 @@ from provisioner.approval import Approval, Undone, approval_of
 from provisioner.cli.documents import plan_views
 from provisioner.cli.messages import tell
 from provisioner.errors import Refused
-from provisioner.model import Plan
+from provisioner.model.plan import Plan
 from provisioner.render.difference import objection_lines
 from provisioner.view.snapshot import after_view
 

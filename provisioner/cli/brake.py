@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from provisioner.cli.observe import Observation
 from provisioner.cli.options import ACCEPT_MISSING
 from provisioner.environment import process_environment
-from provisioner.model import Disappearance, Exists, Fact, Plan, State
+from provisioner.model.facts import Disappearance, Exists, Fact, State
+from provisioner.model.plan import Plan
 from provisioner.planner.brake import (
     SECOND_LOOK,
     Brake,

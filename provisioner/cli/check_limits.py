@@ -12,8 +12,8 @@ from provisioner.cli.messages import tell
 from provisioner.errors import Refused
 from provisioner.limits import breaches_of_any, excused
 from provisioner.manifest import Manifest
-from provisioner.model import Plan, StackSettings
-from provisioner.model.limits import Breach
+from provisioner.model.plan import Plan
+from provisioner.model.stack_settings import Breach, StackSettings
 from provisioner.view.limits import breach_text, way_out
 
 

@@ -24,7 +24,7 @@ from provisioner.cli.target import backend_at
 from provisioner.environment import process_environment
 from provisioner.errors import Refused, StateError, StateTaken
 from provisioner.escape import json_text, plain
-from provisioner.model import LiveCache
+from provisioner.model.records import LiveCache
 from provisioner.pricing.costs import upkeep
 from provisioner.pricing.rates import Lookup
 from provisioner.providers.gemini import GeminiContextCache

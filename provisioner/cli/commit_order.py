@@ -15,7 +15,9 @@ from provisioner.cli.checkout import commit_here, git_around
 from provisioner.cli.messages import tell
 from provisioner.errors import GitFailed, Refused
 from provisioner.git import Git
-from provisioner.model import Cause, Plan, Revision
+from provisioner.model.changes import Cause
+from provisioner.model.facts import Revision
+from provisioner.model.plan import Plan
 
 _SHOWN = re.compile(r"(?P<commit>[0-9a-f]{40,64}) (?P<seconds>-?[0-9]{1,11})", re.ASCII)
 

@@ -21,7 +21,10 @@ from provisioner.cli.leftovers import declared, folder_before, leftover_at
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import text_from
 from provisioner.manifest import Folder, Manifest, Unreadable
-from provisioner.model import Change, Desired, Plan, Recorded, StackSettings, setting_edits
+from provisioner.model.changes import Change
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, Recorded
+from provisioner.model.stack_settings import StackSettings, setting_edits
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_if_applied
 from provisioner.render.difference import Patch, patches

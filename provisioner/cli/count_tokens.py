@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, Json
 from provisioner.errors import CacheError, StateError
-from provisioner.model import Desired, DesiredCache, RecordedCache, State
+from provisioner.model.facts import State
+from provisioner.model.records import Desired, DesiredCache, RecordedCache
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.storage import Backend, StoredFile
 

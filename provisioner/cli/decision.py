@@ -24,17 +24,11 @@ from provisioner.cli.documents import (
 )
 from provisioner.cli.observe import Observation, observe, touches_unrecorded
 from provisioner.cli.target import StackLocation
-from provisioner.model import (
-    Create,
-    Desired,
-    DesiredCache,
-    Plan,
-    Revision,
-    StackSettings,
-    State,
-    setting_edits,
-    with_settings,
-)
+from provisioner.model.changes import Create
+from provisioner.model.facts import Revision, State
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, DesiredCache
+from provisioner.model.stack_settings import StackSettings, setting_edits, with_settings
 from provisioner.planner import plan
 from provisioner.planner.brake import Brake
 from provisioner.planner.hypothetical import as_recorded

@@ -23,9 +23,11 @@ from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, Problem
 from provisioner.files import read_whole, write_whole
 from provisioner.manifest import Manifest
-from provisioner.model import Change, Plan, Result
-from provisioner.model.limits import Breach
+from provisioner.model.changes import Change
+from provisioner.model.facts import Result
 from provisioner.model.money import Cost
+from provisioner.model.plan import Plan
+from provisioner.model.stack_settings import Breach
 from provisioner.planner.transitions import next_refresh, valid_until
 from provisioner.pricing.costs import costs, totals, totals_of
 from provisioner.pricing.rates import Lookup

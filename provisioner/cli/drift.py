@@ -16,7 +16,9 @@ from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.target import location_of, settled, tell_waiting
 from provisioner.manifest import load_frame
-from provisioner.model import Cause, Plan, State
+from provisioner.model.changes import Cause
+from provisioner.model.facts import State
+from provisioner.model.plan import Plan
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.pricing.rates import Lookup

@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from provisioner.cache import Json
 from provisioner.cli.locked_state import locked_state
 from provisioner.errors import Refused, StateError, StateNewer
-from provisioner.model import RecordedCache, State
+from provisioner.model.facts import State
+from provisioner.model.records import RecordedCache
 from provisioner.planner.hypothetical import moved
 from provisioner.state import (
     parse_state,

@@ -26,16 +26,9 @@ from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_of
 from provisioner.escape import plain
 from provisioner.manifest import Manifest
-from provisioner.model import (
-    Change,
-    Desired,
-    DesiredCache,
-    Keep,
-    LiveCache,
-    Note,
-    Plan,
-    Refresh,
-)
+from provisioner.model.changes import Change, Keep, Note, Refresh
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, DesiredCache, LiveCache
 from provisioner.planner import plan
 from provisioner.planner.reasons import refresh_due
 from provisioner.planner.transitions import about, flips

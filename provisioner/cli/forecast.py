@@ -15,7 +15,7 @@ from provisioner.cli.options import with_json
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
 from provisioner.forecast import Forecast, forecast, tolerance
-from provisioner.model import Desired
+from provisioner.model.records import Desired
 from provisioner.render.forecast import (
     CacheFuture,
     Future,

@@ -25,7 +25,10 @@ from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
 from provisioner.escape import plain
 from provisioner.manifest import Manifest
-from provisioner.model import Create, Plan, State, setting_edits
+from provisioner.model.changes import Create
+from provisioner.model.facts import State
+from provisioner.model.plan import Plan
+from provisioner.model.stack_settings import setting_edits
 from provisioner.planner.hypothetical import moved, recorded_as_desired
 from provisioner.planner.reasons import edits, rested_among
 from provisioner.planner.selection import part_of, without_content

@@ -18,7 +18,8 @@ from provisioner.cli import clock
 from provisioner.cli.messages import waiting
 from provisioner.environment import process_environment
 from provisioner.errors import StateError, StateUnreadable
-from provisioner.model import LiveCache, RecordedCache, State
+from provisioner.model.facts import State
+from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.state import state_name, state_of
 from provisioner.storage import Backend, Lock, StoredFile
 from provisioner.storage.lock_owner import lock_owner_here

@@ -24,7 +24,7 @@ from provisioner.manifest import (
     stack_at,
     stack_in,
 )
-from provisioner.model import Leftover
+from provisioner.model.plan import Leftover
 from provisioner.revision import GitRevision, merge_base
 from provisioner.storage import is_remote
 

@@ -21,7 +21,9 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import address_of, location_of, project_in, store_of
 from provisioner.errors import CtxprovError, StackMoved, StateError
 from provisioner.manifest import Manifest, environments_of, load_manifest
-from provisioner.model import Label, LiveCache, RecordedCache, State
+from provisioner.model.attributes import Label
+from provisioner.model.facts import State
+from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.pricing.costs import upkeep
 from provisioner.render.listing import Listed, list_json, list_text
 from provisioner.state import read_state

@@ -19,7 +19,7 @@ from provisioner.cli import clock
 from provisioner.cli.messages import tell, waiting
 from provisioner.environment import process_environment
 from provisioner.errors import StateError, Unsaved
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.state.group_commit import Ledger, open_ledger
 from provisioner.state.history import HistoryWriter
 from provisioner.storage import Backend, StoredFile

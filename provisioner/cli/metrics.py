@@ -11,8 +11,8 @@ from provisioner.cli.load import prices_or_ours
 from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.status import Status
 from provisioner.files import read_whole, write_whole
-from provisioner.model import RecordedCache
 from provisioner.model.money import Money
+from provisioner.model.records import RecordedCache
 from provisioner.pricing.costs import rent
 from provisioner.pricing.rates import Lookup
 

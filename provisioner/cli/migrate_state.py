@@ -12,7 +12,7 @@ from functools import partial
 
 from provisioner.cli.locked_state import locked_state
 from provisioner.errors import Refused, StateError
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.state import read_state, state_name
 from provisioner.state.history import read_history, runs_name, version_name
 from provisioner.storage import Backend

@@ -31,7 +31,9 @@ from provisioner.cli.messages import tell
 from provisioner.cli.target import StackLocation, project_in
 from provisioner.environment import process_environment
 from provisioner.errors import ParseError, Refused
-from provisioner.model import Desired, DesiredCache, Label, LiveCache, RecordedCache, Scope, State
+from provisioner.model.attributes import Label
+from provisioner.model.facts import Scope, State
+from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache
 from provisioner.planner.transitions import surviving
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.providers.gemini.api import ServerDate

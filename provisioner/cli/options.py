@@ -16,7 +16,8 @@ from provisioner.environment import process_environment
 from provisioner.times import duration_text, parse_duration
 
 if TYPE_CHECKING:
-    from provisioner.model import Desired, Plan
+    from provisioner.model.plan import Plan
+    from provisioner.model.records import Desired
 
 _PATH = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])

@@ -19,7 +19,7 @@ from provisioner.errors import CtxprovError
 from provisioner.escape import json_text
 from provisioner.handles import handles_fields
 from provisioner.manifest import Frame, load_frame, load_manifest
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.render.shell import env_lines
 from provisioner.state import read_state
 

@@ -26,7 +26,7 @@ from provisioner.cli.options import Out, expanded, takes_stdout
 from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import plain
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.render.layout import Column, Palette, table
 
 _PULSE = 0.5

@@ -31,17 +31,11 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import StackLocation, location_of, project_in, writes_of
 from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
 from provisioner.manifest import Manifest
-from provisioner.model import (
-    Cause,
-    Desired,
-    DesiredCache,
-    Leftover,
-    Plan,
-    Revision,
-    StackSettings,
-    State,
-    setting_edits,
-)
+from provisioner.model.changes import Cause
+from provisioner.model.facts import Revision, State
+from provisioner.model.plan import Leftover, Plan
+from provisioner.model.records import Desired, DesiredCache
+from provisioner.model.stack_settings import StackSettings, setting_edits
 from provisioner.planner.hypothetical import as_if_applied, moved, recorded_as_desired
 from provisioner.planner.live_index import remarks
 from provisioner.render.summary import headline

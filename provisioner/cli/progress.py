@@ -10,7 +10,8 @@ from time import monotonic
 from typing import TypeAlias
 
 from provisioner.cli import console, terminal
-from provisioner.model import Plan, Result
+from provisioner.model.facts import Result
+from provisioner.model.plan import Plan
 from provisioner.render.result import result_line
 
 Tell: TypeAlias = Callable[[Result], None]

@@ -10,7 +10,8 @@ from hashlib import sha256
 from provisioner.cache import CacheContent, InlinePart, Json, Part, TextPart, UriPart
 from provisioner.errors import ContentChanged, CtxprovError
 from provisioner.manifest import Manifest
-from provisioner.model import Recorded, State
+from provisioner.model.facts import State
+from provisioner.model.records import Recorded
 from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.providers.requests import Api, request_document
 from provisioner.resolver import read_content

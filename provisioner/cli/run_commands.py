@@ -17,7 +17,7 @@ from provisioner.cli.status import Status
 
 if TYPE_CHECKING:
     from provisioner.approval import Approval
-    from provisioner.model import Cause
+    from provisioner.model.changes import Cause
 
 
 plan_option = click.option(
@@ -100,7 +100,7 @@ class _CausesParam(click.ParamType["frozenset[Cause]"]):
     ) -> frozenset[Cause]:
         if isinstance(value, frozenset):
             return value
-        from provisioner.model import Cause
+        from provisioner.model.changes import Cause
 
         try:
             return frozenset(Cause(word) for word in value.split(","))

@@ -14,7 +14,8 @@ from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_of
 from provisioner.errors import CtxprovError
 from provisioner.manifest import load_frame
-from provisioner.model import LiveCache, RecordedCache, State
+from provisioner.model.facts import State
+from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.pricing.costs import upkeep
 from provisioner.pricing.rates import Lookup
 from provisioner.render.show import show_one, show_text

@@ -16,7 +16,8 @@ import click
 from provisioner.cli.target import backend_at, location_of
 from provisioner.errors import ManifestError, Refused
 from provisioner.manifest import Frame, load_frame
-from provisioner.model import RecordedCache, RetiringCache, State
+from provisioner.model.facts import State
+from provisioner.model.records import RecordedCache, RetiringCache
 from provisioner.storage import Backend
 
 _STACK = re.compile(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?")

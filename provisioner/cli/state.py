@@ -24,7 +24,8 @@ from provisioner.errors import Refused, StateError
 from provisioner.escape import json_text, plain
 from provisioner.files import read_whole
 from provisioner.manifest import environments_of, load_frame
-from provisioner.model import Recorded, RecordedCache, State
+from provisioner.model.facts import State
+from provisioner.model.records import Recorded, RecordedCache
 from provisioner.render.layout import Column, table
 from provisioner.state import read_state, serial_of, state_name
 from provisioner.state.history import PastRun, read_history, read_version

@@ -24,7 +24,7 @@ from provisioner.errors import StateError
 from provisioner.files import leads_out
 from provisioner.git import top_of
 from provisioner.manifest import DEFAULT_STATE, Frame
-from provisioner.model import StackSettings, setting_edits
+from provisioner.model.stack_settings import StackSettings, setting_edits
 from provisioner.render.summary import setting_lines
 from provisioner.state import state_name
 from provisioner.storage import Backend, is_remote, open_backend, split_file

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from provisioner.cli.locked_state import LockedState, locked_state
 from provisioner.errors import Refused
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.state import state_name, state_of
 from provisioner.state.transfer import Transfer
 from provisioner.storage import Backend, StoredFile

@@ -18,7 +18,7 @@ from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
 from provisioner.escape import plain
 from provisioner.manifest import Manifest, environments_of, read_manifest
-from provisioner.model import Desired
+from provisioner.model.records import Desired
 from provisioner.resolver import load_and_resolve
 
 

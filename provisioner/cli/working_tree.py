@@ -16,7 +16,7 @@ from provisioner.cache import CacheContent
 from provisioner.catalog import load_catalog
 from provisioner.errors import ContentChanged, ManifestError
 from provisioner.manifest import Manifest, read_manifest
-from provisioner.model import Desired, DesiredCache
+from provisioner.model.records import Desired, DesiredCache
 from provisioner.resolver import read_content, resolve
 
 

@@ -28,7 +28,8 @@ from provisioner.documents import (
 )
 from provisioner.errors import PublishError, StateError
 from provisioner.files import DRAFT
-from provisioner.model import Recorded, RecordedCache, RetiringCache, State
+from provisioner.model.facts import State
+from provisioner.model.records import Recorded, RecordedCache, RetiringCache
 from provisioner.storage import Backend
 from provisioner.times import moment_text, parse_moment
 

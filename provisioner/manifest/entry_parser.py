@@ -28,8 +28,7 @@ from provisioner.manifest.types import (
     TextSpec,
     UriSpec,
 )
-from provisioner.model import Life, Settings, Ttl, Until
-from provisioner.model.attributes import parse_window
+from provisioner.model.attributes import Life, Settings, Ttl, Until, parse_window
 from provisioner.times import duration_text, parse_duration, parse_moment
 
 _EntryValue = TypeVar("_EntryValue")

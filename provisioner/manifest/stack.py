@@ -39,8 +39,8 @@ from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.schema_check import Shape, shape_of
 from provisioner.manifest.source_map import Place, YamlDocument
 from provisioner.manifest.types import CacheEntry, Entry, Frame, Manifest
-from provisioner.model import Settings, Ttl
-from provisioner.model.limits import HALF, Allowance, Bound, Limits
+from provisioner.model.attributes import Settings, Ttl
+from provisioner.model.stack_settings import HALF, Allowance, Bound, Limits
 
 NAME = "ctxprov.yaml"
 _NO_MANIFEST = (

@@ -19,8 +19,8 @@ from msgspec import Struct
 from provisioner.cache import Json
 from provisioner.errors import Problem
 from provisioner.manifest.source_map import Place
-from provisioner.model import Life, Settings, StackSettings
-from provisioner.model.limits import Limits
+from provisioner.model.attributes import Life, Settings
+from provisioner.model.stack_settings import Limits, StackSettings
 
 DEFAULT_STATE = "state"
 """The address of the state where the manifest names none: a folder beside it."""

@@ -1,6 +1,9 @@
 """
 The settings of a stack that are no cache's: limits, keys, and where things are kept.
 
+A limit binds edits.  What time or drift does may go beyond it, and is then a warning: each breach
+holds whether it refuses the run.
+
 The state records those of the last apply, so that a change of them is an edit like any
 other: shown, approved and then recorded.  A schedule uses the recorded ones.
 """
@@ -9,18 +12,98 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from provisioner.model.limits import Allowance, Bound, Limits
+from provisioner.model.money import Money
 
 _Value: TypeAlias = Annotated[
     str, Meta(max_length=8192, extra={"must": "be text of at most 8,192 characters"})
 ]
+
+
+class Limit(StrEnum):
+    """What can be limited, by its key in a manifest."""
+
+    DELETE = "delete"
+    REPLACE = "replace"
+    RENT_PER_HOUR = "rent_per_hour"
+    RENT_TOTAL = "rent_total_per_30_days"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """At most so much: caches, percent or USD."""
+
+    most: Decimal
+    where: str | None = field(compare=False)
+    """`file:line:column`; None for a limit that holds without being set."""
+
+
+class Allowance(Struct, frozen=True, kw_only=True):
+    """How many of the caches on record edits may take."""
+
+    count: Bound | None = None
+    percent: Bound | None = None
+    of_at_least: int = 0
+    """The percentage holds from so many on record."""
+
+
+HALF = Allowance(percent=Bound(Decimal(50), None), of_at_least=5)
+"""What edits may delete, and what they may replace, if the manifest sets no limit."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The limits of one stack."""
+
+    delete: Allowance = HALF
+    replace: Allowance = HALF
+    rent_per_hour: Bound | None = None
+    rent_total: Bound | None = None
+    """Of 30 days."""
+
+
+class TooMany(Struct, frozen=True, kw_only=True):
+    """Edits take more caches than they may."""
+
+    limit: Limit
+    key: Literal["count", "percent"]
+    bound: Bound
+    names: tuple[str, ...]
+    of: int
+    """So many are on record."""
+    refuses: bool = True
+
+    @property
+    def dotted(self) -> str:
+        """Its key in a manifest."""
+        return f"{self.limit}.{self.key}"
+
+
+class TooDear(Struct, frozen=True, kw_only=True):
+    """What lives after the plan costs more than it may, or something of it has no price."""
+
+    limit: Limit
+    bound: Bound
+    rent: Money
+    unpriced: tuple[str, ...]
+    """Names without a price."""
+    refuses: bool
+    """Whether edits add to it."""
+
+    @property
+    def dotted(self) -> str:
+        """Its key in a manifest."""
+        return str(self.limit)
+
+
+Breach: TypeAlias = TooMany | TooDear
 
 
 class StackSettings(Struct, frozen=True, kw_only=True):
@@ -80,7 +163,7 @@ def with_settings(
         for source in (wanted if f"providers.{name}" in keys else recorded,)
         if name in source.key_envs
     }
-    limits = {field: getattr(wanted.limits, field) for key, field in _LIMITS.items() if key in keys}
+    limits = {name: getattr(wanted.limits, name) for key, name in _LIMITS.items() if key in keys}
     return StackSettings(
         limits=replace(recorded.limits, **limits),
         key_envs=providers,
@@ -98,8 +181,8 @@ _LIMITS: Mapping[str, str] = {
 
 
 def _texts(settings: StackSettings) -> Iterator[tuple[str, str]]:
-    for key, field in _LIMITS.items():
-        match getattr(settings.limits, field):
+    for key, name in _LIMITS.items():
+        match getattr(settings.limits, name):
             case Allowance() as allowance:
                 yield key, _allowance(allowance)
             case Bound(most):

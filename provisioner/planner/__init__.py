@@ -29,7 +29,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from provisioner.model import Change, Desired, Edit, LiveCache, Plan, State
+from provisioner.model.changes import Change
+from provisioner.model.facts import State
+from provisioner.model.plan import Edit, Plan
+from provisioner.model.records import Desired, LiveCache
 from provisioner.planner import decision_table as table
 from provisioner.planner.hypothetical import former_names, moved
 from provisioner.planner.live_index import LiveIndex

@@ -18,18 +18,11 @@ from enum import Enum, auto
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.model import (
-    TOLERANCE,
-    Blocked,
-    Change,
-    Create,
-    Disappearance,
-    LiveCache,
-    Plan,
-    Reason,
-    RecordedCache,
-    State,
-)
+from provisioner.model.attributes import TOLERANCE
+from provisioner.model.changes import Blocked, Change, Create, Reason
+from provisioner.model.facts import Disappearance, State
+from provisioner.model.plan import Plan
+from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.planner.decision_table import DISAPPEARED
 
 SECOND_LOOK = timedelta(minutes=10)

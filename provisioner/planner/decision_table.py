@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from provisioner.model import (
-    TOLERANCE,
+from provisioner.model.attributes import TOLERANCE
+from provisioner.model.changes import (
     Adopt,
     Annotate,
     Blocked,
@@ -22,22 +22,24 @@ from provisioner.model import (
     Create,
     DecisionRow,
     Delete,
-    Desired,
-    DesiredAnnotation,
-    DesiredCache,
     Forget,
     Keep,
     Leave,
-    LiveCache,
     Move,
     Note,
     Reason,
-    Recorded,
-    RecordedCache,
     Refresh,
     Replace,
     Retire,
-    State,
+)
+from provisioner.model.facts import State
+from provisioner.model.records import (
+    Desired,
+    DesiredAnnotation,
+    DesiredCache,
+    LiveCache,
+    Recorded,
+    RecordedCache,
 )
 from provisioner.planner.hypothetical import moved_names, recorded_want
 from provisioner.planner.live_index import LiveIndex

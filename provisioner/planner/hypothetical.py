@@ -15,16 +15,16 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from provisioner.model import (
+from provisioner.model.attributes import Label
+from provisioner.model.facts import State
+from provisioner.model.records import (
     Desired,
     DesiredAnnotation,
     DesiredCache,
-    Label,
     LiveCache,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
-    State,
 )
 
 _MARK = 16

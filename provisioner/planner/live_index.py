@@ -17,19 +17,16 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from provisioner.model import (
-    UNKNOWN,
-    Adopt,
-    Create,
+from provisioner.model.attributes import UNKNOWN, Label
+from provisioner.model.changes import Adopt, Create, Reason
+from provisioner.model.facts import State
+from provisioner.model.plan import Plan
+from provisioner.model.records import (
     DesiredCache,
-    Label,
     LiveCache,
-    Plan,
-    Reason,
     Recorded,
     RecordedCache,
     RetiringCache,
-    State,
 )
 
 _SHARE, _COUNT = 0.01, 16

@@ -13,15 +13,9 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from provisioner.model import (
-    TOLERANCE,
-    LiveCache,
-    Noted,
-    Recorded,
-    RecordedCache,
-    RetiringCache,
-    State,
-)
+from provisioner.model.attributes import TOLERANCE
+from provisioner.model.facts import Noted, State
+from provisioner.model.records import LiveCache, Recorded, RecordedCache, RetiringCache
 
 Alive: TypeAlias = Mapping[tuple[str, str], LiveCache]
 

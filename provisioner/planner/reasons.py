@@ -11,20 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from provisioner.model import (
-    TOLERANCE,
-    Blocked,
-    Desired,
-    DesiredCache,
-    Edit,
-    LiveCache,
-    Plan,
-    Reason,
-    Recorded,
-    RecordedCache,
-    State,
-    Until,
-)
+from provisioner.model.attributes import TOLERANCE, Until
+from provisioner.model.changes import Blocked, Reason
+from provisioner.model.facts import State
+from provisioner.model.plan import Edit, Plan
+from provisioner.model.records import Desired, DesiredCache, LiveCache, Recorded, RecordedCache
 
 
 def edits(desired: Iterable[Desired], state: State) -> frozenset[Edit]:

@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
-from provisioner.model import Create, Plan
+from provisioner.model.changes import Create
+from provisioner.model.plan import Plan
 
 
 def select(plan: Plan, *, targets: Sequence[str], excludes: Sequence[str]) -> Plan:

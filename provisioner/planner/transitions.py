@@ -13,24 +13,16 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.model import (
-    TOLERANCE,
-    Annotate,
-    Blocked,
-    Change,
-    Create,
-    Delete,
+from provisioner.model.attributes import TOLERANCE, Until
+from provisioner.model.changes import Annotate, Blocked, Change, Create, Delete, Keep, Leave, Note
+from provisioner.model.facts import State
+from provisioner.model.plan import Plan
+from provisioner.model.records import (
     DesiredCache,
-    Keep,
-    Leave,
     LiveCache,
-    Note,
-    Plan,
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
-    State,
-    Until,
 )
 from provisioner.planner.brake import SECOND_LOOK
 from provisioner.planner.reasons import alike, refresh_due

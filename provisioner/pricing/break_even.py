@@ -18,9 +18,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from provisioner.model import Desired, DesiredAnnotation, DesiredCache, Life, Settings, Ttl
+from provisioner.model.attributes import Life, Settings, Ttl
 from provisioner.model.model_catalog import Offer, Rate
 from provisioner.model.money import NO_PRICE, AnnotationUse, CacheUse, Money, Use
+from provisioner.model.records import Desired, DesiredAnnotation, DesiredCache
 from provisioner.pricing.rates import HOUR, Held
 
 IMPLICIT_HITS = Decimal("0.5")

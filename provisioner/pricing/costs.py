@@ -20,16 +20,7 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.model import (
-    Blocked,
-    Change,
-    DesiredCache,
-    Keep,
-    LiveCache,
-    Plan,
-    RecordedCache,
-    Refresh,
-)
+from provisioner.model.changes import Blocked, Change, Keep, Refresh
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
     FREE,
@@ -45,6 +36,8 @@ from provisioner.model.money import (
     Use,
     total,
 )
+from provisioner.model.plan import Plan
+from provisioner.model.records import DesiredCache, LiveCache, RecordedCache
 from provisioner.pricing.break_even import IMPLICIT_HITS, use
 from provisioner.pricing.effects import Effect, alive, effect, held_by, left
 from provisioner.pricing.rates import MONTH, Held, Lookup, Tariff, Tariffs, last_day, tariffs

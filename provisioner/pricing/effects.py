@@ -13,26 +13,28 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.model import (
+from provisioner.model.changes import (
     Adopt,
     Annotate,
     Blocked,
     Change,
     Create,
     Delete,
-    Desired,
-    DesiredCache,
     Forget,
     Keep,
     Leave,
-    LiveCache,
     Move,
     Note,
-    Recorded,
-    RecordedCache,
     Refresh,
     Replace,
     Retire,
+)
+from provisioner.model.records import (
+    Desired,
+    DesiredCache,
+    LiveCache,
+    Recorded,
+    RecordedCache,
     RetiringCache,
 )
 from provisioner.pricing.rates import MONTH, Held, Tariffs

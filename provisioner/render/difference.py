@@ -18,7 +18,7 @@ from msgspec import Struct
 from provisioner.documents import document_fields
 from provisioner.errors import clipped
 from provisioner.escape import plain
-from provisioner.model import Tone
+from provisioner.model.changes import Tone
 from provisioner.render.layout import Palette
 from provisioner.render.summary import SHORT
 from provisioner.times import moment_text

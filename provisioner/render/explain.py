@@ -13,20 +13,11 @@ from types import MappingProxyType
 
 from provisioner.documents import document_fields
 from provisioner.escape import json_text, plain
-from provisioner.model import (
-    TOLERANCE,
-    Cause,
-    Change,
-    Create,
-    DesiredCache,
-    Life,
-    Replace,
-    Settings,
-    Ttl,
-    Until,
-)
+from provisioner.model.attributes import TOLERANCE, Life, Settings, Ttl, Until
+from provisioner.model.changes import Cause, Change, Create, Replace
 from provisioner.model.facts import Call
 from provisioner.model.model_catalog import Period
+from provisioner.model.records import DesiredCache
 from provisioner.planner.transitions import Flip
 from provisioner.render.layout import NARROWEST, Column, Palette, columns, hang, pad, table, wrap
 from provisioner.render.summary import SHORT

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from provisioner.errors import CtxprovError, ManifestError, Problem
 from provisioner.escape import command
-from provisioner.model import Cause, Result
+from provisioner.model.changes import Cause
+from provisioner.model.facts import Result
 from provisioner.render.result import result_row
 from provisioner.view.limits import BrokenLimit
 from provisioner.view.plan import PlanView, RowView

@@ -19,7 +19,7 @@ from unicodedata import category, east_asian_width
 
 from msgspec import Struct
 
-from provisioner.model import Tone
+from provisioner.model.changes import Tone
 
 NARROWEST = 60
 _READABLE = 24

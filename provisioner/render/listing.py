@@ -14,8 +14,9 @@ from itertools import groupby, islice
 from msgspec import Struct
 
 from provisioner.escape import json_text, plain
-from provisioner.model import UNKNOWN, LiveCache
+from provisioner.model.attributes import UNKNOWN
 from provisioner.model.money import NO_RENT, Rent
+from provisioner.model.records import LiveCache
 from provisioner.render.layout import NARROWEST, Column, Palette, clip, table, wrap
 from provisioner.times import moment_text
 from provisioner.view.money import money_view

@@ -18,8 +18,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.escape import markdown, plain, prose
-from provisioner.model import Plan, Result, SettingEdit
+from provisioner.model.facts import Result
 from provisioner.model.money import total
+from provisioner.model.plan import Plan
+from provisioner.model.stack_settings import SettingEdit
 from provisioner.render.layout import clip
 from provisioner.render.result import ResultRow, result_row, tally, tally_line
 from provisioner.render.summary import (

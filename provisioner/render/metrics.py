@@ -16,8 +16,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from provisioner.model import RecordedCache, State
+from provisioner.model.facts import State
 from provisioner.model.money import Money, total
+from provisioner.model.records import RecordedCache
 
 _SUCCESS = "ctxprov_last_success_timestamp_seconds"
 

@@ -15,16 +15,10 @@ from msgspec import Struct
 from provisioner.cache import Json
 from provisioner.documents import document_fields
 from provisioner.escape import json_text, plain
-from provisioner.model import (
-    Done,
-    Failed,
-    NotAttempted,
-    Outcome,
-    Plan,
-    Result,
-    Tone,
-)
+from provisioner.model.changes import Tone
+from provisioner.model.facts import Done, Failed, NotAttempted, Outcome, Result
 from provisioner.model.money import Cost
+from provisioner.model.plan import Plan
 from provisioner.render.layout import NARROWEST, Palette, clip, columns, hang, pad
 from provisioner.times import moment_text
 from provisioner.view.plan import FORMAT_VERSION

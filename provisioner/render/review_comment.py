@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from provisioner.model.approval_text import ApprovalText, approval_text, parse_approval_text
+from provisioner.model.plan import ApprovalText, approval_text, parse_approval_text
 from provisioner.render.markdown import LIMIT, headlines, is_cut, plan_markdown
 from provisioner.render.summary import leftover_lines
 from provisioner.view.plan import PlanView

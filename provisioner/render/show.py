@@ -14,17 +14,17 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from provisioner.escape import plain
-from provisioner.model import (
+from provisioner.model.attributes import life_fields, settings_fields
+from provisioner.model.changes import Tone
+from provisioner.model.facts import State
+from provisioner.model.money import NO_RENT, Rent
+from provisioner.model.records import (
     LiveCache,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
-    State,
-    Tone,
 )
-from provisioner.model.attributes import life_fields, settings_fields
-from provisioner.model.money import NO_RENT, Rent
 from provisioner.render.layout import NARROWEST, Column, Palette, hang, pad, table
 from provisioner.view.money_text import usd
 from provisioner.view.units import moment_short, size_text, span_text, tokens_text

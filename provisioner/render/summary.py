@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from provisioner.escape import plain
-from provisioner.model import Cause, Create, Edit, SettingEdit
+from provisioner.model.changes import Cause, Create
+from provisioner.model.plan import Edit
+from provisioner.model.stack_settings import SettingEdit
 from provisioner.view.money_text import rent_text, totals_text, unpriced_text
 from provisioner.view.plan import VERBS, LeftoverView, PlanView
 from provisioner.view.units import when

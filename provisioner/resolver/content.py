@@ -22,7 +22,8 @@ from provisioner.manifest import (
     Unreadable,
     shown,
 )
-from provisioner.model import UNKNOWN, Desired, Measure
+from provisioner.model.attributes import UNKNOWN, Measure
+from provisioner.model.records import Desired
 from provisioner.resolver.digest import digest_of, part_mark, pieces_of, text_mark
 from provisioner.resolver.file_content import read_text, too_large
 from provisioner.resolver.media_types import MAX_CONTENT, text_tokens

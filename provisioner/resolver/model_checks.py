@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from provisioner.catalog import Catalog
 from provisioner.errors import Problem
 from provisioner.manifest import Entry, UriSpec
-from provisioner.model import Measure
+from provisioner.model.attributes import Measure
 from provisioner.model.model_catalog import Model
 
 _SOON = timedelta(days=60)

@@ -26,16 +26,9 @@ from provisioner.manifest import (
     UriSpec,
     read_manifest,
 )
-from provisioner.model import (
-    Adoption,
-    Desired,
-    DesiredAnnotation,
-    DesiredCache,
-    Label,
-    Measure,
-    Ttl,
-)
+from provisioner.model.attributes import Adoption, Label, Measure, Ttl
 from provisioner.model.model_catalog import Model
+from provisioner.model.records import Desired, DesiredAnnotation, DesiredCache
 from provisioner.resolver.content import Counter
 from provisioner.resolver.model_checks import model_advice, model_problems
 from provisioner.resolver.parts import is_of_files_api

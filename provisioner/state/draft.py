@@ -13,22 +13,20 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from provisioner.model import (
+from provisioner.model.facts import (
     Disappearance,
     Dropped,
     Exists,
     Fact,
     Gone,
     Noted,
-    Recorded,
-    RecordedCache,
     Renamed,
     Retired,
-    RetiringCache,
     Scope,
     State,
     Surplus,
 )
+from provisioner.model.records import Recorded, RecordedCache, RetiringCache
 
 
 class Draft:

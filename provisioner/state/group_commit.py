@@ -21,15 +21,8 @@ from typing import Self
 from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateTaken, Unsaved
-from provisioner.model import (
-    ApprovedEdits,
-    Disappearance,
-    Fact,
-    Revision,
-    Scope,
-    StackSettings,
-    State,
-)
+from provisioner.model.facts import ApprovedEdits, Disappearance, Fact, Revision, Scope, State
+from provisioner.model.stack_settings import StackSettings
 from provisioner.state.draft import Draft
 from provisioner.state.state_file import state_bytes
 from provisioner.state.state_store import LockedFile, Store, state_name, state_of

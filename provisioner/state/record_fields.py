@@ -29,15 +29,8 @@ from provisioner.documents import (
     read_value,
     sorted_json,
 )
-from provisioner.model import (
-    Measure,
-    Recorded,
-    RecordedAnnotation,
-    RecordedCache,
-    RetiringCache,
-    Ttl,
-)
-from provisioner.model.attributes import LifeFields, OneLife, SettingsFields
+from provisioner.model.attributes import LifeFields, Measure, OneLife, SettingsFields, Ttl
+from provisioner.model.records import Recorded, RecordedAnnotation, RecordedCache, RetiringCache
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 
 LiveId: TypeAlias = Annotated[

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from provisioner.errors import ScopeRefused
-from provisioner.model import Scope
+from provisioner.model.facts import Scope
 
 
 def admit(

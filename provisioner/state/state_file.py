@@ -34,17 +34,16 @@ from provisioner.documents import (
     read_value,
 )
 from provisioner.errors import StateError, StateNewer
-from provisioner.model import (
-    ApprovedEdits,
-    Disappearance,
-    RecordedCache,
-    Revision,
-    Scope,
+from provisioner.model.facts import ApprovedEdits, Disappearance, Revision, Scope, State
+from provisioner.model.records import RecordedCache
+from provisioner.model.stack_settings import (
+    HALF,
+    Allowance,
+    Bound,
+    Limits,
     StackSettings,
-    State,
+    decimal_text,
 )
-from provisioner.model.limits import HALF, Allowance, Bound, Limits
-from provisioner.model.stack_settings import decimal_text
 from provisioner.state.record_fields import LiveId, RetiringFields, parse_record, record_json
 from provisioner.times import moment_text, parse_moment
 

@@ -16,7 +16,7 @@ import orjson
 
 from provisioner.documents import utf8
 from provisioner.errors import StateError, StateTaken
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.state.state_file import parse_state
 from provisioner.state.transfer import moved_away
 from provisioner.storage import Backend, Lock, StoredFile

@@ -15,7 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.errors import Refused, StackMoved, StateError
-from provisioner.model import Recorded, RecordedCache, RetiringCache, Scope, State
+from provisioner.model.facts import Scope, State
+from provisioner.model.records import Recorded, RecordedCache, RetiringCache
 
 
 class Transfer(Struct, frozen=True, kw_only=True):

@@ -13,27 +13,19 @@ from datetime import datetime, timedelta
 from msgspec import Struct, convert
 from msgspec.structs import replace
 
-from provisioner.model import (
-    Adopt,
-    Change,
-    Create,
-    Desired,
-    DesiredCache,
-    Keep,
-    LiveCache,
-    Note,
-    Recorded,
-    RecordedCache,
-    Refresh,
-    Replace,
-    RetiringCache,
-    Settings,
-    Ttl,
-)
-from provisioner.model.attributes import SettingsFields
+from provisioner.model.attributes import Settings, SettingsFields, Ttl
+from provisioner.model.changes import Adopt, Change, Create, Keep, Note, Refresh, Replace
 from provisioner.model.facts import Call
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import Cost
+from provisioner.model.records import (
+    Desired,
+    DesiredCache,
+    LiveCache,
+    Recorded,
+    RecordedCache,
+    RetiringCache,
+)
 from provisioner.planner.transitions import Flip
 from provisioner.view.snapshot import LifeView, Snapshot
 

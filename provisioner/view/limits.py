@@ -9,8 +9,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, convert
 
-from provisioner.model.limits import Bound, Breach, Limit, TooDear, TooMany
 from provisioner.model.money import NANO, Money
+from provisioner.model.stack_settings import Bound, Breach, Limit, TooDear, TooMany
 from provisioner.view.money_text import usd
 from provisioner.view.snapshot import ShownText
 

@@ -20,29 +20,23 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct, field
 from msgspec.structs import asdict
 
-from provisioner.model import (
+from provisioner.model.changes import (
     Blocked,
     Cause,
     Change,
     ChangeVerb,
     Delete,
-    Edit,
     Forget,
     Leave,
-    Leftover,
-    Plan,
     Reason,
-    RecordedAnnotation,
-    RecordedCache,
     Refresh,
     Retire,
-    RetiringCache,
-    SettingEdit,
     Tone,
-    digests_of,
 )
-from provisioner.model.limits import Breach
 from provisioner.model.money import Cost, Totals
+from provisioner.model.plan import Edit, Leftover, Plan, digests_of
+from provisioner.model.records import RecordedAnnotation, RecordedCache, RetiringCache
+from provisioner.model.stack_settings import Breach, SettingEdit
 from provisioner.view.limits import BrokenLimit, broken_limits
 from provisioner.view.money import CostView, Count, TotalsView, cost_view, totals_view
 from provisioner.view.snapshot import (

@@ -23,8 +23,9 @@ from msgspec.structs import replace
 from provisioner.documents import Fault, NotJson, faults_of_document, newer, parse_json
 from provisioner.errors import CtxprovError, clipped
 from provisioner.escape import plain
-from provisioner.model import Change, Reason, fingerprint_of
 from provisioner.model.attributes import after_fields
+from provisioner.model.changes import Change, Reason
+from provisioner.model.plan import fingerprint_of
 from provisioner.planner.decision_table import REASONS
 from provisioner.pricing.costs import totals
 from provisioner.times import parse_duration

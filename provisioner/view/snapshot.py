@@ -16,36 +16,41 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from provisioner.documents import document_fields
-from provisioner.model import (
+from provisioner.model.attributes import (
     UNKNOWN,
-    Adopt,
     After,
+    Life,
+    Settings,
+    SettingsFields,
+    Ttl,
+    Until,
+    parse_after,
+)
+from provisioner.model.changes import (
+    Adopt,
     Annotate,
     Blocked,
     Change,
     Create,
     Delete,
-    Desired,
-    DesiredCache,
     Forget,
     Keep,
     Leave,
-    Life,
-    LiveCache,
     Move,
     Note,
-    Recorded,
-    RecordedAnnotation,
-    RecordedCache,
     Refresh,
     Replace,
     Retire,
-    RetiringCache,
-    Settings,
-    Ttl,
-    Until,
 )
-from provisioner.model.attributes import SettingsFields, parse_after
+from provisioner.model.records import (
+    Desired,
+    DesiredCache,
+    LiveCache,
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    RetiringCache,
+)
 from provisioner.times import duration_text
 from provisioner.view.money import Count
 from provisioner.view.units import tokens_text

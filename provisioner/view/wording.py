@@ -14,34 +14,27 @@ from types import MappingProxyType
 from typing import TypeAlias, get_args
 
 from provisioner.cache import Json
-from provisioner.model import (
+from provisioner.model.attributes import After, Life, Ttl, Until, life_fields, settings_fields
+from provisioner.model.changes import (
     Adopt,
-    After,
     Annotate,
     Blocked,
     Cause,
     Change,
     Create,
     Delete,
-    DesiredCache,
     Forget,
     Keep,
     Leave,
-    Life,
     Move,
     Note,
     Reason,
-    RecordedAnnotation,
-    RecordedCache,
     Refresh,
     Replace,
     Retire,
-    RetiringCache,
     Tone,
-    Ttl,
-    Until,
 )
-from provisioner.model.attributes import life_fields, settings_fields
+from provisioner.model.records import DesiredCache, RecordedAnnotation, RecordedCache, RetiringCache
 from provisioner.times import moment_text
 from provisioner.view.units import span_text
 

@@ -15,27 +15,11 @@ from provisioner.applier import HALF_WAY, INTERRUPTED, UNSHOWN, LiveCaches, appl
 from provisioner.applier.steps import MOST_CONTENT
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, ContentChanged, Interrupted, StateError
-from provisioner.model import (
-    Adopt,
-    Change,
-    Create,
-    Desired,
-    DesiredCache,
-    Done,
-    Fact,
-    Failed,
-    Gone,
-    Measure,
-    Move,
-    NotAttempted,
-    Plan,
-    Reason,
-    Refresh,
-    Renamed,
-    Result,
-    Settings,
-    Ttl,
-)
+from provisioner.model.attributes import Measure, Settings, Ttl
+from provisioner.model.changes import Adopt, Change, Create, Move, Reason, Refresh
+from provisioner.model.facts import Done, Fact, Failed, Gone, NotAttempted, Renamed, Result
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, DesiredCache
 from provisioner.planner import decision_table as table
 from tests.builders import HOUR, NOW, STACK, desired, live, recorded
 from tests.world import Cut, MemoryCaches, World, held, lived, lost_answer, nothing_due, outcomes

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from provisioner.applier import dry_run
-from provisioner.model import (
+from provisioner.model.attributes import Settings, Ttl, Until
+from provisioner.model.changes import (
     Adopt,
     Annotate,
     Blocked,
@@ -23,9 +24,6 @@ from provisioner.model import (
     Refresh,
     Replace,
     Retire,
-    Settings,
-    Ttl,
-    Until,
 )
 from provisioner.model.facts import Call
 from provisioner.planner import decision_table as table

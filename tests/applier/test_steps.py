@@ -6,14 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from provisioner.model import (
-    Done,
-    Label,
-    RecordedCache,
-    Settings,
-    State,
-    Ttl,
-)
+from provisioner.model.attributes import Label, Settings, Ttl
+from provisioner.model.facts import Done, State
+from provisioner.model.records import RecordedCache
 from tests.builders import HOUR, STACK, annotation, desired
 from tests.world import lived, outcomes
 

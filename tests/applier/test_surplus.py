@@ -13,7 +13,10 @@ from msgspec.structs import replace as changed
 from provisioner.applier import retire_surplus
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, NetworkError
-from provisioner.model import Fact, Plan, Recorded, Settings, State, Surplus
+from provisioner.model.attributes import Settings
+from provisioner.model.facts import Fact, State, Surplus
+from provisioner.model.plan import Plan
+from provisioner.model.records import Recorded
 from tests.builders import HOUR, NOW, STACK, annotation, desired, noted, recorded
 from tests.world import MemoryCaches, held
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.state import state_bytes
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import lock_owner_bytes, lock_owner_here

@@ -18,7 +18,7 @@ from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.status import Status
 from provisioner.cli.watch import next_wait, waits, watched
 from provisioner.errors import CtxprovError
-from provisioner.model import State
+from provisioner.model.facts import State
 from tests.builders import HOUR, desired, recorded, state
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 

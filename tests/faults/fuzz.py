@@ -32,7 +32,7 @@ from provisioner.errors import CacheError, CtxprovError, ManifestError
 from provisioner.escape import json_text, markdown, plain
 from provisioner.handles.handles_file import parse_handles
 from provisioner.manifest import load_manifest
-from provisioner.model import Label
+from provisioner.model.attributes import Label
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.refusals import error_of, read_refusal, read_retry_after
 from provisioner.state.history import parse_history

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from provisioner.errors import PublishError
 from provisioner.files import DRAFT
 from provisioner.handles import handles_bytes, handles_fields, parse_handles, publish
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.shapes import schema_bytes
 from provisioner.storage.local import LocalBackend
 from tests.builders import HOUR, NOW, desired, retiring, state

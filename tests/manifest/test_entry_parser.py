@@ -18,7 +18,7 @@ from provisioner.manifest import (
     UriSpec,
     load_manifest,
 )
-from provisioner.model import Settings, Ttl, Until
+from provisioner.model.attributes import Settings, Ttl, Until
 from tests.stacks import FLASH, HEAD, complaints, loaded, write
 
 DEFAULTS = """\

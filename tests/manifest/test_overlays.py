@@ -14,7 +14,7 @@ from provisioner.errors import ManifestError
 from provisioner.manifest import CacheEntry, Manifest, environments_of, load_manifest
 from provisioner.manifest.overlays import Layer, merged, place_in
 from provisioner.manifest.source_map import Place, YamlDocument
-from provisioner.model import Ttl, Until
+from provisioner.model.attributes import Ttl, Until
 from tests.stacks import HEAD, write
 
 BASE = """\

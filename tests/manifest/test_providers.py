@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.manifest import CacheEntry, Manifest, load_manifest
-from provisioner.model import Ttl
+from provisioner.model.attributes import Ttl
 from provisioner.resolver import load_and_resolve
 from tests.builders import NOW
 from tests.stacks import CATALOG, HEAD, complaints, write

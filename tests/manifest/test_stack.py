@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.errors import ManifestError
 from provisioner.manifest import at_most, load_frame, load_manifest, read_manifest
-from provisioner.model.limits import HALF, Bound, Limits
+from provisioner.model.stack_settings import HALF, Bound, Limits
 from tests.stacks import FLASH, HEAD, complaints, stack, write
 
 NO_MANIFEST = (

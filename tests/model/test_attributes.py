@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model import After, Label, Life, Settings, Ttl, Until
 from provisioner.model.attributes import (
+    After,
+    Label,
+    Life,
+    Settings,
+    Ttl,
+    Until,
     after_fields,
     life_fields,
     parse_after,

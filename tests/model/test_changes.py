@@ -6,7 +6,8 @@ from typing import get_args
 
 import pytest
 
-from provisioner.model import (
+from provisioner.model.attributes import Label
+from provisioner.model.changes import (
     Adopt,
     Annotate,
     Blocked,
@@ -15,7 +16,6 @@ from provisioner.model import (
     Delete,
     Forget,
     Keep,
-    Label,
     Leave,
     Move,
     Note,

@@ -7,17 +7,14 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from provisioner.cache import CachedContext, ClaudeHandle, GeminiHandle
-from provisioner.model import (
+from provisioner.model.attributes import Label, Measure, Settings, Ttl
+from provisioner.model.records import (
     DesiredAnnotation,
     DesiredCache,
-    Label,
     LiveCache,
-    Measure,
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
-    Settings,
-    Ttl,
 )
 from tests.builders import NOW
 

@@ -15,24 +15,18 @@ from random import Random
 from msgspec.structs import replace
 
 from provisioner.cache import ClaudeHandle
-from provisioner.model import (
-    Adoption,
+from provisioner.model.attributes import Adoption, Label, Life, Settings, Ttl, Until
+from provisioner.model.facts import Disappearance, State
+from provisioner.model.plan import Edit
+from provisioner.model.records import (
     Desired,
     DesiredAnnotation,
     DesiredCache,
-    Disappearance,
-    Edit,
-    Label,
-    Life,
     LiveCache,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
-    Settings,
-    State,
-    Ttl,
-    Until,
 )
 from tests.builders import FLASH, HOUR, NOW, STACK, annotation, desired
 from tests.planner.naive import Case

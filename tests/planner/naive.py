@@ -12,20 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from provisioner.model import (
-    Change,
+from provisioner.model.attributes import Ttl, Until
+from provisioner.model.changes import Change
+from provisioner.model.facts import State
+from provisioner.model.plan import Edit
+from provisioner.model.records import (
     Desired,
     DesiredAnnotation,
     DesiredCache,
-    Edit,
     LiveCache,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
-    State,
-    Ttl,
-    Until,
 )
 
 SLACK = timedelta(seconds=2)

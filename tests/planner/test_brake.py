@@ -6,15 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from provisioner.model import (
-    Blocked,
-    Create,
-    Disappearance,
-    LiveCache,
-    Plan,
-    Reason,
-    State,
-)
+from provisioner.model.changes import Blocked, Create, Reason
+from provisioner.model.facts import Disappearance, State
+from provisioner.model.plan import Plan
+from provisioner.model.records import LiveCache
 from provisioner.planner import plan
 from provisioner.planner.brake import (
     Sight,

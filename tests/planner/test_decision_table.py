@@ -9,35 +9,32 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.cache import ClaudeHandle
-from provisioner.model import (
+from provisioner.model.attributes import Adoption, Label, Measure, Settings, Ttl, Until
+from provisioner.model.changes import (
     Adopt,
-    Adoption,
     Annotate,
     Blocked,
     Cause,
     Change,
     Create,
     Delete,
-    Desired,
-    DesiredCache,
     Forget,
     Keep,
-    Label,
     Leave,
-    LiveCache,
-    Measure,
     Move,
     Note,
     Reason,
-    Recorded,
-    RecordedCache,
     Refresh,
     Replace,
     Retire,
+)
+from provisioner.model.records import (
+    Desired,
+    DesiredCache,
+    LiveCache,
+    Recorded,
+    RecordedCache,
     RetiringCache,
-    Settings,
-    Ttl,
-    Until,
 )
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan

@@ -7,27 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from provisioner.model import (
+from provisioner.model.attributes import Settings, Until
+from provisioner.model.changes import (
     Adopt,
     Cause,
     Change,
     Create,
     Delete,
-    Desired,
-    Edit,
     Keep,
-    LiveCache,
     Move,
-    Plan,
     Reason,
-    Recorded,
     Refresh,
     Replace,
     Retire,
-    Settings,
-    State,
-    Until,
 )
+from provisioner.model.facts import State
+from provisioner.model.plan import Edit, Plan
+from provisioner.model.records import Desired, LiveCache, Recorded
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_if_applied, moved, recorded_as_desired

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from provisioner.model import UNKNOWN, Adoption, DesiredCache, LiveCache, Measure, RecordedCache
+from provisioner.model.attributes import UNKNOWN, Adoption, Measure
+from provisioner.model.records import DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import plan
 from provisioner.planner.live_index import remarks
 from tests.builders import NOW, STACK, desired, live, recorded, state

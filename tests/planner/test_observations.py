@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from provisioner.model import LiveCache, RecordedCache
+from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.planner.observations import believable, unsaved
 from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring, state
 

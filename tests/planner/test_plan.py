@@ -7,22 +7,17 @@ from fractions import Fraction
 
 import pytest
 
-from provisioner.model import (
-    Create,
+from provisioner.model.attributes import Settings, Ttl, Until
+from provisioner.model.changes import Create, Keep, Reason
+from provisioner.model.plan import Edit, Plan
+from provisioner.model.records import (
     Desired,
     DesiredAnnotation,
     DesiredCache,
-    Edit,
-    Keep,
     LiveCache,
-    Plan,
-    Reason,
     Recorded,
     RecordedAnnotation,
     RecordedCache,
-    Settings,
-    Ttl,
-    Until,
 )
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from provisioner.model import Desired, Plan, Settings, State, Until
+from provisioner.model.attributes import Settings, Until
+from provisioner.model.facts import State
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired
 from provisioner.planner import plan
 from provisioner.planner.reasons import rested_by
 from tests.builders import HOUR, NOW, STACK, desired, live, recorded, state

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from provisioner.model import (
-    Create,
-    Edit,
-    Reason,
-    Refresh,
-)
+from provisioner.model.changes import Create, Reason, Refresh
+from provisioner.model.plan import Edit
 from provisioner.model.stack_settings import SettingEdit
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import recorded_as_desired

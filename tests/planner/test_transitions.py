@@ -11,17 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model import (
-    Desired,
-    Disappearance,
-    LiveCache,
-    Plan,
-    Reason,
-    Recorded,
-    RetiringCache,
-    Settings,
-    Until,
-)
+from provisioner.model.attributes import Settings, Until
+from provisioner.model.changes import Reason
+from provisioner.model.facts import Disappearance
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, LiveCache, Recorded, RetiringCache
 from provisioner.planner import plan
 from provisioner.planner.brake import SECOND_LOOK
 from provisioner.planner.transitions import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
-from provisioner.model import Life, Settings, Ttl, Until
+from provisioner.model.attributes import Life, Settings, Ttl, Until
 from provisioner.model.model_catalog import Rate
 from provisioner.model.money import NO_PRICE, AnnotationUse, CacheUse
 from provisioner.pricing.break_even import pays_after, pays_from, use, worst_rent

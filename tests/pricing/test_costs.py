@@ -10,25 +10,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from provisioner.model import (
+from provisioner.model.attributes import Measure, Settings, Ttl, Until
+from provisioner.model.changes import (
     Annotate,
     Blocked,
     Change,
     Create,
     Delete,
-    DesiredCache,
     Forget,
     Keep,
     Leave,
-    Measure,
-    Plan,
     Reason,
     Refresh,
     Replace,
     Retire,
-    Settings,
-    Ttl,
-    Until,
 )
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
@@ -45,6 +40,8 @@ from provisioner.model.money import (
     Spent,
     total,
 )
+from provisioner.model.plan import Plan
+from provisioner.model.records import DesiredCache
 from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import (
     Grant,

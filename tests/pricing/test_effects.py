@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from provisioner.model import (
+from provisioner.model.attributes import Measure, Settings, Until
+from provisioner.model.changes import (
     Adopt,
     Annotate,
     Blocked,
@@ -17,15 +18,12 @@ from provisioner.model import (
     Forget,
     Keep,
     Leave,
-    Measure,
     Move,
     Note,
     Reason,
     Refresh,
     Replace,
     Retire,
-    Settings,
-    Until,
 )
 from provisioner.planner import decision_table as table
 from provisioner.pricing.effects import Effect, effect

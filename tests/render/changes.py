@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from provisioner.escape import json_text
-from provisioner.model import Change, Move, Reason
+from provisioner.model.changes import Change, Move, Reason
 from provisioner.planner import decision_table as table
 from provisioner.render.github import plan_annotations
 from provisioner.render.html import plan_article

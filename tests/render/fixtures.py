@@ -11,36 +11,28 @@ from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.errors import NetworkError
-from provisioner.model import (
+from provisioner.model.attributes import Adoption, Measure, Settings, Ttl, Until
+from provisioner.model.changes import (
     Adopt,
-    Adoption,
     Annotate,
     Blocked,
     Cause,
     Change,
     Create,
     Delete,
-    DesiredCache,
-    Done,
-    Edit,
-    Failed,
     Forget,
     Keep,
     Leave,
-    Measure,
-    NotAttempted,
     Note,
-    Plan,
     Reason,
     Refresh,
     Replace,
-    Result,
     Retire,
-    Settings,
-    Ttl,
-    Until,
 )
-from provisioner.model.limits import Breach
+from provisioner.model.facts import Done, Failed, NotAttempted, Result
+from provisioner.model.plan import Edit, Plan
+from provisioner.model.records import DesiredCache
+from provisioner.model.stack_settings import Breach
 from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import costs, totals
 from provisioner.view.plan import PlanView, noteworthy, plan_view

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from provisioner.model import Change
+from provisioner.model.changes import Change
 from tests.render.changes import CHANGES, FOLDER, FORMATS, shown
 
 

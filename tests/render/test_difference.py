@@ -8,7 +8,8 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model import Create, Measure, Reason, Refresh, Replace, Settings, Ttl, Until
+from provisioner.model.attributes import Measure, Settings, Ttl, Until
+from provisioner.model.changes import Create, Reason, Refresh, Replace
 from provisioner.planner import decision_table as table
 from provisioner.render.difference import (
     Difference,

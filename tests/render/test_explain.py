@@ -10,7 +10,8 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
-from provisioner.model import (
+from provisioner.model.attributes import Settings, Ttl, Until
+from provisioner.model.changes import (
     Annotate,
     Change,
     Create,
@@ -20,9 +21,6 @@ from provisioner.model import (
     Refresh,
     Replace,
     Retire,
-    Settings,
-    Ttl,
-    Until,
 )
 from provisioner.model.facts import Call
 from provisioner.planner import decision_table as table

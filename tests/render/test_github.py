@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.errors import ManifestError, NetworkError, Problem, Refused
-from provisioner.model import Create, Done, Failed, Leave, Reason, Result
+from provisioner.model.changes import Create, Leave, Reason
+from provisioner.model.facts import Done, Failed, Result
 from provisioner.planner import decision_table as table
 from provisioner.render.github import (
     MOST,

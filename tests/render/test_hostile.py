@@ -10,21 +10,11 @@ from msgspec.structs import replace
 
 from provisioner.errors import NetworkError
 from provisioner.escape import json_text
-from provisioner.model import (
-    Blocked,
-    Create,
-    DesiredCache,
-    Failed,
-    Keep,
-    LiveCache,
-    NotAttempted,
-    Plan,
-    Reason,
-    RecordedCache,
-    Replace,
-    Result,
-)
+from provisioner.model.changes import Blocked, Create, Keep, Reason, Replace
+from provisioner.model.facts import Failed, NotAttempted, Result
 from provisioner.model.money import NO_RENT
+from provisioner.model.plan import Plan
+from provisioner.model.records import DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import cost
 from provisioner.render.explain import explain_text

@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from provisioner.model import Label
+from provisioner.model.attributes import Label
 from provisioner.model.money import NO_PRICE, NO_RENT, Rent
 from provisioner.render.layout import columns
 from provisioner.render.listing import Listed, list_json, list_text

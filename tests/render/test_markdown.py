@@ -13,24 +13,22 @@ from markdown_it.token import Token
 from msgspec.structs import replace
 
 from provisioner.errors import NetworkError
-from provisioner.model import (
+from provisioner.model.attributes import Settings
+from provisioner.model.changes import (
     Annotate,
     Blocked,
     Change,
     Create,
     Delete,
-    DesiredCache,
-    Done,
-    Failed,
     Forget,
     Note,
     Reason,
     Refresh,
-    Result,
     Retire,
-    Settings,
 )
+from provisioner.model.facts import Done, Failed, Result
 from provisioner.model.money import total
+from provisioner.model.records import DesiredCache
 from provisioner.planner import decision_table as table
 from provisioner.render.markdown import (
     FEW,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.model.money import NO_PRICE, Money
 from provisioner.render.metrics import Turn, last_successes, metrics_text
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, state

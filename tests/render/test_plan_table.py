@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.model import Create, Keep, Leave, Plan, Reason, Refresh
+from provisioner.model.changes import Create, Keep, Leave, Reason, Refresh
+from provisioner.model.plan import Plan
 from provisioner.planner import decision_table as table
 from provisioner.render.layout import Palette, columns
 from provisioner.render.plan_table import Grid, plan_text

@@ -9,7 +9,8 @@ import pytest
 from provisioner.cache import GeminiHandle
 from provisioner.catalog import load_catalog
 from provisioner.errors import CacheNotFound, NetworkError
-from provisioner.model import Create, Done, Failed, Reason, Result
+from provisioner.model.changes import Create, Reason
+from provisioner.model.facts import Done, Failed, Result
 from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import cost
 from provisioner.render.layout import columns

@@ -7,7 +7,7 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from provisioner.escape import json_text
-from provisioner.model import SettingEdit
+from provisioner.model.stack_settings import SettingEdit
 from provisioner.render.html.page import plan_article
 from provisioner.render.markdown import plan_markdown
 from provisioner.render.plan_table import plan_text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from provisioner.model import Create, Edit, Forget, Keep, Leave, Reason, Refresh
+from provisioner.model.changes import Create, Forget, Keep, Leave, Reason, Refresh
+from provisioner.model.plan import Edit
 from provisioner.planner import decision_table as table
 from provisioner.render.summary import (
     changes_nothing,

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from provisioner.cache import CacheContent, InlinePart, TextPart, UriPart
 from provisioner.errors import ContentChanged
 from provisioner.manifest import Manifest
-from provisioner.model import UNKNOWN, DesiredCache, Measure
+from provisioner.model.attributes import UNKNOWN, Measure
+from provisioner.model.records import DesiredCache
 from provisioner.resolver import load_and_resolve, read_content
 from tests.builders import NOW
 from tests.stacks import CATALOG, FLASH, complaints, resolved, stack

@@ -13,7 +13,8 @@ import pytest
 from provisioner.cache import ClaudeHandle, OpenAIHandle
 from provisioner.errors import ManifestError
 from provisioner.manifest import load_manifest
-from provisioner.model import Adoption, DesiredAnnotation, DesiredCache, Label, Settings, Ttl
+from provisioner.model.attributes import Adoption, Label, Settings, Ttl
+from provisioner.model.records import DesiredAnnotation, DesiredCache
 from provisioner.resolver import load_and_resolve, resolve
 from tests.builders import NOW
 from tests.stacks import CATALOG, FLASH, HEAD, complaints, resolved, stack, write

@@ -8,24 +8,10 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from provisioner.cache import CacheHandle, ClaudeHandle, OpenAIHandle
-from provisioner.model import (
-    ApprovedEdits,
-    Disappearance,
-    Life,
-    Measure,
-    Recorded,
-    RecordedAnnotation,
-    RecordedCache,
-    RetiringCache,
-    Revision,
-    Scope,
-    Settings,
-    StackSettings,
-    State,
-    Ttl,
-    Until,
-)
-from provisioner.model.limits import HALF, Allowance, Bound, Limits
+from provisioner.model.attributes import Life, Measure, Settings, Ttl, Until
+from provisioner.model.facts import ApprovedEdits, Disappearance, Revision, Scope, State
+from provisioner.model.records import Recorded, RecordedAnnotation, RecordedCache, RetiringCache
+from provisioner.model.stack_settings import HALF, Allowance, Bound, Limits, StackSettings
 
 names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,47}", fullmatch=True)
 ids = st.integers(1, 10**6).map("cachedContents/{}".format)

@@ -8,23 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from provisioner.model import (
+from provisioner.model.facts import (
     Disappearance,
     Dropped,
     Exists,
     Fact,
     Gone,
     Noted,
-    Recorded,
-    RecordedCache,
     Renamed,
     Retired,
-    RetiringCache,
     Revision,
     Scope,
     State,
     Surplus,
 )
+from provisioner.model.records import Recorded, RecordedCache, RetiringCache
 from provisioner.state.draft import Draft
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
 

@@ -16,17 +16,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, Unsaved
-from provisioner.model import (
+from provisioner.model.facts import (
     ApprovedEdits,
     Disappearance,
     Exists,
     Gone,
     Revision,
     Scope,
-    StackSettings,
     State,
 )
-from provisioner.model.limits import Limits
+from provisioner.model.stack_settings import Limits, StackSettings
 from provisioner.state import parse_state, read_state, state_bytes
 from provisioner.state.group_commit import LINGER, SHARE, Ledger, next_save, open_ledger
 from provisioner.storage import Backend, StoredFile

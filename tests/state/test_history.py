@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateNewer, StateTaken, Unsaved
-from provisioner.model import Exists
+from provisioner.model.facts import Exists
 from provisioner.shapes import schema_bytes
 from provisioner.state import read_state
 from provisioner.state.group_commit import Ledger, open_ledger

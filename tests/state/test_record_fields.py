@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from provisioner.cache import OpenAIHandle
 from provisioner.documents import Fault
-from provisioner.model import Recorded
+from provisioner.model.records import Recorded
 from provisioner.state.record_fields import RetiringFields, parse_record, record_json
 from provisioner.times import moment_text
 from tests.builders import annotation, desired, noted, recorded, retiring

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import ScopeRefused
-from provisioner.model import Scope
+from provisioner.model.facts import Scope
 from provisioner.state import admit
 
 HERE, THERE = "https://here/v1beta", "https://there/v1beta"

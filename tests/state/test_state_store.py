@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import StackMoved, StateError
-from provisioner.model import State
+from provisioner.model.facts import State
 from provisioner.state import read_state, state_bytes
 from provisioner.state.state_store import remains_of, serial_of, state_of
 from provisioner.storage import StoredFile

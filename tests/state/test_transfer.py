@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.errors import Refused, StackMoved, StateError
-from provisioner.model import ApprovedEdits, RecordedCache, Scope, State
+from provisioner.model.facts import ApprovedEdits, Scope, State
+from provisioner.model.records import RecordedCache
 from provisioner.state.transfer import given_cache, renamed_stack
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
 from tests.state.strategies import states

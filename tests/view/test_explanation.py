@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from provisioner.model import Create, Forget, Keep, Leave, Reason, Refresh, Retire, Until
+from provisioner.model.attributes import Until
+from provisioner.model.changes import Create, Forget, Keep, Leave, Reason, Refresh, Retire
 from provisioner.planner import decision_table as table
 from provisioner.view.explanation import granted_of, settings_of, tenses
 from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring

@@ -11,16 +11,8 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import asdict
 
 from provisioner.escape import json_text
-from provisioner.model import (
-    Create,
-    Forget,
-    Keep,
-    Leave,
-    Plan,
-    Reason,
-    Replace,
-    Retire,
-)
+from provisioner.model.changes import Create, Forget, Keep, Leave, Reason, Replace, Retire
+from provisioner.model.plan import Plan
 from provisioner.planner import decision_table as table
 from provisioner.view.plan import by_section, rows, summary
 from provisioner.view.wording import Section, is_shown

@@ -12,18 +12,10 @@ from msgspec.structs import replace
 
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text
-from provisioner.model import (
-    Adoption,
-    Blocked,
-    Create,
-    DesiredCache,
-    Edit,
-    Keep,
-    Measure,
-    Reason,
-    RecordedCache,
-    Replace,
-)
+from provisioner.model.attributes import Adoption, Measure
+from provisioner.model.changes import Blocked, Create, Keep, Reason, Replace
+from provisioner.model.plan import Edit
+from provisioner.model.records import DesiredCache, RecordedCache
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan
 from provisioner.render.html.page import plan_article

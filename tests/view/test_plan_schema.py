@@ -19,8 +19,9 @@ from jsonschema_rs import Draft202012Validator
 from msgspec.structs import replace
 
 from provisioner.escape import json_text
-from provisioner.model import Cause, Leftover, Move, Reason, SettingEdit
-from provisioner.model.changes import BaseChange
+from provisioner.model.changes import BaseChange, Cause, Move, Reason
+from provisioner.model.plan import Leftover
+from provisioner.model.stack_settings import SettingEdit
 from provisioner.planner import decision_table as table
 from provisioner.view.money import StepView
 from provisioner.view.plan import PlanView

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from provisioner.model import Adopt, Create, Keep, Leave, Measure, Reason, Refresh, Replace, Retire
+from provisioner.model.attributes import Measure
+from provisioner.model.changes import Adopt, Create, Keep, Leave, Reason, Refresh, Replace, Retire
 from provisioner.planner import decision_table as table
 from provisioner.view.snapshot import after, before
 from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring

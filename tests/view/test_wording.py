@@ -9,24 +9,21 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.escape import json_text
-from provisioner.model import (
+from provisioner.model.attributes import Ttl, Until
+from provisioner.model.changes import (
     Adopt,
     Annotate,
     Change,
     Create,
-    Desired,
     Keep,
     Leave,
-    LiveCache,
     Move,
     Reason,
-    Recorded,
     Refresh,
     Replace,
     Retire,
-    Ttl,
-    Until,
 )
+from provisioner.model.records import Desired, LiveCache, Recorded
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan
 from provisioner.view.plan_reader import read_plans

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from provisioner.model import Plan, Result, SettingEdit
+from provisioner.model.facts import Result
+from provisioner.model.plan import Plan
+from provisioner.model.stack_settings import SettingEdit
 from provisioner.render.difference import differences
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.html.rent import rent_chart

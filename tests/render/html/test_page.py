@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from provisioner.model import Create, Keep, Leave, Reason, Until
+from provisioner.model.attributes import Until
+from provisioner.model.changes import Create, Keep, Leave, Reason
 from provisioner.planner import decision_table as table
 from provisioner.render.html import html_document, plan_article
 from provisioner.render.html.page import MOST

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.model import Create, Reason
+from provisioner.model.changes import Create, Reason
 from provisioner.planner import decision_table as table
 from provisioner.render.html.rent import MOST, rent_bars, rent_chart
 from tests.render.fixtures import PLAN, cache, plan_of, view

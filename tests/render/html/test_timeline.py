@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model import (
-    Change,
-    Create,
-    Keep,
-    Leave,
-    Plan,
-    Reason,
-    Refresh,
-    Replace,
-    Retire,
-)
+from provisioner.model.changes import Change, Create, Keep, Leave, Reason, Refresh, Replace, Retire
+from provisioner.model.plan import Plan
 from provisioner.planner import decision_table as table
 from provisioner.render.html.timeline import Lane, Phase, horizon, lanes
 from provisioner.view.plan import rows

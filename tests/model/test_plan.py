@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model.approval_text import approval_text, parse_approval_text
+from provisioner.model.plan import approval_text, parse_approval_text
 
 DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 LIMITS = st.sampled_from(

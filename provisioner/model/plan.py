@@ -1,0 +1,171 @@
+"""
+A plan: changes and edits, the fingerprint of the edits, and their approval as one argument.
+
+A comment under a review carries an approval, `approved` prints it, and `apply --expect` takes it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from types import MappingProxyType
+
+from msgspec import Struct, field
+
+from provisioner.model.attributes import After, after_fields
+from provisioner.model.changes import Blocked, Cause, Change
+from provisioner.model.stack_settings import SettingEdit
+
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_LIMIT = re.compile(r"(delete|replace)\.(count|percent)|rent_per_hour|rent_total_per_30_days")
+
+
+class Edit(Struct, frozen=True):
+    """The repository says something else of a name; `after` is None if it removed the name."""
+
+    name: str
+    after: After | None
+
+    def digest(self, stack: str) -> str:
+        """
+        SHA-256 over stack and environment, name and after.
+
+        The same wherever and whenever it is computed; an approval names edits by it.
+        """
+        after = after_fields(self.after) if self.after else None
+        return sha256(json.dumps([stack, self.name, after], sort_keys=True).encode()).hexdigest()
+
+
+def digests_of(
+    stack: str, edits: Iterable[Edit], settings: Iterable[SettingEdit]
+) -> frozenset[str]:
+    """Of each edit of *stack*."""
+    every: tuple[Edit | SettingEdit, ...] = (*edits, *settings)
+    return frozenset(edit.digest(stack) for edit in every)
+
+
+def fingerprint_of(stack: str, digests: Iterable[str]) -> str:
+    """SHA-256 over the name of the stack and the sorted digests of its edits."""
+    return sha256(json.dumps([stack, sorted(digests)]).encode()).hexdigest()
+
+
+class Leftover(Struct, frozen=True, kw_only=True):
+    """What a branch leaves alive, since it declares a stack no longer."""
+
+    stack: str
+    successor: str | None
+    """The name that the stack has from now on, if it has another one."""
+    caches: tuple[str, ...]
+    state: str
+    """Where its state is, as `--state` takes it."""
+    usual: bool
+    """Whether that is only where a state is if neither apply nor the manifest said a place."""
+    key_envs: Mapping[str, str]
+    """By provider, the variable with the key of each project that has a name."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What to do, decided at one moment."""
+
+    stack: str
+    at: datetime
+    """By the local clock, aware UTC."""
+    changes: tuple[Change, ...]
+    edits: frozenset[Edit]
+    settings: tuple[SettingEdit, ...] = ()
+    """Edits of the settings of the stack, by key."""
+    leftover: Leftover | None = None
+    """Of a stack that was declared where this one, or nothing, is now."""
+    ahead: Mapping[str, timedelta] = field(default_factory=lambda: MappingProxyType({}))
+    """How far each provider's clock is ahead of the local one; a missing one agrees."""
+    rested: frozenset[Edit] = frozenset()
+    """Edits that an apply could not do, and that are open no longer."""
+    left_out: tuple[Change, ...] = ()
+    """What selecting names took from it: all that stays as it is."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment by the clocks of the providers, which are the ones to show."""
+        return self.at + self.furthest
+
+    @property
+    def furthest(self) -> timedelta:
+        """How far the foremost of the providers' clocks is ahead of the local one."""
+        return max(self.ahead.values(), default=timedelta())
+
+    def now_of(self, provider: str) -> datetime:
+        """The moment by the clock of one provider."""
+        return self.at + self.ahead.get(provider, timedelta())
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.left_out)
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.is_pending)
+
+    @property
+    def causes(self) -> frozenset[Cause]:
+        """Of all that is pending."""
+        edited = {Cause.EDIT} if self.settings else set()
+        causes = {change.reason.cause for change in self.pending}
+        return frozenset(cause for cause in (*causes, *edited) if cause)
+
+    @property
+    def blocked(self) -> tuple[Blocked, ...]:
+        return tuple(change for change in self.changes if isinstance(change, Blocked))
+
+    @property
+    def refused(self) -> tuple[Blocked, ...]:
+        """What is blocked and does not rest."""
+        rested = {edit.name for edit in self.rested}
+        return tuple(change for change in self.blocked if change.name not in rested)
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of each of its edits."""
+        return digests_of(self.stack, self.edits, self.settings)
+
+    @property
+    def fingerprint(self) -> str:
+        """
+        Of its edits: the same wherever and whenever it is computed.
+
+        What is approved for one environment is not for another.
+        """
+        return fingerprint_of(self.stack, self.digests)
+
+
+class ApprovalText(Struct, frozen=True, kw_only=True):
+    """The parts of the text; without digests it has only their fingerprint."""
+
+    fingerprint: str
+    limits: tuple[str, ...] = ()
+    """By dotted key, sorted."""
+    digests: tuple[str, ...] = ()
+    """Of the edits, sorted."""
+
+    def __str__(self) -> str:
+        return ",".join([self.fingerprint, *self.limits, *self.digests])
+
+
+def approval_text(
+    fingerprint: str, *, limits: Iterable[str] = (), digests: Iterable[str] = ()
+) -> ApprovalText:
+    return ApprovalText(
+        fingerprint=fingerprint, limits=tuple(sorted(limits)), digests=tuple(sorted(digests))
+    )
+
+
+def parse_approval_text(text: str) -> ApprovalText:
+    """Read an approval.  Raises ValueError for anything else."""
+    fingerprint, *more = text.split(",")
+    limits = [part for part in more if _LIMIT.fullmatch(part)]
+    digests = [part for part in more if _DIGEST.fullmatch(part)]
+    if not _DIGEST.fullmatch(fingerprint) or len(limits) + len(digests) != len(more):
+        raise ValueError("it is not a fingerprint of 64 digits, followed by limits and edits")
+    return approval_text(fingerprint, limits=limits, digests=digests)
