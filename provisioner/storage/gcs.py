@@ -81,10 +81,6 @@ class Bucket:
         self._authority = authority
         self._http = HttpClient(timeout=_TIMEOUT, connect_timeout=_CONNECT_TIMEOUT, largest=largest)
 
-    @property
-    def keeps_history(self) -> bool:
-        return False
-
     def where(self, name: str) -> str:
         return f"gs://{self._bucket}/{self._prefix}{name}"
 

@@ -69,10 +69,6 @@ class GitFiles:
     sleep: Callable[[float], None] = time.sleep
     _alone: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    @property
-    def keeps_history(self) -> bool:
-        return False
-
     def where(self, name: str) -> str:
         return f"{_SCHEME}{self.repository.branch}/{name}"
 

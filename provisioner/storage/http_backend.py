@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
 from msgspec.structs import replace
@@ -70,10 +71,7 @@ class HttpBackend:
     environ: Mapping[str, str] = field(repr=False)
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    @property
-    def keeps_history(self) -> bool:
-        return True
+    keeps_history: ClassVar[bool] = True
 
     def where(self, name: str) -> str:
         return self.server.endpoint.of(name)
@@ -225,22 +223,18 @@ class HttpBackend:
 
 
 @dataclass(slots=True)
-class HttpLock:
-    """A lock on a server, which stays until its owner releases it or a person ends it."""
+class HttpLock(Lock):
+    """
+    A lock on a server, which stays until its owner releases it or a person ends it.
+
+    That a person ended it shows when something is written under it.
+    """
 
     backend: HttpBackend
     name: str
     who: LockOwner
     is_lost: bool = False
     _is_held: bool = False
-
-    def renew(self) -> bool:
-        """It does not run out; that a person ended it shows when something is written under it."""
-        return not self.is_lost
-
-    @property
-    def took_over(self) -> bool:
-        return False
 
     def take(self) -> LockOwner | None:
         owner = self.backend.server.try_lock(self.name, self.who)

@@ -30,7 +30,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -61,10 +61,7 @@ class LeaseBackend:
     term: timedelta = TERM
     boot_clock: Callable[[], float] = boot_seconds
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    @property
-    def keeps_history(self) -> bool:
-        return self.files.keeps_history
+    keeps_history: ClassVar[bool] = False
 
     def where(self, name: str) -> str:
         return self.files.where(name)
@@ -82,33 +79,33 @@ class LeaseBackend:
         self.files.delete(name, expected=expected)
 
     def lock_owner(self, name: str) -> LockOwner | None:
+        return self.locked(name)[1]
+
+    def locked(self, name: str) -> tuple[StoredFile | None, LockOwner | None]:
+        """The file that guards *name*, and whom it names."""
         file = self.files.read(lock_name(name))
-        return parse_lock_owner(file.content) if file else None
+        return file, parse_lock_owner(file.content) if file else None
 
     def unlock(self, name: str, lock_id: str) -> None:
-        file = self.files.read(lock_name(name))
-        owner = parse_lock_owner(file.content) if file else None
+        file, owner = self.locked(name)
         if file is None or owner is None or owner.id != lock_id:
             reason = f"{owner}, lock {owner.id}, holds it" if owner else "it is not locked"
             raise StateTaken(f"{self.where(name)} has no lock {lock_id}: {reason}.")
-        content = free_bytes(lock_id, self.now(), ended=True)
-        self.files.write(lock_name(name), content, expected=file.version)
+        self.free(name, lock_id, ended=True, expected=file.version)
+
+    def free(self, name: str, lock_id: str, *, ended: bool, expected: str) -> None:
+        """Overwrite the lock *lock_id* of *name* with the document that says it is free."""
+        content = free_bytes(lock_id, self.now(), ended=ended)
+        self.files.write(lock_name(name), content, expected=expected)
 
     @asynccontextmanager
     async def lock(
         self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
     ) -> AsyncIterator[Lock]:
-        lease = Lease(
-            files=self.files,
-            name=name,
-            who=who,
-            now=self.now,
-            term=self.term,
-            boot_clock=self.boot_clock,
-        )
+        lease = Lease(self, name, who)
         try:
-            await self._acquire(lease, name, timeout, on_wait)
-            renewal = asyncio.create_task(lease.keep(self.sleep))
+            await self._acquire(lease, timeout, on_wait)
+            renewal = asyncio.create_task(lease.keep())
             try:
                 yield lease
             finally:
@@ -118,20 +115,19 @@ class LeaseBackend:
             with suppress(StateError):  # what cannot be released runs out
                 await to_its_end(lease.release)
 
-    async def _acquire(self, lease: Lease, name: str, timeout: timedelta, on_wait: OnWait) -> None:
+    async def _acquire(self, lease: Lease, timeout: timedelta, on_wait: OnWait) -> None:
         deadline = self.boot_clock() + timeout.total_seconds()
         watch = LeaseWatch(now=self.now, term=self.term)
         while True:
-            file = await to_its_end(partial(self.files.read, lock_name(name)))
+            file, owner = await to_its_end(partial(self.locked, lease.name))
             at = self.boot_clock()
             if file is None or watch.may_take(file, at=at):
                 with suppress(StateTaken):  # another run was faster
                     return await to_its_end(partial(lease.take, file))
                 continue
-            owner = parse_lock_owner(file.content)
             remaining = max(deadline - at, watch.remaining(owner, at=at))
             if remaining <= 0:
-                raise StateLocked(self._refusal(name, owner))
+                raise StateLocked(self._refusal(lease.name, owner))
             on_wait(owner, timedelta(seconds=remaining))
             await self.sleep(min(self.term.total_seconds() / 30, remaining))
 
@@ -176,16 +172,13 @@ class LeaseWatch:
         return self.term.total_seconds() - (at - self._since)
 
 
-@dataclass(kw_only=True, repr=False, eq=False)
-class Lease:
+@dataclass(repr=False, eq=False)
+class Lease(Lock):
     """A lock that one run holds, from its own point of view."""
 
-    files: Files
+    backend: LeaseBackend
     name: str
     who: LockOwner
-    now: Callable[[], datetime]
-    term: timedelta
-    boot_clock: Callable[[], float]
     took_over: bool = False
     _version: str | None = None
     _sure_until: float = 0.0
@@ -194,24 +187,27 @@ class Lease:
     _failure: StateError | None = None
     _renewing: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self._term = self.backend.term.total_seconds()
+
     @property
     def is_lost(self) -> bool:
-        return self._is_taken or self.boot_clock() >= self._sure_until
+        return self._is_taken or self.backend.boot_clock() >= self._sure_until
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         if self._is_taken:
             raise StateTaken(self._loss())
         if self.is_lost:
             raise BackendUnreachable(self._doubt())
-        version = self.files.write(name, content, expected=expected)
+        version = self.backend.write(name, content, expected=expected)
         if name == self.name:
             self._owes_rewrite = False
         return version
 
     def renew(self) -> bool:
         with self._renewing:
-            fresh = self.term.total_seconds() * (1 - _FRESH)
-            if not self._is_taken and self._sure_until - self.boot_clock() < fresh:
+            remaining = self._sure_until - self.backend.boot_clock()
+            if not self._is_taken and remaining < self._term * (1 - _FRESH):
                 self._try_to_extend()
             return not self.is_lost
 
@@ -221,20 +217,19 @@ class Lease:
         self.took_over = file is not None and not was_released(file.content)
         self._owes_rewrite = self.took_over
 
-    async def keep(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+    async def keep(self) -> None:
         """Renew it until it is taken from us; soon again after a failure."""
-        term = self.term.total_seconds()
-        pause = term / 3
+        part = 3
         while not self._is_taken:
-            await sleep(pause)
-            pause = term / (3 if await to_its_end(self._renew) else 12)
+            await self.backend.sleep(self._term / part)
+            part = 3 if await to_its_end(self._renew) else 12
 
     def release(self) -> None:
         """Release it, if it is still ours; the next owner rewrites what this one owes."""
         with self._renewing:
             if self._version is not None and not self._is_taken:
-                free = free_bytes(self.who.id, self.now(), ended=self._owes_rewrite)
-                self.files.write(lock_name(self.name), free, expected=self._own_version())
+                own = self._own_version()
+                self.backend.free(self.name, self.who.id, ended=self._owes_rewrite, expected=own)
 
     def _renew(self) -> bool:
         with self._renewing:
@@ -252,10 +247,11 @@ class Lease:
         return True
 
     def _extend(self, expected: str | None) -> None:
-        begun = self.boot_clock()
-        content = lock_owner_bytes(replace(self.who, until=self.now() + self.term))
-        self._version = self.files.write(lock_name(self.name), content, expected=expected)
-        self._sure_until = begun + self.term.total_seconds()
+        begun = self.backend.boot_clock()
+        until = self.backend.now() + self.backend.term
+        content = lock_owner_bytes(replace(self.who, until=until))
+        self._version = self.backend.write(lock_name(self.name), content, expected=expected)
+        self._sure_until = begun + self._term
         self._failure = None
 
     def _own_version(self) -> str:
@@ -264,23 +260,22 @@ class Lease:
 
         Raises StateTaken if it is not ours any more.
         """
-        file = self.files.read(lock_name(self.name))
-        owner = parse_lock_owner(file.content) if file else None
+        file, owner = self.backend.locked(self.name)
         if file is None or owner is None or owner.id != self.who.id:
             raise StateTaken(self._loss())
         return file.version
 
     def _loss(self) -> str:
         return (
-            f"the lock of {self.files.where(self.name)} was lost: another run took it, or a "
+            f"the lock of {self.backend.where(self.name)} was lost: another run took it, or a "
             "person ended it.  Nothing was overwritten.  The next run finds by their labels the "
             "caches that this one made."
         )
 
     def _doubt(self) -> str:
         return (
-            f"the lock of {self.files.where(self.name)} could not be renewed for "
-            f"{duration_text(self.term)}, so another run may have it by now: "
+            f"the lock of {self.backend.where(self.name)} could not be renewed for "
+            f"{duration_text(self.backend.term)}, so another run may have it by now: "
             f"{self._failure or 'this run stood still meanwhile.'}  Nothing was overwritten."
         )
 

@@ -18,17 +18,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 from msgspec import Struct
 
 from provisioner.errors import StateError, StateLocked, StateUnreadable
 from provisioner.files import DRAFT, leads_out, read_whole, write_whole
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
-from provisioner.storage.protocol import OnWait, StoredFile, check_version
+from provisioner.storage.protocol import Lock, OnWait, StoredFile, check_version
 
 _POLL = 0.25
 _TEXT = 4096
@@ -57,10 +59,7 @@ class LocalBackend(Struct, frozen=True):
     """Nothing is written outside of this folder; None where the caller trusts the address."""
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    @property
-    def keeps_history(self) -> bool:
-        return False
+    keeps_history: ClassVar[bool] = False
 
     def where(self, name: str) -> str:
         return str(self.folder / name)
@@ -180,21 +179,11 @@ class LocalBackend(Struct, frozen=True):
         return (self.folder / name).with_suffix(".lock")
 
 
-class LocalLock(Struct, frozen=True):
+@dataclass(frozen=True)
+class LocalLock(Lock):
     """A lock that the system keeps for as long as this process lives."""
 
     backend: LocalBackend
-
-    @property
-    def is_lost(self) -> bool:
-        return False
-
-    def renew(self) -> bool:
-        return True
-
-    @property
-    def took_over(self) -> bool:
-        return False
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         return self.backend.write(name, content, expected=expected)

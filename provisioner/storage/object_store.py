@@ -111,10 +111,6 @@ class ObjectStore:
             self._obstore = obstore
             self._store = _open(scheme, bucket, environ)
 
-    @property
-    def keeps_history(self) -> bool:
-        return False
-
     def where(self, name: str) -> str:
         return f"{self._address}/{self._prefix}{name}"
 

@@ -39,10 +39,6 @@ class ProbingFiles:
         self._probing = threading.Lock()
         self._is_probed = False
 
-    @property
-    def keeps_history(self) -> bool:
-        return self._files.keeps_history
-
     def where(self, name: str) -> str:
         return self._files.where(name)
 

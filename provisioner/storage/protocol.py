@@ -68,15 +68,6 @@ class Files(Protocol):
     StateError itself for what else needs a person (a store that does not keep conditions).
     """
 
-    @property
-    def keeps_history(self) -> bool:
-        """
-        Whether it keeps earlier versions of a state by itself, and nothing but states.
-
-        No other file may be put there.
-        """
-        ...
-
     def where(self, name: str) -> str:
         """Spell the address of *name* for people; holds no credential."""
         ...
@@ -115,12 +106,12 @@ class Files(Protocol):
 
 
 class Lock(Protocol):
-    """A lock that is held."""
+    """A lock that is held; one that ends with its run alone needs no more than a `write`."""
 
     @property
     def is_lost(self) -> bool:
         """Whether another run has it by now, or may have it."""
-        ...
+        return False
 
     def renew(self) -> bool:
         """
@@ -128,12 +119,12 @@ class Lock(Protocol):
 
         To be asked immediately before what cannot be undone.
         """
-        ...
+        return not self.is_lost
 
     @property
     def took_over(self) -> bool:
         """Whether it was taken from a run that never released it."""
-        ...
+        return False
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         """
@@ -147,6 +138,15 @@ class Lock(Protocol):
 
 class Backend(Files, Protocol):
     """Files, and the locks that guard them."""
+
+    @property
+    def keeps_history(self) -> bool:
+        """
+        Whether it keeps earlier versions of a state by itself, and nothing but states.
+
+        No other file may be put there.
+        """
+        ...
 
     def lock(
         self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait

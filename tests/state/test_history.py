@@ -57,8 +57,13 @@ def backend_on(files: MemoryFiles) -> LeaseBackend:
 async def change(
     files: MemoryFiles, run: str, warnings: list[str], *, outcome: str | None = "well"
 ) -> None:
-    """One run that makes one cache; without an *outcome* it never tells its end."""
-    backend = backend_on(files)
+    """One run that makes one cache; without an *outcome* it never records its end."""
+    await change_on(backend_on(files), run, warnings, outcome=outcome)
+
+
+async def change_on(
+    backend: LeaseBackend, run: str, warnings: list[str], *, outcome: str | None = "well"
+) -> None:
     who = LockOwner(id=run, who="me@here", pid=1, operation="apply", since=NOW, commit="c0ffee")
     writer = HistoryWriter(backend, stack=STACK, who=who, warn=warnings.append)
     async with open_ledger(
@@ -162,14 +167,12 @@ def test_the_form() -> None:
 def test_a_backend_that_keeps_its_versions() -> None:
     """Where a backend keeps every version by itself, there is no other history."""
 
-    class Branch(MemoryFiles):
-        @property
-        def keeps_history(self) -> bool:
-            return True
+    class Branch(LeaseBackend):
+        keeps_history = True
 
-    files, warnings = Branch(), list[str]()
-    asyncio.run(change(files, "r1", warnings))
-    backend = backend_on(files)
+    files, warnings = MemoryFiles(), list[str]()
+    backend = Branch(files, now=lambda: NOW)
+    asyncio.run(change_on(backend, "r1", warnings))
 
     assert [name for name in files.files if "history" in name] == []
     assert read_history(backend, STACK) == ()

@@ -20,10 +20,6 @@ class MemoryFiles:
         self.before_write: Callable[[], None] = lambda: None
         self._lock = Lock()
 
-    @property
-    def keeps_history(self) -> bool:
-        return False
-
     def where(self, name: str) -> str:
         return f"memory:{name}"
 
