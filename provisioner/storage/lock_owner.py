@@ -15,13 +15,14 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Self
+from typing import Annotated, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from provisioner.documents import MomentText, utf8
-from provisioner.times import moment_text, parse_moment
+from provisioner.documents import utf8
+from provisioner.times import moment_text
 
 _JOB_URLS = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
 _COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "CIRCLE_SHA1", "GIT_COMMIT")
@@ -40,12 +41,13 @@ In a CI that sets the first, these and the machine name a job together.
 The legs of a matrix share what GitHub calls a job, and parallel stages a build of Jenkins.
 """
 
+ZonedMoment: TypeAlias = Annotated[datetime, Meta(tz=True)]
 UNKNOWN_SINCE = datetime.min.replace(tzinfo=UTC)
 """The `since` of a lock whose server does not say when it was taken."""
 
 
 class LockOwner(Struct, frozen=True, kw_only=True):
-    """A run that holds a lock."""
+    """A run that holds a lock: the file of the lock, which may have keys of a newer ctxprov."""
 
     id: str
     """
@@ -59,11 +61,11 @@ class LockOwner(Struct, frozen=True, kw_only=True):
     """None of a Terraform, which does not say."""
     operation: str
     """Empty if the server does not say."""
-    since: datetime
+    since: ZonedMoment
     job: str | None = None
     """Where its log can be read, if it runs in CI."""
     commit: str | None = None
-    until: datetime | None = None
+    until: ZonedMoment | None = None
     """When the lock runs out unless it is renewed; None if it lives as long as its run."""
 
     def __str__(self) -> str:
@@ -130,55 +132,21 @@ def _first(environ: Mapping[str, str], keys: Iterable[str]) -> str | None:
     return next((environ[key] for key in keys if environ.get(key)), None)
 
 
-class LockFile(Struct, frozen=True, kw_only=True):
-    """The file of a lock that a run has; keys that only a newer ctxprov writes are passed over."""
-
-    id: str
-    who: str
-    pid: int | None
-    operation: str
-    since: MomentText | None
-    job: str | None
-    commit: str | None
-    until: MomentText | None
-
-    @classmethod
-    def of(cls, owner: LockOwner) -> Self:
-        return cls(
-            id=owner.id,
-            who=owner.who,
-            pid=owner.pid,
-            operation=owner.operation,
-            since=moment_text(owner.since) if owner.since != UNKNOWN_SINCE else None,
-            job=owner.job,
-            commit=owner.commit,
-            until=moment_text(owner.until) if owner.until else None,
-        )
-
-    def owner(self) -> LockOwner:
-        """Raises ValueError for a time that is none, and without the time of its begin."""
-        return LockOwner(
-            id=self.id,
-            who=self.who,
-            pid=self.pid,
-            operation=self.operation,
-            since=parse_moment(self.since or ""),
-            job=self.job,
-            commit=self.commit,
-            until=parse_moment(self.until) if self.until else None,
-        )
-
-
-_DECODER = msgspec.json.Decoder(LockFile)
+_DECODER = msgspec.json.Decoder(LockOwner)
 
 
 def lock_owner_bytes(owner: LockOwner) -> bytes:
-    return msgspec.json.encode(LockFile.of(owner)) + b"\n"
+    fields = msgspec.to_builtins(owner)
+    if owner.since == UNKNOWN_SINCE:
+        fields["since"] = None
+    return msgspec.json.encode(fields) + b"\n"
 
 
 def parse_lock_owner(raw: bytes) -> LockOwner | None:
-    """Read what `lock_owner_bytes` wrote; None if it is anything else."""
+    """Read what `lock_owner_bytes` wrote of a run with a `since`; None if it is anything else."""
     try:
-        return _DECODER.decode(utf8(raw)).owner()
-    except (ValueError, RecursionError):
+        owner = _DECODER.decode(utf8(raw))
+        until = owner.until.astimezone(UTC) if owner.until else None
+        return replace(owner, since=owner.since.astimezone(UTC), until=until)
+    except (OverflowError, ValueError, RecursionError):  # a time outside the years 1 to 9999
         return None
