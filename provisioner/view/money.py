@@ -100,18 +100,8 @@ class UseView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     worst_rent: Annotated[float, Meta(ge=1, le=_MOST)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        of_cache = (
-            self.creation,
-            self.pays_from_calls_per_hour,
-            self.pays_from_calls_per_hour_implicit,
-            self.implicit_hits,
-            self.worst_rent,
-        )
-        of_annotation = (self.write, self.pays_after_calls)
-        held, other = (
-            (of_cache, of_annotation) if self.write is UNSET else (of_annotation, of_cache)
-        )
-        if UNSET in held or other.count(UNSET) < len(other):
+        keys = {key for key in self.__struct_fields__ if getattr(self, key) is not UNSET}
+        if keys not in (_OF_CACHE, _OF_ANNOTATION):
             raise ValueError("this must have the keys of a cache or those of an annotation")
 
     @property
@@ -237,12 +227,8 @@ def money_view(money: Money) -> MoneyView:
 
 
 def cost_view(cost: Cost) -> CostView:
-    now = cost.figures
     return CostView(
-        once=money_view(now.once),
-        rent_per_hour_before=money_view(now.before),
-        rent_per_hour_after=money_view(now.after),
-        rent_per_hour_change=money_view(now.delta),
+        **_figure_views(cost.figures),
         overlap=money_view(cost.overlap),
         rent_30_days=money_view(cost.month),
         ends_on=cost.ends_on,
@@ -253,14 +239,10 @@ def cost_view(cost: Cost) -> CostView:
 
 
 def totals_view(totals: Totals) -> TotalsView:
-    now = totals.figures
     return TotalsView(
         lines=totals.lines,
         unpriced=totals.unpriced,
-        once=money_view(now.once),
-        rent_per_hour_before=money_view(now.before),
-        rent_per_hour_after=money_view(now.after),
-        rent_per_hour_change=money_view(now.delta),
+        **_figure_views(totals.figures),
         overlap=money_view(totals.overlap),
         rent_30_days=money_view(totals.month),
         net_per_hour=_net(totals.net_per_hour),
@@ -269,15 +251,16 @@ def totals_view(totals: Totals) -> TotalsView:
 
 
 def _step_view(step: Step) -> StepView:
-    now = step.figures
-    return StepView(
-        on=step.on,
-        once=money_view(now.once),
-        rent_per_hour_before=money_view(now.before),
-        rent_per_hour_after=money_view(now.after),
-        rent_per_hour_change=money_view(now.delta),
-        use=_use_view(step.use),
-    )
+    return StepView(on=step.on, **_figure_views(step.figures), use=_use_view(step.use))
+
+
+def _figure_views(figures: Figures) -> dict[str, MoneyView]:
+    return {
+        "once": money_view(figures.once),
+        "rent_per_hour_before": money_view(figures.before),
+        "rent_per_hour_after": money_view(figures.after),
+        "rent_per_hour_change": money_view(figures.delta),
+    }
 
 
 def _use_view(use: Use | None) -> UseView | None:

@@ -27,7 +27,7 @@ from provisioner.model.changes import (
     ChangeVerb,
     Delete,
     Forget,
-    Leave,
+    Keep,
     Reason,
     Refresh,
     Retire,
@@ -35,7 +35,7 @@ from provisioner.model.changes import (
 )
 from provisioner.model.money import Cost, Totals
 from provisioner.model.plan import Edit, Leftover, Plan, digests_of
-from provisioner.model.records import RecordedAnnotation, RecordedCache, RetiringCache
+from provisioner.model.records import RecordedAnnotation, RecordedCache
 from provisioner.model.stack_settings import Breach, SettingEdit
 from provisioner.view.limits import BrokenLimit, broken_limits
 from provisioner.view.money import CostView, Count, TotalsView, cost_view, totals_view
@@ -53,13 +53,10 @@ from provisioner.view.snapshot import (
     gone_at,
 )
 from provisioner.view.units import size_text
-from provisioner.view.wording import Section, is_shown, section, symbol, tone, why
+from provisioner.view.wording import Section, is_unmet, section, symbol, tone, why
 
 FORMAT_VERSION: Literal[1] = 1
-VERBS = (
-    *("create", "replace", "refresh", "delete", "adopt"),
-    *("annotate", "note", "move", "retire", "forget"),
-)
+REMOVALS = frozenset({"retire", "delete", "forget"})
 _STACK = r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,31})?\Z"
 
 Stack: TypeAlias = Annotated[
@@ -97,6 +94,10 @@ class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     forget: Count
     blocked: Count
     unchanged: Count
+
+
+VERBS = Summary.__struct_fields__[:-2]
+"""Of all that is done."""
 
 
 class EditView(Struct, frozen=True, forbid_unknown_fields=True):
@@ -200,27 +201,19 @@ class RowView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def is_shown(self) -> bool:
         """Whether a format shows it unasked."""
-        match self.action, self.reason:
-            case "keep", _:
-                return self.section is not Section.UNCHANGED
-            case ("leave", Reason.RETIRING) | ("forget", Reason.RETIRED):
-                return False
-            case _:
-                return True
+        if self.action == "keep":
+            return self.section is not Section.UNCHANGED
+        ends_by_itself = self.action == "leave" and self.reason is Reason.RETIRING
+        return self.reason is not Reason.RETIRED and not ends_by_itself
 
     def shows(self, edit: EditView) -> bool:
         """Whether it shows *edit*: what is asked for now, or that nothing is."""
         if self.name != edit.name or not self.is_edit:
             return False
-        match self.action:
-            case "move":
-                return self.before is not None and _asks(self.before, edit)
-            case "retire" | "delete" | "forget":
-                return edit.after is None
-            case "blocked" if self.after is None:
-                return edit.after is None
-            case _:
-                return self.after is not None and _asks(self.after, edit)
+        if self.action in REMOVALS or (self.action == "blocked" and self.after is None):
+            return edit.after is None
+        side = self.before if self.action == "move" else self.after
+        return side is not None and edit.after is not None and side.asked == edit.after
 
     @property
     def is_edit(self) -> bool:
@@ -346,7 +339,11 @@ class PlanView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def noteworthy(plan: Plan) -> tuple[Change, ...]:
     """The changes that a terminal shows unasked, and what is retiring, which it names."""
-    return tuple(change for change in plan.changes if is_shown(change) or _is_dying(change))
+    return tuple(
+        change
+        for change in plan.changes
+        if (is_unmet(change) if isinstance(change, Keep) else change.reason is not Reason.RETIRED)
+    )
 
 
 def plan_view(
@@ -377,7 +374,7 @@ def plan_view(
         summary=summary((change.verb, change.reason) for change in plan.changes),
         edits=_edits(plan.edits),
         settings=plan.settings,
-        leftover=_leftover(plan.leftover) if plan.leftover else None,
+        leftover=_leftover(plan.leftover),
         rested=_edits(plan.rested),
         declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
         rows=rows(plan, changes, costs),
@@ -434,16 +431,8 @@ def leftover_command(left: Leftover | LeftoverView) -> str:
     return f"ctxprov destroy --stack {quote(left.stack)} --state {state}{keys}"
 
 
-def _leftover(left: Leftover) -> LeftoverView:
-    return LeftoverView(
-        stack=left.stack,
-        successor=left.successor,
-        caches=left.caches,
-        state=left.state,
-        usual=left.usual,
-        key_envs=left.key_envs,
-        command=leftover_command(left),
-    )
+def _leftover(left: Leftover | None) -> LeftoverView | None:
+    return LeftoverView(**asdict(left), command=leftover_command(left)) if left else None
 
 
 def _edits(edits: Iterable[Edit]) -> tuple[EditView, ...]:
@@ -458,10 +447,6 @@ def _declared(changes: Sequence[Change]) -> Iterator[DeclaredView]:
             continue  # as it is on record, not as it is declared
         if want := change.want:
             yield DeclaredView(want.name, after_view(want.after))
-
-
-def _is_dying(change: Change) -> bool:
-    return isinstance(change, Leave) and isinstance(change.record, RetiringCache)
 
 
 def _row(change: Change, at: datetime, removed: Mapping[str, str], cost: Cost | None) -> RowView:
@@ -491,10 +476,6 @@ def _removed(plan: Plan) -> Mapping[str, str]:
         if isinstance(change, Retire | Delete | Forget)
         and isinstance(change.record, RecordedCache | RecordedAnnotation)
     }
-
-
-def _asks(side: Snapshot, edit: EditView) -> bool:
-    return edit.after is not None and side.asked == edit.after
 
 
 def _arrow(texts: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ How a snapshot is laid out, and why a cache changes, is not known here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, TypeAlias
 
@@ -29,14 +29,11 @@ from provisioner.model.attributes import (
 from provisioner.model.changes import (
     Adopt,
     Annotate,
-    Blocked,
     Change,
     Create,
     Delete,
-    Forget,
     Keep,
     Leave,
-    Move,
     Note,
     Refresh,
     Replace,
@@ -186,11 +183,11 @@ class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         match record:
             case RecordedAnnotation(measure=measure):
                 return _with_tokens(_of_entry(record, None), measure.tokens, counted=False)
-            case RecordedCache(settings=settings):
-                entry = replace(_of_entry(record, settings), id=record.id)
+            case RecordedCache():
+                entry = replace(_of_entry(record, record.settings), id=record.id)
                 if live:
                     entry = _with_tokens(entry, live.tokens, counted=True)
-                return _living(entry, live or record, record.life, settings)
+                return _as_granted(entry, record, live or record)
 
     @classmethod
     def live(cls, live: LiveCache) -> Snapshot:
@@ -201,11 +198,9 @@ class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @classmethod
     def retiring(cls, cache: RetiringCache, live: LiveCache | None = None) -> Snapshot:
         """What is on record of a replaced cache; its times are those of the *live* one."""
-        if live:
-            return replace(
-                Snapshot.live(live), provider=cache.provider, model=cache.model, id=cache.id
-            )
-        return replace(_of_cache(cache), expires_at=cache.until)
+        if live is None:
+            return replace(_of_cache(cache), expires_at=cache.until)
+        return replace(Snapshot.live(live), provider=cache.provider, model=cache.model, id=cache.id)
 
     @property
     def asked(self) -> AfterView | None:
@@ -248,27 +243,25 @@ def after(change: Change, at: datetime) -> Snapshot | None:
     """What the manifest asks for, made at the moment *at*; None if it asks for nothing."""
     match change:
         case Create(want, record) | Replace(want, record=record):
-            return _begun(_wanted(want, record, None), want, at, at)
+            return _with_life(_wanted(want, record), want, at, at, want.life.end(at))
         case Adopt(want, live, record=record) | Refresh(want, live, record):
-            return _begun(_wanted(want, record, live), want, live.created_at, at)
+            snapshot = _wanted(want, record, live)
+            return _with_life(snapshot, want, live.created_at, at, want.life.end(at))
         case Note(want, live, record) | Keep(DesiredCache() as want, LiveCache() as live, record):
-            return _living(_wanted(want, record, live), live, want.life, want.settings)
-        case Annotate(want, record=record) | Keep(want, record=record):
-            return _wanted(want, record, None)
-        case Blocked(want=want, record=record) if want:
-            return _wanted(want, record, None)
-        case Blocked() | Move() | Retire() | Delete() | Forget() | Leave():
-            return None
+            return _as_granted(_wanted(want, record, live), want, live)
+        case _:
+            return _wanted(change.want, change.record) if change.want else None
 
 
 def gone_at(change: Change, at: datetime) -> datetime | None:
     """When the cache that lives now is gone, if *change* is made at *at* or has been before."""
     match change:
-        case Replace(old=live, record=record) | Retire(live, record):
-            return min(at + record.retire_after, live.expires_at)
-        case Adopt(old=LiveCache() as live, record=RecordedCache() as record):
-            return min(at + record.retire_after, live.expires_at)
-        case Annotate(old=LiveCache() as live, record=RecordedCache() as record):
+        case (
+            Replace(old=live, record=record)
+            | Retire(live, record)
+            | Adopt(old=LiveCache() as live, record=RecordedCache() as record)
+            | Annotate(old=LiveCache() as live, record=RecordedCache() as record)
+        ):
             return min(at + record.retire_after, live.expires_at)
         case Leave(live, RetiringCache()):
             return live.expires_at
@@ -301,9 +294,28 @@ def after_view(after: After) -> AfterView:
     )
 
 
+_UNKNOWN = Snapshot(
+    provider="",
+    model="",
+    digest=None,
+    life=None,
+    settings=None,
+    paths=None,
+    pieces={},
+    size=None,
+    tokens=None,
+    tokens_estimated=None,
+    created_at=None,
+    refresh_at=None,
+    expires_at=None,
+    id=None,
+)
+
+
 def _of_entry(entry: Desired | Recorded, settings: Settings | None) -> Snapshot:
     measure = entry.measure
-    return Snapshot(
+    snapshot = replace(
+        _UNKNOWN,
         provider=entry.provider,
         model=entry.model,
         digest=entry.digest,
@@ -312,33 +324,13 @@ def _of_entry(entry: Desired | Recorded, settings: Settings | None) -> Snapshot:
         paths=measure.paths,
         pieces=measure.pieces,
         size=measure.size or None,
-        tokens=measure.tokens or None,
-        tokens_estimated=not measure.counted if measure.tokens else None,
-        created_at=None,
-        refresh_at=None,
-        expires_at=None,
-        id=None,
     )
+    return _with_tokens(snapshot, measure.tokens, counted=measure.counted)
 
 
 def _of_cache(cache: LiveCache | RetiringCache) -> Snapshot:
     """All that is known of the content is whose it is."""
-    return Snapshot(
-        provider=cache.provider,
-        model=cache.model,
-        digest=None,
-        life=None,
-        settings=None,
-        paths=None,
-        pieces={},
-        size=None,
-        tokens=None,
-        tokens_estimated=None,
-        created_at=None,
-        refresh_at=None,
-        expires_at=None,
-        id=cache.id,
-    )
+    return replace(_UNKNOWN, provider=cache.provider, model=cache.model, id=cache.id)
 
 
 def _with_tokens(snapshot: Snapshot, count: int, *, counted: bool) -> Snapshot:
@@ -346,7 +338,9 @@ def _with_tokens(snapshot: Snapshot, count: int, *, counted: bool) -> Snapshot:
     return replace(snapshot, tokens=count or None, tokens_estimated=not counted if count else None)
 
 
-def _wanted(want: Desired, record: Recorded | None, live: LiveCache | None) -> Snapshot:
+def _wanted(
+    want: Desired, record: Recorded | RetiringCache | None, live: LiveCache | None = None
+) -> Snapshot:
     """With the provider's count if it ever counted this very content, else the estimate."""
     snapshot = Snapshot.desired(want)
     match live, record:
@@ -358,32 +352,21 @@ def _wanted(want: Desired, record: Recorded | None, live: LiveCache | None) -> S
             return snapshot
 
 
-def _living(
-    snapshot: Snapshot, cache: LiveCache | RecordedCache, life: Life, settings: Settings
+def _as_granted(
+    snapshot: Snapshot, entry: DesiredCache | RecordedCache, cache: LiveCache | RecordedCache
 ) -> Snapshot:
-    """*snapshot* with the moments of a life that has begun."""
-    granted = cache.expires_at - cache.updated_at
-    return replace(
-        snapshot,
-        created_at=cache.created_at,
-        refresh_at=_refresh_at(life, settings, cache.expires_at, granted),
-        expires_at=cache.expires_at,
-    )
+    """*snapshot* with the moments of the life that *cache* has."""
+    return _with_life(snapshot, entry, cache.created_at, cache.updated_at, cache.expires_at)
 
 
-def _begun(snapshot: Snapshot, want: DesiredCache, created_at: datetime, at: datetime) -> Snapshot:
-    """*snapshot* with the moments of a life that begins, or starts again, at *at*."""
-    end = want.life.end(at)
-    return replace(
-        snapshot,
-        created_at=created_at,
-        refresh_at=_refresh_at(want.life, want.settings, end, end - at),
-        expires_at=end,
-    )
-
-
-def _refresh_at(
-    life: Life, settings: Settings, end: datetime, granted: timedelta
-) -> datetime | None:
-    warm = isinstance(life, Ttl) and settings.keep == "warm"
-    return end - settings.window(granted) if warm else None
+def _with_life(
+    snapshot: Snapshot,
+    entry: DesiredCache | RecordedCache,
+    created_at: datetime,
+    granted_at: datetime,
+    end: datetime,
+) -> Snapshot:
+    """*snapshot* with the moments of a life; *entry* says when it is to be refreshed."""
+    warm = isinstance(entry.life, Ttl) and entry.settings.keep == "warm"
+    refresh_at = end - entry.settings.window(end - granted_at) if warm else None
+    return replace(snapshot, created_at=created_at, refresh_at=refresh_at, expires_at=end)

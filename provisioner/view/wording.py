@@ -34,7 +34,7 @@ from provisioner.model.changes import (
     Retire,
     Tone,
 )
-from provisioner.model.records import DesiredCache, RecordedAnnotation, RecordedCache, RetiringCache
+from provisioner.model.records import DesiredCache, RecordedAnnotation, RecordedCache
 from provisioner.times import moment_text
 from provisioner.view.units import span_text
 
@@ -73,6 +73,9 @@ _HEADINGS: Mapping[Section, str] = MappingProxyType(
         Section.REFUSED: "Refused",
         Section.UNCHANGED: "Unchanged",
     }
+)
+_BY_VERB: Mapping[str, Section] = MappingProxyType(
+    {"blocked": Section.REFUSED, "keep": Section.UNCHANGED}
 )
 _BY_CAUSE: Mapping[Cause | None, Section] = MappingProxyType(
     {
@@ -122,24 +125,7 @@ def section(change: Change) -> Section:
 
 def section_of(verb: str, reason: Reason) -> Section:
     """The same by the verb; what is kept may be a warning as well, which no verb says."""
-    match verb:
-        case "blocked":
-            return Section.REFUSED
-        case "keep":
-            return Section.UNCHANGED
-        case _:
-            return _BY_CAUSE[reason.cause]
-
-
-def is_shown(change: Change) -> bool:
-    """Whether a terminal shows *change* unasked."""
-    match change:
-        case Keep():
-            return is_unmet(change)
-        case Leave(record=RetiringCache()) | Forget(record=RetiringCache()):
-            return False
-        case _:
-            return True
+    return _BY_VERB.get(verb) or _BY_CAUSE[reason.cause]
 
 
 def is_unmet(change: Change) -> bool:
@@ -192,16 +178,10 @@ def _why_declared(change: DeclaredChange, at: datetime) -> str:
             return f"expires in {span_text(left)}" if left > timedelta() else "its time has passed"
         case Create(want, reason=Reason.NEW) if want.adopt and want.adopt.vouches_for(want.label):
             return f"to take over {want.adopt.id}, or made if that is gone"
-        case (
-            Create(record=RecordedCache() as record, reason=Reason.EXPIRED)
-            | Adopt(record=RecordedCache() as record, reason=Reason.EXPIRED)
-        ):
-            return f"expired {span_text(at - record.expires_at)} ago"
-        case (
-            Create(record=RecordedCache() as record, reason=Reason.MISSING)
-            | Adopt(record=RecordedCache() as record, reason=Reason.MISSING)
-        ):
-            return f"gone {span_text(record.expires_at - at)} before its time"
+        case _ if change.reason is Reason.EXPIRED and isinstance(change.record, RecordedCache):
+            return f"expired {span_text(at - change.record.expires_at)} ago"
+        case _ if change.reason is Reason.MISSING and isinstance(change.record, RecordedCache):
+            return f"gone {span_text(change.record.expires_at - at)} before its time"
         case _ if change.record:
             return _edit(change.reason, change.record.after, change.want.after)
         case _:

@@ -14,8 +14,8 @@ from provisioner.escape import json_text
 from provisioner.model.changes import Create, Forget, Keep, Leave, Reason, Replace, Retire
 from provisioner.model.plan import Plan
 from provisioner.planner import decision_table as table
-from provisioner.view.plan import by_section, rows, summary
-from provisioner.view.wording import Section, is_shown
+from provisioner.view.plan import by_section, noteworthy, rows, summary
+from provisioner.view.wording import Section
 from tests.builders import HOUR, annotation, desired, live, noted, recorded, retiring
 from tests.render.fixtures import AT, MANUAL_EDITED, PLAN, cache, plan_of, view
 
@@ -140,8 +140,12 @@ def test_headings_come_in_order_and_never_empty() -> None:
 
 
 def test_a_row_knows_whether_it_is_shown() -> None:
-    """By its words alone, as its change does."""
-    assert [row.is_shown for row in rows(PLAN)] == [is_shown(change) for change in PLAN.changes]
+    """What stays, or dies by itself, is not shown; a terminal names what is dying."""
+    hidden = [f"{row.action} {row.reason}" for row in rows(PLAN) if not row.is_shown]
+    dying = [row.action for row in rows(PLAN, noteworthy(PLAN)) if not row.is_shown]
+
+    assert hidden == ["keep current", "keep current", "leave retiring", "forget retired"]
+    assert dying == ["leave"]
 
 
 SCHEMA = json.loads(

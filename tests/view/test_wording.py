@@ -26,9 +26,9 @@ from provisioner.model.changes import (
 from provisioner.model.records import Desired, LiveCache, Recorded
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan
+from provisioner.view.plan import noteworthy
 from provisioner.view.plan_reader import read_plans
 from provisioner.view.wording import (
-    is_shown,
     is_unmet,
     section,
     symbol,
@@ -48,7 +48,7 @@ from tests.builders import (
     state,
 )
 from tests.planner.test_decision_table import DECLARED, FORCED
-from tests.render.fixtures import AT, PLAN, view
+from tests.render.fixtures import AT, PLAN, plan_of, view
 
 A = desired("a")
 ONE_DAY = desired("a", life=Ttl(24 * HOUR))
@@ -174,7 +174,7 @@ def test_a_wish_that_time_overtook_is_a_warning() -> None:
     ended = Keep(A, None, recorded(A), Reason.ENDED, table.ENDED)
 
     assert [is_unmet(change) for change in (never, changed, ended)] == [True, True, False]
-    assert [is_shown(change) for change in (never, changed, ended)] == [True, True, False]
+    assert noteworthy(plan_of(never, changed, ended)) == (never, changed)
 
 
 def test_the_future_is_never_negative() -> None:
