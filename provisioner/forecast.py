@@ -8,8 +8,7 @@ comes from a seed, so the same question has the same answer.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
@@ -20,7 +19,6 @@ from provisioner.model.attributes import Ttl
 from provisioner.model.changes import Create, Refresh
 from provisioner.model.facts import State
 from provisioner.model.money import Spent
-from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_if_applied
@@ -67,9 +65,7 @@ def tolerance(desired: Iterable[Desired]) -> Tolerance | None:
     tolerances = [
         Tolerance(name=want.name, ttl=want.life.span, window=want.settings.window(want.life.span))
         for want in desired
-        if isinstance(want, DesiredCache)
-        and isinstance(want.life, Ttl)
-        and want.settings.keep == "warm"
+        if isinstance(want, DesiredCache) and isinstance(want.life, Ttl) and want.is_warm
     ]
     return min(tolerances, key=lambda one: (one.window, one.name), default=None)
 
@@ -89,106 +85,60 @@ def forecast(
 
     Each run is missed with the probability *miss_rate*, from 0 to 1.
     """
-    state, live = as_if_applied(desired, stack=stack, now=now)
-    world = _World(stack=stack, state=state, live={cache.id: cache for cache in live})
+    state, _ = as_if_applied(desired, stack=stack, now=now)
+    grants = {record.name: [_grant(record, made=True)] for record in state.live_records}
     chance = Random(_SEED)  # noqa: S311  # repeatable on purpose
-    moments = list(_moments(now, span, every))
-    missed = 0
-    for moment in moments:
+    runs = missed = 0
+    moment = now + every
+    while moment <= now + span:
         if chance.random() < miss_rate:
             missed += 1
         else:
-            world.run(desired, moment)
-    world.pass_until(now + span)
+            runs += 1
+            state = _run(desired, state, moment, grants)
+        moment += every
     return Forecast(
-        runs=len(moments) - missed,
+        runs=runs,
         missed=missed,
-        outlooks=world.outlooks(desired, lookup, until=now + span),
+        outlooks=tuple(
+            _outlook(want, grants[want.name], lookup, until=now + span)
+            for want in desired
+            if isinstance(want, DesiredCache)
+        ),
     )
 
 
-def _moments(now: datetime, span: timedelta, every: timedelta) -> Iterator[datetime]:
-    moment = now + every
-    while moment <= now + span:
-        yield moment
-        moment += every
+def _run(
+    desired: tuple[Desired, ...], state: State, now: datetime, grants: Mapping[str, list[Grant]]
+) -> State:
+    """Plan at *now*, and obey at once: a provider and a state do as the plan says."""
+    live = [LiveCache.recorded(record) for record in state.live_records if record.expires_at > now]
+    caches = dict(state.caches)
+    for change in plan(desired, state, live, stack=state.stack, now=now).changes:
+        match change:
+            case Refresh(want, record=record) | Create(want, RecordedCache() as record):
+                renewed = replace(record, updated_at=now, expires_at=want.life.end(now))
+                caches[want.name] = renewed
+                grants[want.name].append(_grant(renewed, made=isinstance(change, Create)))
+            case _:
+                pass
+    return replace(state, caches=caches)
 
 
-class _World:
-    """A provider and a state that obey at once."""
-
-    def __init__(self, *, stack: str, state: State, live: dict[str, LiveCache]) -> None:
-        self.stack = stack
-        self.state = state
-        self.live = live
-        self.refreshes: Counter[str] = Counter()
-        self.creations: Counter[str] = Counter()
-        self.cold: Counter[str] = Counter()
-        self.grants = {name: [_grant(record)] for name, record in _records(state)}
-
-    def run(self, desired: tuple[Desired, ...], now: datetime) -> None:
-        listed = [cache for cache in self.live.values() if cache.expires_at > now]
-        self._obey(plan(desired, self.state, listed, stack=self.stack, now=now))
-
-    def pass_until(self, end: datetime) -> None:
-        """Count the time that is cold at the end."""
-        for name, record in _records(self.state):
-            self._chill(name, record, end)
-
-    def outlooks(
-        self, desired: Iterable[Desired], lookup: Lookup, *, until: datetime
-    ) -> tuple[Outlook, ...]:
-        return tuple(
-            Outlook(
-                name=want.name,
-                refreshes=self.refreshes[want.name],
-                creations=self.creations[want.name],
-                cold=timedelta(seconds=self.cold[want.name]),
-                spent=spent(want, self.grants[want.name], lookup, until=until),
-            )
-            for want in desired
-            if isinstance(want, DesiredCache)
-        )
-
-    def _obey(self, plan: Plan) -> None:
-        caches = dict(self.state.caches)
-        for change in plan.changes:
-            match change:
-                case Refresh(want, _, record):
-                    self.refreshes[want.name] += 1
-                    caches[want.name] = self._renewed(want, record, plan.at, made=False)
-                case Create(want, RecordedCache() as record):
-                    self.creations[want.name] += 1
-                    self._chill(want.name, record, plan.at)
-                    caches[want.name] = self._renewed(want, record, plan.at, made=True)
-                case _:
-                    pass
-        self.state = replace(self.state, caches=caches)
-
-    def _renewed(
-        self, want: DesiredCache, record: RecordedCache, now: datetime, *, made: bool
-    ) -> RecordedCache:
-        end = want.life.end(now)
-        self.live[record.id] = LiveCache(
-            provider=record.provider,
-            id=record.id,
-            label=None,
-            model=record.model,
-            created_at=now,
-            updated_at=now,
-            expires_at=end,
-            tokens=record.measure.tokens,
-        )
-        self.grants[want.name].append(Grant(now, end, made))
-        return replace(record, updated_at=now, expires_at=end)
-
-    def _chill(self, name: str, record: RecordedCache, now: datetime) -> None:
-        self.cold[name] += max(0, int((now - record.expires_at).total_seconds()))
+def _outlook(
+    want: DesiredCache, grants: Sequence[Grant], lookup: Lookup, *, until: datetime
+) -> Outlook:
+    creations = sum(grant.made for grant in grants)
+    begins = (*(grant.at for grant in grants[1:]), until)
+    gaps = (begin - grant.until for begin, grant in zip(begins, grants, strict=True))
+    return Outlook(
+        name=want.name,
+        refreshes=len(grants) - creations,
+        creations=creations - 1,
+        cold=timedelta(seconds=sum(int(gap.total_seconds()) for gap in gaps if gap > timedelta())),
+        spent=spent(want, grants, lookup, until=until),
+    )
 
 
-def _records(state: State) -> Iterator[tuple[str, RecordedCache]]:
-    return ((name, one) for name, one in state.caches.items() if isinstance(one, RecordedCache))
-
-
-def _grant(record: RecordedCache) -> Grant:
-    return Grant(record.updated_at, record.expires_at, made=True)
+def _grant(record: RecordedCache, *, made: bool) -> Grant:
+    return Grant(record.updated_at, record.expires_at, made)

@@ -61,7 +61,7 @@ async def retire_surplus(
             continue
         try:
             for seen in await creator.list():
-                if _is_surplus(seen, uncertain, _on_record(state)):
+                if _is_surplus(seen, uncertain, state.ids):
                     if not await renew_lock():
                         return
                     name = uncertain[seen.display_name]
@@ -71,12 +71,6 @@ async def retire_surplus(
                 f"warning: whether a create without an answer made a cache twice was not looked "
                 f"at in {provider}: {error}"
             )
-
-
-def _on_record(state: State) -> frozenset[str]:
-    records = state.caches.values()
-    ids = (record.id for record in records if isinstance(record, RecordedCache))
-    return frozenset((*ids, *state.retiring))
 
 
 def _is_surplus(

@@ -56,8 +56,7 @@ from provisioner.model.facts import (
 )
 from provisioner.model.plan import Plan
 from provisioner.model.records import RecordedAnnotation, RecordedCache
-from provisioner.planner.live_index import remarks
-from provisioner.planner.observations import believable, unsaved
+from provisioner.planner.live_index import believable, remarks, unsaved
 from provisioner.planner.reasons import rested_by
 from provisioner.planner.transitions import valid_until
 from provisioner.render.result import summary_line

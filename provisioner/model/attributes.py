@@ -13,7 +13,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Annotated, Literal, Self, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType, convert, field, to_builtins
+from msgspec import UNSET, Meta, Struct, UnsetType, field, to_builtins
 
 from provisioner.cache import Json
 from provisioner.documents import DurationText, MomentText
@@ -232,19 +232,9 @@ def life_fields(life: Life) -> dict[str, Json]:
     return fields
 
 
-def parse_life(json: Json) -> Life:
-    """Read what `life_fields` wrote.  Raises ValueError if it is anything else."""
-    return convert(json, LifeFields).life()
-
-
 def settings_fields(settings: Settings) -> dict[str, Json]:
     fields: dict[str, Json] = to_builtins(SettingsFields.of(settings))
     return fields
-
-
-def parse_settings(json: Json) -> Settings:
-    """Read what `settings_fields` wrote.  Raises ValueError if it is anything else."""
-    return convert(json, SettingsFields).settings()
 
 
 def after_fields(after: After) -> dict[str, Json]:
@@ -256,27 +246,6 @@ def after_fields(after: After) -> dict[str, Json]:
         "life": life_fields(after.life),
         "settings": settings_fields(after.settings) if after.settings else None,
     }
-
-
-def parse_after(json: Json) -> After:
-    """Read what `after_fields` wrote.  Raises ValueError if it is anything else."""
-    match json:
-        case {
-            "provider": str(provider),
-            "model": str(model),
-            "digest": str(digest),
-            "life": life,
-            "settings": settings,
-        }:
-            return After(
-                provider=provider,
-                model=model,
-                digest=digest,
-                life=parse_life(life),
-                settings=None if settings is None else parse_settings(settings),
-            )
-        case _:
-            raise ValueError("an after is provider, model, digest, life and settings")
 
 
 def window_text(window: timedelta | Fraction) -> str:
@@ -295,16 +264,12 @@ def parse_window(text: str) -> timedelta | Fraction:
     if text.endswith("%"):
         share = Fraction(int(text.removesuffix("%")), 100)
     elif "/" in text:
-        share = _fraction(text)
+        above, below = map(int, text.split("/", 1))
+        if not below:
+            raise ValueError("a share is not divided by 0")
+        share = Fraction(above, below)
     else:
         return parse_duration(text)
     if not 0 < share < 1:
         raise ValueError("a share lies between 1% and 99%")
     return share
-
-
-def _fraction(text: str) -> Fraction:
-    try:
-        return Fraction(text)
-    except ZeroDivisionError as error:
-        raise ValueError("a share is not divided by 0") from error

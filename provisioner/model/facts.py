@@ -144,6 +144,16 @@ class State(Struct, frozen=True, kw_only=True):
     last_edit: Revision | None = None
     """Of the last apply that performed an edit."""
 
+    @property
+    def live_records(self) -> tuple[RecordedCache, ...]:
+        """Of the caches that have a name, in the order of their records; of no annotation."""
+        return tuple(record for record in self.caches.values() if isinstance(record, RecordedCache))
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of all live caches on record, also of those that are retiring."""
+        return frozenset((*(record.id for record in self.live_records), *self.retiring))
+
 
 class Done(Struct, frozen=True):
     """It is so."""

@@ -9,7 +9,7 @@ Everything here is a frozen value that holds no content and no key.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +21,20 @@ CACHING = "gemini"
 """The one kind of provider that keeps caches; a manifest may name several projects of it.
 
 A provider's kind says which models and prices it has, its name which key opens it."""
+
+
+_Struct = TypeVar("_Struct", bound=Struct)
+
+
+def made_of(cls: type[_Struct], *sources: Struct, **fields: object) -> _Struct:
+    """Make a *cls*: each of its fields is one of *fields*, or else of the last source with it."""
+    every = {
+        name: getattr(source, name)
+        for source in sources
+        for name in cls.__struct_fields__
+        if name in source.__struct_fields__
+    }
+    return cls(**{**every, **fields})
 
 
 class _NamedEntry(Struct, frozen=True, kw_only=True):
@@ -44,16 +58,13 @@ class _NamedEntry(Struct, frozen=True, kw_only=True):
 
 
 class _Cache(_NamedEntry, frozen=True, kw_only=True):
+    kind: ClassVar[str] = CACHING
     settings: Settings
 
     @property
     def is_warm(self) -> bool:
         """Whether it is refreshed: it has a ttl, and is not to be made once."""
         return isinstance(self.life, Ttl) and self.settings.keep == "warm"
-
-    @property
-    def kind(self) -> str:
-        return CACHING
 
     @property
     def after(self) -> After:
@@ -94,6 +105,7 @@ Desired: TypeAlias = DesiredCache | DesiredAnnotation
 class LiveCache(Struct, frozen=True, kw_only=True):
     """A cache as the provider reports it.  Its content cannot be read back."""
 
+    kind: ClassVar[str] = CACHING
     provider: str
     id: str
     label: Label | None
@@ -119,34 +131,14 @@ class LiveCache(Struct, frozen=True, kw_only=True):
     @classmethod
     def recorded(cls, record: RecordedCache) -> Self:
         """What a provider would report of a cache that is as its record says."""
-        return cls(
-            provider=record.provider,
-            id=record.id,
-            label=None,
-            model=record.model,
-            created_at=record.created_at,
-            updated_at=record.updated_at,
-            expires_at=record.expires_at,
-            tokens=record.measure.tokens,
-        )
+        return made_of(cls, record, label=None, tokens=record.measure.tokens)
 
     @classmethod
     def retiring(cls, retiring: RetiringCache) -> Self:
         """The same of one that is retiring; when it was made is on record no more."""
-        return cls(
-            provider=retiring.provider,
-            id=retiring.id,
-            label=None,
-            model=retiring.model,
-            created_at=retiring.until - retiring.retire_after,
-            updated_at=retiring.until - retiring.retire_after,
-            expires_at=retiring.until,
-            tokens=0,
-        )
-
-    @property
-    def kind(self) -> str:
-        return CACHING
+        begin = retiring.until - retiring.retire_after
+        times = {"created_at": begin, "updated_at": begin, "expires_at": retiring.until}
+        return made_of(cls, retiring, label=None, tokens=0, **times)
 
     @property
     def granted(self) -> timedelta:
@@ -168,19 +160,8 @@ class RecordedCache(_Cache, frozen=True, kw_only=True):
     @classmethod
     def of(cls, want: DesiredCache, seen: LiveCache, *, counted: bool) -> Self:
         """What is on record of *want* once *seen* is its cache."""
-        return cls(
-            name=want.name,
-            provider=want.provider,
-            model=want.model,
-            digest=want.digest,
-            life=want.life,
-            settings=want.settings,
-            id=seen.id,
-            created_at=seen.created_at,
-            updated_at=seen.updated_at,
-            expires_at=seen.expires_at,
-            measure=replace(want.measure, tokens=seen.tokens, counted=counted),
-        )
+        measure = replace(want.measure, tokens=seen.tokens, counted=counted)
+        return made_of(cls, seen, want, measure=measure)
 
     @property
     def handle(self) -> GeminiHandle:
@@ -203,16 +184,7 @@ class RecordedAnnotation(_Annotation, frozen=True, kw_only=True):
     @classmethod
     def of(cls, want: DesiredAnnotation, at: datetime) -> Self:
         """What is on record of *want* once it is written down."""
-        return cls(
-            name=want.name,
-            provider=want.provider,
-            model=want.model,
-            digest=want.digest,
-            life=want.life,
-            handle=want.handle,
-            updated_at=at,
-            measure=want.measure,
-        )
+        return made_of(cls, want, updated_at=at)
 
 
 Recorded: TypeAlias = RecordedCache | RecordedAnnotation

@@ -11,9 +11,10 @@ notes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,8 +23,9 @@ from provisioner.model.attributes import TOLERANCE
 from provisioner.model.changes import Blocked, Change, Create, Reason
 from provisioner.model.facts import Disappearance, State
 from provisioner.model.plan import Plan
-from provisioner.model.records import LiveCache, RecordedCache
+from provisioner.model.records import LiveCache
 from provisioner.planner.decision_table import DISAPPEARED
+from provisioner.planner.live_index import Alive, by_id
 
 SECOND_LOOK = timedelta(minutes=10)
 """So long after the first sight a run makes one cache as a probe."""
@@ -64,26 +66,17 @@ def brakes(
 
     In the projects that are *accepted* a person knows that the caches are gone.
     """
-    alive = {(cache.provider, cache.id) for cache in live}
-    held = (_brake(provider, plan, state, alive) for provider in _projects(state))
+    alive = by_id(live)
+    providers = sorted({record.provider for record in state.live_records})
+    held = (_brake(provider, plan, state, alive) for provider in providers)
     return tuple(brake for brake in held if brake and brake.provider not in accepted)
 
 
-def _projects(state: State) -> list[str]:
-    return sorted({record.provider for record in _records(state)})
-
-
-def _records(state: State) -> Iterable[RecordedCache]:
-    return (record for record in state.caches.values() if isinstance(record, RecordedCache))
-
-
-def _brake(
-    provider: str, plan: Plan, state: State, alive: Collection[tuple[str, str]]
-) -> Brake | None:
+def _brake(provider: str, plan: Plan, state: State, alive: Alive) -> Brake | None:
     now = plan.now_of(provider)
     expected = [
         record
-        for record in _records(state)
+        for record in state.live_records
         if record.provider == provider and record.expires_at - now > TOLERANCE
     ]
     missing = {record.id for record in expected if (provider, record.id) not in alive}
@@ -96,7 +89,11 @@ def _brake(
         missing=len(missing),
         expected=len(expected),
         since=min((note.since if note else None) or now, now),
-        names=frozenset(_remade(plan, provider)),
+        names=frozenset(
+            change.want.name
+            for change in plan.changes
+            if _is_remade(change) and change.want.provider == provider
+        ),
     )
 
 
@@ -104,13 +101,8 @@ def _is_suspicious(missing: int, expected: int) -> bool:
     return missing > 0 and (missing == expected or (expected >= _FEW and 2 * missing >= expected))
 
 
-def _remade(plan: Plan, provider: str) -> Iterator[str]:
-    for change in plan.changes:
-        match change:
-            case Create(want, _, Reason.MISSING) if want.provider == provider:
-                yield want.name
-            case _:
-                pass
+def _is_remade(change: Change) -> TypeGuard[Create]:
+    return isinstance(change, Create) and change.reason is Reason.MISSING
 
 
 def _sight(note: Disappearance | None, missing: Collection[str], now: datetime) -> Sight:
@@ -124,15 +116,14 @@ def _sight(note: Disappearance | None, missing: Collection[str], now: datetime) 
 def held_back(plan: Plan, held: Iterable[Brake], why: Callable[[Brake], str]) -> Plan:
     """*plan* without what the brakes hold back now; *why* is the sentence for people."""
     holding = {brake.provider: brake for brake in held if brake.sight is not Sight.PROBE}
-    return replace(plan, changes=tuple(_held(change, holding, why) for change in plan.changes))
 
-
-def _held(change: Change, holding: Mapping[str, Brake], why: Callable[[Brake], str]) -> Change:
-    match change:
-        case Create(want, record, Reason.MISSING) if brake := holding.get(want.provider):
-            return Blocked(want, None, record, Reason.MISSING, why(brake), DISAPPEARED)
-        case _:
+    def braked(change: Change) -> Change:
+        if not _is_remade(change) or change.provider not in holding:
             return change
+        sentence = why(holding[change.provider])
+        return Blocked(change.want, None, change.record, change.reason, sentence, DISAPPEARED)
+
+    return replace(plan, changes=tuple(map(braked, plan.changes)))
 
 
 def probing(held: Iterable[Brake]) -> frozenset[str]:
@@ -144,7 +135,7 @@ def probing(held: Iterable[Brake]) -> frozenset[str]:
 def noted(state: State, held: Iterable[Brake]) -> Mapping[str, Disappearance]:
     """What to remember of the projects after this look: none where nothing is suspicious."""
     sights = {brake.provider: brake.since for brake in held}
-    ids = {record.id for record in _records(state)}
+    ids = {record.id for record in state.live_records}
     notes = {}
     for provider in {*sights, *state.disappeared}:
         before = state.disappeared.get(provider, Disappearance())

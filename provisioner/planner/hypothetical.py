@@ -25,6 +25,7 @@ from provisioner.model.records import (
     Recorded,
     RecordedAnnotation,
     RecordedCache,
+    made_of,
 )
 
 _MARK = 16
@@ -73,15 +74,9 @@ def as_if_applied(
     desired: Iterable[Desired], *, stack: str, now: datetime
 ) -> tuple[State, tuple[LiveCache, ...]]:
     """A state that records *desired*, and the caches that it would have made."""
-    wants = tuple(desired)
-    live = {w.name: _live(w, now) for w in wants if isinstance(w, DesiredCache)}
-    records = {
-        want.name: RecordedCache.of(want, live[want.name], counted=want.measure.counted)
-        if isinstance(want, DesiredCache)
-        else RecordedAnnotation.of(want, now)
-        for want in wants
-    }
-    return State(stack=stack, caches=records), tuple(live.values())
+    records = {want.name: _recorded(want, now) for want in desired}
+    state = State(stack=stack, caches=records)
+    return state, tuple(map(LiveCache.recorded, state.live_records))
 
 
 def recorded_as_desired(state: State) -> tuple[Desired, ...]:
@@ -114,42 +109,18 @@ def as_recorded(
 
 def recorded_want(stack: str, record: RecordedCache) -> DesiredCache:
     """What *record* would be the answer to."""
-    return DesiredCache(
-        name=record.name,
-        provider=record.provider,
-        model=record.model,
-        digest=record.digest,
-        life=record.life,
-        settings=record.settings,
-        label=Label(stack, record.name, record.digest[:_MARK]),
-        measure=record.measure,
-    )
+    label = Label(stack, record.name, record.digest[:_MARK])
+    return made_of(DesiredCache, record, label=label)
 
 
-def _live(want: DesiredCache, now: datetime) -> LiveCache:
-    return LiveCache(
-        provider=want.provider,
-        id=f"base/{want.name}",
-        label=None,
-        model=want.model,
-        created_at=now,
-        updated_at=now,
-        expires_at=want.life.end(now),
-        tokens=want.measure.tokens,
-    )
+def _recorded(want: Desired, now: datetime) -> Recorded:
+    if isinstance(want, DesiredAnnotation):
+        return RecordedAnnotation.of(want, now)
+    times = {"created_at": now, "updated_at": now, "expires_at": want.life.end(now)}
+    return made_of(RecordedCache, want, id=f"base/{want.name}", **times)
 
 
 def _desired(stack: str, record: Recorded) -> Desired:
-    match record:
-        case RecordedCache():
-            return recorded_want(stack, record)
-        case RecordedAnnotation():
-            return DesiredAnnotation(
-                name=record.name,
-                provider=record.provider,
-                model=record.model,
-                digest=record.digest,
-                life=record.life,
-                handle=record.handle,
-                measure=record.measure,
-            )
+    if isinstance(record, RecordedCache):
+        return recorded_want(stack, record)
+    return made_of(DesiredAnnotation, record)

@@ -5,21 +5,26 @@ Decides what is an entry's own cache, its twin, or the one that its `adopt` name
 speaks against that adoption.  A label is proof, and so is a count of tokens by the server;
 the model that a server reports is neither.  Knows nothing of the content itself, which no
 provider shows.
+
+Providers are believed about existence and time: where the record knows less than was seen, a
+fact was never saved; where it promises more, applications must not rely on it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from types import MappingProxyType
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from provisioner.model.attributes import UNKNOWN, Label
+from provisioner.model.attributes import TOLERANCE, UNKNOWN, Label
 from provisioner.model.changes import Adopt, Create, Reason
-from provisioner.model.facts import State
+from provisioner.model.facts import Noted, State
 from provisioner.model.plan import Plan
 from provisioner.model.records import (
     DesiredCache,
@@ -33,6 +38,10 @@ _SHARE, _COUNT = 0.01, 16
 """Two counts by a server are of other content if they differ by more than both."""
 _ROUGHLY = 2
 """An estimate is doubted where a count is more than so many times as high or as low."""
+
+
+Alive: TypeAlias = dict[tuple[str, str], LiveCache]
+"""By provider and id."""
 
 
 @dataclass(kw_only=True)
@@ -49,7 +58,7 @@ class LiveIndex:
     """The names that an entry had before, which live caches may still be labelled with."""
     owners: Mapping[str, str]
     """The stacks that have a live cache on record, other than this one, by its id."""
-    alive: dict[tuple[str, str], LiveCache] = field(default_factory=dict)
+    alive: Alive = field(default_factory=dict)
     twins: dict[tuple[str, Label], list[LiveCache]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -57,14 +66,12 @@ class LiveIndex:
     """Ids that no other entry may claim."""
 
     def __post_init__(self, live: Iterable[LiveCache]) -> None:
-        for cache in live:
-            self.alive[cache.provider, cache.id] = cache
+        self.alive = by_id(live)
+        for cache in self.alive.values():
             if cache.label is not None:
                 self.twins[cache.provider, cache.label].append(cache)
         self.taken = {
-            record.id
-            for name, record in self.state.caches.items()
-            if name in self.declared and isinstance(record, RecordedCache)
+            record.id for record in self.state.live_records if record.name in self.declared
         }
 
     def now_of(self, provider: str) -> datetime:
@@ -127,9 +134,11 @@ class LiveIndex:
     @cached_property
     def recorded(self) -> frozenset[str]:
         """The ids that this stack has on record, also of what is retiring."""
-        records = self.state.caches.values()
-        ids = (record.id for record in records if isinstance(record, RecordedCache))
-        return frozenset((*ids, *self.state.retiring))
+        return self.state.ids
+
+
+def by_id(live: Iterable[LiveCache]) -> Alive:
+    return {(cache.provider, cache.id): cache for cache in live}
 
 
 def remarks(plan: Plan) -> Iterator[str]:
@@ -145,6 +154,65 @@ def remarks(plan: Plan) -> Iterator[str]:
                 yield from _ignored(want)
             case _:
                 pass
+
+
+def unsaved(state: State, live: Iterable[LiveCache]) -> Iterator[Noted]:
+    """
+    Lives that were given and never written down: of caches that live longer than recorded.
+
+    The run that gave them died, or lost the answer.
+    """
+    alive = by_id(live)
+    for record in state.live_records:
+        own = alive.get((record.provider, record.id))
+        if own and own.expires_at - record.expires_at > TOLERANCE:
+            yield Noted(replace(record, updated_at=own.updated_at, expires_at=own.expires_at))
+
+
+def believable(state: State, before: State, live: Iterable[LiveCache]) -> State:
+    """
+    *state* as far as applications may rely on it.
+
+    Of all that lives as it did *before*, when *live* was seen, what is gone is left out, and
+    nothing lives longer than its provider says.
+    """
+    alive, every = by_id(live), (*before.caches.values(), *before.retiring.values())
+    unchanged = {_life(record) for record in every}
+    records = {
+        name: _as_seen(record, alive) if _life(record) in unchanged else record
+        for name, record in state.caches.items()
+    }
+    return replace(
+        state,
+        caches=MappingProxyType({name: record for name, record in records.items() if record}),
+        retiring=MappingProxyType(
+            {
+                id_: retiring
+                for id_, retiring in state.retiring.items()
+                if _life(retiring) not in unchanged or (retiring.provider, id_) in alive
+            }
+        ),
+    )
+
+
+def _life(record: Recorded | RetiringCache) -> Hashable:
+    """Which cache it is and how long it lives, under any name; None of an annotation."""
+    match record:
+        case RecordedCache():
+            return record.provider, record.id, record.updated_at, record.expires_at
+        case RetiringCache():
+            return record.provider, record.id, record.until, record.expires_at
+        case _:
+            return None
+
+
+def _as_seen(record: Recorded, alive: Alive) -> Recorded | None:
+    if not isinstance(record, RecordedCache):
+        return record
+    own = alive.get((record.provider, record.id))
+    if own is None:
+        return None
+    return replace(record, expires_at=min(own.expires_at, record.expires_at))
 
 
 def _of_import(want: DesiredCache, twin: LiveCache) -> Iterator[str]:

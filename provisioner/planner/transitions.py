@@ -62,8 +62,8 @@ def covered_until(state: State, now: datetime) -> datetime | None:
         return None
     ends = (
         record.expires_at
-        for record in state.caches.values()
-        if isinstance(record, RecordedCache) and record.is_warm and record.expires_at > now
+        for record in state.live_records
+        if record.is_warm and record.expires_at > now
     )
     return min(ends, default=None)
 
@@ -75,8 +75,7 @@ def next_run(state: State, now: datetime) -> datetime | None:
     A warm cache wants a run when its window opens, one that has run out wants it *now*, and a
     project that showed none of its caches wants a second look.
     """
-    records = (record for record in state.caches.values() if isinstance(record, RecordedCache))
-    dues = (max(due, now) for record in records if (due := refresh_due(record, record)))
+    dues = (max(due, now) for record in state.live_records if (due := refresh_due(record, record)))
     retire = (now for retiring in state.retiring.values() if retiring.expires_at is None)
     looks = (
         max(note.since + SECOND_LOOK, now)

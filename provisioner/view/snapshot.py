@@ -15,7 +15,6 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from provisioner.documents import document_fields
 from provisioner.model.attributes import (
     UNKNOWN,
     After,
@@ -24,7 +23,6 @@ from provisioner.model.attributes import (
     SettingsFields,
     Ttl,
     Until,
-    parse_after,
 )
 from provisioner.model.changes import (
     Adopt,
@@ -48,7 +46,7 @@ from provisioner.model.records import (
     RecordedCache,
     RetiringCache,
 )
-from provisioner.times import duration_text
+from provisioner.times import duration_text, parse_duration
 from provisioner.view.money import Count
 from provisioner.view.units import tokens_text
 
@@ -116,6 +114,10 @@ class LifeView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if (self.ttl is UNSET) is (self.expires_at is UNSET):
             raise ValueError("this must have either a ttl or an expires_at")
 
+    def life(self) -> Life:
+        """The same as a span or a moment.  Raises ValueError for a span that is out of bounds."""
+        return Until(self.expires_at) if self.expires_at else Ttl(parse_duration(str(self.ttl)))
+
 
 _EITHER = [{"type": "object", "required": [key]} for key in ("ttl", "expires_at")]
 _LifeShape: TypeAlias = Annotated[LifeView, Meta(extra_json_schema={"oneOf": _EITHER})]
@@ -140,7 +142,13 @@ class AfterView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def after(self) -> After:
         """The same as durations and shares.  Raises ValueError for one that is out of bounds."""
-        return parse_after(document_fields(self))
+        return After(
+            provider=self.provider,
+            model=self.model,
+            digest=self.digest,
+            life=self.life.life(),
+            settings=self.settings.settings() if self.settings else None,
+        )
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,19 +8,17 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert
 
 from provisioner.model.attributes import (
-    After,
     Label,
     Life,
+    LifeFields,
     Settings,
+    SettingsFields,
     Ttl,
     Until,
-    after_fields,
     life_fields,
-    parse_after,
-    parse_life,
-    parse_settings,
     parse_window,
     settings_fields,
     window_text,
@@ -48,14 +46,6 @@ _SETTINGS = st.builds(
     retire_after=_SPANS,
     keep=st.sampled_from(["warm", "once"]),
     protect=st.booleans(),
-)
-_AFTERS = st.builds(
-    After,
-    provider=_WORDS,
-    model=_WORDS,
-    digest=_WORDS,
-    life=_LIVES,
-    settings=st.none() | _SETTINGS,
 )
 
 
@@ -96,19 +86,13 @@ def test_odd_letters(end: str) -> None:
 @given(_LIVES)
 def test_lives_read_back(life: Life) -> None:
     """A life is read from its fields as it was written."""
-    assert parse_life(life_fields(life)) == life
+    assert convert(life_fields(life), LifeFields).life() == life
 
 
 @given(_SETTINGS)
 def test_settings_read_back(settings: Settings) -> None:
     """Settings are read from their fields as they were written."""
-    assert parse_settings(settings_fields(settings)) == settings
-
-
-@given(_AFTERS)
-def test_afters_read_back(after: After) -> None:
-    """What an entry asks for is read from its fields as it was written."""
-    assert parse_after(after_fields(after)) == after
+    assert convert(settings_fields(settings), SettingsFields).settings() == settings
 
 
 @given(_WINDOWS)
@@ -136,7 +120,7 @@ def test_no_window(text: str) -> None:
     "fields", [None, {}, {"ttl": 1}, {"ttl": "1h", "keep": "warm"}, {"expires_at": None}, "1h"]
 )
 def test_no_settings(fields: dict[str, str] | None) -> None:
-    """Fields that are no settings, and no asking, are refused."""
-    for parse in (parse_settings, parse_after):
-        with pytest.raises(ValueError, match=r"Expected|Object|an after is"):
-            parse(fields)
+    """Fields that are no settings, and no life, are refused."""
+    for shape in (SettingsFields, LifeFields):
+        with pytest.raises(ValueError, match=r"Expected|Object|a life is"):
+            convert(fields, shape)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from provisioner.model.attributes import Measure
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.model.attributes import After, Measure, Until
 from provisioner.model.changes import Adopt, Create, Keep, Leave, Reason, Refresh, Replace, Retire
 from provisioner.planner import decision_table as table
-from provisioner.view.snapshot import after, before
+from provisioner.view.snapshot import after, after_view, before
 from tests.builders import HOUR, NOW, annotation, desired, live, noted, recorded, retiring
 from tests.render.fixtures import AT, PLAN
+from tests.state import strategies
 
 A = desired("a", measure=Measure(size=812, tokens=200))
 EDITED = desired("a", "y", measure=Measure(size=830, tokens=210))
@@ -74,3 +78,15 @@ def test_removal_asks_for_nothing() -> None:
 def test_every_change_is_about_something() -> None:
     """No change of a plan is without a before and an after at once."""
     assert all(before(change) or after(change, AT) for change in PLAN.changes)
+
+
+@given(
+    st.builds(
+        After,
+        life=strategies.ttls | strategies.moments.map(Until),
+        settings=st.none() | strategies.settings,
+    )
+)
+def test_afters_read_back(asked: After) -> None:
+    """What an entry asks for is read from its view as it was written."""
+    assert after_view(asked).after == asked
