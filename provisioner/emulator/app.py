@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from provisioner.emulator.caches import Caches
-from provisioner.emulator.calls import Call, Operation, api_keys, options, route, wants_numbers
+from provisioner.emulator.calls import Call, route
 from provisioner.emulator.errors import JSON, Refusal, bad_api_key, missing_api_key, no_such_page
 from provisioner.emulator.generation import Generation
 from provisioner.emulator.store import Store
@@ -63,8 +63,8 @@ class Emulator:
         self.requests: Counter[str] = Counter()
         self._clock = clock
         self._store = Store(store)
-        self._caches = Caches(self._store, clock=clock, min_tokens=min_tokens)
-        self._generation = Generation(self._caches)
+        caches = Caches(self._store, clock=clock, min_tokens=min_tokens)
+        self._verbs = caches.verbs | Generation(caches).verbs
         self._keys = tuple(key.encode() for key in api_keys)
         self._faults = faults
 
@@ -98,47 +98,23 @@ class Emulator:
             return refusal.answer()
 
     def _carry_out(self, call: Call) -> Response:
-        if call.operation is Operation.UNKNOWN:
+        verb = self._verbs.get(call.operation)
+        if verb is None:
             return no_such_page()
         self._check_key(call)
+        call.check_query()
         try:
-            return Response(self._answer(call), media_type=JSON)
+            return Response(verb(call), media_type=JSON)
         except sqlite3.Error as error:
             raise Refusal(503, f"The service is currently unavailable: {error}") from error
 
     def _check_key(self, call: Call) -> None:
-        sent = [key.encode() for key in api_keys(call)]
+        sent = [key.encode() for key in call.api_keys]
         if not sent:
             raise missing_api_key()
         accepted = [compare_digest(key, ours) for key in sent for ours in self._keys]
         if self._keys and not any(accepted):
             raise bad_api_key()
-
-    def _answer(self, call: Call) -> bytes:
-        asked, numbers = options(call), wants_numbers(call)
-        match call.operation:
-            case Operation.CREATE:
-                return self._caches.create(call.body, call.version)
-            case Operation.LIST:
-                return self._caches.list(asked)
-            case Operation.GET:
-                return self._caches.get(call.name)
-            case Operation.PATCH:
-                return self._caches.patch(call.name, call.body, asked.get("update_mask", ""))
-            case Operation.DELETE:
-                return self._caches.delete(call.name)
-            case Operation.LIST_MODELS:
-                return self._generation.list_models(asked)
-            case Operation.GET_MODEL:
-                return self._generation.get_model(call.name, call.version)
-            case Operation.COUNT_TOKENS:
-                count = self._generation.count_tokens
-                return count(call.name, call.body, call.version, numbers=numbers)
-            case Operation.GENERATE_CONTENT:
-                generate = self._generation.generate
-                return generate(call.name, call.body, call.version, numbers=numbers)
-            case Operation.UNKNOWN:
-                raise AssertionError("answered before")
 
 
 class Broken(Response):

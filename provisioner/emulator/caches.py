@@ -7,13 +7,13 @@ know HTTP.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 import orjson
 
-from provisioner.emulator.calls import page_token, parse_page
+from provisioner.emulator.calls import Call, Operation, Verb, page_token, parse_page
 from provisioner.emulator.errors import Refusal, no_such_cache, violation
 from provisioner.emulator.models import MAX_INPUT_TOKENS, Model, find_model
 from provisioner.emulator.prompts import check_prompt, check_turn
@@ -41,11 +41,21 @@ class Caches:
         self._clock = clock
         self._min_tokens = min_tokens
 
-    def create(self, body: bytes, version: str) -> bytes:
+    @property
+    def verbs(self) -> dict[Operation, Verb]:
+        return {
+            Operation.CREATE: self._create,
+            Operation.LIST: self._list,
+            Operation.GET: self._get,
+            Operation.PATCH: self._patch,
+            Operation.DELETE: self._delete,
+        }
+
+    def _create(self, call: Call) -> bytes:
         """Life is counted from here on: creation itself takes some of it, as it does there."""
         arrival = self._now()
-        asked = parse_body("CachedContent", body, _ROOT)
-        model = find_model(asked.get("model", ""), version, "createCachedContent")
+        asked = parse_body("CachedContent", call.body, _ROOT)
+        model = find_model(asked.get("model", ""), call.version, "createCachedContent")
         _check_display_name(asked.get("displayName", ""))
         check_prompt(asked, "CreateCachedContentRequest")
         check_turn(asked)
@@ -54,8 +64,8 @@ class Caches:
         self._check_size(tokens.total(), model)
         return self._add(asked, tokens, expires)
 
-    def list(self, options: Mapping[str, str]) -> bytes:
-        page = parse_page(options)
+    def _list(self, call: Call) -> bytes:
+        page = parse_page(call)
         before = _LAST if page.after is None else page.after
         rows = self._store.page(before, page.size + 1, self._now())
         more, shown = len(rows) > page.size, rows[: page.size]
@@ -65,31 +75,28 @@ class Caches:
         token = f',"nextPageToken":"{page_token(shown[-1][0])}"' if more else ""
         return f'{{"cachedContents":[{answers}]{token}}}'.encode()
 
-    def get(self, cache: str) -> bytes:
-        row = self._store.find(cache, self._now())
-        if row is None:
-            raise no_such_cache()
-        return row.answer.encode()
+    def _get(self, call: Call) -> bytes:
+        return self.find(f"cachedContents/{call.name}").answer.encode()
 
-    def patch(self, cache: str, body: bytes, mask: str) -> bytes:
+    def _patch(self, call: Call) -> bytes:
         now = self._now()
-        asked = parse_body("CachedContent", body, _ROOT)
+        asked = parse_body("CachedContent", call.body, _ROOT)
         if "name" in asked:
             raise already_set("_name", "name", _ROOT)
-        expires = _expiry(_changes(asked, mask), now)
+        expires = _expiry(_changes(asked, call.options.get("update_mask", "")), now)
         spelled = (spell_moment(expires), spell_moment(now))
-        answer = self._store.extend(cache, expires, spelled, now)
+        answer = self._store.extend(call.name, expires, spelled, now)
         if answer is None:
             raise no_such_cache()
         return answer.encode()
 
-    def delete(self, cache: str) -> bytes:
-        if not self._store.remove(cache, self._now()):
+    def _delete(self, call: Call) -> bytes:
+        if not self._store.remove(call.name, self._now()):
             raise no_such_cache()
         return b"{}"
 
     def find(self, name: str) -> Row:
-        """The live cache `cachedContents/ID`, to be used in a prompt. Raises Refusal."""
+        """The live cache `cachedContents/ID`. Raises Refusal."""
         collection, _, cache = name.partition("/")
         row = self._store.find(cache, self._now()) if collection == "cachedContents" else None
         if row is None:
@@ -102,17 +109,9 @@ class Caches:
     def _check_size(self, total: int, model: Model) -> None:
         least = model.min_cached_tokens if self._min_tokens is None else self._min_tokens
         if total < least:
-            raise Refusal(
-                400,
-                "Cached content is too small. "
-                f"total_token_count={total}, min_total_token_count={least}",
-            )
+            raise _wrong_size("small", total, f"min_total_token_count={least}")
         if total > MAX_INPUT_TOKENS:
-            raise Refusal(
-                400,
-                "Cached content is too large. "
-                f"total_token_count={total}, max_total_token_count={MAX_INPUT_TOKENS}",
-            )
+            raise _wrong_size("large", total, f"max_total_token_count={MAX_INPUT_TOKENS}")
 
     def _add(self, asked: Message, tokens: Tokens, expires: int) -> bytes:
         cache, now = secrets.token_hex(20), self._now()
@@ -131,6 +130,10 @@ class Caches:
         row = Row(id=cache, model=asked["model"], tokens=counts.decode(), answer=answer.decode())
         self._store.add(row, expires, now)
         return answer
+
+
+def _wrong_size(size: str, total: int, bound: str) -> Refusal:
+    return Refusal(400, f"Cached content is too {size}. total_token_count={total}, {bound}")
 
 
 def _check_display_name(name: str) -> None:

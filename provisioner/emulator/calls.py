@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 from starlette.datastructures import Headers, QueryParams
@@ -40,6 +41,38 @@ class Operation(StrEnum):
     UNKNOWN = "unknown"
 
 
+_ROUTES: Final = {
+    Operation.CREATE: "POST cachedContents",
+    Operation.LIST: "GET cachedContents",
+    Operation.GET: "GET cachedContents/NAME",
+    Operation.PATCH: "PATCH cachedContents/NAME",
+    Operation.DELETE: "DELETE cachedContents/NAME",
+    Operation.COUNT_TOKENS: "POST models/NAME:countTokens",
+    Operation.GENERATE_CONTENT: "POST models/NAME:generateContent",
+    Operation.LIST_MODELS: "GET models",
+    Operation.GET_MODEL: "GET models/NAME",
+}
+_PATTERNS: Final = {
+    operation: re.compile(route.replace("NAME", "(?P<name>[^/]+)"))
+    for operation, route in _ROUTES.items()
+}
+_VERSIONS: Final = frozenset({"v1", "v1beta", "v1alpha"})
+_COMMON: Final = frozenset({"key", "alt", "$alt", "prettyPrint", "$prettyPrint", "quotaUser"})
+_ALTS: Final = frozenset({"json", "json;enum-encoding=int"})
+_PAGED: Final = {
+    "pageSize": "page_size",
+    "page_size": "page_size",
+    "pageToken": "page_token",
+    "page_token": "page_token",
+}
+_OPTIONS: Final[Mapping[Operation, Mapping[str, str]]] = {
+    Operation.LIST: _PAGED,
+    Operation.LIST_MODELS: _PAGED,
+    Operation.PATCH: {"updateMask": "update_mask", "update_mask": "update_mask"},
+}
+"""The parameters of a query that not every method has, in both spellings, and their name here."""
+
+
 class Call(Struct, frozen=True, kw_only=True):
     """One request."""
 
@@ -54,83 +87,48 @@ class Call(Struct, frozen=True, kw_only=True):
     headers: Headers
     body: bytes
 
+    @property
+    def api_keys(self) -> list[str]:
+        """The keys that came along, none empty."""
+        keys = (self.headers.get("x-goog-api-key", ""), self.query.get("key", ""))
+        return [key for key in keys if key]
 
-_VERSIONS: Final = frozenset({"v1", "v1beta", "v1alpha"})
-_COMMON: Final = frozenset({"key", "alt", "$alt", "prettyPrint", "$prettyPrint", "quotaUser"})
-_ALTS: Final = frozenset({"json", "json;enum-encoding=int"})
-_PAGED: Final = ("page_size", "page_token")
-_OPTIONS: Final[Mapping[Operation, tuple[str, ...]]] = {
-    Operation.LIST: _PAGED,
-    Operation.LIST_MODELS: _PAGED,
-    Operation.PATCH: ("update_mask",),
-}
-_CAMEL: Final = {
-    "pageSize": "page_size",
-    "pageToken": "page_token",
-    "updateMask": "update_mask",
-}
+    @property
+    def options(self) -> dict[str, str]:
+        """The query in snake case, without the parameters that every method has."""
+        names = _OPTIONS.get(self.operation, {})
+        return {names[key]: value for key, value in self.query.multi_items() if key in names}
+
+    @property
+    def wants_numbers(self) -> bool:
+        """Whether enumerations are to be answered as numbers."""
+        return self._alt != "json"
+
+    def check_query(self) -> None:
+        """Raises Refusal for a parameter that the operation does not have, and another `alt`."""
+        for key in self.query:
+            if key not in _OPTIONS.get(self.operation, ()) and key not in _COMMON:
+                raise _unbound(key)
+        if self._alt not in _ALTS:
+            raise Refusal(400, f"Unsupported output format: {self._alt[:80]}")
+
+    @property
+    def _alt(self) -> str:
+        return self.query.get("$alt", self.query.get("alt", "json"))
+
+
+Verb: TypeAlias = Callable[[Call], bytes]
+"""What answers the calls of one operation, in JSON. Raises Refusal."""
 
 
 def route(method: str, path: str) -> tuple[Operation, str, str]:
     """The operation, the API version and the name in *path*."""
-    version, *rest = path.removeprefix("/").split("/")
-    if version not in _VERSIONS:
-        return Operation.UNKNOWN, version, ""
-    operation, name = _operation(method, rest)
-    return operation, version, name
-
-
-def options(call: Call) -> dict[str, str]:
-    """The query in snake case without the parameters that every method has. Raises Refusal."""
-    options = _OPTIONS.get(call.operation, ())
-    given = {}
-    for key, value in call.query.multi_items():
-        snake = _CAMEL.get(key, key)
-        if snake in options:
-            given[snake] = value
-        elif key not in _COMMON:
-            raise _unbound(key)
-    return given
-
-
-def wants_numbers(call: Call) -> bool:
-    """Whether enumerations are to be answered as numbers. Raises Refusal for another `alt`."""
-    alt = call.query.get("$alt", call.query.get("alt", "json"))
-    if alt not in _ALTS:
-        raise Refusal(400, f"Unsupported output format: {alt[:80]}")
-    return alt != "json"
-
-
-def api_keys(call: Call) -> Iterable[str]:
-    """The keys that came along, none empty."""
-    keys = (call.headers.get("x-goog-api-key", ""), call.query.get("key", ""))
-    return tuple(key for key in keys if key)
-
-
-def _operation(method: str, rest: list[str]) -> tuple[Operation, str]:
-    match method, rest:
-        case "POST", ["cachedContents"]:
-            return Operation.CREATE, ""
-        case "GET", ["cachedContents"]:
-            return Operation.LIST, ""
-        case "GET" | "PATCH" | "DELETE", ["cachedContents", name] if name:
-            return Operation(method.lower()), name
-        case "GET", ["models"]:
-            return Operation.LIST_MODELS, ""
-        case "GET", ["models", name] if name:
-            return Operation.GET_MODEL, name
-        case "POST", ["models", named]:
-            return _method_of_model(named)
-        case _:
-            return Operation.UNKNOWN, ""
-
-
-def _method_of_model(named: str) -> tuple[Operation, str]:
-    match named.rpartition(":"):
-        case (name, ":", "countTokens" | "generateContent" as verb) if name:
-            return Operation(verb), name
-        case _:
-            return Operation.UNKNOWN, ""
+    version, _, rest = path.removeprefix("/").partition("/")
+    if version in _VERSIONS:
+        for operation, pattern in _PATTERNS.items():
+            if match := pattern.fullmatch(f"{method} {rest}"):
+                return operation, version, match.groupdict().get("name", "")
+    return Operation.UNKNOWN, version, ""
 
 
 def _unbound(key: str) -> Refusal:
@@ -146,8 +144,9 @@ class Page(Struct, frozen=True, kw_only=True):
     """Where the last page ended; None for the first."""
 
 
-def parse_page(options: Mapping[str, str]) -> Page:
+def parse_page(call: Call) -> Page:
     """Raises Refusal for a size that is no number and for a token that we did not make."""
+    options = call.options
     size = parse_int32(options.get("page_size") or "0", "page_size")
     if size < 0:
         raise Refusal(400, "page_size must not be negative.")

@@ -7,14 +7,13 @@ to every prompt is its size.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from provisioner.emulator.caches import Caches
-from provisioner.emulator.calls import page_token, parse_page
+from provisioner.emulator.calls import Call, Operation, Verb, page_token, parse_page
 from provisioner.emulator.errors import Refusal
 from provisioner.emulator.models import MAX_INPUT_TOKENS, MODELS, Model, find_model
 from provisioner.emulator.prompts import check_prompt, check_turn
@@ -31,39 +30,35 @@ _IN_CACHE: Final = ("systemInstruction", "tools", "toolConfig")
 
 
 class Generation:
-    """`numbers` asks for enumerations as numbers."""
-
     def __init__(self, caches: Caches) -> None:
         self._caches = caches
 
-    def list_models(self, options: Mapping[str, str]) -> bytes:
-        page = parse_page(options)
-        start = page.after or 0
-        models = [model.answer() for model in MODELS.values()]
-        shown, rest = models[start : start + page.size], models[start + page.size :]
-        token = {"nextPageToken": page_token(start + page.size)} if rest else {}
-        return orjson.dumps({"models": shown, **token} if shown else {})
+    @property
+    def verbs(self) -> dict[Operation, Verb]:
+        return {
+            Operation.LIST_MODELS: _list_models,
+            Operation.GET_MODEL: _get_model,
+            Operation.COUNT_TOKENS: self._count_tokens,
+            Operation.GENERATE_CONTENT: self._generate,
+        }
 
-    def get_model(self, name: str, version: str) -> bytes:
-        return orjson.dumps(find_model(f"models/{name}", version, "generateContent").answer())
-
-    def count_tokens(self, name: str, body: bytes, version: str, *, numbers: bool) -> bytes:
-        model = find_model(f"models/{name}", version, "countTokens")
-        asked = parse_body("CountTokensRequest", body)
+    def _count_tokens(self, call: Call) -> bytes:
+        model = find_model(f"models/{call.name}", call.version, "countTokens")
+        asked = parse_body("CountTokensRequest", call.body)
         wrapped = asked.get("generateContentRequest")
         if wrapped is not None and "model" not in wrapped:
             raise Refusal(400, "* CountTokensRequest.generate_content_request.model: required\n")
-        prompt = asked if wrapped is None else wrapped
-        fresh, cached = self._counts(prompt, model)
-        answer: dict[str, Any] = {
+        fresh, cached = self._counts(asked if wrapped is None else wrapped, model)
+        answer = {
             "totalTokens": (fresh + cached).total(),
-            "promptTokensDetails": _details(fresh + cached, numbers=numbers),
+            "promptTokensDetails": _details(fresh + cached, call),
+            **_cached_part(cached, call),
         }
-        return orjson.dumps(answer | _cached_part(cached, numbers=numbers))
+        return orjson.dumps(answer)
 
-    def generate(self, name: str, body: bytes, version: str, *, numbers: bool) -> bytes:
-        model = find_model(f"models/{name}", version, "generateContent")
-        prompt = parse_body(_REQUEST, body)
+    def _generate(self, call: Call) -> bytes:
+        model = find_model(f"models/{call.name}", call.version, "generateContent")
+        prompt = parse_body(_REQUEST, call.body)
         check_turn(prompt)
         fresh, cached = self._counts(prompt, model)
         total, hits = (fresh + cached).total(), cached.total()
@@ -71,13 +66,13 @@ class Generation:
         text = f"An emulated answer to {total} prompt tokens, {hits} of them cached."
         candidate = {
             "content": {"parts": [{"text": text}], "role": "model"},
-            "finishReason": _spell(FinishReason.STOP, numbers=numbers),
+            "finishReason": _spell(FinishReason.STOP, call),
             "index": 0,
         }
         answer = {
             "candidates": [candidate],
-            "usageMetadata": _usage(fresh, cached, text, numbers=numbers),
-            "modelVersion": name,
+            "usageMetadata": _usage(fresh, cached, text, call),
+            "modelVersion": call.name,
             "responseId": secrets.token_urlsafe(16),
         }
         return orjson.dumps(answer)
@@ -111,6 +106,19 @@ class Generation:
         return Tokens({Modality(int(kind)): number for kind, number in counts.items()})
 
 
+def _list_models(call: Call) -> bytes:
+    page = parse_page(call)
+    start = page.after or 0
+    models = [model.answer() for model in MODELS.values()]
+    shown, rest = models[start : start + page.size], models[start + page.size :]
+    token = {"nextPageToken": page_token(start + page.size)} if rest else {}
+    return orjson.dumps({"models": shown, **token} if shown else {})
+
+
+def _get_model(call: Call) -> bytes:
+    return orjson.dumps(find_model(f"models/{call.name}", call.version, "generateContent").answer())
+
+
 def _check_input(total: int) -> None:
     if total > MAX_INPUT_TOKENS:
         raise Refusal(
@@ -120,33 +128,33 @@ def _check_input(total: int) -> None:
         )
 
 
-def _usage(fresh: Tokens, cached: Tokens, text: str, *, numbers: bool) -> Message:
+def _usage(fresh: Tokens, cached: Tokens, text: str, call: Call) -> Message:
     """The prompt's count includes the cached part."""
     prompt, answer = (fresh + cached).total(), text_tokens(text)
     return {
         "promptTokenCount": prompt,
         "candidatesTokenCount": answer,
         "totalTokenCount": prompt + answer,
-        "promptTokensDetails": _details(fresh + cached, numbers=numbers),
-        **_cached_part(cached, numbers=numbers),
+        "promptTokensDetails": _details(fresh + cached, call),
+        **_cached_part(cached, call),
     }
 
 
-def _cached_part(cached: Tokens, *, numbers: bool) -> Message:
+def _cached_part(cached: Tokens, call: Call) -> Message:
     if not cached:
         return {}
     return {
         "cachedContentTokenCount": cached.total(),
-        "cacheTokensDetails": _details(cached, numbers=numbers),
+        "cacheTokensDetails": _details(cached, call),
     }
 
 
-def _details(tokens: Tokens, *, numbers: bool) -> list[Message]:
+def _details(tokens: Tokens, call: Call) -> list[Message]:
     return [
-        {"modality": _spell(kind, numbers=numbers), "tokenCount": number}
+        {"modality": _spell(kind, call), "tokenCount": number}
         for kind, number in sorted(tokens.items())
     ]
 
 
-def _spell(value: IntEnum, *, numbers: bool) -> str | int:
-    return int(value) if numbers else value.name
+def _spell(value: IntEnum, call: Call) -> str | int:
+    return int(value) if call.wants_numbers else value.name

@@ -1,9 +1,9 @@
 """The messages of the API, field by field, as its proto files declare them.
 
-It decides which fields exist, of what kind, and which exclude each other. Kinds are proto
-scalars, `Timestamp`, `Duration`, `Struct` (any JSON object), `Value` (any JSON), an enumeration
-or a message of this page; `[]` repeats, `{}` maps from strings. `@` names the oneof. Messages
-that caching never looks into are a `Struct` here.
+It decides which fields exist, of what kind, and which exclude each other. Below each message stand
+its fields, after their kind: a proto scalar, `Timestamp`, `Duration`, `Struct` (any JSON object),
+`Value` (any JSON), an enumeration or a message of this page. `[]` repeats, `{}` maps from strings,
+`@` names the oneof. Messages that caching never looks into are a `Struct` here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 Shape: TypeAlias = Literal["one", "list", "map"]
+
+_SHAPES: Final[Mapping[str, Shape]] = {"": "one", "[]": "list", "{}": "map"}
 
 
 class Field(Struct, frozen=True, kw_only=True):
@@ -39,137 +41,90 @@ FunctionCallingConfig.Mode: MODE_UNSPECIFIED AUTO ANY NONE VALIDATED
 
 _MESSAGES: Final = """
 CachedContent
-  expireTime: Timestamp @expiration
-  ttl: Duration @expiration
-  name: string
-  displayName: string
-  model: string
-  systemInstruction: Content
-  contents: Content []
-  tools: Tool []
-  toolConfig: ToolConfig
-  createTime: Timestamp
-  updateTime: Timestamp
-  usageMetadata: UsageMetadata
+  Timestamp: expireTime@expiration createTime updateTime
+  Duration: ttl@expiration
+  string: name displayName model
+  Content: systemInstruction contents[]
+  Tool: tools[]
+  ToolConfig: toolConfig
+  UsageMetadata: usageMetadata
 UsageMetadata
-  totalTokenCount: int32
+  int32: totalTokenCount
 Content
-  parts: Part []
-  role: string
+  Part: parts[]
+  string: role
 Part
-  text: string @data
-  inlineData: Blob @data
-  functionCall: FunctionCall @data
-  functionResponse: FunctionResponse @data
-  fileData: FileData @data
-  executableCode: ExecutableCode @data
-  codeExecutionResult: CodeExecutionResult @data
-  toolCall: Struct @data
-  toolResponse: Struct @data
-  videoMetadata: Struct @metadata
-  thought: bool
-  thoughtSignature: bytes
-  partMetadata: Struct
-  mediaResolution: Struct
-  mediaProcessing: Struct
-  audioTranscription: Struct
-  speechMetadata: Struct
-  documentMetadata: Struct
-  spreadsheetMetadata: Struct
-  audioMetadata: Struct
+  string: text@data
+  Blob: inlineData@data
+  FunctionCall: functionCall@data
+  FunctionResponse: functionResponse@data
+  FileData: fileData@data
+  ExecutableCode: executableCode@data
+  CodeExecutionResult: codeExecutionResult@data
+  Struct: toolCall@data toolResponse@data videoMetadata@metadata partMetadata
+  Struct: mediaResolution mediaProcessing audioTranscription speechMetadata documentMetadata
+  Struct: spreadsheetMetadata audioMetadata
+  bool: thought
+  bytes: thoughtSignature
 Blob
-  mimeType: string
-  data: bytes
-  displayName: string
+  string: mimeType displayName
+  bytes: data
 FileData
-  mimeType: string
-  fileUri: string
-  displayName: string
+  string: mimeType fileUri displayName
 FunctionCall
-  id: string
-  name: string
-  args: Struct
+  string: id name
+  Struct: args
 FunctionResponse
-  id: string
-  name: string
-  response: Struct
-  parts: FunctionResponsePart []
-  willContinue: bool
-  scheduling: FunctionResponse.Scheduling
+  string: id name
+  Struct: response
+  FunctionResponsePart: parts[]
+  bool: willContinue
+  FunctionResponse.Scheduling: scheduling
 FunctionResponsePart
-  inlineData: Blob @data
-  fileData: FileData @data
+  Blob: inlineData@data
+  FileData: fileData@data
 ExecutableCode
-  id: string
-  language: ExecutableCode.Language
-  code: string
+  string: id code
+  ExecutableCode.Language: language
 CodeExecutionResult
-  id: string
-  outcome: CodeExecutionResult.Outcome
-  output: string
+  string: id output
+  CodeExecutionResult.Outcome: outcome
 Tool
-  functionDeclarations: FunctionDeclaration []
-  googleSearchRetrieval: Struct
-  codeExecution: Struct
-  googleSearch: Struct
-  computerUse: Struct
-  urlContext: Struct
-  fileSearch: Struct
-  googleMaps: Struct
-  mcpServers: Struct []
+  FunctionDeclaration: functionDeclarations[]
+  Struct: googleSearchRetrieval codeExecution googleSearch computerUse urlContext fileSearch
+  Struct: googleMaps mcpServers[]
 FunctionDeclaration
-  name: string
-  description: string
-  parameters: Schema
-  parametersJsonSchema: Value
-  response: Schema
-  responseJsonSchema: Value
-  behavior: FunctionDeclaration.Behavior
+  string: name description
+  Schema: parameters response
+  Value: parametersJsonSchema responseJsonSchema
+  FunctionDeclaration.Behavior: behavior
 Schema
-  type: Type
-  format: string
-  title: string
-  description: string
-  nullable: bool
-  enum: string []
-  items: Schema
-  maxItems: int64
-  minItems: int64
-  properties: Schema {}
-  required: string []
-  minProperties: int64
-  maxProperties: int64
-  minimum: double
-  maximum: double
-  minLength: int64
-  maxLength: int64
-  pattern: string
-  example: Value
-  anyOf: Schema []
-  propertyOrdering: string []
-  default: Value
+  Type: type
+  string: format title description enum[] required[] pattern propertyOrdering[]
+  bool: nullable
+  Schema: items properties{} anyOf[]
+  int64: maxItems minItems minProperties maxProperties minLength maxLength
+  double: minimum maximum
+  Value: example default
 ToolConfig
-  functionCallingConfig: FunctionCallingConfig
-  retrievalConfig: Struct
-  includeServerSideToolInvocations: bool
+  FunctionCallingConfig: functionCallingConfig
+  Struct: retrievalConfig
+  bool: includeServerSideToolInvocations
 FunctionCallingConfig
-  mode: FunctionCallingConfig.Mode
-  allowedFunctionNames: string []
+  FunctionCallingConfig.Mode: mode
+  string: allowedFunctionNames[]
 GenerateContentRequest
-  model: string
-  systemInstruction: Content
-  contents: Content []
-  tools: Tool []
-  toolConfig: ToolConfig
-  safetySettings: Struct []
-  generationConfig: Struct
-  cachedContent: string
-  serviceTier: Value
-  store: bool
+  string: model cachedContent
+  Content: systemInstruction contents[]
+  Tool: tools[]
+  ToolConfig: toolConfig
+  Struct: safetySettings[] generationConfig
+  Value: serviceTier
+  bool: store
 CountTokensRequest
-  model: string
-  contents: Content []
-  generateContentRequest: GenerateContentRequest
+  string: model
+  Content: contents[]
+  GenerateContentRequest: generateContentRequest
 """
 
 
@@ -177,24 +132,28 @@ def _snake(camel: str) -> str:
     return re.sub(r"[A-Z]", lambda upper: f"_{upper[0].lower()}", camel)
 
 
-def _field(line: str) -> Field:
-    name, kind, *marks = line.replace(":", "").split()
-    shape: Shape = "list" if "[]" in marks else "map" if "{}" in marks else "one"
-    oneofs = [mark[1:] for mark in marks if mark.startswith("@")]
+def _field(kind: str, text: str) -> Field:
+    spelled, _, oneof = text.partition("@")
+    name = spelled.rstrip("[]{}")
     snake = _snake(name)
     return Field(
-        name=name, snake=snake, kind=kind, shape=shape, oneof=oneofs[0] if oneofs else f"_{snake}"
+        name=name,
+        snake=snake,
+        kind=kind,
+        shape=_SHAPES[spelled.removeprefix(name)],
+        oneof=oneof or f"_{snake}",
     )
 
 
 def _messages(text: str) -> Mapping[str, Mapping[str, Field]]:
     messages: dict[str, dict[str, Field]] = {}
     for line in text.strip().splitlines():
-        if not line.startswith(" "):
-            messages[line] = fields = {}
-            continue
-        field = _field(line)
-        fields[field.name] = fields[field.snake] = field
+        kind, *names = line.replace(":", "").split()
+        if not names:
+            messages[kind] = fields = {}
+        for name in names:
+            field = _field(kind, name)
+            fields[field.name] = fields[field.snake] = field
     return MappingProxyType(messages)
 
 
