@@ -13,15 +13,11 @@ from typing import Final
 
 import orjson
 
+from provisioner.emulator import models, wire
 from provisioner.emulator.calls import Call, Operation, Verb, page_token, parse_page
 from provisioner.emulator.errors import Refusal, no_such_cache, violation
-from provisioner.emulator.models import MAX_INPUT_TOKENS, Model, find_model
-from provisioner.emulator.prompts import check_prompt, check_turn
 from provisioner.emulator.schema import MESSAGES
 from provisioner.emulator.store import Row, Store
-from provisioner.emulator.times import is_moment, nanoseconds, spell_moment
-from provisioner.emulator.tokens import Tokens, count
-from provisioner.emulator.wire import Message, already_set, parse_body
 
 _ROOT: Final = "cached_content"
 _DEFAULT_TTL: Final = 3600 * 1_000_000_000
@@ -54,13 +50,13 @@ class Caches:
     def _create(self, call: Call) -> bytes:
         """Life is counted from here on: creation itself takes some of it, as it does there."""
         arrival = self._now()
-        asked = parse_body("CachedContent", call.body, _ROOT)
-        model = find_model(asked.get("model", ""), call.version, "createCachedContent")
+        asked = wire.parse_body("CachedContent", call.body, _ROOT)
+        model = models.find_model(asked.get("model", ""), call.version, "createCachedContent")
         _check_display_name(asked.get("displayName", ""))
-        check_prompt(asked, "CreateCachedContentRequest")
-        check_turn(asked)
+        models.check_prompt(asked, "CreateCachedContentRequest")
+        models.check_turn(asked)
         expires = _expiry(asked, arrival)
-        tokens = count(asked)
+        tokens = models.count(asked)
         self._check_size(tokens.total(), model)
         return self._add(asked, tokens, expires)
 
@@ -80,11 +76,11 @@ class Caches:
 
     def _patch(self, call: Call) -> bytes:
         now = self._now()
-        asked = parse_body("CachedContent", call.body, _ROOT)
+        asked = wire.parse_body("CachedContent", call.body, _ROOT)
         if "name" in asked:
-            raise already_set("_name", "name", _ROOT)
+            raise wire.already_set("_name", "name", _ROOT)
         expires = _expiry(_changes(asked, call.options.get("update_mask", "")), now)
-        spelled = (spell_moment(expires), spell_moment(now))
+        spelled = (wire.spell_moment(expires), wire.spell_moment(now))
         answer = self._store.extend(call.name, expires, spelled, now)
         if answer is None:
             raise no_such_cache()
@@ -104,24 +100,24 @@ class Caches:
         return row
 
     def _now(self) -> int:
-        return nanoseconds(self._clock())
+        return wire.nanoseconds(self._clock())
 
-    def _check_size(self, total: int, model: Model) -> None:
+    def _check_size(self, total: int, model: models.Model) -> None:
         least = model.min_cached_tokens if self._min_tokens is None else self._min_tokens
         if total < least:
             raise _wrong_size("small", total, f"min_total_token_count={least}")
-        if total > MAX_INPUT_TOKENS:
-            raise _wrong_size("large", total, f"max_total_token_count={MAX_INPUT_TOKENS}")
+        if total > models.MAX_INPUT_TOKENS:
+            raise _wrong_size("large", total, f"max_total_token_count={models.MAX_INPUT_TOKENS}")
 
-    def _add(self, asked: Message, tokens: Tokens, expires: int) -> bytes:
+    def _add(self, asked: wire.Message, tokens: models.Tokens, expires: int) -> bytes:
         cache, now = secrets.token_hex(20), self._now()
         answer = orjson.dumps(
             {
                 "name": f"cachedContents/{cache}",
                 "model": asked["model"],
-                "createTime": spell_moment(now),
-                "updateTime": spell_moment(now),
-                "expireTime": spell_moment(expires),
+                "createTime": wire.spell_moment(now),
+                "updateTime": wire.spell_moment(now),
+                "expireTime": wire.spell_moment(expires),
                 "displayName": asked.get("displayName", ""),
                 "usageMetadata": {"totalTokenCount": tokens.total()},
             }
@@ -145,15 +141,15 @@ def _check_display_name(name: str) -> None:
         )
 
 
-def _expiry(asked: Message, arrival: int) -> int:
+def _expiry(asked: wire.Message, arrival: int) -> int:
     """A moment that has passed is accepted, as it is there: such a cache is never seen again."""
     expires = asked.get("expireTime", arrival + asked.get("ttl", _DEFAULT_TTL))
-    if not is_moment(expires):
+    if not wire.is_moment(expires):
         raise violation("The expiration is out of range.", f"{_ROOT}.ttl")
     return int(expires)
 
 
-def _changes(asked: Message, mask: str) -> Message:
+def _changes(asked: wire.Message, mask: str) -> wire.Message:
     """The part of *asked* that a PATCH is to set: what the mask names, else what is there."""
     named = asked.keys() - _OUTPUT_ONLY if mask in {"", "*"} else _masked(mask)
     if fixed := named - _MUTABLE:

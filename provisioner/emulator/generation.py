@@ -15,9 +15,18 @@ import orjson
 from provisioner.emulator.caches import Caches
 from provisioner.emulator.calls import Call, Operation, Verb, page_token, parse_page
 from provisioner.emulator.errors import Refusal
-from provisioner.emulator.models import MAX_INPUT_TOKENS, MODELS, Model, find_model
-from provisioner.emulator.prompts import check_prompt, check_turn
-from provisioner.emulator.tokens import Modality, Tokens, count, text_tokens
+from provisioner.emulator.models import (
+    MAX_INPUT_TOKENS,
+    MODELS,
+    Modality,
+    Model,
+    Tokens,
+    check_prompt,
+    check_turn,
+    count,
+    find_model,
+    text_tokens,
+)
 from provisioner.emulator.wire import Message, parse_body
 
 

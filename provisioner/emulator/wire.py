@@ -4,6 +4,9 @@ It decides what fits the schema and says otherwise in the words of Google's own 
 to know what any field is for. Accepted as there: either spelling of a name, null for unset,
 enumerations by name in any case or by number, numbers as strings, one value where a list may
 stand, base64 in both alphabets with or without padding.
+
+Moments and durations are kept as whole nanoseconds. A `datetime` would lose the last three of nine
+digits, so it is only met at the clock.
 """
 
 from __future__ import annotations
@@ -11,13 +14,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 import orjson
 
 from provisioner.emulator.errors import Refusal, violation
 from provisioner.emulator.schema import ENUMERATIONS, MESSAGES, Field
-from provisioner.emulator.times import parse_duration, parse_moment
 
 Message: TypeAlias = dict[str, Any]
 """Camel-case names; nothing null; bytes decoded; times as whole nanoseconds."""
@@ -32,6 +36,15 @@ _TYPES: Final = {
     "Duration": "type.googleapis.com/google.protobuf.Duration",
     "Struct": "type.googleapis.com/google.protobuf.Struct",
 }
+_SECOND: Final = 1_000_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = -62_135_596_800 * _SECOND
+_LAST: Final = 253_402_300_800 * _SECOND - 1
+_LONGEST: Final = 315_576_000_000 * _SECOND
+_MOMENT: Final = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+_DURATION: Final = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?s", re.ASCII)
 
 
 def parse_body(kind: str, body: bytes, root: str = "") -> Message:
@@ -67,13 +80,9 @@ def _is_deeper(value: object, limit: int) -> bool:
 
 
 def _children(node: object) -> list[Any]:
-    match node:
-        case dict():
-            return list(node.values())
-        case list():
-            return node
-        case _:
-            return []
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
 
 
 def _message(kind: str, value: object, at: str) -> Message:
@@ -134,11 +143,9 @@ def _one(kind: str, raw: object, at: str) -> object:
 
 
 def _string(raw: object, at: str) -> str:
-    match raw:
-        case str():
-            return raw
-        case _:
-            raise _misfit(at, "TYPE_STRING", raw)
+    if isinstance(raw, str):
+        return raw
+    raise _misfit(at, "TYPE_STRING", raw)
 
 
 def _bytes(raw: object, at: str) -> bytes:
@@ -153,43 +160,34 @@ def _bytes(raw: object, at: str) -> bytes:
 
 
 def _bool(raw: object, at: str) -> bool:
-    match raw:
-        case bool():
-            return raw
-        case "true" | "false":
-            return raw == "true"
-        case _:
-            raise _misfit(at, "TYPE_BOOL", raw)
+    if isinstance(raw, bool):
+        return raw
+    if raw in ("true", "false"):
+        return raw == "true"
+    raise _misfit(at, "TYPE_BOOL", raw)
 
 
 def _whole(kind: str, raw: object, at: str) -> int:
+    value = None
     match raw:
         case bool():
-            value = None
-        case int():
-            value = raw
-        case float() if raw.is_integer():
+            pass
+        case int() | float() if raw % 1 == 0:
             value = int(raw)
         case str() if _WHOLE.fullmatch(raw):
             value = int(raw)
         case _:
-            value = None
+            pass
     if value is None or not -_LIMITS[kind] <= value < _LIMITS[kind]:
         raise _misfit(at, f"TYPE_{kind.upper()}", raw)
     return value
 
 
 def _double(raw: object, at: str) -> float:
-    try:
-        match raw:
-            case bool():
-                raise _misfit(at, "TYPE_DOUBLE", raw)
-            case int() | float() | str():
-                return float(raw)
-            case _:
-                raise _misfit(at, "TYPE_DOUBLE", raw)
-    except ValueError:
-        raise _misfit(at, "TYPE_DOUBLE", raw) from None
+    if isinstance(raw, int | float | str) and not isinstance(raw, bool):
+        with suppress(ValueError):
+            return float(raw)
+    raise _misfit(at, "TYPE_DOUBLE", raw)
 
 
 def _time(kind: str, raw: object, at: str) -> int:
@@ -244,3 +242,57 @@ def _shown(raw: object) -> str:
     """Enough of a value to find it by; a body may hold megabytes."""
     text = orjson.dumps(raw).decode() if not isinstance(raw, str) else f'"{raw[:_SHOWN]}"'
     return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}…"
+
+
+def nanoseconds(moment: datetime) -> int:
+    """The aware *moment* since 1970, exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def is_moment(value: int) -> bool:
+    """Whether *value* lies in the years 1 to 9999, the only ones that have a spelling."""
+    return _FIRST <= value <= _LAST
+
+
+def parse_moment(text: str) -> int:
+    """Raises ValueError for anything but RFC 3339 with an offset and at most nine digits."""
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        raise ValueError("timestamps must end with 'Z' or have a valid timezone offset")
+    whole, digits, zone = match.groups()
+    offset = "+00:00" if zone == "Z" else zone
+    value = _since_epoch(whole, offset) + int((digits or "").ljust(9, "0"))
+    if not is_moment(value):
+        raise ValueError("timestamp out of range")
+    return value
+
+
+def parse_duration(text: str) -> int:
+    """Raises ValueError for anything but seconds ending in `s`, within 10,000 years."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("duration must end with 's'")
+    sign, whole, digits = match.groups()
+    value = int(whole) * _SECOND + int((digits or "").ljust(9, "0"))
+    if value > _LONGEST:
+        raise ValueError("duration out of range")
+    return -value if sign else value
+
+
+def spell_moment(value: int) -> str:
+    """`Z`, with 0, 3, 6 or 9 digits: as few as say it all."""
+    whole, rest = divmod(value, _SECOND)
+    text = (_EPOCH + timedelta(seconds=whole)).isoformat()[:19]
+    digits = f"{rest:09d}"
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{text}.{digits}Z" if digits else f"{text}Z"
+
+
+def _since_epoch(whole: str, offset: str) -> int:
+    """The offset is subtracted by hand: a datetime cannot leave the year 1 or 9999."""
+    local = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6]))
+    seconds = (local - _EPOCH) // timedelta(seconds=1)
+    shift = ahead // timedelta(seconds=1)
+    return (seconds - shift if offset[0] == "+" else seconds + shift) * _SECOND
