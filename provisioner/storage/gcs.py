@@ -11,27 +11,25 @@ machine's own.
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 from urllib.parse import quote
 
 import orjson
 from msgspec import Struct
 
-from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
+from provisioner.errors import BackendUnreachable, StateError
 from provisioner.files import LARGEST
-from provisioner.http import HttpClient, HttpError, HttpFault, HttpReply
+from provisioner.http import HttpClient, HttpError, HttpReply
 from provisioner.storage.lease import LeaseBackend
-from provisioner.storage.probe import ProbingFiles
-from provisioner.storage.protocol import Backend, StoredFile, conflict, oversize, unreachable
+from provisioner.storage.network import BucketAddress, ProbingFiles, unanswered
+from provisioner.storage.protocol import Backend, StoredFile
 
-_ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
 _SERVER = "https://storage.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TIMEOUT = 20.0
@@ -39,15 +37,13 @@ _CONNECT_TIMEOUT = 5.0
 _BOUNDARY = f"ctxprov-{secrets.token_hex(16)}"
 _NO_BUCKET = "The specified bucket"
 """How the answer begins if there is no bucket; where a file is absent, it begins otherwise."""
-_PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
+_GRANT = (
+    "Give credentials that may get, list, create and delete objects there, such as the role "
+    "Storage Object User."
+)
 
-
-class Authority(Protocol):
-    """What signs a request."""
-
-    def __call__(self, client: HttpClient) -> dict[str, str]:
-        """Headers that authenticate a request; may fetch a token through *client*."""
-        ...
+Authority: TypeAlias = Callable[[HttpClient], dict[str, str]]
+"""Gives the headers that authenticate a request; may fetch a token through the client."""
 
 
 def backend_at(
@@ -55,15 +51,13 @@ def backend_at(
 ) -> Backend:
     """The bucket of *address*, with its prefix."""
     del root
-    emulator = environ.get("STORAGE_EMULATOR_HOST")
-    if not emulator:
-        return LeaseBackend(
-            ProbingFiles(Bucket(address, server=_SERVER, authority=default())), now=clock
-        )
-    server = emulator if "://" in emulator else f"http://{emulator}"
-    return LeaseBackend(
-        ProbingFiles(Bucket(address, server=server, authority=lambda _: {})), now=clock
-    )
+    server = environ.get("STORAGE_EMULATOR_HOST", "")
+    if server:
+        server = server if "://" in server else f"http://{server}"
+        bucket = Bucket(address, server=server, authority=lambda _: {})
+    else:
+        bucket = Bucket(address, server=_SERVER, authority=default())
+    return LeaseBackend(ProbingFiles(bucket), now=clock)
 
 
 class Bucket:
@@ -72,20 +66,17 @@ class Bucket:
     def __init__(
         self, address: str, *, server: str, authority: Authority, largest: int = LARGEST
     ) -> None:
-        match = _ADDRESS.fullmatch(address)
-        if not match:
-            raise StateError(f"{address!r} is no address of a bucket: it is gs://BUCKET/PREFIX.")
-        self._bucket, prefix = match[1], (match[2] or "").strip("/")
-        self._prefix = f"{prefix}/" if prefix else ""
+        self._address = BucketAddress.parse(address)
         self._server = server.rstrip("/")
+        self._objects = f"/storage/v1/b/{self._address.bucket}/o"
         self._authority = authority
         self._http = HttpClient(timeout=_TIMEOUT, connect_timeout=_CONNECT_TIMEOUT, largest=largest)
 
     def where(self, name: str) -> str:
-        return f"gs://{self._bucket}/{self._prefix}{name}"
+        return self._address.where(name)
 
     def read(self, name: str) -> StoredFile | None:
-        answer = self._ask("GET", name, self._url(name), {"alt": "media"})
+        answer = self._ask("GET", name, self._path(name), {"alt": "media"})
         is_absent = answer.status == HTTPStatus.NOT_FOUND
         if is_absent and not _message(answer).startswith(_NO_BUCKET):
             return None
@@ -94,76 +85,50 @@ class Bucket:
 
     def confirm(self, name: str) -> None:
         """List what begins like the name, which a bucket that is not there cannot."""
-        url = f"{self._server}/storage/v1/b/{self._bucket}/o"
-        query = {"prefix": self._prefix + name, "maxResults": "1"}
-        self._check(name, self._ask("GET", name, url, query))
+        query = {"prefix": self._address.prefix + name, "maxResults": "1"}
+        self._check(name, self._ask("GET", name, self._objects, query))
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
-        url = f"{self._server}/upload/storage/v1/b/{self._bucket}/o"
         query = {"uploadType": "multipart", "ifGenerationMatch": expected or "0"}
-        answer = self._ask("POST", name, url, query, _upload(self._prefix + name, content))
+        upload = _upload(self._address.prefix + name, content)
+        answer = self._ask("POST", name, f"/upload{self._objects}", query, upload)
         self._check(name, answer)
         return self._generation(name, answer)
 
     def delete(self, name: str, *, expected: str) -> None:
-        answer = self._ask("DELETE", name, self._url(name), {"ifGenerationMatch": expected})
+        answer = self._ask("DELETE", name, self._path(name), {"ifGenerationMatch": expected})
         if answer.status != HTTPStatus.NOT_FOUND:
             self._check(name, answer)
 
-    def _url(self, name: str) -> str:
-        path = quote(self._prefix + name, safe="")
-        return f"{self._server}/storage/v1/b/{self._bucket}/o/{path}"
+    def _path(self, name: str) -> str:
+        return f"{self._objects}/{quote(self._address.prefix + name, safe='')}"
 
     def _ask(
-        self, verb: str, name: str, url: str, query: dict[str, str], content: bytes | None = None
+        self, verb: str, name: str, path: str, query: dict[str, str], content: bytes | None = None
     ) -> HttpReply:
         try:
             headers = self._authority(self._http)
             if content:
                 headers["content-type"] = f"multipart/related; boundary={_BOUNDARY}"
+            url = self._server + path
             return self._http.request(verb, url, query=query, body=content, headers=headers)
-        except (HttpError, ValueError) as error:
-            raise self._unanswered(name, error) from error
-
-    def _unanswered(self, name: str, error: Exception) -> StateError:
-        match error:
-            case HttpError(fault=HttpFault.OVERSIZE):
-                return oversize(self.where(name), None, self._http.largest)
-            case HttpError(fault=HttpFault.UNUSABLE) | ValueError():
-                return StateError(f"{self.where(name)} cannot be asked for: {error}.")
-            case _:
-                return unreachable(self.where(name), error)
+        except HttpError as error:
+            raise unanswered(self.where(name), error, largest=self._http.largest) from error
+        except ValueError as error:
+            raise StateError(f"{self.where(name)} cannot be asked for: {error}.") from error
 
     def _check(self, name: str, answer: HttpReply) -> None:
         """Raise what the status means, if it is no success."""
-        status, place = answer.status, self.where(name)
-        reason = f"status {status}, {_message(answer)}"
-        match status:
-            case _ if answer.is_success:
-                return
-            case 412:
-                raise conflict(place)
-            case 401 | 403:
-                raise StateUnreadable(
-                    f"{place}: access was refused ({reason}).  Give credentials that may get, "
-                    "list, create and delete objects there, such as the role Storage Object User."
-                )
-            case 404:
-                raise StateError(f"gs://{self._bucket} is not there ({reason}).  Make it first.")
-            case _ if status in _PASSING:
-                raise unreachable(place, reason)
-            case _:
-                raise StateError(f"{place} cannot be used: {reason}.")
+        if not answer.is_success:
+            reason = f"status {answer.status}, {_message(answer)}"
+            raise self._address.refusal(name, answer.status, reason, grant=_GRANT)
 
     def _generation(self, name: str, answer: HttpReply) -> str:
-        try:
-            match orjson.loads(answer.body):
-                case {"generation": str() | int() as generation}:
-                    return str(generation)
-                case _:
-                    pass
-        except ValueError:
-            pass
+        match _fields(answer):
+            case {"generation": str() | int() as generation}:
+                return str(generation)
+            case _:
+                pass
         raise StateError(
             f"{self.where(name)}: the server did not say which generation it has written, so it "
             "is not Google Cloud Storage, nor like it."
@@ -235,12 +200,16 @@ def _upload(name: str, content: bytes) -> bytes:
 
 
 def _message(answer: HttpReply) -> str:
+    match _fields(answer):
+        case {"error": {"message": str(message)}}:
+            pass
+        case _:
+            message = answer.text.partition("\n")[0]
+    return message.rstrip(".")[:200]
+
+
+def _fields(answer: HttpReply) -> object:
     try:
-        match orjson.loads(answer.body):
-            case {"error": {"message": str(message)}}:
-                return message.rstrip(".")[:200]
-            case _:
-                pass
+        return orjson.loads(answer.body)
     except ValueError:
-        pass
-    return answer.text.partition("\n")[0].rstrip(".")[:200]
+        return None

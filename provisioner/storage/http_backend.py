@@ -40,7 +40,7 @@ from provisioner.storage.state_server import (
     HELD,
     ServerAnswer,
     StateServer,
-    endpoint_at,
+    server_at,
 )
 from provisioner.storage.terraform_format import (
     TerraformState,
@@ -59,7 +59,7 @@ def backend_at(
 ) -> HttpBackend:
     """The states below *address*, with the credential of the environment."""
     del root
-    return HttpBackend(StateServer(endpoint_at(address, environ)), clock, environ)
+    return HttpBackend(server_at(address, environ), clock, environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class HttpBackend:
     keeps_history: ClassVar[bool] = True
 
     def where(self, name: str) -> str:
-        return self.server.endpoint.of(name)
+        return self.server.where(name)
 
     def read(self, name: str) -> StoredFile | None:
         now = self._now(name)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,15 +21,8 @@ from provisioner.errors import StateError, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.http import environment_fault
 from provisioner.storage.lease import LeaseBackend
-from provisioner.storage.probe import ProbingFiles
-from provisioner.storage.protocol import (
-    Backend,
-    StoredFile,
-    check_version,
-    conflict,
-    oversize,
-    unreachable,
-)
+from provisioner.storage.network import BucketAddress, ProbingFiles, unreachable
+from provisioner.storage.protocol import Backend, StoredFile, check_version, oversize
 
 if TYPE_CHECKING:
     from obstore.store import (
@@ -40,7 +34,6 @@ if TYPE_CHECKING:
         S3Store,
     )
 
-_ADDRESS = re.compile(r"(s3|az)://([A-Za-z0-9][A-Za-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
 _SETTINGS = {
     "s3": (
         "AWS_ACCESS_KEY_ID",
@@ -74,8 +67,18 @@ _SETTINGS = {
     ),
 }
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT")
+_GRANT = "Give credentials in the environment that may read, write, list and delete there."
 _REFUSED = frozenset({401, 403, 404})
-_PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
+_STATUSES: Mapping[str, int] = {
+    "PreconditionError": HTTPStatus.PRECONDITION_FAILED,
+    "AlreadyExistsError": HTTPStatus.PRECONDITION_FAILED,
+    "NotModifiedError": HTTPStatus.PRECONDITION_FAILED,
+    "PermissionDeniedError": HTTPStatus.FORBIDDEN,
+    "UnauthenticatedError": HTTPStatus.FORBIDDEN,
+    "NotFoundError": HTTPStatus.NOT_FOUND,
+    "FileNotFoundError": HTTPStatus.NOT_FOUND,
+}
+"""What obstore has an exception of its own for; a GenericError has the status in its text."""
 # Tries are counted by ProbingFiles, which must know of each; a dead endpoint is given up soon.
 _ONCE: RetryConfig = {"max_retries": 0, "retry_timeout": timedelta(seconds=20)}
 _TIMEOUT = timedelta(seconds=20)
@@ -94,48 +97,40 @@ class ObjectStore:
     """Files in a bucket or a container."""
 
     def __init__(self, address: str, environ: Mapping[str, str], *, largest: int = LARGEST) -> None:
-        match = _ADDRESS.fullmatch(address)
-        if not match:
-            raise StateError(
-                f"{address!r} is no address of a store: it is s3://BUCKET/PREFIX or "
-                "az://CONTAINER/PREFIX."
-            )
-        scheme, bucket, prefix = match[1].lower(), match[2], (match[3] or "").strip("/")
+        self._address = BucketAddress.parse(address)
         self._largest = largest
-        self._address = f"{scheme}://{bucket}"
-        self._prefix = f"{prefix}/" if prefix else ""
         self._environ = environ
         with self._translated(""):
             import obstore  # noqa: PLC0415  # an extra
 
             self._obstore = obstore
-            self._store = _open(scheme, bucket, environ)
+            self._store = _open(self._address, environ)
 
     def where(self, name: str) -> str:
-        return f"{self._address}/{self._prefix}{name}"
+        return self._address.where(name)
 
     def read(self, name: str) -> StoredFile | None:
         with self._translated(name):
             try:
-                answer = self._obstore.get(self._store, self._prefix + name)
+                answer = self._obstore.get(self._store, self._path(name))
                 if (size := answer.meta["size"]) > self._largest:
                     raise oversize(self.where(name), size, self._largest)
                 return StoredFile(content=bytes(answer.bytes()), version=answer.meta["e_tag"] or "")
             except FileNotFoundError as error:
-                if _lacks_bucket(str(error)):
+                if "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error):
                     raise
                 return None
 
     def confirm(self, name: str) -> None:
         """List what begins like the name, which a bucket that is not there cannot."""
         with self._translated(name):
-            next(iter(self._obstore.list(self._store, self._prefix + name, chunk_size=1)), None)
+            next(iter(self._obstore.list(self._store, self._path(name), chunk_size=1)), None)
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         with self._translated(name):
             answer = self._obstore.put(
                 self._store,
-                self._prefix + name,
+                self._path(name),
                 content,
                 mode="create" if expected is None else {"e_tag": expected},
                 use_multipart=False,
@@ -148,67 +143,49 @@ class ObjectStore:
             return
         check_version(self.where(name), file.version, expected)
         with self._translated(name):
-            self._obstore.delete(self._store, self._prefix + name)
+            self._obstore.delete(self._store, self._path(name))
+
+    def _path(self, name: str) -> str:
+        return self._address.prefix + name
 
     @contextmanager
     def _translated(self, name: str) -> Iterator[None]:
         try:
-            from obstore import exceptions  # noqa: PLC0415  # an extra
+            from obstore.exceptions import BaseError  # noqa: PLC0415  # an extra
         except ImportError as error:
             raise StateError(
                 f"{self._address} needs the package obstore: pip install 'ctxprov[stores]'."
             ) from error
-        # Without a cause: what obstore says may hold a signed address.
         try:
             yield
-        except (
-            exceptions.PreconditionError,
-            exceptions.AlreadyExistsError,
-            exceptions.NotModifiedError,
-        ):
-            raise conflict(self.where(name)) from None
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-            raise StateUnreadable(
-                f"{self.where(name)}: access was refused ({_reason(error)}).  Give credentials in "
-                "the environment that may read, write, list and delete there."
-            ) from None
-        except (exceptions.NotFoundError, FileNotFoundError) as error:
-            raise StateError(
-                f"{self._address} is not there ({_reason(error)}).  Make it, or correct the "
-                "address."
-            ) from None
-        except exceptions.GenericError as error:
-            raise self._generic(name, error) from None
-        except (exceptions.BaseError, ValueError, NotImplementedError, OSError) as error:
-            raise StateError(f"{self.where(name)} cannot be used: {_reason(error)}.") from None
+        except (BaseError, ValueError, NotImplementedError, OSError) as error:
+            # Without a cause: what obstore says may hold a signed address.
+            raise self._refusal(name, error, type(error).__name__) from None
 
-    def _generic(self, name: str, error: Exception) -> StateError:
-        status = _status(error)
-        if status in _REFUSED:  # as a listing says it; other calls have types for it
-            return StateUnreadable(f"{self.where(name)} cannot be read: {_reason(error)}.")
-        if not (status in _PASSING or (status is None and "HTTP error" in str(error))):
-            return StateError(f"{self.where(name)} cannot be used: {_reason(error)}.")
-        fault = None if status else environment_fault(self._environ)
-        return unreachable(self.where(name), fault or _reason(error))
+    def _refusal(self, name: str, error: Exception, kind: str) -> StateError:
+        reason, status = _reason(error), _STATUSES.get(kind)
+        if kind == "GenericError":
+            status = _status(error)
+            if status in _REFUSED:  # of a listing; other calls have types for it
+                return StateUnreadable(f"{self.where(name)} cannot be read: {reason}.")
+            if status is None and "HTTP error" in str(error):
+                return unreachable(self.where(name), environment_fault(self._environ) or reason)
+        return self._address.refusal(name, status, reason, grant=_GRANT)
 
 
-def _open(scheme: str, bucket: str, environ: Mapping[str, str]) -> S3Store | AzureStore:
+def _open(address: BucketAddress, environ: Mapping[str, str]) -> S3Store | AzureStore:
     from obstore.store import AzureStore, S3Store  # noqa: PLC0415  # an extra
 
-    settings = {key: environ[key] for key in _SETTINGS[scheme] if environ.get(key)}
+    settings = {key: environ[key] for key in _SETTINGS[address.scheme] if environ.get(key)}
     client: ClientConfig = {"connect_timeout": _CONNECT, "timeout": _TIMEOUT}
     if any(settings.get(key, "").startswith("http://") for key in _ENDPOINTS):
         client["allow_http"] = True
     # Both take the names of the environment for those of their own settings.
-    if scheme == "az":
+    if address.scheme == "az":
         azure = cast("AzureConfig", settings)
-        return AzureStore(bucket, config=azure, client_options=client, retry_config=_ONCE)
+        return AzureStore(address.bucket, config=azure, client_options=client, retry_config=_ONCE)
     aws = cast("S3Config", settings | {"AWS_CONDITIONAL_PUT": "etag"})
-    return S3Store(bucket, config=aws, client_options=client, retry_config=_ONCE)
-
-
-def _lacks_bucket(text: str) -> bool:
-    return "NoSuchBucket" in text or "ContainerNotFound" in text
+    return S3Store(address.bucket, config=aws, client_options=client, retry_config=_ONCE)
 
 
 def _status(error: Exception) -> int | None:

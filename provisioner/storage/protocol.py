@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
-from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.errors import StateError, StateTaken
 from provisioner.storage.lock_owner import LockOwner
 
 
@@ -36,14 +36,6 @@ def check_version(where: str, version: str | None, expected: str | None) -> None
 def conflict(where: str) -> StateTaken:
     """A condition of a write to *where* did not hold."""
     return StateTaken(f"{where} has changed since it was read: another run wrote it.  Run again.")
-
-
-def unreachable(where: str, reason: object) -> BackendUnreachable:
-    """The file at *where* cannot be had now."""
-    return BackendUnreachable(
-        f"{where} cannot be reached now: {reason}.  Nothing was changed there, as far as this run "
-        "can tell."
-    )
 
 
 OnWait: TypeAlias = Callable[[LockOwner | None, timedelta], None]

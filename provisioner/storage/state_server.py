@@ -21,6 +21,7 @@ import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -29,10 +30,10 @@ from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
 from provisioner.files import LARGEST
-from provisioner.http import NO_SECRET, HttpClient, HttpError, HttpFault, HttpReply, Secret
+from provisioner.http import NO_SECRET, HttpClient, HttpError, Secret
 from provisioner.retry import RetryPolicy
 from provisioner.storage.lock_owner import LockOwner
-from provisioner.storage.protocol import oversize
+from provisioner.storage.network import PASSING, unanswered
 from provisioner.storage.terraform_format import lock_bytes, parse_lock
 
 _BELOW = "/terraform/state"
@@ -61,23 +62,6 @@ class Route(Struct, frozen=True, kw_only=True):
         return self.address.replace(_NAME, _spelled(name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """How states are reached."""
-
-    host: str
-    address: str
-    lock: Route
-    unlock: Route
-    login: tuple[str, str] | None = field(repr=False)
-    """User and password."""
-    retry: RetryPolicy
-
-    def of(self, name: str) -> str:
-        """The address of the state *name*."""
-        return f"{self.address}/{_spelled(name)}"
-
-
 class ServerAnswer(Struct, frozen=True, kw_only=True):
     """What the server answered."""
 
@@ -92,30 +76,42 @@ class ServerAnswer(Struct, frozen=True, kw_only=True):
         return f"{self.status}{': ' if self.text else ''}{self.text}"
 
 
+@dataclass(frozen=True, kw_only=True)
 class StateServer:
-    """The server of one endpoint, and the connections to it."""
+    """The states below one address, and the connections to their server."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        largest: int = LARGEST,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.endpoint = endpoint
-        self.sleep = sleep
-        self._secret = Secret(endpoint.login[1], "***") if endpoint.login else NO_SECRET
-        self._http = HttpClient(
+    host: str
+    address: str
+    locking: Route
+    unlocking: Route
+    login: tuple[str, str] | None = field(repr=False)
+    """User and password."""
+    retry: RetryPolicy
+    largest: int = LARGEST
+    """Bytes of an answer that is read."""
+    sleep: Callable[[float], None] = time.sleep
+
+    @cached_property
+    def _secret(self) -> Secret:
+        return Secret(self.login[1], "***") if self.login else NO_SECRET
+
+    @cached_property
+    def _http(self) -> HttpClient:
+        return HttpClient(
             timeout=_TIMEOUT,
             connect_timeout=_CONNECT_TIMEOUT,
-            largest=largest,
-            login=endpoint.login,
+            largest=self.largest,
+            login=self.login,
             secret=self._secret,
         )
 
+    def where(self, name: str) -> str:
+        """The address of the state *name*."""
+        return f"{self.address}/{_spelled(name)}"
+
     def ask(self, method: str, url: str, body: bytes | None = None) -> ServerAnswer:
         """Send a request that may be sent again, until there is an answer."""
-        return self.endpoint.retry.run(
+        return self.retry.run(
             lambda failures: replace(self.once(method, url, body), is_late=failures > 0),
             on=BackendUnreachable,
             sleep=self.sleep,
@@ -130,8 +126,10 @@ class StateServer:
         try:
             reply = self._http.request(method, url, body=body, headers=_headers(body))
         except HttpError as error:
-            raise self._unanswered(error) from error
-        answer = self._answer(reply)
+            raise unanswered(self.host, error, largest=self.largest) from error
+        line = " ".join(reply.body[:_LONGEST].decode(errors="replace").split())
+        text = self._secret.redact(line)
+        answer = ServerAnswer(status=reply.status, content=reply.body, text=text)
         self._check(answer, reply.headers)
         return answer
 
@@ -142,16 +140,16 @@ class StateServer:
         Raises BackendUnreachable if no answer came; a lock that may be ours is then released.
         """
         try:
-            answer = self._request(self.endpoint.lock, name, who)
+            answer = self._request(self.locking, name, who)
         except BackendUnreachable as error:
-            self._undo(name, who, error)
+            self.unlock(name, who, after=error)
             raise
         if answer.status in HELD:
             return self._other(answer, name, who)
         if answer.status not in DONE:
             raise StateError(
-                f"{self.endpoint.of(name)} cannot be locked: {self.endpoint.lock.method} "
-                f"{self.endpoint.lock.of(name)} was answered {answer}.  Either no states live at "
+                f"{self.where(name)} cannot be locked: {self.locking.method} "
+                f"{self.locking.of(name)} was answered {answer}.  Either no states live at "
                 "that address, or its locks live elsewhere: set CTXPROV_HTTP_LOCK_ADDRESS, "
                 "CTXPROV_HTTP_LOCK_METHOD and CTXPROV_HTTP_UNLOCK_METHOD."
             )
@@ -163,65 +161,52 @@ class StateServer:
             return None  # the answer to an earlier try was lost
         if not owner.id and answer.is_late:
             lost = BackendUnreachable(
-                f"{self.endpoint.of(name)} may have been locked by this very run: an answer was "
+                f"{self.where(name)} may have been locked by this very run: an answer was "
                 "lost, and the server does not name who holds it.  Try again."
             )
-            if self._undo(name, who, lost):
+            if self.unlock(name, who, after=lost):
                 raise lost
         return owner
 
-    def _undo(self, name: str, who: LockOwner, error: BackendUnreachable) -> bool:
-        """Release a lock that may be ours; False if the server shows that it is not."""
-        try:
-            return self._ended(name, who)
-        except BackendUnreachable:
-            raise BackendUnreachable(
-                f"{error}  If {self.endpoint.of(name)} was locked nevertheless, that does not run "
-                f"out: end it with `ctxprov unlock {who.id}`."
-            ) from error
+    def unlock(self, name: str, who: LockOwner, *, after: BackendUnreachable | None = None) -> bool:
+        """
+        End the lock of *who*; False if the server knows no such lock (any more).
 
-    def unlock(self, name: str, who: LockOwner) -> bool:
-        """End the lock of *who*; False if the server knows no such lock (any more)."""
+        *after* is the error after which it is not certain whether there is one.
+        """
         try:
             return self._ended(name, who)
         except BackendUnreachable as error:
+            perhaps = ", if it was made," if after else ""
             raise BackendUnreachable(
-                f"{error}  The lock of {self.endpoint.of(name)} does not run out: end it with "
-                f"`ctxprov unlock {who.id}`."
+                f"{after or error}  The lock of {self.where(name)}{perhaps} does not run out: end "
+                f"it with `ctxprov unlock {who.id}`."
             ) from error
 
     def _ended(self, name: str, who: LockOwner) -> bool:
-        answer = self._request(self.endpoint.unlock, name, who)
+        answer = self._request(self.unlocking, name, who)
         if answer.status in HELD or answer.status == HTTPStatus.NOT_FOUND:
             return answer.is_late  # then it may have been an earlier try that ended it
         if answer.status not in DONE:
             raise StateError(
-                f"{self.endpoint.of(name)} is still locked: {self.endpoint.unlock.method} "
-                f"{self.endpoint.unlock.of(name)} was answered {answer}."
+                f"{self.where(name)} is still locked: {self.unlocking.method} "
+                f"{self.unlocking.of(name)} was answered {answer}."
             )
         return True
 
     def _request(self, route: Route, name: str, who: LockOwner) -> ServerAnswer:
-        return self.ask(route.method, route.of(name), lock_bytes(who, path=self.endpoint.of(name)))
-
-    def _answer(self, reply: HttpReply) -> ServerAnswer:
-        line = " ".join(reply.body[:_LONGEST].decode(errors="replace").split())
-        return ServerAnswer(status=reply.status, content=reply.body, text=self._secret.redact(line))
+        return self.ask(route.method, route.of(name), lock_bytes(who, path=self.where(name)))
 
     def _check(self, answer: ServerAnswer, headers: Mapping[str, str]) -> None:
         """Raise what means the same after any request."""
-        host = self.endpoint.host
+        host = self.host
         sentence = f"{host} answered {answer}"
         match answer.status:
             case HTTPStatus.UNAUTHORIZED:
-                raise StateUnreadable(f"{sentence}.  {_ASK[self.endpoint.login is None]}")
+                raise StateUnreadable(f"{sentence}.  {_ASK[self.login is None]}")
             case HTTPStatus.FORBIDDEN:
                 raise StateUnreadable(f"{sentence}.  {_PERMISSION}")
-            case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.REQUEST_TIMEOUT:
-                raise BackendUnreachable(f"{sentence}.  Try again later.")
-            case HTTPStatus.NOT_IMPLEMENTED:
-                pass
-            case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            case status if status in PASSING:
                 raise BackendUnreachable(f"{sentence}.  Try again later.")
             case status if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
                 place = self._secret.redact(headers.get("location", "nowhere"))
@@ -235,33 +220,24 @@ class StateServer:
                     "not the address of a state, or the credentials are missing."
                 )
 
-    def _unanswered(self, error: HttpError) -> StateError:
-        host = self.endpoint.host
-        match error.fault:
-            case HttpFault.UNUSABLE:
-                return StateError(f"{host} cannot be asked: {error}.")
-            case HttpFault.UNTRUSTED:
-                return StateError(f"{host} shows a certificate that is not trusted: {error}.")
-            case HttpFault.GARBLED:
-                return StateError(f"an answer of {host} cannot be read: {error}.")
-            case HttpFault.OVERSIZE:
-                return oversize(f"an answer of {host}", None, self._http.largest)
-            case _:
-                return BackendUnreachable(f"{host} cannot be reached: {error}.")
 
-
-def endpoint_at(address: str, environ: Mapping[str, str]) -> Endpoint:
+def server_at(address: str, environ: Mapping[str, str]) -> StateServer:
     """Read *address*.  Raises StateError if it is none, or holds a credential."""
     url = _url(address, "the address of the state")
     base = url.geturl().rstrip("/")
-    lock, unlock = _routes(base, url, environ)
-    return Endpoint(
+    locking, unlocking = _routes(base, url, environ)
+    login = environ.get("TF_HTTP_USERNAME", ""), environ.get("TF_HTTP_PASSWORD", "")
+    return StateServer(
         host=url.netloc,
         address=base,
-        lock=lock,
-        unlock=unlock,
-        login=_login(environ),
-        retry=_retry_policy(environ),
+        locking=locking,
+        unlocking=unlocking,
+        login=login if any(login) else None,
+        retry=RetryPolicy(
+            tries=1 + _count(environ, "TF_HTTP_RETRY_MAX", 2),  # Terraform leaves out the first
+            first=_count(environ, "TF_HTTP_RETRY_WAIT_MIN", 1),
+            longest=_count(environ, "TF_HTTP_RETRY_WAIT_MAX", 30),
+        ),
     )
 
 
@@ -322,20 +298,6 @@ def _check_lock_address(address: str, url: SplitResult) -> None:
             "CTXPROV_HTTP_LOCK_ADDRESS must be on the server of the state and hold {name} where "
             "the name of the state goes: every state has a lock of its own."
         )
-
-
-def _login(environ: Mapping[str, str]) -> tuple[str, str] | None:
-    login = environ.get("TF_HTTP_USERNAME", ""), environ.get("TF_HTTP_PASSWORD", "")
-    return login if any(login) else None
-
-
-def _retry_policy(environ: Mapping[str, str]) -> RetryPolicy:
-    """Count as Terraform does, whose number leaves out the first try."""
-    return RetryPolicy(
-        tries=1 + _count(environ, "TF_HTTP_RETRY_MAX", 2),
-        first=_count(environ, "TF_HTTP_RETRY_WAIT_MIN", 1),
-        longest=_count(environ, "TF_HTTP_RETRY_WAIT_MAX", 30),
-    )
 
 
 def _count(environ: Mapping[str, str], key: str, usual: int) -> int:

@@ -22,7 +22,6 @@ from provisioner.errors import (
 from provisioner.storage import Backend, open_backend
 from provisioner.storage.http_backend import HttpBackend
 from provisioner.storage.protocol import Lock
-from provisioner.storage.state_server import StateServer
 from tests.builders import NOW
 from tests.storage.conformance import ANN, BOB, NAME, FilesConformance, Open
 from tests.storage.terraform_server import Reply, Request, States, terraform_server
@@ -231,7 +230,7 @@ def test_a_huge_answer(server: States) -> None:
     assert isinstance(backend, HttpBackend)
 
     with pytest.raises(StateError, match="at most 4,000 are read"):
-        replace(backend, server=StateServer(backend.server.endpoint, largest=4000)).read(NAME)
+        replace(backend, server=replace(backend.server, largest=4000)).read(NAME)
 
 
 def test_server_gone() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from provisioner.errors import StateError, StateUnreadable
-from provisioner.storage.state_server import Route, StateServer, endpoint_at
+from provisioner.storage.state_server import Route, server_at
 from tests.storage.terraform_server import States
 
 STATES = "https://host/states"
@@ -39,16 +39,16 @@ def test_where_the_lock_is(
     def route(of: Route) -> tuple[str, str]:
         return of.method, of.of("a/b.json")
 
-    endpoint = endpoint_at(address, environ)
+    server = server_at(address, environ)
 
-    assert endpoint.of("a/b.json") == f"{address.rstrip('/')}/a/b"
-    assert (route(endpoint.lock), route(endpoint.unlock)) == (lock, unlock)
+    assert server.where("a/b.json") == f"{address.rstrip('/')}/a/b"
+    assert (route(server.locking), route(server.unlocking)) == (lock, unlock)
 
 
 def test_retries_are_counted_as_terraform_does() -> None:
     """Its number of retries leaves out the first try; pauses double up to the longest."""
-    usual = endpoint_at(STATES, {}).retry
-    patient = endpoint_at(
+    usual = server_at(STATES, {}).retry
+    patient = server_at(
         STATES,
         {
             "TF_HTTP_RETRY_MAX": "4",
@@ -63,15 +63,15 @@ def test_retries_are_counted_as_terraform_does() -> None:
 
 
 def test_the_password_is_not_shown(server: States) -> None:
-    """Neither an endpoint nor an error shows the password, even if the server repeats it."""
+    """Neither a server nor an error shows the password, even if the server repeats it."""
     environ = {"TF_HTTP_USERNAME": "me", "TF_HTTP_PASSWORD": "s3cret"}
-    endpoint = endpoint_at(server.url, environ)
+    states = server_at(server.url, environ)
     server.before = lambda _: (401, b"no s3cret here", {})
 
     with pytest.raises(StateUnreadable, match=r"401: no \*\*\* here") as error:
-        StateServer(endpoint).once("GET", endpoint.of("demo.json"))
+        states.once("GET", states.where("demo.json"))
 
-    assert "s3cret" not in f"{endpoint!r} {error.value}"
+    assert "s3cret" not in f"{states!r} {error.value}"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_password_is_not_shown(server: States) -> None:
 def test_addresses_that_are_none(address: str, why: str) -> None:
     """An address is a place and nothing more; what else is in it is not shown."""
     with pytest.raises(StateError, match=why) as caught:
-        endpoint_at(address, {})
+        server_at(address, {})
 
     assert "s3cret" not in str(caught.value)
 
@@ -109,4 +109,4 @@ def test_addresses_that_are_none(address: str, why: str) -> None:
 def test_settings_that_are_none(environ: Mapping[str, str], why: str) -> None:
     """A setting that cannot be read, or would overwrite states, is refused by its name."""
     with pytest.raises(StateError, match=why):
-        endpoint_at("https://host/states", environ)
+        server_at("https://host/states", environ)

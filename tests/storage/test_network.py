@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
-from provisioner.storage.probe import ProbingFiles
+from provisioner.storage.network import ProbingFiles
 from tests.storage.memory import MemoryFiles
 
 PROBE = "ctxprov-probe.json"

@@ -1,5 +1,5 @@
 """
-Files behind a network, retried and probed.
+Files behind a network: where they are, what an answer means, another try, and a probe.
 
 A failure that may pass is tried again, three times in all.  A write that was tried before
 and now fails its condition may itself have changed the file: the file is read, and if its
@@ -12,22 +12,96 @@ Reading asks for no permission to write, so it is not preceded by a probe.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from secrets import token_hex
+from typing import Self
 
 import orjson
+from msgspec import Struct
 
-from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
+from provisioner.http import HttpError, HttpFault
 from provisioner.retry import RetryPolicy
-from provisioner.storage.protocol import Files, StoredFile
+from provisioner.storage.protocol import Files, StoredFile, conflict, oversize
 
 RETRY = RetryPolicy(tries=3, first=0.2, longest=1.0, factor=5)
 
 _PROBE = "ctxprov-probe.json"
+_ADDRESS = re.compile(r"(s3|az|gs)://([a-z0-9][a-z0-9._-]*)(?:/(.*))?", re.IGNORECASE)
+PASSING = frozenset({408, 429, *range(500, 600)}) - {501, 505}
+"""Statuses after which another try may help."""
+_FINAL = {
+    HttpFault.UNUSABLE: "cannot be asked",
+    HttpFault.UNTRUSTED: "shows a certificate that is not trusted",
+    HttpFault.GARBLED: "gave an answer that cannot be read",
+}
+"""Why there is no reply, where no other try brings one."""
+
+
+class BucketAddress(Struct, frozen=True):
+    """A bucket or a container, and what every name in it begins with."""
+
+    scheme: str
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.bucket}"
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """Raises StateError for anything else."""
+        match = _ADDRESS.fullmatch(address)
+        if not match:
+            raise StateError(
+                f"{address!r} is no address of a store: it is s3://BUCKET/PREFIX, gs://BUCKET/"
+                "PREFIX or az://CONTAINER/PREFIX."
+            )
+        prefix = (match[3] or "").strip("/")
+        return cls(match[1].lower(), match[2], f"{prefix}/" if prefix else "")
+
+    def where(self, name: str) -> str:
+        return f"{self}/{self.prefix}{name}"
+
+    def refusal(self, name: str, status: int | None, reason: str, *, grant: str) -> StateError:
+        """What a *status* other than success means for the file *name*; None: there is none."""
+        where = self.where(name)
+        match status:
+            case HTTPStatus.PRECONDITION_FAILED:
+                return conflict(where)
+            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+                return StateUnreadable(f"{where}: access was refused ({reason}).  {grant}")
+            case HTTPStatus.NOT_FOUND:
+                return StateError(
+                    f"{self} is not there ({reason}).  Make it, or correct the address."
+                )
+            case _ if status in PASSING:
+                return unreachable(where, reason)
+            case _:
+                return StateError(f"{where} cannot be used: {reason}.")
+
+
+def unanswered(where: str, error: HttpError, *, largest: int) -> StateError:
+    """What it means that *where* gave no reply, of which *largest* bytes are read at most."""
+    if error.fault is HttpFault.OVERSIZE:
+        return oversize(where, None, largest)
+    if reason := _FINAL.get(error.fault):
+        return StateError(f"{where} {reason}: {error}.")
+    return unreachable(where, error)
+
+
+def unreachable(where: str, reason: object) -> BackendUnreachable:
+    """*where* cannot be had now."""
+    return BackendUnreachable(
+        f"{where} cannot be reached now: {reason}.  Nothing was changed there, as far as this run "
+        "can tell."
+    )
 
 
 class ProbingFiles:
