@@ -58,24 +58,24 @@ check-bench: .venv-bench/ready
 	.venv-bench/bin/python -m benchmarks --sizes 10 --runs 1
 	.venv-bench/bin/python -m benchmarks.pace --cases 8:0 --takes 0.2
 
-check-browser: .venv-browser/ready
+check-browser: .venv-check/browser
 	command -v chromium >/dev/null || { apt-get update -qq \
 		&& apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
-	.venv-browser/bin/pytest -q tests/render/html/check_browser.py
+	.venv-check/bin/pytest -q tests/render/html/check_browser.py
 
-check-storage: .venv-storage/ready
+check-storage: .venv-check/storage
 	command -v npm >/dev/null || { apt-get update -qq \
 		&& apt-get install -y -qq --no-install-recommends nodejs npm; }
-	npm install --silent --no-audit --no-fund --prefix .venv-storage azurite@3 s3rver@3
-	.venv-storage/bin/pytest -q tests/storage/check_servers.py tests/storage/check_suspended.py
+	npm install --silent --no-audit --no-fund --prefix .venv-check azurite@3 s3rver@3
+	.venv-check/bin/pytest -q -n 2 --dist worksteal tests/storage/check_servers.py tests/storage/check_suspended.py
 
 check-newest: .venv-newest/ready
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade \
 		--upgrade-strategy eager --editable '.[newest]'
 	.venv-newest/bin/pytest -q tests/cli/test_warnings.py
 
-check-terraform: .venv-terraform/ready
-	.venv-terraform/bin/pytest -q tests/storage/check_terraform.py
+check-terraform: .venv-bench/ready
+	.venv-bench/bin/pytest -q tests/storage/check_terraform.py
 
 WORKFLOWS := $(wildcard examples/ci/github/*.yml examples/scale/*.yml)
 
@@ -89,7 +89,7 @@ check-ci: .venv-ci/ready
 	.venv-ci/bin/pre-commit validate-manifest .pre-commit-hooks.yaml
 	mkdir -p .venv-ci/wheels
 	.venv-ci/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir .venv-ci/wheels '.[emulator]' hatchling
-	PATH="$$PWD/.venv-ci/bin:$$PATH" .venv-ci/bin/pytest -q tests/ci/check_act.py
+	PATH="$$PWD/.venv-ci/bin:$$PATH" .venv-ci/bin/pytest -q -n 2 tests/ci/check_act.py
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python -m benchmarks $(BENCH)
@@ -103,18 +103,18 @@ clean:
 
 .venv/ready: EXTRA := emulator
 .venv-check/ready: EXTRA := test
-.venv-bench/ready: EXTRA := emulator,bench
-.venv-browser/ready: EXTRA := browser
+.venv-bench/ready: EXTRA := emulator,bench,terraform
 .venv-ci/ready: EXTRA := ci
-.venv-storage/ready: EXTRA := storage
 .venv-newest/ready: EXTRA := newest
 .venv-old-sdk/ready: EXTRA := emulator,old-sdk
-.venv-terraform/ready: EXTRA := terraform
-.venv/ready .venv-check/ready .venv-bench/ready .venv-browser/ready \
-.venv-ci/ready .venv-storage/ready .venv-newest/ready .venv-old-sdk/ready \
-.venv-terraform/ready: pyproject.toml
+.venv/ready .venv-check/ready .venv-bench/ready .venv-ci/ready .venv-newest/ready .venv-old-sdk/ready: pyproject.toml
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv \
 		|| { echo "Python's venv module is missing: install the package python3-venv."; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]'
+	touch $@
+
+# What a heavier check needs beside what the tests need.
+.venv-check/browser .venv-check/storage: .venv-check/ready
+	.venv-check/bin/pip install --quiet --disable-pip-version-check --editable '.[test,$(@F)]'
 	touch $@
