@@ -12,8 +12,8 @@ from __future__ import annotations
 import logging
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -38,13 +38,10 @@ from provisioner.providers.gemini.governor import (
     ApiVerb,
     Governor,
     Permit,
-    QuotaTimeout,
-    Stopped,
     governor_of,
 )
 from provisioner.providers.gemini.refusals import error_of, read_http_date, read_refusal
 from provisioner.retry import RetryPolicy
-from provisioner.times import duration_text
 
 _Parsed = TypeVar("_Parsed")
 
@@ -157,7 +154,11 @@ class GeminiApi:
     @property
     def governor(self) -> Governor:
         """The one of this account in the running loop."""
-        return governor_of(self.account.endpoint, self.account.fingerprint, self.sleep)
+        return governor_of(self.account, self.sleep)
+
+    def permit(self, verb: ApiVerb) -> AbstractAsyncContextManager[Permit]:
+        """Wait until a request of *verb* may go out; one is sent under it with `once`."""
+        return self.governor.permit(verb, patience=self.max_wait)
 
     async def ask(self, request: ApiRequest, read: Callable[[ApiAnswer], _Parsed]) -> _Parsed:
         """Send what may be sent again, until it is answered or hopeless."""
@@ -180,35 +181,6 @@ class GeminiApi:
                     raise failed.error from failed.__cause__
                 if not failed.is_quota:
                     await self._pause(tries, failed)
-
-    @asynccontextmanager
-    async def permit(self, verb: ApiVerb) -> AsyncIterator[Permit]:
-        """
-        Wait until a request of *verb* may go out; one is sent under it with `once`.
-
-        Raises Interrupted, and NetworkError where a quota let nothing through for `max_wait`.
-        """
-        try:
-            async with self.governor.permit(verb, patience=self.max_wait) as permit:
-                yield permit
-        except Stopped as stopped:
-            raise _interrupted() from stopped
-        except QuotaTimeout as timeout:
-            refusal = timeout.refusal
-            raise NetworkError(
-                f"nothing got through for {duration_text(self.max_wait)}: {refusal}",
-                status=refusal.status,
-                words=refusal.words,
-                retryable=True,
-                retry_after=timeout.retry_after or refusal.retry_after,
-            ) from timeout
-
-    async def rest(self, seconds: float) -> None:
-        """Wait that long.  Raises Interrupted."""
-        try:
-            await self.governor.pause(seconds)
-        except Stopped as stopped:
-            raise _interrupted() from stopped
 
     async def once(
         self, request: ApiRequest, read: Callable[[ApiAnswer], _Parsed], permit: Permit
@@ -264,8 +236,8 @@ class GeminiApi:
         pause = self.retry.pause(tries) + jitter if hint is None else hint.total_seconds()
         try:
             await self.governor.pause(max(pause, failed.least_pause))
-        except Stopped as stopped:
-            raise failed.error from stopped
+        except Interrupted as interrupted:
+            raise failed.error from interrupted
 
     async def _send(self, request: ApiRequest) -> HttpReply:
         """Send it, and log it: never with its query, its headers or its body."""
@@ -343,10 +315,6 @@ def _page_request(token: str, timeout: float) -> ApiRequest:
 
 def _read_page(answer: ApiAnswer) -> tuple[wire.CachePage, datetime | None]:
     return wire.read_page(answer.json), answer.at
-
-
-def _interrupted() -> Interrupted:
-    return Interrupted("the run is ending; this was not sent")
 
 
 def _unanswered(error: HttpError, endpoint: str, request: ApiRequest) -> FailedRequest:

@@ -128,7 +128,7 @@ class CacheCreator:
 
     async def _make(self, creation: _Creation) -> CachedContext:
         if creation.looks_first and creation.label in self._unanswered:
-            await self._api.rest(_LATE)
+            await self._api.governor.pause(_LATE)
         try:
             made = await self._api.persist(lambda: self._attempt(creation))
         except CacheError as error:
@@ -156,21 +156,16 @@ class CacheCreator:
         try:
             made = await self._api.once(creation.request, _context, permit)
         except FailedRequest as failed:
-            creation.lost = failed if failed.maybe_done else creation.lost
             if not failed.maybe_done:
                 self._answered(creation.label)
-            elif not creation.label:
-                creation.is_blind = True
-                self._answered(creation.label)
-                raise _unknown(
-                    failed, "and without a label there is nothing to look for"
-                ) from failed
-            raise FailedRequest(
-                of_creation(failed.error),
-                maybe_done=failed.maybe_done,
-                is_quota=failed.is_quota,
-                least_pause=_LATE if failed.maybe_done else 0.0,
-            ) from failed.__cause__
+                raise
+            creation.lost, failed.least_pause = failed, _LATE
+            if creation.label:
+                raise
+            creation.is_blind = True
+            self._answered(creation.label)
+            why = "and without a label there is nothing to look for"
+            raise _unknown(failed, why) from failed
         self._answered(creation.label)
         return made
 
@@ -195,7 +190,7 @@ class CacheCreator:
             return None
         if isinstance(error, Interrupted):
             raise creation.lost.error from error
-        await self._api.rest(_LATE)
+        await self._api.governor.pause(_LATE)
         return await self._look(creation)
 
     def _answered(self, label: str) -> None:

@@ -17,11 +17,14 @@ from enum import StrEnum
 from math import inf
 from typing import Final
 
-from provisioner.errors import CacheError
+from provisioner.errors import CacheError, Interrupted, NetworkError
+from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.pace import Pace
+from provisioner.times import duration_text
 
 Sleep = Callable[[float], Awaitable[None]]
 
+_ENDING: Final = "the run is ending; this was not sent"
 _IDLE: Final = 5.0
 """Seconds without any demand after which patience begins again."""
 
@@ -37,45 +40,29 @@ class ApiVerb(StrEnum):
     @property
     def method(self) -> str:
         """The HTTP method that asks for it."""
-        match self:
-            case ApiVerb.CREATE | ApiVerb.COUNT:
-                return "POST"
-            case ApiVerb.LIST:
-                return "GET"
-            case _:
-                return self.upper()
+        return _METHODS.get(self) or self.upper()
 
 
-class Stopped(Exception):
-    """The run is ending: what waited is not sent."""
-
-
-class QuotaTimeout(Exception):
-    """There was no success for as long as the caller is patient."""
-
-    def __init__(self, refusal: CacheError, *, retry_after: timedelta | None) -> None:
-        super().__init__(str(refusal))
-        self.refusal = refusal
-        """The last one."""
-        self.retry_after = retry_after
+_METHODS: Final = {ApiVerb.CREATE: "POST", ApiVerb.COUNT: "POST", ApiVerb.LIST: "GET"}
 
 
 @dataclass(slots=True)
 class Permit:
     """One request that may go out now.  At most one of its methods is called, `begin` aside."""
 
-    governor: Governor
-    verb: ApiVerb
-    ticket: int
+    _governor: Governor
+    _verb: ApiVerb
+    _pace: Pace
+    _ticket: int
     is_open: bool = True
 
     def begin(self) -> None:
         """The request goes out only now, because something had to be looked at before."""
-        self._pace.restart(self.ticket, self.governor.now())
+        self._pace.restart(self._ticket, self._governor.now())
 
     def succeed(self) -> None:
-        self._pace.succeed(self._close(), self.governor.now())
-        self.governor.note_success()
+        self._pace.succeed(self._close(), self._governor.now())
+        self._governor.note_success()
 
     def fail(self) -> None:
         self._pace.fail(self._close())
@@ -86,15 +73,11 @@ class Permit:
 
     def refuse(self, refusal: CacheError) -> None:
         """A 429 that waiting may cure."""
-        self.governor.note_refusal(self.verb, self._close(), refusal)
+        self._governor.note_refusal(self._verb, self._close(), refusal)
 
     def _close(self) -> int:
         self.is_open = False
-        return self.ticket
-
-    @property
-    def _pace(self) -> Pace:
-        return self.governor.paces[self.verb]
+        return self._ticket
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -127,7 +110,7 @@ class Governor:
         """
         Wait until a request of this *verb* may go out; its outcome is noted on the permit.
 
-        Raises QuotaTimeout after *patience* without a success, and Stopped.
+        Raises NetworkError after *patience* without a success, and Interrupted.
         """
         with self._demanding():
             permit = await self._granted(verb, patience)
@@ -139,7 +122,7 @@ class Governor:
                 self._wake()
 
     async def pause(self, seconds: float) -> None:
-        """Wait that long.  Raises Stopped."""
+        """Wait that long.  Raises Interrupted."""
         with self._demanding():
             end = self.now() + seconds
             while (rest := end - self.now()) > 0:
@@ -166,42 +149,41 @@ class Governor:
             while (wait := max(pace.wait(now := self.now()), self._held_until - now)) > 0:
                 self._check(now, wait, patience)
                 is_quota = max(pace.quota_wait(now), self._held_until - now) > 0
-                await (self._rest(wait) if is_quota else self._room(wait))
+                await self._rest(wait, is_quota=is_quota)
             self._check(now, 0, patience)
-            return Permit(self, verb, pace.start(now))
+            return Permit(self, verb, pace, pace.start(now))
 
     def _check(self, now: float, wait: float, patience: timedelta) -> None:
         if self._is_stopped:
-            raise Stopped
-        end = self._patient_since + patience.total_seconds()
-        if self._refusal and wait != inf and now + wait > end:
-            raise QuotaTimeout(self._refusal, retry_after=timedelta(seconds=wait) if wait else None)
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait until something changes, and not longer than *seconds*."""
-        if self._is_stopped:
-            raise Stopped
-        changed = asyncio.get_running_loop().create_future()
-        self._waiters.add(changed)
-        sleeping = None if seconds == inf else asyncio.ensure_future(self._sleep(seconds))
-        try:
-            await asyncio.wait(
-                {changed, sleeping} if sleeping else {changed},
-                return_when=asyncio.FIRST_COMPLETED,
+            raise Interrupted(_ENDING)
+        refusal, end = self._refusal, self._patient_since + patience.total_seconds()
+        if refusal and wait != inf and now + wait > end:
+            raise NetworkError(
+                f"nothing got through for {duration_text(patience)}: {refusal}",
+                status=refusal.status,
+                words=refusal.words,
+                retryable=True,
+                retry_after=timedelta(seconds=wait) if wait else refusal.retry_after,
             )
-        finally:
-            self._waiters.discard(changed)
-            if sleeping:
-                sleeping.cancel()
 
-    async def _room(self, seconds: float) -> None:
-        """The same, for a moment, because enough is under way: no task is worth that."""
+    async def _rest(self, seconds: float, *, is_quota: bool = True) -> None:
+        """
+        Wait until something changes, and not longer than *seconds*.
+
+        A moment's wait, because enough is under way, needs neither a task nor `sleep`.
+        """
         if self._is_stopped:
-            raise Stopped
+            raise Interrupted(_ENDING)
         loop = asyncio.get_running_loop()
         changed = loop.create_future()
         self._waiters.add(changed)
-        timer = None if seconds == inf else loop.call_later(seconds, _done, changed)
+        timer: asyncio.TimerHandle | asyncio.Task[None] | None = None
+        if seconds != inf:
+            timer = (
+                loop.create_task(self._sleep(seconds, changed))
+                if is_quota
+                else loop.call_later(seconds, _done, changed)
+            )
         try:
             await changed
         finally:
@@ -209,10 +191,13 @@ class Governor:
             if timer:
                 timer.cancel()
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float, changed: asyncio.Future[None]) -> None:
         end = self.now() + seconds
-        await self.sleep(seconds)
-        self._slept += max(0.0, end - self.now())
+        try:
+            await self.sleep(seconds)
+            self._slept += max(0.0, end - self.now())
+        finally:
+            _done(changed)
 
     @contextmanager
     def _demanding(self) -> Iterator[None]:
@@ -237,12 +222,14 @@ def _done(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-_GOVERNORS: Final[dict[asyncio.AbstractEventLoop, dict[tuple[str, str], Governor]]] = {}
+_GOVERNORS: Final[dict[tuple[asyncio.AbstractEventLoop, Account], Governor]] = {}
 
 
-def governor_of(endpoint: str, key: str, sleep: Sleep) -> Governor:
-    """The governor of the running loop for *endpoint* and the *key* of that fingerprint."""
-    for loop in [loop for loop in _GOVERNORS if loop.is_closed()]:
-        del _GOVERNORS[loop]
-    ours = _GOVERNORS.setdefault(asyncio.get_running_loop(), {})
-    return ours.setdefault((endpoint, key), Governor(sleep))
+def governor_of(account: Account, sleep: Sleep) -> Governor:
+    """The governor of the running loop for *account*."""
+    key = asyncio.get_running_loop(), account
+    if key not in _GOVERNORS:
+        for old in [old for old in _GOVERNORS if old[0].is_closed()]:
+            del _GOVERNORS[old]
+        _GOVERNORS[key] = Governor(sleep)
+    return _GOVERNORS[key]
