@@ -20,12 +20,13 @@ from provisioner.cli.options import expanded
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import address_of, location_of, project_in, store_of
 from provisioner.errors import CtxprovError, StackMoved, StateError
+from provisioner.escape import json_text
 from provisioner.manifest import Manifest, environments_of, load_manifest
 from provisioner.model.attributes import Label
 from provisioner.model.facts import State
 from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.pricing.costs import upkeep
-from provisioner.render.listing import Listed, list_json, list_text
+from provisioner.render.listing import Listed, list_document, list_text
 from provisioner.state import read_state
 
 
@@ -73,7 +74,7 @@ def list_caches(
         for live in (LiveCache.of(provider, one),)
     ]
     if as_json:
-        text = list_json(caches, recorded=recorded, undeclared=undeclared, now=now)
+        text = json_text(list_document(caches, recorded=recorded, undeclared=undeclared, now=now))
         console.document(text, form="json")
     else:
         text = list_text(

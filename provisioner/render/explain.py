@@ -19,7 +19,7 @@ from provisioner.model.facts import Call
 from provisioner.model.model_catalog import Period
 from provisioner.model.records import DesiredCache
 from provisioner.planner.transitions import Flip
-from provisioner.render.layout import NARROWEST, Column, Palette, columns, hang, pad, table, wrap
+from provisioner.render.layout import GAP, NARROWEST, Column, Palette, pairs, table, wrap
 from provisioner.render.summary import SHORT
 from provisioner.times import duration_text, moment_text
 from provisioner.view.explanation import Explanation, Tense, granted_of, settings_of, tenses
@@ -30,7 +30,6 @@ from provisioner.view.units import moment_short, size_text, span_text, tokens_te
 from provisioner.view.wording import section, symbol, tone, value_text, why
 
 FORMAT_VERSION = 1
-_GAP = "  "
 _TITLES = ("DESIRED", "RECORDED", "LIVE")
 _COLUMNS = (Column(), *(Column(title=title, narrow="wrap") for title in _TITLES))
 _KEYS = (
@@ -38,6 +37,7 @@ _KEYS = (
     *("created", "updated", "expires", "tokens", "id", "label"),
 )
 _UNKNOWN = "-"
+_GONE = "gone; nothing is left to decide"
 _DIFFERS = "≠"
 _OF_TIME = frozenset({"created", "updated", "expires", "tokens"})
 """What moves by itself, so that a difference says nothing."""
@@ -79,7 +79,10 @@ def _explanation_fields(one: Explanation) -> dict[str, object]:
         "thresholds": _threshold_fields(one),
         "cost": cost_view(one.cost),
         "prices": _price_fields(one.prices) if one.prices else None,
-        "calls": [_call_fields(call) for call in one.calls],
+        "calls": [
+            {"method": call.method, "path": call.path, "life": call.life and life_view(call.life)}
+            for call in one.calls
+        ],
         "flips": [_flip_fields(flip) for flip in one.flips],
     }
 
@@ -98,29 +101,17 @@ def _threshold_fields(one: Explanation) -> dict[str, object] | None:
 
 
 def _price_fields(prices: Period) -> dict[str, object]:
-    return {
-        "as_of": prices.as_of.isoformat(),
-        "source": prices.source,
-        "uncertain": prices.uncertain,
-    }
-
-
-def _call_fields(call: Call) -> dict[str, object]:
-    return {
-        "method": call.method,
-        "path": call.path,
-        "life": life_view(call.life) if call.life else None,
-    }
+    return {"as_of": prices.as_of, "source": prices.source, "uncertain": prices.uncertain}
 
 
 def _flip_fields(flip: Flip) -> dict[str, object]:
     change = flip.change
     return {
         "at": moment_text(flip.at),
-        "action": change.verb if change else None,
-        "reason": change.reason.value if change else None,
-        "cause": change.reason.cause if change else None,
-        "why": why(change, flip.at) if change else "gone; nothing is left to decide",
+        "action": change and change.verb,
+        "reason": change and change.reason.value,
+        "cause": change and change.reason.cause,
+        "why": why(change, flip.at) if change else _GONE,
     }
 
 
@@ -130,20 +121,17 @@ def _block(one: Explanation, width: int, palette: Palette) -> Iterator[str]:
     head = f"{symbol(verb, group)} {plain(change.name)}: {verb}"
     yield palette.paint(head.strip(), tone(verb, group) if change.is_pending else "strong")
     yield from wrap(plain(_sentence(why(change, one.at))), width)
-    yield ""
-    yield from _pairs(_decision(one), width)
-    yield ""
-    yield from _tenses(change, at=one.at, width=width, palette=palette)
-    sections = {
-        "Thresholds": _pairs(_thresholds(one), width),
-        "Money": _items(list(_money(one)), "nothing", width),
-        "Apply would call": _items(
-            [_call_text(call, one) for call in one.calls], "no API calls", width
-        ),
-        "If only time passes": _pairs(_turns(one), width),
+    yield from ("", *_lines(_decision(one), width))
+    yield from ("", *_tenses(change, at=one.at, width=width, palette=palette))
+    calls = [_call_text(call, one) for call in one.calls]
+    sections: Mapping[str, Iterable[tuple[str, str]]] = {
+        "Thresholds": _thresholds(one),
+        "Money": [("", text) for text in (*_money(one),) or ("nothing",)],
+        "Apply would call": [("", text) for text in calls or ("no API calls",)],
+        "If only time passes": _turns(one),
     }
-    for title, lines in sections.items():
-        if lines:
+    for title, texts in sections.items():
+        if lines := _lines(texts, width):
             yield from ("", palette.paint(title, "strong"), *lines)
 
 
@@ -209,7 +197,7 @@ def _turns(one: Explanation) -> Iterator[tuple[str, str]]:
 
 def _turn(flip: Flip) -> str:
     if flip.change is None:
-        return "gone; nothing is left to decide"
+        return _GONE
     text = f"{flip.change.verb} ({flip.change.reason.name})"
     return f"{text}: {why(flip.change, flip.at)}"
 
@@ -235,21 +223,10 @@ def _life_text(life: Life | None) -> str:
             return ""
 
 
-def _pairs(pairs: Iterable[tuple[str, str]], width: int) -> list[str]:
-    lines_by_key = [(key, plain(value)) for key, value in pairs]
-    indent = len(_GAP) * 2 + max((columns(key) for key, _ in lines_by_key), default=0)
-    lines = []
-    for key, value in lines_by_key:
-        lines += hang(pad(_GAP + key, indent), value, width=width, indent=indent)
-    return lines
-
-
-def _items(texts: Sequence[str], none: str, width: int) -> list[str]:
-    return [
-        line
-        for text in texts or (none,)
-        for line in hang(_GAP, plain(text), width=width, indent=len(_GAP))
-    ]
+def _lines(texts: Iterable[tuple[str, str]], width: int) -> list[str]:
+    """A line for each text; those with a key are indented, and begin at one column."""
+    shown = [(f"{GAP}{key}" if key else "", plain(text)) for key, text in texts]
+    return pairs(shown, width=width)
 
 
 def _sentence(text: str) -> str:

@@ -28,7 +28,8 @@ _CELL = 12
 """Narrower than this nothing is wrapped."""
 _BELOW = 8
 """How far a sentence is indented that stands below its head."""
-_GAP = "  "
+GAP = "  "
+"""Between two columns."""
 _CROWD = 2
 """Characters for each column: a letter and its accent."""
 _MARKS = frozenset({"Mn", "Me"})
@@ -106,6 +107,21 @@ def hang(head: str, text: str, *, width: int, indent: int) -> list[str]:
     return [head.rstrip(), *(" " * below + line for line in wrap(text, width - below))]
 
 
+def pairs(
+    texts: Iterable[tuple[str, str]], *, width: int, margin: str = "", most: int | None = None
+) -> list[str]:
+    """Hang each text behind its key; keys take at most *most* columns, if that is given."""
+    shown = list(texts)
+    widest = max((columns(key) for key, _ in shown), default=0)
+    key_width = widest if most is None else min(widest, most)
+    indent = len(margin) + key_width + len(GAP)
+    return [
+        line
+        for key, text in shown
+        for line in hang(margin + pad(key, key_width) + GAP, text, width=width, indent=indent)
+    ]
+
+
 class Column(Struct, frozen=True, kw_only=True):
     """
     One column of a table, and what happens to it where the table is wider than the terminal.
@@ -130,7 +146,7 @@ def table(shape: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int 
     cells = [heads, *rows] if any(heads) else list(rows)
     widths = [max(map(columns, texts)) for texts in zip(*cells, strict=True)]
     if width and cells:
-        widths = _fitted(shape, widths, width - len(_GAP) * (len(shape) - 1))
+        widths = _fitted(shape, widths, width - len(GAP) * (len(shape) - 1))
     return [line for row in cells for line in _lines(shape, row, widths)]
 
 
@@ -162,7 +178,7 @@ def _lines(shape: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -
         _cell(text, width, column) for text, width, column in zip(row, widths, shape, strict=True)
     ]
     for line in zip_longest(*parts, fillvalue=""):
-        yield _GAP.join(
+        yield GAP.join(
             pad(text, width, right=column.right)
             for text, width, column in zip(line, widths, shape, strict=True)
         ).rstrip()

@@ -13,11 +13,11 @@ from itertools import groupby, islice
 
 from msgspec import Struct
 
-from provisioner.escape import json_text, plain
+from provisioner.escape import plain
 from provisioner.model.attributes import UNKNOWN
 from provisioner.model.money import NO_RENT, Rent
 from provisioner.model.records import LiveCache
-from provisioner.render.layout import NARROWEST, Column, Palette, clip, table, wrap
+from provisioner.render.layout import GAP, NARROWEST, Column, Palette, clip, table, wrap
 from provisioner.times import moment_text
 from provisioner.view.money import money_view
 from provisioner.view.money_text import usd
@@ -38,7 +38,6 @@ _COLUMNS = (
 )
 _WITH_ID = 120
 """From so many columns on there is room for ids."""
-_INDENT = "  "
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -82,30 +81,16 @@ def list_text(
     groups = _groups(caches)
     if not groups:
         return "This project has no live caches.\n"
-    palette = Palette(colour)
+    width, palette = max(width, NARROWEST), Palette(colour)
     shown = [one for group in groups.values() for one in group]
-    header, *lines = _aligned(
-        [_cells(one, recorded, now) for one in shown], max(width, NARROWEST), ids=ids
-    )
+    shape = _COLUMNS if ids or width >= _WITH_ID else _COLUMNS[:-1]
+    cells = [_cells(one, recorded, now)[: len(shape)] for one in shown]
+    header, *lines = (GAP + line for line in table(shape, cells, width=width - len(GAP)))
     parts, rest = [palette.paint(header, "quiet")], iter(lines)
     for stack, group in groups.items():
-        parts += [
-            "",
-            palette.paint(_title(stack, group, undeclared), "strong"),
-            *islice(rest, len(group)),
-        ]
-    return "\n".join([*parts, "", *wrap(_totals(groups, recorded), max(width, NARROWEST))]) + "\n"
-
-
-def list_json(
-    caches: Iterable[Listed],
-    *,
-    recorded: Mapping[str, Collection[str]],
-    now: datetime,
-    undeclared: Collection[str] = (),
-) -> str:
-    """The same for machines, in the same order."""
-    return json_text(list_document(caches, recorded=recorded, now=now, undeclared=undeclared))
+        title = palette.paint(_title(stack, group, undeclared), "strong")
+        parts += ["", title, *islice(rest, len(group))]
+    return "\n".join([*parts, "", *wrap(_totals(shown, recorded), width)]) + "\n"
 
 
 def list_document(
@@ -115,16 +100,12 @@ def list_document(
     now: datetime,
     undeclared: Collection[str] = (),
 ) -> dict[str, object]:
-    """What `list_json` spells."""
+    """The same for machines, in the same order."""
     shown = [one for group in _groups(caches).values() for one in group]
     return {
         "format_version": FORMAT_VERSION,
         "at": moment_text(now),
-        "totals": {
-            "caches": len(shown),
-            "tokens": _tokens(shown),
-            **_rent_fields(_rent(shown)),
-        },
+        "totals": {"caches": len(shown), "tokens": _tokens(shown), **_rent_fields(_rent(shown))},
         "caches": [
             {**_fields(one, recorded), "undeclared": one.stack in undeclared} for one in shown
         ],
@@ -133,12 +114,9 @@ def list_document(
 
 def _groups(caches: Iterable[Listed]) -> Mapping[str | None, Sequence[Listed]]:
     """By stack, in order; None, for caches without a label, comes last."""
-    ordered = sorted(caches, key=lambda one: (one.stack is None, one.stack or "", *_rank(one)))
+    ordered = sorted(caches, key=lambda one: (one.name, one.live.expires_at, one.live.id))
+    ordered.sort(key=lambda one: (one.stack is None, one.stack or ""))
     return {stack: list(group) for stack, group in groupby(ordered, key=lambda one: one.stack)}
-
-
-def _rank(one: Listed) -> tuple[str, datetime, str]:
-    return one.name, one.live.expires_at, one.live.id
 
 
 def _cells(one: Listed, recorded: Mapping[str, Collection[str]], now: datetime) -> tuple[str, ...]:
@@ -155,23 +133,12 @@ def _cells(one: Listed, recorded: Mapping[str, Collection[str]], now: datetime) 
     )
 
 
-def _aligned(cells: Sequence[Sequence[str]], width: int, *, ids: bool) -> list[str]:
-    """The header and a line for each cache; ids are shown if there is room for them."""
-    shown = len(_COLUMNS) if ids or width >= _WITH_ID else len(_COLUMNS) - 1
-    rows = [row[:shown] for row in cells]
-    lines = table(_COLUMNS[:shown], rows, width=width - len(_INDENT))
-    return [_INDENT + line for line in lines]
-
-
 def _title(stack: str | None, group: Sequence[Listed], undeclared: Collection[str]) -> str:
     note = ", declared no longer" if stack in undeclared else ""
     return f"{stack or 'Without a label of ctxprov'} ({_caches(group)}{note})"
 
 
-def _totals(
-    groups: Mapping[str | None, Sequence[Listed]], recorded: Mapping[str, Collection[str]]
-) -> str:
-    shown = [one for group in groups.values() for one in group]
+def _totals(shown: Sequence[Listed], recorded: Mapping[str, Collection[str]]) -> str:
     strays = sum(one.is_stray(recorded) for one in shown)
     note = f"; {strays} stray (?): labelled as ours, not on record" if strays else ""
     month = f"{usd(_rent(shown).month)} in 30 days if all are kept warm"
@@ -191,10 +158,7 @@ def _rent(group: Iterable[Listed]) -> Rent:
 
 
 def _rent_fields(rent: Rent) -> dict[str, object]:
-    return {
-        "rent_per_hour": money_view(rent.per_hour),
-        "rent_30_days": money_view(rent.month),
-    }
+    return {"rent_per_hour": money_view(rent.per_hour), "rent_30_days": money_view(rent.month)}
 
 
 def _tokens(group: Sequence[Listed]) -> int | None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from provisioner.escape import plain
 from provisioner.render.difference import Difference, differences
-from provisioner.render.layout import NARROWEST, Palette, clip, columns, hang, pad, wrap
+from provisioner.render.layout import GAP, NARROWEST, Palette, clip, columns, hang, pad, pairs, wrap
 from provisioner.render.summary import (
     changes_nothing,
     fingerprint_line,
@@ -34,10 +34,10 @@ from provisioner.render.summary import (
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money_text import cost_sentences, cost_text
 from provisioner.view.plan import PlanView, RowView, by_section
-from provisioner.view.units import span_text
+from provisioner.view.units import listed, span_text
 
-_GAP = "  "
 _SYMBOL = len("  + ")
+_MARGIN = " " * _SYMBOL + GAP
 _NAME_SHARE, _WORD_SHARE = 0.35, 0.2
 """How much of the line a name may take, and how much a provider or a verb."""
 _NAMED = 5
@@ -98,10 +98,7 @@ def _retiring(plan: PlanView) -> str:
         (row.gone_at, row.name) for row in plan.rows if row.action == "leave" and row.gone_at
     )
     dying = [f"{name} in {span_text(end - plan.at)}" for end, name in ends]
-    if not dying:
-        return ""
-    more = [f"{len(dying) - _NAMED} more"] if len(dying) > _NAMED else []
-    return plain(f"Retiring by themselves: {', '.join([*dying[:_NAMED], *more])}.")
+    return plain(f"Retiring by themselves: {listed(dying, _NAMED)}.") if dying else ""
 
 
 def _leftover(plan: PlanView, width: int) -> Iterator[str]:
@@ -114,14 +111,8 @@ def _leftover(plan: PlanView, width: int) -> Iterator[str]:
 def _caveats(plan: PlanView) -> Iterator[str]:
     if plan.partial:
         yield "This is a part of the plan, selected by name; the rest stays as it is."
-    if removals := removals_line(plan):
-        yield removals
-    if migration := migration_line(plan):
-        yield migration
-    if rested := rested_line(plan):
-        yield rested
-    if writes := writes_line(plan):
-        yield writes
+    lines = (removals_line(plan), migration_line(plan), rested_line(plan), writes_line(plan))
+    yield from filter(None, lines)
 
 
 class Grid(Struct, frozen=True, kw_only=True):
@@ -161,26 +152,26 @@ class Grid(Struct, frozen=True, kw_only=True):
         cost = _widest(map(_cost, rows), self.width)
         for holds in (_holds, _tokens):
             wide = _widest(map(holds, rows), self.width)
-            if sum((why, wide, cost)) + len(_GAP) * 2 <= self._room:
+            if sum((why, wide, cost)) + len(GAP) * 2 <= self._room:
                 return _Beside(why=why, wide=wide, holds=holds)
         return None
 
     @property
     def _why(self) -> int:
         """Where the sentence begins."""
-        return _SYMBOL + self.name + self.provider + self.action + 3 * len(_GAP)
+        return _SYMBOL + self.name + self.provider + self.action + 3 * len(GAP)
 
     @property
     def _room(self) -> int:
         return self.width - self._why
 
     def _one_line(self, row: RowView, beside: _Beside) -> list[str]:
-        holds = pad(beside.holds(row), beside.wide) + _GAP + _cost(row)
+        holds = pad(beside.holds(row), beside.wide) + GAP + _cost(row)
         detail = self.palette.paint(holds.rstrip(), "quiet")
-        return [(self._head(row) + pad(plain(row.why), beside.why) + _GAP + detail).rstrip()]
+        return [(self._head(row) + pad(plain(row.why), beside.why) + GAP + detail).rstrip()]
 
     def _lines(self, row: RowView) -> list[str]:
-        below = _SYMBOL + self.name + len(_GAP)
+        below = _SYMBOL + self.name + len(GAP)
         detail = " · ".join(filter(None, (_holds(row), _cost(row))))
         return [
             *hang(self._head(row), plain(row.why), width=self.width, indent=self._why),
@@ -192,11 +183,10 @@ class Grid(Struct, frozen=True, kw_only=True):
 
     def _money(self, row: RowView) -> list[str]:
         sentences = cost_sentences(row.cost) if row.cost else ()
-        margin = " " * _SYMBOL + _GAP
         return [
-            margin + self.palette.paint(line, "quiet")
+            _MARGIN + self.palette.paint(line, "quiet")
             for sentence in sentences
-            for line in wrap(sentence, self.width - len(margin))
+            for line in wrap(sentence, self.width - len(_MARGIN))
         ]
 
     def _head(self, row: RowView) -> str:
@@ -206,18 +196,13 @@ class Grid(Struct, frozen=True, kw_only=True):
             self.palette.paint(pad(clip(plain(row.action), self.action), self.action), row.tone),
         )
         symbol = self.palette.paint(row.symbol, row.tone)
-        return f"  {symbol} {_GAP.join(cells)}{_GAP}"
+        return f"  {symbol} {GAP.join(cells)}{GAP}"
 
     def _differences(self, row: RowView) -> list[str]:
         differing = differences(row.before, row.after) if row.after else ()
-        margin = " " * _SYMBOL + _GAP
-        key = _widest((one.where for one in differing), int(self.width * _NAME_SHARE))
-        indent = len(margin) + key + len(_GAP)
-        lines = []
-        for one in differing:
-            head = f"{margin}{pad(plain(one.where), key)}{_GAP}"
-            lines += hang(head, _change(one), width=self.width, indent=indent)
-        return lines
+        texts = [(plain(one.where), _change(one)) for one in differing]
+        most = int(self.width * _NAME_SHARE)
+        return pairs(texts, width=self.width, margin=_MARGIN, most=most)
 
 
 class _Beside(Struct, frozen=True, kw_only=True):
@@ -241,13 +226,10 @@ def _cost(row: RowView) -> str:
 
 
 def _change(difference: Difference) -> str:
-    match difference:
-        case Difference(before=None, after=str(after)):
-            return f"+ {plain(after)}"
-        case Difference(before=str(before), after=None):
-            return f"- {plain(before)}"
-        case Difference(before=before, after=after):
-            return f"{plain(before or '')} → {plain(after or '')}"
+    before, after = plain(difference.before or ""), plain(difference.after or "")
+    if difference.before is None:
+        return f"+ {after}"
+    return f"{before} → {after}" if difference.after is not None else f"- {before}"
 
 
 def _widest(texts: Iterable[str], most: int) -> int:

@@ -23,9 +23,8 @@ from provisioner.model.records import (
     Recorded,
     RecordedAnnotation,
     RecordedCache,
-    RetiringCache,
 )
-from provisioner.render.layout import NARROWEST, Column, Palette, hang, pad, table
+from provisioner.render.layout import NARROWEST, Column, Palette, hang, pairs, table
 from provisioner.view.money_text import usd
 from provisioner.view.units import moment_short, size_text, span_text, tokens_text
 from provisioner.view.wording import value_text
@@ -39,22 +38,25 @@ _COLUMNS = (
     Column(title="TOKENS", right=True),
     Column(title="RENT", right=True),
 )
-_GAP = "  "
 
 
 class _Standing(Struct, frozen=True, kw_only=True):
-    """A recorded cache at one moment."""
+    """A recorded cache at one moment; an annotation is never alive, for it has no end."""
 
     record: Recorded
     updated_at: datetime
-    expires_at: datetime | None
-    tokens: str
-    left: str
-    share: float
+    expires_at: datetime | None = None
+    left: str = ""
+    share: float = 0.0
     """What is left of the granted life, from 0 to 1."""
-    tone: Tone
-    rent: Rent | None
+    tone: Tone = "quiet"
+    rent: Rent | None = None
     """None for what is not alive."""
+
+    @property
+    def tokens(self) -> str:
+        estimated = isinstance(self.record, RecordedAnnotation)
+        return tokens_text(self.record.measure.tokens, estimated=estimated)
 
     def bar(self, cells: int) -> str:
         """Nothing for an annotation: each call renews its life."""
@@ -99,61 +101,31 @@ def show_one(
 ) -> str:
     """Everything that is known of one cache."""
     width, palette = max(width, NARROWEST), Palette(colour)
-    facts = list(_facts(_standing(record, live, rent, now), now, cells=width // 4))
-    indent = max(len(key) for key, _ in facts) + len(_GAP)
-    lines = [palette.paint(plain(record.name), "strong")]
-    for key, value in facts:
-        lines += hang(pad(key, indent), plain(value), width=width, indent=indent)
-    return "\n".join(lines) + "\n"
+    facts = _facts(_standing(record, live, rent, now), now, cells=width // 4)
+    lines = pairs([(key, plain(value)) for key, value in facts], width=width)
+    return "\n".join([palette.paint(plain(record.name), "strong"), *lines]) + "\n"
 
 
 def _standing(
-    record: Recorded,
-    live: Mapping[str, LiveCache] | None,
-    rent: Rent | None,
-    now: datetime,
+    record: Recorded, live: Mapping[str, LiveCache] | None, rent: Rent | None, now: datetime
 ) -> _Standing:
-    match record:
-        case RecordedAnnotation():
-            return _Standing(
-                record=record,
-                updated_at=record.updated_at,
-                expires_at=None,
-                tokens=tokens_text(record.measure.tokens, estimated=True),
-                left="",
-                share=0,
-                tone="quiet",
-                rent=None,
-            )
-        case RecordedCache():
-            seen = record if live is None else live.get(record.id)
-            return _cache(record, seen, rent, now)
-
-
-def _cache(
-    record: RecordedCache,
-    seen: LiveCache | RecordedCache | None,
-    rent: Rent | None,
-    now: datetime,
-) -> _Standing:
+    if isinstance(record, RecordedAnnotation):
+        return _Standing(record=record, updated_at=record.updated_at)
+    seen = record if live is None else live.get(record.id)
     shown = seen or record
     rest = shown.expires_at - now if seen else timedelta()
+    alive = rest > timedelta()
     granted = shown.expires_at - shown.updated_at
     due = rest <= record.settings.window(granted)
     return _Standing(
         record=record,
         updated_at=shown.updated_at,
         expires_at=shown.expires_at,
-        tokens=tokens_text(record.measure.tokens),
-        left=span_text(rest) if rest > timedelta() else _end(shown.expires_at, now),
+        left=span_text(rest) if alive else "expired" if shown.expires_at <= now else "gone",
         share=max(0.0, min(rest / granted, 1.0)) if granted else 0.0,
-        tone="bad" if rest <= timedelta() else "change" if due else "good",
-        rent=rent if rest > timedelta() else None,
+        tone="bad" if not alive else "change" if due else "good",
+        rent=rent if alive else None,
     )
-
-
-def _end(expires_at: datetime, now: datetime) -> str:
-    return "expired" if expires_at <= now else "gone"
 
 
 def _cells(one: _Standing, now: datetime, *, bar: str) -> tuple[str, ...]:
@@ -171,8 +143,12 @@ def _cells(one: _Standing, now: datetime, *, bar: str) -> tuple[str, ...]:
 def _retiring(
     state: State, live: Mapping[str, LiveCache] | None, now: datetime, width: int
 ) -> list[str]:
-    ends = [(one.name, _until(one, live)) for one in state.retiring.values()]
-    dying = [f"{name} in {span_text(end - now)}" for name, end in ends if end and end > now]
+    caches = state.retiring.values()
+    if live is None:
+        ends = [(one.name, one.until) for one in caches]
+    else:
+        ends = [(one.name, live[one.id].expires_at) for one in caches if one.id in live]
+    dying = [f"{name} in {span_text(end - now)}" for name, end in ends if end > now]
     lines = hang("Retiring: ", plain(", ".join(dying)), width=width, indent=len("Retiring: "))
     return ["", *lines] if dying else []
 
@@ -187,12 +163,6 @@ def _rent(rent: Rent) -> str:
     return f"{usd(rent.per_hour, '/h')}, {usd(rent.month)} in 30 days"
 
 
-def _until(one: RetiringCache, live: Mapping[str, LiveCache] | None) -> datetime | None:
-    if live is None:
-        return one.until
-    return live[one.id].expires_at if one.id in live else None
-
-
 def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, str]]:
     record = one.record
     yield "provider", record.provider
@@ -200,15 +170,12 @@ def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, 
     if one.expires_at:
         until = f"until {moment_short(one.expires_at, at=now)}"
         yield "left", f"{one.bar(cells)} {one.left}, {until}"
-    match record:
-        case RecordedCache():
-            fields = {**life_fields(record.life), **settings_fields(record.settings)}
-            created = f"{span_text(now - record.created_at)} ago"
-        case RecordedAnnotation():
-            fields, created = life_fields(record.life), ""
+    fields = life_fields(record.life)
+    if isinstance(record, RecordedCache):
+        fields |= settings_fields(record.settings)
     yield from ((key, value_text(value)) for key, value in fields.items())
-    if created:
-        yield "created", created
+    if isinstance(record, RecordedCache):
+        yield "created", f"{span_text(now - record.created_at)} ago"
     yield "changed", f"{span_text(now - one.updated_at)} ago"
     yield "holds", f"{size_text(record.measure.size)}, {one.tokens} tokens"
     if one.rent is not None:

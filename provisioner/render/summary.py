@@ -14,7 +14,7 @@ from provisioner.model.plan import Edit
 from provisioner.model.stack_settings import SettingEdit
 from provisioner.view.money_text import rent_text, totals_text, unpriced_text
 from provisioner.view.plan import VERBS, LeftoverView, PlanView
-from provisioner.view.units import when
+from provisioner.view.units import listed, when
 from provisioner.view.wording import PAST_WORDS
 
 _ALWAYS = ("create", "replace", "refresh", "delete", "unchanged")
@@ -190,10 +190,8 @@ def waiting_lines(edits: Iterable[Edit]) -> list[str]:
     names = sorted(edit.name for edit in edits)
     if not names:
         return []
-    more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
-    listed = ", ".join([*names[:_NAMED], *more])
     plural = "edit waits" if len(names) == 1 else "edits wait"
-    return [plain(f"{len(names)} {plural} for a review and apply: {listed}.")]
+    return [plain(f"{len(names)} {plural} for a review and apply: {listed(names, _NAMED)}.")]
 
 
 def setting_lines(edits: Iterable[SettingEdit]) -> list[str]:

@@ -13,13 +13,12 @@ from datetime import datetime, timedelta
 from msgspec import Struct, convert
 from msgspec.structs import replace
 
-from provisioner.model.attributes import Settings, SettingsFields, Ttl
+from provisioner.model.attributes import Label, Settings, SettingsFields, Ttl
 from provisioner.model.changes import Adopt, Change, Create, Keep, Note, Refresh, Replace
 from provisioner.model.facts import Call
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import Cost
 from provisioner.model.records import (
-    Desired,
     DesiredCache,
     LiveCache,
     Recorded,
@@ -68,19 +67,18 @@ class Tense(Struct, frozen=True, kw_only=True):
 def tenses(change: Change) -> tuple[Tense | None, Tense | None, Tense | None]:
     """Desired, recorded and live, as *change* has them."""
     want, record, live = change.want, change.record, change.live
+    label = want.label if isinstance(want, DesiredCache) else None
     return (
-        _desired_tense(want) if want else None,
+        _tense(Snapshot.desired(want), label=label) if want else None,
         _recorded_tense(record) if record else None,
-        _live_tense(live) if live else None,
+        _tense(Snapshot.live(live), live.updated_at, live.label) if live else None,
     )
 
 
 def settings_of(change: Change) -> Settings | None:
     """What is asked for, or what is on record where nothing is; None for annotations."""
-    match change.want, change.record:
-        case DesiredCache(settings=settings), _:
-            return settings
-        case None, RecordedCache(settings=settings):
+    match change.want or change.record:
+        case DesiredCache(settings=settings) | RecordedCache(settings=settings):
             return settings
         case _:
             return None
@@ -97,27 +95,15 @@ def granted_of(change: Change) -> timedelta | None:
             return None
 
 
-def _desired_tense(want: Desired) -> Tense:
-    label = want.label.identity if isinstance(want, DesiredCache) else None
-    return _tense(Snapshot.desired(want), label=label)
-
-
-def _live_tense(live: LiveCache) -> Tense:
-    label = live.label.identity if live.label else None
-    return _tense(Snapshot.live(live), updated_at=live.updated_at, label=label)
-
-
 def _recorded_tense(record: Recorded | RetiringCache) -> Tense:
-    match record:
-        case RetiringCache():
-            end = record.expires_at or record.until
-            return _tense(replace(Snapshot.retiring(record), expires_at=end))
-        case _:
-            return _tense(Snapshot.recorded(record), updated_at=record.updated_at)
+    if isinstance(record, RetiringCache):
+        end = record.expires_at or record.until
+        return _tense(replace(Snapshot.retiring(record), expires_at=end))
+    return _tense(Snapshot.recorded(record), record.updated_at)
 
 
 def _tense(
-    snapshot: Snapshot, *, updated_at: datetime | None = None, label: str | None = None
+    snapshot: Snapshot, updated_at: datetime | None = None, label: Label | None = None
 ) -> Tense:
     tense = convert(snapshot, Tense, from_attributes=True)
-    return replace(tense, updated_at=updated_at, label=label)
+    return replace(tense, updated_at=updated_at, label=label.identity if label else None)

@@ -10,9 +10,10 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct, convert
 
 from provisioner.model.money import NANO, Money
-from provisioner.model.stack_settings import Bound, Breach, Limit, TooDear, TooMany
+from provisioner.model.stack_settings import Breach, Limit, TooDear, TooMany
 from provisioner.view.money_text import usd
 from provisioner.view.snapshot import ShownText
+from provisioner.view.units import listed
 
 _NAMED = 5
 """So many caches are named; the rest is counted."""
@@ -74,8 +75,8 @@ def breach_text(breach: Breach) -> str:
         case TooDear(unpriced=()):
             return f"{_rent(breach)} is {_usd(breach, breach.rent)}, {_allowed(breach)}"
         case TooDear(unpriced=names):
-            unknown = f"{_rent(breach)} is unknown, for {_listed(names)} has no price"
-            return f"{unknown}, {_allowed(breach)}"
+            unknown = f"is unknown, for {listed(names, _NAMED)} has no price"
+            return f"{_rent(breach)} {unknown}, {_allowed(breach)}"
 
 
 def way_out(refused: Iterable[str]) -> str:
@@ -91,7 +92,7 @@ def way_out(refused: Iterable[str]) -> str:
 def _too_many(breach: TooMany) -> str:
     taken = (
         f"These edits {breach.limit} {len(breach.names):,} of {breach.of:,} caches on record "
-        f"({_listed(breach.names)}), "
+        f"({listed(breach.names, _NAMED)}), "
     )
     if breach.bound.where is None:
         return f"{taken}more than half of them, and no limits.{breach.limit} allows that."
@@ -99,13 +100,14 @@ def _too_many(breach: TooMany) -> str:
 
 
 def _allowed(breach: Breach) -> str:
+    most = str(breach.bound.most)
     match breach:
         case TooMany(key="percent"):
-            most = f"{breach.bound.most}%"
-        case TooMany():
-            most = str(breach.bound.most)
+            most += "%"
         case TooDear():
-            most = _usd(breach, _money(breach.bound))
+            most = _usd(breach, Money(int(breach.bound.most * NANO)))
+        case _:
+            pass
     return f"and limits.{breach.dotted} ({breach.bound.where}) allows {most}."
 
 
@@ -116,12 +118,3 @@ def _rent(breach: TooDear) -> str:
 
 def _usd(breach: TooDear, money: Money) -> str:
     return usd(money, "" if breach.limit is Limit.RENT_TOTAL else "/h")
-
-
-def _money(bound: Bound) -> Money:
-    return Money(int(bound.most * NANO))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = [f"{len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
-    return ", ".join([*names[:_NAMED], *more])

@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -44,6 +45,12 @@ def span_text(span: timedelta) -> str:
             few = rest % large // small
             return f"{rest // large}{unit} {few}{below}" if few else f"{rest // large}{unit}"
     return f"{rest}s"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first of *names*, and how many more there are than *most*: `a, b, 3 more`."""
+    more = [f"{len(names) - most:,} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])
 
 
 def moment_short(moment: datetime, *, at: datetime) -> str:

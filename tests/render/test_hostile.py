@@ -19,7 +19,7 @@ from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import cost
 from provisioner.render.explain import explain_text
 from provisioner.render.html import html_document, plan_article, result_article
-from provisioner.render.listing import Listed, list_json, list_text
+from provisioner.render.listing import Listed, list_document, list_text
 from provisioner.render.markdown import plan_markdown, result_markdown
 from provisioner.render.plan_table import plan_text
 from provisioner.render.result import result_json, result_line, result_text
@@ -100,7 +100,7 @@ def outputs(text: str) -> Iterator[str]:
     world = Nasty(text)
     plan, results = world.plan, world.results
     yield from terminal_texts(world, (80, 200))
-    yield list_json(world.listed, recorded={}, now=AT)
+    yield json_text(list_document(world.listed, recorded={}, now=AT))
     yield json_text(view(plan))
     yield result_json(plan, results, [cost(one.change, lookup, at=AT) for one in results])
     yield plan_markdown(view(plan))

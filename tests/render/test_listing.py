@@ -7,10 +7,11 @@ import json
 import pytest
 from msgspec.structs import replace
 
+from provisioner.escape import json_text
 from provisioner.model.attributes import Label
 from provisioner.model.money import NO_PRICE, NO_RENT, Rent
 from provisioner.render.layout import columns
-from provisioner.render.listing import Listed, list_json, list_text
+from provisioner.render.listing import Listed, list_document, list_text
 from tests.builders import HOUR, live
 from tests.pricing.prices import dollars
 from tests.render.fixtures import AT, FAQ, MANUAL, golden
@@ -62,7 +63,7 @@ def test_no_caches() -> None:
 
 def test_json() -> None:
     """Machines get the same caches in the same order, with their ids and raw names."""
-    document = json.loads(list_json(CACHES, recorded=RECORDED, now=AT))
+    document = json.loads(json_text(list_document(CACHES, recorded=RECORDED, now=AT)))
     caches = document["caches"]
 
     assert [(one["stack"], one["name"], one["stray"]) for one in caches] == [
@@ -99,7 +100,7 @@ def test_thousands_of_others_are_sorted_by_name() -> None:
 def test_an_unknown_count() -> None:
     """A cache of which the provider tells no count absorbs the tokens of its group and of all."""
     unknown = [replace(CACHES[0], live=replace(CACHES[0].live, tokens=0)), *CACHES[1:]]
-    document = json.loads(list_json(unknown, recorded=RECORDED, now=AT))
+    document = json.loads(json_text(list_document(unknown, recorded=RECORDED, now=AT)))
 
     assert document["totals"]["tokens"] is None
     assert None in [one["tokens"] for one in document["caches"]]
