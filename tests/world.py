@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from itertools import count, product
 from string import ascii_lowercase
 
-from provisioner.applier import LiveCaches, apply
+from provisioner.applier import apply
+from provisioner.applier.steps import LiveCaches
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle, TextPart
 from provisioner.errors import CacheNotFound, NetworkError, StateError
 from provisioner.model.changes import Refresh

@@ -26,7 +26,6 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.applier.dry_run import dry_run
 from provisioner.applier.steps import (
     MOST_CONTENT,
     ContentBudget,
@@ -34,15 +33,12 @@ from provisioner.applier.steps import (
     ProviderCalls,
     perform,
 )
-from provisioner.applier.surplus import retire_surplus
 from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
 from provisioner.model.changes import Adopt, Change, Move, Refresh
 from provisioner.model.facts import Done, Exists, Fact, Failed, NotAttempted, Outcome, Result
 from provisioner.model.plan import Plan
 from provisioner.model.records import DesiredCache, RecordedCache
-
-__all__ = ["LiveCaches", "apply", "dry_run", "retire_surplus"]
 
 INTERRUPTED = "interrupted before its turn"
 UNSHOWN = "the cache of this project that was made first does not show: check key and project"
@@ -214,15 +210,15 @@ async def _shown(
     """The providers that show what was made first in them."""
     shown = set()
     for provider in sorted({attempt.change.provider for attempt in waiting}):
-        probes = [
-            made[name] for name in probing if name in made and made[name].provider == provider
-        ]
+        made_here = (made[name] for name in probing if name in made)
+        probe = next((record for record in made_here if record.provider == provider), None)
+        if probe is None:
+            continue
         try:
-            is_shown = bool(probes) and await calls.shows(probes[0])
+            is_shown = await calls.shows(probe)
         except CacheError:
             continue  # nothing is proven; the next run looks again
-        if probes:
-            probed(provider, is_shown)
+        probed(provider, is_shown)
         if is_shown:
             shown.add(provider)
     return frozenset(shown)

@@ -1,14 +1,17 @@
 """
 What each change does to the world, one call at a time, as a stream of facts.
+
+A dry run is the same stream, before a provider that only records its calls.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Protocol, TypedDict, assert_never
+from typing import Literal, Protocol, TypedDict, Unpack, assert_never
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -32,19 +35,26 @@ from provisioner.model.changes import (
     Replace,
     Retire,
 )
-from provisioner.model.facts import Dropped, Exists, Fact, Gone, Noted, Renamed, Retired
+from provisioner.model.facts import Call, Dropped, Exists, Fact, Gone, Noted, Renamed, Retired
 from provisioner.model.plan import Plan
 from provisioner.model.records import (
     DesiredCache,
     LiveCache,
-    Recorded,
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
+    made_of,
 )
 
 MOST_CONTENT = 64 * 1024 * 1024
 """Bytes of content that creates hold at a time, as long as there are several."""
+
+
+class Lifetime(TypedDict, total=False):
+    """A life as a provider takes it: one of the two."""
+
+    ttl: timedelta
+    expires_at: datetime
 
 
 class LiveCaches(Protocol):
@@ -56,19 +66,12 @@ class LiveCaches(Protocol):
         *,
         model: str,
         label: str,
-        ttl: timedelta | None = None,
-        expires_at: datetime | None = None,
         known: Collection[str] = (),
         before: Callable[[], Awaitable[None]] | None = None,
+        **lifetime: Unpack[Lifetime],
     ) -> CachedContext: ...
 
-    async def extend(
-        self,
-        handle: GeminiHandle,
-        *,
-        ttl: timedelta | None = None,
-        expires_at: datetime | None = None,
-    ) -> CachedContext: ...
+    async def extend(self, handle: GeminiHandle, **lifetime: Unpack[Lifetime]) -> CachedContext: ...
 
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None: ...
 
@@ -147,34 +150,38 @@ class ProviderCalls(Struct, frozen=True):
         return await self.caches[record.provider].get_cache(record.handle) is not None
 
     async def retire(self, live: LiveCache, after: timedelta) -> Retired | Gone:
-        """Shorten its life to *after*; one that dies sooner by itself needs no call."""
+        """Let it die *after* that long, or at once."""
         if after == timedelta():
             return await self.delete(live)
-        if live.expires_at - self.plan.now_of(live.provider) <= after:
-            return Retired(live.id, live.expires_at)
-        try:
-            seen = await self.caches[live.provider].extend(live.handle, ttl=after)
-        except (CacheNotFound, CacheExpired):
-            return Gone(live.id)
-        return Retired(live.id, seen.expires_at)
+        return await shorten(self.caches[live.provider], live, after, self.plan)
 
     async def delete(self, live: LiveCache) -> Gone:
         await self.caches[live.provider].delete_cache(live.handle)
         return Gone(live.id)
 
-    def retiring(self, old: LiveCache | None, record: Recorded | None) -> RetiringCache | None:
+    def retiring(self, change: Change) -> RetiringCache | None:
         """The old cache as it goes on the list: it lives at least until it may be retired."""
+        old, record = change.old, change.record
         if old is None or not isinstance(record, RecordedCache):
             return None
         after = record.retire_after
-        return RetiringCache(
-            name=record.name,
-            provider=record.provider,
-            model=record.model,
-            id=old.id,
-            retire_after=after,
-            until=min(old.expires_at, self.plan.now_of(record.provider) + after),
+        until = min(old.expires_at, self.plan.now_of(record.provider) + after)
+        return made_of(
+            RetiringCache, record, id=old.id, retire_after=after, until=until, expires_at=None
         )
+
+
+async def shorten(
+    caches: LiveCaches, live: LiveCache, after: timedelta, plan: Plan
+) -> Retired | Gone:
+    """Shorten its life to *after*; one that dies sooner by itself needs no call."""
+    if live.expires_at - plan.now_of(live.provider) <= after:
+        return Retired(live.id, live.expires_at)
+    try:
+        seen = await caches.extend(live.handle, ttl=after)
+    except (CacheNotFound, CacheExpired):
+        return Gone(live.id)
+    return Retired(live.id, seen.expires_at)
 
 
 async def perform(change: Change, calls: ProviderCalls) -> AsyncGenerator[Fact, None]:
@@ -183,27 +190,17 @@ async def perform(change: Change, calls: ProviderCalls) -> AsyncGenerator[Fact, 
 
     What makes or notes a cache comes first, and what retires the old one after it.
     """
+    leaving = calls.retiring(change)
     match change:
-        case Create(want):
-            yield Exists(await calls.create(want))
-        case Replace(want, old, record):
-            yield Exists(await calls.create(want), calls.retiring(old, record))
-            yield await calls.retire(old, record.retire_after)
-        case Adopt(want, twin, old, record):
-            leaving = calls.retiring(old, record)
-            yield Exists(await calls.renew(want, twin), leaving)
-            if old and leaving:
-                yield await calls.retire(old, leaving.retire_after)
-        case Refresh(want, own):
-            yield Exists(await calls.renew(want, own))
+        case Create(want) | Replace(want):
+            yield Exists(await calls.create(want), leaving)
+        case Adopt(want, live) | Refresh(want, live):
+            yield Exists(await calls.renew(want, live), leaving)
         case Note(want, _, record):
             measure = replace(want.measure, tokens=record.measure.tokens, counted=True)
             yield Noted(replace(record, settings=want.settings, measure=measure))
-        case Annotate(want, old, record):
-            leaving = calls.retiring(old, record)
+        case Annotate(want):
             yield Noted(RecordedAnnotation.of(want, calls.plan.at), leaving)
-            if old and leaving:
-                yield await calls.retire(old, leaving.retire_after)
         case Move(name, record):
             yield Renamed(record.name, name)
         case Retire(live, record):
@@ -211,27 +208,80 @@ async def perform(change: Change, calls: ProviderCalls) -> AsyncGenerator[Fact, 
         case Delete(live):
             yield await calls.delete(live)
         case Forget(record):
-            yield _forgotten(record)
+            if isinstance(record, RecordedAnnotation):
+                yield Dropped(record.name)
+            else:
+                yield Gone(record.id)
         case Keep() | Leave() | Blocked():
             return
         case _:
             assert_never(change)
+    if change.old and leaving:
+        yield await calls.retire(change.old, leaving.retire_after)
 
 
-def _forgotten(record: Recorded | RetiringCache) -> Fact:
-    match record:
-        case RecordedAnnotation(name=name):
-            return Dropped(name)
-        case _:
-            return Gone(record.id)
+async def dry_run(change: Change, *, at: datetime) -> tuple[Call, ...]:
+    """The calls that *change*, planned for the moment *at*, would make if all of them succeed."""
+    recorder = _CallRecorder(at)
+    calls = ProviderCalls(
+        plan=Plan(stack="", at=at, changes=(change,), edits=frozenset()),
+        caches=defaultdict(lambda: recorder),
+        read=lambda _: CacheContent(),
+        listed=(),
+        letters=str,
+    )
+    async for _ in perform(change, calls):
+        pass
+    return tuple(recorder.calls)
 
 
-class _Lifetime(TypedDict, total=False):
-    ttl: timedelta
-    expires_at: datetime
+class _CallRecorder:
+    """A provider that accepts every call, records it and does nothing."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+        self.calls: list[Call] = []
+
+    async def create(
+        self,
+        content: CacheContent,
+        *,
+        model: str,
+        label: str,
+        known: Collection[str] = (),
+        before: Callable[[], Awaitable[None]] | None = None,
+        **lifetime: Unpack[Lifetime],
+    ) -> CachedContext:
+        del content, model, label, known, before
+        return self._granted("POST", "cachedContents", lifetime, "cachedContents/new")
+
+    async def extend(self, handle: GeminiHandle, **lifetime: Unpack[Lifetime]) -> CachedContext:
+        return self._granted("PATCH", handle.cache_name, lifetime, handle.cache_name)
+
+    async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
+        raise AssertionError(f"{handle.cache_name} was extended")
+
+    async def delete_cache(self, handle: GeminiHandle) -> None:
+        self.calls.append(Call(method="DELETE", path=handle.cache_name))
+
+    def _granted(
+        self, method: Literal["POST", "PATCH"], path: str, lifetime: Lifetime, name: str
+    ) -> CachedContext:
+        life = Ttl(lifetime["ttl"]) if "ttl" in lifetime else Until(lifetime["expires_at"])
+        self.calls.append(Call(method=method, path=path, life=life))
+        end = life.end(self.at)
+        return CachedContext(
+            handle=GeminiHandle(name, end),
+            created_at=self.at,
+            updated_at=self.at,
+            expires_at=end,
+            token_count=0,
+            model="",
+            display_name="",
+        )
 
 
-def _lifetime(life: Life) -> _Lifetime:
+def _lifetime(life: Life) -> Lifetime:
     match life:
         case Ttl(span):
             return {"ttl": span}

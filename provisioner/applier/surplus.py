@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from provisioner.applier.steps import LiveCaches
+from provisioner.applier.steps import LiveCaches, shorten
 from provisioner.cache import CachedContext
-from provisioner.errors import CacheError, CacheExpired, CacheNotFound
+from provisioner.errors import CacheError
 from provisioner.model.attributes import TOLERANCE, Label
-from provisioner.model.facts import Fact, State, Surplus
+from provisioner.model.facts import Fact, Retired, State, Surplus
 from provisioner.model.plan import Plan
-from provisioner.model.records import RecordedCache, RetiringCache
+from provisioner.model.records import LiveCache, RecordedCache, RetiringCache, made_of
 
 SHORTEST = timedelta(minutes=1)
 """A twin lives at least so long, even if its entry retires at once: a mistake can be undone."""
@@ -86,27 +86,15 @@ def _is_surplus(
 async def _retired(
     seen: CachedContext, name: str, provider: str, creator: Creators, plan: Plan, state: State
 ) -> Surplus:
-    """Its life cut short; a cache that dies sooner by itself, or is gone, needs no call."""
-    after = max(_retire_after(name, state), SHORTEST)
-    end = seen.expires_at
-    if end - plan.now_of(provider) > after:
-        try:
-            end = (await creator.extend(seen.handle, ttl=after)).expires_at
-        except (CacheNotFound, CacheExpired):
-            end = min(end, plan.now_of(provider))
+    """Its life cut short."""
+    live, record = LiveCache.of(provider, seen), state.caches.get(name)
+    usual = record.retire_after if isinstance(record, RecordedCache) else _USUAL
+    after = max(usual, SHORTEST)
+    fact = await shorten(creator, live, after, plan)
+    if isinstance(fact, Retired):
+        end = fact.expires_at
+    else:
+        end = min(live.expires_at, plan.now_of(provider))
     return Surplus(
-        RetiringCache(
-            name=name,
-            provider=provider,
-            model=seen.model,
-            id=seen.handle.cache_name,
-            retire_after=after,
-            until=end,
-            expires_at=end,
-        )
+        made_of(RetiringCache, live, name=name, retire_after=after, until=end, expires_at=end)
     )
-
-
-def _retire_after(name: str, state: State) -> timedelta:
-    record = state.caches.get(name)
-    return record.retire_after if isinstance(record, RecordedCache) else _USUAL

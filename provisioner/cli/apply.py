@@ -11,7 +11,8 @@ import secrets
 from collections.abc import Iterable, Sequence
 from string import ascii_lowercase
 
-from provisioner.applier import apply, retire_surplus
+from provisioner.applier import apply
+from provisioner.applier.surplus import retire_surplus
 from provisioner.cli import clock, console, terminal
 from provisioner.cli.absent_state import labelled
 from provisioner.cli.approvals import tell_undone

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import click
 
-from provisioner.applier import dry_run
+from provisioner.applier.steps import dry_run
 from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, terminal
 from provisioner.cli.brake import braked

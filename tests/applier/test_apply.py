@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from provisioner.applier import HALF_WAY, INTERRUPTED, UNSHOWN, LiveCaches, apply
-from provisioner.applier.steps import MOST_CONTENT
+from provisioner.applier import HALF_WAY, INTERRUPTED, UNSHOWN, apply
+from provisioner.applier.steps import MOST_CONTENT, LiveCaches
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, ContentChanged, Interrupted, StateError
 from provisioner.model.attributes import Measure, Settings, Ttl

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace as changed
 
-from provisioner.applier import retire_surplus
+from provisioner.applier.surplus import retire_surplus
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, NetworkError
 from provisioner.model.attributes import Settings
