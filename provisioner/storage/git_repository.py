@@ -17,13 +17,13 @@ import shutil
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeAlias
-
-from msgspec import Struct
 
 from provisioner.errors import BackendUnreachable, GitFailed, GitTimeout, StateError
 from provisioner.files import LARGEST
@@ -76,14 +76,7 @@ _Setting: TypeAlias = tuple[str, str]
 """Key and value."""
 
 
-class PrivateRepository(Struct, frozen=True, kw_only=True):
-    git: Git
-    """In the user's top folder, which a remote's path is relative to; its git dir is ours."""
-    folder: Path
-    remote: str
-
-
-@dataclass(slots=True, kw_only=True, weakref_slot=True)
+@dataclass(kw_only=True)
 class Repository:
     """
     The branch *branch* of the remote of the repository around *folder*.  Not for two threads.
@@ -101,7 +94,6 @@ class Repository:
     """Bytes of a file that is read."""
     refusal: str = ""
     """Why the remote did not take the last push that another may have overtaken, as it says."""
-    _private: PrivateRepository | None = field(default=None, repr=False)
 
     def tip(self) -> str | None:
         """The commit at the tip of the branch now, fetched; None if there is no branch."""
@@ -112,39 +104,37 @@ class Repository:
                 "branch of its own: take another name."
             )
         tip = next((value for value, name in rows if name == self._ref), None)
-        if tip is None or tip == self._fetched():
+        if tip is None or tip == self._id(self._ref):
             return tip
         refspec = f"+{self._ref}:{self._ref}"
         self._asked("fetch", "--quiet", "--depth=1", "--no-tags", self._remote, refspec)
-        return self._fetched()
+        return self._id(self._ref)
 
     def blob(self, commit: str, name: str) -> str | None:
         """The id of the file *name* in *commit*; None if there is none."""
-        commands = ("rev-parse", "--verify", "--quiet", "--end-of-options")
-        answer = self._git(*commands, f"{commit}:{name}")
-        return answer.line if answer.status == 0 else None
+        return self._id(f"{commit}:{name}")
 
     def content(self, blob: str) -> bytes:
         """What is in the file *blob*.  Raises StateError if that is larger than a state can be."""
-        size = int(self._done("cat-file", "-s", blob).line)
+        size = int(self._done("cat-file", "-s", blob))
         if size > self.largest:
             raise oversize(f"{self.branch}, blob {blob[:12]},", size, self.largest)
-        return self._done("cat-file", "blob", blob).out
+        return self._done("cat-file", "blob", blob).encode(errors="surrogateescape")
 
     def commit(self, parent: str | None, files: Mapping[str, bytes | None], message: str) -> str:
         """Make a commit of *files* on top of *parent*; None as content removes the file."""
-        index = self._opened().folder / f"index-{secrets.token_hex(8)}"
+        index = Path(self._private.environ["GIT_DIR"], f"index-{secrets.token_hex(8)}")
         if parent:
             self._done("read-tree", parent, index=index)
         entries = "".join(self._entry(name, content) for name, content in files.items())
         self._done("update-index", "-z", "--index-info", content=entries.encode(), index=index)
-        tree = self._done("write-tree", index=index).line
+        tree = self._done("write-tree", index=index).strip()
         index.unlink()
         parents = ("-p", parent) if parent else ()
-        return self._done("commit-tree", tree, *parents, content=message.encode()).line
+        return self._done("commit-tree", tree, *parents, content=message.encode()).strip()
 
     def _entry(self, name: str, content: bytes | None) -> str:
-        blob = self._done("hash-object", "-w", "--stdin", content=content or b"").line
+        blob = self._done("hash-object", "-w", "--stdin", content=content or b"").strip()
         return f"{'000000' if content is None else '100644'} {blob}\t{name}\0"
 
     def push(self, commit: str, *, old: str | None) -> Pushed:
@@ -153,14 +143,15 @@ class Repository:
         target = f"{commit}:{self._ref}"
         try:
             answer = self._git("push", "--porcelain", lease, self._remote, target)
+            lines = answer.line.splitlines()
+            rejected = next((line for line in lines if line.startswith("!")), None)
+            if answer.status != 0 and rejected is None:
+                raise _failure(answer)
         except BackendUnreachable:
             return Pushed.UNKNOWN
-        if answer.status == 0:
+        if rejected is None:
             self._done("update-ref", self._ref, commit)
             return Pushed.DONE
-        rejected = next((line for line in answer.line.splitlines() if line.startswith("!")), None)
-        if rejected is None:
-            return _unanswered(answer)
         reason = rejected.rpartition("\t")[2]
         if _OVERTAKEN.search(rejected):
             self.refusal = f"{reason} ({answer.err})"
@@ -175,12 +166,9 @@ class Repository:
     def _ref(self) -> str:
         return f"refs/heads/{self.branch}"
 
-    @property
-    def _remote(self) -> str:
-        return self._opened().remote
-
-    def _fetched(self) -> str | None:
-        answer = self._git("rev-parse", "--verify", "--quiet", self._ref)
+    def _id(self, name: str) -> str | None:
+        """The id of what git calls *name* in the private repository; None if there is none."""
+        answer = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", name)
         return answer.line if answer.status == 0 else None
 
     def _asked(self, *arguments: str) -> GitAnswer:
@@ -189,46 +177,45 @@ class Repository:
             raise _failure(answer)
         return answer
 
+    def _git(self, *arguments: str) -> GitAnswer:
+        return _run(self._private, *arguments)
+
     def _done(
         self, *arguments: str, content: bytes | None = None, index: Path | None = None
-    ) -> GitAnswer:
-        return _checked(self._git(*arguments, content=content, index=index), arguments)
-
-    def _git(
-        self, *arguments: str, content: bytes | None = None, index: Path | None = None
-    ) -> GitAnswer:
+    ) -> str:
         variables = {"GIT_INDEX_FILE": str(index)} if index else {}
-        return _run(self._opened().git, *arguments, content=content, variables=variables)
+        with _translated():
+            return self._private.output(*arguments, content=content, variables=variables)
 
-    def _opened(self) -> PrivateRepository:
-        if self._private is None:
-            self._private = self._open()
-        return self._private
-
-    def _open(self) -> PrivateRepository:
-        """Make the private repository, with what the user's knows of the remote."""
+    @cached_property
+    def _user(self) -> Git:
+        """Git in the user's repository, which is only asked."""
         try:
             git = git_at(self.folder, environ=self.environ, warn=self.warn, timeout=self.timeout)
         except GitFailed as error:
             raise StateError(f"git+branch:{self.branch} cannot be used: {error}") from error
         self._check_name(git)
+        return git
+
+    @cached_property
+    def _settings(self) -> list[_Setting]:
+        return _settings_of(self._user)
+
+    @cached_property
+    def _private(self) -> Git:
+        """Git in the user's top folder, which a remote's path is relative to, on our git dir."""
+        git = self._user
         form = _run(git, "rev-parse", "--show-object-format").line
-        settings = _settings(git)
-        remote = self._remote_of(settings)
         folder = mkdtemp(prefix="ctxprov-git-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        init = ("init", "--quiet", "--bare", "--template=", f"--object-format={form}", folder)
-        _checked(_run(git, *init), init)
+        with _translated():
+            init = ("init", "--quiet", "--bare", "--template=", f"--object-format={form}")
+            git.output(*init, folder)
         bare = replace(git, environ={**git.environ, "GIT_DIR": folder})
-        borrowed = _missing(settings, Counter(_settings(bare)))
-        environ = {
-            **_identity(settings),
-            **hardened(self.environ, borrowed),
-            "GIT_DIR": folder,
-        }
-        return PrivateRepository(
-            git=replace(git, environ=environ), folder=Path(folder), remote=remote
-        )
+        borrowed = _missing(self._settings, Counter(_settings_of(bare)))
+        hard = hardened(self.environ, borrowed)
+        environ = {**_identity(self._settings), **hard, "GIT_DIR": folder}
+        return replace(git, environ=environ)
 
     def _check_name(self, git: Git) -> None:
         # Git makes no such branch any more; a HEAD among branches moves origin/HEAD of every clone.
@@ -241,8 +228,9 @@ class Repository:
                 "own: take another name."
             )
 
-    def _remote_of(self, settings: Iterable[_Setting]) -> str:
-        keys = (key for key, _ in settings)
+    @cached_property
+    def _remote(self) -> str:
+        keys = (key for key, _ in self._settings)
         names = {key[7:-4] for key in keys if key.startswith("remote.") and key.endswith(".url")}
         if "origin" in names:
             return "origin"
@@ -255,29 +243,24 @@ class Repository:
         )
 
 
-def _run(
-    git: Git,
-    *arguments: str,
-    content: bytes | None = None,
-    variables: Mapping[str, str] | None = None,
-) -> GitAnswer:
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
-        return git.run(*arguments, content=content, variables=variables)
+        yield
     except GitTimeout as error:
         raise BackendUnreachable(f"the repository's remote cannot be reached: {error}") from error
     except GitFailed as error:
         raise StateError(f"a git+branch: backend cannot be used: {error}") from error
 
 
+def _run(git: Git, *arguments: str) -> GitAnswer:
+    with _translated():
+        return git.run(*arguments)
+
+
 def _rows(answer: GitAnswer) -> list[tuple[str, str]]:
     parts = (line.partition("\t") for line in answer.line.splitlines())
     return [(value, name) for value, _, name in parts]
-
-
-def _checked(answer: GitAnswer, arguments: tuple[str, ...]) -> GitAnswer:
-    if answer.status != 0:
-        raise StateError(f"git {arguments[0]} failed: {answer.err}.")
-    return answer
 
 
 def _failure(answer: GitAnswer) -> StateError:
@@ -290,18 +273,10 @@ def _failure(answer: GitAnswer) -> StateError:
     return BackendUnreachable(f"the repository's remote cannot be reached: {answer.err}.")
 
 
-def _unanswered(answer: GitAnswer) -> Pushed:
-    match _failure(answer):
-        case BackendUnreachable():
-            return Pushed.UNKNOWN
-        case error:
-            raise error
-
-
-def _settings(git: Git) -> list[_Setting]:
+def _settings_of(git: Git) -> list[_Setting]:
     """Every setting that git reads there, in order."""
-    arguments = ("config", "--list", "-z")
-    lines = _checked(_run(git, *arguments), arguments).text.split("\0")
+    with _translated():
+        lines = git.output("config", "--list", "-z").split("\0")
     parts = (line.partition("\n") for line in lines if line)
     return [(key, value) for key, _, value in parts]
 
