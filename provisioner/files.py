@@ -38,16 +38,18 @@ def read_whole(path: Path, *, most: int = LARGEST, follow: bool = False) -> byte
     Never waits and never holds more than *most* bytes.  Raises OSError, whose `strerror` names
     the kind, the size and the limit.
     """
-    descriptor = open_regular(path, follow=follow)
+    descriptor, status = open_regular(path, follow=follow)
     try:
-        return read_open(descriptor, most=most)
+        return read_open(descriptor, status.st_size, most=most)
     finally:
         os.close(descriptor)
 
 
-def open_regular(path: str | bytes | os.PathLike[str], *, follow: bool) -> int:
+def open_regular(
+    path: str | bytes | os.PathLike[str], *, follow: bool
+) -> tuple[int, os.stat_result]:
     """
-    Open a regular file for reading; the caller closes it.
+    Open a regular file for reading: its descriptor, for the caller to close, and its status.
 
     Raises OSError for anything else, at once: what it is decides before and after it is opened,
     since to open a device may do something.
@@ -55,24 +57,26 @@ def open_regular(path: str | bytes | os.PathLike[str], *, follow: bool) -> int:
     _check_kind(os.stat(path, follow_symlinks=follow).st_mode, path)  # noqa: PTH116  # a hot path
     descriptor = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
     try:
-        _check_kind(os.fstat(descriptor).st_mode, path)
+        status = os.fstat(descriptor)
+        _check_kind(status.st_mode, path)
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
+    return descriptor, status
 
 
-def read_open(descriptor: int, *, most: int) -> bytes:
-    """Read an open file from here to its end.  Raises OSError beyond *most* bytes."""
-    size = os.fstat(descriptor).st_size
+def read_open(descriptor: int, size: int, *, most: int) -> bytes:
+    """Read an open file of *size* bytes to its end.  Raises OSError beyond *most* bytes."""
     if size > most:
         raise _too_large(f"it has {size:,} bytes", most)
-    content = bytearray()
-    while chunk := os.read(descriptor, max(size + 1 - len(content), _CHUNK)):
-        content += chunk
-        if len(content) > most:
+    chunks: list[bytes] = []
+    rest = most
+    while chunk := os.read(descriptor, max(size + 1, _CHUNK)):
+        chunks.append(chunk)
+        rest -= len(chunk)
+        if rest < 0:
             raise _too_large("it grows while it is read", most)
-    return bytes(content)
+    return b"".join(chunks)
 
 
 def _too_large(what: str, most: int) -> OSError:

@@ -44,9 +44,8 @@ def content(top: Path, name: str) -> bytes:
     """What a file of the stack holds at HEAD."""
     with head(top).files(STACK) as there:
         assert there
-        descriptor, _ = Folder(there.folder, there).open(name)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
+        with Folder(there.folder, there).open(name) as file:
+            return file.whole(most=file.size)
 
 
 def test_what_is_not_for_archives(tmp_path: Path) -> None:

@@ -199,20 +199,19 @@ class FileSource:
 
     def read(self) -> bytes | None:
         try:
-            return self._new_content(open_regular(self._path, follow=True))
+            return self._new_content(*open_regular(self._path, follow=True))
         except FileNotFoundError as error:
             self._seen = ()
             raise Missing from error
         except OSError as error:
             raise PublishError(f"it cannot be read: {error.strerror}") from error
 
-    def _new_content(self, descriptor: int) -> bytes | None:
+    def _new_content(self, descriptor: int, status: os.stat_result) -> bytes | None:
         try:
-            status = os.fstat(descriptor)
             seen = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
             if seen == self._seen:
                 return None
-            raw = read_open(descriptor, most=LARGEST)
+            raw = read_open(descriptor, status.st_size, most=LARGEST)
         finally:
             os.close(descriptor)
         self._seen = seen

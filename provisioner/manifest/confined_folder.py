@@ -22,6 +22,7 @@ import unicodedata
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Self
 
 from msgspec import Struct
 
@@ -33,9 +34,10 @@ from provisioner.checkout import (
     locked,
     pointer_in,
 )
-from provisioner.files import open_regular
+from provisioner.files import open_regular, read_open
 from provisioner.manifest.source_map import shown
 
+_CHUNK = 1024 * 1024
 _GIT = b".git"
 _ABSOLUTE = "is absolute: write it relative to the manifest's folder"
 _OUTSIDE = "lies outside of the manifest's folder"
@@ -60,6 +62,41 @@ class Match(Struct, frozen=True):
     stem: str
 
 
+class OpenFile(Struct, frozen=True):
+    """
+    A regular file that is open for reading, and closed at the end of its `with`.
+
+    What the system refuses until then is `Unreadable`.
+    """
+
+    descriptor: int
+    size: int
+    """Bytes, when it was opened."""
+    head: bytes
+    """The first of them, up to a MiB: of most files all."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        os.close(self.descriptor)
+        if isinstance(error, OSError):
+            raise Unreadable(f"cannot be read: {error.strerror}") from error
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read all of it, whatever its size is by now."""
+        yield self.head
+        while chunk := os.read(self.descriptor, _CHUNK):
+            yield chunk
+
+    def whole(self, *, most: int) -> bytes:
+        """Read all of it into memory, and no more than *most* bytes."""
+        if len(self.head) == self.size:
+            return self.head
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        return read_open(self.descriptor, self.size, most=most)
+
+
 class FolderEntry(Struct, frozen=True):
     """A name in a folder."""
 
@@ -80,29 +117,23 @@ class Folder:
         self._real: dict[str, bytes] = {}
         self._checkout = checkout or WholeCheckout()
 
-    def open(self, path: str) -> tuple[int, int]:
-        """
-        Open a regular file for reading: its descriptor, for the caller to close, and its size.
-
-        Raises `Unreadable`.
-        """
+    def open(self, path: str) -> OpenFile:
+        """Open a regular file for reading, to be closed by `with`.  Raises `Unreadable`."""
         if path.startswith("/"):
             raise Unreadable(_ABSOLUTE)
         try:
-            descriptor = self._located(path)
+            file = self._located(path)
         except _MissingFile as error:
             raise self._missing(path) or error from error
         try:
-            size = os.fstat(descriptor).st_size
-            stored = self._stored(path, descriptor, size)
+            stored = self._stored(path, file)
         except BaseException:
-            os.close(descriptor)
+            os.close(file.descriptor)
             raise
         if stored is None:
-            return descriptor, size
-        os.close(descriptor)
-        descriptor = _opened(stored)
-        return descriptor, os.fstat(descriptor).st_size
+            return file
+        os.close(file.descriptor)
+        return _opened(stored)
 
     def listed(self, folder: str) -> list[FolderEntry]:
         """
@@ -178,12 +209,12 @@ class Folder:
             ):
                 yield absent
 
-    def _located(self, path: str) -> int:
-        """The descriptor of *path* as it is spelled, else in another Unicode form."""
+    def _located(self, path: str) -> OpenFile:
+        """The file at *path* as it is spelled, else in another Unicode form."""
         folder, _, name = path.rpartition("/")
         real = self._real.get(folder) or self._enter(folder)
         try:
-            return self._descriptor(real + b"/" + _raw(name))
+            return self._file(real + b"/" + _raw(name))
         except _MissingFile:
             spelled = None if path.isascii() else self._spelled(path)
             if spelled is None or spelled == path:
@@ -204,12 +235,11 @@ class Folder:
                 return None
         return "/".join(steps)
 
-    def _stored(self, path: str, descriptor: int, size: int) -> Path | None:
-        """The file that a pointer stands for; None if this is no pointer."""
-        head = os.pread(descriptor, LONGEST_POINTER, 0)
-        if reason := locked(head):
+    def _stored(self, path: str, file: OpenFile) -> Path | None:
+        """The file that a pointer stands for; None if *file* is no pointer."""
+        if reason := locked(file.head[:LONGEST_POINTER]):
             raise Unreadable(reason)
-        pointer = pointer_in(head) if size < LONGEST_POINTER else None
+        pointer = pointer_in(file.head)
         if pointer is None:
             return None
         stored = self._checkout.stored(path, pointer)
@@ -237,7 +267,7 @@ class Folder:
         if _GIT in real[len(self._above) :].lower().split(b"/"):
             raise Unreadable("lies in git's own folder, which holds the credentials of a job")
 
-    def _descriptor(self, real: bytes) -> int:
+    def _file(self, real: bytes) -> OpenFile:
         self._check(real)
         try:
             return _opened(real)
@@ -274,9 +304,15 @@ def _names(folder: bytes) -> list[str]:
         return []
 
 
-def _opened(path: bytes | Path) -> int:
+def _opened(path: bytes | Path) -> OpenFile:
     try:
-        return open_regular(path, follow=False)
+        descriptor, status = open_regular(path, follow=False)
+        try:
+            size = status.st_size
+            return OpenFile(descriptor, size, os.read(descriptor, min(size + 1, _CHUNK)))
+        except BaseException:
+            os.close(descriptor)
+            raise
     except OSError as error:
         raise _refusal(error) from error
 

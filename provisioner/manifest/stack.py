@@ -8,7 +8,6 @@ entry means is decided elsewhere.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +18,6 @@ from msgspec import Struct
 
 from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem
-from provisioner.files import read_open
 from provisioner.manifest.confined_folder import Folder, Unreadable
 from provisioner.manifest.entry_builder import Entries, declared, elsewhere, names_of
 from provisioner.manifest.overlays import (
@@ -207,15 +205,10 @@ def _document(file: str, raw: bytes) -> YamlDocument:
 
 
 def _bytes(folder: Folder, name: str) -> bytes:
-    descriptor, size = folder.open(name)
-    try:
-        if size > _MAX_SIZE:
-            raise Unreadable(f"is {size:,} bytes long; a manifest has at most {_MAX_SIZE:,}")
-        return read_open(descriptor, most=_MAX_SIZE)
-    except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+    with folder.open(name) as file:
+        if file.size > _MAX_SIZE:
+            raise Unreadable(f"is {file.size:,} bytes long; a manifest has at most {_MAX_SIZE:,}")
+        return file.whole(most=_MAX_SIZE)
 
 
 def _silence(documents: Sequence[YamlDocument]) -> Iterator[Problem]:

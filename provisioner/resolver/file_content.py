@@ -8,10 +8,8 @@ content.
 
 from __future__ import annotations
 
-import os
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from io import IncrementalNewlineDecoder
 from itertools import chain
@@ -19,9 +17,9 @@ from itertools import chain
 from msgspec import Struct
 
 from provisioner.manifest import Folder, Unreadable
+from provisioner.manifest.confined_folder import OpenFile
 from provisioner.resolver.media_types import MAX_CONTENT, pages_in
 
-_CHUNK = 1024 * 1024
 NO_TEXT = "is not UTF-8 text"
 UTF16 = "is UTF-16 text: save it as UTF-8"
 _BOM = b"\xef\xbb\xbf"
@@ -44,10 +42,10 @@ class Look(Struct, frozen=True):
 
 def look_at_text(folder: Folder, path: str) -> Look:
     """Look at a file of text.  Raises `Unreadable`."""
-    with _opened(folder, path) as (descriptor, size):
-        if size > _CHUNK:
-            return _look_along(descriptor)
-        return look_at(_uniform(_whole(descriptor, size)))
+    with _opened(folder, path) as file:
+        if file.size > len(file.head):
+            return _look_along(file.chunks())
+        return look_at(_uniform(file.whole(most=MAX_CONTENT)))
 
 
 def look_at(text: bytes) -> Look:
@@ -58,9 +56,9 @@ def look_at(text: bytes) -> Look:
 
 def look_at_bytes(folder: Folder, path: str) -> Look:
     """Look at a file of anything else.  Raises `Unreadable`."""
-    with _opened(folder, path) as (descriptor, _):
+    with _opened(folder, path) as file:
         digest, size, pages = sha256(), 0, 0
-        for chunk in _chunks(descriptor):
+        for chunk in file.chunks():
             digest.update(chunk)
             size += len(chunk)
             pages += pages_in(chunk)
@@ -74,8 +72,8 @@ def read_text(folder: Folder, path: str) -> bytes:
 
 def read_bytes(folder: Folder, path: str) -> bytes:
     """Read a file.  Raises `Unreadable`."""
-    with _opened(folder, path) as (descriptor, size):
-        return _whole(descriptor, size)
+    with _opened(folder, path) as file:
+        return file.whole(most=MAX_CONTENT)
 
 
 def uniform(text: str) -> bytes:
@@ -83,18 +81,12 @@ def uniform(text: str) -> bytes:
     return _uniform(text.encode())
 
 
-@contextmanager
-def _opened(folder: Folder, path: str) -> Iterator[tuple[int, int]]:
-    """Open a file: its descriptor and size; what the system refuses meanwhile is `Unreadable`."""
-    descriptor, size = folder.open(path)
-    try:
-        if not 0 < size <= MAX_CONTENT:
-            raise Unreadable(too_large(size, MAX_CONTENT) if size else "is empty")
-        yield descriptor, size
-    except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+def _opened(folder: Folder, path: str) -> OpenFile:
+    file = folder.open(path)
+    if 0 < file.size <= MAX_CONTENT:
+        return file
+    with file:
+        raise Unreadable(too_large(file.size, MAX_CONTENT) if file.size else "is empty")
 
 
 def too_large(size: int, most: int) -> str:
@@ -103,17 +95,6 @@ def too_large(size: int, most: int) -> str:
         f"has {size / 1e6:,.1f} MB, more than the {most / 1e6:,.0f} MB that can be sent along: "
         "upload it and give its {uri, mime_type}"
     )
-
-
-def _whole(descriptor: int, size: int) -> bytes:
-    """Everything there is: in one call, unless the file is changing."""
-    first = os.read(descriptor, size + 1)
-    return first if len(first) == size else b"".join((first, *_chunks(descriptor)))
-
-
-def _chunks(descriptor: int) -> Iterator[bytes]:
-    while chunk := os.read(descriptor, _CHUNK):
-        yield chunk
 
 
 def _uniform(raw: bytes) -> bytes:
@@ -137,11 +118,11 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _look_along(descriptor: int) -> Look:
+def _look_along(chunks: Iterator[bytes]) -> Look:
     """Look at text piece by piece, as `_uniform` does at a whole."""
     decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8-sig")(), translate=True)
     digest, size, characters, blank = sha256(), 0, 0, True
-    for chunk in chain(_chunks(descriptor), [b""]):
+    for chunk in chain(chunks, [b""]):
         if not size and chunk.startswith(_UTF16):
             raise NotText(UTF16)
         text = _decoded(decoder, chunk)

@@ -25,10 +25,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def read(root: Path, path: str) -> str:
-    descriptor, size = Folder(root).open(path)
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read()
-    assert len(content) == size
+    with Folder(root).open(path) as file:
+        content = file.whole(most=file.size)
+    assert len(content) == file.size
     return content.decode()
 
 
