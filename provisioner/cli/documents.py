@@ -142,7 +142,7 @@ def plan_page(
 
                 return plan_markdown(view())
             case "html":
-                from provisioner.render.html import plan_article
+                from provisioner.render.html.page import plan_article
 
                 return plan_article(view())
             case "github":
@@ -179,7 +179,7 @@ def result_page(
 
                 return result_markdown(plan, results)
             case "html":
-                from provisioner.render.html import result_article
+                from provisioner.render.html.page import result_article
 
                 return result_article(plan, results)
             case "github":
@@ -215,7 +215,7 @@ def _joined(form: str, texts: Sequence[str]) -> str:
     """One stack's document is itself; several are one document of their format."""
     match form:
         case "html":
-            from provisioner.render.html import html_document
+            from provisioner.render.html.page import html_document
 
             return html_document(texts, title="ctxprov")
         case "github":

@@ -14,7 +14,7 @@ from provisioner.escape import json_text
 from provisioner.model.changes import Change, Move, Reason
 from provisioner.planner import decision_table as table
 from provisioner.render.github import plan_annotations
-from provisioner.render.html import plan_article
+from provisioner.render.html.page import plan_article
 from provisioner.render.markdown import plan_markdown
 from provisioner.render.plan_table import plan_text
 from provisioner.view.plan import PlanView

@@ -18,7 +18,7 @@ from provisioner.model.records import DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import cost
 from provisioner.render.explain import explain_text
-from provisioner.render.html import html_document, plan_article, result_article
+from provisioner.render.html.page import html_document, plan_article, result_article
 from provisioner.render.listing import Listed, list_document, list_text
 from provisioner.render.markdown import plan_markdown, result_markdown
 from provisioner.render.plan_table import plan_text

@@ -9,16 +9,13 @@ and dark follow the reader's system; on paper it is black on white.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from provisioner.model.facts import Result
 from provisioner.model.plan import Plan
-from provisioner.model.stack_settings import SettingEdit
 from provisioner.render.difference import differences
+from provisioner.render.html.charts import rent_chart, timeline
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
-from provisioner.render.html.rent import rent_chart
-from provisioner.render.html.style import STYLE
-from provisioner.render.html.timeline import timeline
 from provisioner.render.result import OUTCOMES, ResultRow, result_row, tally, tally_line
 from provisioner.render.summary import (
     changes_nothing,
@@ -51,6 +48,78 @@ _SETTINGS = ("Setting", "Before", "After")
 MOST = 2_000
 """So many rows fit into a page that a browser likes; the rest is counted."""
 
+_STYLE = """
+:root { --back: #fff; --text: #1b1f24; --quiet: #636c76; --line: #d8dee4; --good: #1a7f37;
+  --change: #9a6700; --bad: #cf222e; --lived: #c9d1d9; --lives: #2da44e; --window: #d4a72c;
+  --fades: #e5534b; --before: #afb8c1; --after: #218bff; }
+@media (prefers-color-scheme: dark) { :root { --back: #0d1117; --text: #e6edf3; --quiet: #8d96a0;
+  --line: #30363d; --good: #3fb950; --change: #d29922; --bad: #f85149; --lived: #484f58;
+  --lives: #2ea043; --window: #bb8009; --fades: #da3633; --before: #6e7681; --after: #388bfd; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--back); color: var(--text);
+  font: 15px/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
+main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
+article + article { border-top: 2px solid var(--line); margin-top: 2rem; }
+h1 { font-size: 1.5rem; margin: .5rem 0 0; }
+h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
+p { margin: .3rem 0; }
+.headline { font-size: 1.15rem; }
+.quiet, .amount, text.tick { color: var(--quiet); fill: var(--quiet); }
+.good { color: var(--good); fill: var(--good); }
+.change { color: var(--change); fill: var(--change); }
+.bad { color: var(--bad); fill: var(--bad); }
+.verb { white-space: nowrap; font-weight: 600; }
+.sum { white-space: nowrap; }
+table { border-collapse: collapse; width: 100%; table-layout: fixed; }
+th:nth-child(1) { width: 7rem; }
+th:nth-child(2), th:nth-child(3) { width: 17%; }
+.outcome th:nth-child(3) { width: auto; }
+th:nth-child(5), th:nth-child(6) { width: 7.5rem; }
+th:nth-child(7) { width: 11rem; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0;
+  border-bottom: 1px solid var(--line); }
+th { color: var(--quiet); font-weight: 600; font-size: .85rem; }
+td:nth-child(5), td:nth-child(6), td:nth-child(7) { font-variant-numeric: tabular-nums; }
+details { color: var(--quiet); font-size: .85rem; }
+summary { cursor: pointer; }
+ul { margin: .2rem 0; padding-left: 1.1rem; }
+code { font-size: .85rem; }
+svg { display: block; overflow: hidden; }
+svg text { font: 13px system-ui, sans-serif; fill: var(--text); }
+svg text.name { font-weight: 600; }
+svg text.quiet { fill: var(--quiet); }
+svg text.good { fill: var(--good); }
+svg text.change { fill: var(--change); }
+svg text.bad { fill: var(--bad); }
+svg text.tick, svg text.amount { font-size: 11px; fill: var(--quiet); }
+svg text.now { font-size: 11px; font-weight: 600; }
+line.tick { stroke: var(--line); }
+line.now { stroke: var(--text); stroke-dasharray: 3 3; }
+.lived { fill: var(--lived); background: var(--lived); }
+.lives { fill: var(--lives); background: var(--lives); }
+.window { fill: var(--window); background: var(--window); }
+.fades { fill: var(--fades); background: var(--fades); }
+.before { fill: var(--before); background: var(--before); }
+.after { fill: var(--after); background: var(--after); }
+.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; font-size: .85rem;
+  color: var(--quiet); }
+.legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px;
+  vertical-align: -1px; }
+footer { margin-top: 1.4rem; font-size: .9rem; }
+@media (max-width: 46rem) {
+  thead { position: absolute; left: -9999px; }
+  tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  td { display: flex; gap: .6rem; border: 0; padding: .1rem 0; }
+  td::before { content: attr(data-is); flex: 0 0 6.5rem; color: var(--quiet); font-size: .85rem; }
+  td:empty { display: none; }
+  td > details { flex: 1; }
+}
+@media print { :root { --back: #fff; --text: #000; --quiet: #444; --line: #999; }
+  tr, svg g { break-inside: avoid; } * { print-color-adjust: exact; }
+  main { max-width: none; padding: 0; } }
+"""
+"""One sheet: light and dark, wide and narrow, screen and paper."""
+
 
 def plan_article(view: PlanView) -> str:
     """The part of a page that shows *view*."""
@@ -60,8 +129,11 @@ def plan_article(view: PlanView) -> str:
         tag(
             "article",
             _head(view),
-            *(_section(section.heading, rows) for section, rows in by_section(shown).items()),
-            _settings(view.settings),
+            *(
+                _section(section.heading, _COLUMNS, map(_cells, rows))
+                for section, rows in by_section(shown).items()
+            ),
+            _section("Settings of the stack", _SETTINGS, map(setting_cells, view.settings)),
             tag("p", f"… and {len(rows) - MOST:,} more rows.") if len(rows) > MOST else None,
             _figure("Lives around now", timeline(view.rows, view.at)),
             _figure("Rent per hour", rent_chart(view.rows)),
@@ -84,7 +156,12 @@ def result_article(plan: Plan, results: Iterable[Result]) -> str:
                 tag("h1", plan.stack),
                 tag("p", tally_line(tally(rows)), class_="headline"),
             ),
-            *(_results(outcome, group) for outcome, group in groups if group),
+            *(
+                _section(
+                    outcome.capitalize(), _OUTCOMES, map(_result_cells, group), class_="outcome"
+                )
+                for outcome, group in groups
+            ),
             tag("footer", tag("p", "Fingerprint ", tag("code", plan.fingerprint)), class_="quiet"),
         )
     )
@@ -99,7 +176,7 @@ def html_document(articles: Sequence[str], *, title: str) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
-        Markup(f"<style>{STYLE}</style>"),
+        Markup(f"<style>{_STYLE}</style>"),
     )
     body = tag("body", tag("main", *map(Markup, articles)))
     return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
@@ -111,6 +188,7 @@ def _head(view: PlanView) -> Markup:
         facts.append(f"commit {view.commit[:12]}")
     if not view.timeless:
         facts.append(validity(view).removesuffix("."))
+    lines = removals_line(view), *leftover_lines(view), migration_line(view), rested_line(view)
     return tag(
         "header",
         tag("h1", view.stack),
@@ -118,10 +196,7 @@ def _head(view: PlanView) -> Markup:
         tag("p", no_changes(view)) if changes_nothing(view) else None,
         tag("p", " · ".join(facts), class_="quiet"),
         tag("p", "A part of the plan, selected by name.", class_="bad") if view.partial else None,
-        tag("p", removals) if (removals := removals_line(view)) else None,
-        *(tag("p", line) for line in leftover_lines(view)),
-        tag("p", migration) if (migration := migration_line(view)) else None,
-        tag("p", rested) if (rested := rested_line(view)) else None,
+        *(tag("p", line) for line in lines if line),
         tag("p", writes, class_="quiet") if (writes := writes_line(view)) else None,
         *(tag("p", sentence, class_="bad") for sentence in limit_sentences(view.limits)),
     )
@@ -131,31 +206,19 @@ def _headline(view: PlanView) -> str:
     return " · ".join(filter(None, (headline(view), totals_text(view.totals))))
 
 
-def _section(heading: str, rows: Sequence[RowView]) -> Markup:
-    return tag(
-        "section",
-        tag("h2", f"{heading} ({len(rows):,})"),
-        _table(_COLUMNS, map(_cells, rows)),
-    )
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[Inner]], **attributes: str) -> Markup:
-    """A table; on a phone each cell stands on a line of its own, beside its title."""
-    lines = (
+def _section(
+    heading: str, titles: Sequence[str], rows: Iterable[Sequence[Inner]], **attributes: str
+) -> Markup | None:
+    """A table, if it has rows; on a phone each cell stands on a line of its own."""
+    lines = [
         tag(
             "tr", *(tag("td", cell, data_is=title) for title, cell in zip(titles, row, strict=True))
         )
         for row in rows
-    )
+    ]
     head = tag("thead", tag("tr", *(tag("th", title, scope="col") for title in titles)))
-    return tag("table", head, tag("tbody", *lines), **attributes)
-
-
-def _settings(edits: Sequence[SettingEdit]) -> Markup | None:
-    if not edits:
-        return None
-    title = tag("h2", f"Settings of the stack ({len(edits):,})")
-    return tag("section", title, _table(_SETTINGS, map(setting_cells, edits)))
+    table = tag("table", head, tag("tbody", *lines), **attributes)
+    return tag("section", tag("h2", f"{heading} ({len(lines):,})"), table) if lines else None
 
 
 def _cells(row: RowView) -> tuple[Inner, ...]:
@@ -178,19 +241,19 @@ def _amounts(cost: CostView) -> Markup:
 
 
 def _more(row: RowView) -> Markup:
-    lines = [*_attributes(row), *(cost_sentences(row.cost) if row.cost else ())]
+    """What differs, of a row that changes something that was there, and what it costs."""
+    lines: list[str] = []
+    if row.pending and row.before and row.after:
+        differing = differences(row.before, row.after)
+        lines += (
+            f"{one.where}: {one.before or 'nothing'} → {one.after or 'nothing'}"
+            for one in differing
+        )
+    if row.cost:
+        lines += cost_sentences(row.cost)
     if not lines:
         return NOTHING
     return tag("details", tag("summary", "more"), tag("ul", *(tag("li", line) for line in lines)))
-
-
-def _attributes(row: RowView) -> Iterator[str]:
-    """What differs, of a row that changes something that was there."""
-    differing = (
-        differences(row.before, row.after) if row.pending and row.before and row.after else ()
-    )
-    for one in differing:
-        yield f"{one.where}: {one.before or 'nothing'} → {one.after or 'nothing'}"
 
 
 def _figure(title: str, picture: Markup) -> Markup | None:
@@ -198,28 +261,13 @@ def _figure(title: str, picture: Markup) -> Markup | None:
 
 
 def _foot(view: PlanView) -> Markup:
-    lines: Iterable[str] = filter(None, (_rent(view), unpriced_text(view.totals)))
+    totals = view.totals
+    rent = f"Rent when it is done: {rent_text(totals)}." if totals.rent_per_hour_after else ""
     return tag(
         "footer",
-        *(tag("p", line) for line in lines),
+        *(tag("p", line) for line in (rent, unpriced_text(totals)) if line),
         tag("p", "Fingerprint ", tag("code", view.fingerprint)),
         class_="quiet",
-    )
-
-
-def _rent(view: PlanView) -> str:
-    return (
-        f"Rent when it is done: {rent_text(view.totals)}."
-        if view.totals.rent_per_hour_after
-        else ""
-    )
-
-
-def _results(outcome: str, rows: Sequence[ResultRow]) -> Markup:
-    return tag(
-        "section",
-        tag("h2", f"{outcome.capitalize()} ({len(rows):,})"),
-        _table(_OUTCOMES, map(_result_cells, rows), class_="outcome"),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from provisioner.render.html import html_document, plan_article
+from provisioner.render.html.page import html_document, plan_article
 from tests.render.fixtures import PLAN, view
 
 CHROMIUM = next(

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from provisioner.model.attributes import Until
 from provisioner.model.changes import Create, Keep, Leave, Reason
 from provisioner.planner import decision_table as table
-from provisioner.render.html import html_document, plan_article
-from provisioner.render.html.page import MOST
+from provisioner.render.html.page import MOST, html_document, plan_article
 from provisioner.view.plan import PlanView, rows
 from tests.builders import NOW, desired, live, recorded
 from tests.render.fixtures import PLAN, cache, plan_of, view

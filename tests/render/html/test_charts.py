@@ -1,4 +1,4 @@
-"""What a timeline shows of each change."""
+"""What a timeline shows of each change, and the bars of what caches cost per hour."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 from provisioner.model.changes import Change, Create, Keep, Leave, Reason, Refresh, Replace, Retire
 from provisioner.model.plan import Plan
 from provisioner.planner import decision_table as table
-from provisioner.render.html.timeline import Lane, Phase, horizon, lanes
+from provisioner.render.html.charts import (
+    MOST_BARS,
+    Lane,
+    Phase,
+    horizon,
+    lanes,
+    rent_bars,
+    rent_chart,
+)
 from provisioner.view.plan import rows
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
+from tests.render.fixtures import PLAN, cache, plan_of, view
 
 LATER = NOW + 2 * HOUR
 WANT = desired("a")
@@ -107,3 +116,40 @@ def test_the_horizon_holds_now_and_most_lives(rests: list[int]) -> None:
     assert 2 * sum(lane.end <= end for lane in known) >= len(known)
     assert end - LATER <= 5 * max(sorted(rests)[len(rests) // 2], 1) * HOUR
     assert all(span.phase in Phase for lane in known for span in lane.spans)
+
+
+def creates(count: int) -> list[str]:
+    return [f"n{number:02}" for number in range(count)]
+
+
+def test_the_dearest_comes_first() -> None:
+    """Bars come by what they cost, and what costs nothing has none."""
+    bars = rent_bars(view(PLAN).rows)
+
+    assert [bar.height for bar in bars] == sorted((bar.height for bar in bars), reverse=True)
+    assert all(bar.height for bar in bars)
+
+
+def test_an_old_cache_counts_to_its_name() -> None:
+    """A replaced cache and its successor are one bar, with a before and an after."""
+    [bar] = [bar for bar in rent_bars(view(PLAN).rows) if bar.name == "product-manual"]
+
+    assert bar.before
+    assert bar.after
+
+
+def test_many_caches_share_the_last_bar() -> None:
+    """What the cheapest cost together stands below the others, with their number."""
+    changes = [
+        Create(cache(name), None, Reason.NEW, table.NOTHING_ALIVE)
+        for name in creates(MOST_BARS + 5)
+    ]
+    picture = str(rent_chart(view(plan_of(*changes)).rows))
+
+    assert "5 more" in picture
+    assert picture.count('class="name"') == MOST_BARS + 1
+
+
+def test_nothing_to_pay() -> None:
+    """A plan without rent has no picture."""
+    assert not str(rent_chart(view(plan_of()).rows))
