@@ -6,21 +6,38 @@ figures from that day on stand beside it.  What is kept warm is added up by mode
 thousand caches at rest cost a few sums: that is exact where an hour of a token costs whole
 nano-dollars at any size of its cache.  Rent is paid for the time lived; if Google bills
 what was granted instead, each grant is paid whole.
+
+Tokens are the provider's count of what lives, or of the very content it once counted, else
+an estimate.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.model.changes import Blocked, Change, Keep, Refresh
+from provisioner.model.changes import (
+    Adopt,
+    Annotate,
+    Blocked,
+    Change,
+    Create,
+    Delete,
+    Forget,
+    Keep,
+    Leave,
+    Move,
+    Note,
+    Refresh,
+    Replace,
+    Retire,
+)
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
     FREE,
@@ -37,10 +54,26 @@ from provisioner.model.money import (
     total,
 )
 from provisioner.model.plan import Plan
-from provisioner.model.records import DesiredCache, LiveCache, RecordedCache
+from provisioner.model.records import (
+    Desired,
+    DesiredAnnotation,
+    DesiredCache,
+    LiveCache,
+    Recorded,
+    RecordedCache,
+    RetiringCache,
+)
 from provisioner.pricing.break_even import IMPLICIT_HITS, use
-from provisioner.pricing.effects import Effect, alive, effect, held_by, left
-from provisioner.pricing.rates import MONTH, Held, Lookup, Tariff, Tariffs, last_day, tariffs
+from provisioner.pricing.rates import (
+    MONTH,
+    Held,
+    Lookup,
+    Tariff,
+    Tariffs,
+    day_of,
+    last_day,
+    tariffs,
+)
 
 
 class Grant(Struct, frozen=True):
@@ -84,7 +117,7 @@ def price_list(change: Change, lookup: Lookup, *, at: datetime) -> Period | None
     """Whose rates *change* is priced by: those of what is declared, or else of what lives."""
     done = effect(change, tariffs(lookup), at)
     held = done.wanted or next(iter(done.before), None)
-    return held.tariff.period(at.astimezone(UTC).date()) if held else None
+    return held.tariff.period(day_of(at)) if held else None
 
 
 def totals(costs: Iterable[Cost]) -> Totals:
@@ -111,10 +144,10 @@ def totals_of(
 ) -> Totals:
     """The totals of the `costs` of *plan*, without a cost for each of its changes."""
     by_model = tariffs(lookup)
-    parted = part(plan.changes, by_model, at)
-    lines = [_cost(change, by_model, at, implicit_hits) for change in parted.others]
+    kept, others = part(plan.changes, by_model, at)
+    lines = [_cost(change, by_model, at, implicit_hits) for change in others]
     repeated = 0
-    for (tariff, estimated), counts in parted.kept.items():
+    for (tariff, estimated), counts in kept.items():
         held = Held(tariff, sum(counts), estimated)
         together = _priced("", Effect(before=(held,), after=held), at, implicit_hits)
         lines.append(replace(together, month=held.rent_of(counts, at, MONTH)))
@@ -127,7 +160,7 @@ def rent(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> M
     """What a cache, as it is seen or recorded, costs per hour at *at* (aware UTC)."""
     if cache.expires_at <= at:
         return NOTHING
-    return held_by(cache, tariffs(lookup)).rent(at.astimezone(UTC).date())
+    return _held_by(cache, tariffs(lookup)).rent(day_of(at))
 
 
 def upkeep(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) -> Rent:
@@ -138,10 +171,10 @@ def upkeep(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) ->
     """
     if cache.expires_at <= at:
         return NO_RENT
-    ahead = left(cache, cache, at) if isinstance(cache, RecordedCache) else MONTH
+    ahead = _left(cache, cache.expires_at, at) if isinstance(cache, RecordedCache) else MONTH
     return Rent(
         per_hour=rent(cache, lookup, at=at),
-        month=held_by(cache, tariffs(lookup)).rent_over(at, ahead),
+        month=_held_by(cache, tariffs(lookup)).rent_over(at, ahead),
     )
 
 
@@ -150,13 +183,130 @@ def spent(want: DesiredCache, grants: Sequence[Grant], lookup: Lookup, *, until:
     tariff = Tariff(lookup(want.kind, want.model))
     held = Held(tariff, want.measure.tokens, estimated=not want.measure.counted)
     alive = [grant for grant in grants if grant.until > grant.at]
-    made = [grant.at for grant in alive if grant.made]
+    creations = [held.creation(day_of(grant.at)) for grant in alive if grant.made]
     return Spent(
-        first=_creations(held, made[:1]),
-        again=_creations(held, made[1:]),
+        first=total(creations[:1]),
+        again=total(creations[1:]),
         rent=total(held.rent_over(begin, end - begin) for begin, end in _lived(alive, until)),
         rent_by_ttl=total(held.rent_over(grant.at, grant.until - grant.at) for grant in alive),
     )
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """What a change does to what is paid for.  No price is known here."""
+
+    makes: Held | None = None
+    before: tuple[Held, ...] = ()
+    """An old cache that is retired is the last of them."""
+    after: Held | None = None
+    lasts: timedelta = MONTH
+    """How long of a month this concerns: what is kept warm lives on, the rest dies."""
+    stays: timedelta | None = None
+    """How long of it the old cache would have lived on; None if that is no shorter or longer."""
+    fades: timedelta = timedelta()
+    """How long the old cache lives on after its change."""
+    want: Desired | None = None
+    """What is declared, and there."""
+    wanted: Held | None = None
+    """Its content."""
+
+
+def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
+    """Carry out *change* at *at*, on paper."""
+    old = change.old
+    match change:
+        case Create(want, record) | Replace(want, record=record):
+            held = _content(want, record, tariffs)
+            lasts = _left(want, want.life.end(at), at)
+            done = Effect(makes=held, after=held, lasts=lasts, want=want, wanted=held)
+        case Adopt(want, live):
+            lasts = _left(want, want.life.end(at), at)
+            done = _living(_alive(live, None, tariffs), lasts, want)
+        case Refresh(want, live, record):
+            lasts = _left(want, want.life.end(at), at)
+            done = _living(_alive(live, record, tariffs), lasts, want)
+        case Note(want, live, record) | Keep(DesiredCache() as want, LiveCache() as live, record):
+            lasts = _left(want, live.expires_at, at)
+            done = _living(_alive(live, record, tariffs), lasts, want)
+        case Annotate(want, record=record) | Keep(DesiredAnnotation() as want, record=record):
+            done = Effect(want=want, wanted=_content(want, record, tariffs))
+        case Retire(live, record):
+            old, done = live, Effect(lasts=_left(record, live.expires_at, at))
+        case Delete(live, record):
+            held = _alive(live, record, tariffs)
+            done = Effect(before=(held,), lasts=_left(record, live.expires_at, at))
+        case Leave(live, record) | Blocked(live=LiveCache() as live, record=record):
+            held = _alive(live, record, tariffs)
+            done = _living(held, _left(record, live.expires_at, at), None)
+        case Keep() | Blocked() | Move() | Forget():
+            done = Effect()
+    return _with_old(done, old, change.record, tariffs, at) if old else done
+
+
+def _living(held: Held, lasts: timedelta, want: DesiredCache | None) -> Effect:
+    return Effect(before=(held,), after=held, lasts=lasts, want=want, wanted=held if want else None)
+
+
+def _with_old(
+    done: Effect,
+    old: LiveCache,
+    record: Recorded | RetiringCache | None,
+    tariffs: Tariffs,
+    at: datetime,
+) -> Effect:
+    """The same, with an old cache that is retired by its record."""
+    if not isinstance(record, RecordedCache | RetiringCache):
+        return done
+    return replace(
+        done,
+        before=(*done.before, _alive(old, record, tariffs)),
+        stays=_left(record, old.expires_at, at),
+        fades=max(timedelta(), min(record.retire_after, old.expires_at - at)),
+    )
+
+
+def _held_by(cache: LiveCache | RecordedCache, tariffs: Tariffs) -> Held:
+    """What a cache holds, by the provider's word alone, or by what is on record."""
+    tariff = tariffs(cache.kind, cache.model)
+    match cache:
+        case LiveCache(tokens=tokens):
+            return Held(tariff, tokens, estimated=False)
+        case RecordedCache(measure=measure):
+            return Held(tariff, measure.tokens, estimated=not measure.counted)
+
+
+def _alive(live: LiveCache, record: Recorded | RetiringCache | None, tariffs: Tariffs) -> Held:
+    """
+    What a live cache holds.
+
+    A provider that tells no count leaves us with ours; and in a comparison of revisions,
+    what is alive is only as sure as its record.
+    """
+    match record:
+        case RecordedCache(id=live.id, measure=measure):
+            count = live.tokens or measure.tokens
+            tariff = tariffs(live.kind, live.model)
+            return Held(tariff, count, estimated=not (measure.counted and live.tokens))
+        case _:
+            return _held_by(live, tariffs)
+
+
+def _content(want: Desired, record: Recorded | None, tariffs: Tariffs) -> Held:
+    """What *want* would hold, counted if its very content was."""
+    match record:
+        case RecordedCache(digest=want.digest, measure=measure) if measure.counted:
+            pass
+        case _:
+            measure = want.measure
+    return Held(tariffs(want.kind, want.model), measure.tokens, estimated=not measure.counted)
+
+
+def _left(
+    kept: DesiredCache | Recorded | RetiringCache | None, end: datetime, at: datetime
+) -> timedelta:
+    """How long of a month a life lasts that ends at *end*, unless it is kept warm."""
+    is_warm = isinstance(kept, DesiredCache | RecordedCache) and kept.is_warm
+    return MONTH if is_warm else max(timedelta(), min(end - at, MONTH))
 
 
 def _cost(change: Change, by_model: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:
@@ -164,11 +314,11 @@ def _cost(change: Change, by_model: Tariffs, at: datetime, implicit_hits: Decima
 
 
 def _priced(name: str, done: Effect, at: datetime, implicit_hits: Decimal) -> Cost:
-    today = at.astimezone(UTC).date()
+    today = day_of(at)
     return Cost(
         name=name,
         figures=_figures(done, today),
-        overlap=done.fading.held.rent_over(at, done.fading.span) if done.fading else NOTHING,
+        overlap=done.before[-1].rent_over(at, done.fades) if done.fades else NOTHING,
         month=done.after.rent_over(at, done.lasts) if done.after else NOTHING,
         ends_on=_end(at, done.lasts),
         old_ends_on=_end(at, done.lasts if done.stays is None else done.stays),
@@ -205,41 +355,27 @@ def _steps(done: Effect, at: datetime, implicit_hits: Decimal) -> tuple[Step, ..
     )
 
 
-@dataclass(slots=True)
-class Parted:
-    """Changes, those that are priced together apart from the others."""
+def part(
+    changes: Iterable[Change], tariffs: Tariffs, at: datetime
+) -> tuple[Mapping[tuple[Tariff, bool], Collection[int]], Sequence[Change]]:
+    """
+    Take apart what is priced together, for a month from *at* on, and all other changes.
 
-    kept: dict[tuple[Tariff, bool], list[int]] = field(default_factory=lambda: defaultdict(list))
-    """Tokens, by what one costs and by whether their count is an estimate."""
-    others: list[Change] = field(default_factory=list)
-
-
-def part(changes: Iterable[Change], tariffs: Tariffs, at: datetime) -> Parted:
-    """Take *changes* apart, for a month from *at* on."""
+    Together are caches that are kept warm and whose calls are not declared: their tokens, by
+    what one costs and by whether the count is an estimate.
+    """
     even = cache(lambda tariff: tariff.is_even(at, MONTH))
-    parted = Parted()
+    kept: dict[tuple[Tariff, bool], list[int]] = defaultdict(list)
+    others: list[Change] = []
     for change in changes:
-        held = _held(change, tariffs)
-        if held is None or not held.tokens or not even(held.tariff):
-            parted.others.append(change)
-            continue
-        parted.kept[held.tariff, held.estimated].append(held.tokens)
-    return parted
-
-
-def _held(change: Change, tariffs: Tariffs) -> Held | None:
-    """What a cache holds that is kept warm, and whose calls are not declared."""
-    match change:
-        case Keep(DesiredCache(calls_per_hour=None) as want, LiveCache() as own, record) if (
-            want.is_warm
-        ):
-            return alive(own, record, tariffs)
-        case _:
-            return None
-
-
-def _creations(held: Held, moments: Iterable[datetime]) -> Money:
-    return total(held.creation(moment.astimezone(UTC).date()) for moment in moments)
+        match change:
+            case Keep(
+                DesiredCache(calls_per_hour=None, is_warm=True), LiveCache() as live, record
+            ) if (held := _alive(live, record, tariffs)).tokens and even(held.tariff):
+                kept[held.tariff, held.estimated].append(held.tokens)
+            case _:
+                others.append(change)
+    return kept, others
 
 
 def _lived(grants: Iterable[Grant], until: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -46,7 +46,7 @@ class Tariff:
 
         On each day of *span*, that is, which may have prices of its own.
         """
-        first, last = _day(at), _day(at + span)
+        first, last = day_of(at), day_of(at + span)
         days = (first, *(day for day in self.days if first < day <= last))
         periods = [period for day in days if (period := self.period(day))]
         rates = [rate for period in periods for rate in period.rates]
@@ -80,9 +80,14 @@ def tariffs(lookup: Lookup) -> Tariffs:
     return find
 
 
+def day_of(moment: datetime) -> date:
+    """The day, UTC, of an aware *moment*."""
+    return moment.astimezone(UTC).date()
+
+
 def last_day(at: datetime, span: timedelta) -> date:
     """The day, UTC, on which *span* from *at* on ends; at midnight it is the one before."""
-    return _day(at + max(timedelta(), span - _MICROSECOND))
+    return day_of(at + max(timedelta(), span - _MICROSECOND))
 
 
 class Held(Struct, frozen=True):
@@ -121,13 +126,13 @@ class Held(Struct, frozen=True):
         turns = [datetime.combine(day, time(), UTC) for day in self.turns(at, span)]
         begins, ends = [at, *turns], [*turns, at + span]
         return total(
-            self._storage(_day(begin), end - begin, counts)
+            self._storage(day_of(begin), end - begin, counts)
             for begin, end in zip(begins, ends, strict=True)
         )
 
     def turns(self, at: datetime, span: timedelta) -> tuple[date, ...]:
         """The days within *span* from *at* on whose prices are not those of the day before."""
-        first, last = _day(at), last_day(at, span)
+        first, last = day_of(at), last_day(at, span)
         return tuple(
             day
             for day in self.tariff.days
@@ -153,10 +158,6 @@ class Held(Struct, frozen=True):
 def _holds(period: Period, day: date) -> bool:
     begun = period.valid_from is None or period.valid_from <= day
     return begun and (period.valid_to is None or day <= period.valid_to)
-
-
-def _day(moment: datetime) -> date:
-    return moment.astimezone(UTC).date()
 
 
 @cache

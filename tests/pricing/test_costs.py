@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from provisioner.model.attributes import Measure, Settings, Ttl, Until
 from provisioner.model.changes import (
+    Adopt,
     Annotate,
     Blocked,
     Change,
@@ -20,6 +21,8 @@ from provisioner.model.changes import (
     Forget,
     Keep,
     Leave,
+    Move,
+    Note,
     Reason,
     Refresh,
     Replace,
@@ -44,9 +47,11 @@ from provisioner.model.plan import Plan
 from provisioner.model.records import DesiredCache
 from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import (
+    Effect,
     Grant,
     cost,
     costs,
+    effect,
     part,
     price_list,
     rent,
@@ -562,11 +567,11 @@ def test_the_totals_are_the_sum_of_the_lines(changes: list[Change], at: datetime
 def test_what_is_even_is_added_up(model: str, together: int) -> None:
     """A hundred sizes at one price are one sum; where sizes matter each is itself."""
     changes = [keep(desired(model=model), tokens) for tokens in range(1, 101)]
-    parted = part(changes, tariffs(lookup), NOW)
+    kept, others = part(changes, tariffs(lookup), NOW)
 
-    assert sum(map(len, parted.kept.values())) == together
-    assert len(parted.kept) <= 1
-    assert len(parted.others) == 100 - together
+    assert sum(map(len, kept.values())) == together
+    assert len(kept) <= 1
+    assert len(others) == 100 - together
 
 
 def test_what_ends_is_priced_by_itself() -> None:
@@ -580,7 +585,7 @@ def test_what_ends_is_priced_by_itself() -> None:
         Keep(annotation(), dated, None, Reason.CURRENT, table.UNCHANGED),
     ]
 
-    assert part(changes, tariffs(lookup), NOW).others == changes
+    assert part(changes, tariffs(lookup), NOW) == ({}, changes)
 
 
 PAID = desired("a", model="flat", measure=Measure(tokens=MILLION, counted=True))
@@ -649,3 +654,213 @@ def test_no_price() -> None:
     spending = paid(grant(0, 1, made=True), want=replace(PAID, model="unheard-of"))
 
     assert (spending.first, spending.rent) == (NO_PRICE, NO_PRICE)
+
+
+OLD = desired("a", "old", model="flat", measure=Measure(tokens=1_000))
+NEW = desired("a", "new", model="flat", measure=Measure(tokens=2_000))
+LIVE = live(OLD, tokens=1_111)
+RECORD = replace(recorded(OLD), measure=Measure(tokens=1_111, counted=True))
+TWIN = live(NEW, id="cachedContents/2", tokens=2_222)
+ANNOTATION = annotation("a", model="noted", measure=Measure(tokens=500))
+KEPT_ONCE = Settings(keep="once")
+
+
+def effect_of(change: Change) -> Effect:
+    return effect(change, tariffs(lookup), NOW)
+
+
+def counts(change: Change) -> tuple[int | None, list[int], int | None, int | None]:
+    """Tokens made, alive before, alive after, fading."""
+    done = effect_of(change)
+    return (
+        done.makes.tokens if done.makes else None,
+        [held.tokens for held in done.before],
+        done.after.tokens if done.after else None,
+        done.before[-1].tokens if done.fades else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "tokens"),
+    [
+        (Create(NEW, None, Reason.NEW, table.NOTHING_ALIVE), (2000, [], 2000, None)),
+        (Replace(NEW, LIVE, RECORD, Reason.CONTENT, table.OUTDATED), (2000, [1111], 2000, 1111)),
+        (Adopt(NEW, TWIN, None, None, Reason.FOUND, table.TWIN), (None, [2222], 2222, None)),
+        (
+            Adopt(NEW, TWIN, LIVE, RECORD, Reason.CONTENT, table.TWIN),
+            (None, [2222, 1111], 2222, 1111),
+        ),
+        (Adopt(NEW, TWIN, None, RECORD, Reason.CONTENT, table.TWIN), (None, [2222], 2222, None)),
+        (Refresh(OLD, LIVE, RECORD, Reason.EXPIRING, table.DUE), (None, [1111], 1111, None)),
+        (Note(OLD, LIVE, RECORD, Reason.SETTINGS, table.SETTINGS), (None, [1111], 1111, None)),
+        (Keep(OLD, LIVE, RECORD, Reason.CURRENT, table.UNCHANGED), (None, [1111], 1111, None)),
+        (Keep(OLD, None, RECORD, Reason.ENDED, table.ENDED), (None, [], None, None)),
+        (Annotate(ANNOTATION, None, None, Reason.NEW, table.ANNOTATION), (None, [], None, None)),
+        (
+            Annotate(ANNOTATION, LIVE, RECORD, Reason.PROVIDER, table.ANNOTATION),
+            (None, [1111], None, 1111),
+        ),
+        (
+            Keep(ANNOTATION, None, noted(ANNOTATION), Reason.CURRENT, table.ANNOTATED),
+            (None, [], None, None),
+        ),
+        (Retire(LIVE, RECORD, Reason.UNDECLARED, table.UNDECLARED), (None, [1111], None, 1111)),
+        (Delete(LIVE, RECORD, Reason.UNDECLARED, table.UNDECLARED), (None, [1111], None, None)),
+        (Delete(LIVE, None, Reason.STRAY, table.STRAY), (None, [1111], None, None)),
+        (Forget(RECORD, Reason.UNDECLARED, table.UNDECLARED_GONE), (None, [], None, None)),
+        (Move("b", RECORD, Reason.MOVED, table.MOVED), (None, [], None, None)),
+        (Leave(LIVE, retiring(OLD), Reason.RETIRING, table.RETIRING), (None, [1111], 1111, None)),
+        (Leave(LIVE, None, Reason.STRAY, table.STRAY), (None, [1111], 1111, None)),
+        (
+            Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no", table.UNDECLARED_PROTECTED),
+            (None, [1111], 1111, None),
+        ),
+        (
+            Blocked(NEW, LIVE, None, Reason.IMPORTED, "no", table.NOT_ADOPTABLE),
+            (None, [1111], 1111, None),
+        ),
+    ],
+)
+def test_what_every_change_makes(
+    change: Change, tokens: tuple[int | None, list[int], int | None, int | None]
+) -> None:
+    """Each change makes, keeps and lets go what it says."""
+    assert counts(change) == tokens
+
+
+@pytest.mark.parametrize(
+    ("change", "lasts"),
+    [
+        (Create(NEW, None, Reason.NEW, table.NOTHING_ALIVE), MONTH),
+        (Create(replace(NEW, settings=KEPT_ONCE), None, Reason.NEW, table.NOTHING_ALIVE), 6 * HOUR),
+        (Create(replace(NEW, life=Until(NOW + HOUR)), None, Reason.NEW, table.NOTHING_ALIVE), HOUR),
+        (
+            Create(
+                replace(NEW, life=Until(NOW + 2 * MONTH)), None, Reason.NEW, table.NOTHING_ALIVE
+            ),
+            MONTH,
+        ),
+        (
+            Create(replace(NEW, life=Until(NOW - HOUR)), None, Reason.NEW, table.NOTHING_ALIVE),
+            timedelta(),
+        ),
+        (Refresh(replace(OLD, life=Until(NOW + HOUR)), LIVE, RECORD, Reason.LIFE, table.DUE), HOUR),
+        (Keep(OLD, LIVE, RECORD, Reason.CURRENT, table.UNCHANGED), MONTH),
+        (
+            Keep(replace(OLD, settings=KEPT_ONCE), LIVE, RECORD, Reason.CURRENT, table.UNCHANGED),
+            6 * HOUR,
+        ),
+        (
+            Keep(replace(OLD, life=Until(NOW)), LIVE, RECORD, Reason.CURRENT, table.UNCHANGED),
+            6 * HOUR,
+        ),
+        (
+            Adopt(replace(NEW, settings=KEPT_ONCE), TWIN, None, None, Reason.FOUND, table.TWIN),
+            6 * HOUR,
+        ),
+        (Delete(LIVE, None, Reason.STRAY, table.STRAY), 6 * HOUR),
+        (Leave(LIVE, retiring(OLD), Reason.RETIRING, table.RETIRING), 6 * HOUR),
+        (Blocked(None, LIVE, RECORD, Reason.UNDECLARED, "no", table.UNDECLARED_PROTECTED), MONTH),
+        (Blocked(NEW, LIVE, None, Reason.IMPORTED, "no", table.NOT_ADOPTABLE), 6 * HOUR),
+    ],
+)
+def test_how_long(change: Change, lasts: timedelta) -> None:
+    """What is kept warm lives all month, and the rest to its end."""
+    assert effect_of(change).lasts == lasts
+
+
+@pytest.mark.parametrize(
+    ("change", "tokens"),
+    [
+        (Create(NEW, None, Reason.NEW, table.NOTHING_ALIVE), 2000),
+        (Adopt(NEW, TWIN, None, None, Reason.FOUND, table.TWIN), 2222),
+        (Refresh(OLD, LIVE, RECORD, Reason.EXPIRING, table.DUE), 1111),
+        (Note(OLD, LIVE, RECORD, Reason.SETTINGS, table.SETTINGS), 1111),
+        (Keep(OLD, LIVE, RECORD, Reason.CURRENT, table.UNCHANGED), 1111),
+        (Annotate(ANNOTATION, LIVE, RECORD, Reason.PROVIDER, table.ANNOTATION), 500),
+        (Keep(ANNOTATION, None, noted(ANNOTATION), Reason.CURRENT, table.ANNOTATED), 500),
+        (Keep(OLD, None, RECORD, Reason.ENDED, table.ENDED), None),
+        (Retire(LIVE, RECORD, Reason.UNDECLARED, table.UNDECLARED), None),
+    ],
+)
+def test_what_is_of_use(change: Change, tokens: int | None) -> None:
+    """What is declared, and there after its change, has its content; the rest is of no use."""
+    done = effect_of(change)
+
+    assert (done.wanted.tokens if done.wanted else None) == tokens
+    assert done.want == (change.want if tokens else None)
+
+
+@pytest.mark.parametrize(
+    ("after", "remaining", "span"),
+    [
+        (HOUR, 6 * HOUR, HOUR),
+        (HOUR, HOUR / 2, HOUR / 2),
+        (timedelta(), 6 * HOUR, timedelta()),
+        (HOUR, -HOUR, timedelta()),
+    ],
+)
+def test_how_long_the_old_one_fades(
+    after: timedelta, remaining: timedelta, span: timedelta
+) -> None:
+    """An old cache lives on as long as its record says, but no longer than it has."""
+    old = replace(LIVE, expires_at=NOW + remaining)
+    record = replace(RECORD, settings=Settings(retire_after=after))
+
+    assert effect_of(Replace(NEW, old, record, Reason.CONTENT, table.OUTDATED)).fades == span
+
+
+def test_content_that_was_counted_once() -> None:
+    """A cache that is made again has the tokens that its very content was counted to have."""
+    made = effect_of(Create(OLD, RECORD, Reason.EXPIRED, table.NOTHING_ALIVE)).makes
+    other = effect_of(Create(NEW, RECORD, Reason.CONTENT, table.NOTHING_ALIVE)).makes
+
+    assert made is not None
+    assert other is not None
+    assert (made.tokens, made.estimated) == (1111, False)
+    assert (other.tokens, other.estimated) == (2000, True)
+
+
+def test_content_counted_before_it_is_made() -> None:
+    """What the provider counted for a plan is no estimate."""
+    want = replace(NEW, measure=Measure(tokens=2100, counted=True))
+    made = effect_of(Create(want, None, Reason.NEW, table.NOTHING_ALIVE)).makes
+
+    assert made is not None
+    assert (made.tokens, made.estimated) == (2100, False)
+
+
+def test_a_revision_that_stands_for_what_lives() -> None:
+    """Where what is alive is only supposed, its tokens are as sure as its record."""
+    supposed = replace(RECORD, measure=Measure(tokens=1_000, counted=False))
+    (before,) = effect_of(Keep(OLD, LIVE, supposed, Reason.CURRENT, table.UNCHANGED)).before
+
+    assert before.estimated
+
+
+def test_a_provider_that_tells_no_count() -> None:
+    """Without the provider's count the recorded one is the best there is."""
+    (before,) = effect_of(
+        Keep(OLD, replace(LIVE, tokens=0), RECORD, Reason.CURRENT, table.UNCHANGED)
+    ).before
+
+    assert (before.tokens, before.estimated) == (1111, True)
+
+
+def test_the_count_of_the_provider_is_the_latest() -> None:
+    """What the provider counts in a live cache stands before what is on record."""
+    (before,) = effect_of(
+        Keep(OLD, replace(LIVE, tokens=1_234), RECORD, Reason.CURRENT, table.UNCHANGED)
+    ).before
+
+    assert (before.tokens, before.estimated) == (1_234, False)
+
+
+def test_the_record_of_another_cache() -> None:
+    """A record that names another cache says nothing of what a live one holds."""
+    supposed = replace(RECORD, id="cachedContents/9", measure=Measure(tokens=7, counted=False))
+    (before,) = effect_of(
+        Blocked(NEW, LIVE, supposed, Reason.IMPORTED, "no", table.NOT_ADOPTABLE)
+    ).before
+
+    assert (before.tokens, before.estimated) == (1_111, False)
