@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -116,24 +116,17 @@ class ServerDate(Struct, frozen=True, kw_only=True):
         return self.date - timedelta(seconds=self.received)
 
 
+@dataclass(eq=False)
 class FailedRequest(Exception):
     """One try that failed; `error` is what the caller gets if there is no other."""
 
-    def __init__(
-        self,
-        error: CacheError,
-        *,
-        maybe_done: bool,
-        is_quota: bool = False,
-        least_pause: float = 0.0,
-    ) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.maybe_done = maybe_done
-        self.is_quota = is_quota
-        """Whether the governor holds back the next try until the quota allows it."""
-        self.least_pause = least_pause
-        """Seconds to wait at least before the next try."""
+    error: CacheError
+    _: KW_ONLY
+    maybe_done: bool
+    is_quota: bool = False
+    """Whether the governor holds back the next try until the quota allows it."""
+    least_pause: float = 0.0
+    """Seconds to wait at least before the next try."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -186,8 +179,8 @@ class GeminiApi:
         self, request: ApiRequest, read: Callable[[ApiAnswer], _Parsed], permit: Permit
     ) -> _Parsed:
         """Send *request* once, under its *permit*.  Raises FailedRequest."""
-        reply = await self._send(request)
-        at = read_http_date(reply.headers.get("date", ""))
+        reply, date = await self._send(request)
+        at = date.date if date else None
         if not reply.is_success:
             raise self._refused(request, reply, at or self.clock(), permit)
         permit.succeed()
@@ -210,18 +203,21 @@ class GeminiApi:
         caches: dict[str, CachedContext] = {}
         skipped: list[wire.UnreadableCache] = []
         tokens = {""}
-        token = ""
+        query = {"pageSize": _PAGE_SIZE}
         for _ in range(MOST_PAGES):
-            page, at = await self.ask(_page_request(token, timeout), _read_page)
+            request = ApiRequest(
+                verb=ApiVerb.LIST, path="cachedContents", query=query, timeout=timeout
+            )
+            page, at = await self.ask(request, _read_page)
             caches.update((cache.handle.cache_name, cache) for cache in page.caches)
             skipped += page.skipped
-            token = page.next_token
-            if not token:
+            if not page.next_token:
                 self._warn(skipped)
                 return CacheListing(caches=[*caches.values()], skipped=tuple(skipped), at=at)
-            if token in tokens:
+            if page.next_token in tokens:
                 raise ParseError(f"{self.account.endpoint} lists its caches in a circle")
-            tokens.add(token)
+            tokens.add(page.next_token)
+            query = {"pageSize": _PAGE_SIZE, "pageToken": page.next_token}
         raise ParseError(
             f"{self.account.endpoint} lists its caches without an end: there is another page after"
             f" {MOST_PAGES:,} with {len(caches):,} caches"
@@ -239,7 +235,7 @@ class GeminiApi:
         except Interrupted as interrupted:
             raise failed.error from interrupted
 
-    async def _send(self, request: ApiRequest) -> HttpReply:
+    async def _send(self, request: ApiRequest) -> tuple[HttpReply, ServerDate | None]:
         """Send it, and log it: never with its query, its headers or its body."""
         began = boot_seconds()
         status: object = "no answer"
@@ -260,7 +256,7 @@ class GeminiApi:
         finally:
             ms = (boot_seconds() - began) * 1000
             _log.info("%s /%s %s %.0f ms", request.verb.method, request.path, status, ms)
-        return reply
+        return reply, date
 
     def _refused(
         self, request: ApiRequest, reply: HttpReply, now: datetime, permit: Permit
@@ -303,14 +299,9 @@ def later_date(first: ServerDate | None, second: ServerDate | None) -> ServerDat
     return max(first, second, key=lambda date: date.boot_date)
 
 
-def _page_request(token: str, timeout: float) -> ApiRequest:
-    onward = {"pageToken": token} if token else {}
-    return ApiRequest(
-        verb=ApiVerb.LIST,
-        path="cachedContents",
-        query={"pageSize": _PAGE_SIZE, **onward},
-        timeout=timeout,
-    )
+def read_cache(answer: ApiAnswer) -> CachedContext:
+    """Read an answer that is one cache.  Raises ValueError."""
+    return wire.read_context(answer.json)
 
 
 def _read_page(answer: ApiAnswer) -> tuple[wire.CachePage, datetime | None]:

@@ -21,7 +21,7 @@ from provisioner.errors import CacheError, CacheExpired, CacheNotFound, InvalidC
 from provisioner.http import AsyncHttpClient
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
-from provisioner.providers.gemini.api import ApiAnswer, ApiRequest, GeminiApi, ServerDate
+from provisioner.providers.gemini.api import ApiRequest, GeminiApi, ServerDate, read_cache
 from provisioner.providers.gemini.creator import CacheCreator, CacheIndex, label_of_its_own
 from provisioner.providers.gemini.governor import ApiVerb
 from provisioner.providers.gemini.refusals import MissingCache
@@ -154,7 +154,7 @@ class GeminiContextCache:
     async def get_cache(self, handle: CacheHandle | CachedContext) -> CachedContext | None:
         """Ask for a cache; None if it does not exist (any more)."""
         try:
-            cache = await self._api.ask(self._about(handle, ApiVerb.GET), _context)
+            cache = await self._api.ask(self._about(handle, ApiVerb.GET), read_cache)
         except MissingCache:
             return None
         return self._index.add(cache)
@@ -237,7 +237,7 @@ class GeminiContextCache:
         """Let a cache live *ttl* from now or until *expires_at*; else for `default_ttl`."""
         life = wire.life_of(ttl, expires_at, self.default_ttl)
         try:
-            cache = await self._api.ask(self._about(handle, ApiVerb.PATCH, life), _context)
+            cache = await self._api.ask(self._about(handle, ApiVerb.PATCH, life), read_cache)
         except MissingCache as missing:
             raise self._fate(handle, missing) from None
         return self._index.add(cache)
@@ -319,7 +319,3 @@ class GeminiContextCache:
                 return CacheExpired(handle, status=missing.status, words=missing.words)
             case _:
                 return CacheNotFound(handle, status=missing.status, words=missing.words)
-
-
-def _context(answer: ApiAnswer) -> CachedContext:
-    return wire.read_context(answer.json)

@@ -28,13 +28,12 @@ from msgspec import Struct, field
 
 from provisioner.cache import CachedContext
 from provisioner.errors import CacheError, Interrupted, NetworkError, ParseError
-from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.api import (
-    ApiAnswer,
     ApiRequest,
     CacheListing,
     FailedRequest,
     GeminiApi,
+    read_cache,
 )
 from provisioner.providers.gemini.governor import ApiVerb, Permit
 from provisioner.providers.gemini.refusals import of_creation
@@ -132,10 +131,9 @@ class CacheCreator:
         try:
             made = await self._api.persist(lambda: self._attempt(creation))
         except CacheError as error:
-            late = None if creation.is_blind else await self._last_look(creation, error)
-            if not late:
-                raise error if creation.is_blind else of_creation(error) from error.__cause__
-            made = late
+            if creation.is_blind:
+                raise
+            made = await self._last_look(creation, error)
         return self._index.claim(made)
 
     async def _attempt(self, creation: _Creation) -> CachedContext:
@@ -154,7 +152,7 @@ class CacheCreator:
     async def _send(self, creation: _Creation, permit: Permit) -> CachedContext:
         self._unanswered[creation.label] += 1
         try:
-            made = await self._api.once(creation.request, _context, permit)
+            made = await self._api.once(creation.request, read_cache, permit)
         except FailedRequest as failed:
             if not failed.maybe_done:
                 self._answered(creation.label)
@@ -184,14 +182,15 @@ class CacheCreator:
             self._answered(creation.label)
         return made
 
-    async def _last_look(self, creation: _Creation, error: CacheError) -> CachedContext | None:
-        """Look once more after the last try, if the outcome of any is unknown."""
-        if creation.lost is None:
-            return None
-        if isinstance(error, Interrupted):
-            raise creation.lost.error from error
-        await self._api.governor.pause(_LATE)
-        return await self._look(creation)
+    async def _last_look(self, creation: _Creation, error: CacheError) -> CachedContext:
+        """Look once more after the last try, if the outcome of any is unknown; or raise *error*."""
+        if creation.lost:
+            if isinstance(error, Interrupted):
+                raise creation.lost.error from error
+            await self._api.governor.pause(_LATE)
+            if made := await self._look(creation):
+                return made
+        raise of_creation(error) from error.__cause__
 
     def _answered(self, label: str) -> None:
         """One request under *label* is accounted for."""
@@ -230,10 +229,6 @@ def _unknown(failed: FailedRequest, why: str) -> NetworkError:
         status=failed.error.status,
         words=failed.error.words,
     )
-
-
-def _context(answer: ApiAnswer) -> CachedContext:
-    return wire.read_context(answer.json)
 
 
 def _retrieved(task: asyncio.Task[CachedContext]) -> None:
