@@ -9,11 +9,12 @@ today.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
@@ -40,49 +41,42 @@ _LARGEST = 16 * 1024 * 1024
 _UNKNOWN = ": correct the key, or, if it was written for a newer ctxprov, upgrade"
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 
-CatalogDay: TypeAlias = Annotated[
-    date,
-    Meta(
-        extra_json_schema={
-            "format": None,
-            "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
-        }
-    ),
-]
+
+def _text(pattern: str, must: str, description: str | None = None) -> Meta:
+    return Meta(pattern=pattern, description=description, extra={"must": must})
+
+
+def _several(must: str) -> Meta:
+    """What a list must be that has a value, and none twice."""
+    return Meta(min_length=1, extra={"must": must}, extra_json_schema={"uniqueItems": True})
+
+
+_DAY = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+
+Api: TypeAlias = Literal["responses", "chat"]
+CatalogDay: TypeAlias = Annotated[date, Meta(extra_json_schema={"format": None, "pattern": _DAY})]
 Price: TypeAlias = Annotated[float, Meta(ge=0, description="USD per 1,000,000 tokens.")]
 ModelName: TypeAlias = Annotated[
     str,
-    Meta(
-        pattern=r"^[a-z0-9][a-zA-Z0-9._-]*\Z",
-        description="The provider's own id, without `models/`.",
-        extra={"must": "be the id of a model, without `models/`"},
+    _text(
+        r"^[a-z0-9][a-zA-Z0-9._-]*\Z",
+        "be the id of a model, without `models/`",
+        "The provider's own id, without `models/`.",
     ),
 ]
 ModelPattern: TypeAlias = Annotated[
     str,
-    Meta(
-        pattern=r"^[a-z0-9][a-zA-Z0-9._*-]*\Z",
-        extra={"must": "be the id of a model, where `*` stands for any characters"},
+    _text(
+        r"^[a-z0-9][a-zA-Z0-9._*-]*\Z",
+        "be the id of a model, where `*` stands for any characters",
     ),
 ]
 OneTtl: TypeAlias = Annotated[
-    str,
-    Meta(pattern=r"^[1-9][0-9]*[smhd]\Z", extra={"must": "be a number and a unit, such as 5m"}),
+    str, _text(r"^[1-9][0-9]*[smhd]\Z", "be a number and a unit, such as 5m")
 ]
-SourceKey: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]*\Z", extra={"must": "be the key of a source"})
-]
+SourceKey: TypeAlias = Annotated[str, _text(r"^[a-z0-9][a-z0-9.-]*\Z", "be the key of a source")]
 SourceDay: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?\Z",
-        description="A day, or a month.",
-        extra={"must": "be a day or a month"},
-    ),
-]
-Patterns: TypeAlias = Annotated[
-    tuple[ModelPattern, ...],
-    Meta(min_length=1, extra={"must": "have a pattern"}, extra_json_schema={"uniqueItems": True}),
+    str, _text(r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?\Z", "be a day or a month", "A day, or a month.")
 ]
 _RateShape = TypeVar("_RateShape")
 
@@ -94,7 +88,7 @@ class SourceFields(Fields, frozen=True, kw_only=True):
     """Where figures are from."""
 
     title: str
-    url: Annotated[str, Meta(pattern="^https://", extra={"must": "begin with https://"})]
+    url: Annotated[str, _text("^https://", "begin with https://")]
     read: SourceDay
 
 
@@ -156,15 +150,7 @@ class TtlOfferFields(Fields, frozen=True, kw_only=True):
     ttl: OneTtl
     sent_as: str | UnsetType = UNSET
     write: Annotated[float, Meta(ge=1)]
-    apis: (
-        Annotated[
-            tuple[Literal["responses", "chat"], ...],
-            Meta(
-                min_length=1, extra={"must": "name an API"}, extra_json_schema={"uniqueItems": True}
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    apis: Annotated[tuple[Api, ...], _several("name an API")] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _refuse_twice("apis", self.apis or ())
@@ -181,28 +167,11 @@ class _ModelFields(Fields, frozen=True, kw_only=True):
     """
 
     name: ModelName
-    match: (
-        Annotated[
-            tuple[ModelPattern, ...],
-            Meta(
-                min_length=1,
-                extra={"must": "have a pattern"},
-                extra_json_schema={"uniqueItems": True},
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    match: Annotated[tuple[ModelPattern, ...], _several("have a pattern")] | UnsetType = UNSET
     min_tokens: Annotated[int, Meta(ge=1)] | None
     retires_on: CatalogDay | None
     note: str | UnsetType = UNSET
-    sources: Annotated[
-        tuple[str, ...],
-        Meta(
-            min_length=1,
-            extra={"must": "name a source"},
-            extra_json_schema={"uniqueItems": True},
-        ),
-    ]
+    sources: Annotated[tuple[str, ...], _several("name a source")]
 
     def __post_init__(self) -> None:
         _refuse_twice("match", self.match or ())
@@ -323,25 +292,17 @@ class Catalog:
 
     @cached_property
     def _by_name(self) -> dict[tuple[str, str], ModelFields]:
-        return {
-            (provider_of(fields), fields.name): fields for layer in self._layers for fields in layer
-        }
-
-    @cached_property
-    def _patterns(self) -> list[tuple[str, str, ModelFields]]:
-        """Provider, pattern and model, longest pattern first."""
-        patterns = [
-            (provider, pattern, fields)
-            for (provider, _), fields in self._by_name.items()
-            for pattern in fields.match or ()
-        ]
-        return sorted(patterns, key=lambda pattern: -len(pattern[1]))
+        return {(provider_of(fields), fields.name): fields for fields in chain(*self._layers)}
 
     def _alike(self, provider: str, model: str) -> ModelFields | None:
-        for whose, pattern, fields in self._patterns:
-            if whose == provider and re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), model):
-                return fields
-        return None
+        alike = (
+            (pattern, fields)
+            for (whose, _), fields in self._by_name.items()
+            if whose == provider
+            for pattern in fields.match or ()
+            if fnmatchcase(model, pattern)
+        )
+        return max(alike, key=lambda match: len(match[0]), default=(None, None))[1]
 
 
 def provider_of(fields: ModelFields) -> str:
