@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from provisioner.cache import Json
 from provisioner.catalog import ModelsFile
-from provisioner.handles.handles_file import HandlesFile
+from provisioner.handles import HandlesFile
 from provisioner.state.history import HistoryFile
 from provisioner.state.record_fields import AnnotationFields, CacheFields
 from provisioner.state.state_file import StateFile

@@ -19,8 +19,8 @@ from provisioner.errors import ManifestError, PublishError, StateError, StateNew
 from provisioner.handles import handles_bytes, parse_handles, publish
 from provisioner.manifest import load_manifest
 from provisioner.model.facts import Scope
-from provisioner.state import parse_state, state_bytes
 from provisioner.state.history import PastRun, history_bytes, parse_history
+from provisioner.state.state_file import parse_state, state_bytes
 from provisioner.storage.lease import free_bytes, is_free
 from provisioner.storage.local import LocalBackend
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner

@@ -19,8 +19,8 @@ from provisioner.cache import OpenAIHandle
 from provisioner.handles import handles_bytes
 from provisioner.model.facts import ApprovedEdits, Disappearance, Revision, Scope
 from provisioner.model.stack_settings import Bound, Limits, StackSettings
-from provisioner.state import state_bytes
 from provisioner.state.history import PastRun, history_bytes
+from provisioner.state.state_file import state_bytes
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
 from tests.corpus import variants
 from tests.schemas import DOCUMENTS, Document, schema_of

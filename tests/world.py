@@ -233,7 +233,7 @@ class World:
         found = brakes(told, self.saved, self.live(), accepted=()) if braked else ()
         told = held_back(told, found, lambda _: "held back")
         draft = Draft(self.saved)
-        draft.note_disappearances(noted(self.saved, found))
+        draft.note(disappeared=noted(self.saved, found))
         facts = count(1)
 
         def record(fact: Fact) -> None:

@@ -43,7 +43,6 @@ from provisioner.model.records import (
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
-    made_of,
 )
 
 MOST_CONTENT = 64 * 1024 * 1024
@@ -164,11 +163,8 @@ class ProviderCalls(Struct, frozen=True):
         old, record = change.old, change.record
         if old is None or not isinstance(record, RecordedCache):
             return None
-        after = record.retire_after
-        until = min(old.expires_at, self.plan.now_of(record.provider) + after)
-        return made_of(
-            RetiringCache, record, id=old.id, retire_after=after, until=until, expires_at=None
-        )
+        due = self.plan.now_of(record.provider) + record.retire_after
+        return record.retiring(id_=old.id, until=min(old.expires_at, due))
 
 
 async def shorten(

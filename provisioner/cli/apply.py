@@ -152,17 +152,15 @@ def _note_before(request: ApplyRequest, decision: Decision, ledger: Ledger) -> N
     """Write down by which approval and at which commit edits are performed."""
     plan = decision.plan
     if decision.settings and not plan.is_partial:
-        ledger.note_settings(decision.settings)
+        ledger.note(stack_settings=decision.settings)
     if not performs_edits(plan):
         return
     if request.approval:
-        ledger.note_approved(
-            ApprovedEdits(
-                fingerprint=request.approval.fingerprint, digests=tuple(sorted(decision.approved))
-            )
-        )
+        digests = tuple(sorted(decision.approved))
+        approved = ApprovedEdits(fingerprint=request.approval.fingerprint, digests=digests)
+        ledger.note(approved=approved)
     if request.revision:
-        ledger.note_revision(request.revision)
+        ledger.note(last_edit=request.revision)
 
 
 def _note_after(decision: Decision, ledger: Ledger, results: Sequence[Result]) -> None:
@@ -173,15 +171,15 @@ def _note_after(decision: Decision, ledger: Ledger, results: Sequence[Result]) -
     left to be done.
     """
     state = ledger.state
-    ledger.note_rested(rested_by(decision.plan, state.rested))
+    ledger.note(rested=rested_by(decision.plan, state.rested))
     done = [result for result in results if isinstance(result.outcome, Done)]
     edited = any(result.change.reason.cause is Cause.EDIT for result in done)
     if not (edited or decision.plan.settings):
-        ledger.note_revision(decision.state.last_edit)
+        ledger.note(last_edit=decision.state.last_edit)
     is_done = len(done) == len(results) >= len(decision.plan.pending)
     left = decision.wanted.digests - (decision.plan.digests if is_done else frozenset())
     if state.approved and left.isdisjoint(state.approved.digests):
-        ledger.note_approved(None)
+        ledger.note(approved=None)
 
 
 class _Application:

@@ -7,7 +7,7 @@ written, and what became of it goes into the state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -72,7 +72,7 @@ class Notes:
         self._ledger = ledger
         self._brakes = tuple(held)
         self._notes = dict(noted(state, self._brakes))
-        ledger.note_disappearances(self._notes)
+        ledger.note(disappeared=dict(self._notes))
         self.probing = probing(self._brakes)
 
     def record(self, fact: Fact) -> None:
@@ -91,5 +91,4 @@ class Notes:
 
     def _note(self, provider: str, note: Disappearance) -> None:
         self._notes[provider] = note
-        notes: Mapping[str, Disappearance] = dict(self._notes)
-        self._ledger.note_disappearances(notes)
+        self._ledger.note(disappeared=dict(self._notes))

@@ -50,7 +50,7 @@ def _of_state(frame: Frame) -> Iterator[Problem]:
 def _of_publish(frame: Frame) -> Iterator[Problem]:
     if frame.publish is None:
         return
-    from provisioner.handles.handles_file import reserved_for  # noqa: PLC0415  # for a stack that publishes
+    from provisioner.handles import reserved_for  # noqa: PLC0415  # for a stack that publishes
 
     if reserved := reserved_for(split_file(frame.publish)[1]):
         name = f"has the name of {reserved}, and would be taken for one: take another name"
@@ -70,7 +70,7 @@ def _objection(path: Path) -> str | None:
         content = read_whole(path)
     except OSError as error:
         return f"cannot be written to: {error.strerror}"
-    from provisioner.handles.handles_file import is_published  # noqa: PLC0415  # likewise
+    from provisioner.handles import is_published  # noqa: PLC0415  # likewise
 
     if is_published(content):
         return None

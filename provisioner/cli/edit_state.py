@@ -22,14 +22,8 @@ from provisioner.errors import Refused, StateError, StateNewer
 from provisioner.model.facts import State
 from provisioner.model.records import RecordedCache
 from provisioner.planner.hypothetical import moved
-from provisioner.state import (
-    parse_state,
-    read_state,
-    remains_of,
-    state_bytes,
-    state_name,
-    state_of,
-)
+from provisioner.state import read_state, remains_of, state_name, state_of
+from provisioner.state.state_file import parse_state, state_bytes
 from provisioner.storage import Backend, StoredFile
 
 _PUSHABLE = (

@@ -19,7 +19,7 @@ from provisioner.cache import CacheHandle
 from provisioner.environment import process_environment
 from provisioner.errors import PublishError, StateError
 from provisioner.files import LARGEST, open_regular, read_open
-from provisioner.handles.handles_file import Published, parse_published
+from provisioner.handles import Published, parse_published
 from provisioner.model.attributes import TOLERANCE
 from provisioner.storage import Backend, is_remote, open_backend, split_file
 

@@ -175,6 +175,13 @@ class RecordedCache(_Cache, frozen=True, kw_only=True):
     def retire_after(self) -> timedelta:
         return self.settings.retire_after
 
+    def retiring(
+        self, *, until: datetime, expires_at: datetime | None = None, id_: str | None = None
+    ) -> RetiringCache:
+        """The cache on its way out; *id_* if another than the recorded one is meant."""
+        fields = {"retire_after": self.retire_after, "until": until, "expires_at": expires_at}
+        return made_of(RetiringCache, self, id=id_ or self.id, **fields)
+
 
 class RecordedAnnotation(_Annotation, frozen=True, kw_only=True):
     """An annotation as we published it."""

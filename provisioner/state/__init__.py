@@ -1,28 +1,85 @@
 """
-What is remembered of a stack between runs: read, locked, changed by facts, and saved.
+What is remembered of a stack between runs: a file of a backend, `STACK.json`.
 
-`read_state` is for those who only look; `open_ledger` for the one run that changes things.
+A command that only looks reads it here, without a lock; `group_commit.open_ledger` is for the one
+run that changes things.
 """
 
-from provisioner.state.scope import admit
-from provisioner.state.state_file import parse_state, state_bytes
-from provisioner.state.state_store import (
-    Store,
-    read_state,
-    remains_of,
-    serial_of,
-    state_name,
-    state_of,
-)
+from __future__ import annotations
 
-__all__ = [
-    "Store",
-    "admit",
-    "parse_state",
-    "read_state",
-    "remains_of",
-    "serial_of",
-    "state_bytes",
-    "state_name",
-    "state_of",
-]
+import re
+from contextlib import suppress
+
+import orjson
+
+from provisioner.documents import utf8
+from provisioner.model.facts import State
+from provisioner.state.state_file import parse_state
+from provisioner.state.transfer import moved_away
+from provisioner.storage import Backend, StoredFile
+
+_STACK = re.compile(rb'"stack"\s*:\s*"([^"]*)"')
+_SERIAL = re.compile(rb'"serial"\s*:\s*([0-9]{1,15})\b')
+
+
+def state_name(stack: str) -> str:
+    return f"{stack}.json"
+
+
+def read_state(backend: Backend, *, stack: str) -> State:
+    """
+    What is remembered of *stack*; nothing, if its file is absent.  Needs no lock.
+
+    Raises `StateUnreadable` if the file may be out of reach rather than absent.
+    """
+    name = state_name(stack)
+    file = backend.read(name)
+    if file is None:
+        backend.confirm(name)
+    return state_of(file, where=backend.where(name), stack=stack)
+
+
+def state_of(file: StoredFile | None, *, where: str, stack: str, moved: bool = False) -> State:
+    """
+    The *file* as a state of *stack*; an empty one if there is none.
+
+    Raises StackMoved if that has another name now, unless *moved* says that this is meant.
+    """
+    if file is None:
+        return State(stack=stack)
+    state = parse_state(file.content, where=where, stack=stack)
+    if state.moved_to and not moved:
+        raise moved_away(state)
+    return state
+
+
+def remains_of(file: StoredFile | None, *, stack: str) -> State | None:
+    """
+    What remains of a state that cannot be read: no more than the highest serial it names.
+
+    None if it names another stack than *stack*.
+    """
+    content = _text(file.content) if file else b""
+    if set(_STACK.findall(content)) - {stack.encode()}:
+        return None
+    return State(stack=stack, serial=max(map(int, _SERIAL.findall(content)), default=0))
+
+
+def serial_of(file: StoredFile | None) -> int | None:
+    """The serial of the state in *file*; None if no run has written it."""
+    if file is None:
+        return None
+    try:
+        match orjson.loads(_text(file.content)):
+            case {"serial": int(serial)}:
+                return serial
+            case _:
+                return None
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _text(raw: bytes) -> bytes:
+    with suppress(ValueError):
+        return utf8(raw)
+    return raw

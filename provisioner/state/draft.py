@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypedDict, Unpack
 
 from msgspec.structs import replace
 
 from provisioner.model.facts import (
+    ApprovedEdits,
     Disappearance,
     Dropped,
     Exists,
@@ -22,11 +24,26 @@ from provisioner.model.facts import (
     Noted,
     Renamed,
     Retired,
+    Revision,
     Scope,
     State,
     Surplus,
 )
 from provisioner.model.records import Recorded, RecordedCache, RetiringCache
+from provisioner.model.stack_settings import StackSettings
+
+
+class StateNotes(TypedDict, total=False):
+    """Fields of a state that no fact is about; their values are not changed any more."""
+
+    stack_settings: StackSettings
+    disappeared: Mapping[str, Disappearance]
+    """By provider: many caches that went missing together."""
+    rested: Mapping[str, str]
+    approved: ApprovedEdits | None
+    """None once the approved edits are done."""
+    last_edit: Revision | None
+    """The commit of the last run that performed an edit."""
 
 
 class Draft:
@@ -58,16 +75,10 @@ class Draft:
         self._providers[provider] = scope
         return news
 
-    def note(self, **changes: object) -> bool:
-        """Remember *changes* of fields that no fact is about, and say whether that is news."""
-        news = any(getattr(self._before, name) != value for name, value in changes.items())
-        self._before = replace(self._before, **changes)
-        return news
-
-    def note_disappearances(self, notes: Mapping[str, Disappearance]) -> bool:
-        """Remember which projects lost many caches at once, and say whether that is news."""
-        news = self._before.disappeared != notes
-        self._before = replace(self._before, disappeared=MappingProxyType(dict(notes)))
+    def note(self, **notes: Unpack[StateNotes]) -> bool:
+        """Remember what no fact is about, and say whether that is news."""
+        news = any(getattr(self._before, name) != value for name, value in notes.items())
+        self._before = replace(self._before, **notes)
         return news
 
     def fold(self, fact: Fact) -> bool:
@@ -106,7 +117,7 @@ class Draft:
         match self._caches.get(self._names.get(id_, "")):
             case RecordedCache() as record:
                 self._erase(record.name)
-                self._retiring[id_] = _retired(record, expires_at)
+                self._retiring[id_] = record.retiring(until=expires_at, expires_at=expires_at)
                 return True
             case _:
                 return False
@@ -137,15 +148,3 @@ class Draft:
         if isinstance(record, RecordedCache):
             del self._names[record.id]
         return record is not None
-
-
-def _retired(record: RecordedCache, expires_at: datetime) -> RetiringCache:
-    return RetiringCache(
-        name=record.name,
-        provider=record.provider,
-        model=record.model,
-        id=record.id,
-        retire_after=record.settings.retire_after,
-        until=expires_at,
-        expires_at=expires_at,
-    )

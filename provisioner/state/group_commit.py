@@ -10,23 +10,24 @@ recovered from the labels of live caches, hence there is no journal.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Lock
+from hashlib import sha256
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, Unpack
 
 from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateTaken, Unsaved
-from provisioner.model.facts import ApprovedEdits, Disappearance, Fact, Revision, Scope, State
-from provisioner.model.stack_settings import StackSettings
-from provisioner.state.draft import Draft
+from provisioner.model.facts import Fact, Scope, State
+from provisioner.state import state_name, state_of
+from provisioner.state.draft import Draft, StateNotes
 from provisioner.state.state_file import state_bytes
-from provisioner.state.state_store import LockedFile, Store, state_name, state_of
-from provisioner.storage import Backend, OnWait, StoredFile
+from provisioner.storage import Backend, Lock, OnWait, StoredFile
 from provisioner.storage.lock_owner import LockOwner
 
 LINGER = 2.0
@@ -83,6 +84,90 @@ async def open_ledger(
             yield ledger
 
 
+class Store(Protocol):
+    """Where the bytes of one state go.  Its only error is StateError."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another run may write there by now."""
+        ...
+
+    def renew(self) -> bool:
+        """Renew the lock, unless that was done a moment ago, and say whether it is still held."""
+        ...
+
+    def write(self, content: bytes) -> None:
+        """
+        Replace what is there by *content* in one step, or leave it as it was.
+
+        Raises StateTaken if another run has certainly written there.
+        """
+        ...
+
+
+@dataclass(repr=False, eq=False)
+class LockedFile:
+    """
+    A file under a lock, written only while it is what we last read or wrote.
+
+    A write whose answer was lost may have been done: what it has written is ours as well.
+    """
+
+    backend: Backend
+    lock: Lock
+    name: str
+    file: StoredFile | None
+    """What the first write will replace, for as long as that is to come."""
+    before: Callable[[StoredFile | None], None] | None
+    """What gets it."""
+    _unanswered: set[bytes] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._version = self.file.version if self.file else None
+
+    @property
+    def is_lost(self) -> bool:
+        return self.lock.is_lost
+
+    def renew(self) -> bool:
+        return self.lock.renew()
+
+    def write(self, content: bytes) -> None:
+        if self.before and not self.lock.is_lost:
+            self.before(self.file)
+            self.before = self.file = None
+        try:
+            self._version = self._write(content)
+        except StateTaken:
+            raise
+        except StateError:
+            self._unanswered.add(_digest(content))
+            raise
+        self._unanswered.clear()
+
+    def _write(self, content: bytes) -> str:
+        try:
+            return self.lock.write(self.name, content, expected=self._version)
+        except StateTaken:
+            file = self._ours()
+            if file is None:
+                raise
+        if file.content == content:
+            return file.version
+        return self.lock.write(self.name, content, expected=file.version)
+
+    def _ours(self) -> StoredFile | None:
+        """The file as a write of ours that was not answered has left it."""
+        if self.lock.is_lost or not self._unanswered:
+            return None
+        file = self.backend.read(self.name)
+        return file if file and _digest(file.content) in self._unanswered else None
+
+
+def _digest(content: bytes) -> bytes:
+    return sha256(content).digest()
+
+
 class Ledger:
     """
     What is remembered, and the promise that it will be written.
@@ -109,7 +194,7 @@ class Ledger:
         self._serial = state.serial
         self._news = self._saved = 0
         self._unsaved = asyncio.Event()
-        self._writing = Lock()
+        self._writing = threading.Lock()
         self._is_taken = False
 
     @property
@@ -161,25 +246,9 @@ class Ledger:
         """Remember where the caches of *provider* live."""
         self._stir(news=self._draft.note_scope(provider, scope))
 
-    def note_settings(self, settings: StackSettings) -> None:
-        """Remember the settings of the stack."""
-        self._stir(news=self._draft.note(stack_settings=settings))
-
-    def note_rested(self, rested: Mapping[str, str]) -> None:
-        """Remember which edits rest."""
-        self._stir(news=self._draft.note(rested=rested))
-
-    def note_approved(self, approved: ApprovedEdits | None) -> None:
-        """Remember what this run is to perform by an approval; None once it is done."""
-        self._stir(news=self._draft.note(approved=approved))
-
-    def note_revision(self, revision: Revision | None) -> None:
-        """Remember the commit of the last run that performed an edit."""
-        self._stir(news=self._draft.note(last_edit=revision))
-
-    def note_disappearances(self, notes: Mapping[str, Disappearance]) -> None:
-        """Remember which projects lost many caches at once."""
-        self._stir(news=self._draft.note_disappearances(notes))
+    def note(self, **notes: Unpack[StateNotes]) -> None:
+        """Remember what no fact is about."""
+        self._stir(news=self._draft.note(**notes))
 
     def _stir(self, *, news: bool) -> None:
         if news:

@@ -32,7 +32,7 @@ from provisioner.documents import (
     read_document,
 )
 from provisioner.errors import StateError, StateNewer
-from provisioner.state.state_store import serial_of
+from provisioner.state import serial_of
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lock_owner import LockOwner
 from provisioner.times import moment_text, parse_moment

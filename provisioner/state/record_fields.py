@@ -30,7 +30,13 @@ from provisioner.documents import (
     sorted_json,
 )
 from provisioner.model.attributes import LifeFields, Measure, OneLife, SettingsFields, Ttl
-from provisioner.model.records import Recorded, RecordedAnnotation, RecordedCache, RetiringCache
+from provisioner.model.records import (
+    Recorded,
+    RecordedAnnotation,
+    RecordedCache,
+    RetiringCache,
+    made_of,
+)
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 
 LiveId: TypeAlias = Annotated[
@@ -205,25 +211,20 @@ class RetiringFields(Fields, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, cache: RetiringCache) -> Self:
-        return cls(
-            name=cache.name,
-            provider=cache.provider,
-            model=cache.model,
-            retire_after=duration_text(cache.retire_after),
-            until=moment_text(cache.until),
-            expires_at=moment_text(cache.expires_at) if cache.expires_at else None,
-        )
+        times = {
+            "retire_after": duration_text(cache.retire_after),
+            "until": moment_text(cache.until),
+            "expires_at": moment_text(cache.expires_at) if cache.expires_at else None,
+        }
+        return made_of(cls, cache, **times)
 
     def cache(self, id_: str) -> RetiringCache:
-        return RetiringCache(
-            name=self.name,
-            provider=self.provider,
-            model=self.model,
-            id=id_,
-            retire_after=read_value("retire_after", parse_duration, self.retire_after),
-            until=read_value("until", parse_moment, self.until),
-            expires_at=read_value("expires_at", parse_moment, self.expires_at),
-        )
+        times = {
+            "retire_after": read_value("retire_after", parse_duration, self.retire_after),
+            "until": read_value("until", parse_moment, self.until),
+            "expires_at": read_value("expires_at", parse_moment, self.expires_at),
+        }
+        return made_of(RetiringCache, self, id=id_, **times)
 
 
 _CACHE = msgspec.json.Decoder(CacheFields)

@@ -35,7 +35,7 @@ from provisioner.documents import (
 )
 from provisioner.errors import StateError, StateNewer
 from provisioner.model.facts import ApprovedEdits, Disappearance, Revision, Scope, State
-from provisioner.model.records import RecordedCache
+from provisioner.model.records import RecordedCache, made_of
 from provisioner.model.stack_settings import (
     HALF,
     Allowance,
@@ -265,26 +265,20 @@ _STATE = msgspec.json.Decoder(StateFile)
 
 def state_bytes(state: State) -> bytes:
     settings, last = state.stack_settings, state.last_edit
+    notes = state.disappeared.items()
     return document_bytes(
-        StateFile(
+        made_of(
+            StateFile,
+            state,
             version=1,
             ctxprov_version=__version__,
-            stack=state.stack,
-            serial=state.serial,
-            run=state.run,
             providers=dict(state.providers),
             caches={name: record_json(record) for name, record in state.caches.items()},
             retiring={id_: RetiringFields.of(cache) for id_, cache in state.retiring.items()},
             stack_settings=StackSettingsFields.of(settings) if settings else None,
             given=dict(state.given),
-            disappeared={
-                provider: DisappearanceFields.of(note)
-                for provider, note in state.disappeared.items()
-            },
-            moved_to=state.moved_to,
-            moved_from=state.moved_from,
+            disappeared={provider: DisappearanceFields.of(note) for provider, note in notes},
             rested=dict(state.rested),
-            approved=state.approved,
             last_edit=RevisionFields.of(last) if last else None,
         )
     )
@@ -342,22 +336,16 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _state(file: StateFile) -> State:
-    settings, last = file.stack_settings, file.last_edit
-    state = State(
-        stack=file.stack,
-        serial=file.serial,
+    settings = file.stack_settings
+    state = made_of(
+        State,
+        file,
         run=file.run or None,
-        providers=MappingProxyType(file.providers),
         caches=_each("caches", parse_record, file.caches),
         retiring=_each("retiring", lambda id_, fields: fields.cache(id_), file.retiring),
         stack_settings=settings.settings() if settings else None,
         disappeared=_each("disappeared", lambda _, fields: fields.note(), file.disappeared),
-        given=MappingProxyType(file.given),
-        moved_to=file.moved_to,
-        moved_from=file.moved_from,
-        rested=MappingProxyType(file.rested),
-        approved=file.approved,
-        last_edit=read_value("last_edit", RevisionFields.revision, last),
+        last_edit=read_value("last_edit", RevisionFields.revision, file.last_edit),
     )
     _refuse_double_ids(state)
     return state

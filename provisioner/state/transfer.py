@@ -126,14 +126,7 @@ def _merged(old: State, new: State) -> State:
 def _leftovers(state: State, ids: set[str | None]) -> Iterator[RetiringCache]:
     for record in state.caches.values():
         if isinstance(record, RecordedCache) and record.id not in ids:
-            yield RetiringCache(
-                name=record.name,
-                provider=record.provider,
-                model=record.model,
-                id=record.id,
-                retire_after=record.retire_after,
-                until=record.expires_at,
-            )
+            yield record.retiring(until=record.expires_at)
 
 
 def _scope(source: State, target: State, provider: str, *, accept: bool) -> dict[str, Scope]:

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.model.facts import State
-from provisioner.state import state_bytes
+from provisioner.state.state_file import state_bytes
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import lock_owner_bytes, lock_owner_here
 from tests.builders import NOW

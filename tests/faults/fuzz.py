@@ -30,7 +30,7 @@ from provisioner.cache import Json, handle_from_json
 from provisioner.documents import utf8
 from provisioner.errors import CacheError, CtxprovError, ManifestError
 from provisioner.escape import json_text, markdown, plain
-from provisioner.handles.handles_file import parse_handles
+from provisioner.handles import parse_handles
 from provisioner.manifest import load_manifest
 from provisioner.model.attributes import Label
 from provisioner.providers.gemini import wire

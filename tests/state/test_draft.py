@@ -64,8 +64,8 @@ def test_what_is_news() -> None:
     assert draft.state().last_edit == REVISION
     assert draft.note_scope("gemini", SCOPE)
     assert not draft.note_scope("gemini", SCOPE)
-    assert draft.note_disappearances({"gemini": Disappearance(since=NOW)})
-    assert not draft.note_disappearances({"gemini": Disappearance(since=NOW)})
+    assert draft.note(disappeared={"gemini": Disappearance(since=NOW)})
+    assert not draft.note(disappeared={"gemini": Disappearance(since=NOW)})
     assert draft.state().disappeared == {"gemini": Disappearance(since=NOW)}
 
 

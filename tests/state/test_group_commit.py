@@ -26,8 +26,10 @@ from provisioner.model.facts import (
     State,
 )
 from provisioner.model.stack_settings import Limits, StackSettings
-from provisioner.state import parse_state, read_state, state_bytes
+from provisioner.state import read_state
+from provisioner.state.draft import StateNotes
 from provisioner.state.group_commit import LINGER, SHARE, Ledger, next_save, open_ledger
+from provisioner.state.state_file import parse_state, state_bytes
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend
@@ -266,31 +268,30 @@ SETTINGS = StackSettings(limits=Limits(), key_envs={}, publish="handles.json", s
 
 
 @pytest.mark.parametrize(
-    ("note", "field", "value"),
+    "notes",
     [
-        (Ledger.note_settings, "stack_settings", SETTINGS),
-        (Ledger.note_rested, "rested", {"a": "0" * 64}),
-        (Ledger.note_approved, "approved", ApprovedEdits(fingerprint="0" * 64, digests=())),
-        (Ledger.note_revision, "last_edit", Revision(commit="c0ffee" * 7, committed_at=NOW)),
-        (Ledger.note_disappearances, "disappeared", {"gemini": Disappearance(since=NOW)}),
+        {"stack_settings": SETTINGS},
+        {"rested": {"a": "0" * 64}},
+        {"approved": ApprovedEdits(fingerprint="0" * 64, digests=())},
+        {"last_edit": Revision(commit="c0ffee" * 7, committed_at=NOW)},
+        {"disappeared": {"gemini": Disappearance(since=NOW)}},
     ],
+    ids=str,
 )
-def test_what_no_fact_is_about(
-    note: Callable[[Ledger, object], None], field: str, value: object
-) -> None:
+def test_what_no_fact_is_about(notes: StateNotes) -> None:
     """What a run notes beside facts is saved once."""
     disk = Disk()
 
     async def work(ledger: Ledger) -> None:
-        note(ledger, value)
+        ledger.note(**notes)
         assert ledger.has_news
         await ledger.save()
-        note(ledger, value)
+        ledger.note(**notes)
 
     run(work, disk)
 
     assert len(disk.writes) == 1
-    assert getattr(disk.last(), field) == value
+    assert disk.last() == replace(disk.last(), **notes)
 
 
 @pytest.mark.parametrize(("serial", "saved"), [(9, 9), (0, 2), (2, 2)])

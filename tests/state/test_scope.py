@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.errors import ScopeRefused
 from provisioner.model.facts import Scope
-from provisioner.state import admit
+from provisioner.state.scope import admit
 
 HERE, THERE = "https://here/v1beta", "https://there/v1beta"
 OLD, NEW = "0" * 16, "1" * 16

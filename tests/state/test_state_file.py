@@ -18,7 +18,7 @@ from provisioner.cache import Json
 from provisioner.errors import StateError, StateNewer
 from provisioner.model.facts import ApprovedEdits, Disappearance, Revision, Scope, State
 from provisioner.model.stack_settings import Allowance, Bound, Limits, StackSettings
-from provisioner.state import parse_state, state_bytes
+from provisioner.state.state_file import parse_state, state_bytes
 from tests.builders import HOUR, NOW, annotation, desired, noted, recorded, retiring, state
 from tests.state.strategies import states
 

@@ -8,8 +8,8 @@ import pytest
 
 from provisioner.errors import StackMoved, StateError
 from provisioner.model.facts import State
-from provisioner.state import read_state, state_bytes
-from provisioner.state.state_store import remains_of, serial_of, state_of
+from provisioner.state import read_state, remains_of, serial_of, state_of
+from provisioner.state.state_file import state_bytes
 from provisioner.storage import StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend
