@@ -39,13 +39,18 @@ _Document = TypeVar("_Document")
 _AnyValue = TypeVar("_AnyValue")
 _ReadValue = TypeVar("_ReadValue")
 
-Text: TypeAlias = Annotated[str, Meta(min_length=1, extra={"must": "be text"})]
+
+def must(text: str, **bounds: Any) -> Meta:  # noqa: ANN401  # as Meta takes them
+    """Return the *bounds* of a value, with what a fault says that it must be."""
+    return Meta(extra={"must": text}, **bounds)
+
+
+Text: TypeAlias = Annotated[str, must("be text", min_length=1)]
 CacheName: TypeAlias = Annotated[
-    str,
-    Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\Z", extra={"must": "be the name of a cache"}),
+    str, must("be the name of a cache", pattern=r"^[a-z0-9][a-z0-9-]{0,47}\Z")
 ]
 Digest: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{64}\Z", extra={"must": "be a SHA-256 as hexadecimal digits"})
+    str, must("be a SHA-256 as hexadecimal digits", pattern=r"^[0-9a-f]{64}\Z")
 ]
 MomentText: TypeAlias = Annotated[
     str,
@@ -60,9 +65,7 @@ DurationText: TypeAlias = Annotated[
     str, Meta(extra_json_schema={"pattern": "^([0-9]{1,9}[smhd])+$"})
 ]
 """This and a moment are checked by who reads them, `parse_moment` and `parse_duration`."""
-WholeNumber: TypeAlias = Annotated[
-    int, Meta(ge=0, le=2**53, extra={"must": "be a whole number from 0 to 2^53"})
-]
+WholeNumber: TypeAlias = Annotated[int, must("be a whole number from 0 to 2^53", ge=0, le=2**53)]
 """Beyond 2^53 not every reader of JSON keeps a whole number as it is."""
 
 _MARKS = (

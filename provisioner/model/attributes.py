@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType, field, to_builtins
 
 from provisioner.cache import Json
-from provisioner.documents import DurationText, MomentText
+from provisioner.documents import DurationText, MomentText, must
 from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
 
 TOLERANCE = timedelta(seconds=2)
@@ -193,18 +193,18 @@ class SettingsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     protect: bool
     refresh_before: Annotated[
         str,
-        Meta(
+        must(
+            "be a duration, or a share such as 25% or 1/3",
             pattern=r"^(([0-9]{1,9}[smhd])+|[0-9]{1,2}%|[0-9]+/[0-9]+)\Z",
             description="A duration, or a share of the granted life: 25% or 1/3.",
-            extra={"must": "be a duration, or a share such as 25% or 1/3"},
         ),
     ]
     retire_after: Annotated[
         str,
-        Meta(
+        must(
+            "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h",
             pattern=r"^([0-9]{1,9}[smhd])+\Z",
             description="Whole numbers with s, m, h and d, summed: 1h30m.",
-            extra={"must": "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h"},
         ),
     ]
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
-from provisioner.documents import Digest, Text
+from provisioner.documents import Digest, Text, must
 from provisioner.errors import CtxprovError
 from provisioner.model.attributes import Life
 from provisioner.model.changes import Change
@@ -70,9 +70,7 @@ class Dropped(Struct, frozen=True):
 Fact: TypeAlias = Exists | Noted | Retired | Gone | Surplus | Renamed | Dropped
 
 
-Fingerprint: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{16,64}\Z", extra={"must": "be a fingerprint"})
-]
+Fingerprint: TypeAlias = Annotated[str, must("be a fingerprint", pattern=r"^[0-9a-f]{16,64}\Z")]
 
 
 class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,14 +18,13 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
+from provisioner.documents import must
 from provisioner.model.money import Money
 
-_Value: TypeAlias = Annotated[
-    str, Meta(max_length=8192, extra={"must": "be text of at most 8,192 characters"})
-]
+_Value: TypeAlias = Annotated[str, must("be text of at most 8,192 characters", max_length=8192)]
 
 
 class Limit(StrEnum):
@@ -129,7 +128,7 @@ class SettingEdit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     after: As the repository has it; null if it does not.
     """
 
-    key: Annotated[str, Meta(max_length=512, extra={"must": "be text of at most 512 characters"})]
+    key: Annotated[str, must("be text of at most 512 characters", max_length=512)]
     before: _Value | None
     after: _Value | None
 

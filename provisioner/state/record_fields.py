@@ -25,6 +25,7 @@ from provisioner.documents import (
     Text,
     WholeNumber,
     faults,
+    must,
     parse_json,
     read_value,
     sorted_json,
@@ -41,15 +42,14 @@ from provisioner.times import duration_text, moment_text, parse_duration, parse_
 
 LiveId: TypeAlias = Annotated[
     str,
-    Meta(
+    must(
+        "be the id of a cache, such as cachedContents/abc123",
         pattern=rf"^{CACHE_NAME.pattern}\Z",
         description="How a live cache is named.",
-        extra={"must": "be the id of a cache, such as cachedContents/abc123"},
     ),
 ]
 PieceDigest: TypeAlias = Annotated[
-    str,
-    Meta(pattern=r"^[0-9a-f]{12}\Z", extra={"must": "be the first 12 digits of a digest"}),
+    str, must("be the first 12 digits of a digest", pattern=r"^[0-9a-f]{12}\Z")
 ]
 _ANNOTATED = frozenset({"claude", "openai"})
 

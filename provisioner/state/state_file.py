@@ -28,6 +28,7 @@ from provisioner.documents import (
     Text,
     WholeNumber,
     document_bytes,
+    must,
     newer,
     parse_json,
     read_document,
@@ -49,15 +50,14 @@ from provisioner.times import moment_text, parse_moment
 
 StackName: TypeAlias = Annotated[
     str,
-    Meta(
+    must(
+        "be the name of a stack",
         pattern=r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?\Z",
         description="STACK or STACK.ENVIRONMENT.",
-        extra={"must": "be the name of a stack"},
     ),
 ]
 Amount: TypeAlias = Annotated[
-    str,
-    Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?\Z", extra={"must": "be an amount, as text"}),
+    str, must("be an amount, as text", pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?\Z")
 ]
 Most: TypeAlias = Annotated[
     Amount | None,
@@ -101,9 +101,7 @@ class DisappearanceFields(Fields, frozen=True, kw_only=True):
 class RevisionFields(Fields, frozen=True, kw_only=True):
     """A commit."""
 
-    commit: Annotated[
-        str, Meta(pattern=r"^[0-9a-f]{40,64}\Z", extra={"must": "be the SHA of a commit"})
-    ]
+    commit: Annotated[str, must("be the SHA of a commit", pattern=r"^[0-9a-f]{40,64}\Z")]
     committed_at: MomentText | None
 
     @classmethod

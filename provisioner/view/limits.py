@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Struct, convert
+from msgspec import Struct, convert
 
+from provisioner.documents import must
 from provisioner.model.money import NANO, Money
 from provisioner.model.stack_settings import Breach, Limit, TooDear, TooMany
 from provisioner.view.money_text import usd
@@ -40,7 +41,7 @@ class BrokenLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     limit: LimitKey
-    most: Annotated[float, Meta(ge=0, le=10**15, extra={"must": "be a number from 0 to 10^15"})]
+    most: Annotated[float, must("be a number from 0 to 10^15", ge=0, le=10**15)]
     where: ShownText | None
     refused: bool
     why: ShownText

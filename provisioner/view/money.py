@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from provisioner.documents import must
 from provisioner.model.money import (
     NANO,
     AnnotationUse,
@@ -28,23 +29,15 @@ from provisioner.model.money import (
 
 _MOST = 10**12
 
-Count: TypeAlias = Annotated[
-    int, Meta(ge=0, le=10**15, extra={"must": "be a whole number from 0 to 10^15"})
-]
+Count: TypeAlias = Annotated[int, must("be a whole number from 0 to 10^15", ge=0, le=10**15)]
 Day: TypeAlias = Annotated[
-    date,
-    Meta(
-        extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"},
-        extra={"must": "be a day, such as 2026-12-24"},
-    ),
+    date, must("be a day, such as 2026-12-24", extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"})
 ]
-Calls: TypeAlias = Annotated[
-    float, Meta(ge=0, le=_MOST, extra={"must": "be a number from 0 to 10^12"})
-]
+Calls: TypeAlias = Annotated[float, must("be a number from 0 to 10^12", ge=0, le=_MOST)]
 
 
 Usd: TypeAlias = Annotated[
-    float, Meta(ge=-(10**9), le=10**9, extra={"must": "be a number of at most 10^9 dollars"})
+    float, must("be a number of at most 10^9 dollars", ge=-(10**9), le=10**9)
 ]
 
 

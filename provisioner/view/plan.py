@@ -20,6 +20,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct, field
 from msgspec.structs import asdict
 
+from provisioner.documents import must
 from provisioner.model.changes import (
     Blocked,
     Cause,
@@ -61,17 +62,16 @@ _STACK = r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,31})?\Z"
 
 Stack: TypeAlias = Annotated[
     str,
-    Meta(
+    must(
+        "be the name of a stack: STACK or STACK.ENVIRONMENT",
         pattern=_STACK,
         description="STACK or STACK.ENVIRONMENT.",
-        extra={"must": "be the name of a stack: STACK or STACK.ENVIRONMENT"},
     ),
 ]
 
 
 Commit: TypeAlias = Annotated[
-    str,
-    Meta(pattern=r"^[0-9a-f]{40,64}\Z", extra={"must": "be a commit as hexadecimal digits"}),
+    str, must("be a commit as hexadecimal digits", pattern=r"^[0-9a-f]{40,64}\Z")
 ]
 
 
@@ -137,18 +137,14 @@ class LeftoverView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     key_envs: Annotated[
         Mapping[
             Annotated[
-                str,
-                Meta(
-                    pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z",
-                    extra={"must": "be the name of a provider"},
-                ),
+                str, must("be the name of a provider", pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")
             ],
             Annotated[
                 str,
-                Meta(
+                must(
+                    "be a variable with GEMINI or GOOGLE in its name",
                     pattern=r"^([A-Z_][A-Z0-9_]*)?(GEMINI|GOOGLE)[A-Z0-9_]*\Z",
                     max_length=128,
-                    extra={"must": "be a variable with GEMINI or GOOGLE in its name"},
                 ),
             ],
         ],

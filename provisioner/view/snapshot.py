@@ -15,6 +15,7 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from provisioner.documents import must
 from provisioner.model.attributes import (
     UNKNOWN,
     After,
@@ -54,52 +55,52 @@ _DURATION = r"^(\d+[smhd])+\Z"
 
 Name: TypeAlias = Annotated[
     str,
-    Meta(
+    must(
+        "be text of at most 512 characters",
         max_length=512,
         description="A name; it may be foreign.",
-        extra={"must": "be text of at most 512 characters"},
     ),
 ]
 ShownText: TypeAlias = Annotated[
     str,
-    Meta(
+    must(
+        "be text of at most 8,192 characters",
         max_length=8192,
         description="A sentence or a path; it may be foreign.",
-        extra={"must": "be text of at most 8,192 characters"},
     ),
 ]
 Provider: TypeAlias = Annotated[
     str,
-    Meta(
+    must(
+        "be the name of a provider",
         pattern=r"^[a-z0-9][a-z0-9-]*\Z",
         max_length=32,
         description="gemini, claude, openai, or the manifest's name for a project of gemini.",
-        extra={"must": "be the name of a provider"},
     ),
 ]
 ShownDigest: TypeAlias = Annotated[
     str,
-    Meta(
+    must(
+        "be a SHA-256 as hexadecimal digits",
         pattern=r"^[0-9a-f]{64}\Z",
         description="SHA-256 as hexadecimal digits.",
-        extra={"must": "be a SHA-256 as hexadecimal digits"},
     ),
 ]
 Moment: TypeAlias = Annotated[
     datetime,
-    Meta(
+    must(
+        "be a moment in UTC: RFC 3339, such as 2026-12-24T18:00:00Z",
         tz=True,
         extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"},
         description="RFC 3339 in UTC.",
-        extra={"must": "be a moment in UTC: RFC 3339, such as 2026-12-24T18:00:00Z"},
     ),
 ]
 Duration: TypeAlias = Annotated[
     str,
-    Meta(
+    must(
+        "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h",
         pattern=_DURATION,
         description="Whole numbers with s, m, h and d, summed: 1h30m.",
-        extra={"must": "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h"},
     ),
 ]
 
