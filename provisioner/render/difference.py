@@ -72,7 +72,7 @@ def _between(old: _Attributes, new: _Attributes) -> tuple[Difference, ...]:
     differing.sort(key=lambda one: (order[one[0][0]], one[0][1:]))
     return tuple(
         Difference(
-            where=_where(path),
+            where=str(path[0]) + "".join(f"[{step}]" for step in path[1:]),
             before=None if kind.endswith("_added") else _text(one),
             after=None if kind.endswith("_removed") else _text(other),
         )
@@ -83,35 +83,18 @@ def _between(old: _Attributes, new: _Attributes) -> tuple[Difference, ...]:
 def _attributes(side: Snapshot) -> _Attributes:
     """What is known of *side*, spelled as in a manifest."""
     end = moment_text(side.expires_at.replace(microsecond=0)) if side.expires_at else None
-    texts: dict[str, str | Sequence[str] | None] = {
-        "provider": side.provider,
-        "model": side.model,
-        "digest": side.digest and side.digest[:SHORT],
-        **_terms(side),
-        "paths": side.paths,
-        **side.pieces,
-        "lives until": end,
-    }
-    return {key: value for key, value in texts.items() if value}
+    paths = {"paths": side.paths} if side.paths else {}
+    return {**_wish(side), **paths, **side.pieces, **({"lives until": end} if end else {})}
 
 
-def _wish(after: AfterView) -> _Attributes:
-    return {
-        "provider": after.provider,
-        "model": after.model,
-        "digest": after.digest[:SHORT],
-        **_terms(after),
-    }
-
-
-def _terms(side: Snapshot | AfterView) -> Mapping[str, str]:
-    """Its life and its settings."""
+def _wish(side: Snapshot | AfterView) -> Mapping[str, str]:
+    """What of *side* an entry asks for."""
+    identity = {"provider": side.provider, "model": side.model}
+    if side.digest:
+        identity["digest"] = side.digest[:SHORT]
     parts = [document_fields(part) for part in (side.life, side.settings) if part]
-    return {key: value_text(value) for part in parts for key, value in part.items()}
-
-
-def _where(path: Sequence[str | int]) -> str:
-    return str(path[0]) + "".join(f"[{step}]" for step in path[1:])
+    terms = {key: value_text(value) for part in parts for key, value in part.items()}
+    return {**identity, **terms}
 
 
 def _text(value: str | Sequence[str]) -> str:
@@ -171,14 +154,13 @@ def patch_text(patch: Patch, *, colour: bool) -> str:
 def _lines(patch: Patch, palette: Palette) -> Iterator[str]:
     if patch.old and patch.new and patch.before == patch.after:
         return
+    path = plain(patch.new or patch.old or "")
     try:
         old, new = (side.decode().splitlines() for side in (patch.before, patch.after))
     except UnicodeDecodeError:
-        path = plain(patch.new or patch.old or "")
         yield f"{path}: {len(patch.before)} → {len(patch.after)} bytes, not text"
         return
     if max(len(old), len(new)) > _LINES:
-        path = plain(patch.new or patch.old or "")
         yield f"{path}: {len(old):,} → {len(new):,} lines, too many to compare"
         return
     from difflib import unified_diff  # noqa: PLC0415  # for those who ask for patches

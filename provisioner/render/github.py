@@ -8,7 +8,6 @@ rest is counted.  A name or a message cannot end its line, nor begin a command o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -18,12 +17,14 @@ from provisioner.escape import command
 from provisioner.model.changes import Cause
 from provisioner.model.facts import Result
 from provisioner.render.result import result_row
-from provisioner.view.limits import BrokenLimit
 from provisioner.view.plan import PlanView, RowView
 
 Level: TypeAlias = Literal["error", "warning", "notice"]
 Spots: TypeAlias = Mapping[str, Problem]
 """Where each name is declared; only the places of these problems count."""
+
+_OURS = "ctxprov"
+"""The title of what is about no entry."""
 
 MOST = 10
 """GitHub shows no more of one level for each step."""
@@ -40,14 +41,26 @@ class WorkflowAnnotation(Struct, frozen=True, kw_only=True):
 
 def plan_annotations(view: PlanView, spots: Spots) -> str:
     """A line for each edit, drift and refusal, at the entry it is about."""
-    refused = (_of_limit(limit) for limit in view.limits if limit.refused)
-    rows = (_of_row(row, spots) for row in view.rows if row.is_shown)
-    return _lines([*refused, *filter(None, rows)])
+    refused = [
+        WorkflowAnnotation(level="error", title=f"limits.{limit.limit}", message=limit.why)
+        for limit in view.limits
+        if limit.refused
+    ]
+    rows = [
+        WorkflowAnnotation(
+            level=level,
+            title=f"{row.name}: {row.action}",
+            message=row.why,
+            spot=spots.get(row.name),
+        )
+        for row in view.rows
+        if row.is_shown and (level := _level(row))
+    ]
+    return _lines([*refused, *rows])
 
 
 def result_annotations(results: Iterable[Result], spots: Spots) -> str:
     """A line for each change that did not end well."""
-    rows = map(result_row, results)
     return _lines(
         WorkflowAnnotation(
             level="error" if row.outcome == "failed" else "warning",
@@ -55,7 +68,7 @@ def result_annotations(results: Iterable[Result], spots: Spots) -> str:
             message=row.text,
             spot=spots.get(row.name),
         )
-        for row in rows
+        for row in map(result_row, results)
         if row.outcome != "done"
     )
 
@@ -66,28 +79,14 @@ def failure_annotations(error: CtxprovError, here: Callable[[Problem], Problem])
 
     *here* spells a place as GitHub knows it.
     """
-    match error:
-        case ManifestError(problems=problems):
-            return _lines(_of_problem(here(problem)) for problem in problems)
-        case _:
-            return _lines([WorkflowAnnotation(level="error", title="ctxprov", message=str(error))])
-
-
-def _of_problem(problem: Problem) -> WorkflowAnnotation:
-    title = problem.where or "ctxprov"
-    return WorkflowAnnotation(level="error", title=title, message=problem.sentence, spot=problem)
-
-
-def _of_limit(limit: BrokenLimit) -> WorkflowAnnotation:
-    return WorkflowAnnotation(level="error", title=f"limits.{limit.limit}", message=limit.why)
-
-
-def _of_row(row: RowView, spots: Spots) -> WorkflowAnnotation | None:
-    level = _level(row)
-    if level is None:
-        return None
-    title = f"{row.name}: {row.action}"
-    return WorkflowAnnotation(level=level, title=title, message=row.why, spot=spots.get(row.name))
+    if not isinstance(error, ManifestError):
+        return _lines([WorkflowAnnotation(level="error", title=_OURS, message=str(error))])
+    return _lines(
+        WorkflowAnnotation(
+            level="error", title=spot.where or _OURS, message=spot.sentence, spot=spot
+        )
+        for spot in map(here, error.problems)
+    )
 
 
 def _level(row: RowView) -> Level | None:
@@ -103,10 +102,10 @@ def _level(row: RowView) -> Level | None:
 
 
 def _lines(annotations: Iterable[WorkflowAnnotation]) -> str:
-    order: Sequence[Level] = ("error", "warning", "notice")
-    by_level = sorted(annotations, key=lambda annotation: order.index(annotation.level))
-    groups = groupby(by_level, key=lambda annotation: annotation.level)
-    return "".join(line for level, group in groups for line in _group(level, list(group)))
+    groups: dict[Level, list[WorkflowAnnotation]] = {"error": [], "warning": [], "notice": []}
+    for annotation in annotations:
+        groups[annotation.level].append(annotation)
+    return "".join(line for level, group in groups.items() for line in _group(level, group))
 
 
 def _group(level: Level, group: Sequence[WorkflowAnnotation]) -> Iterator[str]:
@@ -114,20 +113,14 @@ def _group(level: Level, group: Sequence[WorkflowAnnotation]) -> Iterator[str]:
     yield from map(_line, shown)
     if len(shown) < len(group):
         more = f"… and {len(group) - len(shown):,} more; the plan has all of them."
-        yield _line(WorkflowAnnotation(level=level, title="ctxprov", message=more))
+        yield _line(WorkflowAnnotation(level=level, title=_OURS, message=more))
 
 
 def _line(one: WorkflowAnnotation) -> str:
-    properties = {"title": _property(one.title)}
-    if one.spot:
-        properties = {
-            "file": _property(one.spot.file),
-            "line": str(one.spot.line),
-            "col": str(one.spot.column),
-            **properties,
-        }
-    listed = ",".join(f"{key}={value}" for key, value in properties.items())
-    return f"::{one.level} {listed}::{command(one.message)}\n"
+    place = ""
+    if spot := one.spot:
+        place = f"file={_property(spot.file)},line={spot.line},col={spot.column},"
+    return f"::{one.level} {place}title={_property(one.title)}::{command(one.message)}\n"
 
 
 def _property(text: str) -> str:

@@ -7,7 +7,7 @@ are label values, in which nothing can break a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -37,6 +37,26 @@ class Turn(Struct, frozen=True, kw_only=True):
     """What each live cache on record costs per hour."""
     succeeded_at: datetime | None
     """The last success, this run's included."""
+
+
+_OF_STACKS: Sequence[tuple[str, str, Callable[[Turn, State], float]]] = (
+    ("ctxprov_caches", "Caches and annotations on record.", lambda _, state: len(state.caches)),
+    (
+        "ctxprov_retiring_caches",
+        "Replaced or removed caches that may still be alive.",
+        lambda _, state: len(state.retiring),
+    ),
+    (
+        "ctxprov_rent_usd_per_hour",
+        "Rent of the caches on record that have a price.",
+        lambda turn, _: float(total(turn.rents.values()).usd),
+    ),
+    (
+        "ctxprov_unpriced_caches",
+        "Caches on record that have no price.",
+        lambda turn, _: sum(rent.partial for rent in turn.rents.values()),
+    ),
+)
 
 
 class _Metrics(Collector):
@@ -86,26 +106,9 @@ def _gauge(
 
 
 def _of_stacks(stacks: Sequence[tuple[Turn, State]]) -> Iterator[Metric]:
-    yield _gauge(
-        "ctxprov_caches",
-        "Caches and annotations on record.",
-        [({"stack": state.stack}, len(state.caches)) for _, state in stacks],
-    )
-    yield _gauge(
-        "ctxprov_retiring_caches",
-        "Replaced or removed caches that may still be alive.",
-        [({"stack": state.stack}, len(state.retiring)) for _, state in stacks],
-    )
-    yield _gauge(
-        "ctxprov_rent_usd_per_hour",
-        "Rent of the caches on record that have a price.",
-        [({"stack": s.stack}, float(total(t.rents.values()).usd)) for t, s in stacks],
-    )
-    yield _gauge(
-        "ctxprov_unpriced_caches",
-        "Caches on record that have no price.",
-        [({"stack": s.stack}, sum(m.partial for m in t.rents.values())) for t, s in stacks],
-    )
+    for name, description, value in _OF_STACKS:
+        samples = [({"stack": state.stack}, value(turn, state)) for turn, state in stacks]
+        yield _gauge(name, description, samples)
 
 
 def _of_caches(stacks: Sequence[tuple[Turn, State]], now: datetime) -> Iterator[Metric]:

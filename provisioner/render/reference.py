@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
 from provisioner.cache import Json
 
 Schema = Mapping[str, Json]
@@ -22,77 +20,63 @@ at once, each with its file, line and column.
 """
 
 
-class _Book(Struct, frozen=True):
-    """A schema whose references can be followed."""
-
-    root: Schema
-
-    def follow(self, schema: Json) -> Schema:
-        """*schema* with what it refers to below its own keys."""
-        if not isinstance(schema, Mapping):
-            return {}
-        own = {k: v for k, v in schema.items() if k != "$ref"}
-        match schema.get("$ref"):
-            case str(ref):
-                name = ref.removeprefix("#/$defs/")
-                return {**self.follow(_part(self.root, "$defs").get(name)), **own}
-            case _:
-                return own
+_PARTS = (
+    ("limits", "## `limits`\n"),
+    ("environment", "## An environment\n"),
+    ("provider", "## A provider\n"),
+    ("cache", "## A cache\n"),
+    ("part", "## A part of `content`\n"),
+)
 
 
 def manifest_page(schema: Schema) -> str:
     """Every key of the manifest, in the schema's order."""
-    book = _Book(schema)
-    names = ("environment", "provider", "cache", "part")
-    environment, provider, cache, part = (
-        book.follow(_part(schema, "$defs").get(name)) for name in names
+    definitions = _part(schema, "$defs")
+    defaults = _part(
+        _followed(_part(schema, "properties").get("defaults"), definitions), "properties"
     )
-    defaults = _part(book.follow(_part(schema, "properties").get("defaults")), "properties")
-    limits = book.follow(_part(schema, "properties").get("limits"))
-    allowance = book.follow(_part(schema, "$defs").get("allowance"))
-    blocks = [
-        _HEAD,
-        "## `ctxprov.yaml`\n",
-        _table(book, schema),
-        *(_sentence(book, name, keys) for name, keys in defaults.items()),
-        "## `limits`\n",
-        f"{_cell(limits, 'description')}\n",
-        _table(book, limits),
-        "`limits.delete` and `limits.replace` hold:\n",
-        _table(book, allowance),
-        "## An environment\n",
-        f"{_cell(environment, 'description')}\n",
-        _table(book, environment),
-        "## A provider\n",
-        f"{_cell(provider, 'description')}\n",
-        _table(book, provider),
-        "## A cache\n",
-        _table(book, cache),
-        "## A part of `content`\n",
-        f"{_cell(part, 'description')}\n",
-        _table(book, part),
-    ]
+    blocks = [_HEAD, "## `ctxprov.yaml`\n", _table(schema, definitions)]
+    for name, keys in defaults.items():
+        listed = ", ".join(
+            f"`{key}`" for key in _offered(_followed(keys, definitions), definitions)
+        )
+        blocks.append(f"`defaults.{name}` may hold {listed}.\n")
+    for name, title in _PARTS:
+        part = _followed(definitions.get(name), definitions)
+        described = [f"{_cell(part, 'description')}\n"] if name != "cache" else []
+        blocks += [title, *described, _table(part, definitions)]
+        if name == "limits":
+            allowance = _followed(definitions.get("allowance"), definitions)
+            blocks += [
+                "`limits.delete` and `limits.replace` hold:\n",
+                _table(allowance, definitions),
+            ]
     return "\n".join(blocks)
 
 
-def _sentence(book: _Book, name: str, keys: Json) -> str:
-    listed = ", ".join(f"`{key}`" for key in _offered(book, book.follow(keys)))
-    return f"`defaults.{name}` may hold {listed}.\n"
+def _followed(schema: Json, definitions: Schema) -> Schema:
+    """*schema* with the definition that it refers to below its own keys."""
+    if not isinstance(schema, Mapping):
+        return {}
+    own = {key: value for key, value in schema.items() if key != "$ref"}
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    return {**_followed(definitions.get(name), definitions), **own}
 
 
-def _table(book: _Book, schema: Schema) -> str:
+def _table(schema: Schema, definitions: Schema) -> str:
     required = schema.get("required")
     needed = set(required) if isinstance(required, list) else set()
     lines = ["| key | value | meaning |", "|---|---|---|"]
-    for key, value in _offered(book, schema).items():
+    for key, value in _offered(schema, definitions).items():
         mark = " (required)" if key in needed else ""
         lines.append(f"| `{key}`{mark} | {_cell(value, 'title')} | {_cell(value, 'description')} |")
     return "\n".join([*lines, ""])
 
 
-def _offered(book: _Book, schema: Schema) -> dict[str, Schema]:
+def _offered(schema: Schema, definitions: Schema) -> dict[str, Schema]:
     """The keys that may be given; one that nothing fits is there for its message only."""
-    offered = {key: book.follow(value) for key, value in _part(schema, "properties").items()}
+    properties = _part(schema, "properties")
+    offered = {key: _followed(value, definitions) for key, value in properties.items()}
     return {key: value for key, value in offered.items() if "not" not in value}
 
 
