@@ -15,6 +15,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from json import detect_encoding
 from types import UnionType
 from typing import (
     Annotated,
@@ -68,16 +69,8 @@ DurationText: TypeAlias = Annotated[
 WholeNumber: TypeAlias = Annotated[int, must("be a whole number from 0 to 2^53", ge=0, le=2**53)]
 """Beyond 2^53 not every reader of JSON keeps a whole number as it is."""
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as UTF-16 does, so it comes first
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _VERSIONS = {"version", "format_version"}
 _END = r"\Z"
-_ASCII_PAIR = 2
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _KINDS: Mapping[Any, str] = {
     str: "be text",
@@ -207,15 +200,15 @@ def utf8(raw: bytes) -> bytes:
     """
     Return the text *raw* as UTF-8 without a byte order mark.
 
-    Text without a mark is UTF-16 if one byte of its first two is zero, since every document
-    begins with an ASCII character; else it is returned as it is, be it UTF-8 or not.  Raises
-    ValueError, with what to do, for text that breaks the encoding that it begins with.
+    Text without a mark is UTF-16 or UTF-32 if its first bytes are zero where those have zeros,
+    since every document begins with an ASCII character; else it is returned as it is, be it
+    UTF-8 or not.  Raises ValueError, with what to do, for text that breaks its encoding.
     """
-    mark, encoding = _encoding_of(raw)
-    if encoding == "utf-8":
-        return raw[len(mark) :]
+    encoding = detect_encoding(raw) if raw.strip(b"\0") else "utf-8"
+    if encoding.startswith("utf-8"):
+        return raw.removeprefix(codecs.BOM_UTF8)
     try:
-        return raw[len(mark) :].decode(encoding).encode()
+        return raw.decode(encoding).encode()
     except UnicodeError as error:
         name = encoding[:6].upper()
         raise ValueError(f"begins as {name} and breaks off: save it as UTF-8") from error
@@ -228,19 +221,6 @@ def newer(where: str, why: str, *, by: str | None = None) -> str:
         f"{where} was written by a newer {name}: {why}, and this is ctxprov {__version__}.  "
         "Upgrade ctxprov; nothing has been changed."
     )
-
-
-def _encoding_of(raw: bytes) -> tuple[bytes, str]:
-    for mark, encoding in _MARKS:
-        if raw.startswith(mark):
-            return mark, encoding
-    match [byte == 0 for byte in raw[:_ASCII_PAIR]]:
-        case [False, True]:
-            return b"", "utf-16-le"
-        case [True, False]:
-            return b"", "utf-16-be"
-        case _:
-            return b"", "utf-8"
 
 
 def _flaw(text: bytes, error: orjson.JSONDecodeError) -> str:

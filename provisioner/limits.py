@@ -34,9 +34,8 @@ from provisioner.model.changes import (
 from provisioner.model.facts import State
 from provisioner.model.money import NANO, Cost, Money, total
 from provisioner.model.plan import Plan
-from provisioner.model.records import LiveCache, Recorded, RecordedCache
+from provisioner.model.records import Recorded, RecordedCache
 from provisioner.model.stack_settings import (
-    Allowance,
     Bound,
     Breach,
     Limit,
@@ -45,6 +44,7 @@ from provisioner.model.stack_settings import (
     TooMany,
 )
 from provisioner.planner.hypothetical import recorded_as_desired
+from provisioner.planner.reasons import alike
 from provisioner.pricing.costs import costs
 from provisioner.pricing.rates import MONTH, Lookup
 
@@ -84,28 +84,27 @@ def excused(exceeded: Iterable[Breach], names: Collection[str]) -> tuple[Breach,
 
 def _too_many(plan: Plan, limits: Limits) -> Iterator[TooMany]:
     everything = (*plan.changes, *plan.left_out)
-    recorded = {
-        c.record.name
-        for c in everything
-        if isinstance(c.record, RecordedCache) and not isinstance(c, Move)
-    }
+    of = len({c.name for c in everything if _recorded(c) and not isinstance(c, Move)})
     for limit, allowance, takes in (
         (Limit.DELETE, limits.delete, _deletes),
         (Limit.REPLACE, limits.replace, _replaces),
     ):
         names = tuple(sorted({c.name for c in plan.changes if takes(c)}))
-        yield from _beyond(limit, allowance, names, len(recorded))
+        count, percent = allowance.count, allowance.percent
+        if count and len(names) > count.most:
+            yield TooMany(limit=limit, key="count", bound=count, names=names, of=of)
+        if percent and of >= allowance.of_at_least and 100 * len(names) > percent.most * of:
+            yield TooMany(limit=limit, key="percent", bound=percent, names=names, of=of)
+
+
+def _recorded(change: Change) -> RecordedCache | None:
+    return change.record if isinstance(change.record, RecordedCache) else None
 
 
 def _deletes(change: Change) -> bool:
     """Whether a cache goes and no other comes."""
-    match change:
-        case Retire(record=record) | Delete(record=record) | Forget(record=record):
-            return isinstance(record, RecordedCache)
-        case Annotate(record=RecordedCache()):
-            return True
-        case _:
-            return False
+    goes = isinstance(change, Retire | Delete | Forget | Annotate)
+    return goes and _recorded(change) is not None
 
 
 def _replaces(change: Change) -> bool:
@@ -113,22 +112,10 @@ def _replaces(change: Change) -> bool:
     match change:
         case Replace():
             return True
-        case Create(want, RecordedCache() as record) | Adopt(
-            want, record=RecordedCache() as record
-        ):
-            return (want.provider, want.digest) != (record.provider, record.digest)
+        case Create(want) | Adopt(want) if record := _recorded(change):
+            return not alike(want, record)
         case _:
             return False
-
-
-def _beyond(
-    limit: Limit, allowance: Allowance, names: tuple[str, ...], of: int
-) -> Iterator[TooMany]:
-    count, percent = allowance.count, allowance.percent
-    if count and len(names) > count.most:
-        yield TooMany(limit=limit, key="count", bound=count, names=names, of=of)
-    if percent and of >= allowance.of_at_least and 100 * len(names) > percent.most * of:
-        yield TooMany(limit=limit, key="percent", bound=percent, names=names, of=of)
 
 
 def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
@@ -137,26 +124,21 @@ def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
         (Limit.RENT_TOTAL, limits.rent_total, lambda cost: cost.month),
     ]
     for limit, bound, rent in bounds:
-        if bound:
-            yield from _above(limit, bound, rent, plan, lookup)
-
-
-def _above(
-    limit: Limit, bound: Bound, rent: _RentOf, plan: Plan, lookup: Lookup
-) -> Iterator[TooDear]:
-    parts = [
-        *((cost.name, rent(cost)) for cost in _costs(plan, plan.changes, lookup)),
-        *((cost.name, _unchanged(cost, limit)) for cost in _costs(plan, plan.left_out, lookup)),
-    ]
-    whole = total(part for _, part in parts)
-    if whole.partial or whole.nano > bound.most * NANO:
-        yield TooDear(
-            limit=limit,
-            bound=bound,
-            rent=whole,
-            unpriced=tuple(sorted({name for name, part in parts if part.partial})),
-            refuses=_edits_add(rent, plan, lookup),
-        )
+        if bound is None:
+            continue
+        parts = [
+            *((cost.name, rent(cost)) for cost in _costs(plan, plan.changes, lookup)),
+            *((cost.name, _unchanged(cost, limit)) for cost in _costs(plan, plan.left_out, lookup)),
+        ]
+        whole = total(part for _, part in parts)
+        if whole.partial or whole.nano > bound.most * NANO:
+            yield TooDear(
+                limit=limit,
+                bound=bound,
+                rent=whole,
+                unpriced=tuple(sorted({name for name, part in parts if part.partial})),
+                refuses=_edits_add(rent, plan, lookup),
+            )
 
 
 def _costs(plan: Plan, changes: Iterable[Change], lookup: Lookup) -> tuple[Cost, ...]:
@@ -178,24 +160,16 @@ def _edits_add(rent: _RentOf, plan: Plan, lookup: Lookup) -> bool:
     return after.partial or after.nano > before.nano
 
 
-def _unedited(plan: Plan, edited: Iterable[Change]) -> tuple[Change, ...]:
-    """What a schedule would do with the caches that the edits are about."""
-    touched = tuple(edited)
-    state = State(
-        stack=plan.stack,
-        caches={c.record.name: c.record for c in touched if isinstance(c.record, Recorded)},
-    )
-    seen = (live for change in touched if (live := _own(change)))
+def _unedited(plan: Plan, edited: Collection[Change]) -> tuple[Change, ...]:
+    """What a schedule would do with the caches that the edits are about, but for their twins."""
+    records = {c.record.name: c.record for c in edited if isinstance(c.record, Recorded)}
+    lives = (c.old if isinstance(c, Adopt) else c.live for c in edited)
+    state = State(stack=plan.stack, caches=records)
     return planner.plan(
         recorded_as_desired(state),
         state,
-        seen,
+        filter(None, lives),
         stack=plan.stack,
         now=plan.at,
         ahead=plan.ahead,
     ).changes
-
-
-def _own(change: Change) -> LiveCache | None:
-    """The live cache of the name until now: a twin has not been that."""
-    return change.old if isinstance(change, Adopt) else change.live
