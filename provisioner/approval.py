@@ -17,19 +17,14 @@ from msgspec import Struct, field
 
 from provisioner.model.changes import Reason
 from provisioner.model.facts import ApprovedEdits
-from provisioner.model.plan import Plan, fingerprint_of, parse_approval_text
+from provisioner.model.plan import ApprovalText, Plan, fingerprint_of
 from provisioner.view.plan import PlanView
 from provisioner.view.snapshot import AfterView
 
 
-class Approval(Struct, frozen=True, kw_only=True):
+class Approval(ApprovalText, frozen=True, kw_only=True):
     """What was approved."""
 
-    fingerprint: str
-    digests: frozenset[str] | None = None
-    """Of the approved edits; None if only their fingerprint is known."""
-    limits: frozenset[str] = frozenset()
-    """The limits, by dotted key, that were shown as broken: no other may be passed."""
     requested: frozenset[str] | None = None
     """Names whose replacement was requested then; None if that is for the command line to say."""
     desired: Mapping[str, AfterView] = field(default_factory=lambda: MappingProxyType({}))
@@ -56,16 +51,6 @@ def approval_of(view: PlanView) -> Approval:
         limits=frozenset(limit.limit for limit in view.limits if limit.refused),
         requested=frozenset(row.name for row in view.rows if row.reason is Reason.REQUESTED),
         desired={want.name: want.after for want in view.declared},
-    )
-
-
-def parse_approval(text: str) -> Approval:
-    """Read an approval in one word.  Raises ValueError for anything else."""
-    parts = parse_approval_text(text)
-    return Approval(
-        fingerprint=parts.fingerprint,
-        limits=frozenset(parts.limits),
-        digests=frozenset(parts.digests) or None,
     )
 
 
@@ -99,7 +84,7 @@ def undone(approval: Approval, plan: Plan, approved: Collection[str]) -> Undone:
 
 def _approved(approval: Approval, plan: Plan, remembered: ApprovedEdits | None) -> frozenset[str]:
     digests = plan.digests
-    if approval.digests is not None and _fits(approval, approval.digests, plan.stack):
+    if fingerprint_of(plan.stack, approval.digests) == approval.fingerprint:
         return digests & approval.digests
     if plan.fingerprint == approval.fingerprint:
         return digests
@@ -110,7 +95,3 @@ def _approved(approval: Approval, plan: Plan, remembered: ApprovedEdits | None) 
 
 def _names(plan: Plan, reason: Reason) -> frozenset[str]:
     return frozenset(change.name for change in plan.changes if change.reason is reason)
-
-
-def _fits(approval: Approval, digests: Collection[str], stack: str) -> bool:
-    return fingerprint_of(stack, digests) == approval.fingerprint

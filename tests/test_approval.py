@@ -16,12 +16,11 @@ from provisioner.approval import (
     Undone,
     approval_of,
     approved_digests,
-    parse_approval,
     undone,
 )
 from provisioner.model.attributes import Ttl
 from provisioner.model.facts import ApprovedEdits, State
-from provisioner.model.plan import Plan, approval_text
+from provisioner.model.plan import ApprovalText, Plan
 from provisioner.model.records import Desired, LiveCache, Recorded
 from provisioner.model.stack_settings import Bound, Limit, SettingEdit, TooMany
 from provisioner.planner import plan
@@ -59,7 +58,9 @@ def refused(fresh: Plan, then: Plan) -> list[str]:
     """What is left undone by the plan of *then*, and alike by what its comment carries."""
     shown = approval_of(view(then))
     by_file = left(fresh, shown)
-    by_word = parse_approval(str(approval_text(shown.fingerprint, digests=shown.digests or ())))
+    by_word = Approval.parse(
+        str(ApprovalText(fingerprint=shown.fingerprint, digests=shown.digests))
+    )
     if not any(change.reason == "requested" for change in fresh.changes):
         assert left(fresh, by_word) == by_file
     return by_file
@@ -171,13 +172,17 @@ def test_edits_of_another_stack() -> None:
 def test_no_approval(text: str) -> None:
     """Approval refuses all but a whole fingerprint with whole digests and limits."""
     with pytest.raises(ValueError, match="not a fingerprint"):
-        parse_approval(text)
+        Approval.parse(text)
 
 
 def test_an_approval_in_one_word() -> None:
     """It carries the fingerprint, the broken limits that were shown, and the edits."""
-    text = approval_text("f" * 64, limits=["replace.percent", "rent_per_hour"], digests=["a" * 64])
-    found = parse_approval(str(text))
+    text = ApprovalText(
+        fingerprint="f" * 64,
+        limits=frozenset({"replace.percent", "rent_per_hour"}),
+        digests=frozenset({"a" * 64}),
+    )
+    found = Approval.parse(str(text))
 
     assert found.fingerprint == "f" * 64
     assert found.digests == frozenset({"a" * 64})
@@ -186,7 +191,7 @@ def test_an_approval_in_one_word() -> None:
 
 def test_a_fingerprint_in_one_word() -> None:
     """Without digests only the fingerprint of the edits is known."""
-    assert parse_approval("f" * 64).digests is None
+    assert not Approval.parse("f" * 64).digests
 
 
 def test_settings_are_left_undone_too() -> None:

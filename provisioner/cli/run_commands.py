@@ -31,12 +31,12 @@ plan_option = click.option(
 
 def _approval(ctx: click.Context, param: click.Parameter, value: str | None) -> Approval | None:
     """A fingerprint is approved whole: twelve digits can be met on purpose."""
-    from provisioner.approval import parse_approval
+    from provisioner.approval import Approval
 
     if value is None:
         return None
     try:
-        return parse_approval(value)
+        return Approval.parse(value)
     except ValueError as error:
         raise click.BadParameter(
             f"{value!r} is not an approval: give all 64 digits of a fingerprint, as a plan in JSON "

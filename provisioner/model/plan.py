@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from types import MappingProxyType
+from typing import Self
 
 from msgspec import Struct, field
 
@@ -141,31 +142,23 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class ApprovalText(Struct, frozen=True, kw_only=True):
-    """The parts of the text; without digests it has only their fingerprint."""
+    """An approval as far as its text says it; without digests it has only their fingerprint."""
 
     fingerprint: str
-    limits: tuple[str, ...] = ()
-    """By dotted key, sorted."""
-    digests: tuple[str, ...] = ()
-    """Of the edits, sorted."""
+    limits: frozenset[str] = frozenset()
+    """By dotted key, those that were shown as broken: no other may be passed."""
+    digests: frozenset[str] = frozenset()
+    """Of the approved edits."""
 
     def __str__(self) -> str:
-        return ",".join([self.fingerprint, *self.limits, *self.digests])
+        return ",".join([self.fingerprint, *sorted(self.limits), *sorted(self.digests)])
 
-
-def approval_text(
-    fingerprint: str, *, limits: Iterable[str] = (), digests: Iterable[str] = ()
-) -> ApprovalText:
-    return ApprovalText(
-        fingerprint=fingerprint, limits=tuple(sorted(limits)), digests=tuple(sorted(digests))
-    )
-
-
-def parse_approval_text(text: str) -> ApprovalText:
-    """Read an approval.  Raises ValueError for anything else."""
-    fingerprint, *more = text.split(",")
-    limits = [part for part in more if _LIMIT.fullmatch(part)]
-    digests = [part for part in more if _DIGEST.fullmatch(part)]
-    if not _DIGEST.fullmatch(fingerprint) or len(limits) + len(digests) != len(more):
-        raise ValueError("it is not a fingerprint of 64 digits, followed by limits and edits")
-    return approval_text(fingerprint, limits=limits, digests=digests)
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an approval.  Raises ValueError for anything else."""
+        fingerprint, *more = text.split(",")
+        limits = frozenset(filter(_LIMIT.fullmatch, more))
+        digests = frozenset(filter(_DIGEST.fullmatch, more))
+        if not _DIGEST.fullmatch(fingerprint) or not limits | digests >= set(more):
+            raise ValueError("it is not a fingerprint of 64 digits, followed by limits and edits")
+        return cls(fingerprint=fingerprint, limits=limits, digests=digests)

@@ -11,7 +11,7 @@ other: shown, approved and then recorded.  A schedule uses the recorded ones.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -117,7 +117,16 @@ class StackSettings(Struct, frozen=True, kw_only=True):
 
     def texts(self) -> dict[str, str]:
         """Every setting by its dotted key, as text that is equal only for equal settings."""
-        return dict(_texts(self))
+        texts = {
+            **{key: _limit_text(getattr(self.limits, name)) for key, name in _LIMITS.items()},
+            **{
+                f"providers.{name}": f"gemini, key_env {variable}" if variable else "gemini"
+                for name, variable in self.key_envs.items()
+            },
+            "publish": self.publish,
+            "state": f"sha256:{self.state}",
+        }
+        return {key: text for key, text in texts.items() if text is not None}
 
 
 class SettingEdit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,30 +188,18 @@ _LIMITS: Mapping[str, str] = {
 }
 
 
-def _texts(settings: StackSettings) -> Iterator[tuple[str, str]]:
-    for key, name in _LIMITS.items():
-        match getattr(settings.limits, name):
-            case Allowance() as allowance:
-                yield key, _allowance(allowance)
-            case Bound(most):
-                yield key, f"{decimal_text(most)} USD"
-            case _:
-                pass
-    for name, variable in settings.key_envs.items():
-        yield f"providers.{name}", f"gemini, key_env {variable}" if variable else "gemini"
-    if settings.publish is not None:
-        yield "publish", settings.publish
-    yield "state", f"sha256:{settings.state}"
-
-
-def _allowance(allowance: Allowance) -> str:
+def _limit_text(limit: Allowance | Bound | None) -> str | None:
+    if limit is None:
+        return None
+    if isinstance(limit, Bound):
+        return f"{decimal_text(limit.most)} USD"
     bounds = [
         f"{decimal_text(bound.most)}{unit}"
-        for bound, unit in ((allowance.count, " caches"), (allowance.percent, "%"))
+        for bound, unit in ((limit.count, " caches"), (limit.percent, "%"))
         if bound
     ]
-    from_ = f" of {allowance.of_at_least} or more" if allowance.of_at_least else ""
-    return (" and ".join(bounds) or "any") + from_
+    least = f" of {limit.of_at_least} or more" if limit.of_at_least else ""
+    return (" and ".join(bounds) or "any") + least
 
 
 def decimal_text(amount: Decimal) -> str:

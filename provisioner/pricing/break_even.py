@@ -70,49 +70,42 @@ def worst_rent(life: Life, settings: Settings) -> Decimal:
     """
     match life:
         case Ttl(span) if span and settings.keep == "warm":
-            return _ratio(span, span - settings.window(span))
+            billed = Fraction(span // _MICROSECOND, (span - settings.window(span)) // _MICROSECOND)
+            return round(Decimal(billed.numerator) / billed.denominator, _DIGITS)
         case _:
             return Decimal(1)
 
 
 def _cache_use(want: DesiredCache, held: Held, day: date, implicit_hits: Decimal) -> CacheUse:
-    rate = held.rate(day)
+    rate, calls = held.rate(day), want.calls_per_hour
+    net = None if calls is None else NO_PRICE
+    if rate and calls is not None:
+        net = held.money(_saved(rate), *calls.as_integer_ratio()) - held.rent(day)
     return CacheUse(
         creation=held.creation(day),
         pays_from=pays_from(rate) if rate else None,
         pays_from_implicit=pays_from(rate, implicit_hits=implicit_hits) if rate else None,
         implicit_hits=implicit_hits,
-        net_per_hour=_cache_net(want.calls_per_hour, held, day),
+        net_per_hour=net,
         worst_rent=worst_rent(want.life, want.settings),
     )
 
 
-def _cache_net(calls: float | None, held: Held, day: date) -> Money | None:
-    if calls is None:
-        return None
-    rate = held.rate(day)
-    if rate is None:
-        return NO_PRICE
-    return held.money(_saved(rate), *calls.as_integer_ratio()) - held.rent(day)
-
-
 def _annotation_use(want: DesiredAnnotation, held: Held, day: date) -> AnnotationUse:
-    rate, offer = held.rate(day), _offer(want, held)
+    rate, calls = held.rate(day), want.calls_per_hour
+    offer = next((offer for offer in held.tariff.offers if offer.ttl == want.life.span), None)
+    if rate is None or offer is None:
+        net = None if calls is None else NO_PRICE
+        return AnnotationUse(write=NO_PRICE, pays_after=None, net_per_hour=net)
     return AnnotationUse(
-        write=held.money(offer.write * rate.input) if rate and offer else NO_PRICE,
-        pays_after=pays_after(rate, offer.write) if rate and offer else None,
-        net_per_hour=_annotation_net(want.calls_per_hour, held, rate, offer),
+        write=held.money(offer.write * rate.input),
+        pays_after=pays_after(rate, offer.write),
+        net_per_hour=None if calls is None else _annotation_net(calls, held, rate, offer),
     )
 
 
-def _annotation_net(
-    calls: float | None, held: Held, rate: Rate | None, offer: Offer | None
-) -> Money | None:
+def _annotation_net(calls: float, held: Held, rate: Rate, offer: Offer) -> Money:
     """A call that finds nothing writes; so does every call if they are rarer than lifetimes."""
-    if calls is None:
-        return None
-    if rate is None or offer is None:
-        return NO_PRICE
     per_hour = Fraction(calls)
     writes = min(per_hour, Fraction(HOUR // _MICROSECOND, offer.ttl // _MICROSECOND))
     reads = per_hour - writes
@@ -122,15 +115,6 @@ def _annotation_net(
     )
 
 
-def _offer(want: DesiredAnnotation, held: Held) -> Offer | None:
-    offers = held.tariff.offers
-    return next((offer for offer in offers if offer.ttl == want.life.span), None)
-
-
 def _saved(rate: Rate) -> Decimal:
     """By every read."""
     return rate.input - rate.cached_input
-
-
-def _ratio(span: timedelta, base: timedelta) -> Decimal:
-    return round(Decimal(span // _MICROSECOND) / Decimal(base // _MICROSECOND), _DIGITS)

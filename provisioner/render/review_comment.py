@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from provisioner.model.plan import ApprovalText, approval_text, parse_approval_text
+from provisioner.model.plan import ApprovalText
 from provisioner.render.markdown import LIMIT, headlines, is_cut, plan_markdown
 from provisioner.render.summary import leftover_lines
 from provisioner.view.plan import PlanView
@@ -75,7 +75,7 @@ def mark_in(text: str) -> CommentMark | None:
         return None
     topic, approval, shown, cut = match.groups()
     try:
-        approved = parse_approval_text(approval)
+        approved = ApprovalText.parse(approval)
     except ValueError:
         return None
     return CommentMark(topic=topic, approval=approved, shown=shown, cut=bool(cut))
@@ -89,11 +89,13 @@ def _line(mark: CommentMark) -> str:
 def _approval(views: Sequence[PlanView]) -> ApprovalText:
     fingerprints = [view.fingerprint for view in views]
     if len(views) > 1:
-        return approval_text(_digest(fingerprints))
+        return ApprovalText(fingerprint=_digest(fingerprints))
     (view,) = views
-    digests = view.digests if len(view.digests) <= _MOST_EDITS else ()
-    limits = {limit.limit for limit in view.limits if limit.refused}
-    return approval_text(view.fingerprint, limits=limits, digests=digests)
+    return ApprovalText(
+        fingerprint=view.fingerprint,
+        limits=frozenset(limit.limit for limit in view.limits if limit.refused),
+        digests=view.digests if len(view.digests) <= _MOST_EDITS else frozenset(),
+    )
 
 
 def _shown(views: Iterable[PlanView]) -> Iterable[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.model.plan import approval_text, parse_approval_text
+from provisioner.model.plan import ApprovalText
 
 DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 LIMITS = st.sampled_from(
@@ -20,11 +20,12 @@ LIMITS = st.sampled_from(
 @given(DIGESTS, st.sets(LIMITS), st.sets(DIGESTS))
 def test_reads_back(fingerprint: str, limits: set[str], digests: set[str]) -> None:
     """An approval is read as it was written, its limits and digests sorted."""
-    approval = approval_text(fingerprint, limits=limits, digests=digests)
+    approval = ApprovalText(
+        fingerprint=fingerprint, limits=frozenset(limits), digests=frozenset(digests)
+    )
 
-    assert parse_approval_text(str(approval)) == approval
-    assert approval.limits == tuple(sorted(limits))
-    assert approval.digests == tuple(sorted(digests))
+    assert ApprovalText.parse(str(approval)) == approval
+    assert str(approval) == ",".join([fingerprint, *sorted(limits), *sorted(digests)])
 
 
 @pytest.mark.parametrize(
@@ -37,13 +38,13 @@ def test_reads_back(fingerprint: str, limits: set[str], digests: set[str]) -> No
 def test_anything_else(text: str) -> None:
     """Text that is no fingerprint, followed by limits and digests, is refused."""
     with pytest.raises(ValueError, match="not a fingerprint of 64 digits"):
-        parse_approval_text(text)
+        ApprovalText.parse(text)
 
 
 @given(st.text())
 def test_any_text(text: str) -> None:
     """Any text is an approval or a ValueError."""
     try:
-        assert parse_approval_text(text).fingerprint
+        assert ApprovalText.parse(text).fingerprint
     except ValueError:
         return
