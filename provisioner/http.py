@@ -31,7 +31,7 @@ from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from msgspec import Struct
 
@@ -46,7 +46,6 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _LONGEST_CERTIFICATES = 4 * 1024 * 1024
 """Bytes of a file of certificates in which the first must stand."""
-_NO_PROXY_ADDRESS = "is no address of a proxy: correct it (http://HOST:PORT) or unset it"
 _SHORTEST_SECRET = 4
 """A secret of fewer characters hides nothing, and cutting it out would garble every sentence."""
 
@@ -229,12 +228,9 @@ class AsyncHttpClient:
 
         Those of another event loop cannot be closed from here, and are dropped.
         """
-        match self._open:
-            case client, loop if loop is asyncio.get_running_loop():
-                self._open = None
-                await client.aclose()
-            case _:
-                self._open = None
+        connected, self._open = self._open, None
+        if connected and connected[1] is asyncio.get_running_loop():
+            await connected[0].aclose()
 
     def _connected(self, url: str) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
@@ -247,6 +243,7 @@ class AsyncHttpClient:
             _check_environment()
         library = _library()
         limits = library.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
+        unusable: tuple[type[Exception], ...] = (*_foreign(), ValueError, ImportError)
         try:
             client: httpx.AsyncClient = library.AsyncClient(
                 headers={**_OURS, **self.headers},
@@ -254,39 +251,21 @@ class AsyncHttpClient:
                 transport=self.transport,
                 verify=trust_for(url),
             )
-        except _unusable() as error:
+        except unusable as error:
             reason = "look at the proxies and certificates in the environment"
             raise HttpError(HttpFault.UNUSABLE, f"{reason} ({type(error).__name__})") from error
         return client
 
 
-class Url:
-    """An address as the HTTP library normalises it.  Raises ValueError if it is none."""
-
-    def __init__(self, text: str) -> None:
-        library = _library()
-        try:
-            self._url: httpx.URL = library.URL(text)
-        except library.InvalidURL:  # its message may quote a password
-            raise ValueError("this is not a URL") from None
-
-    @property
-    def is_absolute(self) -> bool:
-        """Whether it has a host, and a scheme that this client speaks."""
-        return self._url.scheme in {"http", "https"} and bool(self._url.host)
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether it has no user, no password, no query and no fragment."""
-        return not (self._url.userinfo or self._url.query or self._url.fragment)
-
-    @property
-    def path(self) -> str:
-        return self._url.path
-
-    def with_path(self, path: str) -> str:
-        """The same address with another *path*."""
-        return str(self._url.copy_with(path=path))
+def normal_url(text: str) -> str:
+    """Spell a URL as the HTTP library sends it.  Raises ValueError if it is none."""
+    library = _library()
+    try:
+        url = library.URL(text)
+        # Beside a scheme in capitals, the first reading keeps the usual port.
+        return str(library.URL(str(url)))
+    except library.InvalidURL:  # its message may quote a password
+        raise ValueError("this is not a URL") from None
 
 
 def application_transport(app: Any) -> httpx.AsyncBaseTransport:  # noqa: ANN401  # ASGI is a shape
@@ -329,8 +308,7 @@ def _check_environment() -> None:
 
 
 def _reply(response: httpx.Response, body: bytes) -> HttpReply:
-    headers = {key.lower(): text for key, text in response.headers.items()}
-    return HttpReply(status=response.status_code, headers=headers, body=body)
+    return HttpReply(status=response.status_code, headers=dict(response.headers), body=body)
 
 
 def _foreign() -> tuple[type[Exception], ...]:
@@ -344,11 +322,6 @@ def _foreign() -> tuple[type[Exception], ...]:
         httpx.StreamError,
         OSError,
     )
-
-
-def _unusable() -> tuple[type[Exception], ...]:
-    """What the library raises if the environment keeps it from being set up."""
-    return (*_foreign(), ValueError, ImportError)
 
 
 def _raise(error: Exception, secret: Secret) -> NoReturn:
@@ -385,10 +358,9 @@ def _environment_faults(environ: Mapping[str, str]) -> Iterator[str]:
     yield from _certificate_faults(environ)
     for name in _PROXIES:
         spelled = name if name in environ else name.upper()
-        if text := environ.get(spelled):
-            why = _proxy_fault(text)
-            if why:
-                yield f"{spelled}={_without_password(text)} {why}"
+        text = environ.get(spelled, "")
+        if text and (why := _proxy_fault(text)):
+            yield f"{spelled}={_without_password(text)} {why}"
     spelled = "no_proxy" if "no_proxy" in environ else "NO_PROXY"
     for host in environ.get(spelled, "").split(","):
         if not _is_host(host.strip()):
@@ -399,15 +371,10 @@ def _certificate_faults(environ: Mapping[str, str]) -> Iterator[str]:
     if path := environ.get("SSL_CERT_FILE"):
         if why := _file_fault(Path(path)):
             yield f"SSL_CERT_FILE={path} {why}: unset it, or let it name a file of certificates"
-    elif (path := environ.get("SSL_CERT_DIR")) and not _holds_a_folder(path):
-        yield (
-            f"SSL_CERT_DIR={path} is no folder that exists: unset it, or let it name a folder of "
-            "certificates"
-        )
-
-
-def _holds_a_folder(paths: str) -> bool:
-    return any(map(os.path.isdir, paths.split(os.pathsep)))
+    elif paths := environ.get("SSL_CERT_DIR"):
+        why = "is no folder that exists: unset it, or let it name a folder of certificates"
+        if not any(map(os.path.isdir, paths.split(os.pathsep))):
+            yield f"SSL_CERT_DIR={paths} {why}"
 
 
 def _file_fault(path: Path) -> str | None:
@@ -422,15 +389,11 @@ def _file_fault(path: Path) -> str | None:
 
 
 def _proxy_fault(text: str) -> str | None:
-    try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
-        _ = parts.port
-    except ValueError:
-        return _NO_PROXY_ADDRESS
-    if parts.scheme not in _SCHEMES:
+    parts = _address(text)
+    if parts and parts.scheme not in _SCHEMES:
         return "is a proxy of a kind that is not supported: use http://, https:// or socks5://"
-    if not parts.hostname or not _is_name(parts.hostname):
-        return _NO_PROXY_ADDRESS
+    if not parts or not parts.hostname:
+        return "is no address of a proxy: correct it (http://HOST:PORT) or unset it"
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
         return "needs the package socksio: pip install 'httpx[socks]', or unset it"
     return None
@@ -441,16 +404,18 @@ def _is_host(text: str) -> bool:
     with suppress(ValueError):
         ipaddress.ip_address(text)
         return True
+    return _address(text) is not None
+
+
+def _address(text: str) -> SplitResult | None:
+    """Take a host apart, with a scheme and a port if it has them; None if it cannot be one."""
     try:
-        parts = urlsplit(text if "://" in text else f"//{text}")
+        parts = urlsplit(text if "://" in text else f"http://{text}")
         _ = parts.port
     except ValueError:
-        return False
-    return _is_name(parts.hostname or "")
-
-
-def _is_name(host: str) -> bool:
-    return not re.search(r"[\s\x00-\x20\x7f<>\"{}|\\^`]", host)
+        return None
+    is_broken = re.search(r"[\s\x00-\x20\x7f<>\"{}|\\^`]", parts.hostname or "")
+    return None if is_broken else parts
 
 
 def _without_password(text: str) -> str:

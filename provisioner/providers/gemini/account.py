@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Self
+from urllib.parse import SplitResult, urlsplit
 
 from provisioner.errors import InvalidCacheConfiguration, MissingKey
-from provisioner.http import Secret, Url
+from provisioner.http import Secret, normal_url
 
 DEFAULT_URL: Final = "https://generativelanguage.googleapis.com"
 
@@ -75,23 +76,23 @@ def _key(given: str | None, environment: Mapping[str, str]) -> str:
 
 def _endpoint(base_url: str, api_version: str) -> str:
     """A version at the end of *base_url* wins over *api_version*."""
-    url = _url(base_url)
+    url = _bare_url(base_url)
     path, _, last = url.path.rstrip("/").rpartition("/")
     if not _VERSION.fullmatch(last):
         path, last = url.path.rstrip("/"), api_version
     if not _VERSION.fullmatch(last):
         raise InvalidCacheConfiguration("an API version looks like v1beta")
-    return url.with_path(f"{path}/{last}")
+    return url._replace(path=f"{path}/{last}").geturl()
 
 
-def _url(base_url: str) -> Url:
+def _bare_url(base_url: str) -> SplitResult:
     try:
-        url = Url(base_url)
+        url = urlsplit(normal_url(base_url))
     except ValueError:
         raise InvalidCacheConfiguration("the base URL is not a URL") from None
-    if not url.is_absolute:
+    if url.scheme not in {"http", "https"} or not url.hostname:
         raise InvalidCacheConfiguration("the base URL has to start with https:// and a host")
-    if not url.is_bare:
+    if "@" in url.netloc or url.query or url.fragment:
         raise InvalidCacheConfiguration(
             "the base URL is scheme, host and path: no user, no password, no ? and no #"
         )
