@@ -19,7 +19,7 @@ import errno
 import os
 import posixpath
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
@@ -97,13 +97,6 @@ class OpenFile(Struct, frozen=True):
         return read_open(self.descriptor, self.size, most=most)
 
 
-class FolderEntry(Struct, frozen=True):
-    """A name in a folder."""
-
-    name: str
-    entry: os.DirEntry[bytes]
-
-
 class Folder:
     """
     The folder of a manifest.  It remembers the folders below, not the files.
@@ -135,20 +128,19 @@ class Folder:
         os.close(file.descriptor)
         return _opened(stored)
 
-    def listed(self, folder: str) -> list[FolderEntry]:
+    def listed(self, folder: str) -> Mapping[str, os.DirEntry[bytes]]:
         """
-        What is in a folder, in the order of names; hidden names are left out.
+        What is in a folder, by name and in the order of names; hidden names are left out.
 
         Raises `Unreadable`.
         """
         real = self._real.get(folder) or self._enter(folder)
         try:
             with os.scandir(real) as entries:
-                visible = (entry for entry in entries if not entry.name.startswith(b"."))
-                named = [FolderEntry(_text(entry.name), entry) for entry in visible]
+                named = {_text(entry.name): entry for entry in entries}
         except OSError as error:
             raise _refusal(error) from error
-        return sorted(named, key=lambda entry: entry.name)
+        return {name: named[name] for name in sorted(named) if not name.startswith(".")}
 
     def matches(self, pattern: str) -> tuple[Match, ...]:
         """
@@ -172,16 +164,16 @@ class Folder:
 
     def _walk(self, above: str, steps: list[str], *, folders_only: bool) -> Iterator[Match]:
         step, *rest = steps
-        for named in self.listed(above):
-            if not _alike(named.name, step):
+        for name, entry in self.listed(above).items():
+            if not _alike(name, step):
                 continue
-            path = f"{above}/{named.name}".removeprefix("/")
-            is_folder = self._is_folder(named.entry, path)
+            path = f"{above}/{name}".removeprefix("/")
+            is_folder = self._is_folder(entry, path)
             if rest and is_folder:
                 yield from self._walk(path, rest, folders_only=folders_only)
             elif not rest and (is_folder or not folders_only):
-                stem = named.name if is_folder else named.name.rpartition(".")[0]
-                yield Match(path, stem or named.name)
+                stem = name if is_folder else name.rpartition(".")[0]
+                yield Match(path, stem or name)
 
     def _is_folder(self, entry: os.DirEntry[bytes], path: str) -> bool:
         """Whether *entry* is a folder rather than a file; else it is `Unreadable`."""

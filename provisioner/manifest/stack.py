@@ -164,7 +164,7 @@ def _folder(place: Path) -> Path:
 def _files(root: Path, folder: Folder) -> list[str]:
     """The names of the files that make the stack, `ctxprov.yaml` first."""
     try:
-        names = [entry.name for entry in folder.listed("")]
+        names = list(folder.listed(""))
     except Unreadable as error:
         raise _of_file(root, str(error)) from error
     misnamed = [name for name in names if f".{name}".endswith(_FRAGMENT.replace("yaml", "yml"))]

@@ -2,47 +2,66 @@
 The content of one entry: counted without keeping it, or read for sending.
 
 Both ways lead to the same digest, which identifies a cache.
+
+A file without a MIME type is sent as text, unless the table of extensions knows better;
+with one it is sent as bytes of that type.  Where the type is that of text (`text/*`, JSON, XML,
+SVG, code), the bytes are uniform text as well, so that a checkout with other line ends or a byte
+order mark is the same content.  What has such a type and is not UTF-8 is sent as it is, unless
+the type is `text/*`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from hashlib import sha256
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
-from provisioner.cache import CacheContent
+from msgspec import Struct
+
+from provisioner.cache import CacheContent, InlinePart, Part, TextPart, UriPart
 from provisioner.errors import ContentChanged, Problem
 from provisioner.manifest import (
     Entry,
     FileSpec,
     Folder,
+    InlineJson,
     Manifest,
     PartSpec,
-    Place,
+    TextSpec,
     Unreadable,
+    UriSpec,
     shown,
 )
 from provisioner.model.attributes import UNKNOWN, Measure
 from provisioner.model.records import Desired
-from provisioner.resolver.digest import digest_of, part_mark, pieces_of, text_mark
-from provisioner.resolver.file_content import read_text, too_large
-from provisioner.resolver.media_types import MAX_CONTENT, text_tokens
-from provisioner.resolver.parts import PartCount, count_part, count_text, read_part
-from provisioner.resolver.tools_json import size_of, tool_config_of, tools_of
+from provisioner.resolver import file_content, media_types
+from provisioner.resolver.digest import (
+    Marks,
+    digest_of,
+    inline_mark,
+    part_mark,
+    pieces_of,
+    text_mark,
+    uri_mark,
+)
 
-
-class _Spec(Protocol):
-    """A value of the manifest, which knows where it stands."""
-
-    @property
-    def place(self) -> Place: ...
-
-
-S = TypeVar("S", bound=_Spec)
+_AnySpec = TypeVar("_AnySpec", bound=PartSpec | InlineJson)
+_AnyPart = TypeVar("_AnyPart", bound=PartSpec)
 _ContentRead = TypeVar("_ContentRead")
 
+_FILES_API = "https://generativelanguage.googleapis.com/"
+
+
+class PartCount(Struct, frozen=True):
+    """What a part comes to: its mark in the digest, bytes, and an estimate of its tokens."""
+
+    mark: bytes
+    size: int | None
+    """None of what lies elsewhere: nothing here can see how large it is."""
+    tokens: int | None
+
+
 _NOTHING = PartCount(b"", 0, 0)
-_INSTRUCTION = "system_instruction"
 
 
 class Counter:
@@ -59,59 +78,64 @@ class Counter:
 
     def count(self, entry: Entry) -> tuple[str, Measure]:
         """The digest and the measure of *entry*.  With new problems, neither means anything."""
-        kind, instruction = entry.kind, entry.system_instruction
-        parts = [self._once(kind, spec) for spec in entry.parts]
-        before = self._once(_INSTRUCTION, instruction) if instruction else None
-        tools = (self._tried(tools_of, entry.tools) if entry.tools else None) or ()
-        config = self._tried(tool_config_of, entry.tool_config) if entry.tool_config else None
-        marks = [count.mark for count in parts]
-        mark = before.mark if before else None
+        count = partial(count_part, provider=entry.kind)
+        parts = [self._once(entry.kind, count, spec) for spec in entry.parts]
+        instruction = entry.system_instruction
+        before = self._once("", count_text, instruction) if instruction else None
         counts = [*parts, before] if before else parts
-        size = sum([count.size or 0 for count in counts])
-        if size > MAX_CONTENT:
-            self._problems.append(entry.at("content").problem(too_large(size, MAX_CONTENT)))
-        tokens = text_tokens(size_of(*tools, config)) + sum([count.tokens or 0 for count in counts])
-        if any(count.tokens is None for count in counts):
-            size = tokens = UNKNOWN  # the rest of a sum stands for nothing
-        digest = digest_of(
-            provider=kind,
-            model=entry.model,
-            parts=marks,
-            system_instruction=mark,
-            tools=tools,
-            tool_config=config,
+        marks = Marks(
+            parts=[count.mark for count in parts],
+            system_instruction=before.mark if before else None,
+            tools=self._tried(file_content.tools_of, entry.tools) or (),
+            tool_config=self._tried(file_content.tool_config_of, entry.tool_config),
             revision=entry.revision,
         )
-        pieces = pieces_of(entry, marks, mark, tools, config)
-        return digest, Measure(paths=_paths(entry), size=size, tokens=tokens, pieces=pieces)
+        specs = (*entry.parts, instruction, entry.tools, entry.tool_config)
+        size, tokens = self._sums(entry, marks, counts)
+        return digest_of(entry.kind, entry.model, marks), Measure(
+            paths=tuple([spec.path for spec in specs if isinstance(spec, FileSpec)]),
+            size=size,
+            tokens=tokens,
+            pieces=pieces_of(entry.parts, marks),
+        )
 
-    def _once(self, role: str, spec: PartSpec) -> PartCount:
+    def _sums(self, entry: Entry, marks: Marks, counts: Sequence[PartCount]) -> tuple[int, int]:
+        """Bytes and tokens of *entry*, unless some of it lies elsewhere."""
+        size = sum([count.size or 0 for count in counts])
+        if size > media_types.MAX_CONTENT:
+            self._problems.append(
+                entry.at("content").problem(file_content.too_large(size, media_types.MAX_CONTENT))
+            )
+        if any(count.tokens is None for count in counts):
+            return UNKNOWN, UNKNOWN  # the rest of a sum stands for nothing
+        tokens = media_types.text_tokens(file_content.size_of(*marks.tools, marks.tool_config))
+        return size, tokens + sum([count.tokens or 0 for count in counts])
+
+    def _once(
+        self, role: str, count: Callable[[Folder, _AnyPart], PartCount], spec: _AnyPart
+    ) -> PartCount:
         """
-        Count an instruction, or a part as the provider named *role* gets it.
+        Count a part or an instruction, which counts otherwise in another *role*.
 
         Each is counted once, but what is wrong is a problem at every place.
         """
         key = role, spec
-        if count := self._counts.get(key):
-            return count
-        count = self._tried(lambda folder, spec: _count(folder, spec, role), spec)
-        if count is None:
-            return _NOTHING
-        self._counts[key] = count
-        return count
+        if counted := self._counts.get(key):
+            return counted
+        if counted := self._tried(count, spec):
+            self._counts[key] = counted
+        return counted or _NOTHING
 
-    def _tried(self, read: Callable[[Folder, S], _ContentRead], spec: S) -> _ContentRead | None:
+    def _tried(
+        self, read: Callable[[Folder, _AnySpec], _ContentRead], spec: _AnySpec | None
+    ) -> _ContentRead | None:
+        if spec is None:
+            return None
         try:
             return read(self._folder, spec)
         except Unreadable as error:
             self._problems.append(spec.place.problem(f"{_subject(spec)}{error}"))
             return None
-
-
-def _count(folder: Folder, spec: PartSpec, role: str) -> PartCount:
-    if role == _INSTRUCTION and isinstance(spec, FileSpec):
-        return count_text(folder, spec)
-    return count_part(folder, spec, role)
 
 
 def read_content(manifest: Manifest, want: Desired) -> CacheContent:
@@ -132,16 +156,14 @@ def content_reader(manifest: Manifest) -> Callable[[Desired], CacheContent]:
 def _checked(entry: Entry, want: Desired, folder: Folder) -> CacheContent:
     content = _read(entry, folder)
     instruction = content.system_instruction
-    digest = digest_of(
-        provider=entry.kind,
-        model=want.model,
+    marks = Marks(
         parts=[part_mark(part) for part in content.parts],
-        system_instruction=None if instruction is None else _text_mark(instruction),
+        system_instruction=None if instruction is None else part_mark(TextPart(instruction)),
         tools=content.tools,
         tool_config=content.tool_config,
         revision=entry.revision,
     )
-    if digest != want.digest:
+    if digest_of(entry.kind, want.model, marks) != want.digest:
         files = ", ".join(map(shown, want.measure.paths)) or "the manifest"
         raise ContentChanged(f"{files} changed after {want.name} was planned: plan again")
     return content
@@ -150,33 +172,113 @@ def _checked(entry: Entry, want: Desired, folder: Folder) -> CacheContent:
 def _read(entry: Entry, folder: Folder) -> CacheContent:
     instruction, tools, config = entry.system_instruction, entry.tools, entry.tool_config
     return CacheContent(
-        parts=tuple(_again(read_part, folder, spec) for spec in entry.parts),
-        system_instruction=_again(_read_instruction, folder, instruction) if instruction else None,
-        tools=_again(tools_of, folder, tools) if tools else (),
-        tool_config=_again(tool_config_of, folder, config) if config else None,
+        parts=[_again(read_part, folder, spec) for spec in entry.parts],
+        system_instruction=_again(_read_text, folder, instruction) if instruction else None,
+        tools=_again(file_content.tools_of, folder, tools) if tools else (),
+        tool_config=_again(file_content.tool_config_of, folder, config) if config else None,
     )
 
 
-def _again(read: Callable[[Folder, S], _ContentRead], folder: Folder, spec: S) -> _ContentRead:
+def _again(
+    read: Callable[[Folder, _AnySpec], _ContentRead], folder: Folder, spec: _AnySpec
+) -> _ContentRead:
     try:
         return read(folder, spec)
     except Unreadable as error:
         raise ContentChanged(f"{_subject(spec)}{error}: plan again") from error
 
 
-def _read_instruction(folder: Folder, spec: FileSpec) -> str:
-    return read_text(folder, spec.path).decode()
-
-
-def _text_mark(text: str) -> bytes:
-    return text_mark(sha256(text.encode()).digest())
-
-
-def _subject(spec: _Spec) -> str:
+def _subject(spec: PartSpec | InlineJson) -> str:
     """What a complaint is about: a path has to be named, a value is where the place says."""
     return f"{shown(spec.path)} " if isinstance(spec, FileSpec) else ""
 
 
-def _paths(entry: Entry) -> tuple[str, ...]:
-    specs = (*entry.parts, entry.system_instruction, entry.tools, entry.tool_config)
-    return tuple(spec.path for spec in specs if isinstance(spec, FileSpec))
+def count_text(folder: Folder, spec: FileSpec) -> PartCount:
+    """Look at a file that must be text.  Raises `Unreadable`."""
+    if media_types.mime_type_of(spec.path):
+        raise Unreadable(f"{file_content.NO_TEXT}, to judge by its name")
+    return _text_count(file_content.look_at_text(folder, spec.path))
+
+
+def count_part(folder: Folder, spec: PartSpec, provider: str) -> PartCount:
+    """Look at a part as *provider* would get it.  Raises `Unreadable`."""
+    match spec:
+        case TextSpec(text):
+            return _text_count(file_content.look_at(file_content.uniform(text)))
+        case UriSpec(uri, mime_type):
+            _check_type(provider, mime_type)
+            if provider != "gemini" and (uri.startswith("gs://") or is_of_files_api(uri)):
+                raise Unreadable(f"is an address that {provider} cannot read; only gemini can")
+            return PartCount(uri_mark(mime_type, uri), None, None)
+        case FileSpec(path) if file_type := spec.mime_type or media_types.mime_type_of(path):
+            _check_type(provider, file_type)
+            return _typed_count(folder, path, file_type)
+        case FileSpec(path):
+            return _plain_count(folder, path)
+
+
+def read_part(folder: Folder, spec: PartSpec) -> Part:
+    """Read a part for sending.  Raises `Unreadable`."""
+    match spec:
+        case TextSpec(text):
+            return TextPart(file_content.uniform(text).decode())
+        case UriSpec(uri, mime_type):
+            return UriPart(mime_type, uri)
+        case FileSpec(path) if file_type := spec.mime_type or media_types.mime_type_of(path):
+            raw = _as_text(file_content.read_text, folder, path, file_type)
+            return InlinePart(file_type, raw or file_content.read_bytes(folder, path))
+        case FileSpec():
+            return TextPart(_read_text(folder, spec))
+
+
+def is_of_files_api(uri: str) -> bool:
+    """Whether *uri* is that of an uploaded file, which dies after 48 hours."""
+    return uri.startswith(_FILES_API)
+
+
+def _typed_count(folder: Folder, path: str, mime_type: str) -> PartCount:
+    """Look at a file of a type; text is no picture's size, and an SVG is a picture."""
+    look = _as_text(file_content.look_at_text, folder, path, mime_type)
+    if look and not mime_type.startswith("image/"):
+        tokens = media_types.text_tokens(look.amount)
+    else:
+        look = look or file_content.look_at_bytes(folder, path)
+        tokens = media_types.media_tokens(mime_type, look.size, look.amount)
+    if mime_type == media_types.PDF and look.size > media_types.MAX_PDF:
+        raise Unreadable(file_content.too_large(look.size, media_types.MAX_PDF))
+    return PartCount(inline_mark(mime_type, look.digest), look.size, tokens)
+
+
+def _as_text(
+    read: Callable[[Folder, str], _ContentRead], folder: Folder, path: str, mime_type: str
+) -> _ContentRead | None:
+    """Read a file as uniform text; None if its type is not that of text, or need not be."""
+    if not media_types.is_text(mime_type):
+        return None
+    try:
+        return read(folder, path)
+    except file_content.NotText:
+        if mime_type.startswith("text/"):
+            raise
+        return None
+
+
+def _read_text(folder: Folder, spec: FileSpec) -> str:
+    return file_content.read_text(folder, spec.path).decode()
+
+
+def _plain_count(folder: Folder, path: str) -> PartCount:
+    try:
+        return _text_count(file_content.look_at_text(folder, path))
+    except file_content.NotText as error:
+        hint = f"{error}; if it is something else, write {{file: PATH, mime_type: TYPE}}"
+        raise Unreadable(hint) from error
+
+
+def _text_count(look: file_content.Look) -> PartCount:
+    return PartCount(text_mark(look.digest), look.size, media_types.text_tokens(look.amount))
+
+
+def _check_type(provider: str, mime_type: str) -> None:
+    if not media_types.takes(provider, mime_type):
+        raise Unreadable(f"is {mime_type}, which {provider} does not read")

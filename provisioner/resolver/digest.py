@@ -16,12 +16,24 @@ from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from provisioner.cache import InlinePart, Json, Part, TextPart, UriPart
-from provisioner.manifest import Entry, FileSpec
+from provisioner.manifest import FileSpec, PartSpec
 
 _VERSION = b"ctxprov digest 1"
 _DIGITS = 12
 """Of the digest of a piece."""
+
+
+class Marks(Struct, frozen=True, kw_only=True):
+    """What everything in a cache counts by; its JSON is short enough to stand for itself."""
+
+    parts: Sequence[bytes] = ()
+    system_instruction: bytes | None = None
+    tools: Sequence[Mapping[str, Json]] = ()
+    tool_config: Mapping[str, Json] | None = None
+    revision: str | None = None
 
 
 def text_mark(digest: bytes) -> bytes:
@@ -50,25 +62,16 @@ def part_mark(part: Part) -> bytes:
             return uri_mark(mime_type, uri)
 
 
-def digest_of(
-    *,
-    provider: str,
-    model: str,
-    parts: Sequence[bytes],
-    system_instruction: bytes | None,
-    tools: Sequence[Mapping[str, Json]],
-    tool_config: Mapping[str, Json] | None,
-    revision: str | None,
-) -> str:
-    """The digest in hex; parts and system instruction are given by their marks."""
+def digest_of(provider: str, model: str, marks: Marks) -> str:
+    """The digest in hex."""
     fields = (
-        *parts,
-        system_instruction or b"",
-        json_mark(tools) if tools else b"",
-        b"" if tool_config is None else json_mark(tool_config),
-        b"" if revision is None else b"r" + revision.encode(),
+        *marks.parts,
+        marks.system_instruction or b"",
+        json_mark(marks.tools) if marks.tools else b"",
+        b"" if marks.tool_config is None else json_mark(marks.tool_config),
+        b"" if marks.revision is None else b"r" + marks.revision.encode(),
     )
-    return sha256(_head(provider, model, len(parts)) + _all_framed(fields)).hexdigest()
+    return sha256(_head(provider, model, len(marks.parts)) + _all_framed(fields)).hexdigest()
 
 
 @lru_cache(maxsize=256)
@@ -77,7 +80,7 @@ def _head(provider: str, model: str, parts: int) -> bytes:
 
 
 def _all_framed(fields: Iterable[bytes]) -> bytes:
-    return b"".join([b"%d:%s" % (len(field), field) for field in fields])
+    return b"".join(map(_framed, fields))
 
 
 def _framed(field: bytes) -> bytes:
@@ -109,21 +112,15 @@ def json_mark(value: Json) -> bytes:
             return b"a" + _framed(b"".join(map(json_mark, value)))
 
 
-def pieces_of(
-    entry: Entry,
-    parts: Sequence[bytes],
-    system_instruction: bytes | None,
-    tools: Sequence[Mapping[str, Json]],
-    tool_config: Mapping[str, Json] | None,
-) -> Mapping[str, str]:
-    """The pieces of *entry*, whose parts and instruction are given by their marks."""
+def pieces_of(parts: Sequence[PartSpec], marks: Marks) -> Mapping[str, str]:
+    """The pieces of an entry with these *parts*, to which *marks* belong."""
     pieces = {
         spec.path if isinstance(spec, FileSpec) else f"content[{at}]": _digits(mark)
-        for at, (spec, mark) in enumerate(zip(entry.parts, parts, strict=True))
+        for at, (spec, mark) in enumerate(zip(parts, marks.parts, strict=True))
     }
-    if system_instruction is not None:
-        pieces["system_instruction"] = _digits(system_instruction)
-    for name, value in (("tools", tools), ("tool_config", tool_config)):
+    if marks.system_instruction is not None:
+        pieces["system_instruction"] = _digits(marks.system_instruction)
+    for name, value in (("tools", marks.tools), ("tool_config", marks.tool_config)):
         for where, leaf in _leaves(name, value) if value else ():
             pieces[where] = _digits(json_mark(leaf))
     return MappingProxyType(pieces)

@@ -1,22 +1,26 @@
 """
-The bytes of files: text made uniform, everything else as it is.
+What files hold: text made uniform, JSON, and everything else as it is.
 
 Text is UTF-8 without a byte order mark, its lines ending in LF, also where the file on this
-machine differs.  To look at a file keeps none of it; only `read_text` and `read_bytes` return
-content.
+machine differs.  To look at a file keeps none of it; only what reads returns content.  Tools and
+their configuration are JSON of such a text, or as it stands in the manifest.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from io import IncrementalNewlineDecoder
 from itertools import chain
+from typing import NoReturn
 
 from msgspec import Struct
 
-from provisioner.manifest import Folder, Unreadable
+from provisioner.cache import Json
+from provisioner.manifest import MAX_DEPTH, FileSpec, Folder, InlineJson, Unreadable, shown
 from provisioner.manifest.confined_folder import OpenFile
 from provisioner.resolver.media_types import MAX_CONTENT, pages_in
 
@@ -24,6 +28,7 @@ NO_TEXT = "is not UTF-8 text"
 UTF16 = "is UTF-16 text: save it as UTF-8"
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_TOO_DEEP = f"nests deeper than {MAX_DEPTH} levels"
 
 
 class NotText(Unreadable):
@@ -81,20 +86,43 @@ def uniform(text: str) -> bytes:
     return _uniform(text.encode())
 
 
-def _opened(folder: Folder, path: str) -> OpenFile:
-    file = folder.open(path)
-    if 0 < file.size <= MAX_CONTENT:
-        return file
-    with file:
-        raise Unreadable(too_large(file.size, MAX_CONTENT) if file.size else "is empty")
-
-
 def too_large(size: int, most: int) -> str:
     """Say that *size* bytes are more than *most*, and what to do."""
     return (
         f"has {size / 1e6:,.1f} MB, more than the {most / 1e6:,.0f} MB that can be sent along: "
         "upload it and give its {uri, mime_type}"
     )
+
+
+def tools_of(folder: Folder, spec: FileSpec | InlineJson) -> tuple[Mapping[str, Json], ...]:
+    """Read a list of tools.  Raises `Unreadable`."""
+    tools = _json(folder, spec)
+    if isinstance(tools, list):
+        mappings = tuple(tool for tool in tools if isinstance(tool, Mapping))
+        if len(mappings) == len(tools):
+            return mappings
+    raise Unreadable("must hold a list of tools, each in the provider's own keys and values")
+
+
+def tool_config_of(folder: Folder, spec: FileSpec | InlineJson) -> Mapping[str, Json]:
+    """Read how tools are called.  Raises `Unreadable`."""
+    config = _json(folder, spec)
+    if isinstance(config, Mapping):
+        return config
+    raise Unreadable("must hold keys and values in the provider's own form")
+
+
+def size_of(*values: Json) -> int:
+    """About how many characters of a prompt this JSON comes to."""
+    return sum([len(json.dumps(value, ensure_ascii=False)) for value in values if value])
+
+
+def _opened(folder: Folder, path: str) -> OpenFile:
+    file = folder.open(path)
+    if 0 < file.size <= MAX_CONTENT:
+        return file
+    with file:
+        raise Unreadable(too_large(file.size, MAX_CONTENT) if file.size else "is empty")
 
 
 def _uniform(raw: bytes) -> bytes:
@@ -105,17 +133,14 @@ def _uniform(raw: bytes) -> bytes:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not text or text.isspace():
         raise Unreadable("is empty")
-    if b"\0" in text or not (text.isascii() or _is_utf8(text)):
+    if b"\0" in text:
         raise NotText(NO_TEXT)
-    return text
-
-
-def _is_utf8(text: bytes) -> bool:
     try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        if not text.isascii():
+            text.decode()
+    except UnicodeDecodeError as error:
+        raise NotText(NO_TEXT) from error
+    return text
 
 
 def _look_along(chunks: Iterator[bytes]) -> Look:
@@ -144,3 +169,53 @@ def _decoded(decoder: IncrementalNewlineDecoder, chunk: bytes) -> str:
     if "\0" in text:
         raise NotText(NO_TEXT)
     return text
+
+
+def _json(folder: Folder, spec: FileSpec | InlineJson) -> Json:
+    if isinstance(spec, InlineJson):
+        return spec.value
+    try:
+        value: Json = json.loads(
+            read_text(folder, spec.path),
+            object_pairs_hook=_unique,
+            parse_float=_finite,
+            parse_constant=_refuse,
+        )
+        json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        message = f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        raise Unreadable(message) from error
+    except RecursionError as error:
+        raise Unreadable(_TOO_DEEP) from error
+    except ValueError as error:
+        raise Unreadable(f"is not JSON: {error}") from error
+    if _deeper_than(value, MAX_DEPTH):
+        raise Unreadable(_TOO_DEEP)
+    return value
+
+
+def _unique(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is given twice")
+    return mapping
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if math.isinf(number):
+        raise ValueError(f"the number {shown(word)} is too large")
+    return number
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number in JSON")
+
+
+def _deeper_than(value: Json, most: int) -> bool:
+    if not isinstance(value, list | dict):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return most == 0 or any(_deeper_than(item, most - 1) for item in inner)

@@ -1,40 +1,42 @@
 """
 From entries to what should exist: the straight line, and everything wrong on the way.
 
-Decides what a cache or an annotation of each entry is, which lives a provider has for it, and
-what of it cannot last.
+Decides what a cache or an annotation of each entry is, which lives a provider has for it, what
+of it cannot last, and what the catalog says of its model.  Without explicit caches there is
+nothing to create, and that is wrong; everything else is advice, because the server decides and
+knows better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 from msgspec import Struct
 
-from provisioner.cache import CacheHandle
 from provisioner.catalog import Catalog
 from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem, each_once
 from provisioner.manifest import (
     AnnotationEntry,
     CacheEntry,
+    Entry,
     Folder,
     Manifest,
     UriSpec,
     read_manifest,
 )
+from provisioner.manifest.providers import KINDS
 from provisioner.model.attributes import Adoption, Label, Measure, Ttl
 from provisioner.model.model_catalog import Model
 from provisioner.model.records import Desired, DesiredAnnotation, DesiredCache
-from provisioner.resolver.content import Counter
-from provisioner.resolver.model_checks import model_advice, model_problems
-from provisioner.resolver.parts import is_of_files_api
+from provisioner.resolver.content import Counter, is_of_files_api
 from provisioner.times import duration_text
 
 _HALF = Fraction(1, 2)
+_SOON = timedelta(days=60)
 _DYING = (
     "an uploaded file dies after 48 hours, so the cache cannot be kept warm: use gs://, a file, "
     "or keep: once"
@@ -92,9 +94,9 @@ def resolve(
     warnings: list[Problem] = []
     desired: list[Desired] = []
     for entry in manifest.caches.values():
-        problems += model_problems(entry, catalog)
+        problems += _model_problems(entry, catalog)
         digest, measure = counter.count(entry)
-        warnings += model_advice(entry, catalog, measure, now)
+        warnings += _model_advice(entry, catalog, measure, now)
         match entry:
             case CacheEntry():
                 problems += _cache_problems(entry)
@@ -119,43 +121,29 @@ def _annotation(
 
     Raises ManifestError if the provider has no such life.
     """
-    ttl = _offered_ttl(entry, model)
+    from provisioner.providers import claude, openai  # noqa: PLC0415  # for stacks that have some
+
+    is_claude = entry.provider == "claude"
+    offered = claude.TTLS if is_claude else openai.ttls_of(entry.model, model)
+    ttl = offered[0] if entry.ttl is None else entry.ttl
+    if ttl not in offered:
+        owner = entry.provider if is_claude else entry.model
+        lives = " or ".join(map(duration_text, sorted(offered)))
+        message = f"must be {lives} for {owner}, not {duration_text(ttl)}"
+        raise ManifestError([entry.at("ttl").problem(message)])
+    key = openai.cache_key(stack, entry.name)
     return DesiredAnnotation(
         name=entry.name,
         provider=entry.provider,
         model=entry.model,
         digest=digest,
         life=Ttl(ttl),
-        handle=_handle(stack, entry, ttl, model),
+        handle=(
+            claude.handle_of(ttl) if is_claude else openai.handle_of(key, entry.model, ttl, model)
+        ),
         measure=measure,
         calls_per_hour=entry.calls_per_hour,
     )
-
-
-def _offered_ttl(entry: AnnotationEntry, model: Model | None) -> timedelta:
-    """The life of *entry*, or else the default of its provider."""
-    from provisioner.providers import claude, openai  # noqa: PLC0415  # for stacks that have some
-
-    owner, offered = (
-        (entry.provider, claude.TTLS)
-        if entry.provider == "claude"
-        else (entry.model, openai.ttls_of(entry.model, model))
-    )
-    if entry.ttl is None:
-        return offered[0]
-    if entry.ttl in offered:
-        return entry.ttl
-    lives = " or ".join(map(duration_text, sorted(offered)))
-    message = f"must be {lives} for {owner}, not {duration_text(entry.ttl)}"
-    raise ManifestError([entry.at("ttl").problem(message)])
-
-
-def _handle(stack: str, entry: AnnotationEntry, ttl: timedelta, model: Model | None) -> CacheHandle:
-    from provisioner.providers import claude, openai  # noqa: PLC0415  # for stacks that have some
-
-    if entry.provider == "claude":
-        return claude.handle_of(ttl)
-    return openai.handle_of(openai.cache_key(stack, entry.name), entry.model, ttl, model)
 
 
 def _cache(stack: str, entry: CacheEntry, digest: str, measure: Measure) -> DesiredCache:
@@ -196,3 +184,45 @@ def _cache_advice(entry: CacheEntry) -> Iterator[Problem]:
             yield entry.at("refresh_before").problem("is more than half: 50% is used")
         case _:
             pass
+
+
+def _model_problems(entry: Entry, catalog: Catalog) -> Iterator[Problem]:
+    """Why the model of *entry* cannot be cached at all."""
+    model = catalog.find(entry.kind, entry.model)
+    if model is None:
+        for owner in KINDS:
+            if catalog.find(owner, entry.model):
+                message = f"{entry.model} is a model of {owner}, not of {entry.kind}"
+                yield entry.at("model").problem(message)
+    elif model.explicit_caching is False:
+        message = f"{entry.model} has implicit caching only: no cache can be made for it"
+        yield entry.at("model").problem(message)
+
+
+def _model_advice(
+    entry: Entry, catalog: Catalog, measure: Measure, now: datetime
+) -> Iterator[Problem]:
+    """What to know of the model of *entry* at the moment *now*."""
+    model = catalog.find(entry.kind, entry.model)
+    if model is None:
+        return
+    if model.retires_on and (when := _retirement(model.retires_on, now.astimezone(UTC).date())):
+        yield entry.at("model").problem(f"{entry.model} {when}")
+    is_all_here = not any(isinstance(part, UriSpec) for part in entry.parts)
+    if is_all_here and model.min_tokens and measure.tokens < model.min_tokens:
+        end = "the server may refuse it" if entry.kind == "gemini" else "nothing would be cached"
+        message = (
+            f"comes to ~{measure.tokens:,} tokens, below the {model.min_tokens:,} from which "
+            f"{entry.model} caches: {end}"
+        )
+        key = "content" if entry.parts else "system_instruction"
+        yield entry.at(key).problem(message)
+
+
+def _retirement(day: date, today: date) -> str | None:
+    if day <= today:
+        return f"was retired on {day}"
+    if day - today <= _SOON:
+        left = (day - today).days
+        return f"retires on {day}, in {left} day{'s' if left > 1 else ''}"
+    return None

@@ -11,21 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.cache import InlinePart, Json, TextPart, UriPart
-from provisioner.resolver.digest import digest_of, part_mark
+from provisioner.resolver.digest import Marks, digest_of, part_mark
 
 BASE: Mapping[str, Any] = {
-    "provider": "gemini",
-    "model": "m",
     "parts": [part_mark(TextPart("a")), part_mark(TextPart("b"))],
-    "system_instruction": None,
-    "tools": (),
-    "tool_config": None,
-    "revision": None,
 }
 
 
-def digest(**changes: Any) -> str:  # noqa: ANN401  # all that a digest is made of
-    return digest_of(**{**BASE, **changes})
+def digest(provider: str = "gemini", model: str = "m", **marks: Any) -> str:  # noqa: ANN401  # all that a digest is made of
+    return digest_of(provider, model, Marks(**{**BASE, **marks}))
 
 
 def test_pinned() -> None:
