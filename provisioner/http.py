@@ -24,7 +24,7 @@ import ssl
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
@@ -41,7 +41,6 @@ from provisioner.environment import process_environment
 if TYPE_CHECKING:
     import httpx
 
-_IDLE_CONNECTIONS = 64
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _LONGEST_CERTIFICATES = 4 * 1024 * 1024
@@ -179,9 +178,24 @@ class HttpClient:
         return self._client
 
 
+@dataclass(slots=True)
+class _Connections:
+    """Those of one event loop, as clients that have one each."""
+
+    loop: asyncio.AbstractEventLoop
+    trust: ssl.SSLContext
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
+    idle: list[httpx.AsyncClient] = field(default_factory=list)
+
+
 @dataclass(slots=True, kw_only=True)
 class AsyncHttpClient:
-    """Connections of one event loop at a time, to be closed in it; *transport* replaces them."""
+    """
+    Connections of one event loop at a time, to be closed in it; *transport* replaces them.
+
+    No two requests use one of the library's clients at a time: before and after each request its
+    pool looks at every connection it has, which for dozens takes longer than the request.
+    """
 
     connect_timeout: float
     """Seconds for a connection."""
@@ -189,9 +203,7 @@ class AsyncHttpClient:
     """Of every request."""
     transport: httpx.AsyncBaseTransport | None
     secret: Secret = field(default=NO_SECRET, repr=False)
-    _open: tuple[httpx.AsyncClient, asyncio.AbstractEventLoop] | None = field(
-        default=None, repr=False
-    )
+    _open: _Connections | None = field(default=None, repr=False)
 
     async def request(
         self,
@@ -209,15 +221,19 @@ class AsyncHttpClient:
         Seconds for a connection come on top of both.  Raises HttpError.
         """
         try:
-            client = self._connected(url)
-            async with asyncio.timeout(self.connect_timeout + deadline):
-                response = await client.request(
-                    method,
-                    url,
-                    params=query or None,
-                    content=body,
-                    timeout=_library().Timeout(timeout, connect=self.connect_timeout, pool=None),
-                )
+            connections = self._connections(url)
+            client = connections.idle.pop() if connections.idle else self._connect(connections)
+            try:
+                async with asyncio.timeout(self.connect_timeout + deadline):
+                    response = await client.request(
+                        method,
+                        url,
+                        params=query or None,
+                        content=body,
+                        timeout=_library().Timeout(timeout, connect=self.connect_timeout),
+                    )
+            finally:
+                connections.idle.append(client)
             return _reply(response, response.content)
         except _foreign() as error:
             _raise(error, self.secret)
@@ -228,32 +244,28 @@ class AsyncHttpClient:
 
         Those of another event loop cannot be closed from here, and are dropped.
         """
-        connected, self._open = self._open, None
-        if connected and connected[1] is asyncio.get_running_loop():
-            await connected[0].aclose()
+        connections, self._open = self._open, None
+        if connections and connections.loop is asyncio.get_running_loop():
+            for client in connections.clients:
+                await client.aclose()
 
-    def _connected(self, url: str) -> httpx.AsyncClient:
+    def _connections(self, url: str) -> _Connections:
         loop = asyncio.get_running_loop()
-        if self._open is None or self._open[1] is not loop:
-            self._open = (self._connect(url), loop)
-        return self._open[0]
+        if self._open is None or self._open.loop is not loop:
+            if self.transport is None:
+                _check_environment()
+            with _setting_up():
+                self._open = _Connections(loop, trust_for(url))
+        return self._open
 
-    def _connect(self, url: str) -> httpx.AsyncClient:
-        if self.transport is None:
-            _check_environment()
-        library = _library()
-        limits = library.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
-        unusable: tuple[type[Exception], ...] = (*_foreign(), ValueError, ImportError)
-        try:
-            client: httpx.AsyncClient = library.AsyncClient(
+    def _connect(self, connections: _Connections) -> httpx.AsyncClient:
+        with _setting_up():
+            client: httpx.AsyncClient = _library().AsyncClient(
                 headers={**_OURS, **self.headers},
-                limits=limits,
                 transport=self.transport,
-                verify=trust_for(url),
+                verify=connections.trust,
             )
-        except unusable as error:
-            reason = "look at the proxies and certificates in the environment"
-            raise HttpError(HttpFault.UNUSABLE, f"{reason} ({type(error).__name__})") from error
+        connections.clients.append(client)
         return client
 
 
@@ -288,7 +300,7 @@ def _library() -> Any:  # noqa: ANN401  # a module
     return httpx
 
 
-def trust_for(url: str) -> ssl.SSLContext | bool:
+def trust_for(url: str) -> ssl.SSLContext:
     """
     Whom a client trusts whose first request goes to *url*.
 
@@ -297,9 +309,10 @@ def trust_for(url: str) -> ssl.SSLContext | bool:
     """
     from urllib.request import getproxies  # noqa: PLC0415  # the library has imported it by now
 
-    if urlsplit(url).scheme == "http" and not getproxies():
+    if urlsplit(url).scheme == "http" and not getproxies().keys() - {"no"}:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return True
+    trust: ssl.SSLContext = _library().create_ssl_context()
+    return trust
 
 
 def _check_environment() -> None:
@@ -322,6 +335,16 @@ def _foreign() -> tuple[type[Exception], ...]:
         httpx.StreamError,
         OSError,
     )
+
+
+@contextmanager
+def _setting_up() -> Iterator[None]:
+    """Make an HttpError of what the library raises if the environment keeps it from working."""
+    try:
+        yield
+    except (*_foreign(), ValueError, ImportError) as error:
+        reason = "look at the proxies and certificates in the environment"
+        raise HttpError(HttpFault.UNUSABLE, f"{reason} ({type(error).__name__})") from error
 
 
 def _raise(error: Exception, secret: Secret) -> NoReturn:

@@ -218,6 +218,8 @@ def test_plain_http_reads_no_authorities(monkeypatch: pytest.MonkeyPatch) -> Non
     assert isinstance(plain, ssl.SSLContext)
     assert (plain.verify_mode, plain.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert plain.cert_store_stats()["x509"] == 0
-    assert trust_for("https://host/v1beta") is True
+    assert trust_for("https://host/v1beta").cert_store_stats()["x509"]
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert not trust_for("http://127.0.0.1:8085/v1beta").cert_store_stats()["x509"]
     monkeypatch.setenv("HTTP_PROXY", "https://proxy:3128")
-    assert trust_for("http://127.0.0.1:8085/v1beta") is True
+    assert trust_for("http://127.0.0.1:8085/v1beta").cert_store_stats()["x509"]
