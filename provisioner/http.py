@@ -340,9 +340,10 @@ def _foreign() -> tuple[type[Exception], ...]:
 @contextmanager
 def _setting_up() -> Iterator[None]:
     """Make an HttpError of what the library raises if the environment keeps it from working."""
+    kinds: tuple[type[Exception], ...] = (*_foreign(), ValueError, ImportError)
     try:
         yield
-    except (*_foreign(), ValueError, ImportError) as error:
+    except kinds as error:
         reason = "look at the proxies and certificates in the environment"
         raise HttpError(HttpFault.UNUSABLE, f"{reason} ({type(error).__name__})") from error
 

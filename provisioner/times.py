@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:\d{1,9}[smhd])+", re.ASCII)
@@ -30,6 +31,7 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError("this duration is longer than 999,999,999 days") from error
 
 
+@lru_cache(maxsize=256)
 def duration_text(span: timedelta) -> str:
     """Spell *span* in whole seconds, largest unit first: `1h30m`.  Negative is `0s`."""
     rest = max(0, int(span.total_seconds()))

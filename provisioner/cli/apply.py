@@ -304,7 +304,8 @@ class _Application:
 
 
 def _letters() -> str:
-    return "".join(secrets.choice(ascii_lowercase) for _ in range(4))
+    number = secrets.randbelow(26**4)
+    return "".join(ascii_lowercase[number // 26**place % 26] for place in range(4))
 
 
 def _status(decision: Decision, results: Iterable[Result], interruption: Interruption) -> Status:

@@ -4,6 +4,7 @@ How an apply gets on: a bar on a terminal, a line for each finished change elsew
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -16,6 +17,8 @@ from provisioner.render.result import result_line
 
 Tell: TypeAlias = Callable[[Result], None]
 _CELLS = 40
+_PULSE = 0.1
+"""Seconds that a line may wait for others."""
 
 
 @contextmanager
@@ -44,10 +47,30 @@ def _show(plan: Plan, *, colour: bool, quiet: bool) -> Iterator[Tell]:
         with _bar(len(plan.pending)) as advance:
             yield advance
     else:
-        shown: dict[str, str] = {}
-        yield lambda result: console.progress(
-            f"{result_line(result, colour=colour, shown=shown)}\n"
-        )
+        with _lines(colour=colour) as show:
+            yield show
+
+
+@contextmanager
+def _lines(*, colour: bool) -> Iterator[Tell]:
+    """Show those of one pulse together: each time, three threads take turns."""
+    shown: dict[str, str] = {}
+    lines: list[str] = []
+
+    def flush() -> None:
+        if lines:
+            console.progress("".join(lines))
+            lines.clear()
+
+    def show(result: Result) -> None:
+        if not lines:
+            asyncio.get_running_loop().call_later(_PULSE, flush)
+        lines.append(f"{result_line(result, colour=colour, shown=shown)}\n")
+
+    try:
+        yield show
+    finally:
+        flush()
 
 
 @contextmanager
