@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -167,6 +168,7 @@ class LifeFields(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a life is a ttl or an expires_at")
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, life: Life) -> Self:
         match life:
             case Ttl(span):
@@ -209,6 +211,7 @@ class SettingsFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ]
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, settings: Settings) -> Self:
         return cls(
             keep=settings.keep,

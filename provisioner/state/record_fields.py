@@ -102,8 +102,8 @@ class CacheFields(_RecordFields, frozen=True, kw_only=True):
             model=record.model,
             digest=record.digest,
             id=record.id,
-            life=_life_fields(record.life),
-            settings=_settings_fields(record.settings),
+            life=LifeFields.of(record.life),
+            settings=SettingsFields.of(record.settings),
             created_at=moment_text(record.created_at),
             updated_at=moment_text(record.updated_at),
             expires_at=moment_text(record.expires_at),
@@ -263,11 +263,9 @@ def _refuse_new_keys(json: Json, read: Json, where: str = "") -> None:
             _refuse_new_keys(value, read[key], f"{where}{key}.")
 
 
-# Ten thousand records share a handful of lives and settings: each is spelled and read once.
+# Ten thousand records share a handful of lives and settings: each is read once.
 
-_life_fields = lru_cache(maxsize=256)(LifeFields.of)
 _life = lru_cache(maxsize=256)(LifeFields.life)
-_settings_fields = lru_cache(maxsize=256)(SettingsFields.of)
 _settings = lru_cache(maxsize=256)(SettingsFields.settings)
 _moment = lru_cache(maxsize=1024)(parse_moment)
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, TypedDict
 
@@ -111,6 +112,7 @@ def read_retry_after(text: str, now: datetime) -> timedelta | None:
     return None if moment is None else max(moment - now, timedelta())
 
 
+@lru_cache(maxsize=16)
 def read_http_date(text: str) -> datetime | None:
     """Read the date of a header as aware UTC; None if it is none."""
     try:
