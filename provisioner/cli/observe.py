@@ -23,13 +23,12 @@ from types import MappingProxyType
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from provisioner.boot_time import boot_seconds
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.cli import clock
 from provisioner.cli.clients import Clients
 from provisioner.cli.messages import tell
 from provisioner.cli.target import StackLocation, project_in
-from provisioner.environment import process_environment
+from provisioner.environment import boot_seconds, process_environment
 from provisioner.errors import ParseError, Refused
 from provisioner.model.attributes import Label
 from provisioner.model.facts import Scope, State

@@ -36,8 +36,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.boot_time import boot_seconds
 from provisioner.documents import utf8
+from provisioner.environment import boot_seconds
 from provisioner.errors import BackendUnreachable, StateError, StateLocked, StateTaken
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
 from provisioner.storage.protocol import Files, Lock, OnWait, StoredFile

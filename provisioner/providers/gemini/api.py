@@ -22,8 +22,8 @@ from typing import Final, TypeVar
 import orjson
 from msgspec import Struct
 
-from provisioner.boot_time import boot_seconds
 from provisioner.cache import CachedContext, Json
+from provisioner.environment import boot_seconds
 from provisioner.errors import (
     CacheError,
     Interrupted,
