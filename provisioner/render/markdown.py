@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,7 +20,6 @@ from provisioner.escape import markdown, plain, prose
 from provisioner.model.facts import Result
 from provisioner.model.money import total
 from provisioner.model.plan import Plan
-from provisioner.model.stack_settings import SettingEdit
 from provisioner.render.layout import clip
 from provisioner.render.result import ResultRow, result_row, tally, tally_line
 from provisioner.render.summary import (
@@ -37,7 +35,7 @@ from provisioner.render.summary import (
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money import CostView, MoneyView, money_view
 from provisioner.view.money_text import cost_text, rent_text, totals_text, unpriced_text
-from provisioner.view.plan import PlanView, RowView, by_section
+from provisioner.view.plan import REMOVALS, PlanView, RowView, by_section
 from provisioner.view.snapshot import Snapshot
 from provisioner.view.units import moment_short
 from provisioner.view.wording import PAST_WORDS, Section
@@ -47,9 +45,12 @@ LIMIT = 65_536
 
 FEW = 5
 """So many alike are still listed one by one."""
-_REMOVING = frozenset({"retire", "delete", "forget"})
 _CELL = 160
 _LONGEST = 800
+_AMOUNTS = (
+    *("once", "overlap", "rent_30_days"),
+    *("rent_per_hour_before", "rent_per_hour_after", "rent_per_hour_change"),
+)
 _MORE = "\n… and {:,} more.\n"
 _CUT = (
     "\n**This comment is cut**, so it is no approval: read the whole plan, "
@@ -65,10 +66,14 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     shown = [row for row in plan.rows if row.is_shown]
     edited = by_section([row for row in shown if row.is_edit])
     groups = by_section([row for row in shown if not row.is_edit])
-    removed = [_Line(_removed_cells(edit.name)) for edit in plan.unshown]
+    removed = [
+        _Line(_line("- removed", _span(edit.name), "", "no change of its own", "", "", ""))
+        for edit in plan.unshown
+    ]
+    settings = [_Line(_line(*map(_span, setting_cells(edit)))) for edit in plan.settings]
     tables = [
         _plan_table(None, [row for rows in edited.values() for row in rows], removed),
-        _Table(None, _SETTINGS, [_Line(_setting_cells(edit)) for edit in plan.settings]),
+        _Table(None, _SETTINGS, settings),
         *(
             _plan_table(section.heading, groups.get(section, ()))
             for section in (Section.DRIFT, Section.LIFECYCLE)
@@ -106,9 +111,9 @@ def headlines(comments: Sequence[str], *, limit: int = LIMIT) -> str:
     That is a cut comment; *limit* has room to say so.
     """
     room = limit - 1 - _bytes(_MORE.format(len(comments)) + _CUT)
-    shown = list(_fitting([f"{head}\n" for head in _heads(comments)], room))
+    shown = list(_fitting([_Line(f"{head}\n") for head in _heads(comments)], room))
     left = len(comments) - len(shown)
-    return "".join([*shown, _MORE.format(left) if left else "", _CUT])
+    return "".join([*(line.text for line in shown), _MORE.format(left) if left else "", _CUT])
 
 
 def is_cut(comment: str) -> bool:
@@ -119,24 +124,18 @@ def is_cut(comment: str) -> bool:
 def result_markdown(plan: Plan, results: Iterable[Result], *, limit: int = LIMIT) -> str:
     """Show what did not end well and fold the rest; less than *limit* bytes of UTF-8."""
     rows = [result_row(result) for result in results]
-    tables = [
-        _Table(None, _RESULT, [_Line(_result_cells(row)) for row in rows if row.outcome != "done"]),
-        _Table(
-            "Done", _RESULT, [_Line(_result_cells(row)) for row in rows if row.outcome == "done"]
-        ),
-    ]
+    done = [_result_line(row) for row in rows if row.outcome == "done"]
+    undone = [_result_line(row) for row in rows if row.outcome != "done"]
+    tables = [_Table(None, _RESULT, undone), _Table("Done", _RESULT, done)]
     head = f"### ctxprov: {markdown(plan.stack)}\n\n{tally_line(tally(rows))}\n"
     return _page(head, tables, f"\nFingerprint `{plan.fingerprint}`.\n", limit)
 
 
 class _Line(Struct, frozen=True):
-    """Cells that are Markdown already, and for how many changes they stand."""
+    """A line of Markdown, and for how many changes it stands."""
 
-    cells: Sequence[str]
+    text: str
     size: int = 1
-
-    def __str__(self) -> str:
-        return _line(self.cells)
 
 
 class _Table(Struct, frozen=True):
@@ -153,15 +152,12 @@ class _Table(Struct, frozen=True):
     @property
     def top(self) -> str:
         fold = f"<details><summary>{self.title} ({self.size:,})</summary>\n\n"
-        head = f"{_line(self.header)}|{'---|' * len(self.header)}\n"
+        head = f"{_line(*self.header)}|{'---|' * len(self.header)}\n"
         return f"\n{fold if self.title else ''}{head}"
 
     @property
     def bottom(self) -> str:
         return "\n</details>\n" if self.title else ""
-
-
-_Fit = TypeVar("_Fit", _Line, str)
 
 
 def _page(head: str, tables: Iterable[_Table], foot: str, limit: int) -> str:
@@ -172,11 +168,11 @@ def _page(head: str, tables: Iterable[_Table], foot: str, limit: int) -> str:
     parts, cut = [head], ""
     for table in filled:
         lines = list(_fitting(table.rows, room))
-        room -= sum(_bytes(str(line)) for line in lines)
+        room -= sum(_bytes(line.text) for line in lines)
         left = table.size - sum(line.size for line in lines)
         cut = _CUT if left else cut
         more = _MORE.format(left) if left else ""
-        parts += [table.top, *map(str, lines), more, table.bottom]
+        parts += [table.top, *(line.text for line in lines), more, table.bottom]
     return "".join([*parts, cut, foot])
 
 
@@ -184,9 +180,9 @@ def _heads(comments: Iterable[str]) -> list[str]:
     return [comment.partition("\n")[0] + "\n" for comment in comments]
 
 
-def _fitting(lines: Iterable[_Fit], room: int) -> Iterator[_Fit]:
+def _fitting(lines: Iterable[_Line], room: int) -> Iterator[_Line]:
     for line in lines:
-        room -= _bytes(str(line))
+        room -= _bytes(line.text)
         if room < 0:
             return
         yield line
@@ -215,23 +211,13 @@ def _foot(plan: PlanView) -> Iterator[str]:
 
 
 def _plan_table(title: str | None, rows: Sequence[RowView], more: Iterable[_Line] = ()) -> _Table:
-    lines = [_Line(_row_cells(one), one.size) for one in grouped(rows)]
-    return _Table(title, _PLAN, [*lines, *more])
+    return _Table(title, _PLAN, [*map(_group_line, grouped(rows)), *more])
 
 
-def _removed_cells(name: str) -> tuple[str, ...]:
-    """For an entry that is gone while no change says so."""
-    return "- removed", _span(name), "", "no change of its own", "", "", ""
-
-
-def _setting_cells(edit: SettingEdit) -> tuple[str, ...]:
-    return tuple(_span(cell) for cell in setting_cells(edit))
-
-
-def _row_cells(group: Group) -> tuple[str, ...]:
+def _group_line(group: Group) -> _Line:
     row = group.row
     count = f": {group.size:,} {PAST_WORDS[row.action]}" if group.size > 1 else ""
-    return (
+    cells = (
         f"{row.symbol} {row.action}",
         f"{_span(row.name)}{count}",
         f"{prose(row.provider)} {_span(row.model)}",
@@ -240,11 +226,13 @@ def _row_cells(group: Group) -> tuple[str, ...]:
         row.tokens.replace("~", "\\~"),
         markdown(cost_text(row.cost)) if row.cost else "",
     )
+    return _Line(_line(*cells), group.size)
 
 
-def _result_cells(row: ResultRow) -> tuple[str, ...]:
+def _result_line(row: ResultRow) -> _Line:
     outcome = "" if row.outcome == "done" else f"{row.outcome}: "
-    return f"{row.symbol} {row.action}", _span(row.name), f"{outcome}{prose(_short(row.text))}"
+    text = f"{outcome}{prose(_short(row.text))}"
+    return _Line(_line(f"{row.symbol} {row.action}", _span(row.name), text))
 
 
 def _sentence(text: str) -> str:
@@ -262,7 +250,7 @@ def _short(text: str) -> str:
     return clip(plain(text), _CELL)
 
 
-def _line(cells: Iterable[str]) -> str:
+def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
@@ -292,7 +280,7 @@ def grouped(rows: Iterable[RowView]) -> tuple[Group, ...]:
 def _likeness(row: RowView) -> tuple[object, ...] | None:
     """What the rows of a group have in common; None for a row that stays by itself."""
     word, hyphen, _ = row.name.partition("-")
-    if not hyphen or (row.section is Section.EDITS and row.action in _REMOVING):
+    if not hyphen or (row.section is Section.EDITS and row.action in REMOVALS):
         return None
     sentence = row.why if row.is_edit else None
     return (row.section, row.action, row.reason, row.provider, row.model, word, sentence)
@@ -340,12 +328,7 @@ def _sum_of_costs(costs: Sequence[CostView]) -> CostView | None:
     uses = [cost.use for cost in costs if cost.use and cost.use.is_annotation]
     return replace(
         costs[0],
-        once=_sum(cost.once for cost in costs),
-        rent_per_hour_before=_sum(cost.rent_per_hour_before for cost in costs),
-        rent_per_hour_after=_sum(cost.rent_per_hour_after for cost in costs),
-        rent_per_hour_change=_sum(cost.rent_per_hour_change for cost in costs),
-        overlap=_sum(cost.overlap for cost in costs),
-        rent_30_days=_sum(cost.rent_30_days for cost in costs),
+        **{key: _sum(getattr(cost, key) for cost in costs) for key in _AMOUNTS},
         ends_on=None,
         old_ends_on=None,
         steps=(),

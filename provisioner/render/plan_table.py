@@ -9,14 +9,26 @@ attribute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from msgspec import Struct
 
 from provisioner.escape import plain
 from provisioner.render.difference import Difference, differences
-from provisioner.render.layout import GAP, NARROWEST, Palette, clip, columns, hang, pad, pairs, wrap
+from provisioner.render.layout import (
+    GAP,
+    NARROWEST,
+    Column,
+    Palette,
+    clip,
+    columns,
+    hang,
+    pad,
+    pairs,
+    table,
+    wrap,
+)
 from provisioner.render.summary import (
     changes_nothing,
     fingerprint_line,
@@ -38,6 +50,7 @@ from provisioner.view.units import listed, span_text
 
 _SYMBOL = len("  + ")
 _MARGIN = " " * _SYMBOL + GAP
+_PLAIN = (Column(),) * 3
 _NAME_SHARE, _WORD_SHARE = 0.35, 0.2
 """How much of the line a name may take, and how much a provider or a verb."""
 _NAMED = 5
@@ -66,9 +79,7 @@ def plan_text(
             grid.section(section.heading, group, verbose=verbose)
             for section, group in by_section(shown).items()
         ),
-        [palette.paint("Settings of the stack", "strong"), *_settings(plan, width)]
-        if plan.settings
-        else [],
+        list(_settings(plan, width, palette)),
         [] if verbose else wrap(_retiring(plan), width),
         wrap(no_changes(plan, recorded=recorded), width) if changes_nothing(plan) else [],
         [
@@ -81,12 +92,14 @@ def plan_text(
             wrap(plain(hint), width)
             for hint in (*limit_sentences(plan.limits), *_caveats(plan), *hints)
         ),
+        list(_leftover(plan, width)),
     ]
-    blocks.append(list(_leftover(plan, width)))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _settings(plan: PlanView, width: int) -> Iterator[str]:
+def _settings(plan: PlanView, width: int, palette: Palette) -> Iterator[str]:
+    if plan.settings:
+        yield palette.paint("Settings of the stack", "strong")
     for edit in plan.settings:
         key, before, after = setting_cells(edit)
         yield from hang("  ~ ", plain(f"{key}: {before} → {after}"), width=width, indent=4)
@@ -137,80 +150,63 @@ class Grid(Struct, frozen=True, kw_only=True):
 
     def section(self, heading: str, rows: Sequence[RowView], *, verbose: bool) -> list[str]:
         """*rows* under *heading*, in one line each if that is possible without wrapping."""
-        beside = self._beside(rows)
         lines = [self.palette.paint(heading, "strong")]
-        for row in rows:
-            lines += self._one_line(row, beside) if beside else self._lines(row)
+        blocks = self._one_line_each(rows) or map(self._lines, rows)
+        for row, block in zip(rows, blocks, strict=True):
+            lines += block
             if verbose:
                 lines += self._money(row)
                 lines += self._differences(row) if row.pending else ()
         return lines
-
-    def _beside(self, rows: Sequence[RowView]) -> _Beside | None:
-        """The columns behind the verb: sizes give way before anything wraps."""
-        why = _widest((row.why for row in rows), self.width)
-        cost = _widest(map(_cost, rows), self.width)
-        for holds in (_holds, _tokens):
-            wide = _widest(map(holds, rows), self.width)
-            if sum((why, wide, cost)) + len(GAP) * 2 <= self._room:
-                return _Beside(why=why, wide=wide, holds=holds)
-        return None
 
     @property
     def _why(self) -> int:
         """Where the sentence begins."""
         return _SYMBOL + self.name + self.provider + self.action + 3 * len(GAP)
 
-    @property
-    def _room(self) -> int:
-        return self.width - self._why
-
-    def _one_line(self, row: RowView, beside: _Beside) -> list[str]:
-        holds = pad(beside.holds(row), beside.wide) + GAP + _cost(row)
-        detail = self.palette.paint(holds.rstrip(), "quiet")
-        return [(self._head(row) + pad(plain(row.why), beside.why) + GAP + detail).rstrip()]
+    def _one_line_each(self, rows: Sequence[RowView]) -> list[list[str]]:
+        """A line for each row, or none at all: sizes give way before anything wraps."""
+        why = _widest((row.why for row in rows), self.width)
+        for holds in (_holds, _tokens):
+            wide = _widest(map(holds, rows), self.width)
+            details = [pad(holds(row), wide) + GAP + _cost(row) for row in rows]
+            if self._why + why + len(GAP) + max(map(columns, details)) <= self.width:
+                quiet = [self.palette.paint(detail.rstrip(), "quiet") for detail in details]
+                cells = [
+                    (self._head(row), plain(row.why), detail)
+                    for row, detail in zip(rows, quiet, strict=True)
+                ]
+                return [[line] for line in table(_PLAIN, cells)]
+        return []
 
     def _lines(self, row: RowView) -> list[str]:
-        below = _SYMBOL + self.name + len(GAP)
+        below = " " * (_SYMBOL + self.name + len(GAP))
         detail = " · ".join(filter(None, (_holds(row), _cost(row))))
         return [
-            *hang(self._head(row), plain(row.why), width=self.width, indent=self._why),
-            *(
-                " " * below + self.palette.paint(line, "quiet")
-                for line in wrap(detail, self.width - below)
-            ),
+            *hang(self._head(row) + GAP, plain(row.why), width=self.width, indent=self._why),
+            *self._quiet(below, detail),
         ]
+
+    def _quiet(self, margin: str, text: str) -> list[str]:
+        lines = wrap(text, self.width - len(margin))
+        return [margin + self.palette.paint(line, "quiet") for line in lines]
 
     def _money(self, row: RowView) -> list[str]:
         sentences = cost_sentences(row.cost) if row.cost else ()
-        return [
-            _MARGIN + self.palette.paint(line, "quiet")
-            for sentence in sentences
-            for line in wrap(sentence, self.width - len(_MARGIN))
-        ]
+        return [line for sentence in sentences for line in self._quiet(_MARGIN, sentence)]
 
     def _head(self, row: RowView) -> str:
-        cells = (
-            pad(clip(plain(row.name), self.name), self.name),
-            pad(clip(plain(row.provider), self.provider), self.provider),
-            self.palette.paint(pad(clip(plain(row.action), self.action), self.action), row.tone),
-        )
+        texts = ((row.name, self.name), (row.provider, self.provider), (row.action, self.action))
+        name, provider, action = (pad(clip(plain(text), width), width) for text, width in texts)
+        cells = (name, provider, self.palette.paint(action, row.tone))
         symbol = self.palette.paint(row.symbol, row.tone)
-        return f"  {symbol} {GAP.join(cells)}{GAP}"
+        return f"  {symbol} {GAP.join(cells)}"
 
     def _differences(self, row: RowView) -> list[str]:
         differing = differences(row.before, row.after) if row.after else ()
         texts = [(plain(one.where), _change(one)) for one in differing]
         most = int(self.width * _NAME_SHARE)
         return pairs(texts, width=self.width, margin=_MARGIN, most=most)
-
-
-class _Beside(Struct, frozen=True, kw_only=True):
-    """What stands behind the verb, and how wide."""
-
-    why: int
-    wide: int
-    holds: Callable[[RowView], str]
 
 
 def _holds(row: RowView) -> str:
