@@ -26,9 +26,8 @@ from provisioner.errors import (
     RequestRefused,
 )
 from provisioner.handles.reader import Handles
-from provisioner.providers.claude import ClaudeContextCache
+from provisioner.providers.annotations import ClaudeContextCache, OpenAIContextCache
 from provisioner.providers.gemini import GeminiContextCache
-from provisioner.providers.openai import OpenAIContextCache
 
 __all__ = [
     "CacheContent",

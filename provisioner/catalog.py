@@ -53,7 +53,7 @@ def _several(must: str) -> Meta:
 
 _DAY = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
-Api: TypeAlias = Literal["responses", "chat"]
+OpenAIApi: TypeAlias = Literal["responses", "chat"]
 CatalogDay: TypeAlias = Annotated[date, Meta(extra_json_schema={"format": None, "pattern": _DAY})]
 Price: TypeAlias = Annotated[float, Meta(ge=0, description="USD per 1,000,000 tokens.")]
 ModelName: TypeAlias = Annotated[
@@ -150,7 +150,7 @@ class TtlOfferFields(Fields, frozen=True, kw_only=True):
     ttl: OneTtl
     sent_as: str | UnsetType = UNSET
     write: Annotated[float, Meta(ge=1)]
-    apis: Annotated[tuple[Api, ...], _several("name an API")] | UnsetType = UNSET
+    apis: Annotated[tuple[OpenAIApi, ...], _several("name an API")] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _refuse_twice("apis", self.apis or ())

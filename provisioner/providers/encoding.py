@@ -14,16 +14,17 @@ from provisioner.cache import Json
 from provisioner.errors import InvalidCacheConfiguration
 
 
-def json_bytes(value: Json) -> bytes:
+def json_bytes(value: Json, *, sort_keys: bool = False) -> bytes:
     """
-    Encode *value*, keys in their own order.
+    Encode *value*, keys in their own order unless *sort_keys*.
 
     Raises InvalidCacheConfiguration for what JSON cannot hold: half of a surrogate pair,
     a number that is none, a tool that contains itself.
     """
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
-        return text.encode()
+        return json.dumps(
+            value, allow_nan=False, ensure_ascii=False, sort_keys=sort_keys, default=_plain
+        ).encode()
     except (TypeError, ValueError, RecursionError) as error:
         reason = "is not valid Unicode" if isinstance(error, UnicodeError) else str(error)
         raise InvalidCacheConfiguration(f"the content cannot be sent as JSON: {reason}") from error

@@ -121,17 +121,19 @@ def _annotation(
 
     Raises ManifestError if the provider has no such life.
     """
-    from provisioner.providers import claude, openai  # noqa: PLC0415  # for stacks that have some
+    from provisioner.providers import annotations  # noqa: PLC0415  # for stacks that have some
 
     is_claude = entry.provider == "claude"
-    offered = claude.TTLS if is_claude else openai.ttls_of(entry.model, model)
+    offered = (
+        tuple(annotations.CLAUDE_TTLS) if is_claude else annotations.openai_ttls(entry.model, model)
+    )
     ttl = offered[0] if entry.ttl is None else entry.ttl
     if ttl not in offered:
         owner = entry.provider if is_claude else entry.model
         lives = " or ".join(map(duration_text, sorted(offered)))
         message = f"must be {lives} for {owner}, not {duration_text(ttl)}"
         raise ManifestError([entry.at("ttl").problem(message)])
-    key = openai.cache_key(stack, entry.name)
+    key = annotations.openai_key(stack, entry.name)
     return DesiredAnnotation(
         name=entry.name,
         provider=entry.provider,
@@ -139,7 +141,9 @@ def _annotation(
         digest=digest,
         life=Ttl(ttl),
         handle=(
-            claude.handle_of(ttl) if is_claude else openai.handle_of(key, entry.model, ttl, model)
+            annotations.claude_handle(ttl)
+            if is_claude
+            else annotations.openai_handle(key, entry.model, ttl, model)
         ),
         measure=measure,
         calls_per_hour=entry.calls_per_hour,

@@ -21,7 +21,7 @@ from provisioner.cache import (
     UriPart,
 )
 from provisioner.errors import InvalidCacheConfiguration
-from provisioner.providers.openai import handle_of
+from provisioner.providers.annotations import openai_handle
 from provisioner.providers.requests import Api, request_document
 from tests.builders import NOW
 
@@ -112,7 +112,7 @@ def test_openai_chat(handle: OpenAIHandle, content: CacheContent) -> None:
 
 def test_chat_has_its_limits() -> None:
     """What the Chat API does not have is an error that names the other API."""
-    half_day = handle_of("k", "gpt-6.1-terra", timedelta(hours=12), None)
+    half_day = openai_handle("k", "gpt-6.1-terra", timedelta(hours=12), None)
     with pytest.raises(InvalidCacheConfiguration, match="--api responses"):
         words(half_day, TEXT, api="chat")
     far = CacheContent(parts=(UriPart("application/pdf", "https://example.org/a.pdf"),))
