@@ -15,7 +15,7 @@ from msgspec import convert
 import provisioner
 from provisioner.catalog import Catalog, ModelFields, load_catalog
 from provisioner.errors import ManifestError
-from provisioner.providers import claude
+from provisioner.providers.annotations import CLAUDE_TTLS
 from provisioner.shapes import schema_bytes
 
 OURS = Path(provisioner.__file__).with_name("models.json")
@@ -216,4 +216,4 @@ def test_lives_of_claude() -> None:
     find = load_catalog().find
     known = [find("claude", row["name"]) for row in rows if row["provider"] == "claude"]
 
-    assert {tuple(o.ttl for o in model.offers) for model in known if model} == {claude.TTLS}
+    assert {tuple(o.ttl for o in model.offers) for model in known if model} == {tuple(CLAUDE_TTLS)}
