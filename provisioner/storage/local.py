@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from glob import escape
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 from typing import ClassVar
 
@@ -36,6 +37,15 @@ _POLL = 0.25
 _TEXT = 4096
 _BEGINNING = b'{"id":'
 """Of every lock that a run has written into, be it half."""
+_NOT_READ = "  It must be a plain file that you may read and write; nothing has been changed."
+_NOT_WRITTEN = (
+    "  The file is as it was before.  Correct that and run again: the next run recognises by their "
+    "labels the caches that this one made, and takes them over."
+)
+_NOT_LOCKED = (
+    "  Two runs must not change one state at a time, so nothing has been changed.  The state needs "
+    "a folder that you may write to, on a file system that has locks."
+)
 
 
 def backend_at(
@@ -66,16 +76,10 @@ class LocalBackend(Struct, frozen=True):
 
     def read(self, name: str) -> StoredFile | None:
         path = self.folder / name
-        try:
+        with _explained(path, "read", _NOT_READ), suppress(FileNotFoundError):
             content = read_whole(path)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StateError(
-                f"{path} cannot be read: {error.strerror}.  It must be a plain file that you may "
-                "read and write; nothing has been changed."
-            ) from error
-        return StoredFile(content=content, version=_version(content))
+            return StoredFile(content=content, version=_version(content))
+        return None
 
     def confirm(self, name: str) -> None:
         """Look for a link on the way that leads nowhere, as to a disk that is not mounted."""
@@ -90,32 +94,22 @@ class LocalBackend(Struct, frozen=True):
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         path = self.folder / name
-        try:
+        with _explained(path, "written", _NOT_WRITTEN):
             self._check(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(path.parent) as alone:
                 self._expect(name, expected)
                 write_whole(path, content, alone=alone)
-        except OSError as error:
-            raise StateError(
-                f"{path} cannot be written: {error.strerror}.  The file is as it was before.  "
-                "Correct that and run again: the next run recognises by their labels the caches "
-                "that this one made, and takes them over."
-            ) from error
         return _version(content)
 
     def delete(self, name: str, *, expected: str) -> None:
         path = self.folder / name
-        try:
+        with _explained(path, "deleted"), suppress(FileNotFoundError):
             self._check(path)
             with _alone(path.parent):
                 if path.exists():
                     self._expect(name, expected)
                     path.unlink()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise StateError(f"{path} cannot be deleted: {error.strerror}.") from error
 
     def _check(self, path: Path) -> None:
         if self.top and (reason := leads_out(path, self.top)):
@@ -131,7 +125,7 @@ class LocalBackend(Struct, frozen=True):
     ) -> AsyncIterator[LocalLock]:
         lock = self._lock_of(name)
         deadline = self.monotonic() + timeout.total_seconds()
-        while (opened := self._try(lock, who)) is None:
+        while (file := self._try(lock, who)) is None:
             owner = _text(lock)
             remaining = deadline - self.monotonic()
             if remaining <= 0:
@@ -142,7 +136,7 @@ class LocalBackend(Struct, frozen=True):
             self._clear_drafts(lock.stem)
             yield LocalLock(self)
         finally:
-            _release(opened)
+            _release(file)
 
     def lock_owner(self, name: str) -> LockOwner | None:
         lock = self._lock_of(name)
@@ -163,17 +157,23 @@ class LocalBackend(Struct, frozen=True):
                 if alone:
                     (folder / DRAFT).unlink(missing_ok=True)
 
-    def _try(self, lock: Path, who: LockOwner) -> int | None:
+    def _try(self, lock: Path, who: LockOwner) -> FileIO | None:
         """Lock the file and write into it; None if another run has it."""
-        try:
+        with _explained(lock, "locked", _NOT_LOCKED):
             self._check(lock)
-            return _take(lock, who)
-        except OSError as error:
-            raise StateError(
-                f"{lock} cannot be locked: {error.strerror}.  Two runs must not change one state "
-                "at a time, so nothing has been changed.  The state needs a folder that you may "
-                "write to, on a file system that has locks."
-            ) from error
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = _open(lock)
+            try:
+                if _seize(file) and _is_at(file, lock):
+                    _check_ours(file)
+                    file.truncate(0)
+                    file.write(lock_owner_bytes(who))
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+            return None
 
     def _lock_of(self, name: str) -> Path:
         return (self.folder / name).with_suffix(".lock")
@@ -206,35 +206,30 @@ def _alone(folder: Path) -> Iterator[bool]:
         os.close(opened)
 
 
-def _take(lock: Path, who: LockOwner) -> int | None:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    opened = _open(lock)
+@contextmanager
+def _explained(path: Path, verb: str, remedy: str = "") -> Iterator[None]:
     try:
-        if _seize(opened) and _is_at(opened, lock):
-            return _sign(opened, who)
-    except BaseException:
-        os.close(opened)
-        raise
-    os.close(opened)
-    return None
+        yield
+    except OSError as error:
+        raise StateError(f"{path} cannot be {verb}: {error.strerror}.{remedy}") from error
 
 
-def _open(lock: Path) -> int:
+def _open(lock: Path) -> FileIO:
     # Never truncated here: until it is locked, the text in it belongs to another run.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    opened = os.open(lock, flags, 0o666)
-    if not stat.S_ISREG(os.fstat(opened).st_mode):
-        os.close(opened)
+    file = FileIO(os.open(lock, flags, 0o666), "r+")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
         raise OSError(errno.EINVAL, "it is no regular file")
-    return opened
+    return file
 
 
-def _seize(opened: int, *, wait: bool = False) -> bool:
+def _seize(file: FileIO | int, *, wait: bool = False) -> bool:
     import portalocker  # noqa: PLC0415  # 30 ms that only a run which locks should pay
 
     flags = portalocker.LockFlags.EXCLUSIVE
     try:
-        portalocker.lock(opened, flags if wait else flags | portalocker.LockFlags.NON_BLOCKING)
+        portalocker.lock(file, flags if wait else flags | portalocker.LockFlags.NON_BLOCKING)
     except portalocker.AlreadyLocked:
         return False
     except portalocker.LockException as error:
@@ -250,23 +245,16 @@ def _is_seized(folder: int) -> bool:
         return False
 
 
-def _is_at(opened: int, lock: Path) -> bool:
+def _is_at(file: FileIO, lock: Path) -> bool:
     """Whether the locked file is still the one that others would open."""
     with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(opened), lock.stat())
+        return os.path.samestat(os.fstat(file.fileno()), lock.stat())
     return False
 
 
-def _sign(opened: int, who: LockOwner) -> int:
-    _check_ours(opened)
-    os.ftruncate(opened, 0)
-    os.write(opened, lock_owner_bytes(who))
-    return opened
-
-
-def _check_ours(opened: int) -> None:
+def _check_ours(file: FileIO) -> None:
     """Refuse what stands where the lock should be: the `uv.lock` of a project, perhaps."""
-    text = os.pread(opened, _TEXT + 1, 0)
+    text = os.pread(file.fileno(), _TEXT + 1, 0)
     is_ours = text.startswith(_BEGINNING) or not text.strip(b"\0")  # all zeros: a power cut
     if not is_ours or len(text) > _TEXT:
         raise OSError(errno.EEXIST, "it holds something that ctxprov did not write")
@@ -279,23 +267,15 @@ def _text(lock: Path) -> LockOwner | None:
 
 
 def _is_held(lock: Path) -> bool:
-    try:
-        opened = _open(lock)
-    except OSError:
-        return False
-    try:
-        return not _seize(opened)
-    except OSError:
-        return False
-    finally:
-        os.close(opened)
+    with suppress(OSError), _open(lock) as file:
+        return not _seize(file)
+    return False
 
 
-def _release(opened: int) -> None:
+def _release(file: FileIO) -> None:
     # The file stays: to delete it would let a third run lock a new one beside a waiting second.
-    with suppress(OSError):
-        os.ftruncate(opened, 0)
-    os.close(opened)
+    with file, suppress(OSError):
+        file.truncate(0)
 
 
 def _refusal(place: str, owner: LockOwner | None) -> str:
