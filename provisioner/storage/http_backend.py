@@ -78,7 +78,7 @@ class HttpBackend:
 
     def read(self, name: str) -> StoredFile | None:
         now = self._now(name)
-        return StoredFile(content=now.content, version=now.version) if now else None
+        return StoredFile(content=now.content(), version=now.version) if now else None
 
     def confirm(self, name: str) -> None:
         """A credential without permission gets a 404 as well, so it alone shows nothing."""
@@ -110,27 +110,25 @@ class HttpBackend:
         check_version(f"{name} at {self.where(name)}", after.version if after else None, expected)
         state = next_state(content, after=after)
         body = state_bytes(state)
-        self._post(name, state, body, lock_id)
+        try:
+            self._post(name, body, lock_id)
+        except BackendUnreachable:
+            if not self._stands(name, state):
+                self._post_again(name, state, body, lock_id)
         return state.version
 
-    def _post(self, name: str, state: TerraformState, body: bytes, lock_id: str) -> None:
-        """Write, and once more if that may help; after a lost answer the state is read."""
-        url = _locked(self.where(name), lock_id)
+    def _post_again(self, name: str, state: TerraformState, body: bytes, lock_id: str) -> None:
         try:
-            self._check(self.server.once("POST", url, body), name)
-        except BackendUnreachable:
-            if self._stands(name, state):
-                return
-            self._post_again(name, state, body, url)
-
-    def _post_again(self, name: str, state: TerraformState, body: bytes, url: str) -> None:
-        try:
-            self._check(self.server.once("POST", url, body), name)
+            self._post(name, body, lock_id)
         except StateError:  # a refusal, too, may mean that the first try was late to arrive
             if not self._stands(name, state):
                 raise
 
+    def _post(self, name: str, body: bytes, lock_id: str) -> None:
+        self._check(self.server.once("POST", _locked(self.where(name), lock_id), body), name)
+
     def _stands(self, name: str, state: TerraformState) -> bool:
+        """Whether *state* was written, as far as the server shows after a lost answer."""
         now = self._now(name)
         return now is not None and now.version == state.version
 

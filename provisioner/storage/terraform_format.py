@@ -11,11 +11,13 @@ from __future__ import annotations
 import base64
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from typing import Literal
 
+import msgspec
 import orjson
+from msgspec import Struct
 
 from provisioner import __version__
 from provisioner.cache import Json
@@ -27,83 +29,88 @@ from provisioner.storage.lock_owner import (
 )
 from provisioner.times import moment_text, parse_moment
 
-_TEXT = "ctxprov"
-_BYTES = "ctxprov_base64"
-_FORMAT = 4
 _LONGEST = 256
 _ERA = "1.0.0"
 """A Terraform of the format's generation: a newer one reads it, too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TerraformState:
-    """A file in a Terraform state."""
+class TerraformOutput(Struct, frozen=True):
+    """A value that Terraform shows."""
 
-    content: bytes = field(repr=False)
+    value: str
+    type: str
+
+
+class TerraformOutputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file: as text, or if it is none as base64."""
+
+    ctxprov: TerraformOutput | None = None
+    ctxprov_base64: TerraformOutput | None = None
+
+
+class TerraformState(Struct, frozen=True, kw_only=True, rename={"format": "version"}):
+    """A file in a Terraform state that has no resources."""
+
+    format: Literal[4]
+    terraform_version: str
     serial: int
     lineage: str
+    outputs: TerraformOutputs
+    resources: tuple[()]
+    check_results: object = None
 
     @property
     def version(self) -> str:
         """Names this write; however the server may lay out the state."""
-        return f"{self.lineage}/{self.serial}/{sha256(self.content).hexdigest()[:16]}"
+        return f"{self.lineage}/{self.serial}/{sha256(self.content()).hexdigest()[:16]}"
+
+    def content(self) -> bytes:
+        """Raises ValueError if there is no file in it."""
+        match self.outputs:
+            case TerraformOutputs(ctxprov=TerraformOutput(value=text)):
+                return text.encode()
+            case TerraformOutputs(ctxprov_base64=TerraformOutput(value=text)):
+                return base64.b64decode(text, validate=True)
+            case _:
+                raise ValueError("this holds nothing that ctxprov has written")
+
+
+_STATE = msgspec.json.Decoder(TerraformState)
 
 
 def next_state(content: bytes, *, after: TerraformState | None) -> TerraformState:
     """Make the state that follows *after*."""
-    if after is None:
-        return TerraformState(content=content, serial=1, lineage=str(uuid.uuid4()))
-    return TerraformState(content=content, serial=after.serial + 1, lineage=after.lineage)
+    return TerraformState(
+        format=4,
+        terraform_version=_ERA,
+        serial=after.serial + 1 if after else 1,
+        lineage=after.lineage if after else str(uuid.uuid4()),
+        outputs=_outputs(content),
+        resources=(),
+    )
+
+
+def _outputs(content: bytes) -> TerraformOutputs:
+    try:
+        return TerraformOutputs(ctxprov=TerraformOutput(content.decode(), "string"))
+    except ValueError:
+        text = base64.b64encode(content).decode()
+        return TerraformOutputs(ctxprov_base64=TerraformOutput(text, "string"))
 
 
 def state_bytes(state: TerraformState) -> bytes:
     """Spell the state."""
-    key, value = _output(state.content)
-    document: dict[str, Json] = {
-        "version": _FORMAT,
-        "terraform_version": _ERA,
-        "serial": state.serial,
-        "lineage": state.lineage,
-        "outputs": {key: {"value": value, "type": "string"}},
-        "resources": [],
-        "check_results": None,
-    }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def _output(content: bytes) -> tuple[str, str]:
-    try:
-        return _TEXT, content.decode()
-    except ValueError:
-        return _BYTES, base64.b64encode(content).decode()
-
-
-def _content(outputs: dict[object, object]) -> bytes | None:
-    match outputs:
-        case {"ctxprov": {"value": str(text)}}:
-            return text.encode()
-        case {"ctxprov_base64": {"value": str(text)}}:
-            return base64.b64decode(text, validate=True)
-        case _:
-            return None
+    return msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n"
 
 
 def parse_state(raw: bytes) -> TerraformState | None:
     """Read what `state_bytes` wrote; None if it is anything else."""
     try:
-        match orjson.loads(raw):
-            case {
-                "version": 4,
-                "serial": int(serial),
-                "lineage": str(lineage),
-                "outputs": dict(outputs),
-                "resources": [],
-            } if (content := _content(outputs)) is not None:
-                return TerraformState(content=content, serial=serial, lineage=lineage)
-            case _:
-                return None
-    except ValueError:
+        state = _STATE.decode(raw)
+        state.content()
+    except (ValueError, RecursionError):
         return None
+    return state
 
 
 def lock_bytes(who: LockOwner, *, path: str) -> bytes:

@@ -25,7 +25,7 @@ def test_a_state_brings_its_file_back(contents: list[bytes]) -> None:
     for serial, content in enumerate(contents, 1):
         state = next_state(content, after=state)
         assert parse_state(state_bytes(state)) == state
-        assert (state.content, state.serial) == (content, serial)
+        assert (state.content(), state.serial) == (content, serial)
         document = json.loads(state_bytes(state))
         assert (document["version"], document["resources"]) == (4, [])
 
