@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.errors import ManifestError, PublishError, StateError, StateNewer
-from provisioner.handles import handles_bytes, parse_handles, publish
+from provisioner.handles import handles_bytes, parse_published, publish
 from provisioner.manifest import load_manifest
 from provisioner.model.facts import Scope
 from provisioner.state.history import PastRun, history_bytes, parse_history
@@ -74,7 +74,7 @@ def read_history(raw: bytes) -> object:
 
 
 def read_handles(raw: bytes) -> object:
-    return parse_handles(raw, where="it")
+    return parse_published(raw, where="it")[0]
 
 
 READERS: Mapping[str, tuple[bytes, Callable[[bytes], object]]] = {

@@ -11,10 +11,9 @@ application may be older than the ctxprov that published for it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, convert, to_builtins
 
@@ -190,17 +189,14 @@ def publish(backend: Backend, name: str, content: bytes) -> bool:
     program that watches it, and git, see no change where there is none.  Raises
     PublishError, also if a newer ctxprov has published there.
     """
+    where = backend.where(name)
     try:
         file = backend.read(name)
-        reserved = reserved_for(name)
-        if reserved or (file and not is_published(file.content)):
-            why = f"has the name of {reserved}" if reserved else "was not written by ctxprov"
-            raise PublishError(
-                f"the handles cannot be published: {backend.where(name)} {why}.  Name another file "
-                "in publish:, or move that one away, and run again.  Nothing that applications may "
-                "be using has been retired."
-            )
-        if file and _says_the_same(file.content, content, where=backend.where(name)):
+        if reserved := reserved_for(name):
+            raise _taken(where, f"has the name of {reserved}")
+        if file and not is_published(file.content):
+            raise _taken(where, "was not written by ctxprov")
+        if file and _says_the_same(file.content, content, where=where):
             return False
         backend.write(name, content, expected=file.version if file else None)
     except StateError as error:
@@ -209,6 +205,13 @@ def publish(backend: Backend, name: str, content: bytes) -> bool:
             "published before, and nothing that they may be using has been retired."
         ) from error
     return True
+
+
+def _taken(where: str, why: str) -> PublishError:
+    return PublishError(
+        f"the handles cannot be published: {where} {why}.  Name another file in publish:, or move "
+        "that one away, and run again.  Nothing that applications may be using has been retired."
+    )
 
 
 def reserved_for(name: str) -> str | None:
@@ -239,12 +242,11 @@ def _says_the_same(old: bytes, new: bytes, *, where: str) -> bool:
     } == parse_json(new)
 
 
-def _json(raw: bytes) -> Json:
+def _json(raw: bytes) -> Any:  # noqa: ANN401  # any JSON
     try:
-        json: Json = parse_json(raw)
+        return parse_json(raw)
     except NotJson:
         return None
-    return json
 
 
 def _refuse_newer(document: Json, where: str) -> None:
@@ -252,17 +254,11 @@ def _refuse_newer(document: Json, where: str) -> None:
         raise PublishError(newer(where, why))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(Struct, frozen=True, kw_only=True):
     """A handle as an application finds it; an annotation has no expiry."""
 
     handle: CacheHandle
     expires_at: datetime | None
-
-
-def parse_handles(raw: bytes, *, where: str) -> dict[str, Published | None]:
-    """Read the handles of a published document, as `parse_published` does."""
-    return parse_published(raw, where=where)[0]
 
 
 def parse_published(
@@ -289,21 +285,19 @@ def parse_published(
             raise PublishError(f"{where} holds no handles that ctxprov published")
 
 
-def _moment(spelled: object) -> datetime | None:
+def _moment(spelled: Any) -> datetime | None:  # noqa: ANN401  # likewise
     try:
-        return parse_moment(spelled) if isinstance(spelled, str) else None
-    except ValueError:
+        return parse_moment(spelled)
+    except (TypeError, ValueError):
         return None
 
 
-def _published(entry: Mapping[str, Json]) -> Published | None:
+def _published(entry: Any) -> Published | None:  # noqa: ANN401  # likewise
     try:
-        match entry:
-            case {"handle": handle, "expires_at": None}:
-                return Published(handle=handle_from_json(handle), expires_at=None)
-            case {"handle": handle, "expires_at": str(expiry)}:
-                return Published(handle=handle_from_json(handle), expires_at=parse_moment(expiry))
-            case _:
-                return None
-    except ValueError:
+        expiry = entry["expires_at"]
+        return Published(
+            handle=handle_from_json(entry["handle"]),
+            expires_at=None if expiry is None else parse_moment(expiry),
+        )
+    except (KeyError, TypeError, ValueError):
         return None

@@ -32,6 +32,7 @@ from provisioner.documents import (
     read_document,
 )
 from provisioner.errors import StateError, StateNewer
+from provisioner.model.records import made_of
 from provisioner.state import serial_of
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lock_owner import LockOwner
@@ -173,13 +174,11 @@ class HistoryWriter:
         self._is_off = backend.keeps_history
         self._version: str | None = None
         self._before: tuple[PastRun, ...] | None = None
-        self._run = PastRun(
+        self._run = made_of(
+            PastRun,
+            who,
             run=who.id,
-            who=who.who,
-            operation=who.operation,
             at=moment_text(who.since),
-            commit=who.commit,
-            job=who.job,
             fingerprint=None,
             outcome=UNFINISHED,
             kept=None,

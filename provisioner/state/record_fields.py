@@ -85,6 +85,21 @@ class _RecordFields(Fields, frozen=True, kw_only=True):
         )
 
 
+def _shared(record: Recorded) -> dict[str, Any]:
+    """The fields of every record, of *record*."""
+    measure = record.measure
+    return {
+        "provider": record.provider,
+        "model": record.model,
+        "digest": record.digest,
+        "updated_at": moment_text(record.updated_at),
+        "paths": measure.paths,
+        "pieces": dict(measure.pieces),
+        "size": measure.size,
+        "tokens": measure.tokens,
+    }
+
+
 class CacheFields(_RecordFields, frozen=True, kw_only=True):
     """A cache on record."""
 
@@ -96,21 +111,13 @@ class CacheFields(_RecordFields, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, record: RecordedCache) -> Self:
-        measure = record.measure
         return cls(
-            provider=record.provider,
-            model=record.model,
-            digest=record.digest,
+            **_shared(record),
             id=record.id,
             life=LifeFields.of(record.life),
             settings=SettingsFields.of(record.settings),
             created_at=moment_text(record.created_at),
-            updated_at=moment_text(record.updated_at),
             expires_at=moment_text(record.expires_at),
-            paths=measure.paths,
-            pieces=dict(measure.pieces),
-            size=measure.size,
-            tokens=measure.tokens,
         )
 
     def record(self, name: str) -> RecordedCache:
@@ -159,18 +166,10 @@ class AnnotationFields(_RecordFields, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, record: RecordedAnnotation) -> Self:
-        measure = record.measure
         return cls(
-            provider=record.provider,
-            model=record.model,
-            digest=record.digest,
+            **_shared(record),
             life=TtlFields(duration_text(record.life.span)),
             handle=Raw(sorted_json(record.handle.as_json())),
-            updated_at=moment_text(record.updated_at),
-            paths=measure.paths,
-            pieces=dict(measure.pieces),
-            size=measure.size,
-            tokens=measure.tokens,
         )
 
     def record(self, name: str) -> RecordedAnnotation:

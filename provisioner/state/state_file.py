@@ -123,16 +123,12 @@ class AllowanceFields(Fields, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, allowance: Allowance) -> Self:
-        return cls(
-            count=_most(allowance.count),
-            percent=_most(allowance.percent),
-            of_at_least=allowance.of_at_least,
-        )
+        bounds = {"count": _most(allowance.count), "percent": _most(allowance.percent)}
+        return made_of(cls, allowance, **bounds)
 
     def allowance(self) -> Allowance:
-        allowance = Allowance(
-            count=_bound(self.count), percent=_bound(self.percent), of_at_least=self.of_at_least
-        )
+        bounds = {"count": _bound(self.count), "percent": _bound(self.percent)}
+        allowance = made_of(Allowance, self, **bounds)
         return HALF if allowance == HALF else allowance
 
 

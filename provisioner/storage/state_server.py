@@ -20,6 +20,7 @@ import hashlib
 import ipaddress
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -261,12 +262,9 @@ def _url(address: str, what: str) -> SplitResult:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    with suppress(ValueError):
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    return False
 
 
 def _routes(base: str, url: SplitResult, environ: Mapping[str, str]) -> tuple[Route, Route]:

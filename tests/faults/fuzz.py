@@ -30,7 +30,7 @@ from provisioner.cache import Json, handle_from_json
 from provisioner.documents import utf8
 from provisioner.errors import CacheError, CtxprovError, ManifestError
 from provisioner.escape import json_text, markdown, plain
-from provisioner.handles import parse_handles
+from provisioner.handles import parse_published
 from provisioner.manifest import load_manifest
 from provisioner.model.attributes import Label
 from provisioner.providers.gemini import wire
@@ -148,7 +148,7 @@ def _history(raw: bytes) -> None:
 
 def _handles(raw: bytes) -> None:
     with suppress(CtxprovError):
-        parse_handles(raw, where="handles.json")
+        parse_published(raw, where="handles.json")
 
 
 def _state(raw: bytes) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from provisioner.errors import PublishError
 from provisioner.files import DRAFT
-from provisioner.handles import handles_bytes, handles_fields, parse_handles, publish
+from provisioner.handles import handles_bytes, handles_fields, parse_published, publish
 from provisioner.model.facts import State
 from provisioner.shapes import schema_bytes
 from provisioner.storage.local import LocalBackend
@@ -162,7 +162,7 @@ def test_publishing_over_an_empty_file(tmp_path: Path) -> None:
     path.touch()
     written(path, A)
 
-    assert parse_handles(path.read_bytes(), where="").keys() == {"a"}
+    assert parse_published(path.read_bytes(), where="")[0].keys() == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -197,13 +197,13 @@ def test_publishing_under_a_name_of_ours(tmp_path: Path, name: str, what: str) -
 def test_a_document_that_is_refused(raw: bytes, why: str) -> None:
     """What holds no handles of this version is refused, with the reason."""
     with pytest.raises(PublishError, match=why):
-        parse_handles(raw, where="handles.json")
+        parse_published(raw, where="handles.json")
 
 
 @given(raw=st.binary(max_size=60) | st.from_regex(rb'\{"version": 1, "caches": .{0,20}\}'))
 def test_any_file(raw: bytes) -> None:
     """Reading any file ends in handles or in one error."""
     try:
-        parse_handles(raw, where="handles.json")
+        parse_published(raw, where="handles.json")
     except PublishError as error:
         assert "handles.json" in str(error)  # noqa: PT017  # either way is right
