@@ -25,11 +25,11 @@ label with the old name as one with the new.  Which guard decides what stands in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
-from provisioner.model.changes import Change
 from provisioner.model.facts import State
 from provisioner.model.plan import Edit, Plan
 from provisioner.model.records import Desired, LiveCache
@@ -38,8 +38,7 @@ from provisioner.planner.hypothetical import former_names, moved
 from provisioner.planner.live_index import LiveIndex
 from provisioner.planner.reasons import edits, rested_among
 
-_AGREED: Mapping[str, timedelta] = MappingProxyType({})
-_NO_OWNERS: Mapping[str, str] = MappingProxyType({})
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def plan(
@@ -49,12 +48,12 @@ def plan(
     *,
     stack: str,
     now: datetime,
-    ahead: Mapping[str, timedelta] = _AGREED,
+    ahead: Mapping[str, timedelta] = _NONE,
     destroy: bool = False,
     prune: bool = False,
     replace: Collection[str] = (),
     renames: Collection[tuple[str, str]] = (),
-    owners: Mapping[str, str] = _NO_OWNERS,
+    owners: Mapping[str, str] = _NONE,
 ) -> Plan:
     """
     Compare the three tenses at *now* (aware UTC, by the local clock).
@@ -68,24 +67,27 @@ def plan(
     wanted = tuple(desired)
     moves = tuple(table.moves(state, renames))
     state = moved(state, renames)
+    index = LiveIndex(
+        live=live,
+        now=now,
+        ahead=ahead,
+        state=state,
+        declared=frozenset(want.name for want in wanted),
+        replace=replace,
+        former=former_names(renames),
+        owners={**state.given, **owners},
+    )
+    # in the order in which entries claim: what a declared one adopts, no other row has
+    named = (
+        *(table.declared_change(want, index) for want in wanted),
+        *table.undeclared_changes(index, destroy=destroy),
+    )
     changes = (
         *moves,
-        *_changes(
-            wanted,
-            LiveIndex(
-                live=live,
-                now=now,
-                ahead=ahead,
-                state=state,
-                declared=frozenset(want.name for want in wanted),
-                replace=replace,
-                former=former_names(renames),
-                owners={**state.given, **owners},
-            ),
-            stack=stack,
-            destroy=destroy,
-            prune=prune,
-        ),
+        *named,
+        *(() if destroy else table.upkeep_of_blocked(named, index)),
+        *table.retiring_changes(index, destroy=destroy),
+        *table.stray_changes(index, stack=stack, prune=prune),
     )
     names = {move.name for move in moves}
     open_edits = edits(wanted, state) | {Edit(w.name, w.after) for w in wanted if w.name in names}
@@ -98,18 +100,3 @@ def plan(
         ahead=ahead,
         rested=rested,
     )
-
-
-def _changes(
-    wanted: Iterable[Desired], index: LiveIndex, *, stack: str, destroy: bool, prune: bool
-) -> Iterator[Change]:
-    """In the order in which entries claim: what a declared one adopts, no other row has."""
-    named = (
-        *(table.declared_change(want, index) for want in wanted),
-        *table.undeclared_changes(index, destroy=destroy),
-    )
-    yield from named
-    if not destroy:
-        yield from table.upkeep_of_blocked(named, index)
-    yield from table.retiring_changes(index, destroy=destroy)
-    yield from table.stray_changes(index, stack=stack, prune=prune)
