@@ -18,19 +18,8 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from provisioner import planner
-from provisioner.model.changes import (
-    Adopt,
-    Annotate,
-    Cause,
-    Change,
-    Create,
-    Delete,
-    Forget,
-    Leave,
-    Move,
-    Replace,
-    Retire,
-)
+from provisioner.model import changes
+from provisioner.model.changes import Change
 from provisioner.model.facts import State
 from provisioner.model.money import NANO, Cost, Money, total
 from provisioner.model.plan import Plan
@@ -84,7 +73,7 @@ def excused(exceeded: Iterable[Breach], names: Collection[str]) -> tuple[Breach,
 
 def _too_many(plan: Plan, limits: Limits) -> Iterator[TooMany]:
     everything = (*plan.changes, *plan.left_out)
-    of = len({c.name for c in everything if _recorded(c) and not isinstance(c, Move)})
+    of = len({c.name for c in everything if _recorded(c) and not isinstance(c, changes.Move)})
     for limit, allowance, takes in (
         (Limit.DELETE, limits.delete, _deletes),
         (Limit.REPLACE, limits.replace, _replaces),
@@ -103,16 +92,16 @@ def _recorded(change: Change) -> RecordedCache | None:
 
 def _deletes(change: Change) -> bool:
     """Whether a cache goes and no other comes."""
-    goes = isinstance(change, Retire | Delete | Forget | Annotate)
+    goes = isinstance(change, changes.Retire | changes.Delete | changes.Forget | changes.Annotate)
     return goes and _recorded(change) is not None
 
 
 def _replaces(change: Change) -> bool:
     """Whether a name gets another content; a cache that is made again has the same."""
     match change:
-        case Replace():
+        case changes.Replace():
             return True
-        case Create(want) | Adopt(want) if record := _recorded(change):
+        case changes.Create(want) | changes.Adopt(want) if record := _recorded(change):
             return not alike(want, record)
         case _:
             return False
@@ -141,9 +130,9 @@ def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
             )
 
 
-def _costs(plan: Plan, changes: Iterable[Change], lookup: Lookup) -> tuple[Cost, ...]:
+def _costs(plan: Plan, of: Iterable[Change], lookup: Lookup) -> tuple[Cost, ...]:
     """Of what does not die by itself."""
-    staying = (c for c in changes if not (isinstance(c, Leave) and c.record))
+    staying = (c for c in of if not (isinstance(c, changes.Leave) and c.record))
     return costs(replace(plan, changes=tuple(staying)), lookup, at=plan.now)
 
 
@@ -154,7 +143,7 @@ def _unchanged(cost: Cost, limit: Limit) -> Money:
 
 
 def _edits_add(rent: _RentOf, plan: Plan, lookup: Lookup) -> bool:
-    edited = tuple(c for c in plan.pending if c.reason.cause is Cause.EDIT)
+    edited = tuple(c for c in plan.pending if c.reason.cause is changes.Cause.EDIT)
     after = total(map(rent, _costs(plan, edited, lookup)))
     before = total(map(rent, _costs(plan, _unedited(plan, edited), lookup)))
     return after.partial or after.nano > before.nano
@@ -163,7 +152,7 @@ def _edits_add(rent: _RentOf, plan: Plan, lookup: Lookup) -> bool:
 def _unedited(plan: Plan, edited: Collection[Change]) -> tuple[Change, ...]:
     """What a schedule would do with the caches that the edits are about, but for their twins."""
     records = {c.record.name: c.record for c in edited if isinstance(c.record, Recorded)}
-    lives = (c.old if isinstance(c, Adopt) else c.live for c in edited)
+    lives = (c.old if isinstance(c, changes.Adopt) else c.live for c in edited)
     state = State(stack=plan.stack, caches=records)
     return planner.plan(
         recorded_as_desired(state),

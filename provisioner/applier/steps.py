@@ -18,23 +18,9 @@ from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheExpired, CacheNotFound
+from provisioner.model import changes
 from provisioner.model.attributes import Life, Ttl, Until
-from provisioner.model.changes import (
-    Adopt,
-    Annotate,
-    Blocked,
-    Change,
-    Create,
-    Delete,
-    Forget,
-    Keep,
-    Leave,
-    Move,
-    Note,
-    Refresh,
-    Replace,
-    Retire,
-)
+from provisioner.model.changes import Change
 from provisioner.model.facts import Call, Dropped, Exists, Fact, Gone, Noted, Renamed, Retired
 from provisioner.model.plan import Plan
 from provisioner.model.records import (
@@ -188,27 +174,27 @@ async def perform(change: Change, calls: ProviderCalls) -> AsyncGenerator[Fact, 
     """
     leaving = calls.retiring(change)
     match change:
-        case Create(want) | Replace(want):
+        case changes.Create(want) | changes.Replace(want):
             yield Exists(await calls.create(want), leaving)
-        case Adopt(want, live) | Refresh(want, live):
+        case changes.Adopt(want, live) | changes.Refresh(want, live):
             yield Exists(await calls.renew(want, live), leaving)
-        case Note(want, _, record):
+        case changes.Note(want, _, record):
             measure = replace(want.measure, tokens=record.measure.tokens, counted=True)
             yield Noted(replace(record, settings=want.settings, measure=measure))
-        case Annotate(want):
+        case changes.Annotate(want):
             yield Noted(RecordedAnnotation.of(want, calls.plan.at), leaving)
-        case Move(name, record):
+        case changes.Move(name, record):
             yield Renamed(record.name, name)
-        case Retire(live, record):
+        case changes.Retire(live, record):
             yield await calls.retire(live, record.retire_after)
-        case Delete(live):
+        case changes.Delete(live):
             yield await calls.delete(live)
-        case Forget(record):
+        case changes.Forget(record):
             if isinstance(record, RecordedAnnotation):
                 yield Dropped(record.name)
             else:
                 yield Gone(record.id)
-        case Keep() | Leave() | Blocked():
+        case changes.Keep() | changes.Leave() | changes.Blocked():
             return
         case _:
             assert_never(change)

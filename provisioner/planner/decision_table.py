@@ -13,25 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from provisioner.model import changes
 from provisioner.model.attributes import TOLERANCE
-from provisioner.model.changes import (
-    Adopt,
-    Annotate,
-    Blocked,
-    Change,
-    Create,
-    DecisionRow,
-    Delete,
-    Forget,
-    Keep,
-    Leave,
-    Move,
-    Note,
-    Reason,
-    Refresh,
-    Replace,
-    Retire,
-)
+from provisioner.model.changes import Change, DecisionRow, Reason
 from provisioner.model.facts import State
 from provisioner.model.records import (
     Desired,
@@ -196,10 +180,10 @@ REASONS: Mapping[str, frozenset[Reason]] = MappingProxyType(
 """Which reasons may stand with a verb."""
 
 
-def moves(state: State, renames: Iterable[tuple[str, str]]) -> Iterator[Move]:
+def moves(state: State, renames: Iterable[tuple[str, str]]) -> Iterator[changes.Move]:
     """What goes on under another name, by *renames* of old to new names."""
     for old, new in moved_names(state, renames).items():
-        yield Move(new, state.caches[old], Reason.MOVED, MOVED)
+        yield changes.Move(new, state.caches[old], Reason.MOVED, MOVED)
 
 
 def declared_change(want: Desired, index: LiveIndex) -> Change:
@@ -219,26 +203,26 @@ def _cache(want: DesiredCache, record: Recorded | None, index: LiveIndex) -> Cha
     twin = None if forced else index.twin(want)
     named = index.named(want) if record is None and not forced and twin is None else None
     if named and (why := index.objection(want, named)):
-        return Blocked(want, named, record, Reason.IMPORTED, why, NOT_ADOPTABLE)
+        return changes.Blocked(want, named, record, Reason.IMPORTED, why, NOT_ADOPTABLE)
     reason = Reason.IMPORTED if named else _reason(want, record, twin, index)
     if chosen := twin or named:
         index.taken.add(chosen.id)
-        return Adopt(want, chosen, own, record, reason, TWIN)
+        return changes.Adopt(want, chosen, own, record, reason, TWIN)
     if own and isinstance(record, RecordedCache):
-        return Replace(want, own, record, reason, OUTDATED)
+        return changes.Replace(want, own, record, reason, OUTDATED)
     if ended(want, record, now, forced=forced):
-        return Keep(want, None, record, Reason.ENDED, ENDED)
-    return Create(want, record, reason, NOTHING_ALIVE)
+        return changes.Keep(want, None, record, Reason.ENDED, ENDED)
+    return changes.Create(want, record, reason, NOTHING_ALIVE)
 
 
 def _same(want: DesiredCache, own: LiveCache, record: RecordedCache, now: datetime) -> Change:
     age = aged(want, own, record, now)
     reason = edited(want, record) or age
     if record.life != want.life or age is not Reason.CURRENT:
-        return Refresh(want, own, record, reason, DUE)
+        return changes.Refresh(want, own, record, reason, DUE)
     if record.settings != want.settings:
-        return Note(want, own, record, reason, SETTINGS)
-    return Keep(want, own, record, reason, UNCHANGED)
+        return changes.Note(want, own, record, reason, SETTINGS)
+    return changes.Keep(want, own, record, reason, UNCHANGED)
 
 
 def _reason(
@@ -263,12 +247,12 @@ def _reason(
 def _annotation(want: DesiredAnnotation, record: Recorded | None, index: LiveIndex) -> Change:
     reason = edited(want, record)
     if reason is None:
-        return Keep(want, None, record, Reason.CURRENT, ANNOTATED)
+        return changes.Keep(want, None, record, Reason.CURRENT, ANNOTATED)
     own = index.own(record)
     if own and isinstance(record, RecordedCache) and record.settings.protect:
         why = f"{own.id} is protected and {want.provider} would take its place"
-        return Blocked(want, own, record, reason, why, ANNOTATION_PROTECTED)
-    return Annotate(want, own, record, reason, ANNOTATION)
+        return changes.Blocked(want, own, record, reason, why, ANNOTATION_PROTECTED)
+    return changes.Annotate(want, own, record, reason, ANNOTATION)
 
 
 def undeclared_changes(index: LiveIndex, *, destroy: bool) -> Iterator[Change]:
@@ -277,27 +261,27 @@ def undeclared_changes(index: LiveIndex, *, destroy: bool) -> Iterator[Change]:
             continue
         own = index.own(record)
         if own is None or not isinstance(record, RecordedCache):
-            yield Forget(record, Reason.UNDECLARED, UNDECLARED_GONE)
+            yield changes.Forget(record, Reason.UNDECLARED, UNDECLARED_GONE)
         elif own.id in index.taken:
             pass
         elif record.settings.protect:
             why = f"{own.id} is protected; set `protect: false` and apply before removing it"
-            yield Blocked(None, own, record, Reason.UNDECLARED, why, UNDECLARED_PROTECTED)
+            yield changes.Blocked(None, own, record, Reason.UNDECLARED, why, UNDECLARED_PROTECTED)
         elif destroy or record.retire_after == timedelta():
-            yield Delete(own, record, Reason.UNDECLARED, UNDECLARED)
+            yield changes.Delete(own, record, Reason.UNDECLARED, UNDECLARED)
         else:
-            yield Retire(own, record, Reason.UNDECLARED, UNDECLARED)
+            yield changes.Retire(own, record, Reason.UNDECLARED, UNDECLARED)
 
 
-def upkeep_of_blocked(changes: Iterable[Change], index: LiveIndex) -> Iterator[Refresh]:
+def upkeep_of_blocked(decided: Iterable[Change], index: LiveIndex) -> Iterator[changes.Refresh]:
     """Keep alive what is protected until its entry or its protection is decided."""
-    for change in changes:
+    for change in decided:
         match change:
-            case Blocked(live=LiveCache() as own, record=RecordedCache() as record):
+            case changes.Blocked(live=LiveCache() as own, record=RecordedCache() as record):
                 age = aged(record, own, record, index.now_of(record.provider))
                 if age is not Reason.CURRENT:
                     want = recorded_want(index.state.stack, record)
-                    yield Refresh(want, own, record, age, PROTECTED_DUE)
+                    yield changes.Refresh(want, own, record, age, PROTECTED_DUE)
             case _:
                 pass
 
@@ -306,15 +290,15 @@ def retiring_changes(index: LiveIndex, *, destroy: bool) -> Iterator[Change]:
     for retiring in index.state.retiring.values():
         own = index.own(retiring)
         if own is None:
-            yield Forget(retiring, Reason.RETIRED, RETIRED)
+            yield changes.Forget(retiring, Reason.RETIRED, RETIRED)
         elif own.id in index.taken:
             pass
         elif destroy and retiring.name not in index.declared:
-            yield Delete(own, retiring, Reason.UNDECLARED, RETIRING_DESTROYED)
+            yield changes.Delete(own, retiring, Reason.UNDECLARED, RETIRING_DESTROYED)
         elif retiring.expires_at is None or own.expires_at - retiring.expires_at > TOLERANCE:
-            yield Retire(own, retiring, Reason.RETIRING, UNRETIRED)
+            yield changes.Retire(own, retiring, Reason.RETIRING, UNRETIRED)
         else:
-            yield Leave(own, retiring, Reason.RETIRING, RETIRING)
+            yield changes.Leave(own, retiring, Reason.RETIRING, RETIRING)
 
 
 def stray_changes(index: LiveIndex, *, stack: str, prune: bool) -> Iterator[Change]:
@@ -324,5 +308,5 @@ def stray_changes(index: LiveIndex, *, stack: str, prune: bool) -> Iterator[Chan
             continue
         if cache.id not in index.recorded and cache.id not in index.taken:
             index.taken.add(cache.id)
-            kind = Delete if prune else Leave
+            kind = changes.Delete if prune else changes.Leave
             yield kind(cache, None, Reason.STRAY, STRAY)

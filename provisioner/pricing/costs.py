@@ -22,22 +22,8 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.model.changes import (
-    Adopt,
-    Annotate,
-    Blocked,
-    Change,
-    Create,
-    Delete,
-    Forget,
-    Keep,
-    Leave,
-    Move,
-    Note,
-    Refresh,
-    Replace,
-    Retire,
-)
+from provisioner.model import changes
+from provisioner.model.changes import Change
 from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
     FREE,
@@ -93,7 +79,7 @@ def costs(
     A name may have several: its own, and one for each old cache of it that is still there.
     """
     by_model = tariffs(lookup)
-    refreshed = {change.want.name for change in plan.changes if isinstance(change, Refresh)}
+    refreshed = {change.want.name for change in plan.changes if isinstance(change, changes.Refresh)}
     return tuple(
         _cost(_once(change, refreshed), by_model, at, implicit_hits) for change in plan.changes
     )
@@ -101,7 +87,7 @@ def costs(
 
 def _once(change: Change, refreshed: Collection[str]) -> Change:
     """A blocked cache that is refreshed all the same is paid for by its refresh."""
-    if isinstance(change, Blocked) and change.name in refreshed:
+    if isinstance(change, changes.Blocked) and change.name in refreshed:
         return replace(change, live=None)
     return change
 
@@ -215,30 +201,31 @@ def effect(change: Change, tariffs: Tariffs, at: datetime) -> Effect:
     """Carry out *change* at *at*, on paper."""
     old = change.old
     match change:
-        case Create(want, record) | Replace(want, record=record):
+        case changes.Create(want, record) | changes.Replace(want, record=record):
             held = _content(want, record, tariffs)
             lasts = _left(want, want.life.end(at), at)
             done = Effect(makes=held, after=held, lasts=lasts, want=want, wanted=held)
-        case Adopt(want, live):
-            lasts = _left(want, want.life.end(at), at)
-            done = _living(_alive(live, None, tariffs), lasts, want)
-        case Refresh(want, live, record):
+        case changes.Adopt(want, live, record=record) | changes.Refresh(want, live, record):
             lasts = _left(want, want.life.end(at), at)
             done = _living(_alive(live, record, tariffs), lasts, want)
-        case Note(want, live, record) | Keep(DesiredCache() as want, LiveCache() as live, record):
+        case changes.Note(want, live, record) | changes.Keep(
+            DesiredCache() as want, LiveCache() as live, record
+        ):
             lasts = _left(want, live.expires_at, at)
             done = _living(_alive(live, record, tariffs), lasts, want)
-        case Annotate(want, record=record) | Keep(DesiredAnnotation() as want, record=record):
+        case changes.Annotate(want, record=record) | changes.Keep(
+            DesiredAnnotation() as want, record=record
+        ):
             done = Effect(want=want, wanted=_content(want, record, tariffs))
-        case Retire(live, record):
+        case changes.Retire(live, record):
             old, done = live, Effect(lasts=_left(record, live.expires_at, at))
-        case Delete(live, record):
+        case changes.Delete(live, record):
             held = _alive(live, record, tariffs)
             done = Effect(before=(held,), lasts=_left(record, live.expires_at, at))
-        case Leave(live, record) | Blocked(live=LiveCache() as live, record=record):
+        case changes.Leave(live, record) | changes.Blocked(live=LiveCache() as live, record=record):
             held = _alive(live, record, tariffs)
             done = _living(held, _left(record, live.expires_at, at), None)
-        case Keep() | Blocked() | Move() | Forget():
+        case changes.Keep() | changes.Blocked() | changes.Move() | changes.Forget():
             done = Effect()
     return _with_old(done, old, change.record, tariffs, at) if old else done
 
@@ -356,7 +343,7 @@ def _steps(done: Effect, at: datetime, implicit_hits: Decimal) -> tuple[Step, ..
 
 
 def part(
-    changes: Iterable[Change], tariffs: Tariffs, at: datetime
+    every: Iterable[Change], tariffs: Tariffs, at: datetime
 ) -> tuple[Mapping[tuple[Tariff, bool], Collection[int]], Sequence[Change]]:
     """
     Take apart what is priced together, for a month from *at* on, and all other changes.
@@ -367,9 +354,9 @@ def part(
     even = cache(lambda tariff: tariff.is_even(at, MONTH))
     kept: dict[tuple[Tariff, bool], list[int]] = defaultdict(list)
     others: list[Change] = []
-    for change in changes:
+    for change in every:
         match change:
-            case Keep(
+            case changes.Keep(
                 DesiredCache(calls_per_hour=None, is_warm=True), LiveCache() as live, record
             ) if (held := _alive(live, record, tariffs)).tokens and even(held.tariff):
                 kept[held.tariff, held.estimated].append(held.tokens)
