@@ -61,6 +61,12 @@ def _gemini_request(
     handle: GeminiHandle, *, model: str, content: CacheContent, question: str
 ) -> dict[str, Json]:
     """generateContent with a cached content: what is in the cache must not be sent again."""
+    held = {
+        "systemInstruction": content.system_instruction,
+        "tools": content.tools,
+        "toolConfig": content.tool_config,
+        "contents": content.parts,
+    }
     return {
         "provider": "gemini",
         "model": model,
@@ -68,21 +74,10 @@ def _gemini_request(
             "cachedContent": handle.cache_name,
             "contents": [{"role": "user", "parts": [{"text": question}]}],
         },
-        "in_cache": _in_cache(content),
+        "in_cache": [name for name, value in held.items() if value],
         "must_not_send": ["systemInstruction", "tools", "toolConfig"],
         "expires_at": moment_text(handle.expires_at) if handle.expires_at else None,
     }
-
-
-def _in_cache(content: CacheContent) -> list[Json]:
-    """The fields of a request that the cache already holds."""
-    held = {
-        "systemInstruction": content.system_instruction,
-        "tools": content.tools,
-        "toolConfig": content.tool_config,
-        "contents": content.parts,
-    }
-    return [name for name, value in held.items() if value]
 
 
 def _claude_request(
@@ -110,26 +105,20 @@ def _claude_request(
 
 
 def _claude_block(part: Part) -> dict[str, Json]:
+    source: dict[str, Json]
     match part:
         case TextPart(text):
             return _claude_text(text)
         case InlinePart(mime_type, content):
-            source: dict[str, Json] = {
-                "type": "base64",
-                "media_type": mime_type,
-                "data": standard_b64encode(content).decode(),
-            }
-            return {"type": _claude_kind(mime_type), "source": source}
+            encoded = standard_b64encode(content).decode()
+            source = {"type": "base64", "media_type": mime_type, "data": encoded}
         case UriPart(mime_type, uri):
-            return {"type": _claude_kind(mime_type), "source": {"type": "url", "url": uri}}
+            source = {"type": "url", "url": uri}
+    return {"type": "document" if mime_type == _PDF else "image", "source": source}
 
 
 def _claude_text(text: str) -> dict[str, Json]:
     return {"type": "text", "text": text}
-
-
-def _claude_kind(mime_type: str) -> str:
-    return "document" if mime_type == _PDF else "image"
 
 
 def _openai_request(
@@ -148,93 +137,57 @@ def _openai_request(
             f"the Chat API has a ttl of {_CHAT_TTL} only, and this entry has {options['ttl']}: "
             "use --api responses"
         )
-    shape = _Chat() if is_chat else _Responses()
-    before = [shape.text(content.system_instruction)] if content.system_instruction else []
-    blocks = [shape.part(part) for part in content.parts]
+    system = content.system_instruction
+    before = [_openai_text(system, is_chat=is_chat)] if system else []
+    blocks = [_openai_block(part, is_chat=is_chat) for part in content.parts]
     if options and (blocks or before):
         (blocks or before)[-1]["prompt_cache_breakpoint"] = {"mode": "explicit"}
     turns: list[Json] = [{"role": "developer", "content": before}] if before else []
-    turns.append({"role": "user", "content": [*blocks, shape.text(question)]})
-    request = {"model": model, **handle.request_fields(), shape.turns: turns}
+    turns.append({"role": "user", "content": [*blocks, _openai_text(question, is_chat=is_chat)]})
+    request: dict[str, Json] = {
+        "model": model,
+        **handle.request_fields(),
+        "messages" if is_chat else "input": turns,
+    }
     if content.tools:
         request["tools"] = content.tools
     return {
         "provider": "openai",
         "api": "chat" if is_chat else "responses",
         "request": request,
-        "must_not_send": _forbidden(handle),
+        "must_not_send": [
+            "prompt_cache_retention" if options else "prompt_cache_options",
+            "instructions",
+            "user",
+        ],
         "keep_equal": list(_EQUAL),
     }
 
 
-def _forbidden(handle: OpenAIHandle) -> list[Json]:
-    """Fields that would contradict the handle, or move the prefix."""
-    other = "prompt_cache_retention" if handle.prompt_cache_options else "prompt_cache_options"
-    return [other, "instructions", "user"]
+def _openai_text(text: str, *, is_chat: bool) -> dict[str, Json]:
+    return {"type": "text" if is_chat else "input_text", "text": text}
 
 
-class _Responses:
-    """Parts of the Responses API."""
-
-    turns = "input"
-
-    def text(self, text: str) -> dict[str, Json]:
-        return {"type": "input_text", "text": text}
-
-    def part(self, part: Part) -> dict[str, Json]:
-        match part:
-            case TextPart(text):
-                return self.text(text)
-            case InlinePart(mime_type, content) if _is_image(mime_type):
-                url = _data_url(mime_type, content)
-                return {"type": "input_image", "detail": "auto", "image_url": url}
-            case InlinePart(mime_type, content):
-                file = _data_url(mime_type, content)
-                return {"type": "input_file", "filename": _filename(mime_type), "file_data": file}
-            case UriPart(mime_type, uri) if _is_image(mime_type):
-                return {"type": "input_image", "detail": "auto", "image_url": uri}
-            case UriPart(_, uri):
-                return {"type": "input_file", "file_url": uri}
-
-
-class _Chat:
-    """Parts of the Chat Completions API."""
-
-    turns = "messages"
-
-    def text(self, text: str) -> dict[str, Json]:
-        return {"type": "text", "text": text}
-
-    def part(self, part: Part) -> dict[str, Json]:
-        match part:
-            case TextPart(text):
-                return self.text(text)
-            case InlinePart(mime_type, content) if _is_image(mime_type):
-                return {
-                    "type": "image_url",
-                    "image_url": {"url": _data_url(mime_type, content)},
-                }
-            case InlinePart(mime_type, content):
-                data = _data_url(mime_type, content)
-                return {
-                    "type": "file",
-                    "file": {"filename": _filename(mime_type), "file_data": data},
-                }
-            case UriPart(mime_type, uri) if _is_image(mime_type):
-                return {"type": "image_url", "image_url": {"url": uri}}
-            case UriPart():
-                raise InvalidCacheConfiguration(
-                    "the Chat API fetches no files: use --api responses, or a file of your own"
-                )
-
-
-def _is_image(mime_type: str) -> bool:
-    return mime_type.startswith("image/")
-
-
-def _data_url(mime_type: str, content: bytes) -> str:
-    return f"data:{mime_type};base64,{standard_b64encode(content).decode()}"
-
-
-def _filename(mime_type: str) -> str:
-    return f"content.{mime_type.partition('/')[2]}"
+def _openai_block(part: Part, *, is_chat: bool) -> dict[str, Json]:
+    """A part as the one API or the other takes it."""
+    file: dict[str, Json]
+    match part:
+        case TextPart(text):
+            return _openai_text(text, is_chat=is_chat)
+        case InlinePart(mime_type, content):
+            url = f"data:{mime_type};base64,{standard_b64encode(content).decode()}"
+            file = {"filename": f"content.{mime_type.partition('/')[2]}", "file_data": url}
+        case UriPart(mime_type, url):
+            file = {"file_url": url}
+    is_image = mime_type.startswith("image/")
+    if is_image and is_chat:
+        return {"type": "image_url", "image_url": {"url": url}}
+    if is_image:
+        return {"type": "input_image", "detail": "auto", "image_url": url}
+    if not is_chat:
+        return {"type": "input_file", **file}
+    if isinstance(part, UriPart):
+        raise InvalidCacheConfiguration(
+            "the Chat API fetches no files: use --api responses, or a file of your own"
+        )
+    return {"type": "file", "file": file}
