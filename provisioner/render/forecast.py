@@ -70,18 +70,11 @@ class Future(Struct, frozen=True, kw_only=True):
 
 
 def forecast_text(future: Future) -> str:
-    cells = [
-        (
-            plain(one.name),
-            str(one.refreshes),
-            str(one.creations),
-            duration_text(one.cold),
-            usd(one.spent.creations),
-            usd(one.spent.rent),
-            usd(one.spent.rent_by_ttl),
-        )
-        for one in future.caches
-    ]
+    cells = []
+    for one in future.caches:
+        paid = one.spent.creations, one.spent.rent, one.spent.rent_by_ttl
+        counts = str(one.refreshes), str(one.creations), duration_text(one.cold)
+        cells.append((plain(one.name), *counts, *map(usd, paid)))
     lines = table(_COLUMNS, cells)
     runs = f"{future.runs} runs, {future.missed} missed."
     sentences = [runs, future.schedule, *_money(future.spent)]

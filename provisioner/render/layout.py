@@ -75,7 +75,7 @@ def clip(text: str, width: int) -> str:
     if columns(text) <= width and len(text) <= _CROWD * width:
         return text
     tail = (width - 1) // 3
-    return f"{_end(text, width - 1 - tail)}…{_end(text[::-1], tail)[::-1]}"
+    return f"{_head(text, width - 1 - tail)}…{_head(text[::-1], tail)[::-1]}"
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -194,10 +194,6 @@ def _cell(text: str, width: int, column: Column) -> Sequence[str]:
             return wrap(text, width) or ("",)
 
 
-def _end(text: str, width: int) -> str:
-    return _head(text[: _CROWD * width], width)
-
-
 def _pieces(texts: Iterable[str], width: int) -> Iterator[str]:
     """*texts*, the wider ones in pieces of at most *width* columns; never an empty one."""
     for word in texts:
@@ -212,12 +208,12 @@ def _pieces(texts: Iterable[str], width: int) -> Iterator[str]:
 
 
 def _head(text: str, width: int) -> str:
-    taken = 0
-    for at, char in enumerate(text):
-        taken += _columns_of(char)
-        if taken > width:
+    room, crowd = width, text[: _CROWD * width]
+    for at, char in enumerate(crowd):
+        room -= _columns_of(char)
+        if room < 0:
             return text[:at]
-    return text
+    return crowd
 
 
 def _columns_of(char: str) -> int:

@@ -20,18 +20,9 @@ from provisioner.escape import markdown, plain, prose
 from provisioner.model.facts import Result
 from provisioner.model.money import total
 from provisioner.model.plan import Plan
+from provisioner.render import summary
 from provisioner.render.layout import clip
 from provisioner.render.result import ResultRow, result_row, tally, tally_line
-from provisioner.render.summary import (
-    SHORT,
-    done_words,
-    leftover_lines,
-    migration_line,
-    rested_line,
-    setting_cells,
-    validity,
-    writes_line,
-)
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money import CostView, MoneyView, money_view
 from provisioner.view.money_text import cost_text, rent_text, totals_text, unpriced_text
@@ -70,7 +61,7 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
         _Line(_line("- removed", _span(edit.name), "", "no change of its own", "", "", ""))
         for edit in plan.unshown
     ]
-    settings = [_Line(_line(*map(_span, setting_cells(edit)))) for edit in plan.settings]
+    settings = [_Line(_line(*map(_span, summary.setting_cells(edit)))) for edit in plan.settings]
     tables = [
         _plan_table(None, [row for rows in edited.values() for row in rows], removed),
         _Table(None, _SETTINGS, settings),
@@ -79,9 +70,10 @@ def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
             for section in (Section.DRIFT, Section.LIFECYCLE)
         ),
     ]
-    sentences = (*limit_sentences(plan.limits), migration_line(plan), rested_line(plan))
-    limits = "".join(f"\n{_sentence(one)}\n" for one in filter(None, sentences))
-    limits += "".join(f"\n{markdown(one)}\n" for one in leftover_lines(plan))
+    caveats = summary.migration_line(plan), summary.rested_line(plan)
+    sentences = filter(None, (*limit_sentences(plan.limits), *caveats))
+    limits = "".join(f"\n{_sentence(one)}\n" for one in sentences)
+    limits += "".join(f"\n{markdown(one)}\n" for one in summary.leftover_lines(plan))
     head = f"### ctxprov: {markdown(plan.stack)}: {_headline(plan)}\n{limits}"
     return _page(head, tables, f"\n{' '.join(_foot(plan))}\n", limit)
 
@@ -193,7 +185,7 @@ def _headline(plan: PlanView) -> str:
     money = totals_text(plan.totals).split(" · ")
     until = plan.valid_until
     valid = f"valid until {moment_short(until, at=plan.at)}" if until else ""
-    return " · ".join(filter(None, (done_words(plan), *map(markdown, money), valid)))
+    return " · ".join(filter(None, (summary.done_words(plan), *map(markdown, money), valid)))
 
 
 def _foot(plan: PlanView) -> Iterator[str]:
@@ -201,13 +193,13 @@ def _foot(plan: PlanView) -> Iterator[str]:
         yield f"Rent after it: {markdown(rent_text(plan.totals))}."
     if lacking := unpriced_text(plan.totals):
         yield f"{lacking}."
-    commit = f" of commit `{plan.commit[:SHORT]}`" if plan.commit else ""
+    commit = f" of commit `{plan.commit[: summary.SHORT]}`" if plan.commit else ""
     yield f"Planned at {plan.at:%Y-%m-%d %H:%M}Z{commit}."
     if plan.partial:
         yield "This is a part of the plan, selected by name."
-    if writes := writes_line(plan):
+    if writes := summary.writes_line(plan):
         yield markdown(clip(writes, _LONGEST))
-    yield f"{validity(plan)} Fingerprint `{plan.fingerprint}`."
+    yield f"{summary.validity(plan)} Fingerprint `{plan.fingerprint}`."
 
 
 def _plan_table(title: str | None, rows: Sequence[RowView], more: Iterable[_Line] = ()) -> _Table:

@@ -15,6 +15,7 @@ from typing import Self
 from msgspec import Struct
 
 from provisioner.escape import plain
+from provisioner.render import summary
 from provisioner.render.difference import Difference, differences
 from provisioner.render.layout import (
     GAP,
@@ -28,20 +29,6 @@ from provisioner.render.layout import (
     pairs,
     table,
     wrap,
-)
-from provisioner.render.summary import (
-    changes_nothing,
-    fingerprint_line,
-    leftover_lines,
-    migration_line,
-    money_line,
-    no_changes,
-    plan_line,
-    removals_line,
-    rested_line,
-    setting_cells,
-    validity,
-    writes_line,
 )
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money_text import cost_sentences, cost_text
@@ -74,6 +61,7 @@ def plan_text(
     width, palette = max(width, NARROWEST), Palette(colour)
     shown = tuple(row for row in plan.rows if verbose or row.is_shown)
     grid = Grid.of(shown, width=width, palette=palette)
+    calm = summary.no_changes(plan, recorded=recorded) if summary.changes_nothing(plan) else ""
     blocks = [
         *(
             grid.section(section.heading, group, verbose=verbose)
@@ -81,12 +69,12 @@ def plan_text(
         ),
         list(_settings(plan, width, palette)),
         [] if verbose else wrap(_retiring(plan), width),
-        wrap(no_changes(plan, recorded=recorded), width) if changes_nothing(plan) else [],
+        wrap(calm, width),
         [
-            palette.paint(plan_line(plan), "strong"),
-            *wrap(money_line(plan), width),
-            validity(plan),
-            fingerprint_line(plan),
+            palette.paint(summary.plan_line(plan), "strong"),
+            *wrap(summary.money_line(plan), width),
+            summary.validity(plan),
+            summary.fingerprint_line(plan),
         ],
         *(
             wrap(plain(hint), width)
@@ -101,7 +89,7 @@ def _settings(plan: PlanView, width: int, palette: Palette) -> Iterator[str]:
     if plan.settings:
         yield palette.paint("Settings of the stack", "strong")
     for edit in plan.settings:
-        key, before, after = setting_cells(edit)
+        key, before, after = summary.setting_cells(edit)
         yield from hang("  ~ ", plain(f"{key}: {before} → {after}"), width=width, indent=4)
 
 
@@ -116,7 +104,7 @@ def _retiring(plan: PlanView) -> str:
 
 def _leftover(plan: PlanView, width: int) -> Iterator[str]:
     """The command stays on one line, to be copied."""
-    sentence, *command = leftover_lines(plan) or ("",)
+    sentence, *command = summary.leftover_lines(plan) or ("",)
     yield from wrap(plain(sentence), width)
     yield from (f"  {plain(line)}" for line in command)
 
@@ -124,8 +112,8 @@ def _leftover(plan: PlanView, width: int) -> Iterator[str]:
 def _caveats(plan: PlanView) -> Iterator[str]:
     if plan.partial:
         yield "This is a part of the plan, selected by name; the rest stays as it is."
-    lines = (removals_line(plan), migration_line(plan), rested_line(plan), writes_line(plan))
-    yield from filter(None, lines)
+    spell = summary.removals_line, summary.migration_line, summary.rested_line, summary.writes_line
+    yield from filter(None, (line(plan) for line in spell))
 
 
 class Grid(Struct, frozen=True, kw_only=True):

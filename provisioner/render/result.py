@@ -12,11 +12,10 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from provisioner.cache import Json
 from provisioner.documents import document_fields
 from provisioner.escape import json_text, plain
 from provisioner.model.changes import Tone
-from provisioner.model.facts import Done, Failed, NotAttempted, Outcome, Result
+from provisioner.model.facts import Done, Failed, NotAttempted, Result
 from provisioner.model.money import Cost
 from provisioner.model.plan import Plan
 from provisioner.render.layout import NARROWEST, Palette, clip, columns, hang, pad
@@ -28,6 +27,7 @@ from provisioner.view.wording import section, symbol, tone
 OutcomeName: TypeAlias = Literal["done", "failed", "not attempted"]
 OUTCOMES: tuple[OutcomeName, ...] = ("done", "not attempted", "failed")
 """What matters most comes last, where a terminal shows it."""
+_TALLIED: tuple[OutcomeName, ...] = ("done", "failed", "not attempted")
 
 _MEMBERS = "      "
 _MOST = 48
@@ -47,15 +47,18 @@ class ResultRow(Struct, frozen=True, kw_only=True):
 
 def result_row(result: Result) -> ResultRow:
     change = result.change
-    outcome, why = _outcome_text(result.outcome)
-    done, verb, under = outcome == "done", change.verb, section(change)
+    outcome: OutcomeName
+    match result.outcome:
+        case Done():
+            under = section(change)
+            mark, colour = symbol(change.verb, under), tone(change.verb, under)
+            outcome, text = "done", change.past
+        case Failed(error):
+            outcome, mark, colour, text = "failed", "!", "bad", str(error)
+        case NotAttempted(why):
+            outcome, mark, colour, text = "not attempted", "·", "quiet", why
     return ResultRow(
-        outcome=outcome,
-        symbol=symbol(verb, under) if done else "!" if outcome == "failed" else "·",
-        tone=tone(verb, under) if done else "bad" if outcome == "failed" else "quiet",
-        name=change.name,
-        action=verb,
-        text=change.past if done else why,
+        outcome=outcome, symbol=mark, tone=colour, name=change.name, action=change.verb, text=text
     )
 
 
@@ -100,15 +103,21 @@ def result_json(plan: Plan, results: Sequence[Result], costs: Iterable[Cost]) ->
             "stack": plan.stack,
             "at": moment_text(plan.now),
             "fingerprint": plan.fingerprint,
-            "summary": {
-                outcome.replace(" ", "_"): number for outcome, number in tally(rows).items()
-            },
+            "summary": {_key(outcome): number for outcome, number in tally(rows).items()},
             "results": [
-                {**document_fields(planned), **_outcome_fields(row)}
+                {
+                    **document_fields(planned),
+                    "outcome": _key(row.outcome),
+                    "error": None if row.outcome == "done" else row.text,
+                }
                 for planned, row in zip(shown, rows, strict=True)
             ],
         }
     )
+
+
+def _key(outcome: OutcomeName) -> str:
+    return outcome.replace(" ", "_")
 
 
 def summary_line(results: Iterable[Result]) -> str:
@@ -118,26 +127,12 @@ def summary_line(results: Iterable[Result]) -> str:
 
 def tally(rows: Iterable[ResultRow]) -> Mapping[OutcomeName, int]:
     counts = Counter(row.outcome for row in rows)
-    return {
-        "done": counts["done"],
-        "failed": counts["failed"],
-        "not attempted": counts["not attempted"],
-    }
+    return {outcome: counts[outcome] for outcome in _TALLIED}
 
 
 def tally_line(number: Mapping[OutcomeName, int]) -> str:
     """`Applied: 3 done, 1 failed, 2 not attempted.`"""
     return f"Applied: {', '.join(f'{count} {outcome}' for outcome, count in number.items())}."
-
-
-def _outcome_text(outcome: Outcome) -> tuple[OutcomeName, str]:
-    match outcome:
-        case Done():
-            return "done", ""
-        case Failed(error):
-            return "failed", str(error)
-        case NotAttempted(why):
-            return "not attempted", why
 
 
 def _block(
@@ -173,10 +168,3 @@ def _alike(rows: Iterable[ResultRow]) -> list[list[ResultRow]]:
 
 def _title(group: Sequence[ResultRow]) -> str:
     return plain(group[0].name) if len(group) == 1 else f"{len(group):,} caches"
-
-
-def _outcome_fields(row: ResultRow) -> dict[str, Json]:
-    return {
-        "outcome": row.outcome.replace(" ", "_"),
-        "error": None if row.outcome == "done" else row.text,
-    }

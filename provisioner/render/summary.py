@@ -40,7 +40,11 @@ def headline(plan: PlanView) -> str:
 def done_words(plan: PlanView) -> str:
     """`2 replaced, 1 created`: what a review is about, replacements first."""
     verbs = sorted(plan.counts, key=lambda verb: verb != "replace")
-    done = [f"{plan.counts[verb]:,} {PAST_WORDS[verb]}" for verb in verbs if _is_done(plan, verb)]
+    done = [
+        f"{plan.counts[verb]:,} {PAST_WORDS[verb]}"
+        for verb in verbs
+        if verb != "unchanged" and plan.counts[verb]
+    ]
     done += [settings_count(plan)] if plan.settings else []
     return ", ".join(done) or _calm(plan)
 
@@ -50,14 +54,9 @@ def _calm(plan: PlanView) -> str:
     return "declared no longer" if gone else "no changes"
 
 
-def _is_done(plan: PlanView, verb: str) -> bool:
-    return verb != "unchanged" and plan.counts[verb] > 0
-
-
 def changes_nothing(plan: PlanView) -> bool:
     """Whether there is nothing to do and nothing refused."""
-    changes = any(number for verb, number in plan.counts.items() if verb != "unchanged")
-    return not changes and not plan.has_edits
+    return sum(plan.counts.values()) == plan.counts["unchanged"] and not plan.has_edits
 
 
 def no_changes(plan: PlanView, *, recorded: bool = False) -> str:

@@ -13,31 +13,14 @@ from collections.abc import Iterable, Sequence
 
 from provisioner.model.facts import Result
 from provisioner.model.plan import Plan
+from provisioner.render import summary
 from provisioner.render.difference import differences
 from provisioner.render.html.charts import rent_chart, timeline
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.result import OUTCOMES, ResultRow, result_row, tally, tally_line
-from provisioner.render.summary import (
-    changes_nothing,
-    headline,
-    leftover_lines,
-    migration_line,
-    no_changes,
-    removals_line,
-    rested_line,
-    setting_cells,
-    validity,
-    writes_line,
-)
+from provisioner.view import money_text
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money import CostView
-from provisioner.view.money_text import (
-    cost_sentences,
-    cost_text,
-    rent_text,
-    totals_text,
-    unpriced_text,
-)
 from provisioner.view.plan import PlanView, RowView, by_section
 from provisioner.view.units import moment_short
 
@@ -133,7 +116,7 @@ def plan_article(view: PlanView) -> str:
                 _section(section.heading, _COLUMNS, map(_cells, rows))
                 for section, rows in by_section(shown).items()
             ),
-            _section("Settings of the stack", _SETTINGS, map(setting_cells, view.settings)),
+            _section("Settings of the stack", _SETTINGS, map(summary.setting_cells, view.settings)),
             tag("p", f"… and {len(rows) - MOST:,} more rows.") if len(rows) > MOST else None,
             _figure("Lives around now", timeline(view.rows, view.at)),
             _figure("Rent per hour", rent_chart(view.rows)),
@@ -187,23 +170,24 @@ def _head(view: PlanView) -> Markup:
     if view.commit:
         facts.append(f"commit {view.commit[:12]}")
     if not view.timeless:
-        facts.append(validity(view).removesuffix("."))
-    lines = removals_line(view), *leftover_lines(view), migration_line(view), rested_line(view)
+        facts.append(summary.validity(view).removesuffix("."))
+    leftover, migration = summary.leftover_lines(view), summary.migration_line(view)
+    lines = summary.removals_line(view), *leftover, migration, summary.rested_line(view)
     return tag(
         "header",
         tag("h1", view.stack),
         tag("p", _headline(view), class_="headline"),
-        tag("p", no_changes(view)) if changes_nothing(view) else None,
+        tag("p", summary.no_changes(view)) if summary.changes_nothing(view) else None,
         tag("p", " · ".join(facts), class_="quiet"),
         tag("p", "A part of the plan, selected by name.", class_="bad") if view.partial else None,
         *(tag("p", line) for line in lines if line),
-        tag("p", writes, class_="quiet") if (writes := writes_line(view)) else None,
+        tag("p", writes, class_="quiet") if (writes := summary.writes_line(view)) else None,
         *(tag("p", sentence, class_="bad") for sentence in limit_sentences(view.limits)),
     )
 
 
 def _headline(view: PlanView) -> str:
-    return " · ".join(filter(None, (headline(view), totals_text(view.totals))))
+    return " · ".join(filter(None, (summary.headline(view), money_text.totals_text(view.totals))))
 
 
 def _section(
@@ -235,7 +219,7 @@ def _cells(row: RowView) -> tuple[Inner, ...]:
 
 def _amounts(cost: CostView) -> Markup:
     """Each on one line, a comma after all but the last."""
-    amounts = cost_text(cost).split(", ")
+    amounts = money_text.cost_text(cost).split(", ")
     spans = [tag("span", amount, class_="sum") for amount in amounts if amount]
     return Markup(", ".join(map(str, spans)))
 
@@ -250,7 +234,7 @@ def _more(row: RowView) -> Markup:
             for one in differing
         )
     if row.cost:
-        lines += cost_sentences(row.cost)
+        lines += money_text.cost_sentences(row.cost)
     if not lines:
         return NOTHING
     return tag("details", tag("summary", "more"), tag("ul", *(tag("li", line) for line in lines)))
@@ -262,10 +246,11 @@ def _figure(title: str, picture: Markup) -> Markup | None:
 
 def _foot(view: PlanView) -> Markup:
     totals = view.totals
-    rent = f"Rent when it is done: {rent_text(totals)}." if totals.rent_per_hour_after else ""
+    rent = money_text.rent_text(totals) if totals.rent_per_hour_after else ""
+    lines = rent and f"Rent when it is done: {rent}.", money_text.unpriced_text(totals)
     return tag(
         "footer",
-        *(tag("p", line) for line in (rent, unpriced_text(totals)) if line),
+        *(tag("p", line) for line in lines if line),
         tag("p", "Fingerprint ", tag("code", view.fingerprint)),
         class_="quiet",
     )
