@@ -110,7 +110,7 @@ class BaseChange(Struct, frozen=True, gc=False):
 
     A type for every change, each with its reason and the row that decided; what else a type
     does not hold is None.  *live* is the live cache that the planner looked at, *old* the one
-    that dies once another has its place.
+    that dies once another has its place: the same, if a type has no other.
     """
 
     verb: ClassVar[ChangeVerb]
@@ -134,7 +134,7 @@ class BaseChange(Struct, frozen=True, gc=False):
 
     @property
     def live(self) -> LiveCache | None:
-        return None
+        return self.old
 
     @property
     def old(self) -> LiveCache | None:
@@ -189,10 +189,6 @@ class Replace(BaseChange, frozen=True):
     reason: Reason
     row: DecisionRow
 
-    @property
-    def live(self) -> LiveCache:
-        return self.old
-
 
 class Adopt(BaseChange, frozen=True):
     """Take over a live cache that is right already; the old one, if any, may die."""
@@ -245,10 +241,6 @@ class Annotate(BaseChange, frozen=True):
     record: Recorded | None
     reason: Reason
     row: DecisionRow
-
-    @property
-    def live(self) -> LiveCache | None:
-        return self.old
 
 
 class Keep(BaseChange, frozen=True):
