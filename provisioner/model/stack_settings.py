@@ -19,7 +19,6 @@ from hashlib import sha256
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from provisioner.documents import must
 from provisioner.model.money import Money
@@ -165,18 +164,19 @@ def with_settings(
     """*recorded* with the settings under *keys* as *wanted* has them."""
     if recorded is None:
         return wanted
-    providers = {
-        name: source.key_envs[name]
-        for name in sorted(wanted.key_envs.keys() | recorded.key_envs.keys())
-        for source in (wanted if f"providers.{name}" in keys else recorded,)
-        if name in source.key_envs
+
+    def source(key: str) -> StackSettings:
+        return wanted if key in keys else recorded
+
+    key_envs = {
+        name: source(f"providers.{name}").key_envs
+        for name in sorted({*recorded.key_envs, *wanted.key_envs})
     }
-    limits = {name: getattr(wanted.limits, name) for key, name in _LIMITS.items() if key in keys}
     return StackSettings(
-        limits=replace(recorded.limits, **limits),
-        key_envs=providers,
-        publish=(wanted if "publish" in keys else recorded).publish,
-        state=(wanted if "state" in keys else recorded).state,
+        limits=Limits(**{name: getattr(source(key).limits, name) for key, name in _LIMITS.items()}),
+        key_envs={name: envs[name] for name, envs in key_envs.items() if name in envs},
+        publish=source("publish").publish,
+        state=source("state").state,
     )
 
 

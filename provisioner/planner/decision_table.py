@@ -33,10 +33,15 @@ _EDITED = frozenset({Reason.PROVIDER, Reason.MODEL, Reason.CONTENT, Reason.LIFE,
 _DEAD = frozenset({Reason.EXPIRED, Reason.MISSING})
 
 
+ROWS: list[DecisionRow] = []
+
+
 def _row(id_: str, verbs: str, sentence: str, *reasons: Reason) -> DecisionRow:
-    return DecisionRow(
+    row = DecisionRow(
         id=id_, sentence=sentence, verbs=tuple(verbs.split()), reasons=frozenset(reasons)
     )
+    ROWS.append(row)
+    return row
 
 
 # A declared cache.  A name in `replace` skips the first three rows and TWIN.
@@ -162,13 +167,6 @@ STRAY = _row(
     "leave delete",  # delete: prune
     "it carries this stack's label, but is not in the state",
     Reason.STRAY,
-)
-
-ROWS = (
-    *(DUE, SETTINGS, UNCHANGED, TWIN, NOT_ADOPTABLE, OUTDATED, ENDED, NOTHING_ALIVE, DISAPPEARED),
-    *(ANNOTATED, ANNOTATION_PROTECTED, ANNOTATION),
-    *(MOVED, UNDECLARED_GONE, UNDECLARED_PROTECTED, UNDECLARED, PROTECTED_DUE),
-    *(RETIRED, RETIRING_DESTROYED, UNRETIRED, RETIRING, STRAY),
 )
 
 REASONS: Mapping[str, frozenset[Reason]] = MappingProxyType(
