@@ -80,17 +80,17 @@ class Counter:
         """The digest and the measure of *entry*.  With new problems, neither means anything."""
         count = partial(count_part, provider=entry.kind)
         parts = [self._once(entry.kind, count, spec) for spec in entry.parts]
-        instruction = entry.system_instruction
+        instruction, tools, config = entry.system_instruction, entry.tools, entry.tool_config
         before = self._once("", count_text, instruction) if instruction else None
         counts = [*parts, before] if before else parts
         marks = Marks(
             parts=[count.mark for count in parts],
             system_instruction=before.mark if before else None,
-            tools=self._tried(file_content.tools_of, entry.tools) or (),
-            tool_config=self._tried(file_content.tool_config_of, entry.tool_config),
+            tools=(self._tried(file_content.tools_of, tools) if tools else None) or (),
+            tool_config=self._tried(file_content.tool_config_of, config) if config else None,
             revision=entry.revision,
         )
-        specs = (*entry.parts, instruction, entry.tools, entry.tool_config)
+        specs = (*entry.parts, instruction, tools, config)
         size, tokens = self._sums(entry, marks, counts)
         return digest_of(entry.kind, entry.model, marks), Measure(
             paths=tuple([spec.path for spec in specs if isinstance(spec, FileSpec)]),
@@ -127,10 +127,8 @@ class Counter:
         return counted or _NOTHING
 
     def _tried(
-        self, read: Callable[[Folder, _AnySpec], _ContentRead], spec: _AnySpec | None
+        self, read: Callable[[Folder, _AnySpec], _ContentRead], spec: _AnySpec
     ) -> _ContentRead | None:
-        if spec is None:
-            return None
         try:
             return read(self._folder, spec)
         except Unreadable as error:

@@ -80,7 +80,7 @@ def _head(provider: str, model: str, parts: int) -> bytes:
 
 
 def _all_framed(fields: Iterable[bytes]) -> bytes:
-    return b"".join(map(_framed, fields))
+    return b"".join([b"%d:%s" % (len(field), field) for field in fields])
 
 
 def _framed(field: bytes) -> bytes:

@@ -212,8 +212,8 @@ def _model_advice(
         return
     if model.retires_on and (when := _retirement(model.retires_on, now.astimezone(UTC).date())):
         yield entry.at("model").problem(f"{entry.model} {when}")
-    is_all_here = not any(isinstance(part, UriSpec) for part in entry.parts)
-    if is_all_here and model.min_tokens and measure.tokens < model.min_tokens:
+    is_small = model.min_tokens and measure.tokens < model.min_tokens
+    if is_small and not any(isinstance(part, UriSpec) for part in entry.parts):
         end = "the server may refuse it" if entry.kind == "gemini" else "nothing would be cached"
         message = (
             f"comes to ~{measure.tokens:,} tokens, below the {model.min_tokens:,} from which "
