@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.errors import GitFailed
 from provisioner.git import git_at
-from provisioner.manifest import Folder, Unreadable
+from provisioner.manifest.confined_folder import Folder, Unreadable
 from provisioner.revision import GitRevision, merge_base
 from tests.repository import ALONE, git
 

@@ -15,7 +15,7 @@ from provisioner.cli.messages import tell
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation
 from provisioner.environment import process_environment
-from provisioner.manifest import Frame
+from provisioner.manifest.types import Frame
 from provisioner.model.facts import State
 from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.state import state_name

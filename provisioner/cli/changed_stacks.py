@@ -17,7 +17,7 @@ from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text, plain
 from provisioner.git import Git, path_from
-from provisioner.manifest import stack_at
+from provisioner.manifest.stack import stack_at
 from provisioner.resolver import load_and_resolve
 from provisioner.revision import Export, is_same_tree, merge_base
 

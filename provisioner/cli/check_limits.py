@@ -11,7 +11,7 @@ from provisioner.catalog import load_catalog
 from provisioner.cli.messages import tell
 from provisioner.errors import Refused
 from provisioner.limits import breaches_of_any, excused
-from provisioner.manifest import Manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.plan import Plan
 from provisioner.model.stack_settings import Breach, StackSettings
 from provisioner.view.limits import breach_text, way_out

@@ -14,7 +14,7 @@ from provisioner.cli.review import merged_review, review_of_job
 from provisioner.cli.status import Status
 from provisioner.environment import process_environment
 from provisioner.errors import Refused
-from provisioner.manifest import load_frame
+from provisioner.manifest.stack import load_frame
 from provisioner.model.plan import Plan
 from provisioner.render.review_comment import comment_text, mark_in, topic_of
 from provisioner.view.plan import PlanView

@@ -20,7 +20,8 @@ from provisioner.cli.checkout import git_for_review
 from provisioner.cli.leftovers import declared, folder_before, leftover_at
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import text_from
-from provisioner.manifest import Folder, Manifest, Unreadable
+from provisioner.manifest.confined_folder import Folder, Unreadable
+from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Change
 from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, Recorded

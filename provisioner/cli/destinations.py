@@ -17,7 +17,7 @@ from pathlib import Path
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import leads_out, read_whole
 from provisioner.git import top_of
-from provisioner.manifest import DEFAULT_STATE, Frame
+from provisioner.manifest.types import DEFAULT_STATE, Frame
 from provisioner.storage import is_remote, split_file
 
 _CLI = "give --state or CTXPROV_STATE for a place elsewhere"

@@ -21,7 +21,7 @@ from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.stack_names import check_stack, keys_of
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_at, location_of
-from provisioner.manifest import load_frame
+from provisioner.manifest.stack import load_frame
 from provisioner.model.records import DesiredCache
 from provisioner.state import read_state, state_name
 

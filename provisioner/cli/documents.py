@@ -22,7 +22,7 @@ from provisioner.cli.options import GITHUB, STDOUT, Out
 from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, Problem
 from provisioner.files import read_whole, write_whole
-from provisioner.manifest import Manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Change
 from provisioner.model.facts import Result
 from provisioner.model.money import Cost

@@ -15,7 +15,7 @@ from provisioner.cli.options import Out, with_json
 from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.target import location_of, settled, tell_waiting
-from provisioner.manifest import load_frame
+from provisioner.manifest.stack import load_frame
 from provisioner.model.changes import Cause
 from provisioner.model.facts import State
 from provisioner.model.plan import Plan

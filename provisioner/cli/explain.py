@@ -25,7 +25,7 @@ from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_of
 from provisioner.escape import plain
-from provisioner.manifest import Manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Change, Keep, Note, Refresh
 from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, DesiredCache, LiveCache

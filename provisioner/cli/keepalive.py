@@ -24,7 +24,7 @@ from provisioner.cli.target import location_of, settled
 from provisioner.cli.working_tree import WorkingTree, working_tree
 from provisioner.errors import ManifestError
 from provisioner.escape import plain
-from provisioner.manifest import Manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Create
 from provisioner.model.facts import State
 from provisioner.model.plan import Plan

@@ -14,16 +14,14 @@ from provisioner.checkout import StackFolders, stacks_in
 from provisioner.cli.checkout import git_for_review
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import Git, path_from, text_from
-from provisioner.manifest import (
-    DEFAULT_STATE,
-    CacheEntry,
-    Manifest,
+from provisioner.manifest.stack import (
     environments_of,
     load_frame,
     read_manifest,
     stack_at,
     stack_in,
 )
+from provisioner.manifest.types import DEFAULT_STATE, CacheEntry, Manifest
 from provisioner.model.plan import Leftover
 from provisioner.revision import GitRevision, merge_base
 from provisioner.storage import is_remote

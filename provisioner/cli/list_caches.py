@@ -21,7 +21,8 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import address_of, location_of, project_in, store_of
 from provisioner.errors import CtxprovError, StackMoved, StateError
 from provisioner.escape import json_text
-from provisioner.manifest import Manifest, environments_of, load_manifest
+from provisioner.manifest.stack import environments_of, load_manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.attributes import Label
 from provisioner.model.facts import State
 from provisioner.model.records import LiveCache, RecordedCache

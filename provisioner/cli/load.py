@@ -12,7 +12,7 @@ from provisioner.catalog import load_catalog
 from provisioner.cli.checkout import checkout_around
 from provisioner.cli.messages import tell_warnings
 from provisioner.errors import ManifestError, Refused
-from provisioner.manifest import Manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.records import Desired
 from provisioner.pricing.rates import Lookup
 from provisioner.resolver import load_and_resolve

@@ -16,7 +16,7 @@ from provisioner.cli.status import Status
 from provisioner.cli.target import location_of
 from provisioner.environment import process_environment
 from provisioner.escape import json_text, plain
-from provisioner.manifest import load_frame
+from provisioner.manifest.stack import load_frame
 from provisioner.state import state_name
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, mark_of
 from provisioner.storage.protocol import Backend

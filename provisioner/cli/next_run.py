@@ -20,7 +20,7 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import location_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text, plain
-from provisioner.manifest import load_frame
+from provisioner.manifest.stack import load_frame
 from provisioner.planner.transitions import covered_until, next_run
 from provisioner.state import read_state
 from provisioner.times import moment_text

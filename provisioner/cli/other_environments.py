@@ -15,7 +15,7 @@ from pathlib import Path
 from provisioner.cli.messages import tell
 from provisioner.cli.target import location_of
 from provisioner.errors import CtxprovError
-from provisioner.manifest import environments_of, load_frame
+from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import RecordedCache
 from provisioner.state import read_state

@@ -18,7 +18,8 @@ from provisioner.cli.target import location_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text
 from provisioner.handles import handles_fields
-from provisioner.manifest import Frame, load_frame, load_manifest
+from provisioner.manifest.stack import load_frame, load_manifest
+from provisioner.manifest.types import Frame
 from provisioner.model.facts import State
 from provisioner.render.shell import env_lines
 from provisioner.state import read_state

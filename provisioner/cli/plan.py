@@ -30,7 +30,7 @@ from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.target import StackLocation, location_of, project_in, writes_of
 from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
-from provisioner.manifest import Manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Cause
 from provisioner.model.facts import Revision, State
 from provisioner.model.plan import Leftover, Plan

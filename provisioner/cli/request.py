@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from provisioner.cache import CacheContent, InlinePart, Json, Part, TextPart, UriPart
 from provisioner.errors import ContentChanged, CtxprovError
-from provisioner.manifest import Manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded
 from provisioner.planner.hypothetical import recorded_as_desired

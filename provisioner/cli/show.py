@@ -13,7 +13,7 @@ from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
 from provisioner.cli.status import Status
 from provisioner.cli.target import StackLocation, location_of
 from provisioner.errors import CtxprovError
-from provisioner.manifest import load_frame
+from provisioner.manifest.stack import load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import LiveCache, RecordedCache
 from provisioner.pricing.costs import upkeep

@@ -15,7 +15,8 @@ import click
 
 from provisioner.cli.target import backend_at, location_of
 from provisioner.errors import ManifestError, Refused
-from provisioner.manifest import Frame, load_frame
+from provisioner.manifest.stack import load_frame
+from provisioner.manifest.types import Frame
 from provisioner.model.facts import State
 from provisioner.model.records import RecordedCache, RetiringCache
 from provisioner.storage import Backend

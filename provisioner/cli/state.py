@@ -23,7 +23,7 @@ from provisioner.cli.transfer import Side, transferred
 from provisioner.errors import Refused, StateError
 from provisioner.escape import json_text, plain
 from provisioner.files import read_whole
-from provisioner.manifest import environments_of, load_frame
+from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded, RecordedCache
 from provisioner.render.layout import Column, table

@@ -23,7 +23,7 @@ from provisioner.environment import process_environment
 from provisioner.errors import StateError
 from provisioner.files import leads_out
 from provisioner.git import top_of
-from provisioner.manifest import DEFAULT_STATE, Frame
+from provisioner.manifest.types import DEFAULT_STATE, Frame
 from provisioner.model.stack_settings import StackSettings, setting_edits
 from provisioner.render.summary import setting_lines
 from provisioner.state import state_name

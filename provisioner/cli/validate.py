@@ -17,7 +17,8 @@ from provisioner.cli.options import expanded
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
 from provisioner.escape import plain
-from provisioner.manifest import Manifest, environments_of, read_manifest
+from provisioner.manifest.stack import environments_of, read_manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.records import Desired
 from provisioner.resolver import load_and_resolve
 

@@ -15,7 +15,8 @@ from msgspec import Struct
 from provisioner.cache import CacheContent
 from provisioner.catalog import load_catalog
 from provisioner.errors import ContentChanged, ManifestError
-from provisioner.manifest import Manifest, read_manifest
+from provisioner.manifest.stack import read_manifest
+from provisioner.manifest.types import Manifest
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.resolver import read_content, resolve
 

@@ -20,17 +20,16 @@ from msgspec import Struct
 
 from provisioner.cache import CacheContent, InlinePart, Part, TextPart, UriPart
 from provisioner.errors import ContentChanged, Problem
-from provisioner.manifest import (
+from provisioner.manifest.confined_folder import Folder, Unreadable
+from provisioner.manifest.source_map import shown
+from provisioner.manifest.types import (
     Entry,
     FileSpec,
-    Folder,
     InlineJson,
     Manifest,
     PartSpec,
     TextSpec,
-    Unreadable,
     UriSpec,
-    shown,
 )
 from provisioner.model.attributes import UNKNOWN, Measure
 from provisioner.model.records import Desired

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from provisioner.cache import InlinePart, Json, Part, TextPart, UriPart
-from provisioner.manifest import FileSpec, PartSpec
+from provisioner.manifest.types import FileSpec, PartSpec
 
 _VERSION = b"ctxprov digest 1"
 _DIGITS = 12

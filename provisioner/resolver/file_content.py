@@ -20,8 +20,9 @@ from typing import NoReturn
 from msgspec import Struct
 
 from provisioner.cache import Json
-from provisioner.manifest import MAX_DEPTH, FileSpec, Folder, InlineJson, Unreadable, shown
-from provisioner.manifest.confined_folder import OpenFile
+from provisioner.manifest.confined_folder import Folder, OpenFile, Unreadable
+from provisioner.manifest.source_map import MAX_DEPTH, shown
+from provisioner.manifest.types import FileSpec, InlineJson
 from provisioner.resolver.media_types import MAX_CONTENT, pages_in
 
 NO_TEXT = "is not UTF-8 text"

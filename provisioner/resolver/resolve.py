@@ -19,16 +19,10 @@ from msgspec import Struct
 from provisioner.catalog import Catalog
 from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem, each_once
-from provisioner.manifest import (
-    AnnotationEntry,
-    CacheEntry,
-    Entry,
-    Folder,
-    Manifest,
-    UriSpec,
-    read_manifest,
-)
+from provisioner.manifest.confined_folder import Folder
 from provisioner.manifest.providers import KINDS
+from provisioner.manifest.stack import read_manifest
+from provisioner.manifest.types import AnnotationEntry, CacheEntry, Entry, Manifest, UriSpec
 from provisioner.model.attributes import Adoption, Label, Measure, Ttl
 from provisioner.model.model_catalog import Model
 from provisioner.model.records import Desired, DesiredAnnotation, DesiredCache

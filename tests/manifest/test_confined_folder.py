@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.manifest import Folder, Unreadable
+from provisioner.manifest.confined_folder import Folder, Unreadable
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.cache import TextPart
-from provisioner.manifest import FileSpec, InlineJson, TextSpec, load_manifest
+from provisioner.manifest.stack import load_manifest
+from provisioner.manifest.types import FileSpec, InlineJson, TextSpec
 from provisioner.resolver import load_and_resolve, read_content
 from tests.builders import NOW
 from tests.stacks import CATALOG, FLASH, HEAD, complaints, write

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.manifest import (
+from provisioner.manifest.stack import load_manifest
+from provisioner.manifest.types import (
     AnnotationEntry,
     CacheEntry,
     Entry,
@@ -16,7 +17,6 @@ from provisioner.manifest import (
     InlineJson,
     TextSpec,
     UriSpec,
-    load_manifest,
 )
 from provisioner.model.attributes import Settings, Ttl, Until
 from tests.stacks import FLASH, HEAD, complaints, loaded, write

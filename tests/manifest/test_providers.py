@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.manifest import CacheEntry, Manifest, load_manifest
+from provisioner.manifest.stack import load_manifest
+from provisioner.manifest.types import CacheEntry, Manifest
 from provisioner.model.attributes import Ttl
 from provisioner.resolver import load_and_resolve
 from tests.builders import NOW

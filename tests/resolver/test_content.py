@@ -13,17 +13,9 @@ from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, InlinePart, Part, TextPart, UriPart
 from provisioner.errors import ContentChanged
-from provisioner.manifest import (
-    FileSpec,
-    Folder,
-    Manifest,
-    PartSpec,
-    Place,
-    TextSpec,
-    Unreadable,
-    UriSpec,
-)
-from provisioner.manifest.source_map import YamlDocument
+from provisioner.manifest.confined_folder import Folder, Unreadable
+from provisioner.manifest.source_map import Place, YamlDocument
+from provisioner.manifest.types import FileSpec, Manifest, PartSpec, TextSpec, UriSpec
 from provisioner.model.attributes import UNKNOWN, Measure
 from provisioner.model.records import DesiredCache
 from provisioner.resolver import load_and_resolve, read_content

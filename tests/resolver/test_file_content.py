@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioner.cache import Json
-from provisioner.manifest import FileSpec, Folder, InlineJson, Place, Unreadable
-from provisioner.manifest.source_map import YamlDocument
+from provisioner.manifest.confined_folder import Folder, Unreadable
+from provisioner.manifest.source_map import Place, YamlDocument
+from provisioner.manifest.types import FileSpec, InlineJson
 from provisioner.resolver.file_content import (
     look_at,
     look_at_bytes,
