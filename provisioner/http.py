@@ -5,8 +5,7 @@ Decides how long a server may take, how much of a reply is read, what a broken c
 means and what of it may be shown: no header, no query, no body and no secret ever is.  No
 redirect is followed.  Every exception of the HTTP library ends here, and no other module knows
 which library that is, the public parameter `transport=` aside; it is imported with the first
-connection that needs it.  Asynchronous requests that pass no proxy and no transport go by
-`connection_pool`, which starts in a fifth of the time.
+connection.
 
 Proxies and certificates come from the environment.  A variable that names what is gone (an
 image's, a nix shell's) would fail every request, so it is named before the first one, with its
@@ -25,46 +24,77 @@ import ssl
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import SplitResult, quote, urlsplit
 
+from msgspec import Struct
+
 from provisioner import __version__
-from provisioner.connection_pool import ConnectionPool, HttpError, HttpFault, HttpReply
 from provisioner.environment import process_environment
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = [
-    "NO_SECRET",
-    "AsyncHttpClient",
-    "HttpClient",
-    "HttpError",
-    "HttpFault",
-    "HttpReply",
-    "Secret",
-    "application_transport",
-    "environment_fault",
-    "normal_url",
-    "trust_for",
-]
-
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _LONGEST_CERTIFICATES = 4 * 1024 * 1024
 """Bytes of a file of certificates in which the first must stand."""
-_PLAIN_URL = re.compile(
-    r"https?://(?:127\.0\.0\.1|[a-z][a-z0-9.-]*)(?::(?:[1-9]|[1-5][0-9])[0-9]{3})?"
-    r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?",
-    re.ASCII,
-)
-"""What is its own normal form.  Its port is none that a scheme implies."""
 _SHORTEST_SECRET = 4
 """A secret of fewer characters hides nothing, and cutting it out would garble every sentence."""
+
+
+class HttpFault(Enum):
+    """Why there is no reply."""
+
+    UNUSABLE = auto()
+    """No request can be made: of this address, or in this environment."""
+    UNREACHED = auto()
+    """No connection: nothing was sent."""
+    UNTRUSTED = auto()
+    """The server's certificate is not trusted: nothing was sent."""
+    PROXY = auto()
+    """The proxy refuses: nothing was sent."""
+    SILENT = auto()
+    """No byte for as long as the caller waits."""
+    LATE = auto()
+    """No whole reply by the deadline."""
+    GARBLED = auto()
+    """A reply in an encoding that was not asked for, or that is broken."""
+    OVERSIZE = auto()
+    """A reply beyond the limit."""
+    BROKEN = auto()
+    """The connection broke, or the server does not speak HTTP."""
+
+
+class HttpError(Exception):
+    """There is no reply; the text says why, without secrets.  Its cause is the library's error."""
+
+    def __init__(self, fault: HttpFault, reason: str) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
+
+class HttpReply(Struct, frozen=True, kw_only=True):
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By names in lower case."""
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
 
 
 class Secret:
@@ -148,9 +178,24 @@ class HttpClient:
         return self._client
 
 
+@dataclass(slots=True)
+class _Connections:
+    """Those of one event loop, as clients that have one each."""
+
+    loop: asyncio.AbstractEventLoop
+    trust: ssl.SSLContext
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
+    idle: list[httpx.AsyncClient] = field(default_factory=list)
+
+
 @dataclass(slots=True, kw_only=True)
 class AsyncHttpClient:
-    """Connections of one event loop at a time, to be closed in it; *transport* replaces them."""
+    """
+    Connections of one event loop at a time, to be closed in it; *transport* replaces them.
+
+    No two requests use one of the library's clients at a time: before and after each request its
+    pool looks at every connection it has, which for dozens takes longer than the request.
+    """
 
     connect_timeout: float
     """Seconds for a connection."""
@@ -158,9 +203,7 @@ class AsyncHttpClient:
     """Of every request."""
     transport: httpx.AsyncBaseTransport | None
     secret: Secret = field(default=NO_SECRET, repr=False)
-    _open: tuple[ConnectionPool | _LibraryPool, asyncio.AbstractEventLoop] | None = field(
-        default=None, repr=False
-    )
+    _open: _Connections | None = field(default=None, repr=False)
 
     async def request(
         self,
@@ -178,14 +221,22 @@ class AsyncHttpClient:
         Seconds for a connection come on top of both.  Raises HttpError.
         """
         try:
-            pool = self._connected(url)
-            async with asyncio.timeout(self.connect_timeout + deadline):
-                return await pool.request(method, url, query=query, body=body, timeout=timeout)
-        except HttpError as error:
-            reason = self.secret.redact(str(error))
-            raise HttpError(error.fault, reason) from error.__cause__
-        except TimeoutError as error:
-            raise HttpError(HttpFault.LATE, type(error).__name__) from error
+            connections = self._connections(url)
+            client = connections.idle.pop() if connections.idle else self._connect(connections)
+            try:
+                async with asyncio.timeout(self.connect_timeout + deadline):
+                    response = await client.request(
+                        method,
+                        url,
+                        params=query or None,
+                        content=body,
+                        timeout=_library().Timeout(timeout, connect=self.connect_timeout),
+                    )
+            finally:
+                connections.idle.append(client)
+            return _reply(response, response.content)
+        except _foreign() as error:
+            _raise(error, self.secret)
 
     async def close(self) -> None:
         """
@@ -193,78 +244,33 @@ class AsyncHttpClient:
 
         Those of another event loop cannot be closed from here, and are dropped.
         """
-        match self._open:
-            case pool, loop if loop is asyncio.get_running_loop():
-                self._open = None
-                await pool.close()
-            case _:
-                self._open = None
+        connections, self._open = self._open, None
+        if connections and connections.loop is asyncio.get_running_loop():
+            for client in connections.clients:
+                await client.aclose()
 
-    def _connected(self, url: str) -> ConnectionPool | _LibraryPool:
+    def _connections(self, url: str) -> _Connections:
         loop = asyncio.get_running_loop()
-        if self._open is None or self._open[1] is not loop:
-            self._open = (self._connect(url), loop)
-        return self._open[0]
+        if self._open is None or self._open.loop is not loop:
+            if self.transport is None:
+                _check_environment()
+            with _setting_up():
+                self._open = _Connections(loop, trust_for(url))
+        return self._open
 
-    def _connect(self, url: str) -> ConnectionPool | _LibraryPool:
-        """
-        What leads to *url*: the HTTP library where a proxy or a transport stands between.
-
-        Without one, most of the library goes unused, and importing it would take a quarter of a
-        small plan's time.
-        """
-        headers = {**_OURS, **self.headers}
-        if self.transport is not None:
-            return _LibraryPool(headers, self.connect_timeout, transport=self.transport)
-        _check_environment()
-        try:
-            if _has_proxy():
-                return _LibraryPool(headers, self.connect_timeout, verify=trust_for(url))
-            return ConnectionPool(headers, self.connect_timeout, trust=trust_for(url))
-        except _unusable() as error:
-            reason = "look at the proxies and certificates in the environment"
-            raise HttpError(HttpFault.UNUSABLE, f"{reason} ({type(error).__name__})") from error
-
-
-class _LibraryPool:
-    """Connections of the HTTP library: by way of proxies, or of a transport."""
-
-    def __init__(
-        self, headers: Mapping[str, str], connect_timeout: float, **settings: object
-    ) -> None:
-        self._connect_timeout = connect_timeout
-        self._client: httpx.AsyncClient = _library().AsyncClient(headers=headers, **settings)
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        query: Mapping[str, str],
-        body: bytes | None,
-        timeout: float,
-    ) -> HttpReply:
-        """Send one request.  Raises HttpError."""
-        try:
-            response = await self._client.request(
-                method,
-                url,
-                params=query or None,
-                content=body,
-                timeout=_library().Timeout(timeout, connect=self._connect_timeout, pool=None),
+    def _connect(self, connections: _Connections) -> httpx.AsyncClient:
+        with _setting_up():
+            client: httpx.AsyncClient = _library().AsyncClient(
+                headers={**_OURS, **self.headers},
+                transport=self.transport,
+                verify=connections.trust,
             )
-        except _foreign() as error:
-            _raise(error, NO_SECRET)
-        return _reply(response, response.content)
-
-    async def close(self) -> None:
-        await self._client.aclose()
+        connections.clients.append(client)
+        return client
 
 
 def normal_url(text: str) -> str:
     """Spell a URL as the HTTP library sends it.  Raises ValueError if it is none."""
-    if _PLAIN_URL.fullmatch(text):
-        return text
     library = _library()
     try:
         url = library.URL(text)
@@ -301,27 +307,12 @@ def trust_for(url: str) -> ssl.SSLContext:
     Reading the authorities takes a tenth of a small plan's time.  A client that begins with plain
     HTTP, and no proxy, does without: where TLS is asked of it later, it trusts no server.
     """
-    if urlsplit(url).scheme == "http" and not _has_proxy():
+    from urllib.request import getproxies  # noqa: PLC0415  # the library has imported it by now
+
+    if urlsplit(url).scheme == "http" and not getproxies().keys() - {"no"}:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    import certifi  # noqa: PLC0415  # where TLS is spoken alone
-
-    environ = process_environment()
-    file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
-    if not (file or folder):
-        file = certifi.where()
-    trust = ssl.create_default_context(cafile=file or None, capath=None if file else folder)
-    trust.set_alpn_protocols(["http/1.1"])
+    trust: ssl.SSLContext = _library().create_ssl_context()
     return trust
-
-
-def _has_proxy() -> bool:
-    """Whether the environment, or a system that has such settings, names a proxy."""
-    if sys.platform in {"darwin", "win32"}:
-        from urllib.request import getproxies  # noqa: PLC0415  # 10 ms that Linux need not pay
-
-        return bool(getproxies().keys() - {"no"})
-    environ = process_environment()
-    return any(text and name.lower() in _PROXIES for name, text in environ.items())
 
 
 def _check_environment() -> None:
@@ -346,9 +337,15 @@ def _foreign() -> tuple[type[Exception], ...]:
     )
 
 
-def _unusable() -> tuple[type[Exception], ...]:
-    """What the library raises if the environment keeps it from being set up."""
-    return (*_foreign(), ValueError, ImportError)
+@contextmanager
+def _setting_up() -> Iterator[None]:
+    """Make an HttpError of what the library raises if the environment keeps it from working."""
+    kinds: tuple[type[Exception], ...] = (*_foreign(), ValueError, ImportError)
+    try:
+        yield
+    except kinds as error:
+        reason = "look at the proxies and certificates in the environment"
+        raise HttpError(HttpFault.UNUSABLE, f"{reason} ({type(error).__name__})") from error
 
 
 def _raise(error: Exception, secret: Secret) -> NoReturn:
