@@ -39,6 +39,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from provisioner.arguments import wrong_type
@@ -210,25 +211,18 @@ def clipped(text: str, most: int = LONGEST) -> str:
 
 def each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """*problems*, sorted; what is wrong for many is one problem, with their number."""
-    many: dict[Problem, list[Problem]] = {}
-    for problem in problems:
-        many.setdefault(replace(problem, note=""), []).append(problem)
-    return tuple(sorted(_together(alike) for alike in many.values()))
+    many = groupby(sorted(problems), key=lambda problem: replace(problem, note=""))
+    return tuple(_together([*alike]) for _, alike in many)
 
 
 def _together(alike: Sequence[Problem]) -> Problem:
-    """One problem for all that are *alike* but for their notes."""
-    first = min(alike)
-    rest = len(alike) - 1
-    match rest, first.note:
-        case 0, _:
-            return first
-        case _, "":
-            return replace(first, note=f"{rest + 1:,} caches")
-        case 1, note:
-            return replace(first, note=f"{note} and one more")
-        case _, note:
-            return replace(first, note=f"{note} and {rest:,} more")
+    """One problem for all that are *alike* but for their notes, by which they are sorted."""
+    first, rest = alike[0], len(alike) - 1
+    if not rest:
+        return first
+    if not first.note:
+        return replace(first, note=f"{rest + 1:,} caches")
+    return replace(first, note=f"{first.note} and {'one' if rest == 1 else f'{rest:,}'} more")
 
 
 class ManifestError(CtxprovError):

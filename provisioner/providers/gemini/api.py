@@ -53,6 +53,7 @@ _UPLOAD: Final = 250_000
 """Bytes a second: what the deadline of a request expects of the slowest connection."""
 _JITTER: Final = 0.5
 """Seconds."""
+_OF_ONE_CACHE: Final = frozenset({ApiVerb.GET, ApiVerb.PATCH, ApiVerb.DELETE})
 _YEARS: Final = range(2000, 9000)
 """What else a header says is no date, and would overflow a sum."""
 _AGE: Final = re.compile(r"\d{1,8}", re.ASCII)
@@ -61,7 +62,7 @@ _log: Final = logging.getLogger("provisioner.http")
 _list_log: Final = logging.getLogger("provisioner.gemini")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ApiRequest:
     """What to ask, below the endpoint."""
 
@@ -69,14 +70,6 @@ class ApiRequest:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
-    timeout: float
-    """Seconds that the answer may take, once the request is sent."""
-    names_cache: bool = False
-
-    @property
-    def deadline(self) -> float:
-        """Seconds that sending and answering may take together."""
-        return self.timeout + len(self.body or b"") / _UPLOAD
 
 
 class ApiAnswer(Struct, frozen=True, kw_only=True):
@@ -141,6 +134,10 @@ class GeminiApi:
     """How long a quota may let nothing through."""
     clock: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]]
+    create_timeout: float
+    """Seconds that an answer may take to a request with content, once it is sent."""
+    read_timeout: float
+    """The same, to any other request."""
     server_date: ServerDate | None = field(default=None, repr=False)
     """What the answers say of the time."""
 
@@ -194,9 +191,9 @@ class GeminiApi:
             )
             raise FailedRequest(unreadable, maybe_done=True) from error
 
-    async def list_caches(self, *, timeout: float) -> CacheListing:
+    async def list_caches(self) -> CacheListing:
         """
-        Read every page of the list; *timeout* is in seconds for each.
+        Read every page of the list.
 
         Raises CacheError, also where the server lists in a circle, or without an end.
         """
@@ -205,9 +202,7 @@ class GeminiApi:
         tokens = {""}
         query = {"pageSize": _PAGE_SIZE}
         for _ in range(MOST_PAGES):
-            request = ApiRequest(
-                verb=ApiVerb.LIST, path="cachedContents", query=query, timeout=timeout
-            )
+            request = ApiRequest(ApiVerb.LIST, "cachedContents", query)
             page, at = await self.ask(request, _read_page)
             caches.update((cache.handle.cache_name, cache) for cache in page.caches)
             skipped += page.skipped
@@ -237,6 +232,9 @@ class GeminiApi:
 
     async def _send(self, request: ApiRequest) -> tuple[HttpReply, ServerDate | None]:
         """Send it, and log it: never with its query, its headers or its body."""
+        has_content = request.verb in {ApiVerb.CREATE, ApiVerb.COUNT}
+        timeout = self.create_timeout if has_content else self.read_timeout
+        deadline = timeout + len(request.body or b"") / _UPLOAD
         began = boot_seconds()
         status: object = "no answer"
         try:
@@ -245,14 +243,15 @@ class GeminiApi:
                 f"{self.account.endpoint}/{request.path}",
                 query=request.query,
                 body=request.body,
-                timeout=request.timeout,
-                deadline=request.deadline,
+                timeout=timeout,
+                deadline=deadline,
             )
             status = reply.status
             date = read_server_date(reply.headers, sent=began, received=boot_seconds())
             self.server_date = later_date(self.server_date, date)
         except HttpError as error:
-            raise _unanswered(error, self.account.endpoint, request) from error.__cause__
+            waited = {HttpFault.SILENT: timeout, HttpFault.LATE: deadline}.get(error.fault, 0)
+            raise _unanswered(error, self.account.endpoint, waited) from error.__cause__
         finally:
             ms = (boot_seconds() - began) * 1000
             _log.info("%s /%s %s %.0f ms", request.verb.method, request.path, status, ms)
@@ -264,7 +263,8 @@ class GeminiApi:
         refusal = read_refusal(
             reply.status, reply.headers, reply.body, now=now, redact=self.account.secret.redact
         )
-        error = error_of(refusal, endpoint=self.account.endpoint, names_cache=request.names_cache)
+        names_cache = request.verb in _OF_ONE_CACHE
+        error = error_of(refusal, endpoint=self.account.endpoint, names_cache=names_cache)
         is_quota = error.retryable and refusal.status == HTTPStatus.TOO_MANY_REQUESTS
         if is_quota:
             permit.refuse(error)
@@ -308,8 +308,8 @@ def _read_page(answer: ApiAnswer) -> tuple[wire.CachePage, datetime | None]:
     return wire.read_page(answer.json), answer.at
 
 
-def _unanswered(error: HttpError, endpoint: str, request: ApiRequest) -> FailedRequest:
-    """What a request without a reply means."""
+def _unanswered(error: HttpError, endpoint: str, waited: float) -> FailedRequest:
+    """What a request without a reply means that *waited* so many seconds."""
     reason = str(error)
     match error.fault:
         case HttpFault.UNUSABLE:
@@ -326,9 +326,9 @@ def _unanswered(error: HttpError, endpoint: str, request: ApiRequest) -> FailedR
             sentence = f"{endpoint} answered what cannot be unpacked: {reason}"
             return FailedRequest(ParseError(sentence, retryable=True), maybe_done=True)
         case HttpFault.SILENT:
-            reason = f"no answer within {request.timeout:g} s"
+            reason = f"no answer within {waited:g} s"
         case HttpFault.LATE:
-            reason = f"no whole answer within {request.deadline:g} s"
+            reason = f"no whole answer within {waited:g} s"
         case HttpFault.OVERSIZE | HttpFault.BROKEN:
             pass
     sentence = f"the connection to {endpoint} broke: {reason}"

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL: Final = "gemini-3.8-flash"
 
-_COLLECTION: Final = "cachedContents"
 _TOLERANCE: Final = timedelta(seconds=2)
 
 
@@ -82,8 +81,6 @@ class GeminiContextCache:
                 check_text(name, text)
         self.model = wire.bare_model(model)
         self.default_ttl = default_ttl
-        self._create_timeout = create_timeout
-        self._read_timeout = read_timeout
         self._clock = clock
         account = Account.find(api_key, base_url, api_version, process_environment())
         self._api = GeminiApi(
@@ -102,10 +99,12 @@ class GeminiContextCache:
             max_wait=max_wait,
             clock=clock,
             sleep=sleep,
+            create_timeout=create_timeout,
+            read_timeout=read_timeout,
         )
         self._index = CacheIndex()
         self._unreadable: frozenset[str] = frozenset()
-        self._creator = CacheCreator(self._api, self._index, list_timeout=read_timeout, clock=clock)
+        self._creator = CacheCreator(self._api, self._index, clock=clock)
 
     def __repr__(self) -> str:
         return f"GeminiContextCache(endpoint={self.endpoint!r}, model={self.model!r})"
@@ -223,7 +222,7 @@ class GeminiContextCache:
 
     async def list(self) -> list[CachedContext]:
         """Every cache that the key may see, of any program."""
-        listing = await self._api.list_caches(timeout=self._read_timeout)
+        listing = await self._api.list_caches()
         self._unreadable = frozenset(cache.label for cache in listing.skipped)
         return [self._index.add(cache) for cache in listing.caches]
 
@@ -245,12 +244,8 @@ class GeminiContextCache:
     async def count_tokens(self, content: str | CacheContent, *, model: str | None = None) -> int:
         """Let the server count exactly what `create` would send."""
         model = wire.bare_model(model or self.model)
-        request = ApiRequest(
-            verb=ApiVerb.COUNT,
-            path=f"models/{model}:countTokens",
-            body=wire.counting(CacheContent.of(content), model),
-            timeout=self._create_timeout,
-        )
+        body = wire.counting(CacheContent.of(content), model)
+        request = ApiRequest(ApiVerb.COUNT, f"models/{model}:countTokens", body=body)
         return await self._api.ask(request, lambda answer: wire.read_count(answer.json))
 
     async def aclose(self) -> None:
@@ -289,12 +284,8 @@ class GeminiContextCache:
     ) -> ApiRequest:
         life = wire.life_of(ttl, expires_at, self.default_ttl)
         model = wire.bare_model(model or self.model)
-        return ApiRequest(
-            verb=ApiVerb.CREATE,
-            path=_COLLECTION,
-            body=wire.creation(CacheContent.of(content), model, label, life),
-            timeout=self._create_timeout,
-        )
+        body = wire.creation(CacheContent.of(content), model, label, life)
+        return ApiRequest(ApiVerb.CREATE, "cachedContents", body=body)
 
     def _about(
         self,
@@ -302,14 +293,10 @@ class GeminiContextCache:
         verb: ApiVerb,
         life: wire.LifeField | None = None,
     ) -> ApiRequest:
-        return ApiRequest(
-            verb=verb,
-            path=wire.name_in(handle),
-            query={"updateMask": life.field} if life else {},
-            body=life.body if life else None,
-            timeout=self._read_timeout,
-            names_cache=True,
-        )
+        name = wire.name_in(handle)
+        if life:
+            return ApiRequest(verb, name, {"updateMask": life.field}, life.body)
+        return ApiRequest(verb, name)
 
     def _fate(self, of: CacheHandle | CachedContext, missing: MissingCache) -> CacheError:
         """Expired if its holder could have known, else not found."""

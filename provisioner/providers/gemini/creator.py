@@ -51,19 +51,11 @@ _Search: TypeAlias = Callable[[list[CachedContext], datetime | None], CachedCont
 
 
 class CacheCreator:
-    """The creates of one client; *list_timeout* is in seconds for a page of the list."""
+    """The creates of one client."""
 
-    def __init__(
-        self,
-        api: GeminiApi,
-        index: CacheIndex,
-        *,
-        list_timeout: float,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, api: GeminiApi, index: CacheIndex, *, clock: Callable[[], datetime]) -> None:
         self._api = api
         self._index = index
-        self._list_timeout = list_timeout
         self._clock = clock
         self._unanswered: Counter[str] = Counter()
         """How many requests went out under a label that may still make a cache."""
@@ -170,7 +162,7 @@ class CacheCreator:
     async def _look(self, creation: _Creation) -> CachedContext | None:
         """Whether a create without an answer has made its cache all the same."""
         try:
-            listing = await self._api.list_caches(timeout=self._list_timeout)
+            listing = await self._api.list_caches()
             _check_readable(listing, creation.label)
         except CacheError as error:
             if creation.lost is None:

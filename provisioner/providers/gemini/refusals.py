@@ -25,6 +25,7 @@ from provisioner.errors import (
     InvalidCacheConfiguration,
     NetworkError,
     RequestRefused,
+    clipped,
 )
 
 LONGEST_MESSAGE: Final = 2_000
@@ -96,12 +97,13 @@ def read_refusal(
                 status=status,
                 code=_text(error.get("status")),
                 reason=next(filter(None, (_text(detail.get("reason")) for detail in details)), ""),
-                message=_cut(redact(_text(error.get("message")))),
+                message=clipped(redact(_text(error.get("message"))), LONGEST_MESSAGE),
                 wait=max((hint for hint in hints if hint is not None), default=None),
                 quota=" ".join(_violations(details)),
             )
         case _:
-            return Refusal(status=status, message=_cut(redact(_prose(body))), wait=hint)
+            message = clipped(redact(_prose(body)), LONGEST_MESSAGE)
+            return Refusal(status=status, message=message, wait=hint)
 
 
 def read_retry_after(text: str, now: datetime) -> timedelta | None:
@@ -238,7 +240,3 @@ def _text(json: Json) -> str:
 
 def _list(json: Json) -> list[Json]:
     return json if isinstance(json, list) else []
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
