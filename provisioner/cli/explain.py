@@ -34,9 +34,8 @@ from provisioner.planner.reasons import refresh_due
 from provisioner.planner.transitions import about, flips
 from provisioner.pricing.costs import cost, price_list
 from provisioner.pricing.rates import Lookup
-from provisioner.render.explain import explain_json, explain_text
+from provisioner.render.explain import Explanation, explain_json, explain_text
 from provisioner.state import read_state
-from provisioner.view.explanation import Explanation
 
 Decide: TypeAlias = Callable[[datetime], Plan]
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import repeat
 from shlex import quote
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import asdict
@@ -42,12 +41,14 @@ from provisioner.view.limits import BrokenLimit, broken_limits
 from provisioner.view.money import CostView, Count, TotalsView, cost_view, totals_view
 from provisioner.view.snapshot import (
     AfterView,
+    Commit,
     Moment,
     Name,
     Provider,
     ShownDigest,
     ShownText,
     Snapshot,
+    Stack,
     after,
     after_view,
     before,
@@ -58,21 +59,6 @@ from provisioner.view.wording import Section, is_unmet, section, symbol, tone, w
 
 FORMAT_VERSION: Literal[1] = 1
 REMOVALS = frozenset({"retire", "delete", "forget"})
-_STACK = r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,31})?\Z"
-
-Stack: TypeAlias = Annotated[
-    str,
-    must(
-        "be the name of a stack: STACK or STACK.ENVIRONMENT",
-        pattern=_STACK,
-        description="STACK or STACK.ENVIRONMENT.",
-    ),
-]
-
-
-Commit: TypeAlias = Annotated[
-    str, must("be a commit as hexadecimal digits", pattern=r"^[0-9a-f]{40,64}\Z")
-]
 
 
 class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -356,6 +342,7 @@ def plan_view(
     breaches: Iterable[Breach] = (),
 ) -> PlanView:
     """View *plan* with a row for each of *changes*, whose *costs* are in the same order."""
+    left = plan.leftover
     return PlanView(
         format_version=FORMAT_VERSION,
         stack=plan.stack,
@@ -370,7 +357,7 @@ def plan_view(
         summary=summary((change.verb, change.reason) for change in plan.changes),
         edits=_edits(plan.edits),
         settings=plan.settings,
-        leftover=_leftover(plan.leftover),
+        leftover=left and LeftoverView(**asdict(left), command=leftover_command(left)),
         rested=_edits(plan.rested),
         declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
         rows=rows(plan, changes, costs),
@@ -380,33 +367,25 @@ def plan_view(
 
 
 def rows(
-    plan: Plan, changes: Iterable[Change] | None = None, costs: Iterable[Cost] | None = None
+    plan: Plan, changes: Iterable[Change], costs: Iterable[Cost | None]
 ) -> tuple[RowView, ...]:
-    """View *changes* of *plan*, all of them unless they are named, each with its cost if any."""
+    """View *changes* of *plan*, each with its cost if that is known."""
     removed = _removed(plan)
-    chosen = plan.changes if changes is None else tuple(changes)
-    priced = repeat(None, len(chosen)) if costs is None else costs
     return tuple(
         _row(change, plan.now_of(change.provider), removed, cost)
-        for change, cost in zip(chosen, priced, strict=True)
+        for change, cost in zip(changes, costs, strict=True)
     )
 
 
-def by_section(rows: Iterable[RowView]) -> Mapping[Section, Sequence[RowView]]:
+def by_section(rows: Sequence[RowView]) -> Mapping[Section, Sequence[RowView]]:
     """Group *rows* under the sections that have any, in the order in which they are shown."""
-    groups: dict[Section, list[RowView]] = {section: [] for section in Section}
-    for row in rows:
-        groups[row.section].append(row)
+    groups = {section: [row for row in rows if row.section is section] for section in Section}
     return {section: group for section, group in groups.items() if group}
 
 
 def summary(changes: Iterable[tuple[str, Reason]]) -> Summary:
     """Count *changes*, each a verb and its reason."""
-    numbers = Counter(changes)
-    del numbers["forget", Reason.RETIRED]
-    verbs = Counter[str]()
-    for (verb, _), number in numbers.items():
-        verbs[verb] += number
+    verbs = Counter(verb for verb, reason in changes if reason is not Reason.RETIRED)
     done = {verb: verbs[verb] for verb in VERBS}
     return Summary(**done, blocked=verbs["blocked"], unchanged=verbs["keep"])
 
@@ -425,10 +404,6 @@ def leftover_command(left: Leftover | LeftoverView) -> str:
         return f"ctxprov state rename-stack {names} --state {state}"
     keys = "".join(f" --key-env {quote(f'{name}={key}')}" for name, key in left.key_envs.items())
     return f"ctxprov destroy --stack {quote(left.stack)} --state {state}{keys}"
-
-
-def _leftover(left: Leftover | None) -> LeftoverView | None:
-    return LeftoverView(**asdict(left), command=leftover_command(left)) if left else None
 
 
 def _edits(edits: Iterable[Edit]) -> tuple[EditView, ...]:

@@ -10,6 +10,7 @@ known here.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -183,8 +184,6 @@ def _shows_as_kept(row: RowView, declared: AfterView | None) -> bool:
 
 
 def _check_once(what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
+    for name, number in Counter(names).items():
+        if number > 1:
             raise ValueError(f"the {what} {name} is there twice")
-        seen.add(name)

@@ -16,15 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from provisioner.documents import must
-from provisioner.model.attributes import (
-    UNKNOWN,
-    After,
-    Life,
-    Settings,
-    SettingsFields,
-    Ttl,
-    Until,
-)
+from provisioner.model.attributes import UNKNOWN, After, Life, Settings, SettingsFields, Ttl, Until
 from provisioner.model.changes import (
     Adopt,
     Annotate,
@@ -52,6 +44,7 @@ from provisioner.view.money import Count
 from provisioner.view.units import tokens_text
 
 _DURATION = r"^(\d+[smhd])+\Z"
+_STACK = r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,31})?\Z"
 
 Name: TypeAlias = Annotated[
     str,
@@ -102,6 +95,17 @@ Duration: TypeAlias = Annotated[
         pattern=_DURATION,
         description="Whole numbers with s, m, h and d, summed: 1h30m.",
     ),
+]
+Stack: TypeAlias = Annotated[
+    str,
+    must(
+        "be the name of a stack: STACK or STACK.ENVIRONMENT",
+        pattern=_STACK,
+        description="STACK or STACK.ENVIRONMENT.",
+    ),
+]
+Commit: TypeAlias = Annotated[
+    str, must("be a commit as hexadecimal digits", pattern=r"^[0-9a-f]{40,64}\Z")
 ]
 
 

@@ -35,7 +35,8 @@ from provisioner.model.records import DesiredCache
 from provisioner.model.stack_settings import Breach
 from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import costs, totals
-from provisioner.view.plan import PlanView, noteworthy, plan_view
+from provisioner.view.plan import PlanView, RowView, noteworthy, plan_view
+from provisioner.view.plan import rows as rows_of
 from tests.builders import (
     HOUR,
     NOW,
@@ -92,6 +93,12 @@ def view(
         writes=writes,
         breaches=breaches,
     )
+
+
+def rows(plan: Plan, changes: Iterable[Change] | None = None) -> tuple[RowView, ...]:
+    """*changes* of *plan*, all unless they are given, without a cost."""
+    chosen = plan.changes if changes is None else tuple(changes)
+    return rows_of(plan, chosen, [None] * len(chosen))
 
 
 def plan_of(*changes: Change, edits: frozenset[Edit] | None = None) -> Plan:

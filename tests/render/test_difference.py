@@ -19,10 +19,10 @@ from provisioner.render.difference import (
     patch_text,
     patches,
 )
-from provisioner.view.plan import RowView, rows
+from provisioner.view.plan import RowView
 from provisioner.view.snapshot import after_view
 from tests.builders import HOUR, NOW, desired, live, recorded
-from tests.render.fixtures import plan_of
+from tests.render.fixtures import plan_of, rows
 
 A = desired("a", measure=Measure(paths=("one.md", "two.md")))
 

@@ -9,9 +9,9 @@ from provisioner.model.plan import Plan
 from provisioner.planner import decision_table as table
 from provisioner.render.layout import Palette, columns
 from provisioner.render.plan_table import Grid, plan_text
-from provisioner.view.plan import RowView, rows
+from provisioner.view.plan import RowView
 from tests.builders import HOUR, desired, live, recorded, retiring
-from tests.render.fixtures import AT, PLAN, cache, golden, plan_of, view
+from tests.render.fixtures import AT, PLAN, cache, golden, plan_of, rows, view
 
 SHORT, LONG = cache("a"), cache("a-much-longer-name-than-that-of-a")
 

@@ -20,9 +20,8 @@ from provisioner.render.html.charts import (
     rent_bars,
     rent_chart,
 )
-from provisioner.view.plan import rows
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded
-from tests.render.fixtures import PLAN, cache, plan_of, view
+from tests.render.fixtures import PLAN, cache, plan_of, rows, view
 
 LATER = NOW + 2 * HOUR
 WANT = desired("a")

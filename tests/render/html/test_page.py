@@ -12,9 +12,9 @@ from provisioner.model.attributes import Until
 from provisioner.model.changes import Create, Keep, Leave, Reason
 from provisioner.planner import decision_table as table
 from provisioner.render.html.page import MOST, html_document, plan_article
-from provisioner.view.plan import PlanView, rows
+from provisioner.view.plan import PlanView
 from tests.builders import NOW, desired, live, recorded
-from tests.render.fixtures import PLAN, cache, plan_of, view
+from tests.render.fixtures import PLAN, cache, plan_of, rows, view
 from tests.render.html.test_markup import read_page
 
 HOSTILE = '"><script>alert(1)</script><!--\x1b[31m\u202e'
