@@ -357,7 +357,7 @@ def plan_view(
         summary=summary((change.verb, change.reason) for change in plan.changes),
         edits=_edits(plan.edits),
         settings=plan.settings,
-        leftover=left and LeftoverView(**asdict(left), command=leftover_command(left)),
+        leftover=LeftoverView(**asdict(left), command=leftover_command(left)) if left else None,
         rested=_edits(plan.rested),
         declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
         rows=rows(plan, changes, costs),
