@@ -27,6 +27,7 @@ from provisioner.documents import (
     Fields,
     NotJson,
     faults_of_document,
+    must,
     newer,
     parse_json,
     utf8,
@@ -40,17 +41,8 @@ _LARGEST = 16 * 1024 * 1024
 """Bytes of a user's file: some ten thousand models."""
 _UNKNOWN = ": correct the key, or, if it was written for a newer ctxprov, upgrade"
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
-
-
-def _text(pattern: str, must: str, description: str | None = None) -> Meta:
-    return Meta(pattern=pattern, description=description, extra={"must": must})
-
-
-def _several(must: str) -> Meta:
-    """What a list must be that has a value, and none twice."""
-    return Meta(min_length=1, extra={"must": must}, extra_json_schema={"uniqueItems": True})
-
-
+_SEVERAL = {"min_length": 1, "extra_json_schema": {"uniqueItems": True}}
+"""A list that has a value, and none twice."""
 _DAY = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 OpenAIApi: TypeAlias = Literal["responses", "chat"]
@@ -58,25 +50,33 @@ CatalogDay: TypeAlias = Annotated[date, Meta(extra_json_schema={"format": None, 
 Price: TypeAlias = Annotated[float, Meta(ge=0, description="USD per 1,000,000 tokens.")]
 ModelName: TypeAlias = Annotated[
     str,
-    _text(
-        r"^[a-z0-9][a-zA-Z0-9._-]*\Z",
+    must(
         "be the id of a model, without `models/`",
-        "The provider's own id, without `models/`.",
+        pattern=r"^[a-z0-9][a-zA-Z0-9._-]*\Z",
+        description="The provider's own id, without `models/`.",
     ),
 ]
 ModelPattern: TypeAlias = Annotated[
     str,
-    _text(
-        r"^[a-z0-9][a-zA-Z0-9._*-]*\Z",
+    must(
         "be the id of a model, where `*` stands for any characters",
+        pattern=r"^[a-z0-9][a-zA-Z0-9._*-]*\Z",
     ),
 ]
+Patterns: TypeAlias = Annotated[tuple[ModelPattern, ...], must("have a pattern", **_SEVERAL)]
 OneTtl: TypeAlias = Annotated[
-    str, _text(r"^[1-9][0-9]*[smhd]\Z", "be a number and a unit, such as 5m")
+    str, must("be a number and a unit, such as 5m", pattern=r"^[1-9][0-9]*[smhd]\Z")
 ]
-SourceKey: TypeAlias = Annotated[str, _text(r"^[a-z0-9][a-z0-9.-]*\Z", "be the key of a source")]
+SourceKey: TypeAlias = Annotated[
+    str, must("be the key of a source", pattern=r"^[a-z0-9][a-z0-9.-]*\Z")
+]
 SourceDay: TypeAlias = Annotated[
-    str, _text(r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?\Z", "be a day or a month", "A day, or a month.")
+    str,
+    must(
+        "be a day or a month",
+        pattern=r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?\Z",
+        description="A day, or a month.",
+    ),
 ]
 _RateShape = TypeVar("_RateShape")
 
@@ -88,7 +88,7 @@ class SourceFields(Fields, frozen=True, kw_only=True):
     """Where figures are from."""
 
     title: str
-    url: Annotated[str, _text("^https://", "begin with https://")]
+    url: Annotated[str, must("begin with https://", pattern="^https://")]
     read: SourceDay
 
 
@@ -130,7 +130,7 @@ class PeriodFields(Fields, Generic[_RateShape], frozen=True, kw_only=True):
     source: str
     confidence: Literal["low"] | UnsetType = UNSET
     note: str | UnsetType = UNSET
-    rates: Annotated[tuple[_RateShape, ...], Meta(min_length=1, extra={"must": "have a rate"})]
+    rates: Annotated[tuple[_RateShape, ...], must("have a rate", min_length=1)]
 
     def __post_init__(self) -> None:
         if self.confidence and self.note is UNSET:
@@ -150,7 +150,7 @@ class TtlOfferFields(Fields, frozen=True, kw_only=True):
     ttl: OneTtl
     sent_as: str | UnsetType = UNSET
     write: Annotated[float, Meta(ge=1)]
-    apis: Annotated[tuple[OpenAIApi, ...], _several("name an API")] | UnsetType = UNSET
+    apis: Annotated[tuple[OpenAIApi, ...], must("name an API", **_SEVERAL)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _refuse_twice("apis", self.apis or ())
@@ -167,11 +167,11 @@ class _ModelFields(Fields, frozen=True, kw_only=True):
     """
 
     name: ModelName
-    match: Annotated[tuple[ModelPattern, ...], _several("have a pattern")] | UnsetType = UNSET
+    match: Patterns | UnsetType = UNSET
     min_tokens: Annotated[int, Meta(ge=1)] | None
     retires_on: CatalogDay | None
     note: str | UnsetType = UNSET
-    sources: Annotated[tuple[str, ...], _several("name a source")]
+    sources: Annotated[tuple[str, ...], must("name a source", **_SEVERAL)]
 
     def __post_init__(self) -> None:
         _refuse_twice("match", self.match or ())
@@ -200,7 +200,7 @@ class _AnnotatedModelFields(_ModelFields, frozen=True, kw_only=True):
     """
 
     default_ttl: OneTtl
-    ttls: Annotated[tuple[TtlOfferFields, ...], Meta(min_length=1, extra={"must": "have a ttl"})]
+    ttls: Annotated[tuple[TtlOfferFields, ...], must("have a ttl", min_length=1)]
     prices: tuple[Annotated[PeriodFields[RateFields], _NOTED], ...]
 
 
