@@ -104,7 +104,7 @@ _env_option = click.option(
 
 def _raise_limit(ctx: click.Context, param: click.Parameter, count: int) -> None:
     del param
-    from provisioner.manifest.entry_builder import at_most
+    from provisioner.manifest.entries import at_most
 
     ctx.with_resource(at_most(count))
 

@@ -6,6 +6,6 @@ the resolver adds what is wrong with files, models and lives.  Past this
 package nothing is YAML, a dict or optional because a key was left out.
 
 `reader` knows YAML, `schema_check` the JSON Schema, `overlays` what wins over what,
-`entry_builder` and `entry_parser` what the keys of a cache mean, `stack` which files belong
+`entries` what the keys of a cache mean, `stack` which files belong
 together and what they say of the whole.
 """

@@ -84,7 +84,7 @@ class OpenFile(Struct, frozen=True):
             raise Unreadable(f"cannot be read: {error.strerror}") from error
 
     def chunks(self) -> Iterator[bytes]:
-        """Read all of it, whatever its size is by now."""
+        """Read all of it, also what came after it was opened."""
         yield self.head
         while chunk := os.read(self.descriptor, _CHUNK):
             yield chunk

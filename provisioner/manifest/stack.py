@@ -19,7 +19,7 @@ from msgspec import Struct
 from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem
 from provisioner.manifest.confined_folder import Folder, Unreadable
-from provisioner.manifest.entry_builder import Entries, declared, elsewhere, names_of
+from provisioner.manifest.entries import Entries, declared, elsewhere, names_of
 from provisioner.manifest.overlays import (
     MOST,
     Keys,

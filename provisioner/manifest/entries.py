@@ -2,7 +2,9 @@
 From the caches that the files declare to the entries of a stack.
 
 An environment lies over what the files declare; a list of providers and an `each` make several
-entries of one.  Every entry that comes of it has a name and a shape of its own.
+entries of one.  Every entry that comes of it has a name and a shape of its own: then its keys
+are read, durations and moments among them.  What is said here is what a schema cannot say; files,
+models and the lives that claude and openai have are the resolver's.
 
 A few lines of a request can declare many: an `each` over the folders of a repository makes
 50,000 caches out of 17 kB.  So there is a limit, which no manifest can raise: only the command
@@ -12,18 +14,20 @@ line does, for as long as its command runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
-from typing import Any
+from datetime import timedelta
+from fractions import Fraction
+from functools import cache, lru_cache
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from provisioner.errors import ManifestError, Problem
+from provisioner.errors import Problem
 from provisioner.manifest.confined_folder import Folder, Match, Unreadable
-from provisioner.manifest.entry_parser import SLOT, entry_of
 from provisioner.manifest.overlays import (
+    Keys,
     Layer,
     Layers,
     layers_at,
@@ -35,11 +39,29 @@ from provisioner.manifest.overlays import (
 from provisioner.manifest.providers import kind_of, unknown
 from provisioner.manifest.schema_check import Shape, misfits
 from provisioner.manifest.source_map import Place, YamlDocument, shown
-from provisioner.manifest.types import Entry
+from provisioner.manifest.types import (
+    AnnotationEntry,
+    CacheEntry,
+    Entry,
+    FileSpec,
+    InlineJson,
+    PartSpec,
+    TextSpec,
+    UriSpec,
+)
+from provisioner.model.attributes import Life, Settings, Ttl, Until, parse_window
+from provisioner.times import duration_text, parse_duration, parse_moment
 
+_EntryValue = TypeVar("_EntryValue")
+
+SLOT = "{each}"
+"""Where the stem of a match goes, in names and paths."""
 USUAL_CACHES = 1_000
 """Caches of one stack, where the command line gives no other number."""
 
+_SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=365)
+_NO_LIFE: Life = Ttl(_SHORTEST)
+_USUAL = Settings()
 _MOST: ContextVar[int] = ContextVar("caches of a stack", default=USUAL_CACHES)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}", re.ASCII)
 _BAD_NAME = "which is not a name of at most 48 characters out of a-z, 0-9 and -"
@@ -168,10 +190,10 @@ class Entries:
         if match:
             name = name.replace(SLOT, match.stem)
             own = tuple(replace(layer, place=layer.place.about(match.path)) for layer in own)
-        try:
-            entry = entry_of(name, own, self._defaults(merged(own)["provider"]), match)
-        except ManifestError as error:
-            self._problems += error.problems
+        reader = EntryReader((*own, *self._defaults(merged(own)["provider"])), match)
+        entry = reader.entry(name)
+        if reader.problems:
+            self._problems += reader.problems
             return False
         if self._is_free(name, own[0].place):
             self.made[name] = entry
@@ -220,3 +242,128 @@ def _by_provider(layers: Layers) -> Iterator[tuple[str, Layers]]:
 def _is_checked(own: Layers) -> bool:
     """Whether it is what a file declares, whose shape has been seen."""
     return len(own) == 1 and own[0].place.path[0] == "caches"
+
+
+class EntryReader:
+    """Reads one entry, which *layers* describe; *match* is what it is one of."""
+
+    def __init__(self, layers: Layers, match: Match | None) -> None:
+        self._layers = layers
+        self._match = match
+        self._keys = merged(layers)
+        self.problems: list[Problem] = []
+
+    def entry(self, name: str) -> Entry:
+        """The entry *name*; with problems, it stands for nothing."""
+        keys = self._keys
+        rate = keys.get("calls_per_hour")
+        revision = keys.get("revision")
+        common: dict[str, Any] = {
+            "name": name,
+            "provider": keys["provider"],
+            "model": keys.get("model") or self._lacks("a model", ""),
+            "parts": self._parts(),
+            "system_instruction": self._value("system_instruction"),
+            "tools": self._value("tools"),
+            "tool_config": self._value("tool_config"),
+            "revision": None if revision is None else str(revision),
+            "calls_per_hour": None if rate is None else float(rate),
+            "places": tuple([layer.place for layer in self._layers]),
+        }
+        if kind_of(keys["provider"]) != "gemini":
+            return AnnotationEntry(**common, ttl=self._parsed("ttl", parse_duration, None))
+        settings = Settings(
+            refresh_before=self._parsed("refresh_before", _window, _USUAL.refresh_before),
+            retire_after=self._parsed("retire_after", _grace, _USUAL.retire_after),
+            keep=keys.get("keep", _USUAL.keep),
+            protect=keys.get("protect", _USUAL.protect),
+        )
+        return CacheEntry(**common, life=self._life(), settings=settings, adopt=keys.get("adopt"))
+
+    def _life(self) -> Life:
+        if "expires_at" in self._keys:
+            return self._parsed("expires_at", _until, _NO_LIFE)
+        if "ttl" in self._keys:
+            return self._parsed("ttl", _ttl, _NO_LIFE)
+        return self._lacks("a ttl or an expires_at", _NO_LIFE)
+
+    def _parts(self) -> tuple[PartSpec, ...]:
+        content, place = self._keys.get("content") or (), self._at("content")
+        if isinstance(content, str):
+            return (self._part(content, place),)
+        return tuple([self._part(part, place / at) for at, part in enumerate(content)])
+
+    def _part(self, part: str | Keys, place: Place) -> PartSpec:
+        match part:
+            case str():
+                return self._path(part, None, place)
+            case {"text": str(text)}:
+                return TextSpec(text, place / "text")
+            case {"uri": str(uri), "mime_type": str(mime_type)}:
+                return UriSpec(uri, mime_type, place / "uri")
+            case _:
+                return self._path(part["file"], part.get("mime_type"), place / "file")
+
+    def _value(self, key: str) -> FileSpec | InlineJson | None:
+        """What *key* holds: the path of a file, or JSON where its shape allows that."""
+        match self._keys.get(key):
+            case None:
+                return None
+            case str(path):
+                return self._path(path, None, self._at(key))
+            case value:
+                return InlineJson(value, self._at(key))
+
+    def _path(self, path: str, mime_type: str | None, place: Place) -> FileSpec:
+        if "://" in path:
+            message = "is an address, not a path: write {uri: ADDRESS, mime_type: TYPE}"
+            self.problems.append(place.problem(message))
+        if self._match:
+            path = path.replace(SLOT, self._match.stem)
+        return FileSpec(path, mime_type, place)
+
+    def _parsed(
+        self, key: str, parse: Callable[[str], _EntryValue], usual: _EntryValue
+    ) -> _EntryValue:
+        """Read the text of *key*; *usual* if there is none, or if it is wrong, which is noted."""
+        try:
+            return parse(self._keys[key]) if key in self._keys else usual
+        except ValueError as error:
+            self.problems.append(self._at(key).problem(str(error)))
+            return usual
+
+    def _lacks(self, what: str, nothing: _EntryValue) -> _EntryValue:
+        message = f"needs {what}, here or in defaults.{kind_of(self._keys['provider'])}"
+        self.problems.append(self._layers[0].place.problem(message))
+        return nothing
+
+    def _at(self, key: str) -> Place:
+        return place_in(self._layers, (key,))
+
+
+def _until(text: str) -> Life:
+    return Until(parse_moment(text))
+
+
+@lru_cache
+def _ttl(text: str) -> Life:
+    span = parse_duration(text)
+    if _SHORTEST <= span <= _LONGEST:
+        return Ttl(span)
+    limits = f"from {duration_text(_SHORTEST)} to {duration_text(_LONGEST)}"
+    raise ValueError(f"must be {limits}, not {text}")
+
+
+@lru_cache
+def _grace(text: str) -> timedelta:
+    span = parse_duration(text)
+    if span <= _LONGEST:
+        return span
+    raise ValueError(f"must be at most {duration_text(_LONGEST)}, not {text}")
+
+
+@lru_cache
+def _window(text: str) -> timedelta | Fraction:
+    if window := parse_window(text):
+        return window
+    raise ValueError("must be longer than 0s; 'keep: once' lets a cache die")
