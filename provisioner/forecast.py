@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from provisioner.model.attributes import Ttl
 from provisioner.model.changes import Create, Refresh
 from provisioner.model.facts import State
-from provisioner.model.money import Spent
+from provisioner.model.money import UNSPENT, Spent
 from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_if_applied
@@ -43,9 +43,14 @@ class Outlook(Struct, frozen=True, kw_only=True):
 class Forecast(Struct, frozen=True, kw_only=True):
     """What becomes of a stack."""
 
+    stack: str
     runs: int
     missed: int
     outlooks: tuple[Outlook, ...]
+
+    @property
+    def spent(self) -> Spent:
+        return sum((outlook.spent for outlook in self.outlooks), UNSPENT)
 
 
 class Tolerance(Struct, frozen=True, kw_only=True):
@@ -55,9 +60,6 @@ class Tolerance(Struct, frozen=True, kw_only=True):
     ttl: timedelta
     window: timedelta
     """Between two runs no more time may pass, or the cache can go cold."""
-
-    def holds(self, every: timedelta) -> bool:
-        return every <= self.window
 
 
 def tolerance(desired: Iterable[Desired]) -> Tolerance | None:
@@ -98,6 +100,7 @@ def forecast(
             state = _run(desired, state, moment, grants)
         moment += every
     return Forecast(
+        stack=stack,
         runs=runs,
         missed=missed,
         outlooks=tuple(

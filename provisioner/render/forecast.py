@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from msgspec import Struct
-
 from provisioner.escape import json_text, plain
-from provisioner.model.money import UNSPENT, Spent
+from provisioner.forecast import Forecast, Tolerance
+from provisioner.model.money import Spent
 from provisioner.render.layout import Column, table
 from provisioner.times import duration_text
 from provisioner.view.money import money_view
@@ -25,81 +24,55 @@ _COLUMNS = (
 )
 
 
-def schedule_sentence(
-    name: str | None, *, ttl: timedelta, window: timedelta, every: timedelta
-) -> str:
+def schedule_sentence(tightest: Tolerance | None, every: timedelta) -> str:
     """Whether runs *every* so often keep the most demanding cache warm."""
-    if name is None:
+    if tightest is None:
         return "Nothing is kept warm, so no schedule is needed."
-    often = duration_text(every)
-    if every > window:
+    name, often, window = tightest.name, duration_text(every), duration_text(tightest.window)
+    if every > tightest.window:
         return plain(
-            f"A run every {often} does not keep {name} warm (ttl {duration_text(ttl)}): "
-            f"run at least every {duration_text(window)}."
+            f"A run every {often} does not keep {name} warm (ttl {duration_text(tightest.ttl)}): "
+            f"run at least every {window}."
         )
     return plain(
         f"A run every {often} keeps all caches warm. If runs stop, {name} expires first, "
-        f"after {duration_text(window)}."
+        f"after {window}."
     )
 
 
-class CacheFuture(Struct, frozen=True, kw_only=True):
-    """What becomes of one cache, as it is shown."""
-
-    name: str
-    refreshes: int
-    creations: int
-    """Besides the first."""
-    cold: timedelta
-    spent: Spent
-
-
-class Future(Struct, frozen=True, kw_only=True):
-    """What becomes of a stack."""
-
-    stack: str
-    runs: int
-    missed: int
-    schedule: str
-    """Whether the schedule fits, in a sentence."""
-    caches: tuple[CacheFuture, ...]
-
-    @property
-    def spent(self) -> Spent:
-        return sum((one.spent for one in self.caches), UNSPENT)
-
-
-def forecast_text(future: Future) -> str:
+def forecast_text(forecast: Forecast, schedule: str) -> str:
+    """*schedule* is the sentence that says whether it fits."""
     cells = []
-    for one in future.caches:
-        paid = one.spent.creations, one.spent.rent, one.spent.rent_by_ttl
-        counts = str(one.refreshes), str(one.creations), duration_text(one.cold)
-        cells.append((plain(one.name), *counts, *map(usd, paid)))
+    for outlook in forecast.outlooks:
+        spent = outlook.spent
+        paid = spent.creations, spent.rent, spent.rent_by_ttl
+        counts = str(outlook.refreshes), str(outlook.creations), duration_text(outlook.cold)
+        cells.append((plain(outlook.name), *counts, *map(usd, paid)))
     lines = table(_COLUMNS, cells)
-    runs = f"{future.runs} runs, {future.missed} missed."
-    sentences = [runs, future.schedule, *_money(future.spent)]
-    return "\n".join([*lines, "", *sentences]) + "\n"
+    runs = f"{forecast.runs} runs, {forecast.missed} missed."
+    return "\n".join([*lines, "", runs, schedule, *_money(forecast.spent)]) + "\n"
 
 
-def forecast_json(future: Future) -> str:
+def forecast_json(forecast: Forecast, schedule: str) -> str:
+    """The same as a document."""
     caches = [
         {
-            "name": one.name,
-            "refreshes": one.refreshes,
-            "creations": one.creations,
-            "cold_seconds": int(one.cold.total_seconds()),
-            **_spent_json(one.spent),
+            "name": outlook.name,
+            "refreshes": outlook.refreshes,
+            "creations": outlook.creations,
+            "cold_seconds": int(outlook.cold.total_seconds()),
+            **_spent_json(outlook.spent),
         }
-        for one in future.caches
+        for outlook in forecast.outlooks
     ]
     return json_text(
         {
             "format_version": 1,
-            "stack": future.stack,
-            "runs": future.runs,
-            "missed": future.missed,
-            "schedule": future.schedule,
-            "totals": _spent_json(future.spent),
+            "stack": forecast.stack,
+            "runs": forecast.runs,
+            "missed": forecast.missed,
+            "schedule": schedule,
+            "totals": _spent_json(forecast.spent),
             "caches": caches,
         }
     )

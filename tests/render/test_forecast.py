@@ -5,29 +5,24 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+from provisioner.forecast import Forecast, Outlook, Tolerance
 from provisioner.model.money import NO_PRICE, UNSPENT, Spent
-from provisioner.render.forecast import (
-    CacheFuture,
-    Future,
-    forecast_json,
-    forecast_text,
-    schedule_sentence,
-)
+from provisioner.render.forecast import forecast_json, forecast_text, schedule_sentence
 from tests.builders import HOUR
 from tests.pricing.prices import dollars
 
 SPENT = Spent(first=dollars(2), again=dollars(4), rent=dollars(30), rent_by_ttl=dollars(45))
-COLD = CacheFuture(name="a", refreshes=3, creations=2, cold=timedelta(minutes=90), spent=SPENT)
-FREE = CacheFuture(name="b", refreshes=0, creations=0, cold=timedelta(), spent=UNSPENT)
+COLD = Outlook(name="a", refreshes=3, creations=2, cold=timedelta(minutes=90), spent=SPENT)
+FREE = Outlook(name="b", refreshes=0, creations=0, cold=timedelta(), spent=UNSPENT)
 
 
-def future_of(*caches: CacheFuture) -> Future:
-    return Future(stack="demo", runs=9, missed=1, schedule="Fits.", caches=caches)
+def future_of(*outlooks: Outlook) -> Forecast:
+    return Forecast(stack="demo", runs=9, missed=1, outlooks=outlooks)
 
 
 def test_a_table() -> None:
     """Refreshes, creations, time without a cache, and money; the sums below."""
-    text = forecast_text(future_of(COLD, FREE))
+    text = forecast_text(future_of(COLD, FREE), "Fits.")
 
     assert text.splitlines()[1].split() == ["a", "3", "2", "1h30m", "$6.00", "$30.00", "$45.00"]
     assert text.endswith(
@@ -40,15 +35,15 @@ def test_a_table() -> None:
 def test_without_money() -> None:
     """What costs nothing has no sentence; what has no price says so."""
     unknown = Spent(first=NO_PRICE, again=NO_PRICE, rent=NO_PRICE, rent_by_ttl=NO_PRICE)
-    future = CacheFuture(name="a", refreshes=0, creations=0, cold=timedelta(), spent=unknown)
+    future = Outlook(name="a", refreshes=0, creations=0, cold=timedelta(), spent=unknown)
 
-    assert forecast_text(future_of(FREE)).endswith("\nFits.\n")
-    assert "$" not in forecast_text(future_of(future))
+    assert forecast_text(future_of(FREE), "Fits.").endswith("\nFits.\n")
+    assert "$" not in forecast_text(future_of(future), "Fits.")
 
 
 def test_json() -> None:
     """Machines get the same numbers, per cache and in all."""
-    document = json.loads(forecast_json(future_of(COLD, COLD)))
+    document = json.loads(forecast_json(future_of(COLD, COLD), "Fits."))
 
     assert document["caches"][0]["cold_seconds"] == 5400
     assert document["caches"][0]["paid_to_create_again"]["usd"] == 4
@@ -61,11 +56,11 @@ def test_schedules() -> None:
     ttl, window = timedelta(minutes=45), timedelta(minutes=15)
 
     assert (
-        schedule_sentence("a", ttl=ttl, window=window, every=HOUR)
+        schedule_sentence(Tolerance(name="a", ttl=ttl, window=window), HOUR)
         == "A run every 1h does not keep a warm (ttl 45m): run at least every 15m."
     )
     assert (
-        schedule_sentence("a", ttl=12 * HOUR, window=4 * HOUR, every=HOUR / 2)
+        schedule_sentence(Tolerance(name="a", ttl=12 * HOUR, window=4 * HOUR), HOUR / 2)
         == "A run every 30m keeps all caches warm. If runs stop, a expires first, after 4h."
     )
-    assert "no schedule" in schedule_sentence(None, ttl=ttl, window=window, every=HOUR)
+    assert "no schedule" in schedule_sentence(None, HOUR)

@@ -11,9 +11,10 @@ from typing import NoReturn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provisioner.forecast import Forecast, Outlook
 from provisioner.model.money import UNSPENT
 from provisioner.render.difference import Patch, patch_text
-from provisioner.render.forecast import CacheFuture, Future, forecast_text
+from provisioner.render.forecast import forecast_text
 from provisioner.render.plan_table import plan_text
 from tests.builders import HOUR
 from tests.render.fixtures import view
@@ -47,11 +48,12 @@ def time_bound() -> Iterator[None]:
 @given(TEXTS, st.integers(1, 200))
 def test_every_renderer_ends(text: str, width: int) -> None:
     """No width is so narrow, and no name or text so wide, that a renderer does not finish."""
-    future = CacheFuture(name=text, refreshes=1, creations=1, cold=HOUR, spent=UNSPENT)
+    outlook = Outlook(name=text, refreshes=1, creations=1, cold=HOUR, spent=UNSPENT)
+    forecast = Forecast(stack=text, runs=1, missed=0, outlooks=(outlook,))
     with time_bound():
         assert all(terminal_texts(Nasty(text), [width]))
         assert patch_text(Patch(text, None, text.encode()), colour=False)
-        assert forecast_text(Future(stack=text, runs=1, missed=0, schedule=text, caches=(future,)))
+        assert forecast_text(forecast, text)
 
 
 def test_every_width_ends() -> None:
