@@ -41,9 +41,16 @@ from provisioner.render.layout import GAP, NARROWEST, Column, Palette, pairs, ta
 from provisioner.render.summary import SHORT
 from provisioner.times import duration_text, moment_text
 from provisioner.view.money import cost_view
-from provisioner.view.money_text import cost_sentences, cost_text
 from provisioner.view.snapshot import LifeView, Snapshot, life_view
-from provisioner.view.units import moment_short, size_text, span_text, tokens_text, when
+from provisioner.view.units import (
+    cost_sentences,
+    cost_text,
+    moment_short,
+    size_text,
+    span_text,
+    tokens_text,
+    when,
+)
 from provisioner.view.wording import section, symbol, tone, value_text, why
 
 FORMAT_VERSION = 1

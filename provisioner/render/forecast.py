@@ -13,7 +13,7 @@ from provisioner.model.money import Spent
 from provisioner.render.layout import Column, table
 from provisioner.times import duration_text
 from provisioner.view.money import money_view
-from provisioner.view.money_text import usd
+from provisioner.view.units import usd
 
 _COLUMNS = (
     Column(title="NAME"),

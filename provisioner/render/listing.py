@@ -20,8 +20,7 @@ from provisioner.model.records import LiveCache
 from provisioner.render.layout import GAP, NARROWEST, Column, Palette, clip, table, wrap
 from provisioner.times import moment_text
 from provisioner.view.money import money_view
-from provisioner.view.money_text import usd
-from provisioner.view.units import span_text, tokens_text
+from provisioner.view.units import span_text, tokens_text, usd
 
 FORMAT_VERSION = 1
 

@@ -25,10 +25,9 @@ from provisioner.render.layout import clip
 from provisioner.render.result import ResultRow, result_row, tally, tally_line
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money import CostView, MoneyView, money_view
-from provisioner.view.money_text import cost_text, rent_text, totals_text, unpriced_text
 from provisioner.view.plan import REMOVALS, PlanView, RowView, by_section
 from provisioner.view.snapshot import Snapshot
-from provisioner.view.units import moment_short
+from provisioner.view.units import cost_text, moment_short, rent_text, totals_text, unpriced_text
 from provisioner.view.wording import PAST_WORDS, Section
 
 LIMIT = 65_536

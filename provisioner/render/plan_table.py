@@ -31,9 +31,8 @@ from provisioner.render.layout import (
     wrap,
 )
 from provisioner.view.limits import limit_sentences
-from provisioner.view.money_text import cost_sentences, cost_text
 from provisioner.view.plan import PlanView, RowView, by_section
-from provisioner.view.units import listed, span_text
+from provisioner.view.units import cost_sentences, cost_text, listed, span_text
 
 _SYMBOL = len("  + ")
 _MARGIN = " " * _SYMBOL + GAP

@@ -20,8 +20,7 @@ from provisioner.model.facts import State
 from provisioner.model.money import NO_RENT, Rent
 from provisioner.model.records import LiveCache, Recorded, RecordedAnnotation, RecordedCache
 from provisioner.render.layout import NARROWEST, Column, Palette, hang, pairs, table
-from provisioner.view.money_text import usd
-from provisioner.view.units import moment_short, size_text, span_text, tokens_text
+from provisioner.view.units import moment_short, size_text, span_text, tokens_text, usd
 from provisioner.view.wording import value_text
 
 _COLUMNS = (

@@ -12,9 +12,8 @@ from provisioner.escape import plain
 from provisioner.model.changes import Cause, Create
 from provisioner.model.plan import Edit
 from provisioner.model.stack_settings import SettingEdit
-from provisioner.view.money_text import rent_text, totals_text, unpriced_text
 from provisioner.view.plan import VERBS, LeftoverView, PlanView
-from provisioner.view.units import listed, when
+from provisioner.view.units import listed, rent_text, totals_text, unpriced_text, when
 from provisioner.view.wording import PAST_WORDS
 
 _ALWAYS = ("create", "replace", "refresh", "delete", "unchanged")

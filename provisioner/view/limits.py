@@ -12,9 +12,8 @@ from msgspec import Struct, convert
 from provisioner.documents import must
 from provisioner.model.money import NANO, Money
 from provisioner.model.stack_settings import Breach, Limit, TooDear, TooMany
-from provisioner.view.money_text import usd
 from provisioner.view.snapshot import ShownText
-from provisioner.view.units import listed
+from provisioner.view.units import listed, usd
 
 _NAMED = 5
 """So many caches are named; the rest is counted."""

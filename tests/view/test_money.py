@@ -16,7 +16,7 @@ from provisioner.documents import document_fields
 from provisioner.model.money import NO_PRICE, Money, Step
 from provisioner.pricing.costs import totals
 from provisioner.view.money import CostView, MoneyView, cost_view, money_view, totals_view
-from tests.view.test_money_text import COST, DOUBLE, NEW_YEAR, NOTE, TOTALS, UNKNOWN
+from tests.view.test_units import COST, DOUBLE, NEW_YEAR, NOTE, TOTALS, UNKNOWN
 
 STEP = Step(on=NEW_YEAR, figures=DOUBLE, use=NOTE)
 COSTS = (

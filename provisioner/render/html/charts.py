@@ -21,9 +21,8 @@ from msgspec import Struct
 from provisioner.model.money import Money, total
 from provisioner.render.html.markup import NOTHING, Markup, tag, together
 from provisioner.view.money import CostView
-from provisioner.view.money_text import usd
 from provisioner.view.plan import RowView
-from provisioner.view.units import moment_short, span_text
+from provisioner.view.units import moment_short, span_text, usd
 
 MOST_LANES = 60
 """So many lives fit into a picture; the rest is counted."""

@@ -18,11 +18,10 @@ from provisioner.render.difference import differences
 from provisioner.render.html.charts import rent_chart, timeline
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.result import OUTCOMES, ResultRow, result_row, tally, tally_line
-from provisioner.view import money_text
+from provisioner.view import units
 from provisioner.view.limits import limit_sentences
 from provisioner.view.money import CostView
 from provisioner.view.plan import PlanView, RowView, by_section
-from provisioner.view.units import moment_short
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _COLUMNS = ("Change", "Cache", "Provider and model", "Why", "Size", "Tokens", "Money")
@@ -166,7 +165,7 @@ def html_document(articles: Sequence[str], *, title: str) -> str:
 
 
 def _head(view: PlanView) -> Markup:
-    facts = [f"At {moment_short(view.at, at=view.at)} on {view.at:%Y-%m-%d}"]
+    facts = [f"At {units.moment_short(view.at, at=view.at)} on {view.at:%Y-%m-%d}"]
     if view.commit:
         facts.append(f"commit {view.commit[:12]}")
     if not view.timeless:
@@ -187,7 +186,7 @@ def _head(view: PlanView) -> Markup:
 
 
 def _headline(view: PlanView) -> str:
-    return " · ".join(filter(None, (summary.headline(view), money_text.totals_text(view.totals))))
+    return " · ".join(filter(None, (summary.headline(view), units.totals_text(view.totals))))
 
 
 def _section(
@@ -219,7 +218,7 @@ def _cells(row: RowView) -> tuple[Inner, ...]:
 
 def _amounts(cost: CostView) -> Markup:
     """Each on one line, a comma after all but the last."""
-    amounts = money_text.cost_text(cost).split(", ")
+    amounts = units.cost_text(cost).split(", ")
     spans = [tag("span", amount, class_="sum") for amount in amounts if amount]
     return Markup(", ".join(map(str, spans)))
 
@@ -234,7 +233,7 @@ def _more(row: RowView) -> Markup:
             for one in differing
         )
     if row.cost:
-        lines += money_text.cost_sentences(row.cost)
+        lines += units.cost_sentences(row.cost)
     if not lines:
         return NOTHING
     return tag("details", tag("summary", "more"), tag("ul", *(tag("li", line) for line in lines)))
@@ -246,8 +245,8 @@ def _figure(title: str, picture: Markup) -> Markup | None:
 
 def _foot(view: PlanView) -> Markup:
     totals = view.totals
-    rent = money_text.rent_text(totals) if totals.rent_per_hour_after else ""
-    lines = rent and f"Rent when it is done: {rent}.", money_text.unpriced_text(totals)
+    rent = units.rent_text(totals) if totals.rent_per_hour_after else ""
+    lines = rent and f"Rent when it is done: {rent}.", units.unpriced_text(totals)
     return tag(
         "footer",
         *(tag("p", line) for line in lines if line),
