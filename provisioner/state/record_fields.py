@@ -85,21 +85,6 @@ class _RecordFields(Fields, frozen=True, kw_only=True):
         )
 
 
-def _shared(record: Recorded) -> dict[str, Any]:
-    """The fields of every record, of *record*."""
-    measure = record.measure
-    return {
-        "provider": record.provider,
-        "model": record.model,
-        "digest": record.digest,
-        "updated_at": moment_text(record.updated_at),
-        "paths": measure.paths,
-        "pieces": dict(measure.pieces),
-        "size": measure.size,
-        "tokens": measure.tokens,
-    }
-
-
 class CacheFields(_RecordFields, frozen=True, kw_only=True):
     """A cache on record."""
 
@@ -111,13 +96,21 @@ class CacheFields(_RecordFields, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, record: RecordedCache) -> Self:
+        measure = record.measure
         return cls(
-            **_shared(record),
+            provider=record.provider,
+            model=record.model,
+            digest=record.digest,
             id=record.id,
             life=LifeFields.of(record.life),
             settings=SettingsFields.of(record.settings),
             created_at=moment_text(record.created_at),
+            updated_at=moment_text(record.updated_at),
             expires_at=moment_text(record.expires_at),
+            paths=measure.paths,
+            pieces=dict(measure.pieces),
+            size=measure.size,
+            tokens=measure.tokens,
         )
 
     def record(self, name: str) -> RecordedCache:
@@ -166,10 +159,14 @@ class AnnotationFields(_RecordFields, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, record: RecordedAnnotation) -> Self:
-        return cls(
-            **_shared(record),
+        return made_of(
+            cls,
+            record,
+            record.measure,
             life=TtlFields(duration_text(record.life.span)),
             handle=Raw(sorted_json(record.handle.as_json())),
+            updated_at=moment_text(record.updated_at),
+            pieces=dict(record.measure.pieces),
         )
 
     def record(self, name: str) -> RecordedAnnotation:
