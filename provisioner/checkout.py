@@ -16,7 +16,6 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -63,46 +62,29 @@ class Absent(Struct, frozen=True):
     """Whether it is a submodule, so that any path below it may be missing."""
 
 
-class Checkout(Protocol):
-    """Where the files of one folder come from."""
-
-    def left_out(self) -> tuple[Absent, ...]:
-        """Files that a sparse checkout leaves out.  Raises GitFailed if git cannot answer."""
-        ...
-
-    def absent(self) -> tuple[Absent, ...]:
-        """Those, and submodules that are not checked out.  Raises GitFailed likewise."""
-        ...
-
-    def stored(self, path: str, pointer: Pointer) -> Path | None:
-        """The file that the *pointer* at *path* stands for; None if a pointer is an error here."""
-        ...
+class Checkout:
+    """Where the files of one folder come from; of this one nothing is missing."""
 
     @property
     def fetch(self) -> str:
         """What to do about a pointer that stands for nothing here, in the imperative."""
-        ...
-
-
-class WholeCheckout:
-    """A folder of which nothing is missing."""
-
-    @property
-    def fetch(self) -> str:
         return "run git lfs pull (with actions/checkout, set lfs: true)"
 
     def left_out(self) -> tuple[Absent, ...]:
+        """Files that a sparse checkout leaves out.  Raises GitFailed if git cannot answer."""
         return ()
 
     def absent(self) -> tuple[Absent, ...]:
+        """Those, and submodules that are not checked out.  Raises GitFailed likewise."""
         return ()
 
     def stored(self, path: str, pointer: Pointer) -> Path | None:
+        """The file that the *pointer* at *path* stands for; None if a pointer is an error here."""
         del path, pointer
         return None
 
 
-class LocalCheckout(WholeCheckout):
+class LocalCheckout(Checkout):
     """The checkout around *folder*, which git is asked about at most once."""
 
     def __init__(
@@ -113,9 +95,8 @@ class LocalCheckout(WholeCheckout):
         self._warn = warn
 
     def left_out(self) -> tuple[Absent, ...]:
-        return (
-            tuple(absent for absent in self._all if not absent.is_tree) if self._is_sparse else ()
-        )
+        sparse = self._all if self._is_sparse else ()
+        return tuple(absent for absent in sparse if not absent.is_tree)
 
     def absent(self) -> tuple[Absent, ...]:
         return self._all

@@ -97,8 +97,6 @@ class GitAnswer(Struct, frozen=True):
     out: bytes
     err: str
     """Standard error in one paragraph, without credentials."""
-    warnings: tuple[str, ...]
-    """What git warns of on standard error, likewise."""
 
     @property
     def text(self) -> str:
@@ -136,15 +134,41 @@ class Git:
         Run one command with *content* on its standard input.
 
         Raises GitFailed if git cannot be started (GitMissing if there is none), GitTimeout if it
-        takes too long.  A status
-        other than 0 is an answer.
+        takes too long.  A status other than 0 is an answer.
         """
         environ = {**self.environ, **(variables or {})}
-        answer = _started(arguments, self.top, environ, content, self.timeout)
-        if answer.status == 0:
-            for warning in answer.warnings:
-                self.warn(warning)
-        return answer
+        program = shutil.which("git", path=environ.get("PATH", os.defpath))
+        if program is None:
+            raise GitMissing(
+                "this needs the git command, 2.32 or later, and PATH has none: install it."
+            )
+        try:
+            process = subprocess.Popen(  # noqa: S603  # no shell
+                [program, *arguments],
+                cwd=self.top,
+                env=environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise GitFailed(f"git cannot be run in {self.top}: {error.strerror}.") from error
+        with process:
+            try:
+                out, err = process.communicate(content, timeout=self.timeout)
+            except subprocess.TimeoutExpired as error:
+                message = f"git {arguments[0]} gave no answer within {self.timeout:g} s."
+                raise GitTimeout(message) from error
+            finally:
+                _end(process)
+        lines = [line.strip() for line in err.decode(errors="replace").splitlines()]
+        if process.returncode == 0:
+            for line in lines:
+                if line.startswith("warning: "):
+                    self.warn(_paragraph([line.removeprefix("warning: ")]))
+        reasons = (line for line in lines if line and not line.startswith("hint:"))
+        return GitAnswer(process.returncode, out, _paragraph(reasons))
 
     def output(
         self,
@@ -248,7 +272,11 @@ def _confirmed(git: Git) -> Git:
     answer = git.run("rev-parse", "--show-toplevel")
     if answer.status != 0:
         raise GitFailed(f"git refuses the repository {git.top}: {answer.err}.")
-    if not _is_same(answer.text.removesuffix("\n"), git.top):
+    try:
+        is_same = git.top.samefile(path_from(answer.text.removesuffix("\n")))
+    except (OSError, ValueError):
+        is_same = False
+    if not is_same:
         raise GitFailed(
             f"git refuses the repository {git.top}: rev-parse --show-toplevel answers "
             f"{answer.line!r}. Repair {git.top / '.git'}, or unset its core.worktree."
@@ -256,56 +284,8 @@ def _confirmed(git: Git) -> Git:
     return git
 
 
-def _is_same(answer: str, top: Path) -> bool:
-    try:
-        return top.samefile(path_from(answer))
-    except (OSError, ValueError):
-        return False
-
-
-def _started(
-    arguments: tuple[str, ...],
-    folder: Path,
-    environ: Mapping[str, str],
-    content: bytes | None,
-    timeout: float,
-) -> GitAnswer:
-    program = shutil.which("git", path=environ.get("PATH", os.defpath))
-    if program is None:
-        raise GitMissing(
-            "this needs the git command, 2.32 or later, and PATH has none: install it."
-        )
-    try:
-        process = subprocess.Popen(  # noqa: S603  # no shell
-            [program, *arguments],
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise GitFailed(f"git cannot be run in {folder}: {error.strerror}.") from error
-    with process:
-        try:
-            out, err = process.communicate(content, timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            raise GitTimeout(f"git {arguments[0]} gave no answer within {timeout:g} s.") from error
-        finally:
-            # ssh and the remote helpers are git's children and outlive it if it is killed alone.
-            _end(process)
-    lines = [line.strip() for line in err.decode(errors="replace").splitlines()]
-    warnings = (line.partition(": ") for line in lines)
-    return GitAnswer(
-        status=process.returncode,
-        out=out,
-        err=_paragraph(line for line in lines if line and not line.startswith("hint:")),
-        warnings=tuple(_paragraph([text]) for word, _, text in warnings if word == "warning"),
-    )
-
-
 def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git and its children: ssh and remote helpers outlive it if it is killed alone."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -14,7 +14,7 @@ import shlex
 import shutil
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import file_digest
@@ -27,8 +27,8 @@ from provisioner.checkout import (
     GITLINK,
     STACK,
     Absent,
+    Checkout,
     Pointer,
-    WholeCheckout,
     not_checked_out,
     stacks_among,
     submodule_at,
@@ -193,7 +193,7 @@ class GitRevision:
 
 
 @dataclass
-class Export(WholeCheckout):
+class Export(Checkout):
     """Files of a revision in a folder of their own, and what is missing among them."""
 
     _place: Path
@@ -285,17 +285,11 @@ def _blobs(git: Git, ids: list[str]) -> Iterator[bytes]:
         rest = rest[int(size) + 1 :]
 
 
-def _size(path: Path) -> int | None:
-    with suppress(OSError):
-        return path.stat().st_size if path.is_file() else None
-    return None
-
-
 def _is(path: Path, pointer: Pointer) -> bool:
     """Whether the file at *path* is the one that *pointer* stands for."""
-    if _size(path) != pointer.size:
-        return False
     try:
+        if not path.is_file() or path.stat().st_size != pointer.size:
+            return False
         with path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest() == pointer.oid
     except OSError:

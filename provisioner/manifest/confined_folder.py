@@ -30,7 +30,6 @@ from provisioner.checkout import (
     LONGEST_POINTER,
     Absent,
     Checkout,
-    WholeCheckout,
     locked,
     pointer_in,
 )
@@ -108,7 +107,7 @@ class Folder:
         self._root = os.path.realpath(os.fsencode(root))
         self._above = self._root.rstrip(b"/") + b"/"
         self._real: dict[str, bytes] = {}
-        self._checkout = checkout or WholeCheckout()
+        self._checkout = checkout or Checkout()
 
     def open(self, path: str) -> OpenFile:
         """Open a regular file for reading, to be closed by `with`.  Raises `Unreadable`."""
