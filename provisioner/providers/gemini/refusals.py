@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -86,24 +87,20 @@ def read_refusal(
     redact: Callable[[str], str],
 ) -> Refusal:
     """Read any answer that is no success.  Header names are lower case.  Never raises."""
-    hint = read_retry_after(headers.get("retry-after", ""), now)
-    match _envelope(body):
-        case {} as error:
-            details = [
-                detail for detail in _list(error.get("details")) if isinstance(detail, Mapping)
-            ]
-            hints = [hint, *(_delay(detail.get("retryDelay")) for detail in details)]
-            return Refusal(
-                status=status,
-                code=_text(error.get("status")),
-                reason=next(filter(None, (_text(detail.get("reason")) for detail in details)), ""),
-                message=clipped(redact(_text(error.get("message"))), LONGEST_MESSAGE),
-                wait=max((hint for hint in hints if hint is not None), default=None),
-                quota=" ".join(_violations(details)),
-            )
-        case _:
-            message = clipped(redact(_prose(body)), LONGEST_MESSAGE)
-            return Refusal(status=status, message=message, wait=hint)
+    error = _envelope(body)
+    details = [detail for detail in _list(error.get("details")) if isinstance(detail, Mapping)]
+    hints = [
+        read_retry_after(headers.get("retry-after", ""), now),
+        *(_delay(detail.get("retryDelay")) for detail in details),
+    ]
+    return Refusal(
+        status=status,
+        code=_text(error.get("status")),
+        reason=next(filter(None, (_text(detail.get("reason")) for detail in details)), ""),
+        message=clipped(redact(_text(error.get("message")) or _prose(body)), LONGEST_MESSAGE),
+        wait=max((hint for hint in hints if hint is not None), default=None),
+        quota=" ".join(_violations(details)),
+    )
 
 
 def read_retry_after(text: str, now: datetime) -> timedelta | None:
@@ -198,16 +195,16 @@ def _sentence(refusal: Refusal) -> str:
     return f"{refusal.message} ({who})" if refusal.message else f"status {who}, without a message"
 
 
-def _envelope(body: bytes) -> Mapping[str, Json] | None:
-    try:
+def _envelope(body: bytes) -> Mapping[str, Json]:
+    """Google's error; empty where the answer is not Google's."""
+    with suppress(orjson.JSONDecodeError):
         json: Json = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    match json:
-        case {"error": {} as error} | [{"error": {} as error}, *_]:
-            return error
-        case _:
-            return None
+        match json:
+            case {"error": {} as error} | [{"error": {} as error}, *_]:
+                return error
+            case _:
+                pass
+    return {}
 
 
 def _prose(body: bytes) -> str:

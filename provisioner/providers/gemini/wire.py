@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -186,11 +187,8 @@ def read_page(json: Json) -> CachePage:
 
 
 def _label_of(entry: object) -> str:
-    match entry:
-        case {"displayName": str(label)}:
-            return label
-        case _:
-            return ""
+    label = entry.get("displayName") if isinstance(entry, Mapping) else None
+    return label if isinstance(label, str) else ""
 
 
 def _context(cached: _Cached) -> CachedContext:
@@ -266,13 +264,7 @@ def _seconds(ttl: timedelta) -> str:
 
 def _whole(number: Json) -> int:
     """Proto JSON spells an int64 as text."""
-    match number:
-        case bool():
-            pass
-        case int() if number >= 0:
-            return number
-        case str() if _NUMBER.fullmatch(number):
-            return int(number)
-        case _:
-            pass
+    text = str(number)
+    if _NUMBER.fullmatch(text):
+        return int(text)
     raise ValueError("a count of tokens is a whole number")
