@@ -2,7 +2,8 @@
 Whole files: read one at once, replace one in one step.
 
 Only regular files are touched, and none is read beyond its limit: a device may never end, a FIFO
-may never begin, a sparse file may have terabytes.  This module knows nothing of what is in them.
+may never begin, a sparse file may have terabytes.  This module knows nothing of what is in them,
+but knows where the JSON Schemas lie that are installed with it.
 """
 
 from __future__ import annotations
@@ -172,3 +173,14 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(opened)
+
+
+def schema_bytes(name: str) -> bytes:
+    """
+    Read the schema *name*, `manifest`, `plan` and so on: from the wheel, or from a checkout.
+
+    Raises FileNotFoundError if there is none.
+    """
+    here = Path(__file__).parent
+    folder = next(filter(Path.is_dir, (here / "schemas", here.parent / "schemas")))
+    return (folder / f"{name}.schema.json").read_bytes()

@@ -15,8 +15,8 @@ from msgspec import convert
 import provisioner
 from provisioner.catalog import Catalog, ModelFields, load_catalog
 from provisioner.errors import ManifestError
+from provisioner.files import schema_bytes
 from provisioner.providers.annotations import CLAUDE_TTLS
-from provisioner.shapes import schema_bytes
 
 OURS = Path(provisioner.__file__).with_name("models.json")
 MODELS = tuple[ModelFields, ...]

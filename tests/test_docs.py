@@ -25,8 +25,8 @@ import pytest
 from provisioner import cli
 from provisioner.cli import COMMANDS
 from provisioner.emulator import Emulator
+from provisioner.files import schema_bytes
 from provisioner.render.reference import manifest_page
-from provisioner.shapes import schema_bytes
 from tests.emulator.local import served
 from tests.repository import git
 

@@ -1,5 +1,5 @@
 """
-The published schemas accept and refuse what those of an earlier release did.
+The published schemas accept and refuse what those of an earlier release did, and are found.
 
 `frozen_schemas/` holds the schemas that were written by hand.
 """
@@ -7,6 +7,9 @@ The published schemas accept and refuse what those of an earlier release did.
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -14,8 +17,11 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from jsonschema import Draft202012Validator
 
+from provisioner import files
 from provisioner.cache import OpenAIHandle
+from provisioner.files import schema_bytes
 from provisioner.handles import handles_bytes
 from provisioner.model.facts import ApprovedEdits, Disappearance, Revision, Scope
 from provisioner.model.stack_settings import Bound, Limits, StackSettings
@@ -23,7 +29,7 @@ from provisioner.state.history import PastRun, history_bytes
 from provisioner.state.state_file import state_bytes
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
 from tests.corpus import variants
-from tests.schemas import DOCUMENTS, Document, schema_of
+from tests.schemas import DOCUMENTS, Document, schema_of, schema_text
 
 FROZEN = Path(__file__).with_name("frozen_schemas")
 RUN = PastRun(
@@ -147,3 +153,40 @@ def test_the_same_documents_are_accepted(document: Document) -> None:
         }
 
         assert {place for place, _ in differing} <= stricter, differing
+
+
+@pytest.mark.parametrize("name", ["manifest", "models"])
+def test_schema(name: str) -> None:
+    """Every schema is a JSON Schema of the 2020-12 kind."""
+    schema = json.loads(schema_bytes(name))
+
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_a_schema_is_made_from_its_struct(document: Document) -> None:
+    """A published schema is what `python -m tests.schemas` makes of the document's struct."""
+    assert schema_bytes(document.name).decode() == schema_text(document)
+
+
+def test_missing() -> None:
+    """A schema that does not exist is not found."""
+    with pytest.raises(FileNotFoundError):
+        schema_bytes("nonsense")
+
+
+def test_installed(tmp_path: Path) -> None:
+    """In a wheel, schemas lie inside of the package."""
+    package = tmp_path / "provisioner"
+    (package / "schemas").mkdir(parents=True)
+    (package / "schemas" / "plan.schema.json").write_text("shipped")
+    shutil.copy(files.__file__, package)
+    (package / "__init__.py").touch()
+    code = "from provisioner.files import schema_bytes; print(schema_bytes('plan').decode())"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "shipped\n"

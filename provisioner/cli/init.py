@@ -11,9 +11,8 @@ from provisioner.cli import console
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError, Refused
 from provisioner.escape import plain
-from provisioner.files import write_whole
+from provisioner.files import schema_bytes, write_whole
 from provisioner.render.reference import manifest_page
-from provisioner.shapes import schema_bytes
 
 _SCHEMA = ".ctxprov/manifest.schema.json"
 _CONTENT = "content/manifest.md"

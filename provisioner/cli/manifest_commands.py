@@ -129,7 +129,7 @@ def schema_command(name: str) -> Status:
       ctxprov schema > manifest.schema.json
       ctxprov schema plan
     """
-    from provisioner.shapes import schema_bytes
+    from provisioner.files import schema_bytes
 
     console.output_is_the_work()
     console.document(schema_bytes(name), form="json")

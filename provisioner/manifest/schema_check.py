@@ -19,9 +19,9 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 from provisioner.errors import Problem
+from provisioner.files import schema_bytes
 from provisioner.manifest.overlays import Keys, Layer, merged, place_in
 from provisioner.manifest.source_map import PathStep, YamlDocument, YamlValue, did_you_mean, shown
-from provisioner.shapes import schema_bytes
 
 Kind: TypeAlias = Literal["manifest", "fragment"]
 """`ctxprov.yaml` has the shape of a manifest, the files beside it that of a fragment."""

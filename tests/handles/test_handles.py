@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import PublishError
-from provisioner.files import DRAFT
+from provisioner.files import DRAFT, schema_bytes
 from provisioner.handles import handles_bytes, handles_fields, parse_published, publish
 from provisioner.model.facts import State
-from provisioner.shapes import schema_bytes
 from provisioner.storage.local import LocalBackend
 from tests.builders import HOUR, NOW, desired, retiring, state
 from tests.handles.fixtures import LEAVING, NOTE, OPENAI, A, written

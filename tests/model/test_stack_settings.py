@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from provisioner.files import schema_bytes
 from provisioner.model.money import Money
 from provisioner.model.stack_settings import (
     HALF,
@@ -25,7 +26,6 @@ from provisioner.model.stack_settings import (
     setting_edits,
     with_settings,
 )
-from provisioner.shapes import schema_bytes
 from tests.state.strategies import stack_settings
 
 PLAIN = StackSettings(

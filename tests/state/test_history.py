@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateNewer, StateTaken, Unsaved
+from provisioner.files import schema_bytes
 from provisioner.model.facts import Exists
-from provisioner.shapes import schema_bytes
 from provisioner.state import read_state
 from provisioner.state.group_commit import Ledger, open_ledger
 from provisioner.state.history import (

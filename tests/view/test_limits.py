@@ -8,10 +8,10 @@ from decimal import Decimal
 import jsonschema
 
 from provisioner.escape import json_text
+from provisioner.files import schema_bytes
 from provisioner.model.money import NO_PRICE, Money
 from provisioner.model.stack_settings import Bound, Limit, TooDear, TooMany
 from provisioner.render.markdown import plan_markdown
-from provisioner.shapes import schema_bytes
 from provisioner.view.limits import broken_limits, limit_sentences
 from tests.pricing.prices import dollars
 from tests.render.fixtures import PLAN, view
