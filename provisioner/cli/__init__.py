@@ -12,16 +12,16 @@ from __future__ import annotations
 import re
 import signal
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from types import FrameType, MappingProxyType
-from typing import NoReturn
+from types import FrameType, MappingProxyType, TracebackType
+from typing import NoReturn, Self
 
 import click
 
 from provisioner import __version__
-from provisioner.cli.console import Console
+from provisioner.cli.console import Streams
 from provisioner.cli.status import Status, endings, first_of
 
 _EMPTY_OPTION = re.compile(r"(--[a-z][a-z0-9-]*)=", re.ASCII)
@@ -109,16 +109,15 @@ def run(argv: Sequence[str]) -> int:
     """Run a command line and return its exit status; never raises."""
     for number, status in endings().items():
         signal.signal(number, partial(_ended, status))
-    with Console(sys.stdout, sys.stderr) as console:
-        status = guarded(lambda: _main(argv))
+    with Streams(sys.stdout, sys.stderr) as console:
+        with Ending() as ending:
+            _refuse_empty(argv)
+            status = group.main(list(argv), "ctxprov", standalone_mode=False)
+            ending.status = _status(status or Status.OK)
         # No lock is held any more: a reader who takes his time holds up nothing but this.
-        is_whole = guarded(lambda: Status.OK if console.finish() else Status.FAILED)
-    return first_of(status, is_whole)
-
-
-def _main(argv: Sequence[str]) -> object:
-    _refuse_empty(argv)
-    return group.main(list(argv), "ctxprov", standalone_mode=False)
+        with Ending() as last:
+            last.status = Status.OK if console.finish() else Status.FAILED
+    return first_of(ending.status, last.status)
 
 
 def _refuse_empty(argv: Sequence[str]) -> None:
@@ -145,22 +144,42 @@ def _sentence(what: str) -> str:
     return f"{what} is empty, perhaps a variable that is not set. Give a value, or leave it out."
 
 
-def guarded(call: Callable[[], object]) -> Status:
-    """Turn however *call* ends into an exit status, and say what there is to say."""
-    try:
-        status = call()
-    except click.UsageError as error:
-        error.show()
-        return Status.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        return Status.INTERRUPTED
-    except SystemExit as leave:
-        return _status(leave.code)
-    except Exception as error:  # noqa: BLE001  # the last net: a bug must not look like a failure
-        from provisioner.cli.messages import explain  # noqa: PLC0415  # --help needs no words
+class Ending:
+    """
+    How a block ends, as an exit status: what it sets, or what stands for its exception.
 
-        return explain(error)
-    return _status(status or Status.OK)
+    Says what there is to say of an exception, and lets none out.
+    """
+
+    status = Status.OK
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        del kind, trace
+        match error:
+            case None:
+                pass
+            case click.UsageError():
+                error.show()
+                self.status = Status.USAGE
+            case KeyboardInterrupt() | click.Abort():
+                self.status = Status.INTERRUPTED
+            case SystemExit(code=code):
+                self.status = _status(code)
+            case Exception():  # the last net: a bug must not look like a failure
+                from provisioner.cli.messages import explain  # noqa: PLC0415  # --help needs no words
+
+                self.status = explain(error)
+            case _:
+                return False
+        return True
 
 
 def _status(code: object) -> Status:

@@ -51,14 +51,3 @@ def _read(text: str) -> datetime | timedelta:
     if text.startswith("+"):
         return parse_duration(text.removeprefix("+"))
     return parse_moment(text)
-
-
-def locally(when: datetime | timedelta | None) -> datetime:
-    """The moment of an `--at` by the local clock, for what no provider is asked about."""
-    match when:
-        case None:
-            return now()
-        case timedelta():
-            return now() + when
-        case _:
-            return when

@@ -5,7 +5,7 @@ Output is a courtesy.  Each of the two is written by a thread of its own, so tha
 pauses holds up no lease and no lock; nothing that a descriptor or an encoding does to it raises
 an error where the work is done.  Results wait until they are written, progress is dropped where
 a reader lags behind.  A reader who leaves is no failure; a disk that is full is one, which
-`Console.finish` reports when the work is over.
+`Streams.finish` reports when the work is over.
 
 Between the two streams the order of writing is kept, unless one of them is stuck.
 """
@@ -102,12 +102,12 @@ def moving(line: Callable[[], str]) -> Iterator[None]:
 
 
 @contextmanager
-def at_hand() -> Iterator[Console]:
+def at_hand() -> Iterator[Streams]:
     """The console of this run; outside of one, a console that ends with the block."""
     if _installed:
         yield _installed[-1]
         return
-    console = Console(sys.stdout, sys.stderr)
+    console = Streams(sys.stdout, sys.stderr)
     yield console
     console.finish()
     console.close()
@@ -125,7 +125,7 @@ def hold_descriptors() -> None:
         os.close(number)
 
 
-class Console:
+class Streams:
     """
     Two streams and what was asked of them.
 
@@ -242,7 +242,7 @@ class Mark:
                 pass
 
 
-_installed: list[Console] = []
+_installed: list[Streams] = []
 
 
 class _Piece(NamedTuple):

@@ -9,19 +9,21 @@ write it: one that writes to a terminal does not wait for five of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from time import monotonic
+from typing import Any, Self, TypeAlias
 
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from provisioner.cli import console, terminal
-from provisioner.cli.options import GITHUB, STDOUT, Out
+from provisioner.cli.options import GITHUB, STDOUT, Out, takes_stdout, with_json
 from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, Problem
-from provisioner.files import read_whole, write_whole
+from provisioner.files import write_whole
 from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Change
 from provisioner.model.facts import Result
@@ -42,6 +44,45 @@ FindPlaces: TypeAlias = Callable[[], ProblemPlaces]
 
 _WIDTH = 100
 """Columns of a text that goes into a file."""
+_CELLS = 40
+"""Columns of a bar."""
+_PULSE = 0.1
+"""Seconds that a line may wait for others."""
+
+
+class Output(Struct, frozen=True, kw_only=True):
+    """Where a command shows what it does: the terminal, and each document that is asked for."""
+
+    outs: tuple[Out, ...] = ()
+    colour: bool = False
+    verbose: bool = False
+    pages: list[Page] = field(default_factory=list)
+    failures: list[CtxprovError] = field(default_factory=list)
+    """What has a place in annotations alone."""
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Self:
+        """Take the options of output out of *given*."""
+        outs, as_json = given.pop("outs", ()), given.pop("as_json", False)
+        return cls(
+            outs=with_json(outs, as_json=as_json),
+            colour=terminal.wants_colour(given.pop("colour", None)),
+            verbose=given.pop("verbose", False),
+        )
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a document takes standard output, so that nothing else may go there."""
+        return takes_stdout(self.outs)
+
+    def add_json(self, text: str) -> None:
+        """Add a document that has no other format."""
+        self.pages.append(lambda _: text)
+
+    def write(self) -> None:
+        """Write each requested document."""
+        if self.pages or self.failures:
+            write(self.outs, self.pages, self.failures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +129,10 @@ def nowhere() -> ProblemPlaces:
     return {}
 
 
-def places_of(manifest: Manifest) -> FindPlaces:
+def places_of(manifest: Manifest | None) -> FindPlaces:
     def places() -> ProblemPlaces:
+        if manifest is None:
+            return {}
         return {name: here(entry.places[0].problem("")) for name, entry in manifest.caches.items()}
 
     return places
@@ -101,25 +144,70 @@ def here(problem: Problem) -> Problem:
     return replace(problem, file=os.path.relpath(problem.file, top).replace(os.sep, "/"))
 
 
-def show_plan(
-    presentation: Presentation, *, colour: bool, verbose: bool = False, recorded: bool = False
-) -> None:
-    """Write a plan to the terminal."""
+def show_plan(presentation: Presentation, output: Output, *, recorded: bool = False) -> None:
+    """Write a plan to the terminal, unless a document takes standard output."""
     from provisioner.render.plan_table import plan_text
 
-    view = presentation.whole if verbose else presentation.short
-    text = plan_text(
-        view, width=terminal.width(), colour=colour, verbose=verbose, recorded=recorded
-    )
+    if output.is_quiet:
+        return
+    view = presentation.whole if output.verbose else presentation.short
+    width, colour = terminal.width(), output.colour
+    text = plan_text(view, width=width, colour=colour, verbose=output.verbose, recorded=recorded)
     console.show(text)
 
 
-def show_results(plan: Plan, results: Iterable[Result], *, colour: bool) -> None:
-    """Write how every pending change of *plan* ended to the terminal."""
+def show_results(plan: Plan, results: Iterable[Result], output: Output) -> None:
+    """Write how every pending change of *plan* ended to the terminal, likewise."""
     from provisioner.render.result import result_text
 
-    if plan.pending:
-        console.show(result_text(results, width=terminal.width(), colour=colour))
+    if plan.pending and not output.is_quiet:
+        console.show(result_text(results, width=terminal.width(), colour=output.colour))
+
+
+@contextmanager
+def progress(plan: Plan, output: Output) -> Iterator[Callable[[Result], None]]:
+    """Follow an apply: a bar on a terminal, a line for each finished change elsewhere."""
+    if output.is_quiet:
+        yield lambda _: None
+    elif plan.pending and terminal.is_interactive():
+        begun, total, done = monotonic(), len(plan.pending), list[Result]()
+
+        def line() -> str:
+            full = _CELLS * len(done) // total
+            bar = "█" * full + "░" * (_CELLS - full)
+            return f"Applying {bar} {len(done)}/{total} {monotonic() - begun:.0f}s"
+
+        with console.moving(line):
+            yield done.append
+    else:
+        with _lines(output) as show:
+            yield show
+
+
+@contextmanager
+def _lines(output: Output) -> Iterator[Callable[[Result], None]]:
+    """Show those of one pulse together: each time, three threads take turns."""
+    import asyncio
+
+    from provisioner.render.result import result_line
+
+    shown: dict[str, str] = {}
+    lines: list[str] = []
+
+    def flush() -> None:
+        if lines:
+            console.progress("".join(lines))
+            lines.clear()
+
+    def show(result: Result) -> None:
+        if not lines:
+            asyncio.get_running_loop().call_later(_PULSE, flush)
+        lines.append(f"{result_line(result, colour=output.colour, shown=shown)}\n")
+
+    try:
+        yield show
+    finally:
+        flush()
 
 
 def plan_page(
@@ -254,18 +342,3 @@ def _summarise(pages: Sequence[Page]) -> None:
             file.writelines(page("markdown") for page in pages)
     except OSError as error:
         console.lose(f"The step's summary cannot be written: {error.strerror}.")
-
-
-def plan_views(file: Path) -> tuple[PlanView, ...]:
-    """
-    Read the plan in *file*, which may come from a job that is not trusted, or those of several.
-
-    Raises CtxprovError for anything else.
-    """
-    from provisioner.view.plan_reader import read_plans
-
-    try:
-        raw = read_whole(file, follow=True)
-    except OSError as error:
-        raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error
-    return read_plans(raw, where=str(file))

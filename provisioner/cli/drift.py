@@ -1,89 +1,98 @@
-"""`ctxprov drift`: what another program changed on the live side."""
+"""`ctxprov drift` and `ctxprov next`: what changed without us, and when to run again."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from msgspec.structs import replace
-
+from provisioner.cache import Json
 from provisioner.catalog import load_catalog
-from provisioner.cli import console, terminal
-from provisioner.cli.documents import Presentation, plan_page, show_plan
-from provisioner.cli.observe import observe
-from provisioner.cli.options import Out, with_json
-from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
-from provisioner.cli.status import Status
-from provisioner.cli.target import location_of, settled, tell_waiting
-from provisioner.manifest.stack import load_frame
-from provisioner.model.changes import Cause
-from provisioner.model.facts import State
-from provisioner.model.plan import Plan
-from provisioner.planner import plan
-from provisioner.planner.hypothetical import recorded_as_desired
-from provisioner.pricing.rates import Lookup
-from provisioner.state import read_state
+from provisioner.cli import console
+from provisioner.cli.documents import Output, Presentation, plan_page, show_plan
+from provisioner.cli.messages import tell_error
+from provisioner.cli.options import expanded
+from provisioner.cli.per_stack import StackOutcome, Work, opened
+from provisioner.cli.status import Status, first_of
+from provisioner.errors import CtxprovError
+from provisioner.escape import json_text, plain
+from provisioner.operations.drift import Due, drift_of, due_of
+from provisioner.operations.session import Session
+from provisioner.times import moment_text
+from provisioner.view.units import when
 
 
-def report_drift(
-    stacks: tuple[Path, ...],
-    *,
-    environment: str | None,
-    emulator: bool,
-    address: str | None,
-    accept_scope: bool,
-    max_wait: timedelta,
-    models: Path | None,
-    as_json: bool,
-    outs: tuple[Out, ...],
-    colour: bool | None,
-) -> Status:
+def report_drift(session: Session, output: Output) -> Work:
     """Report what another program changed on the live side; change nothing."""
-
-    async def work(stack: Path, session: Session) -> StackOutcome:
-        frame = load_frame(stack, environment=environment)
-        location = location_of(frame, address=address, emulator=emulator)
-        state = read_state(location.backend, stack=frame.stack)
-        if state.stack_settings:
-            location = location_of(
-                settled(frame, state.stack_settings), address=address, emulator=emulator
-            )
-            tell_waiting(frame, state.stack_settings)
-        observation = await observe(session.clients, location, (), state, accept_scope=accept_scope)
-        whole = plan(
-            recorded_as_desired(state),
-            state,
-            observation.live,
-            stack=frame.stack,
-            now=observation.at,
-            ahead=observation.ahead,
-        )
-        prices = load_catalog(models).find
-        calm = _calm(frame.stack, state)
-        return _tell(_drifted(whole), prices, calm, session, colour=terminal.wants_colour(colour))
-
-    return over_stacks(stacks, work, outs=with_json(outs, as_json=as_json), max_wait=max_wait)
+    return partial(_drift, session, output)
 
 
-def _drifted(plan: Plan) -> Plan:
-    changes = tuple(c for c in plan.changes if c.reason.cause is Cause.DRIFT)
-    return replace(plan, changes=changes)
+async def _drift(session: Session, output: Output, stack: Path) -> StackOutcome:
+    drift = await drift_of(session, stack)
+    prices = load_catalog(session.options.models).find
+    shown = Presentation(plan=drift.plan, prices=prices, writes=())
+    output.pages.append(plan_page(lambda: shown.whole))
+    if count := len(drift.plan.changes):
+        show_plan(shown, output)
+        return StackOutcome(status=Status.PENDING, summary=f"{count} drifted")
+    if not output.is_quiet:
+        console.say(drift.calm)
+    return StackOutcome(status=Status.OK, summary=drift.calm)
 
 
-def _calm(stack: str, state: State) -> str:
-    """What to say without drift: nothing is as recorded where there is no record."""
-    if state.caches or state.retiring:
-        return f"No drift: the live side of {stack} is as recorded."
-    return f"Nothing is on record of {stack}, and no live cache carries its label."
+def report_next_run(stacks: tuple[Path, ...], *, as_json: bool, **given: Any) -> Status:  # noqa: ANN401  # click checked them
+    """Show when to run again, by the state alone."""
+    return asyncio.run(_next_run(expanded(stacks), given, as_json=as_json))
 
 
-def _tell(plan: Plan, prices: Lookup, calm: str, session: Session, *, colour: bool) -> StackOutcome:
-    shown = Presentation(plan=plan, prices=prices, writes=())
-    session.pages.append(plan_page(lambda: shown.whole))
-    if plan.changes and not session.is_quiet:
-        show_plan(shown, colour=colour)
-    if plan.changes:
-        return StackOutcome(status=Status.PENDING, summary=f"{len(plan.changes)} drifted")
-    if not session.is_quiet:
-        console.say(calm)
-    return StackOutcome(status=Status.OK, summary=calm)
+async def _next_run(stacks: Sequence[Path], given: dict[str, Any], *, as_json: bool) -> Status:
+    dues: list[Due] = []
+    statuses: list[Status] = []
+    async with opened(given) as (session, _):
+        now = session.ports.now()
+        for stack in stacks:
+            try:
+                dues.append(await due_of(session, stack, now))
+            except CtxprovError as error:
+                statuses.append(tell_error(error))
+    if as_json:
+        console.document(json_text(_json(dues, now)), form="json")
+    else:
+        for one in dues:
+            name = f"{plain(one.stack)}: " if len(dues) > 1 else ""
+            console.say(plain(f"{name}{_sentence(one, now)}"))
+    is_failure = any(one.cold and one.cold.is_failure for one in dues)
+    return first_of(*statuses, Status.FAILED if is_failure else Status.OK)
+
+
+def _sentence(one: Due, now: datetime) -> str:
+    if one.cold:
+        return one.cold.sentence
+    if one.due is None:
+        return "Nothing is due: no recorded cache will need a refresh."
+    run = "Run now." if one.due <= now else f"Run at {when(one.due, at=now)}."
+    return f"{run} Covered until {when(one.end, at=now)}." if one.end else run
+
+
+def _json(per_stack: Sequence[Due], now: datetime) -> dict[str, Json]:
+    """The first of all moments, and those of each stack."""
+    dues = [one.due for one in per_stack if one.due]
+    ends = [one.end for one in per_stack if one.end]
+    return {
+        **_moments(min(dues, default=None), min(ends, default=None), now),
+        "stacks": [
+            {"stack": one.stack, "recorded": one.cold is None, **_moments(one.due, one.end, now)}
+            for one in per_stack
+        ],
+    }
+
+
+def _moments(due: datetime | None, end: datetime | None, now: datetime) -> dict[str, Json]:
+    return {
+        "next": moment_text(due) if due else None,
+        "in_seconds": int((due - now).total_seconds()) if due else None,
+        "covered_until": moment_text(end) if end else None,
+    }

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from provisioner.cli import clock, console
-from provisioner.cli.clients import load_emulator
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
+from provisioner.operations.clients import load_emulator
 
 
 def serve_emulator(port: int, api_keys: tuple[str, ...], store: Path | None) -> Status:

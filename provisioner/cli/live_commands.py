@@ -8,12 +8,10 @@ What a command does is imported when it is called.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from provisioner.cli import options
-from provisioner.cli.status import Status
 
 
 @click.command("drift")
@@ -28,7 +26,8 @@ from provisioner.cli.status import Status
 @options.out_option
 @options.colour_option
 @options.log_option
-def drift_command(**given: Any) -> Status:
+@options.each_stack("drift", "report_drift")
+def drift_command() -> None:
     """
     Report what another program changed on the live side; change nothing.
 
@@ -41,9 +40,6 @@ def drift_command(**given: Any) -> Status:
       ctxprov drift
       ctxprov drift --json
     """
-    from provisioner.cli.drift import report_drift
-
-    return report_drift(**given)
 
 
 @click.command("list")
@@ -55,7 +51,8 @@ def drift_command(**given: Any) -> Status:
 @options.json_option
 @options.colour_option
 @options.log_option
-def list_command(**given: Any) -> Status:
+@options.calls("list_caches", "list_caches")
+def list_command() -> None:
     """
     List every live cache of the project, with or without our label.
 
@@ -72,9 +69,6 @@ def list_command(**given: Any) -> Status:
       ctxprov list stacks/*
       ctxprov list examples/support-bot --emulator
     """
-    from provisioner.cli.list_caches import list_caches
-
-    return list_caches(**given)
 
 
 @click.command("gc")
@@ -100,7 +94,8 @@ def list_command(**given: Any) -> Status:
 @options.json_option
 @options.colour_option
 @options.log_option
-def gc_command(**given: Any) -> Status:
+@options.calls("list_caches", "collect_garbage")
+def gc_command() -> None:
     """
     List live caches whose label names a stack without a state, and delete those that are named.
 
@@ -114,9 +109,6 @@ def gc_command(**given: Any) -> Status:
       ctxprov gc --state s3://bucket/prefix --stack support-bot.staging
       ctxprov gc --state state --state git+branch:ctxprov-state cachedContents/abc123
     """
-    from provisioner.cli.collect_garbage import collect_garbage
-
-    return collect_garbage(**given)
 
 
 @click.command("next")
@@ -125,7 +117,8 @@ def gc_command(**given: Any) -> Status:
 @options.emulator_option
 @options.state_option
 @options.json_option
-def next_command(**given: Any) -> Status:
+@options.calls("drift", "report_next_run")
+def next_command() -> None:
     """
     Show when to run again, by the state alone.
 
@@ -140,9 +133,6 @@ def next_command(**given: Any) -> Status:
       ctxprov next --json
       ctxprov next stacks/*
     """
-    from provisioner.cli.next_run import report_next_run
-
-    return report_next_run(**given)
 
 
 @click.command("show")
@@ -155,7 +145,8 @@ def next_command(**given: Any) -> Status:
 @options.models_option
 @options.colour_option
 @options.log_option
-def show_command(**given: Any) -> Status:
+@options.each_stack("show", "show_stacks", only_one_with="name")
+def show_command() -> None:
     """
     Show what is on record: a line per cache, or one cache in full.
 
@@ -167,9 +158,6 @@ def show_command(**given: Any) -> Status:
       ctxprov show product-manual -C examples/support-bot --emulator --live
       ctxprov show -C stacks/one -C stacks/two
     """
-    from provisioner.cli.show import show_stacks
-
-    return show_stacks(**given)
 
 
 @click.command("output")
@@ -197,7 +185,8 @@ def show_command(**given: Any) -> Status:
     is_flag=True,
     help="Put path and digest in place of the content of a request.",
 )
-def output_command(**given: Any) -> Status:
+@options.each_stack("show", "output_handles", only_one_with="name", as_json=True)
+def output_command() -> None:
     """
     Print the handles that applications need, as JSON.
 
@@ -214,9 +203,6 @@ def output_command(**given: Any) -> Status:
       ctxprov output triage --format request --api chat
       ctxprov output -C stacks/one -C stacks/two
     """
-    from provisioner.cli.output import output_handles
-
-    return output_handles(**given)
 
 
 @click.command("emulator")
@@ -236,7 +222,8 @@ def output_command(**given: Any) -> Status:
     metavar="FILE",
     help="Keep the caches in this SQLite file; by default they end with the program.",
 )
-def emulator_command(**given: Any) -> Status:
+@options.calls("emulator", "serve_emulator")
+def emulator_command() -> None:
     """
     Serve a local Gemini cachedContents API.
 
@@ -249,6 +236,3 @@ def emulator_command(**given: Any) -> Status:
       ctxprov emulator --port 9000 --api-key secret --store caches.sqlite3
       GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8085 GEMINI_API_KEY=any ctxprov list
     """
-    from provisioner.cli.emulator import serve_emulator
-
-    return serve_emulator(**given)

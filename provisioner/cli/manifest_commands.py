@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,7 +18,8 @@ from provisioner.cli.status import Status
 @click.command("init")
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
 @click.option("--stack", metavar="NAME", help="The stack's name; by default made of the folder's.")
-def init_command(**given: Any) -> Status:
+@options.calls("init", "init_stack")
+def init_command() -> None:
     """
     Write a small stack to start from.
 
@@ -31,9 +31,6 @@ def init_command(**given: Any) -> Status:
       ctxprov init
       ctxprov init stacks/support-bot --stack support-bot
     """
-    from provisioner.cli.init import init_stack
-
-    return init_stack(**given)
 
 
 @click.command("validate")
@@ -46,7 +43,8 @@ def init_command(**given: Any) -> Status:
     metavar="DURATION",
     help="Check also whether a run this often keeps every cache warm.",
 )
-def validate_command(**given: Any) -> Status:
+@options.calls("validate", "validate_stacks")
+def validate_command() -> None:
     """
     Check a stack offline, without a key.
 
@@ -60,9 +58,6 @@ def validate_command(**given: Any) -> Status:
       ctxprov validate examples/support-bot
       ctxprov validate stacks/* --every 30m
     """
-    from provisioner.cli.validate import validate_stacks
-
-    return validate_stacks(**given)
 
 
 @click.command("forecast")
@@ -95,7 +90,8 @@ def validate_command(**given: Any) -> Status:
 )
 @options.models_option
 @options.json_option
-def forecast_command(**given: Any) -> Status:
+@options.each_stack("forecast", "forecast_stacks")
+def forecast_command() -> None:
     """
     Simulate what a schedule will do with a stack.
 
@@ -109,9 +105,6 @@ def forecast_command(**given: Any) -> Status:
       ctxprov forecast --for 30d --every 1h --miss-rate 5%
       ctxprov forecast stacks/* --json
     """
-    from provisioner.cli.forecast import forecast_stacks
-
-    return forecast_stacks(**given)
 
 
 @click.command("schema")

@@ -29,18 +29,10 @@ from provisioner.errors import (
     clipped,
 )
 from provisioner.escape import plain
+from provisioner.operations.ports import Misuse
 from provisioner.storage import OnWait
 from provisioner.storage.lock_owner import LockOwner
 from provisioner.times import moment_text
-
-
-def tell_warnings(warnings: Sequence[Problem], *, most: int = MOST_PROBLEMS) -> None:
-    """Print the first *most* of them; the rest is counted."""
-    for warning in warnings[:most]:
-        tell(f"warning: {warning}")
-    if (rest := len(warnings) - most) > 0:
-        hint = "; ctxprov validate shows more of them" if most < MOST_PROBLEMS else ""
-        tell(f"… and {rest:,} more warnings{hint}.")
 
 
 def tell(sentence: str) -> None:
@@ -55,6 +47,8 @@ def explain(error: Exception) -> Status:
     """Print *error* to standard error: a failure in a paragraph, a bug with its traceback."""
     if isinstance(error, CtxprovError):
         return tell_error(error)
+    if isinstance(error, Misuse):
+        return tell_usage(usage_error(error))
     console.note("".join(traceback.format_exception(error)))
     console.note("This is a bug in ctxprov: the traceback above says where.")
     return Status.FAILED
@@ -66,6 +60,16 @@ def tell_error(error: CtxprovError) -> Status:
         return tell_problems(error.problems)
     console.note(f"Error: {plain(clipped(str(error), _LONGEST))}")
     return _status_of(error)
+
+
+def usage_error(error: click.UsageError | Misuse) -> click.UsageError:
+    """The same, as click shows it."""
+    if isinstance(error, click.UsageError):
+        return error
+    sentence = plain(str(error))
+    if error.option is None:
+        return click.UsageError(sentence)
+    return click.BadParameter(sentence, param_hint=error.option)
 
 
 def tell_usage(error: click.UsageError) -> Status:

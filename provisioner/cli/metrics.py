@@ -7,24 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from provisioner.cli import clock, console
-from provisioner.cli.load import prices_or_ours
 from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.status import Status
 from provisioner.files import read_whole, write_whole
 from provisioner.model.money import Money
 from provisioner.model.records import RecordedCache
+from provisioner.operations.load import prices_or_ours
 from provisioner.pricing.costs import rent
 from provisioner.pricing.rates import Lookup
 
 
-def write_metrics(path: Path | None, rows: Iterable[StackRow], *, models: Path | None) -> None:
+def write_metrics(path: Path, rows: Iterable[StackRow], *, models: Path | None) -> None:
     """
-    Write how every stack ended to the file at *path*, in one step, if there is to be one.
+    Write how every stack ended to the file at *path*, in one step.
 
     The last success of a stack that fails now is taken from the file that was there.
     """
-    if path is None:
-        return
     from provisioner.render.metrics import Turn, metrics_text  # noqa: PLC0415 - slow to import
 
     now, before, lookup = clock.now(), _before(path), prices_or_ours(models)

@@ -2,25 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from functools import partial
+from functools import partial, wraps
 from glob import glob
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import click
 
 from provisioner.cli import clock
+from provisioner.cli.status import Status
 from provisioner.environment import process_environment
 from provisioner.times import duration_text, parse_duration
 
-if TYPE_CHECKING:
-    from provisioner.model.plan import Plan
-    from provisioner.model.records import Desired
-
 _PATH = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])
+Binding: TypeAlias = Callable[[Callable[[], None]], Callable[..., Status]]
+"""Gives a command, which is options and help, what it does."""
+
+
+def calls(module: str, function: str) -> Binding:
+    """The command calls *function* of a module of cli, imported then, with all its arguments."""
+
+    def bound(command: Callable[[], None]) -> Callable[..., Status]:
+        @wraps(command)
+        def call(**given: Any) -> Status:  # noqa: ANN401  # click gives them
+            return _imported(module, function)(**given)  # type: ignore[no-any-return]
+
+        return call
+
+    return bound
+
+
+def each_stack(
+    module: str, function: str, *, only_one_with: str | None = None, **always: bool
+) -> Binding:
+    """
+    The command does for each stack what *function* of a module of cli prepares.
+
+    *only_one_with* is an argument that belongs to one stack; *always* are more arguments.
+    """
+
+    def bound(command: Callable[[], None]) -> Callable[..., Status]:
+        @wraps(command)
+        def call(**given: Any) -> Status:  # noqa: ANN401  # click gives them
+            import asyncio
+
+            from provisioner.cli.per_stack import rows_over, status_of
+
+            if only_one_with and given[only_one_with]:
+                given["stacks"] = (the_only(given["stacks"]),)
+            return status_of(
+                asyncio.run(rows_over(_imported(module, function), {**given, **always}))
+            )
+
+        return call
+
+    return bound
+
+
+def _imported(module: str, function: str) -> Callable[..., Any]:
+    return getattr(import_module(f"provisioner.cli.{module}"), function)  # type: ignore[no-any-return]
 
 
 def _here(ctx: click.Context, param: click.Parameter, stacks: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -41,7 +85,7 @@ folder_option = click.option(
 
 _SEVERAL = "The stack's folder, or a pattern of folders; repeatable"
 _folders = partial(
-    click.option, "-C", "folders", default=(Path(),), type=_PATH, multiple=True, metavar="DIR"
+    click.option, "-C", "stacks", default=(Path(),), type=_PATH, multiple=True, metavar="DIR"
 )
 
 folders_option = _folders(help=f"{_SEVERAL}.")
@@ -69,27 +113,6 @@ def the_only(folders: Iterable[Path]) -> Path:
     if len(paths) > 1:
         raise click.UsageError("A NAME or ID belongs to one stack: give -C once.")
     return paths[0]
-
-
-def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
-    """A name that matches nothing is wrong usage, not an empty selection."""
-    unknown = set(names) - {want.name for want in desired}
-    if unknown:
-        listed = ", ".join(sorted(unknown))
-        raise click.BadParameter(f"no such cache in this stack: {listed}", param_hint="--replace")
-
-
-def choose(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
-    """The part of *plan* that patterns name; one that matches nothing is wrong usage."""
-    if not (targets or excludes):
-        return plan
-    from provisioner.planner.selection import select, unmatched
-
-    for option, patterns in (("--target", targets), ("--exclude", excludes)):
-        if wrong := unmatched(plan, patterns):
-            listed = ", ".join(wrong)
-            raise click.BadParameter(f"nothing in the plan matches {listed}", param_hint=option)
-    return select(plan, targets=targets, excludes=excludes)
 
 
 _env_option = click.option(
@@ -363,13 +386,11 @@ override_option = click.option(
 )
 
 
-ACCEPT_MISSING = "CTXPROV_ACCEPT_MISSING"
-
 accept_missing_option = click.option(
     "--accept-missing",
     is_flag=True,
     help="Create missing caches at once, though much of a project is missing together. Or set "
-    f"{ACCEPT_MISSING} to the fingerprint that is shown, for one project.",
+    "CTXPROV_ACCEPT_MISSING to the fingerprint that is shown, for one project.",
 )
 
 

@@ -1,5 +1,5 @@
 """
-One command over one or several stacks.
+One command over one or several stacks: the one place that opens a session and ends it.
 
 A stack that fails stops no other.  All of them share the clients of their providers, and
 each requested document holds all of them.
@@ -12,21 +12,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import click
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import replace
 
-from provisioner.cli import console, terminal
-from provisioner.cli.clients import Clients
-from provisioner.cli.clock import BRIEF
-from provisioner.cli.documents import Page, write
-from provisioner.cli.messages import tell_error, tell_usage
-from provisioner.cli.options import Out, expanded, takes_stdout
+from provisioner.cli import clock, console, messages, terminal
+from provisioner.cli.documents import Output
+from provisioner.cli.options import expanded
+from provisioner.cli.ports import Interruptions, program_ports
 from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import plain
 from provisioner.model.facts import State
+from provisioner.operations.clients import Clients
+from provisioner.operations.ports import Misuse
+from provisioner.operations.session import Session, StackOptions
 from provisioner.render.layout import Column, Palette, table
 
 _PULSE = 0.5
@@ -37,86 +39,78 @@ class StackOutcome(Struct, frozen=True, kw_only=True):
     """How a command ended for one stack."""
 
     status: Status
-    summary: str
+    summary: str = ""
     state: State | None = None
     """What is on record afterwards, where that is known."""
-    stuck: frozenset[str] = frozenset()
-    """Names whose old cache has to be kept alive, since the new one could not be made."""
-    dying: frozenset[str] = frozenset()
-    """Names that were to be given up, whether that went well or not."""
     cold: frozenset[str] = frozenset()
     """Names of caches that are on record and not alive."""
-    labelled: int = 0
-    """How many live caches carried the stack's label before."""
     ahead: timedelta = timedelta()
     """How far the clocks of the providers were ahead of this machine's."""
 
 
-class Session(Struct, kw_only=True):
-    """One run of a command: what its stacks share."""
-
-    clients: Clients
-    outs: tuple[Out, ...] = ()
-    pages: list[Page] = field(default_factory=list)
-    failures: list[CtxprovError] = field(default_factory=list)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether a document takes standard output, so that nothing else may go there."""
-        return takes_stdout(self.outs)
-
-
-Work: TypeAlias = Callable[[Path, Session], Awaitable[StackOutcome]]
-
-
 StackRow: TypeAlias = tuple[Path, StackOutcome]
+Work: TypeAlias = Callable[[Path], Awaitable[StackOutcome]]
+Prepare: TypeAlias = Callable[..., Work]
+"""Given a session, its output and what else the command line asks, what is done for each stack."""
 
 
-def over_stacks(
-    stacks: Sequence[Path],
-    work: Work,
-    *,
-    outs: tuple[Out, ...] = (),
-    max_wait: timedelta = BRIEF,
-) -> Status:
+async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, ...]:
     """
-    Do *work* for each stack, one after the other, and say how all of them ended.
+    Do for each stack what *prepare* makes of the arguments *given*, and say how each ended.
 
-    A quota that lets nothing through for *max_wait* is given up.
+    One stack comes after the other; a signal ends the loop.
     """
-    return status_of(rows_over(stacks, work, outs=outs, max_wait=max_wait))
+    given = dict(given)
+    metrics_file = given.pop("metrics_file", None)
+    stacks = (given.pop("folder"),) if "folder" in given else expanded(given.pop("stacks"))
+    rows: list[StackRow] = []
+    interruptions = Interruptions()
+    async with opened(given, interruptions) as (session, output):
+        work = prepare(session, output, **given)
+        for stack in stacks:
+            if len(stacks) > 1 and not output.is_quiet:
+                palette = Palette(terminal.wants_colour(None))
+                console.say(f"\n{palette.paint(plain(str(stack)), 'strong')}")
+            try:
+                outcome = await work(stack)
+                status = first_of(outcome.status, *interruptions.statuses)
+                rows.append((stack, replace(outcome, status=status)))
+            except CtxprovError as error:
+                output.failures.append(error)
+                rows.append((stack, _failed(messages.tell_error(error), str(error))))
+            except (click.UsageError, Misuse) as error:
+                usage = messages.usage_error(error)
+                rows.append((stack, _failed(messages.tell_usage(usage), usage.format_message())))
+            if rows[-1][1].status in SIGNALLED:
+                break
+    output.write()
+    if len(stacks) > 1 and not output.is_quiet:
+        _tell(rows)
+    if metrics_file:
+        from provisioner.cli.metrics import write_metrics  # noqa: PLC0415  # slow to import
 
-
-def rows_over(
-    stacks: Sequence[Path], work: Work, *, outs: tuple[Out, ...] = (), max_wait: timedelta
-) -> tuple[StackRow, ...]:
-    """The same, for callers that want to know how each of them ended."""
-    return asyncio.run(_over_stacks(expanded(stacks), work, outs, max_wait))
+        write_metrics(metrics_file, rows, models=session.options.models)
+    return tuple(rows)
 
 
 def status_of(rows: Iterable[StackRow]) -> Status:
     return first_of(*(outcome.status for _, outcome in rows))
 
 
-async def _over_stacks(
-    stacks: Sequence[Path], work: Work, outs: tuple[Out, ...], max_wait: timedelta
-) -> tuple[StackRow, ...]:
-    rows: list[StackRow] = []
-    async with _awake(), Clients(max_wait=max_wait) as clients:
-        session = Session(clients=clients, outs=outs)
-        for stack in stacks:
-            if len(stacks) > 1 and not session.is_quiet:
-                palette = Palette(terminal.wants_colour(None))
-                console.say(f"\n{palette.paint(plain(str(stack)), 'strong')}")
-            outcome = await _attempt(stack, work, session)
-            rows.append((stack, outcome))
-            if outcome.status in SIGNALLED:
-                break
-    if session.pages or session.failures:
-        write(outs, session.pages, session.failures)
-    if len(stacks) > 1 and not session.is_quiet:
-        _tell(rows)
-    return tuple(rows)
+@asynccontextmanager
+async def opened(
+    given: dict[str, Any], interruptions: Interruptions | None = None
+) -> AsyncIterator[tuple[Session, Output]]:
+    """Take what a session and its output need out of *given*, and open them for the block."""
+    output = Output.of(given)
+    chosen = {name: given.pop(name) for name in StackOptions.__struct_fields__ if name in given}
+    max_wait = given.pop("max_wait", clock.BRIEF)
+    ports = program_ports(interruptions)
+    async with _awake(), Clients(ports, max_wait=max_wait) as clients:
+        try:
+            yield Session(options=StackOptions(**chosen), ports=ports, clients=clients), output
+        except Misuse as error:
+            raise messages.usage_error(error) from error
 
 
 @asynccontextmanager
@@ -134,21 +128,10 @@ async def _awake() -> AsyncIterator[None]:
         task.cancel()
 
 
-async def _attempt(stack: Path, work: Work, session: Session) -> StackOutcome:
-    try:
-        return await work(stack, session)
-    except CtxprovError as error:
-        session.failures.append(error)
-        return StackOutcome(status=tell_error(error), summary=_first_line(str(error)))
-    except click.UsageError as error:
-        return StackOutcome(status=tell_usage(error), summary=_first_line(error.format_message()))
+def _failed(status: Status, text: str) -> StackOutcome:
+    return StackOutcome(status=status, summary=plain(text.partition("\n")[0]))
 
 
-def _first_line(text: str) -> str:
-    return plain(text.partition("\n")[0])
-
-
-def _tell(rows: Iterable[StackRow]) -> None:
+def _tell(rows: Sequence[StackRow]) -> None:
     cells = [(plain(str(stack)), str(int(e.status)), e.summary) for stack, e in rows]
-    lines = table([Column()] * 3, cells)
-    console.say("\n".join(["", *lines]))
+    console.say("\n".join(["", *table([Column()] * 3, cells)]))

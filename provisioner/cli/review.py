@@ -1,34 +1,99 @@
-"""The review that a CI job belongs to, on whichever forge the job runs."""
+"""`ctxprov render`, `changed`, `comment` and `approved`: what a review needs, without a key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 
-from provisioner.cli.forge import Forge
-from provisioner.cli.github import github_api, merged_pull_request, pull_request
-from provisioner.cli.gitlab import gitlab_api, merge_request, merged_merge_request
-from provisioner.errors import CtxprovError
+from provisioner.cache import Json
+from provisioner.catalog import load_catalog
+from provisioner.cli import clock, console, terminal
+from provisioner.cli.documents import plan_page, write
+from provisioner.cli.options import Out, with_json
+from provisioner.cli.ports import program_ports
+from provisioner.cli.status import Status
+from provisioner.environment import process_environment
+from provisioner.errors import Refused
+from provisioner.escape import json_text, plain
+from provisioner.manifest.stack import load_frame
+from provisioner.model.plan import Plan
+from provisioner.operations.approvals import plan_views
+from provisioner.operations.checkout import git_around
+from provisioner.operations.compare_revisions import StackChanges
+from provisioner.render.plan_table import plan_text
+from provisioner.render.review_comment import mark_in, topic_of
+from provisioner.review.job import merged_review, review_of_job, write_under
+from provisioner.view.plan import PlanView
 
-_NOWHERE = (
-    "No review to read: this is no job of GitHub Actions or GitLab CI. Run the command in one."
-)
+_STALE = "No open request for review has this commit at its head any more; nothing is written."
 
 
-def review_of_job(
-    environ: Mapping[str, str], number: int | None, author: str | None
-) -> Forge | None:
-    """What this job was started for; None if a newer commit is at its head by now."""
-    if environ.get("GITHUB_ACTIONS"):
-        return pull_request(github_api(environ), environ, number, author)
-    if environ.get("GITLAB_CI"):
-        return merge_request(gitlab_api(environ), environ, number)
-    raise CtxprovError(_NOWHERE)
+def render_plan(file: Path, *, verbose: bool, outs: tuple[Out, ...], colour: bool | None) -> Status:
+    """Render a plan in JSON as another document, offline, without a key."""
+    views = plan_views(file)
+    if outs:
+        pages = [plan_page(partial(_same, view), verbose=verbose) for view in views]
+        write(with_json(outs, as_json=False), pages)
+        return Status.OK
+    painted = terminal.wants_colour(colour)
+    for view in views:
+        text = plan_text(view, width=terminal.width(), colour=painted, verbose=verbose)
+        console.show(text)
+    return Status.OK
 
 
-def merged_review(environ: Mapping[str, str], author: str | None) -> Forge:
-    """What brought this job's commit into its branch.  Raises Refused if nothing did."""
-    if environ.get("GITHUB_ACTIONS"):
-        return merged_pull_request(github_api(environ), environ, author)
-    if environ.get("GITLAB_CI"):
-        return merged_merge_request(gitlab_api(environ), environ)
-    raise CtxprovError(_NOWHERE)
+def _same(view: PlanView) -> PlanView:
+    return view
+
+
+def list_changed_stacks(folder: Path, base: str, *, models: Path | None, as_json: bool) -> Status:
+    """List the stacks that a branch edits."""
+    console.output_is_the_work()
+    ports = program_ports()
+    changes = StackChanges(ports, git_around(ports, folder), base, load_catalog(models))
+    edited = [
+        (stack, environment)
+        for stack, environments in sorted(changes.edited())
+        for environment in environments
+    ]
+    if as_json:
+        rows: list[Json] = [
+            {
+                "stack": str(stack),
+                "env": environment or "",
+                "removed": changes.is_removed(stack, environment),
+            }
+            for stack, environment in edited
+        ]
+        console.document(json_text({"include": rows}), form="json")
+    else:
+        for stack, environment in edited:
+            console.say(plain(f"{stack} --env {environment}" if environment else str(stack)))
+    return Status.OK
+
+
+def write_comment(files: tuple[Path, ...], *, number: int | None, author: str | None) -> Status:
+    """Show plans in one comment under a pull request or merge request."""
+    views = [view for file in files for view in plan_views(file)]
+    forge = review_of_job(process_environment(), number, author)
+    console.say(write_under(forge, views) if forge else _STALE)
+    return Status.OK
+
+
+def print_approval(stack: Path, *, environment: str | None, author: str | None) -> Status:
+    """Print what the review of this commit approved, for apply --expect."""
+    console.output_is_the_work()
+    name = load_frame(stack, environment=environment).stack
+    comments = merged_review(process_environment(), author).mine()
+    marks = [mark for comment in comments if (mark := mark_in(comment.text))]
+    for mark in marks:
+        if mark.topic == topic_of([name]):
+            if mark.cut:
+                raise Refused(
+                    f"The comment on {name} had no room for every change, so no review can cover "
+                    "them all. Plan, read and apply by hand."
+                )
+            console.say(str(mark.approval))
+            return Status.OK
+    console.say(Plan(stack=name, at=clock.now(), changes=(), edits=frozenset()).fingerprint)
+    return Status.OK

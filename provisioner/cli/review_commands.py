@@ -7,12 +7,10 @@ What a command does is imported when it is called.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from provisioner.cli import options
-from provisioner.cli.status import Status
 
 author_option = click.option(
     "--author",
@@ -29,7 +27,8 @@ author_option = click.option(
 @click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
 @options.out_option
 @options.colour_option
-def render_command(**given: Any) -> Status:
+@options.calls("review", "render_plan")
+def render_command() -> None:
     """
     Render a plan in JSON as another document, offline, without a key.
 
@@ -42,9 +41,6 @@ def render_command(**given: Any) -> Status:
       ctxprov render plan.json
       ctxprov render plan.json --out markdown=comment.md
     """
-    from provisioner.cli.render_plan import render_plan
-
-    return render_plan(**given)
 
 
 @click.command("changed")
@@ -53,7 +49,8 @@ def render_command(**given: Any) -> Status:
 @options.max_caches_option
 @options.models_option
 @options.json_option
-def changed_command(**given: Any) -> Status:
+@options.calls("review", "list_changed_stacks")
+def changed_command() -> None:
     """
     List the stacks that a branch edits.
 
@@ -69,9 +66,6 @@ def changed_command(**given: Any) -> Status:
       ctxprov changed --base origin/main
       ctxprov changed --base origin/main --json
     """
-    from provisioner.cli.changed_stacks import list_changed_stacks
-
-    return list_changed_stacks(**given)
 
 
 @click.command("comment")
@@ -85,7 +79,8 @@ def changed_command(**given: Any) -> Status:
     help="Comment on this pull or merge request; by default that of the CI job.",
 )
 @author_option
-def comment_command(**given: Any) -> Status:
+@options.calls("review", "write_comment")
+def comment_command() -> None:
     """
     Show plans in one comment under a pull request or merge request.
 
@@ -99,16 +94,14 @@ def comment_command(**given: Any) -> Status:
       ctxprov comment plan.json
       ctxprov comment plan.json --number 12
     """
-    from provisioner.cli.comment import write_comment
-
-    return write_comment(**given)
 
 
 @click.command("approved")
 @options.stack_argument
 @options.env_option
 @author_option
-def approved_command(**given: Any) -> Status:
+@options.calls("review", "print_approval")
+def approved_command() -> None:
     """
     Print what the review of this commit approved, for apply --expect.
 
@@ -123,6 +116,3 @@ def approved_command(**given: Any) -> Status:
       ctxprov approved
       ctxprov approved stacks/support-bot
     """
-    from provisioner.cli.comment import print_approval
-
-    return print_approval(**given)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli import clock, options
-from provisioner.cli.status import Status
 
 if TYPE_CHECKING:
     from provisioner.approval import Approval
@@ -155,7 +154,8 @@ class _CausesParam(click.ParamType["frozenset[Cause]"]):
 @options.out_option
 @options.colour_option
 @options.log_option
-def plan_command(**given: Any) -> Status:
+@options.each_stack("plan", "plan_stacks")
+def plan_command() -> None:
     """
     Show what apply would do.
 
@@ -174,9 +174,6 @@ def plan_command(**given: Any) -> Status:
       ctxprov plan --base origin/main -v
       ctxprov plan stacks/* --count-tokens
     """
-    from provisioner.cli.plan import plan_stacks
-
-    return plan_stacks(**given)
 
 
 @click.command("explain")
@@ -196,7 +193,8 @@ def plan_command(**given: Any) -> Status:
 @options.json_option
 @options.colour_option
 @options.log_option
-def explain_command(**given: Any) -> Status:
+@options.each_stack("plan", "explain_cache")
+def explain_command() -> None:
     """
     Explain what plan decides about one cache, and from what.
 
@@ -212,9 +210,6 @@ def explain_command(**given: Any) -> Status:
       ctxprov explain cachedContents/abc123 --json
       ctxprov explain product-manual -C 'stacks/*'
     """
-    from provisioner.cli.explain import explain_cache
-
-    return explain_cache(**given)
 
 
 @click.command("apply")
@@ -245,7 +240,8 @@ def explain_command(**given: Any) -> Status:
 @options.out_option
 @options.colour_option
 @options.log_option
-def apply_command(**given: Any) -> Status:
+@options.calls("apply", "apply_stacks")
+def apply_command() -> None:
     """
     Create, refresh, replace and retire caches to match the manifest.
 
@@ -262,9 +258,6 @@ def apply_command(**given: Any) -> Status:
       ctxprov apply stacks/* --auto-approve
       ctxprov apply --watch --auto-approve --metrics-file ctxprov.prom
     """
-    from provisioner.cli.apply_manifest import apply_stacks
-
-    return apply_stacks(**given)
 
 
 @click.command("destroy")
@@ -299,7 +292,8 @@ def apply_command(**given: Any) -> Status:
 @options.out_option
 @options.colour_option
 @options.log_option
-def destroy_command(**given: Any) -> Status:
+@options.each_stack("apply", "destroy_stacks")
+def destroy_command() -> None:
     """
     Delete every recorded cache of a stack.
 
@@ -316,9 +310,6 @@ def destroy_command(**given: Any) -> Status:
       ctxprov destroy --prune --auto-approve
       ctxprov destroy --stack support-bot.staging --state s3://bucket/prefix
     """
-    from provisioner.cli.destroy import destroy_stacks
-
-    return destroy_stacks(**given)
 
 
 @click.command("keepalive")
@@ -337,7 +328,8 @@ def destroy_command(**given: Any) -> Status:
 @options.out_option
 @options.colour_option
 @options.log_option
-def keepalive_command(**given: Any) -> Status:
+@options.each_stack("apply", "keep_stacks")
+def keepalive_command() -> None:
     """
     Keep alive what is recorded; leave every edit to a review.
 
@@ -352,6 +344,3 @@ def keepalive_command(**given: Any) -> Status:
       ctxprov keepalive
       ctxprov keepalive examples/support-bot --emulator
     """
-    from provisioner.cli.keepalive import keep_alive
-
-    return keep_alive(**given)

@@ -1,52 +1,50 @@
-"""`ctxprov show`: what is on record, and how long it has to live."""
+"""`ctxprov show` and `ctxprov output`: what is on record, for people and for applications."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
+import click
+
+from provisioner.cache import Json
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, console, options, terminal
-from provisioner.cli.observe import observe
-from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
+from provisioner.cli import console, terminal
+from provisioner.cli.documents import Output
+from provisioner.cli.per_stack import StackOutcome, Work
 from provisioner.cli.status import Status
-from provisioner.cli.target import StackLocation, location_of
 from provisioner.errors import CtxprovError
-from provisioner.manifest.stack import load_frame
+from provisioner.escape import json_text
+from provisioner.handles import handles_fields
+from provisioner.manifest.stack import load_manifest
 from provisioner.model.facts import State
 from provisioner.model.records import LiveCache, RecordedCache
+from provisioner.operations.observe import observe
+from provisioner.operations.request import request_of
+from provisioner.operations.session import Session
+from provisioner.operations.stack_location import StackLocation, recorded
 from provisioner.pricing.costs import upkeep
 from provisioner.pricing.rates import Lookup
+from provisioner.render.shell import env_lines
 from provisioner.render.show import show_one, show_text
-from provisioner.state import read_state
 
 
-def show_stacks(
-    name: str | None,
-    folders: tuple[Path, ...],
-    *,
-    environment: str | None,
-    emulator: bool,
-    address: str | None,
-    live: bool,
-    models: Path | None,
-    colour: bool | None,
-) -> Status:
+def show_stacks(session: Session, output: Output, *, name: str | None, live: bool) -> Work:
     """Show what is on record: a line per cache, or one cache in full."""
-    prices = load_catalog(models).find
-    coloured = terminal.wants_colour(colour)
+    prices = load_catalog(session.options.models).find
 
-    async def work(stack: Path, session: Session) -> StackOutcome:
-        frame = load_frame(stack, environment=environment)
-        location = location_of(frame, address=address, emulator=emulator)
-        state = read_state(location.backend, stack=frame.stack)
-        seen, now = await _live(state, location, session) if live else (None, clock.now())
-        text = _text(state, name, seen, prices, now, colour=coloured)
-        console.show(text)
+    async def work(stack: Path) -> StackOutcome:
+        _, location, state = recorded(session, stack)
+        seen, now = None, session.ports.now()
+        if live:
+            seen, now = await _live(session, state, location)
+        console.show(_text(state, name, seen, prices, now, colour=output.colour))
         return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
 
-    return over_stacks((options.the_only(folders),) if name else folders, work)
+    return work
 
 
 def _text(
@@ -73,8 +71,72 @@ def _text(
 
 
 async def _live(
-    state: State, location: StackLocation, session: Session
+    session: Session, state: State, location: StackLocation
 ) -> tuple[Mapping[str, LiveCache], datetime]:
     """The live caches by id, and the moment by the clocks of their providers."""
-    seen = await observe(session.clients, location, (), state, accept_scope=False)
+    seen = await observe(session, location, (), state)
     return {cache.id: cache for cache in seen.live}, seen.now
+
+
+def output_handles(
+    session: Session,
+    output: Output,
+    *,
+    name: str | None,
+    form: Literal["json", "env", "request"],
+    api: Literal["responses", "chat"] | None,
+    no_content: bool,
+) -> Work:
+    """Print the handles that applications need, as JSON."""
+    console.output_is_the_work()
+    if name:
+        return partial(_handle, session, name, form, api, no_content)
+    if form != "json":
+        raise click.UsageError(f"--format {form} needs the NAME of a cache.")
+    return partial(_all_handles, session, output)
+
+
+async def _all_handles(session: Session, output: Output, stack: Path) -> StackOutcome:
+    """The handles of one stack as they are published, or those of several in one document."""
+    _, _, state = recorded(session, stack)
+    output.add_json(json_text(handles_fields(state, hidden=(), now=session.ports.now())))
+    return StackOutcome(status=Status.OK)
+
+
+async def _handle(
+    session: Session,
+    name: str,
+    form: Literal["json", "env", "request"],
+    api: Literal["responses", "chat"] | None,
+    no_content: bool,  # noqa: FBT001  # bound by its name's caller
+    stack: Path,
+) -> StackOutcome:
+    """The handle of one cache, as JSON or as variables, or a whole request."""
+    frame, _, state = recorded(session, stack)
+    caches = handles_fields(state, hidden=(), now=session.ports.now())
+    entry = _entry(caches["caches"], name, frame.stack)
+    record = state.caches[name]
+    if api and (form != "request" or record.handle.as_json()["provider"] != "openai"):
+        raise click.UsageError("--api is for requests of openai entries.")
+    match form:
+        case "json":
+            text = json_text(entry)
+        case "env":
+            text = env_lines(name, record.model, record.handle)
+        case "request":
+            api = api or "responses"
+            manifest = load_manifest(stack, environment=session.options.environment)
+            text = json_text(
+                request_of(manifest, state, record, api=api, with_content=not no_content)
+            )
+    console.document(text, form="text" if form == "env" else "json")
+    return StackOutcome(status=Status.OK)
+
+
+def _entry(caches: Json, name: str, stack: str) -> Json:
+    if isinstance(caches, Mapping) and name in caches:
+        return caches[name]
+    raise CtxprovError(
+        f"{name!r} has no handle in {stack}: it is not on record or has expired. "
+        "ctxprov plan shows why; ctxprov apply creates it."
+    )

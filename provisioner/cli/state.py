@@ -1,98 +1,117 @@
-"""
-Show the state of a stack and edit it by hand, for `ctxprov state`.
-"""
+"""`ctxprov state`, `lock` and `unlock`: the state of a stack and its lock, by hand."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
+import orjson
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
-from provisioner.cli import console, edit_state
+from provisioner.cli import console
+from provisioner.cli.documents import Output
 from provisioner.cli.messages import tell
-from provisioner.cli.options import with_json
-from provisioner.cli.per_stack import Session, StackOutcome, over_stacks
-from provisioner.cli.stack_names import backends_of
+from provisioner.cli.per_stack import StackOutcome, Work
 from provisioner.cli.status import Status
-from provisioner.cli.target import StackLocation, location_of
-from provisioner.cli.transfer import Side, transferred
 from provisioner.errors import Refused, StateError
 from provisioner.escape import json_text, plain
 from provisioner.files import read_whole
 from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded, RecordedCache
+from provisioner.operations import edit_state
+from provisioner.operations.migrate_state import Side, migrate_state, transfer_records
+from provisioner.operations.session import Session
+from provisioner.operations.stack_location import StackLocation, location_of, recorded
+from provisioner.operations.stack_names import backends_of
 from provisioner.render.layout import Column, table
-from provisioner.state import read_state, serial_of, state_name
+from provisioner.state import serial_of, state_name
 from provisioner.state.history import PastRun, read_history, read_version
 from provisioner.state.transfer import Transfer, given_cache, renamed_stack
+from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, mark_of
 from provisioner.storage.protocol import Backend
 from provisioner.times import moment_text, parse_moment
 
 
-class Where(Struct, frozen=True, kw_only=True):
-    """Which stack's state, and where it is."""
-
-    stack: str
-    location: StackLocation
-
-
-def _located(
-    folder: Path, *, environment: str | None, emulator: bool, address: str | None
-) -> Where:
-    frame = load_frame(folder, environment=environment)
-    location = location_of(frame, address=address, emulator=emulator)
-    return Where(stack=frame.stack, location=location)
+def _located(session: Session, stack: Path) -> tuple[str, StackLocation]:
+    """The stack's name, and where its state is."""
+    frame = load_frame(stack, environment=session.options.environment)
+    return frame.stack, location_of(session, frame)
 
 
-def list_records(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Status:
+def _elsewhere(session: Session, **options: Any) -> Session:  # noqa: ANN401  # StackOptions names them
+    return replace(session, options=replace(session.options, **options))
+
+
+def _done(sentence: str, summary: str = "") -> StackOutcome:
+    console.say(plain(sentence))
+    return StackOutcome(status=Status.OK, summary=summary)
+
+
+def list_records(session: Session, output: Output) -> Work:
     """List what is on record by name, and what is retiring by id."""
 
-    async def work(stack: Path, session: Session) -> StackOutcome:
-        at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
-        state = read_state(at.location.backend, stack=at.stack)
+    async def work(stack: Path) -> StackOutcome:
+        frame, location, state = recorded(session, stack)
         names = {"caches": sorted(state.caches), "retiring": sorted(state.retiring)}
-        page = json_text({"stack": at.stack, "serial": state.serial, **names})
-        session.pages.append(lambda _: page)
-        if not session.is_quiet:
-            tell_records(state, at.location.backend)
+        output.add_json(json_text({"stack": frame.stack, "serial": state.serial, **names}))
+        if not output.is_quiet:
+            _tell_records(state, location.backend)
         return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
 
-    return over_stacks(folders, work, outs=with_json((), as_json=as_json))
+    return work
 
 
-def show_record(name: str, **where: object) -> Status:
+def show_record(session: Session, output: Output, *, name: str) -> Work:
     """Print one record as it stands in the state."""
-    at = _located(**where)  # type: ignore[arg-type]  # click checked them
-    console.document(
-        json_text(edit_state.record_of(at.location.backend, at.stack, name)), form="json"
-    )
-    return Status.OK
+    del output
+
+    async def work(stack: Path) -> StackOutcome:
+        whose, location = _located(session, stack)
+        record = edit_state.record_of(location.backend, whose, name)
+        console.document(json_text(record), form="json")
+        return StackOutcome(status=Status.OK)
+
+    return work
 
 
-def pull_state(*, serial: int | None, **where: object) -> Status:
+def pull_state(session: Session, output: Output, *, serial: int | None) -> Work:
     """Print the state, or an earlier version of it, byte for byte."""
+    del output
     console.output_is_the_work()
-    at = _located(**where)  # type: ignore[arg-type]  # click checked them
-    backend = at.location.backend
-    file = backend.read(state_name(at.stack))
-    if serial is not None and serial != serial_of(file):
-        file = read_version(backend, at.stack, serial)
-    if file is None:
-        raise StateError(
-            f"there is no {backend.where(state_name(at.stack))}: nothing was applied yet, or the "
-            "state is elsewhere (--state)."
-        )
-    console.document(file.content, form="json")
-    return Status.OK
+
+    async def work(stack: Path) -> StackOutcome:
+        whose, location = _located(session, stack)
+        backend = location.backend
+        file = backend.read(state_name(whose))
+        if serial is not None and serial != serial_of(file):
+            file = read_version(backend, whose, serial)
+        if file is None:
+            raise StateError(
+                f"there is no {backend.where(state_name(whose))}: nothing was applied yet, or the "
+                "state is elsewhere (--state)."
+            )
+        console.document(file.content, form="json")
+        return StackOutcome(status=Status.OK)
+
+    return work
 
 
-def push_state(file: Path, *, force: bool, **given: object) -> Status:
+class _Writing(Struct, frozen=True, kw_only=True):
+    """How a command writes a state."""
+
+    dry_run: bool
+    lock_timeout: timedelta
+
+
+def push_state(session: Session, output: Output, *, file: Path, force: bool, **given: Any) -> Work:  # noqa: ANN401  # _Writing names them
     """Put a state from a file in place of the one that is there."""
+    del output
     try:
         raw = read_whole(file, follow=True)
     except OSError as error:
@@ -101,160 +120,172 @@ def push_state(file: Path, *, force: bool, **given: object) -> Status:
     def edit(at: edit_state.Current) -> edit_state.StateEdit:
         return edit_state.pushed(at, raw, where=str(file), force=force)
 
-    return _edit("push", edit, given, repairs=force)
+    return _edit(session, "push", edit, given, repairs=force)
 
 
 def move_record(
+    session: Session,
+    output: Output,
+    *,
     old: str,
     new: str | None,
-    *,
     to_stack: Path | None,
     to_env: str | None,
-    accept_scope: bool,
-    **given: object,
-) -> Status:
+    **given: Any,  # noqa: ANN401  # _Writing names them
+) -> Work:
     """Rename a record, or give it to another stack, whose folder --to-stack names."""
+    del output
     if to_stack is not None:
-        return _give(old, new or old, to_stack, to_env, given, accept=accept_scope)
+        return partial(_give, session, old, new or old, to_stack, to_env, _Writing(**given))
     if new is None:
         raise click.UsageError("Give the new name, or --to-stack DIR.")
-    return _edit("mv", lambda at: edit_state.renamed(at, old, new), given)
+    return _edit(session, "mv", lambda at: edit_state.renamed(at, old, new), given)
 
 
-def _give(
-    old: str, new: str, folder: Path, env: str | None, given: dict[str, object], *, accept: bool
-) -> Status:
-    dry_run, timeout = given.pop("dry_run"), given.pop("lock_timeout")
-    at = _located(**given)  # type: ignore[arg-type]  # click checked them
-    there = _located(
-        **{
-            **given,
-            "folder": folder,
-            "environment": env or _known_env(folder, given["environment"]),
-        }  # type: ignore[arg-type]  # click checked them
-    )
+async def _give(
+    session: Session,
+    old: str,
+    new: str,
+    folder: Path,
+    environment: str | None,
+    writing: _Writing,
+    stack: Path,
+) -> StackOutcome:
+    giving, here = _located(session, stack)
+    same = session.options.environment
+    environment = environment or (same if same in environments_of(folder) else None)
+    receiving, there = _located(_elsewhere(session, environment=environment), folder)
     edit_state.check_name(new)
 
     def decide(source: State, target: State) -> Transfer | None:
         record = source.caches.get(old)
-        if isinstance(record, RecordedCache) and record.provider not in there.location.key_envs:
+        if isinstance(record, RecordedCache) and record.provider not in there.key_envs:
             raise Refused(
-                f"{there.stack} knows no provider {record.provider}: declare it there first. "
+                f"{receiving} knows no provider {record.provider}: declare it there first. "
                 "Nothing was changed."
             )
-        return given_cache(source, target, old, new, accept=accept)
+        return given_cache(source, target, old, new, accept=session.options.accept_scope)
 
-    sentence = asyncio.run(
-        transferred(
-            Side(stack=at.stack, backend=at.location.backend),
-            Side(stack=there.stack, backend=there.location.backend),
-            decide,
-            operation="state mv",
-            sentence=f"{old} of {at.stack} is {new} of {there.stack}; a live cache keeps its "
-            f"label. Declare it there, and no longer in {at.stack}, before the next apply.",
-            timeout=timeout,  # type: ignore[arg-type]  # click checked it
-            dry_run=bool(dry_run),
-        )
+    sentence = await transfer_records(
+        session.ports,
+        Side(stack=giving, backend=here.backend),
+        Side(stack=receiving, backend=there.backend),
+        decide,
+        operation="state mv",
+        sentence=f"{old} of {giving} is {new} of {receiving}; a live cache keeps its "
+        f"label. Declare it there, and no longer in {giving}, before the next apply.",
+        timeout=writing.lock_timeout,
+        dry_run=writing.dry_run,
     )
-    console.say(plain(sentence))
-    return Status.OK
-
-
-def _known_env(folder: Path, environment: object) -> str | None:
-    """The same environment of another stack, if that has it."""
-    return str(environment) if environment in environments_of(folder) else None
+    return _done(sentence)
 
 
 def give_stack_name(
+    session: Session,
+    output: Output,
+    *,
     old: str,
     new: str,
-    *,
-    folder: Path,
-    address: str | None,
-    emulator: bool,
-    lock_timeout: timedelta,
-    dry_run: bool,
-) -> Status:
+    **given: Any,  # noqa: ANN401  # _Writing names them
+) -> Work:
     """Give everything on record in a stack, or in one environment of it, another stack's name."""
-    here, there = backends_of((old, new), folder, address, emulator=emulator)
-    sentence = asyncio.run(
-        transferred(
+    del output
+    writing = _Writing(**given)
+
+    async def work(folder: Path) -> StackOutcome:
+        here, there = backends_of(session, (old, new), folder)
+        sentence = await transfer_records(
+            session.ports,
             Side(stack=old, backend=here),
             Side(stack=new, backend=there),
             renamed_stack,
             operation="state rename-stack",
             sentence=f"{old} is {new} now; live caches keep their labels. Write the new name into "
             "the manifest before the next run.",
-            timeout=lock_timeout,
-            dry_run=dry_run,
+            timeout=writing.lock_timeout,
+            dry_run=writing.dry_run,
         )
-    )
-    console.say(plain(sentence))
-    return Status.OK
+        return _done(sentence)
+
+    return work
 
 
-def forget_record(name: str, **given: object) -> Status:
+def forget_record(session: Session, output: Output, *, name: str, **given: Any) -> Work:  # noqa: ANN401  # _Writing names them
     """Forget a record; the live cache stays as it is."""
-    return _edit("rm", lambda at: edit_state.forgotten(at, name), given)
+    del output
+    return _edit(session, "rm", lambda at: edit_state.forgotten(at, name), given)
 
 
 def _edit(
-    verb: str, edit: edit_state.Editor, given: dict[str, object], *, repairs: bool = False
-) -> Status:
-    dry_run, timeout = given.pop("dry_run"), given.pop("lock_timeout")
-    at = _located(**given)  # type: ignore[arg-type]  # click checked them
-    sentence = edit_state.perform(
-        at.location.backend,
-        at.stack,
-        operation=f"state {verb}",
-        edit=edit,
-        timeout=timeout,  # type: ignore[arg-type]  # click checked it
-        dry_run=bool(dry_run),
-        repairs=repairs,
-    )
-    console.say(plain(sentence))
-    return Status.OK
+    session: Session,
+    verb: str,
+    edit: edit_state.Editor,
+    given: dict[str, Any],
+    *,
+    repairs: bool = False,
+) -> Work:
+    writing = _Writing(**given)
 
-
-def copy_state(destination: str, *, folders: tuple[Path, ...], **given: object) -> Status:
-    """Copy state, history and kept versions to another backend, under both locks."""
-    from provisioner.cli.migrate_state import migrate_state  # noqa: PLC0415  # one command of many
-
-    dry_run, timeout = given.pop("dry_run"), given.pop("lock_timeout")
-
-    async def work(stack: Path, _: Session) -> StackOutcome:
-        at = _located(stack, **given, emulator=False)  # type: ignore[arg-type]  # click checked them
-        there = _located(stack, **{**given, "address": destination}, emulator=False)  # type: ignore[arg-type]  # click checked them
-        sentence = await migrate_state(
-            at.location.backend,
-            there.location.backend,
-            at.stack,
-            address=destination,
-            timeout=timeout,  # type: ignore[arg-type]  # click checked it
-            dry_run=bool(dry_run),
+    async def work(stack: Path) -> StackOutcome:
+        whose, location = _located(session, stack)
+        sentence = await edit_state.edit_state(
+            session.ports,
+            location.backend,
+            whose,
+            operation=f"state {verb}",
+            edit=edit,
+            timeout=writing.lock_timeout,
+            dry_run=writing.dry_run,
+            repairs=repairs,
         )
-        console.say(plain(sentence))
-        return StackOutcome(status=Status.OK, summary="not written" if dry_run else "copied")
+        return _done(sentence)
 
-    return over_stacks(folders, work)
+    return work
 
 
-def show_history(*, folders: tuple[Path, ...], as_json: bool, **where: object) -> Status:
+def copy_state(
+    session: Session,
+    output: Output,
+    *,
+    destination: str,
+    **given: Any,  # noqa: ANN401  # _Writing names them
+) -> Work:
+    """Copy state, history and kept versions to another backend, under both locks."""
+    del output
+    writing = _Writing(**given)
+
+    async def work(stack: Path) -> StackOutcome:
+        whose, here = _located(session, stack)
+        _, there = _located(_elsewhere(session, address=destination), stack)
+        sentence = await migrate_state(
+            session.ports,
+            here.backend,
+            there.backend,
+            whose,
+            address=destination,
+            timeout=writing.lock_timeout,
+            dry_run=writing.dry_run,
+        )
+        return _done(sentence, "not written" if writing.dry_run else "copied")
+
+    return work
+
+
+def show_history(session: Session, output: Output) -> Work:
     """List the last runs that changed the stack or tried to, oldest first."""
 
-    async def work(stack: Path, session: Session) -> StackOutcome:
-        at = _located(stack, **where)  # type: ignore[arg-type]  # click checked them
-        runs = read_history(at.location.backend, at.stack)
-        page = json_text({"stack": at.stack, "runs": to_builtins(runs)})
-        session.pages.append(lambda _: page)
-        if not session.is_quiet:
-            tell_runs(runs, at.location.backend, at.stack)
+    async def work(stack: Path) -> StackOutcome:
+        whose, location = _located(session, stack)
+        runs = read_history(location.backend, whose)
+        output.add_json(json_text({"stack": whose, "runs": to_builtins(runs)}))
+        if not output.is_quiet:
+            _tell_runs(runs, location.backend, whose)
         return StackOutcome(status=Status.OK, summary=f"{len(runs)} remembered")
 
-    return over_stacks(folders, work, outs=with_json((), as_json=as_json))
+    return work
 
 
-def tell_records(state: State, backend: Backend) -> None:
+def _tell_records(state: State, backend: Backend) -> None:
     """A line for each cache on record, and for each that is retiring."""
     if not (state.caches or state.retiring):
         tell(f"Nothing is on record at {backend.where(state_name(state.stack))}.")
@@ -263,7 +294,7 @@ def tell_records(state: State, backend: Backend) -> None:
     _show(rows, *[""] * 3)
 
 
-def tell_runs(runs: Sequence[PastRun], backend: Backend, stack: str) -> None:
+def _tell_runs(runs: Sequence[PastRun], backend: Backend, stack: str) -> None:
     """A line for each run, the oldest first."""
     where = backend.where(state_name(stack))
     if backend.keeps_history:
@@ -293,3 +324,56 @@ def _show(rows: Iterable[tuple[str, ...]], *titles: str) -> None:
     columns = [Column(title=title) for title in titles]
     for line in table(columns, [tuple(map(plain, row)) for row in rows]):
         console.say(line)
+
+
+def show_locks(session: Session, output: Output) -> Work:
+    """Show the lock owner of the state, since when, and the lock's ID."""
+
+    async def work(stack: Path) -> StackOutcome:
+        whose, location = _located(session, stack)
+        backend, name = location.backend, state_name(whose)
+        owner = backend.lock_owner(name)
+        fields = orjson.loads(lock_owner_bytes(owner)) if owner else None
+        output.add_json(json_text({"stack": whose, "holder": fields}))
+        subject = f"{owner} holds" if owner else "No run holds"
+        lock = f"; its lock is {owner.id}" if owner and owner.id else ""
+        if not output.is_quiet:
+            console.say(plain(f"{subject} {backend.where(name)}{lock}."))
+        return StackOutcome(status=Status.OK, summary=_lock_summary(owner))
+
+    return work
+
+
+def _lock_summary(owner: LockOwner | None) -> str:
+    if owner is None:
+        return "free"
+    return f"lock {plain(owner.id)}" if owner.id else "locked"
+
+
+def end_locks(session: Session, output: Output, *, lock_id: str | None, mine: bool) -> Work:
+    """End the lock of a run that is dead."""
+    del output
+    if mine == bool(lock_id):
+        raise click.UsageError("Give the ID that ctxprov lock status prints, or --mine.")
+    mark = mark_of(session.ports.environ)
+    if mine and mark is None:
+        raise click.UsageError("--mine works in a CI job only, and the environment names none.")
+
+    async def work(stack: Path) -> StackOutcome:
+        whose, location = _located(session, stack)
+        backend, name = location.backend, state_name(whose)
+        ended = lock_id or _lock_of(backend, name, mark)
+        if ended is None:
+            sentence = f"This job holds no lock of {backend.where(name)}."
+            return _done(sentence, "not locked by this job")
+        backend.unlock(name, ended)
+        summary = f"lock {plain(ended)} is ended"
+        return _done(f"The lock {ended} of {backend.where(name)} is ended.", summary)
+
+    return work
+
+
+def _lock_of(backend: Backend, name: str, mark: str | None) -> str | None:
+    """The lock that the job with this *mark* holds."""
+    owner = backend.lock_owner(name)
+    return owner.id if owner and mark and owner.id.startswith(mark) else None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from provisioner.cli import options
-from provisioner.cli.status import Status
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show what would change; write nothing."
@@ -38,7 +39,8 @@ def lock_command() -> None:
 @options.emulator_option
 @options.state_option
 @options.json_option
-def lock_status_command(**given: Any) -> Status:
+@options.each_stack("state", "show_locks")
+def lock_status_command() -> None:
     """
     Show the lock owner of the state, since when, and the lock's ID.
 
@@ -48,9 +50,6 @@ def lock_status_command(**given: Any) -> Status:
       ctxprov lock status --json
       ctxprov lock status -C 'stacks/*'
     """
-    from provisioner.cli.locks import show_locks
-
-    return show_locks(**given)
 
 
 @click.command("unlock")
@@ -60,7 +59,8 @@ def lock_status_command(**given: Any) -> Status:
 @options.env_option
 @options.emulator_option
 @options.state_option
-def unlock_command(**given: Any) -> Status:
+@options.each_stack("state", "end_locks", only_one_with="lock_id")
+def unlock_command() -> None:
     """
     End the lock of a run that is dead.
 
@@ -73,22 +73,19 @@ def unlock_command(**given: Any) -> Status:
       ctxprov unlock --mine
       ctxprov unlock --mine -C 'stacks/*'
     """
-    from provisioner.cli.locks import end_locks
-
-    return end_locks(**given)
 
 
-def _placed(command: Callable[..., Status]) -> Callable[..., Status]:
+def _placed(command: _Decorated) -> _Decorated:
     """The options that say which state is meant."""
     return options.folder_option(_addressed(command))
 
 
-def _placed_all(command: Callable[..., Status]) -> Callable[..., Status]:
+def _placed_all(command: _Decorated) -> _Decorated:
     """The same for the states of several stacks."""
     return options.folders_option(_addressed(command))
 
 
-def _addressed(command: Callable[..., Status]) -> Callable[..., Status]:
+def _addressed(command: _Decorated) -> _Decorated:
     """All of that but the folder."""
     for option in (options.state_option, options.emulator_option, options.env_option):
         command = option(command)
@@ -116,7 +113,8 @@ def state_command() -> None:
 @state_command.command("list")
 @_placed_all
 @options.json_option
-def state_list_command(**given: Any) -> Status:
+@options.each_stack("state", "list_records")
+def state_list_command() -> None:
     """
     List what is on record by name, and what is retiring by id.
 
@@ -126,15 +124,13 @@ def state_list_command(**given: Any) -> Status:
       ctxprov state list --json
       ctxprov state list -C 'stacks/*'
     """
-    from provisioner.cli.state import list_records
-
-    return list_records(**given)
 
 
 @state_command.command("show")
 @click.argument("name")
 @_placed
-def state_show_command(**given: Any) -> Status:
+@options.each_stack("state", "show_record")
+def state_show_command() -> None:
     """
     Print one record as it stands in the state.
 
@@ -142,15 +138,13 @@ def state_show_command(**given: Any) -> Status:
     Examples:
       ctxprov state show product-manual
     """
-    from provisioner.cli.state import show_record
-
-    return show_record(**given)
 
 
 @state_command.command("pull")
 @click.option("--serial", type=int, metavar="N", help="Print this earlier version.")
 @_placed
-def state_pull_command(**given: Any) -> Status:
+@options.each_stack("state", "pull_state")
+def state_pull_command() -> None:
     """
     Print the state, or an earlier version of it, byte for byte.
 
@@ -159,9 +153,6 @@ def state_pull_command(**given: Any) -> Status:
       ctxprov state pull > now.json
       ctxprov state pull --serial 12 > earlier.json
     """
-    from provisioner.cli.state import pull_state
-
-    return pull_state(**given)
 
 
 @state_command.command("push")
@@ -174,7 +165,8 @@ def state_pull_command(**given: Any) -> Status:
 @dry_run_option
 @options.lock_timeout_option
 @_placed
-def state_push_command(**given: Any) -> Status:
+@options.each_stack("state", "push_state")
+def state_push_command() -> None:
     """
     Put a state from a file in place of the one that is there.
 
@@ -183,9 +175,6 @@ def state_push_command(**given: Any) -> Status:
       ctxprov state push demo.unsaved.json
       ctxprov state push earlier.json --force --dry-run
     """
-    from provisioner.cli.state import push_state
-
-    return push_state(**given)
 
 
 @state_command.command("mv")
@@ -201,7 +190,8 @@ def state_push_command(**given: Any) -> Status:
 @dry_run_option
 @options.lock_timeout_option
 @_placed
-def state_mv_command(**given: Any) -> Status:
+@options.each_stack("state", "move_record")
+def state_mv_command() -> None:
     """
     Rename a record, or give it to another stack, whose folder --to-stack names.
 
@@ -215,9 +205,6 @@ def state_mv_command(**given: Any) -> Status:
       ctxprov state mv old-name new-name --dry-run
       ctxprov state mv product-manual --to-stack ../support
     """
-    from provisioner.cli.state import move_record
-
-    return move_record(**given)
 
 
 @state_command.command("rename-stack")
@@ -228,7 +215,8 @@ def state_mv_command(**given: Any) -> Status:
 @options.folder_option
 @options.state_option
 @options.emulator_option
-def state_rename_stack_command(**given: Any) -> Status:
+@options.each_stack("state", "give_stack_name")
+def state_rename_stack_command() -> None:
     """
     Give everything on record in a stack, or in one environment of it, another stack's name.
 
@@ -241,9 +229,6 @@ def state_rename_stack_command(**given: Any) -> Status:
       ctxprov state rename-stack shop.staging shop.preview --dry-run
       ctxprov state rename-stack support-bot helpdesk --state s3://bucket/prefix
     """
-    from provisioner.cli.state import give_stack_name
-
-    return give_stack_name(**given)
 
 
 @state_command.command("rm")
@@ -251,7 +236,8 @@ def state_rename_stack_command(**given: Any) -> Status:
 @dry_run_option
 @options.lock_timeout_option
 @_placed
-def state_rm_command(**given: Any) -> Status:
+@options.each_stack("state", "forget_record")
+def state_rm_command() -> None:
     """
     Forget a record; the live cache stays as it is.
 
@@ -259,9 +245,6 @@ def state_rm_command(**given: Any) -> Status:
     Examples:
       ctxprov state rm product-manual --dry-run
     """
-    from provisioner.cli.state import forget_record
-
-    return forget_record(**given)
 
 
 @state_command.command("migrate")
@@ -271,7 +254,8 @@ def state_rm_command(**given: Any) -> Status:
 @options.folders_option
 @options.env_option
 @options.state_option
-def state_migrate_command(**given: Any) -> Status:
+@options.each_stack("state", "copy_state")
+def state_migrate_command() -> None:
     """
     Copy state, history and kept versions to another backend, under both locks.
 
@@ -283,15 +267,13 @@ def state_migrate_command(**given: Any) -> Status:
       ctxprov state migrate git+branch:ctxprov-state --dry-run
       ctxprov state migrate s3://bucket/prefix -C 'stacks/*'
     """
-    from provisioner.cli.state import copy_state
-
-    return copy_state(**given)
 
 
 @state_command.command("history")
 @_placed_all
 @options.json_option
-def state_history_command(**given: Any) -> Status:
+@options.each_stack("state", "show_history")
+def state_history_command() -> None:
     """
     List the last runs that changed the stack or tried to, oldest first.
 
@@ -301,6 +283,3 @@ def state_history_command(**given: Any) -> Status:
       ctxprov state history --json
       ctxprov state history -C 'stacks/*'
     """
-    from provisioner.cli.state import show_history
-
-    return show_history(**given)

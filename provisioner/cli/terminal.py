@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import shutil
@@ -11,12 +10,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from provisioner.cli import console
 from provisioner.cli.console import is_terminal
 from provisioner.cli.status import endings
 from provisioner.environment import process_environment
 from provisioner.errors import Refused
+
+if TYPE_CHECKING:
+    import asyncio
 
 NARROW = 40
 
@@ -55,6 +58,8 @@ async def confirm(question: str) -> bool:
     Enter is no, and so is the end of the input.  Raises Refused if the question, or what was
     written before it, did not arrive whole; a signal is heard at once.
     """
+    import asyncio  # noqa: PLC0415  # what never asks does without
+
     with _terminable() as check:
         while True:
             console.show(f"{question} [y/N]: ")
@@ -74,6 +79,8 @@ async def confirm(question: str) -> bool:
 
 async def _shown(check: Callable[[], None]) -> None:
     """Wait until all that a person decides on is on the terminal."""
+    import asyncio  # noqa: PLC0415  # what never asks does without
+
     with console.at_hand() as output:
         mark = output.mark()
         while not mark.is_reached:
@@ -120,6 +127,8 @@ def _typed() -> asyncio.Future[bytes]:
     A thread reads it, which is left behind where a signal comes first; not by way of a stream,
     whose lock it would keep at exit.
     """
+    import asyncio  # noqa: PLC0415  # what never asks does without
+
     loop = asyncio.get_running_loop()
     line: asyncio.Future[bytes] = loop.create_future()
 

@@ -10,16 +10,18 @@ from pathlib import Path
 from provisioner.catalog import load_catalog
 from provisioner.checkout import bare_repositories
 from provisioner.cli import clock, console
-from provisioner.cli.checkout import checkout_around
-from provisioner.cli.destinations import destination_problems
-from provisioner.cli.messages import tell_error, tell_problems, tell_warnings
+from provisioner.cli.messages import tell, tell_error, tell_problems
 from provisioner.cli.options import expanded
+from provisioner.cli.ports import program_ports
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
 from provisioner.escape import plain
 from provisioner.manifest.stack import environments_of, read_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.records import Desired
+from provisioner.operations.checkout import checkout_around
+from provisioner.operations.destinations import destination_problems
+from provisioner.operations.load import warning_lines
 from provisioner.resolver import load_and_resolve
 
 
@@ -52,7 +54,8 @@ def _validated(
         return tell_error(error)
     warnings, problems, now = _Findings(environments), _Findings(environments), clock.now()
     sound: list[tuple[str | None, Manifest, Sequence[Desired]]] = []
-    checkout, exposed = checkout_around(stack), _exposed(stack)
+    ports = program_ports()
+    checkout, exposed = checkout_around(ports, stack), _exposed(stack)
     for one in environments:
         problems.add(one, exposed)
         try:
@@ -69,7 +72,8 @@ def _validated(
             problems.add(one, destination_problems(manifest, with_state=True))
             warnings.add(one, resolution.warnings)
             sound += [] if exposed else [(one, manifest, resolution.desired)]
-    tell_warnings(warnings.listed())
+    for line in warning_lines(warnings.listed()):
+        tell(line)
     for one, manifest, desired in sound:
         _tell(one, manifest, desired, every)
     return tell_problems(listed) if (listed := problems.listed()) else Status.OK

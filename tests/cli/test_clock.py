@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import click
 import pytest
 
-from provisioner.cli.clock import HORIZON, MomentParam, locally, now
+from provisioner.cli.clock import HORIZON, MomentParam
 from tests.builders import HOUR, NOW
 
 
@@ -42,13 +42,3 @@ def test_no_moments(text: str, reason: str) -> None:
         MomentParam().convert(text, None, None)
 
     assert text in refusal.value.message
-
-
-def test_by_the_local_clock() -> None:
-    """A moment stays as it is; a span counts from this moment, and nothing is this moment."""
-    before = now()
-
-    assert locally(NOW) == NOW
-    assert timedelta() <= locally(None) - before < HOUR
-    assert 6 * HOUR <= locally(6 * HOUR) - before < 7 * HOUR
-    assert locally(None).tzinfo is UTC

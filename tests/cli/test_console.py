@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner import cli
-from provisioner.cli.console import Console
+from provisioner.cli.console import Streams
 
 SOURCES = sorted(Path(cli.__file__).parent.glob("*.py"))
 _WRITES = re.compile(
@@ -31,7 +31,7 @@ def test_nothing_else_writes(path: Path) -> None:
 def test_both_streams_keep_their_order(pieces: list[tuple[bool, str]]) -> None:
     """What is written to one file by way of both streams arrives in the order of writing."""
     both = io.StringIO()
-    console = Console(both, both)
+    console = Streams(both, both)
     for is_out, text in pieces:
         (console.out if is_out else console.err).put_text(text)
 
@@ -44,7 +44,7 @@ def test_progress_is_dropped_and_results_are_not() -> None:
     """Where the reader pauses, progress does not pile up; results wait and arrive."""
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as stream, os.fdopen(reader) as end:
-        console = Console(stream, None)
+        console = Streams(stream, None)
         for number in range(100_000):
             console.progress(f"line {number}\n", aside=False)
         console.out.put_text("result\n" * 20_000)
@@ -61,7 +61,7 @@ def test_progress_is_dropped_and_results_are_not() -> None:
 
 def test_a_library_that_prints(capsys: pytest.CaptureFixture[str]) -> None:
     """What a library prints goes the same way, with the results of the command around it."""
-    with Console(sys.stdout, sys.stderr) as console:
+    with Streams(sys.stdout, sys.stderr) as console:
         print("one")  # noqa: T201  # as a library would
         console.out.put_text("two\n")
         assert console.finish()

@@ -16,17 +16,12 @@ from provisioner.cli.options import (
     Out,
     OutParam,
     ShareParam,
-    check_names,
-    choose,
     expanded,
     takes_stdout,
     the_only,
     with_json,
 )
-from provisioner.planner import plan
-from tests.builders import HOUR, NOW, STACK, desired, state
-
-PLAN = plan([desired("a"), desired("b")], state(), (), stack=STACK, now=NOW)
+from tests.builders import HOUR
 
 
 @pytest.fixture
@@ -135,19 +130,3 @@ def test_one_document_on_standard_output() -> None:
     assert takes_stdout([annotations, page])
     with pytest.raises(click.UsageError, match="Only one document"):
         with_json([page], as_json=True)
-
-
-def test_names() -> None:
-    """A name to replace that no entry has is wrong usage."""
-    check_names(["a"], [desired("a"), desired("b")])
-    with pytest.raises(click.BadParameter, match="no such cache in this stack: x, y"):
-        check_names(["y", "a", "x"], [desired("a")])
-
-
-def test_a_part_of_a_plan() -> None:
-    """Without a pattern the plan is whole; a pattern that matches nothing is wrong usage."""
-    assert choose(PLAN, [], []) is PLAN
-    assert [change.name for change in choose(PLAN, ["a*"], []).changes] == ["a"]
-    assert [change.name for change in choose(PLAN, [], ["a*"]).changes] == ["b"]
-    with pytest.raises(click.BadParameter, match=r"nothing in the plan matches x\*"):
-        choose(PLAN, ["a", "x*"], [])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.cache import CachedContext, GeminiHandle
-from provisioner.cli.observe import clock_of
+from provisioner.operations.observe import clock_of
 from provisioner.providers.gemini.api import ServerDate, later_date, read_server_date
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

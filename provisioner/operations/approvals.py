@@ -1,0 +1,58 @@
+"""
+Approval from elsewhere: by a plan that was reviewed, or by the word that `approved` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from provisioner.approval import Approval, Undone, approval_of
+from provisioner.errors import CtxprovError, Refused
+from provisioner.files import read_whole
+from provisioner.model.plan import Plan
+from provisioner.operations.ports import Misuse
+from provisioner.render.difference import objection_lines
+from provisioner.view.plan import PlanView
+from provisioner.view.plan_reader import read_plans
+from provisioner.view.snapshot import after_view
+
+
+def approval_by(plan_file: Path | None, expect: Approval | None, *, stack: str) -> Approval | None:
+    """What was approved elsewhere; None if the person who runs this approves."""
+    if plan_file and expect:
+        raise Misuse("--plan and --expect are two ways to say the same: give one.")
+    return _by_plan(plan_file, stack) if plan_file else expect
+
+
+def undone_lines(undone: Undone, plan: Plan, approval: Approval) -> Iterator[str]:
+    """Name the edits of *plan* that are not approved, each with what is another in it."""
+    wanted = {edit.name: after_view(edit.after) for edit in plan.edits if edit.after}
+    names = sorted(undone.names)
+    yield "Not approved, and left undone:"
+    yield from objection_lines(
+        ((name, approval.desired.get(name), wanted.get(name)) for name in names),
+        sorted(undone.settings),
+    )
+
+
+def plan_views(file: Path) -> tuple[PlanView, ...]:
+    """
+    Read the plan in *file*, which may come from a job that is not trusted, or those of several.
+
+    Raises CtxprovError for anything else.
+    """
+    try:
+        raw = read_whole(file, follow=True)
+    except OSError as error:
+        raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error
+    return read_plans(raw, where=str(file))
+
+
+def _by_plan(file: Path, stack: str) -> Approval:
+    views = plan_views(file)
+    view = next((one for one in views if one.stack == stack), None)
+    if view is None:
+        others = ", ".join(sorted(one.stack for one in views))
+        raise Refused(f"{file} is a plan of the stack {others}, not of {stack}.")
+    return approval_of(view)

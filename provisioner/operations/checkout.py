@@ -1,0 +1,138 @@
+"""
+Git and the checkout around a stack's folder: which commit it is, and whether it is an old one.
+
+Rerunning the job of an older commit would roll the newer one back.  Git says whether it is
+an ancestor; where the checkout is too shallow for that, the committer's dates decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from provisioner.checkout import LocalCheckout, is_submodule
+from provisioner.errors import GitFailed, GitMissing
+from provisioner.git import Git, commit_of, git_at, is_commit, text_from, top_of
+from provisioner.model.changes import Cause
+from provisioner.model.facts import Revision
+from provisioner.model.plan import Plan
+from provisioner.operations.ports import Ports
+
+_CI = ("GITHUB_SHA", "CI_COMMIT_SHA")
+_SHOWN = re.compile(r"(?P<commit>[0-9a-f]{40,64}) (?P<seconds>-?[0-9]{1,11})", re.ASCII)
+
+
+def git_around(ports: Ports, path: Path) -> Git:
+    """
+    Open git for the checkout around a stack's folder or manifest.
+
+    Raises GitFailed if there is none, or if git refuses it.
+    """
+    return git_at(_folder(path), environ=ports.environ, warn=git_warning(ports))
+
+
+def git_for_review(ports: Ports, path: Path) -> Git:
+    """
+    Open git for comparing a stack with another revision.
+
+    That is the checkout around it; or, where the current folder lies in a superproject of it and
+    not in the submodule, the superproject: its refs are meant then.
+    """
+    git, here = git_around(ports, path), Path.cwd().resolve()
+    while not here.is_relative_to(git.top):
+        above = top_of(git.top.parent)
+        if above is None or not here.is_relative_to(above):
+            break
+        outer = git.below(above)
+        if not is_submodule(outer, text_from(git.top.relative_to(above))):
+            break
+        git = outer
+    return git
+
+
+def checkout_around(ports: Ports, path: Path) -> LocalCheckout:
+    """The checkout around a stack's folder or manifest; asks git only if it has to."""
+    return LocalCheckout(_folder(path), environ=ports.environ, warn=git_warning(ports))
+
+
+def commit_here(ports: Ports, path: Path) -> str | None:
+    """The commit that is checked out around *path*, or that CI says it is about."""
+    head = None
+    if top_of(_folder(path)):
+        try:
+            head = commit_of(git_around(ports, path), "HEAD")
+        except GitMissing:
+            pass  # an image without git runs every schedule, and nothing is wrong with that
+        except GitFailed as error:
+            git_warning(ports)(
+                f"{error} The commit is therefore the one that CI names, or unknown."
+            )
+    named = (ports.environ.get(key, "") for key in _CI)
+    return head or next(filter(is_commit, named), None)
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def git_warning(ports: Ports) -> Callable[[str], None]:
+    """What shows a warning of git."""
+    return lambda warning: ports.console.warn(f"git: {warning}")
+
+
+def revision_here(ports: Ports, folder: Path) -> Revision | None:
+    """The commit that is checked out around *folder*, or that CI names; None if neither does."""
+    git = _git(ports, folder)
+    # Without the last word a file named HEAD would make git ask which of both is meant.
+    show = ("show", "--no-patch", "--no-show-signature", "--format=%H %ct", "HEAD", "--")
+    shown = git and _SHOWN.fullmatch(git.run(*show).line)
+    if shown:
+        at = datetime.fromtimestamp(int(shown["seconds"]), UTC)
+        return Revision(commit=shown["commit"], committed_at=at)
+    commit = commit_here(ports, folder)
+    return Revision(commit=commit) if commit else None
+
+
+def why_older(ports: Ports, folder: Path, plan: Plan, last: Revision | None) -> str | None:
+    """Why the edits of *plan* are of an older commit than *last*, as git or the dates say."""
+    here = revision_here(ports, folder) if last and performs_edits(plan) else None
+    if here is None or last is None or here.commit == last.commit:
+        return None
+    older = _is_ancestor(ports, folder, here.commit, last.commit)
+    if older is None and here.committed_at and last.committed_at:
+        older = here.committed_at < last.committed_at
+    if not older:
+        return None
+    return (
+        f"The commit {here.commit[:12]} is older than {last.commit[:12]}, whose edits were "
+        "applied last: what both change would go back. Nothing was changed. Apply at the newer "
+        "commit, where --expect or --plan with the approval of the older one performs what is "
+        "left of that; or add --allow-older to go back."
+    )
+
+
+def performs_edits(plan: Plan) -> bool:
+    return Cause.EDIT in plan.causes
+
+
+def _is_ancestor(ports: Ports, folder: Path, one: str, other: str) -> bool | None:
+    """None if the checkout does not hold enough of the history."""
+    git = _git(ports, folder)
+    if git is None:
+        return None
+    match git.run("merge-base", "--is-ancestor", one, other).status:
+        case 0:
+            return True
+        case 1 if git.run("rev-parse", "--is-shallow-repository").line == "false":
+            return False
+        case _:
+            return None
+
+
+def _git(ports: Ports, folder: Path) -> Git | None:
+    try:
+        return git_around(ports, folder)
+    except GitFailed:
+        return None

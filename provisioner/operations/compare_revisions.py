@@ -1,0 +1,223 @@
+"""
+What a branch edits, from git alone: no key, no state, no network.
+
+A stack is compared with the one of its own name, since that is what its state goes by: a folder
+that was renamed is no edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.catalog import Catalog, load_catalog
+from provisioner.checkout import stacks_in
+from provisioner.errors import CtxprovError, ManifestError
+from provisioner.git import Git, path_from, text_from
+from provisioner.manifest.confined_folder import Folder, Unreadable
+from provisioner.manifest.stack import stack_at
+from provisioner.manifest.types import Manifest
+from provisioner.model.changes import Change
+from provisioner.model.plan import Plan
+from provisioner.model.records import Desired, Recorded
+from provisioner.model.stack_settings import StackSettings, setting_edits
+from provisioner.operations.checkout import checkout_around, git_for_review, git_warning
+from provisioner.operations.leftovers import declared, folder_before, is_undeclared, leftover_at
+from provisioner.operations.ports import Ports
+from provisioner.operations.session import Session
+from provisioner.planner import plan
+from provisioner.planner.hypothetical import as_if_applied
+from provisioner.render.difference import Patch, patches
+from provisioner.resolver import load_and_resolve
+from provisioner.resolver.file_content import read_bytes
+from provisioner.revision import Export, is_same_tree, merge_base
+
+
+class Before(Struct, frozen=True, kw_only=True):
+    """A stack as it was in another revision, while its files can be read."""
+
+    manifest: Manifest
+    desired: tuple[Desired, ...]
+    files: Folder
+
+
+def plan_against(
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    base: tuple[Desired, ...],
+    *,
+    settings: StackSettings | None,
+    now: datetime,
+) -> Plan:
+    """
+    The edits that lead from *base* to *desired*, as a plan without time or drift.
+
+    *settings* are those of the stack at the base, if it was there.
+    """
+    stack = manifest.stack
+    state, live = as_if_applied(base, stack=stack, now=now)
+    result = plan(desired, state, live, stack=stack, now=now, renames=manifest.moved)
+    return replace(result, settings=setting_edits(settings, manifest.settings))
+
+
+def compare_revisions(
+    session: Session,
+    folder: Path,
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    ref: str,
+    *,
+    now: datetime,
+    with_patches: bool,
+) -> tuple[Plan, StackSettings | None, tuple[Patch, ...]]:
+    """
+    What the working tree edits since its merge base with *ref*, and where texts differ.
+
+    Between them are the settings of the stack at the merge base, if it was there.
+    """
+    with _stack_before(session, folder, manifest.stack, ref, now) as before:
+        base = before.desired if before else ()
+        settings = before.manifest.settings if before else None
+        plan = plan_against(manifest, desired, base, settings=settings, now=now)
+        if before is None:
+            left = leftover_at(session, folder, ref, successor=manifest.stack)
+            plan = replace(plan, leftover=left)
+        texts: Iterator[Patch] = iter(())
+        if with_patches:
+            texts = _patches(plan, before.files if before else None, Folder(manifest.root))
+        return plan, settings, tuple(texts)
+
+
+@contextmanager
+def _stack_before(
+    session: Session, folder: Path, stack: str, ref: str, now: datetime
+) -> Iterator[Before | None]:
+    """
+    The *stack* of *folder* at the merge base with *ref*; None if it or its environment was not.
+
+    Raises CtxprovError if git cannot tell, or if the manifest was in error there.
+    """
+    environment = session.options.environment
+    git = git_for_review(session.ports, folder)
+    base = merge_base(git, ref)
+    place = PurePosixPath(text_from(_inside(folder, git.top)))
+    name = stack.removesuffix(f".{environment}") if environment else stack
+    with base.files(folder_before(base, place, name)) as export:
+        if export is None or environment not in declared(export.folder):
+            yield None
+            return
+        try:
+            manifest, resolution = load_and_resolve(
+                export.folder,
+                load_catalog(session.options.models),
+                environment=environment,
+                checkout=export,
+                now=now,
+            )
+        except ManifestError as error:
+            raise CtxprovError(
+                f"At the merge base with {ref} ({base.commit[:12]}) the stack has errors, so "
+                f"nothing can be compared with it: {error.problems[0].sentence}"
+            ) from error
+        if manifest.stack != stack:
+            yield None  # another stack: nothing of it is on record or labelled as of this one
+            return
+        files = Folder(export.folder, export)
+        yield Before(manifest=manifest, desired=resolution.desired, files=files)
+
+
+def _inside(folder: Path, top: Path) -> Path:
+    place = folder if folder.is_dir() else folder.parent
+    return place.resolve().relative_to(top)
+
+
+def _patches(plan: Plan, there: Folder | None, here: Folder) -> Iterator[Patch]:
+    """The files of every edited entry, on both sides, where they differ."""
+    pairs = ((_paths(c, "record"), _paths(c, "want")) for c in plan.pending)
+    paths = tuple(dict.fromkeys(path for old, new in pairs for path in (*old, *new)))
+    return patches(_contents(there, paths), _contents(here, paths))
+
+
+def _paths(change: Change, side: str) -> tuple[str, ...]:
+    noun = getattr(change, side, None)
+    return noun.measure.paths if isinstance(noun, Desired | Recorded) else ()
+
+
+def _contents(folder: Folder | None, paths: tuple[str, ...]) -> dict[str, bytes]:
+    """
+    The files that are there and inside of the folder.
+
+    A path that one side names may be a link out of the folder on the other.
+    """
+    contents: dict[str, bytes] = {}
+    if folder is None:
+        return contents
+    for path in paths:
+        with suppress(Unreadable):
+            contents[path] = read_bytes(folder, path)
+    return contents
+
+
+class StackChanges:
+    """The working tree around *git* against the merge base with *ref*: which stacks it edits."""
+
+    def __init__(self, ports: Ports, git: Git, ref: str, catalog: Catalog) -> None:
+        self._ports = ports
+        self._top = git.top
+        self._base = merge_base(git, ref)
+        self._here = stacks_in(git)
+        self._catalog = catalog
+        self._now = ports.now()
+        for reason in dict.fromkeys((*self._here.unseen, *self._base.unseen())):
+            git_warning(ports)(f"{reason}. The stacks in it are not compared.")
+
+    def edited(self) -> Iterator[tuple[PurePosixPath, Sequence[str | None]]]:
+        """Each stack whose files are others, with the environments that are another stack."""
+        moved = {stack: self._before(stack) for stack in self._here.here}
+        for stack, before in moved.items():
+            yield stack, self._edited(stack, before)
+        for stack in self._base.stacks() - set(moved) - self._here.left_out - set(moved.values()):
+            yield stack, self._edited(stack, stack)
+        for stack in self._here.left_out:
+            if not is_same_tree(self._base.git, self._base.commit, "HEAD", stack):
+                yield stack, self._edited(stack, stack) or (None,)
+
+    def is_removed(self, stack: PurePosixPath, environment: str | None) -> bool:
+        """Whether the branch declares it no longer; what is only left out is declared."""
+        return stack not in self._here.left_out and is_undeclared(self._folder(stack), environment)
+
+    def _before(self, stack: PurePosixPath) -> PurePosixPath:
+        name = stack_at(self._folder(stack))
+        return folder_before(self._base, stack, name) if name else stack
+
+    def _folder(self, stack: PurePosixPath) -> Path:
+        return self._top / path_from(str(stack))
+
+    def _edited(self, stack: PurePosixPath, before: PurePosixPath) -> list[str | None]:
+        """Which environments are another than in the folder *before*; None if there are none."""
+        here = self._folder(stack)
+        with self._base.files(before) as there:
+            old = declared(there.folder) if there else ()
+            environments = dict.fromkeys((*declared(here), *old))
+            return [one for one in environments if there is None or self._differs(here, there, one)]
+
+    def _differs(self, here: Path, there: Export, environment: str | None) -> bool:
+        checkouts = ((here, checkout_around(self._ports, here)), (there.folder, there))
+        try:
+            (new, after), (old, before) = (
+                load_and_resolve(
+                    place, self._catalog, environment=environment, checkout=checkout, now=self._now
+                )
+                for place, checkout in checkouts
+            )
+        except CtxprovError:
+            return True
+        plan = plan_against(
+            new, after.desired, before.desired, settings=old.settings, now=self._now
+        )
+        return bool(plan.digests) or old.stack != new.stack

@@ -1,0 +1,114 @@
+"""
+A stack from its files: loaded and resolved, or read as far as it can be.
+
+A plan needs a stack that is sound.  A schedule keeps what is recorded alive, and a half-edited
+repository must not stop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from provisioner.cache import CacheContent
+from provisioner.catalog import load_catalog
+from provisioner.errors import MOST_PROBLEMS, ContentChanged, ManifestError, Problem, Refused
+from provisioner.manifest.stack import read_manifest
+from provisioner.manifest.types import Manifest
+from provisioner.model.records import Desired, DesiredCache
+from provisioner.operations.checkout import checkout_around
+from provisioner.operations.session import Session, StackOptions
+from provisioner.pricing.rates import Lookup
+from provisioner.resolver import load_and_resolve, read_content, resolve
+
+_MOST = 10
+"""How many warnings are printed before what a command is about."""
+
+
+def load_stack(
+    session: Session,
+    path: Path,
+    *,
+    now: datetime,
+    allow_empty: bool,
+    begun: Callable[[Manifest], None] = lambda _: None,
+) -> tuple[Manifest, tuple[Desired, ...]]:
+    """
+    Load and resolve a stack; one that declares nothing must be meant.
+
+    Prints the first of its warnings.  Calls *begun* before content is read.
+
+    Raises `ManifestError` with every problem, and `Refused`.
+    """
+    manifest, resolution = load_and_resolve(
+        path,
+        load_catalog(session.options.models),
+        environment=session.options.environment,
+        checkout=checkout_around(session.ports, path),
+        now=now,
+        begun=begun,
+    )
+    for line in warning_lines(resolution.warnings, most=_MOST):
+        session.ports.console.note(line)
+    if not manifest.caches and not allow_empty:
+        raise Refused(
+            f"{manifest.path} declares no cache, so apply would retire all on record. "
+            "To proceed, add --allow-empty; to delete all at once, run ctxprov destroy."
+        )
+    return manifest, resolution.desired
+
+
+def warning_lines(warnings: Sequence[Problem], *, most: int = MOST_PROBLEMS) -> Iterator[str]:
+    """The first *most* of them; the rest is counted."""
+    for warning in warnings[:most]:
+        yield f"warning: {warning}"
+    if (rest := len(warnings) - most) > 0:
+        hint = "; ctxprov validate shows more of them" if most < MOST_PROBLEMS else ""
+        yield f"… and {rest:,} more warnings{hint}."
+
+
+def prices_or_ours(models: Path | None) -> Lookup:
+    """Those of the file *models*, or what ctxprov ships if that cannot be read."""
+    try:
+        return load_catalog(models).find
+    except ManifestError:
+        return load_catalog().find
+
+
+class WorkingTree(Struct, frozen=True, kw_only=True):
+    """A stack's manifest, and what it wants if nothing is wrong with it."""
+
+    manifest: Manifest
+    desired: tuple[Desired, ...] | None
+
+    def digests(self) -> Collection[str]:
+        """The digests of all content that is at hand."""
+        return frozenset(self._by_digest())
+
+    def read(self, want: DesiredCache) -> CacheContent:
+        """Read content by its digest, under any name of its entry here."""
+        here = self._by_digest().get(want.digest)
+        if here is None:
+            raise ContentChanged(f"the working tree no longer has the content of {want.name}")
+        return read_content(self.manifest, here)
+
+    def _by_digest(self) -> dict[str, DesiredCache]:
+        wants = self.desired or ()
+        return {want.digest: want for want in wants if isinstance(want, DesiredCache)}
+
+
+def working_tree(path: Path, options: StackOptions, *, now: datetime) -> WorkingTree:
+    """Read what can be read.  Raises ManifestError if not even the stack's name stands."""
+    draft = read_manifest(path, environment=options.environment)
+    if draft.manifest is None:
+        raise ManifestError(draft.problems)
+    if draft.problems:
+        return WorkingTree(manifest=draft.manifest, desired=None)
+    try:
+        desired = resolve(draft.manifest, load_catalog(options.models), now=now).desired
+    except ManifestError:
+        return WorkingTree(manifest=draft.manifest, desired=None)
+    return WorkingTree(manifest=draft.manifest, desired=desired)

@@ -1,0 +1,338 @@
+"""
+What apply would do with one stack, without doing any of it.
+
+Compares the manifest with the record and the live side, or with another revision of the
+repository, which asks no provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner import planner
+from provisioner.catalog import load_catalog
+from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
+from provisioner.manifest.types import Manifest
+from provisioner.model.changes import Cause
+from provisioner.model.facts import Revision, State
+from provisioner.model.plan import Leftover, Plan
+from provisioner.model.records import Desired, DesiredCache
+from provisioner.model.stack_settings import Breach, StackSettings, setting_edits
+from provisioner.operations.brake import braked
+from provisioner.operations.check_limits import beyond
+from provisioner.operations.checkout import why_older
+from provisioner.operations.count_tokens import (
+    count,
+    remember,
+    remembered,
+    uncounted,
+    with_counts,
+)
+from provisioner.operations.destinations import check_destinations
+from provisioner.operations.load import load_stack
+from provisioner.operations.observe import Observation, observe, touches_unrecorded
+from provisioner.operations.ports import Console, Misuse
+from provisioner.operations.session import Session
+from provisioner.operations.stack_location import (
+    StackLocation,
+    location_of,
+    owners_beside,
+    project_in,
+    writes_of,
+)
+from provisioner.planner.hypothetical import as_if_applied, moved, recorded_as_desired
+from provisioner.pricing.rates import Lookup
+from provisioner.resolver import content_reader
+from provisioner.state import read_state
+
+if TYPE_CHECKING:
+    from provisioner.render.difference import Patch
+
+
+class PlanRequest(Struct, frozen=True, kw_only=True):
+    """What is asked of a plan."""
+
+    base: str | None = None
+    """A git ref, to compare with its merge base instead of state and live side."""
+    at: datetime | timedelta | None = None
+    count_tokens: bool = False
+    prune: bool = False
+    replace: tuple[str, ...] = ()
+    allow_empty: bool = False
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    with_patches: bool = False
+    """Whether a comparison of revisions shows where texts differ."""
+
+
+class PlannedStack(Struct, frozen=True, kw_only=True):
+    """A plan, with what is to be known of it beside its changes."""
+
+    plan: Plan
+    prices: Lookup
+    manifest: Manifest | None = None
+    """None if the branch declares the stack no longer."""
+    writes: tuple[str, ...] = ()
+    timeless: bool = False
+    """It compares revisions, or shows edits alone, so no clock ends it."""
+    breaches: tuple[Breach, ...] = ()
+    older: str | None = None
+    """Why apply would refuse its edits as those of an older commit."""
+    failures: tuple[CtxprovError, ...] = ()
+    """Why it knows the record or the live side not, or only in part."""
+    patches: tuple[Patch, ...] = ()
+
+
+async def plan_stack(session: Session, stack: Path, request: PlanRequest) -> PlannedStack:
+    """Plan one stack.  Raises CtxprovError, and Misuse for names that it does not have."""
+    ports, options = session.ports, session.options
+    if request.base and (left := _left(session, stack, request.base)):
+        return _without_stack(session, left, request)
+    manifest, desired = await _load(session, stack, request)
+    check_names(request.replace, desired)
+    check_destinations(manifest, with_state=options.address is None)
+    if request.base:
+        return _against_base(session, stack, manifest, desired, request)
+    location = location_of(session, manifest)
+    state, unreadable = _recorded(location, manifest.stack)
+    observation, unseen = await _observed(session, location, desired, state)
+    if observation is None:
+        plan = _edits_alone(manifest, desired, location, state, ports.locally(request.at))
+    else:
+        observation = observation.later(request.at)
+        wants = await _counted(
+            session, manifest, desired, location, state, observation, asks=request.count_tokens
+        )
+        whole = planner.plan(
+            wants,
+            state,
+            observation.live,
+            stack=manifest.stack,
+            now=observation.at,
+            ahead=observation.ahead,
+            prune=request.prune,
+            replace=request.replace,
+            renames=manifest.moved,
+            owners=_owners(session, manifest, desired, state, prune=request.prune),
+        )
+        plan, _ = braked(session, whole, state, observation)
+    plan = replace(plan, settings=setting_edits(state.stack_settings, manifest.settings))
+    planned = _finished(
+        session, manifest, plan, request, settings=state.stack_settings, last=state.last_edit
+    )
+    failures = tuple(error for error in (unreadable, unseen) if error)
+    return replace(planned, failures=failures, timeless=unseen is not None)
+
+
+def _finished(
+    session: Session,
+    manifest: Manifest,
+    plan: Plan,
+    request: PlanRequest,
+    *,
+    settings: StackSettings | None,
+    last: Revision | None = None,
+) -> PlannedStack:
+    """The chosen part of *plan*, held against the limits and the commit that was applied *last*."""
+    options = session.options
+    plan = choose(plan, request.targets, request.excludes)
+    prices = load_catalog(options.models).find
+    return PlannedStack(
+        plan=plan,
+        prices=prices,
+        manifest=manifest,
+        writes=writes_of(manifest, address=options.address, emulator=options.emulator),
+        breaches=beyond(plan, manifest, settings, prices=prices, overrides=request.overrides),
+        older=why_older(session.ports, manifest.root, plan, last),
+    )
+
+
+def check_names(names: Iterable[str], desired: Iterable[Desired]) -> None:
+    """Raise Misuse for a name of `--replace` that no entry has."""
+    if unknown := set(names) - {want.name for want in desired}:
+        listed = ", ".join(sorted(unknown))
+        raise Misuse(f"no such cache in this stack: {listed}", option="--replace")
+
+
+def choose(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
+    """The part of *plan* that patterns name.  Raises Misuse for one that matches nothing."""
+    if not (targets or excludes):
+        return plan
+    from provisioner.planner.selection import select, unmatched  # noqa: PLC0415  # for --target
+
+    for option, patterns in (("--target", targets), ("--exclude", excludes)):
+        if wrong := unmatched(plan, patterns):
+            raise Misuse(f"nothing in the plan matches {', '.join(wrong)}", option=option)
+    return select(plan, targets=targets, excludes=excludes)
+
+
+def _left(session: Session, stack: Path, base: str) -> Leftover | None:
+    """What a stack leaves alive that the branch declares no longer; None if it declares it."""
+    from provisioner.operations.leftovers import (  # noqa: PLC0415  # for --base
+        is_undeclared,
+        leftover_at,
+    )
+
+    if not is_undeclared(stack, session.options.environment):
+        return None
+    return leftover_at(session, stack, base)
+
+
+def _without_stack(session: Session, left: Leftover, request: PlanRequest) -> PlannedStack:
+    """The plan of a stack that the branch removes: apply cannot do anything about it."""
+    now = session.ports.locally(request.at)
+    return PlannedStack(
+        plan=Plan(stack=left.stack, at=now, changes=(), edits=frozenset(), leftover=left),
+        prices=load_catalog(session.options.models).find,
+        timeless=True,
+    )
+
+
+def _against_base(
+    session: Session,
+    stack: Path,
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    request: PlanRequest,
+) -> PlannedStack:
+    """The edits since the merge base."""
+    from provisioner.operations.compare_revisions import (  # noqa: PLC0415  # for --base
+        compare_revisions,
+    )
+
+    plan, before, patches = compare_revisions(
+        session,
+        stack,
+        manifest,
+        desired,
+        request.base or "",
+        now=session.ports.locally(request.at),
+        with_patches=request.with_patches,
+    )
+    planned = _finished(session, manifest, plan, request, settings=before)
+    return replace(planned, timeless=True, patches=patches)
+
+
+async def _load(
+    session: Session, stack: Path, request: PlanRequest
+) -> tuple[Manifest, tuple[Desired, ...]]:
+    """Read the stack, while the projects that it uses are listed."""
+    loop = asyncio.get_running_loop()
+
+    def begun(manifest: Manifest) -> None:
+        if not request.base:
+            loop.call_soon_threadsafe(_begin, session, manifest)
+
+    return await asyncio.to_thread(
+        load_stack,
+        session,
+        stack,
+        now=session.ports.locally(request.at),
+        allow_empty=request.allow_empty,
+        begun=begun,
+    )
+
+
+def _begin(session: Session, manifest: Manifest) -> None:
+    """Let the LIST of each project begin.  What is wrong with one, `observe` says."""
+    with suppress(CtxprovError, Misuse):
+        location = location_of(session, manifest)
+        session.clients.begin(
+            (project_in(location.store, name), location.key_envs[name])
+            for name in sorted(location.used)
+        )
+
+
+def _recorded(location: StackLocation, stack: str) -> tuple[State, StateUnreadable | None]:
+    """What is on record; of a state that may be out of reach nothing, and why."""
+    try:
+        return read_state(location.backend, stack=stack), None
+    except StateUnreadable as error:
+        return State(stack=stack), error
+
+
+async def _observed(
+    session: Session, location: StackLocation, desired: tuple[Desired, ...], state: State
+) -> tuple[Observation | None, NetworkError | None]:
+    """What is live; where the provider cannot be asked now nothing, and why."""
+    try:
+        return await observe(session, location, desired, state), None
+    except NetworkError as error:
+        if not error.retryable:
+            raise
+        return None, NetworkError(
+            f"Live side unknown: {error}. The plan shows the edits alone; run it again later.",
+            status=error.status,
+            words=error.words,
+            retryable=True,
+            retry_after=error.retry_after,
+        )
+
+
+def _edits_alone(
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    location: StackLocation,
+    state: State,
+    now: datetime,
+) -> Plan:
+    """What differs between the manifest and the record, as if all of that were alive."""
+    stack, counts = manifest.stack, remembered(location.backend, manifest.stack)
+    applied, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
+    applied = replace(applied, rested=state.rested)
+    wants = with_counts(desired, counts)
+    whole = planner.plan(wants, applied, live, stack=stack, now=now, renames=manifest.moved)
+    return replace(
+        whole, changes=tuple(one for one in whole.changes if one.reason.cause is Cause.EDIT)
+    )
+
+
+async def _counted(
+    session: Session,
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    location: StackLocation,
+    state: State,
+    observation: Observation,
+    *,
+    asks: bool,
+) -> tuple[Desired, ...]:
+    """*desired* with the counts that are remembered, and if it *asks* with those of now."""
+    counts = remembered(location.backend, manifest.stack)
+    if asks:
+        wants = uncounted(desired, moved(state, manifest.moved), counts)
+        doubt = partial(_doubt, session.ports.console)
+        fresh = await count(wants, observation.clients, content_reader(manifest), doubt)
+        remember(location.backend, manifest.stack, counts := {**counts, **fresh})
+    return with_counts(desired, counts)
+
+
+def _doubt(console: Console, want: DesiredCache, tokens: int) -> None:
+    console.warn(
+        f"{want.name}: the provider counts {tokens:,} tokens where about "
+        f"{want.measure.tokens:,} are to be expected; the estimate stays."
+    )
+
+
+def _owners(
+    session: Session,
+    manifest: Manifest,
+    desired: tuple[Desired, ...],
+    state: State,
+    *,
+    prune: bool,
+) -> Mapping[str, str]:
+    """Which other stacks have live caches on record, by id, where the plan may touch those."""
+    if not touches_unrecorded(desired, state, prune=prune):
+        return {}
+    return owners_beside(session, manifest.root, manifest.stack)()

@@ -1,0 +1,236 @@
+"""
+Where a stack keeps its things: state, published handles, the emulator's store.
+
+The command line or the environment says where the state is, else the manifest, else it is in
+the folder `state` beside that.  With the emulator everything lives in a folder of its own on
+this machine, so that a trial never touches the record of real caches nor the handles that
+applications read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.errors import CtxprovError, StateError
+from provisioner.files import leads_out
+from provisioner.git import top_of
+from provisioner.manifest.stack import environments_of, load_frame
+from provisioner.manifest.types import DEFAULT_STATE, Frame
+from provisioner.model.facts import State
+from provisioner.model.records import RecordedCache
+from provisioner.model.stack_settings import StackSettings
+from provisioner.operations.destinations import boundary_of
+from provisioner.operations.ports import Ports
+from provisioner.operations.session import Session
+from provisioner.state import read_state, state_name
+from provisioner.storage import Backend, is_remote, open_backend, split_file
+
+_STORE = "gemini.sqlite3"
+_CREDENTIAL = re.compile(r"//[^/]*@")
+
+
+class HandlesLocation(Struct, frozen=True, kw_only=True):
+    """A file in a backend."""
+
+    backend: Backend
+    name: str
+
+
+class StackLocation(Struct, frozen=True, kw_only=True):
+    """Where one stack's things are; `store` is the emulator's, None for the real endpoint."""
+
+    backend: Backend
+    """Of the state, and of what is remembered beside it."""
+    publish: HandlesLocation | None
+    store: Path | None
+    writes: tuple[str, ...]
+    """The addresses of state and handles, as they are spelled."""
+    key_envs: Mapping[str, str | None]
+    """For each provider that keeps caches, the variable its key is in, if it has one."""
+    used: frozenset[str]
+    """Providers whose projects have to be looked at, even with nothing on record."""
+    is_folder: bool
+    """Whether the state is on this machine, which may be a runner that vanishes."""
+
+
+def recorded(session: Session, stack: Path) -> tuple[Frame, StackLocation, State]:
+    """A stack's manifest as far as it says where things are, that place, and what is on record."""
+    frame = load_frame(stack, environment=session.options.environment)
+    location = location_of(session, frame)
+    return frame, location, read_state(location.backend, stack=frame.stack)
+
+
+def location_of(session: Session, frame: Frame) -> StackLocation:
+    """
+    The place of a stack whose state is where the options say, or else its manifest.
+
+    A write checks the folder of the manifest, not this: so a run can read and keep alive what is on
+    record.  Raises StateError for an address of no known form, and for an
+    emulator's store outside of the repository.
+    """
+    address, emulator = session.options.address, session.options.emulator
+    folder = _trial_folder(frame, address) if emulator else None
+    top = _trial_top(frame, address) if emulator else None
+    ports = session.ports
+    return StackLocation(
+        backend=_backend(ports, str(folder), Path(), top)
+        if folder
+        else backend_of(ports, frame, address),
+        publish=_publish(ports, frame, folder, top),
+        store=_trial_store(folder, top) if folder else None,
+        writes=writes_of(frame, address=address, emulator=emulator),
+        key_envs=frame.providers,
+        used=frame.used,
+        is_folder=not (emulator or is_remote(address or frame.state or DEFAULT_STATE)),
+    )
+
+
+def owners_beside(session: Session, path: Path, stack: str) -> Callable[[], Mapping[str, str]]:
+    """
+    What finds, once, which environment other than *stack* has a live cache on record, by its id.
+
+    A cache without a label, which was made by hand, is recognised by records alone: two
+    environments that adopt one would end it for each other.  Their states are read and not
+    locked.  A stack of another manifest cannot be seen from here.
+    """
+
+    @cache
+    def owners() -> Mapping[str, str]:
+        owners_by_id: dict[str, str] = {}
+        for environment in environments_of(path):
+            options = replace(session.options, environment=environment)
+            try:
+                _, _, state = recorded(replace(session, options=options), path)
+            except CtxprovError as error:
+                session.ports.console.warn(
+                    f"whether {environment} has adopted caches that are adopted here "
+                    f"is unknown: {error}"
+                )
+                continue
+            if state.stack != stack:
+                owners_by_id.update(dict.fromkeys(_ids(state), state.stack))
+        return owners_by_id
+
+    return owners
+
+
+def _ids(state: State) -> tuple[str, ...]:
+    records = state.caches.values()
+    return (*(one.id for one in records if isinstance(one, RecordedCache)), *state.retiring)
+
+
+def settled(frame: Frame, settings: StackSettings) -> Frame:
+    """*frame* with the keys and the place of handles that *settings* name."""
+    return replace(frame, publish=settings.publish, providers=settings.key_envs)
+
+
+def writes_of(frame: Frame, *, address: str | None, emulator: bool) -> tuple[str, ...]:
+    """Spell where apply writes the state and the handles of *frame*, without a credential."""
+    chosen = address or frame.state or DEFAULT_STATE
+    place = _CREDENTIAL.sub("//", chosen.rstrip("/") or chosen)
+    if emulator:
+        place = f"{DEFAULT_STATE if is_remote(chosen) else place}/emulator"
+    state = f"{place}/{state_name(frame.stack)}"
+    if frame.publish is None:
+        return (state,)
+    return state, f"{place}/{split_file(frame.publish)[1]}" if emulator else frame.publish
+
+
+def store_of(folder: Path, frame: Frame | None) -> Path:
+    """The emulator's store for a folder, which need not have a manifest."""
+    if frame:
+        return _trial_store(_trial_folder(frame, None), boundary_of(frame))
+    root = folder if folder.is_dir() else folder.parent
+    return _trial_store(root / DEFAULT_STATE / "emulator", top_of(root) or root)
+
+
+def project_in(store: Path | None, provider: str) -> Path | None:
+    """The store of one provider beside the emulator's *store*: each is a project of its own."""
+    return store and store.with_name(f"{provider}{store.suffix}")
+
+
+def backend_of(ports: Ports, frame: Frame, address: str | None) -> Backend:
+    """
+    The backend at *address*, or the one that the manifest names.
+
+    A path is relative to where it is written; a branch is the stack's repository's.
+    """
+    if address:
+        return _backend(ports, address, frame.root if is_remote(address) else Path())
+    return _backend(ports, frame.state or DEFAULT_STATE, frame.root, boundary_of(frame))
+
+
+def _backend(ports: Ports, address: str, root: Path, top: Path | None = None) -> Backend:
+    """The backend at *address*; a folder is written to inside of *top* alone, if that is given."""
+    environ, now = ports.environ, ports.now
+    if top and not is_remote(address):
+        from provisioner.storage import local as disk  # noqa: PLC0415  # asyncio, for those who write
+
+        return disk.backend_at(address, root=root, environ=environ, clock=now, top=top)
+    return open_backend(address, root=root, environ=environ, clock=now)
+
+
+def backend_at(ports: Ports, address: str) -> Backend:
+    """The backend at *address*, for a stack without a manifest."""
+    return _backend(ports, address, Path())
+
+
+def location_at(
+    ports: Ports, address: str, key_envs: Mapping[str, str | None], *, emulator: bool
+) -> StackLocation:
+    """The place of a stack without a manifest, whose handles nothing leads to."""
+    trial = Path(address) / "emulator"
+    return StackLocation(
+        backend=backend_at(ports, str(trial) if emulator else address),
+        publish=None,
+        store=trial / _STORE if emulator else None,
+        writes=(_CREDENTIAL.sub("//", address),),
+        key_envs=key_envs,
+        used=frozenset({"gemini"}),
+        is_folder=not (emulator or is_remote(address)),
+    )
+
+
+def address_of(frame: Frame, address: str | None) -> str:
+    """What `--state` takes to lead to a stack's state without its manifest."""
+    chosen = address or frame.state or DEFAULT_STATE
+    return chosen if address or is_remote(chosen) else str(frame.root / chosen)
+
+
+def _trial_folder(frame: Frame, address: str | None) -> Path:
+    spoken = address or frame.state or DEFAULT_STATE
+    if is_remote(spoken):
+        return frame.root / DEFAULT_STATE / "emulator"
+    return (Path() if address else frame.root) / spoken / "emulator"
+
+
+def _trial_top(frame: Frame, address: str | None) -> Path | None:
+    """What the trial's folder has to be in, unless the command line or the environment names it."""
+    return None if address and not is_remote(address) else boundary_of(frame)
+
+
+def _trial_store(folder: Path, top: Path | None) -> Path:
+    """The emulator's store in *folder*.  Raises StateError if that leads out of *top*."""
+    store = folder / _STORE
+    if top and (reason := leads_out(store, top)):
+        raise StateError(f"{store} {reason}: nothing is written there.")
+    return store
+
+
+def _publish(
+    ports: Ports, frame: Frame, trial: Path | None, trial_top: Path | None
+) -> HandlesLocation | None:
+    if frame.publish is None:
+        return None
+    folder, name = split_file(frame.publish)
+    if trial:
+        backend = _backend(ports, str(trial), Path(), trial_top)
+    else:
+        backend = _backend(ports, folder, frame.root, boundary_of(frame))
+    return HandlesLocation(backend=backend, name=name)
