@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
-from provisioner.shapes import schema_bytes
+from provisioner.files import schema_bytes
 from tests.cli.cli_harness import GEMINI, KEY, LONG, SECRET, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
