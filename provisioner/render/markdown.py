@@ -46,6 +46,7 @@ _CUT = (
     "\n**This comment is cut**, so it is no approval: read the whole plan, "
     "which the job keeps as an artifact.\n"
 )
+_ORDER = tuple(Section)
 _PLAN = ("Change", "Cache", "Provider and model", "Why", "Bytes", "Tokens", "Money")
 _SETTINGS = ("Setting of the stack", "Before", "After")
 _RESULT = ("Change", "Cache", "Outcome")
@@ -54,15 +55,15 @@ _RESULT = ("Change", "Cache", "Outcome")
 def plan_markdown(plan: PlanView, *, limit: int = LIMIT) -> str:
     """Show the edits and fold the rest; less than *limit* bytes of UTF-8."""
     shown = [row for row in plan.rows if row.is_shown]
-    edited = by_section([row for row in shown if row.is_edit])
+    edited = [row for row in shown if row.is_edit]
     groups = by_section([row for row in shown if not row.is_edit])
     removed = [
-        _Line(_line("- removed", _span(edit.name), "", "no change of its own", "", "", ""))
+        _line("- removed", _span(edit.name), "", "no change of its own", "", "", "")
         for edit in plan.unshown
     ]
-    settings = [_Line(_line(*map(_span, summary.setting_cells(edit)))) for edit in plan.settings]
+    settings = [_line(*map(_span, summary.setting_cells(edit))) for edit in plan.settings]
     tables = [
-        _plan_table(None, [row for rows in edited.values() for row in rows], removed),
+        _plan_table(None, sorted(edited, key=lambda row: _ORDER.index(row.section)), removed),
         _Table(None, _SETTINGS, settings),
         *(
             _plan_table(section.heading, groups.get(section, ()))
@@ -143,7 +144,7 @@ class _Table(Struct, frozen=True):
     @property
     def top(self) -> str:
         fold = f"<details><summary>{self.title} ({self.size:,})</summary>\n\n"
-        head = f"{_line(*self.header)}|{'---|' * len(self.header)}\n"
+        head = f"{_line(*self.header).text}|{'---|' * len(self.header)}\n"
         return f"\n{fold if self.title else ''}{head}"
 
     @property
@@ -217,13 +218,13 @@ def _group_line(group: Group) -> _Line:
         row.tokens.replace("~", "\\~"),
         markdown(cost_text(row.cost)) if row.cost else "",
     )
-    return _Line(_line(*cells), group.size)
+    return _line(*cells, size=group.size)
 
 
 def _result_line(row: ResultRow) -> _Line:
     outcome = "" if row.outcome == "done" else f"{row.outcome}: "
     text = f"{outcome}{prose(_short(row.text))}"
-    return _Line(_line(f"{row.symbol} {row.action}", _span(row.name), text))
+    return _line(f"{row.symbol} {row.action}", _span(row.name), text)
 
 
 def _sentence(text: str) -> str:
@@ -241,8 +242,8 @@ def _short(text: str) -> str:
     return clip(plain(text), _CELL)
 
 
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |\n"
+def _line(*cells: str, size: int = 1) -> _Line:
+    return _Line(f"| {' | '.join(cells)} |\n", size)
 
 
 def _bytes(text: str) -> int:

@@ -49,21 +49,16 @@ def read_plans(raw: bytes, *, where: str) -> tuple[PlanView, ...]:
     try:
         views = tuple(_plan(document, place) for place, document in _documents(raw))
         _check_once("stack", (view.stack for view in views))
-    except Fault as fault:
-        why = clipped(plain(str(fault)), _LONGEST)
-        raise CtxprovError(newer(where, why) if fault.is_new else _refused(where, why)) from fault
-    except NotJson as error:
-        raise CtxprovError(_refused(where, f"it {clipped(plain(str(error)), _LONGEST)}")) from error
     except (ValueError, RecursionError, OverflowError) as error:
-        raise CtxprovError(_refused(where, clipped(plain(str(error)), _LONGEST))) from error
+        sentence = f"it {error}" if isinstance(error, NotJson) else str(error)
+        why = clipped(plain(sentence), _LONGEST)
+        if isinstance(error, Fault) and error.is_new:
+            raise CtxprovError(newer(where, why)) from error
+        raise CtxprovError(
+            f"{where} is not a plan of this version ({why}). "
+            "Make one with: ctxprov plan --out json=plan.json"
+        ) from error
     return views
-
-
-def _refused(where: str, why: str) -> str:
-    return (
-        f"{where} is not a plan of this version ({why}). "
-        "Make one with: ctxprov plan --out json=plan.json"
-    )
 
 
 def _documents(raw: bytes) -> Iterator[tuple[str, object]]:

@@ -201,20 +201,16 @@ def _edits(reason: Reason, before: After, after: After) -> Iterator[str]:
     if reason is Reason.CONTENT:
         yield _SENTENCES[reason]
     if before.life != after.life:
-        yield _life_edit(life_fields(before.life), life_fields(after.life))
+        yield _fields_edit(life_fields(before.life), life_fields(after.life))
     if before.settings and after.settings and before.settings != after.settings:
-        yield _settings_edit(settings_fields(before.settings), settings_fields(after.settings))
+        yield _fields_edit(settings_fields(before.settings), settings_fields(after.settings))
 
 
-def _life_edit(before: ViewFields, after: ViewFields) -> str:
-    if before.keys() == after.keys():
-        return _settings_edit(before, after)
-    return " → ".join(
-        f"{key} {value}" for fields in (before, after) for key, value in fields.items()
-    )
-
-
-def _settings_edit(before: ViewFields, after: ViewFields) -> str:
+def _fields_edit(before: ViewFields, after: ViewFields) -> str:
+    """What differs, key by key; a life that has another key than before is named whole."""
+    if before.keys() != after.keys():
+        texts = (f"{key} {value}" for part in (before, after) for key, value in part.items())
+        return " → ".join(texts)
     pairs = ((key, value_text(before[key]), value_text(after[key])) for key in after)
     return ", ".join(f"{key} {old} → {new}" for key, old, new in pairs if old != new)
 
