@@ -273,7 +273,7 @@ class Ledger:
             raise
 
     def save_now(self) -> None:
-        """Save without giving way to anybody: for the end of a run, which may be cut short."""
+        """Save without a thread: for the end of a run, which may be cut short."""
         self._write(self.state, self._news)
 
     def _write(self, state: State, news: int, *, anyway: bool = False) -> None:

@@ -1,7 +1,7 @@
 """
 Who holds a lock, as text for a run that waits.
 
-The text comes from a file that anybody may have written: it is shown, and no more is
+The text comes from a file that any program may have written: it is shown, and no more is
 believed of it than which lock it names and until when that lock is held.  Whose job a lock
 is of stands in its id, the one word that every backend keeps.
 """

@@ -53,16 +53,6 @@ _ASK = {
 }
 
 
-class Route(Struct, frozen=True, kw_only=True):
-    """A method, and the address to use it on; `{name}` stands for the state's name."""
-
-    method: str
-    address: str
-
-    def of(self, name: str) -> str:
-        return self.address.replace(_NAME, _spelled(name))
-
-
 class ServerAnswer(Struct, frozen=True, kw_only=True):
     """What the server answered."""
 
@@ -83,8 +73,10 @@ class StateServer:
 
     host: str
     address: str
-    locking: Route
-    unlocking: Route
+    lock_address: str
+    """Of the lock of a state, for whose name `{name}` stands."""
+    lock_method: str
+    unlock_method: str
     login: tuple[str, str] | None = field(repr=False)
     """User and password."""
     retry: RetryPolicy
@@ -109,6 +101,10 @@ class StateServer:
     def where(self, name: str) -> str:
         """The address of the state *name*."""
         return f"{self.address}/{_spelled(name)}"
+
+    def lock_of(self, name: str) -> str:
+        """The address of the lock of the state *name*."""
+        return self.lock_address.replace(_NAME, _spelled(name))
 
     def ask(self, method: str, url: str, body: bytes | None = None) -> ServerAnswer:
         """Send a request that may be sent again, until there is an answer."""
@@ -141,7 +137,7 @@ class StateServer:
         Raises BackendUnreachable if no answer came; a lock that may be ours is then released.
         """
         try:
-            answer = self._request(self.locking, name, who)
+            answer = self._request(self.lock_method, name, who)
         except BackendUnreachable as error:
             self.unlock(name, who, after=error)
             raise
@@ -149,8 +145,8 @@ class StateServer:
             return self._other(answer, name, who)
         if answer.status not in DONE:
             raise StateError(
-                f"{self.where(name)} cannot be locked: {self.locking.method} "
-                f"{self.locking.of(name)} was answered {answer}.  Either no states live at "
+                f"{self.where(name)} cannot be locked: {self.lock_method} "
+                f"{self.lock_of(name)} was answered {answer}.  Either no states live at "
                 "that address, or its locks live elsewhere: set CTXPROV_HTTP_LOCK_ADDRESS, "
                 "CTXPROV_HTTP_LOCK_METHOD and CTXPROV_HTTP_UNLOCK_METHOD."
             )
@@ -185,18 +181,18 @@ class StateServer:
             ) from error
 
     def _ended(self, name: str, who: LockOwner) -> bool:
-        answer = self._request(self.unlocking, name, who)
+        answer = self._request(self.unlock_method, name, who)
         if answer.status in HELD or answer.status == HTTPStatus.NOT_FOUND:
             return answer.is_late  # then it may have been an earlier try that ended it
         if answer.status not in DONE:
             raise StateError(
-                f"{self.where(name)} is still locked: {self.unlocking.method} "
-                f"{self.unlocking.of(name)} was answered {answer}."
+                f"{self.where(name)} is still locked: {self.unlock_method} "
+                f"{self.lock_of(name)} was answered {answer}."
             )
         return True
 
-    def _request(self, route: Route, name: str, who: LockOwner) -> ServerAnswer:
-        return self.ask(route.method, route.of(name), lock_bytes(who, path=self.where(name)))
+    def _request(self, method: str, name: str, who: LockOwner) -> ServerAnswer:
+        return self.ask(method, self.lock_of(name), lock_bytes(who, path=self.where(name)))
 
     def _check(self, answer: ServerAnswer, headers: Mapping[str, str]) -> None:
         """Raise what means the same after any request."""
@@ -226,13 +222,24 @@ def server_at(address: str, environ: Mapping[str, str]) -> StateServer:
     """Read *address*.  Raises StateError if it is none, or holds a credential."""
     url = _url(address, "the address of the state")
     base = url.geturl().rstrip("/")
-    locking, unlocking = _routes(base, url, environ)
+    lock_address, *usual = _lock_at(base, url, environ)
+    methods = [
+        environ.get(f"CTXPROV_HTTP_{verb}_METHOD") or method
+        for verb, method in zip(("LOCK", "UNLOCK"), usual, strict=True)
+    ]
+    if lock_address == f"{base}/{_NAME}" and not _WRITES.isdisjoint(map(str.upper, methods)):
+        raise StateError(
+            f"to lock with {methods[0]} and unlock with {methods[1]} on the state's own address "
+            "would overwrite or delete it: set CTXPROV_HTTP_LOCK_ADDRESS, such as "
+            "https://HOST/PATH/{name}/lock."
+        )
     login = environ.get("TF_HTTP_USERNAME", ""), environ.get("TF_HTTP_PASSWORD", "")
     return StateServer(
         host=url.netloc,
         address=base,
-        locking=locking,
-        unlocking=unlocking,
+        lock_address=lock_address,
+        lock_method=methods[0],
+        unlock_method=methods[1],
         login=login if any(login) else None,
         retry=RetryPolicy(
             tries=1 + _count(environ, "TF_HTTP_RETRY_MAX", 2),  # Terraform leaves out the first
@@ -267,35 +274,19 @@ def _is_loopback(host: str) -> bool:
     return False
 
 
-def _routes(base: str, url: SplitResult, environ: Mapping[str, str]) -> tuple[Route, Route]:
-    lock_address = environ.get("CTXPROV_HTTP_LOCK_ADDRESS")
-    if lock_address:
-        _check_lock_address(lock_address, url)
-        address, methods = lock_address, ("LOCK", "UNLOCK")
-    elif base.endswith(_BELOW):
-        address, methods = f"{base}/{_NAME}/lock", ("POST", "DELETE")
-    else:
-        address, methods = f"{base}/{_NAME}", ("LOCK", "UNLOCK")
-    lock, unlock = (
-        Route(method=environ.get(f"CTXPROV_HTTP_{verb}_METHOD") or usual, address=address)
-        for verb, usual in zip(("LOCK", "UNLOCK"), methods, strict=True)
-    )
-    if address == f"{base}/{_NAME}" and {lock.method.upper(), unlock.method.upper()} & _WRITES:
-        raise StateError(
-            f"to lock with {lock.method} and unlock with {unlock.method} on the state's own "
-            "address would overwrite or delete it: set CTXPROV_HTTP_LOCK_ADDRESS, such as "
-            "https://HOST/PATH/{name}/lock."
-        )
-    return lock, unlock
-
-
-def _check_lock_address(address: str, url: SplitResult) -> None:
-    lock = _url(address, "CTXPROV_HTTP_LOCK_ADDRESS")
-    if (lock.scheme, lock.netloc) != (url.scheme, url.netloc) or _NAME not in lock.path:
-        raise StateError(
-            "CTXPROV_HTTP_LOCK_ADDRESS must be on the server of the state and hold {name} where "
-            "the name of the state goes: every state has a lock of its own."
-        )
+def _lock_at(base: str, url: SplitResult, environ: Mapping[str, str]) -> tuple[str, str, str]:
+    """The address of a lock, and the usual methods there to lock and to unlock."""
+    if address := environ.get("CTXPROV_HTTP_LOCK_ADDRESS"):
+        lock = _url(address, "CTXPROV_HTTP_LOCK_ADDRESS")
+        if (lock.scheme, lock.netloc) != (url.scheme, url.netloc) or _NAME not in lock.path:
+            raise StateError(
+                "CTXPROV_HTTP_LOCK_ADDRESS must be on the server of the state and hold {name} "
+                "where the name of the state goes: every state has a lock of its own."
+            )
+        return address, "LOCK", "UNLOCK"
+    if base.endswith(_BELOW):
+        return f"{base}/{_NAME}/lock", "POST", "DELETE"
+    return f"{base}/{_NAME}", "LOCK", "UNLOCK"
 
 
 def _count(environ: Mapping[str, str], key: str, usual: int) -> int:

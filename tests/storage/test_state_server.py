@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from provisioner.errors import StateError, StateUnreadable
-from provisioner.storage.state_server import Route, server_at
+from provisioner.storage.state_server import server_at
 from tests.storage.terraform_server import States
 
 STATES = "https://host/states"
@@ -36,13 +36,11 @@ def test_where_the_lock_is(
 ) -> None:
     """The lock is at the state's own address, below it, or where the environment says."""
 
-    def route(of: Route) -> tuple[str, str]:
-        return of.method, of.of("a/b.json")
-
     server = server_at(address, environ)
 
     assert server.where("a/b.json") == f"{address.rstrip('/')}/a/b"
-    assert (route(server.locking), route(server.unlocking)) == (lock, unlock)
+    at = server.lock_of("a/b.json")
+    assert ((server.lock_method, at), (server.unlock_method, at)) == (lock, unlock)
 
 
 def test_retries_are_counted_as_terraform_does() -> None:
