@@ -84,23 +84,22 @@ def at_most(count: int) -> Iterator[None]:
 
 
 def declared(
-    documents: Sequence[YamlDocument],
     shapes: Sequence[Shape],
     overlay: Layer | None,
     problems: list[Problem],
 ) -> Iterator[tuple[str, Layers]]:
     """The layers of each cache, by the name under which it is declared."""
-    over = overlay or Layer({}, Place(documents[0], ()))
+    over = overlay or Layer({}, Place(shapes[0].document, ()))
     changed: Mapping[str, Any] = over.keys.get("caches", {})
     above = over.place / "caches"
-    for document, shape in zip(documents, shapes, strict=True):
+    for shape in shapes:
         for name, keys in shape.caches.items():
-            base = Layer(keys, Place(document, ("caches", name)))
+            base = Layer(keys, Place(shape.document, ("caches", name)))
             if name not in changed:
                 yield name, (base,)
             elif changed[name] is not None:
                 yield name, (Layer(changed[name], above / name), base)
-    names = {name for document in documents for name in names_of(document)}
+    names = {name for shape in shapes for name in names_of(shape.document)}
     for name, keys in changed.items():
         if name in names:
             continue
@@ -118,15 +117,13 @@ def names_of(document: YamlDocument) -> Iterable[str]:
     return caches if isinstance(caches, dict) else ()
 
 
-def elsewhere(
-    documents: Sequence[YamlDocument], shapes: Sequence[Shape], folder: Folder
-) -> Iterator[str]:
+def elsewhere(shapes: Sequence[Shape], folder: Folder) -> Iterator[str]:
     """Every name that anything declares, in any environment; what is wrong is left out."""
-    for document in documents:
-        yield from names_of(document)
-    main, stems = documents[0], cache(lambda pattern: _stems(folder, pattern))
+    for shape in shapes:
+        yield from names_of(shape.document)
+    main, stems = shapes[0].document, cache(lambda pattern: _stems(folder, pattern))
     for overlay in (None, *(overlay_of(main, name) for name in names_in(main))):
-        for name, layers in declared(documents, shapes, overlay, []):
+        for name, layers in declared(shapes, overlay, []):
             for suffix, own in _by_provider(layers):
                 pattern = merged(own).get("each")
                 for stem in stems(pattern) if pattern else (SLOT,):

@@ -36,6 +36,8 @@ _EXPLAINED = 100
 class Shape(Struct, frozen=True):
     """What is wrong with the shape of a document, and what is right."""
 
+    document: YamlDocument
+    kind: Kind
     problems: list[Problem]
     caches: dict[str, Keys]
     """Those that have their shape."""
@@ -48,16 +50,18 @@ def shape_of(document: YamlDocument, kind: Kind) -> Shape:
     root = document.root
     caches: Any = root.get("caches", {})
     if validator(kind).is_valid(root) and isinstance(caches, dict):
-        return Shape([], caches, framed=True)
+        return Shape(document, kind, [], caches, framed=True)
     if "caches" not in root or not isinstance(caches, dict):
-        return Shape(explain(document, root, schema(kind)), {}, framed=False)
+        problems = explain(document, root, schema(kind))
+        return Shape(document, kind, problems, {}, framed=False)
     fits = validator(kind, "caches").is_valid
     right = {name: keys for name, keys in caches.items() if fits({name: keys})}
     wrong = [name for name in caches if name not in right]
     first = {name: caches[name] for name in wrong[:_EXPLAINED]}
     problems = explain(document, {**root, "caches": first}, schema(kind))
     problems += _rest(document, wrong[_EXPLAINED:])
-    return Shape(problems, right, validator(kind).is_valid({**root, "caches": {}}))
+    framed = validator(kind).is_valid({**root, "caches": {}})
+    return Shape(document, kind, problems, right, framed)
 
 
 def _rest(document: YamlDocument, names: Sequence[str]) -> list[Problem]:

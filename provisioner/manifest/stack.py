@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +25,6 @@ from provisioner.manifest.entries import Entries, declared, elsewhere, names_of
 from provisioner.manifest.overlays import (
     MOST,
     Keys,
-    Layer,
     Layers,
     layers_at,
     merged,
@@ -36,8 +37,7 @@ from provisioner.manifest.overlays import (
 from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.schema_check import Shape, shape_of
 from provisioner.manifest.source_map import Place, YamlDocument
-from provisioner.manifest.types import CacheEntry, Entry, Frame, Manifest
-from provisioner.model.attributes import Settings, Ttl
+from provisioner.manifest.types import CacheEntry, Frame, Manifest
 from provisioner.model.stack_settings import HALF, Allowance, Bound, Limits
 
 NAME = "ctxprov.yaml"
@@ -131,24 +131,23 @@ def read_manifest(
     What *checkout* leaves out and the stack may need is a problem; without one all is there.
     Raises GitFailed if the checkout is not whole and git cannot tell.
     """
+    problems: list[Problem] = []
+    inside: list[Problem] = []
+    manifest = None
     try:
         root = _folder(place)
         folder = Folder(root, checkout)
-        left_out = _left_out(root, checkout) if checkout else []
-        files = _files(root, folder)
+        problems += _left_out(root, checkout) if checkout else ()
+        shapes = list(_shapes(root, folder, problems))
+        problems += _silence(shapes)
+        inside += _twice(shapes)
+        for shape in shapes:
+            (inside if shape.framed else problems).extend(shape.problems)
+        if shapes and shapes[0].kind == "manifest" and shapes[0].framed:
+            manifest = _manifest(root, folder, shapes, environment, problems, inside)
     except ManifestError as error:
-        return ManifestDraft(None, error.problems)
-    problems: list[Problem] = left_out
-    documents = list(_documents(root, folder, files, problems))
-    shapes = [
-        shape_of(document, "manifest" if _is_main(document) else "fragment")
-        for document in documents
-    ]
-    problems += _silence(documents)
-    inside = list(_twice(documents))
-    for shape in shapes:
-        (inside if shape.framed else problems).extend(shape.problems)
-    return _drafted(folder, root, documents, shapes, problems, inside, environment)
+        problems += error.problems
+    return ManifestDraft(manifest, (*problems, *inside), is_framed=not problems)
 
 
 def _folder(place: Path) -> Path:
@@ -184,18 +183,18 @@ def _left_out(root: Path, checkout: Checkout) -> list[Problem]:
     return problems
 
 
-def _documents(
-    root: Path, folder: Folder, files: Iterable[str], problems: list[Problem]
-) -> Iterator[YamlDocument]:
-    """Read those that are YAML; what is wrong with others goes to *problems*."""
-    for name in files:
+def _shapes(root: Path, folder: Folder, problems: list[Problem]) -> Iterator[Shape]:
+    """Check the shape of the files that are YAML; what is wrong with others goes to *problems*."""
+    for name in _files(root, folder):
         path = root / name
         try:
-            yield _document(str(path), _bytes(folder, name))
+            document = _document(str(path), _bytes(folder, name))
         except Unreadable as error:
             problems.append(_problem(path, str(error)))
         except ManifestError as error:
             problems.extend(error.problems)
+        else:
+            yield shape_of(document, "manifest" if name == NAME else "fragment")
 
 
 def _document(file: str, raw: bytes) -> YamlDocument:
@@ -211,97 +210,74 @@ def _bytes(folder: Folder, name: str) -> bytes:
         return file.whole(most=_MAX_SIZE)
 
 
-def _silence(documents: Sequence[YamlDocument]) -> Iterator[Problem]:
+def _silence(shapes: Sequence[Shape]) -> Iterator[Problem]:
     """Complain of a stack that does not say which caches it has."""
-    main = _main(documents)
-    if main and not any("caches" in document.root for document in documents):
+    mains = [shape.document for shape in shapes if shape.kind == "manifest"]
+    if mains and not any("caches" in shape.document.root for shape in shapes):
         message = "declares nothing: add 'caches:', or 'caches: {}' if none should exist"
-        yield main.problem((), message)
+        yield mains[0].problem((), message)
 
 
-def _twice(documents: Iterable[YamlDocument]) -> Iterator[Problem]:
+def _twice(shapes: Iterable[Shape]) -> Iterator[Problem]:
     """Names that two files declare."""
-    seen: dict[str, YamlDocument] = {}
-    for document in documents:
+    first: dict[str, YamlDocument] = {}
+    for document in (shape.document for shape in shapes):
         for name in names_of(document):
-            first = seen.setdefault(name, document)
-            if first is not document:
+            other = first.setdefault(name, document)
+            if other is not document:
                 path = ("caches", name)
-                yield document.problem(path, f"is declared twice; also at {first.address(path)}")
+                yield document.problem(path, f"is declared twice; also at {other.address(path)}")
 
 
-def _drafted(
-    folder: Folder,
+def _manifest(
     root: Path,
-    documents: list[YamlDocument],
-    shapes: list[Shape],
+    folder: Folder,
+    shapes: Sequence[Shape],
+    environment: str | None,
     problems: list[Problem],
     inside: list[Problem],
-    environment: str | None,
-) -> ManifestDraft:
-    """Put together what could be read; the problems *inside* are those with caches."""
-    main = _main(documents)
-    if main is None or not shapes[0].framed:
-        return ManifestDraft(None, (*problems, *inside))
-    try:
-        overlay = overlay_of(main, environment)
-    except ManifestError as error:
-        return ManifestDraft(None, (*problems, *inside, *error.problems))
+) -> Manifest:
+    """
+    Put together what could be read; the problems *inside* are those with caches.
+
+    Raises ManifestError unless exactly one environment is meant.
+    """
+    main = shapes[0].document
+    overlay = overlay_of(main, environment)
     problems += shared_files(main)
     above = [*([overlay.place] if overlay else []), Place(main, ())]
     providers = key_envs(layers_at(above, "providers"), problems)
     problems += unknown_sections(layers_at(above, "defaults"), providers)
     entries = Entries(folder, above, providers, inside)
-    for name, layers in declared(documents, shapes, overlay, inside):
+    for name, layers in declared(shapes, overlay, inside):
         entries.make(name, layers)
+    moved = moves_of(main, entries.made, elsewhere(shapes, folder), inside)
+    caches = [entry for entry in entries.made.values() if isinstance(entry, CacheEntry)]
     root_keys: dict[str, Any] = main.root
     changed = overlay.keys if overlay else {}
-    manifest = Manifest(
+    return Manifest(
         stack=f"{root_keys['stack']}.{environment}" if environment else root_keys["stack"],
         root=root,
         path=root / NAME,
         state=changed.get("state") or root_keys.get("state"),
         publish=published(root_keys, environment),
-        places=_places(main, overlay),
+        places=_places(above),
         limits=limits_of(layers_at(above, "limits")),
-        moved=moves_of(main, entries.made, elsewhere(documents, shapes, folder), inside),
+        moved=moved,
         providers=providers,
-        used=_used(entries.made.values(), is_whole=not inside),
-        is_warm=bool(inside) or any(map(_is_warm, entries.made.values())),
+        used=frozenset(
+            {entry.provider for entry in caches}
+            | ({"gemini"} if inside or not entries.made else set())
+        ),
+        is_warm=bool(inside) or any(entry.is_warm for entry in caches),
         caches=MappingProxyType(entries.made),
     )
-    return ManifestDraft(manifest, (*problems, *inside), is_framed=not problems)
 
 
-def _used(entries: Collection[Entry], *, is_whole: bool) -> frozenset[str]:
-    """The projects that a run lists; without sound entries the usual one is among them."""
-    unclear = {"gemini"} if not (entries and is_whole) else set[str]()
-    return frozenset(
-        unclear | {entry.provider for entry in entries if isinstance(entry, CacheEntry)}
-    )
-
-
-def _is_warm(entry: Entry) -> bool:
-    match entry:
-        case CacheEntry(life=Ttl(), settings=Settings(keep="warm")):
-            return True
-        case _:
-            return False
-
-
-def _places(main: YamlDocument, overlay: Layer | None) -> Mapping[str, Place]:
+def _places(above: Iterable[Place]) -> Mapping[str, Place]:
     """Where the keys stand that say where things are written; an environment's win."""
-    above = [*([overlay.place] if overlay else []), Place(main, ())]
     keys = {key: next((at for at in above if at.has(key)), None) for key in ("state", "publish")}
     return MappingProxyType({key: at / key for key, at in keys.items() if at})
-
-
-def _main(documents: Sequence[YamlDocument]) -> YamlDocument | None:
-    return documents[0] if documents and _is_main(documents[0]) else None
-
-
-def _is_main(document: YamlDocument) -> bool:
-    return Path(document.file).name == NAME
 
 
 def _problem(path: Path, message: str) -> Problem:
@@ -316,28 +292,24 @@ def limits_of(layers: Layers) -> Limits:
     """The limits that *layers* set; half where none limits deleting or replacing."""
     keys = merged(layers) if layers else {}
 
+    def bound(*path: str) -> Bound | None:
+        *above, key = path
+        bounds: Keys = reduce(getitem, above, keys)
+        if key not in bounds:
+            return None
+        return Bound(Decimal(bounds[key]), place_in(layers, path).address)
+
     def allowance(key: str) -> Allowance:
         if key not in keys:
             return HALF
-        bounds, place = keys[key], place_in(layers, (key,))
-        return Allowance(
-            count=_bound(bounds, "count", place / "count"),
-            percent=_bound(bounds, "percent", place / "percent"),
-        )
-
-    def money(key: str) -> Bound | None:
-        return _bound(keys, key, place_in(layers, (key,))) if key in keys else None
+        return Allowance(count=bound(key, "count"), percent=bound(key, "percent"))
 
     return Limits(
         delete=allowance("delete"),
         replace=allowance("replace"),
-        rent_per_hour=money("rent_per_hour"),
-        rent_total=money("rent_total_per_30_days"),
+        rent_per_hour=bound("rent_per_hour"),
+        rent_total=bound("rent_total_per_30_days"),
     )
-
-
-def _bound(keys: Keys, key: str, place: Place) -> Bound | None:
-    return Bound(Decimal(keys[key]), place.address) if key in keys else None
 
 
 def moves_of(

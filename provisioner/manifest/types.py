@@ -19,7 +19,7 @@ from msgspec import Struct
 from provisioner.cache import Json
 from provisioner.errors import Problem
 from provisioner.manifest.source_map import Place
-from provisioner.model.attributes import Life, Settings
+from provisioner.model.attributes import Life, Settings, Ttl
 from provisioner.model.stack_settings import Limits, StackSettings
 
 DEFAULT_STATE = "state"
@@ -93,6 +93,11 @@ class CacheEntry(_Entry, frozen=True, kw_only=True):
     def kind(self) -> str:
         """The type of its provider."""
         return "gemini"
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether its cache is made again when it would die."""
+        return isinstance(self.life, Ttl) and self.settings.keep == "warm"
 
 
 class AnnotationEntry(_Entry, frozen=True, kw_only=True):

@@ -162,7 +162,7 @@ def _cache(stack: str, entry: CacheEntry, digest: str, measure: Measure) -> Desi
 
 def _cache_problems(entry: CacheEntry) -> Iterator[Problem]:
     """Uploaded files that are gone when a cache kept warm has to be made again."""
-    if entry.settings.keep == "warm" and isinstance(entry.life, Ttl):
+    if entry.is_warm:
         for part in entry.parts:
             if isinstance(part, UriSpec) and is_of_files_api(part.uri):
                 yield part.place.problem(_DYING)
