@@ -33,7 +33,8 @@ from provisioner.model.stack_settings import Breach
 from provisioner.planner.transitions import next_refresh, valid_until
 from provisioner.pricing.costs import costs, totals, totals_of
 from provisioner.pricing.rates import Lookup
-from provisioner.view.plan import PlanView, noteworthy, plan_view
+from provisioner.view.plan import PlanView, plan_view
+from provisioner.view.wording import noteworthy
 
 Page: TypeAlias = Callable[[str], str]
 """One document of a stack, made on request."""

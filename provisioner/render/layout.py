@@ -135,6 +135,13 @@ class Column(Struct, frozen=True, kw_only=True):
 
 
 def table(shape: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int = 0) -> list[str]:
+    """The lines of all `table_rows`."""
+    return [line for row in table_rows(shape, rows, width=width) for line in row]
+
+
+def table_rows(
+    shape: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int = 0
+) -> list[list[str]]:
     """
     Align *rows*, each a line or more, in columns of *shape*, below their titles if there are any.
 
@@ -147,7 +154,7 @@ def table(shape: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int 
     widths = [max(map(columns, texts)) for texts in zip(*cells, strict=True)]
     if width and cells:
         widths = _fitted(shape, widths, width - len(GAP) * (len(shape) - 1))
-    return [line for row in cells for line in _lines(shape, row, widths)]
+    return [list(_lines(shape, row, widths)) for row in cells]
 
 
 def _fitted(shape: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:

@@ -18,7 +18,7 @@ from provisioner.model.changes import Tone
 from provisioner.model.facts import Done, Failed, NotAttempted, Result
 from provisioner.model.money import Cost
 from provisioner.model.plan import Plan
-from provisioner.render.layout import NARROWEST, Palette, clip, columns, hang, pad
+from provisioner.render.layout import NARROWEST, Column, Palette, clip, columns, hang, table_rows
 from provisioner.times import moment_text
 from provisioner.view.plan import FORMAT_VERSION
 from provisioner.view.plan import rows as plan_rows
@@ -29,6 +29,7 @@ OUTCOMES: tuple[OutcomeName, ...] = ("done", "not attempted", "failed")
 """What matters most comes last, where a terminal shows it."""
 _TALLIED: tuple[OutcomeName, ...] = ("done", "failed", "not attempted")
 
+_SHAPE = (Column(), Column(), Column(narrow="wrap"))
 _MEMBERS = "      "
 _MOST = 48
 """As long as a name may be."""
@@ -142,15 +143,17 @@ def _block(
     groups = _alike(rows)
     titles = [_title(group) for group in groups]
     names = min(max(map(columns, titles)), _MOST, width // 3)
-    verbs = max(len(row.action) for row in rows)
+    cells = [
+        (
+            f"  {palette.paint(row.symbol, row.tone)} {clip(title, names)}",
+            row.action,
+            "" if outcome == "done" else plain(row.text),
+        )
+        for title, (row, *_) in zip(titles, groups, strict=True)
+    ]
     lines = [palette.paint(outcome.capitalize(), "strong")]
-    for title, group in zip(titles, groups, strict=True):
-        row = group[0]
-        mark = palette.paint(row.symbol, row.tone)
-        head = f"  {mark} {pad(clip(title, names), names)}  {pad(row.action, verbs)}  "
-        indent = len("  +   ") + names + verbs + len("  ")
-        text = "" if row.outcome == "done" else plain(row.text)
-        lines += hang(head, text, width=width, indent=indent)
+    for row_lines, group in zip(table_rows(_SHAPE, cells, width=width), groups, strict=True):
+        lines += row_lines
         if len(group) > 1:
             members = ", ".join(sorted(plain(row.name) for row in group))
             lines += hang(_MEMBERS, members, width=width, indent=len(_MEMBERS))

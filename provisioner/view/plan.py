@@ -27,7 +27,6 @@ from provisioner.model.changes import (
     ChangeVerb,
     Delete,
     Forget,
-    Keep,
     Reason,
     Refresh,
     Retire,
@@ -55,7 +54,7 @@ from provisioner.view.snapshot import (
     gone_at,
 )
 from provisioner.view.units import size_text
-from provisioner.view.wording import Section, is_unmet, section, symbol, tone, why
+from provisioner.view.wording import Section, section, symbol, tone, why
 
 FORMAT_VERSION: Literal[1] = 1
 REMOVALS = frozenset({"retire", "delete", "forget"})
@@ -317,15 +316,6 @@ class PlanView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             for edit in (*self.edits, *self.rested)
             if not any(row.shows(edit) for row in rows[edit.name])
         )
-
-
-def noteworthy(plan: Plan) -> tuple[Change, ...]:
-    """The changes that a terminal shows unasked, and what is retiring, which it names."""
-    return tuple(
-        change
-        for change in plan.changes
-        if (is_unmet(change) if isinstance(change, Keep) else change.reason is not Reason.RETIRED)
-    )
 
 
 def plan_view(

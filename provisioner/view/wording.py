@@ -34,6 +34,7 @@ from provisioner.model.changes import (
     Retire,
     Tone,
 )
+from provisioner.model.plan import Plan
 from provisioner.model.records import DesiredCache, RecordedAnnotation, RecordedCache
 from provisioner.times import moment_text
 from provisioner.view.units import span_text
@@ -126,6 +127,15 @@ def section(change: Change) -> Section:
 def section_of(verb: str, reason: Reason) -> Section:
     """The same by the verb; what is kept may be a warning as well, which no verb says."""
     return _BY_VERB.get(verb) or _BY_CAUSE[reason.cause]
+
+
+def noteworthy(plan: Plan) -> tuple[Change, ...]:
+    """The changes that a terminal shows unasked, and what is retiring, which it names."""
+    return tuple(
+        change
+        for change in plan.changes
+        if (is_unmet(change) if isinstance(change, Keep) else change.reason is not Reason.RETIRED)
+    )
 
 
 def is_unmet(change: Change) -> bool:

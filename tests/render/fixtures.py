@@ -35,8 +35,9 @@ from provisioner.model.records import DesiredCache
 from provisioner.model.stack_settings import Breach
 from provisioner.planner import decision_table as table
 from provisioner.pricing.costs import costs, totals
-from provisioner.view.plan import PlanView, RowView, noteworthy, plan_view
+from provisioner.view.plan import PlanView, RowView, plan_view
 from provisioner.view.plan import rows as rows_of
+from provisioner.view.wording import noteworthy
 from tests.builders import (
     HOUR,
     NOW,

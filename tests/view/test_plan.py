@@ -14,8 +14,8 @@ from provisioner.escape import json_text
 from provisioner.model.changes import Create, Forget, Keep, Leave, Reason, Replace, Retire
 from provisioner.model.plan import Plan
 from provisioner.planner import decision_table as table
-from provisioner.view.plan import by_section, noteworthy, summary
-from provisioner.view.wording import Section
+from provisioner.view.plan import by_section, summary
+from provisioner.view.wording import Section, noteworthy
 from tests.builders import HOUR, annotation, desired, live, noted, recorded, retiring
 from tests.render.fixtures import AT, MANUAL_EDITED, PLAN, cache, plan_of, rows, view
 

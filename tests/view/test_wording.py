@@ -26,10 +26,10 @@ from provisioner.model.changes import (
 from provisioner.model.records import Desired, LiveCache, Recorded
 from provisioner.planner import decision_table as table
 from provisioner.planner import plan
-from provisioner.view.plan import noteworthy
 from provisioner.view.plan_reader import read_plans
 from provisioner.view.wording import (
     is_unmet,
+    noteworthy,
     section,
     symbol,
     tone,
