@@ -321,7 +321,7 @@ def _check_environment() -> None:
 
 
 def _reply(response: httpx.Response, body: bytes) -> HttpReply:
-    return HttpReply(status=response.status_code, headers=dict(response.headers), body=body)
+    return HttpReply(status=response.status_code, headers=dict(response.headers.items()), body=body)
 
 
 def _foreign() -> tuple[type[Exception], ...]:

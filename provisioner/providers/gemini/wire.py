@@ -31,7 +31,7 @@ from provisioner.cache import (
     UriPart,
 )
 from provisioner.errors import InvalidCacheConfiguration, name_of
-from provisioner.providers.encoding import json_bytes
+from provisioner.providers.encoding import body_bytes, encoded
 from provisioner.times import moment_text, parse_moment
 
 LONGEST_LABEL: Final = 128
@@ -77,7 +77,7 @@ class LifeField(Struct, frozen=True):
 
     @property
     def body(self) -> bytes:
-        return json_bytes({self.field: self.value})
+        return body_bytes({self.field: self.value})
 
 
 def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedelta) -> LifeField:
@@ -101,7 +101,7 @@ def creation(content: CacheContent, model: str, label: str, life: LifeField) -> 
     if len(label) > LONGEST_LABEL:
         raise InvalidCacheConfiguration(f"a label has at most {LONGEST_LABEL} characters")
     name = {"displayName": label} if label else {}
-    return json_bytes({**name, life.field: life.value, **_held(content, model)})
+    return body_bytes({**name, life.field: life.value, **_held(content, model)})
 
 
 def counting(content: CacheContent, model: str) -> bytes:
@@ -110,7 +110,7 @@ def counting(content: CacheContent, model: str) -> bytes:
 
     A count needs a turn, as a create does not: without parts, the system instruction is it.
     """
-    return json_bytes({"generateContentRequest": _held(_with_a_turn(content), model)})
+    return body_bytes({"generateContentRequest": _held(_with_a_turn(content), model)})
 
 
 def _with_a_turn(content: CacheContent) -> CacheContent:
@@ -216,15 +216,15 @@ def read_count(json: Json) -> int:
             raise ValueError("this is not a count of tokens")
 
 
-def _held(content: CacheContent, model: str) -> dict[str, Json]:
+def _held(content: CacheContent, model: str) -> dict[str, Any]:
     """Everything a cache is made of; what is not there is left out."""
-    system = content.system_instruction
-    fields: dict[str, Json] = {
+    system, config = content.system_instruction, content.tool_config
+    fields = {
         "model": f"models/{model}",
         "systemInstruction": _turn([{"text": system}]) if system else None,
         "contents": [_turn([_part(part) for part in content.parts])] if content.parts else None,
-        "tools": content.tools or None,
-        "toolConfig": content.tool_config,
+        "tools": encoded(content.tools) if content.tools else None,
+        "toolConfig": None if config is None else encoded(config),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
