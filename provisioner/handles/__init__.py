@@ -31,7 +31,7 @@ from provisioner.documents import (
 from provisioner.errors import PublishError, StateError
 from provisioner.files import DRAFT
 from provisioner.model.facts import State
-from provisioner.model.records import Recorded, RecordedCache, RetiringCache
+from provisioner.model.records import Recorded, RecordedCache, RetiringCache, made_of
 from provisioner.storage import Backend
 from provisioner.times import moment_text, parse_moment
 
@@ -111,10 +111,10 @@ class HandleEntry(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, record: Recorded, retiring: RetiringCache | None) -> Self:
         expiry = _expiry(record)
-        return cls(
+        return made_of(
+            cls,
+            record,
             handle=convert(record.handle.as_json(), HandleFields),
-            model=record.model,
-            digest=record.digest,
             expires_at=moment_text(expiry) if expiry else None,
             previous=_previous(retiring) if retiring else None,
         )

@@ -11,9 +11,10 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from io import FileIO
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import TypeAlias
 
 from provisioner.cache import CacheHandle
 from provisioner.environment import process_environment
@@ -98,11 +99,9 @@ class Handles:
 
     def _handle(self, name: str, now: datetime) -> CacheHandle | None:
         published = self._published.get(name)
-        return (
-            None
-            if published is None or _is_over(published, self._latest(now))
-            else published.handle
-        )
+        if published is None or _is_over(published, self._latest(now)):
+            return None
+        return published.handle
 
     def _latest(self, now: datetime) -> datetime:
         """The present: a clock that is behind what it reads has not seen it generated yet."""
@@ -113,7 +112,7 @@ class Handles:
         gap = self._latest(now := self._clock()) - now
         if gap > _GAP and not self._is_behind:
             _LOG.warning("handles %s: this machine's clock is %s behind", self._path, gap)
-        self._is_behind = self._is_behind or gap > _GAP
+            self._is_behind = True
 
     def _look(self, name: str, now: datetime, looked_at: datetime) -> None:
         """Look once for all who wait; a caller whose handle lives does not wait."""
@@ -158,46 +157,20 @@ class Missing(Exception):  # it says more than MissingError
     """Nothing was published there, or not yet."""
 
 
-class Source(Protocol):
-    """What is looked at again and again."""
-
-    @property
-    def interval(self) -> timedelta:
-        """How long what was read is good, unless the caller knows better."""
-        ...
-
-    @property
-    def pause(self) -> timedelta:
-        """What stands in for the interval while the handle asked for has run out."""
-        ...
-
-    def read(self) -> bytes | None:
-        """What is there if it is new; None if it is what was read last."""
-        ...
-
-
-def source_of(path: str | os.PathLike[str], clock: Callable[[], datetime]) -> Source:
-    """The file or the backend that *path* names.  Raises StateError if it names neither."""
-    address = os.fspath(path)
-    if not is_remote(address):
-        return FileSource(Path(address))
-    place, name = split_file(address)
-    return BackendSource(
-        open_backend(place, root=Path(), environ=process_environment(), clock=clock), name
-    )
-
-
 class FileSource:
     """A file, which is opened each time, because a network mount may answer stat from memory."""
 
     interval = timedelta(seconds=1)
+    """How long what was read is good, unless the caller knows better."""
     pause = timedelta()
+    """What stands in for the interval while the handle asked for has run out."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, ...] = ()
 
     def read(self) -> bytes | None:
+        """What is there if it is new; None if it is what was read last."""
         try:
             return self._new_content(*open_regular(self._path, follow=True))
         except FileNotFoundError as error:
@@ -207,13 +180,11 @@ class FileSource:
             raise PublishError(f"it cannot be read: {error.strerror}") from error
 
     def _new_content(self, descriptor: int, status: os.stat_result) -> bytes | None:
-        try:
+        with FileIO(descriptor):
             seen = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
             if seen == self._seen:
                 return None
             raw = read_open(descriptor, status.st_size, most=LARGEST)
-        finally:
-            os.close(descriptor)
         self._seen = seen
         return raw
 
@@ -241,3 +212,18 @@ class BackendSource:
             return None
         self._seen = file.version
         return file.content
+
+
+Source: TypeAlias = FileSource | BackendSource
+"""What is looked at again and again."""
+
+
+def source_of(path: str | os.PathLike[str], clock: Callable[[], datetime]) -> Source:
+    """The file or the backend that *path* names.  Raises StateError if it names neither."""
+    address = os.fspath(path)
+    if not is_remote(address):
+        return FileSource(Path(address))
+    place, name = split_file(address)
+    return BackendSource(
+        open_backend(place, root=Path(), environ=process_environment(), clock=clock), name
+    )

@@ -36,6 +36,7 @@ from provisioner.model.stack_settings import StackSettings
 class StateNotes(TypedDict, total=False):
     """Fields of a state that no fact is about; their values are not changed any more."""
 
+    providers: Mapping[str, Scope]
     stack_settings: StackSettings
     disappeared: Mapping[str, Disappearance]
     """By provider: many caches that went missing together."""
@@ -51,7 +52,6 @@ class Draft:
 
     def __init__(self, state: State) -> None:
         self._before = state
-        self._providers = dict(state.providers)
         self._caches = dict(state.caches)
         self._retiring = dict(state.retiring)
         self._names = {
@@ -64,16 +64,13 @@ class Draft:
         """A copy that later facts do not touch; it costs as much as the state is large."""
         return replace(
             self._before,
-            providers=MappingProxyType(dict(self._providers)),
             caches=MappingProxyType(dict(self._caches)),
             retiring=MappingProxyType(dict(self._retiring)),
         )
 
     def note_scope(self, provider: str, scope: Scope) -> bool:
         """Remember *scope*, and say whether that is news."""
-        news = self._providers.get(provider) != scope
-        self._providers[provider] = scope
-        return news
+        return self.note(providers={**self._before.providers, provider: scope})
 
     def note(self, **notes: Unpack[StateNotes]) -> bool:
         """Remember what no fact is about, and say whether that is news."""
