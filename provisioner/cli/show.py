@@ -21,7 +21,7 @@ from provisioner.escape import json_text
 from provisioner.handles import handles_fields
 from provisioner.manifest.stack import load_manifest
 from provisioner.model.facts import State
-from provisioner.model.records import LiveCache, RecordedCache
+from provisioner.model.records import LiveCache
 from provisioner.operations.observe import observe
 from provisioner.operations.request import request_of
 from provisioner.operations.session import Session
@@ -56,11 +56,7 @@ def _text(
     *,
     colour: bool,
 ) -> str:
-    rents = {
-        record.name: upkeep(record, prices, at=now)
-        for record in state.caches.values()
-        if isinstance(record, RecordedCache)
-    }
+    rents = {record.name: upkeep(record, prices, at=now) for record in state.live_records}
     width = terminal.width()
     if name is None:
         return show_text(state, seen, rents=rents, now=now, width=width, colour=colour)

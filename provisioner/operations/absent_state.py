@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from provisioner.manifest.types import Frame
 from provisioner.model.facts import State
-from provisioner.model.records import LiveCache, RecordedCache
+from provisioner.model.records import LiveCache
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import StackLocation
 from provisioner.state import state_name
@@ -33,8 +33,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 def is_unrecorded(frame: Frame, state: State) -> bool:
     """Whether the stack declares caches to be kept warm, and none is on record."""
-    records = any(isinstance(record, RecordedCache) for record in state.caches.values())
-    return frame.is_warm and not records and not state.retiring
+    return frame.is_warm and not state.ids
 
 
 def finding(session: Session, location: StackLocation, stack: str, *, labelled: int) -> Finding:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from provisioner.cache import CacheContent, Json
 from provisioner.errors import CacheError, StateError
 from provisioner.model.facts import State
-from provisioner.model.records import Desired, DesiredCache, RecordedCache
+from provisioner.model.records import Desired, DesiredCache
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.storage import Backend, StoredFile
 
@@ -69,7 +69,7 @@ def uncounted(
     desired: Iterable[Desired], state: State, counts: Mapping[str, int]
 ) -> tuple[DesiredCache, ...]:
     """The caches whose content no provider ever counted."""
-    recorded = {r.digest for r in state.caches.values() if isinstance(r, RecordedCache)}
+    recorded = {record.digest for record in state.live_records}
     return tuple(
         want
         for want in desired

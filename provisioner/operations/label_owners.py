@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from provisioner.errors import StateError, StateUnreadable
 from provisioner.model.facts import State
-from provisioner.model.records import LiveCache, RecordedCache
+from provisioner.model.records import LiveCache
 from provisioner.operations.ports import Ports
 from provisioner.state import state_name, state_of
 from provisioner.storage import Backend, Lock, StoredFile
@@ -78,7 +78,7 @@ async def owners_of(
         )
     return Owners(
         stacks=frozenset(state.stack for state in states if not state.moved_to),
-        ids=frozenset(id_ for state in states for id_ in _ids(state)),
+        ids=frozenset(id_ for state in states for id_ in (*state.ids, *state.given)),
         unclear=unclear,
     )
 
@@ -116,9 +116,3 @@ def locked(
     """Hold the lock of a state that need not be there."""
     who = lock_owner_here("gc", since=ports.now(), environ=ports.environ)
     return backend.lock(name, who, timeout=timeout, on_wait=ports.console.waiting())
-
-
-def _ids(state: State) -> Iterable[str]:
-    records = state.caches.values()
-    own = (one.id for one in records if isinstance(one, RecordedCache))
-    return (*own, *state.retiring, *state.given)

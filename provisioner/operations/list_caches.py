@@ -15,7 +15,7 @@ from provisioner.manifest.stack import environments_of, load_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.attributes import Label
 from provisioner.model.facts import State
-from provisioner.model.records import LiveCache, RecordedCache
+from provisioner.model.records import LiveCache
 from provisioner.operations.observe import ahead_of, is_open
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import address_of, location_of, project_in, store_of
@@ -166,7 +166,5 @@ def _recorded(session: Session, manifests: Iterable[Manifest]) -> Mapping[str, C
             session.ports.console.warn(warning)
             continue
         if state != State(stack=manifest.stack):
-            records = state.caches.values()
-            ids = {record.id for record in records if isinstance(record, RecordedCache)}
-            recorded[manifest.stack] = {*ids, *state.retiring, *state.given}
+            recorded[manifest.stack] = {*state.ids, *state.given}
     return recorded

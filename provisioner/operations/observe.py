@@ -27,7 +27,7 @@ from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.errors import ParseError, Refused
 from provisioner.model.attributes import Label
 from provisioner.model.facts import Scope, State
-from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache
+from provisioner.model.records import Desired, DesiredCache, LiveCache
 from provisioner.operations.ports import Ports
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import StackLocation, project_in
@@ -193,7 +193,7 @@ def _believed(
 ) -> Iterator[LiveCache]:
     """The recorded caches of *ids* as their records say, but for those that were *asked* for."""
     answered = {seen.handle.cache_name for seen in asked}
-    for record in _records(state):
+    for record in state.live_records:
         if record.provider == provider and record.id in ids - answered:
             yield LiveCache.recorded(record)
     for retiring in state.retiring.values():
@@ -217,7 +217,7 @@ def _concerned(
     """Providers that keep caches which this stack declares or remembers."""
     wants = {want.provider for want in desired if isinstance(want, DesiredCache)}
     retiring = {retiring.provider for retiring in state.retiring.values()}
-    records = {record.provider for record in _records(state)}
+    records = {record.provider for record in state.live_records}
     remembered = state.providers.keys() & location.key_envs.keys()
     needed = {*location.used, *wants, *retiring, *records, *remembered}
     return needed | {
@@ -254,16 +254,12 @@ def is_open(variable: str | None, provider: str, store: Path | None, ports: Port
 
 def _expected(state: State, provider: str, now: datetime) -> Iterable[GeminiHandle]:
     """Handles of what should be alive by the record."""
-    for record in _records(state):
+    for record in state.live_records:
         if record.provider == provider and record.expires_at > now:
             yield record.handle
     for retiring in state.retiring.values():
         if retiring.provider == provider and retiring.until > now:
             yield retiring.handle
-
-
-def _records(state: State) -> list[RecordedCache]:
-    return [record for record in state.caches.values() if isinstance(record, RecordedCache)]
 
 
 class ProviderClock(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,6 @@ from provisioner.git import top_of
 from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.manifest.types import DEFAULT_STATE, Frame
 from provisioner.model.facts import State
-from provisioner.model.records import RecordedCache
 from provisioner.model.stack_settings import StackSettings
 from provisioner.operations.destinations import boundary_of
 from provisioner.operations.ports import Ports
@@ -114,15 +113,10 @@ def owners_beside(session: Session, path: Path, stack: str) -> Callable[[], Mapp
                 )
                 continue
             if state.stack != stack:
-                owners_by_id.update(dict.fromkeys(_ids(state), state.stack))
+                owners_by_id.update(dict.fromkeys(state.ids, state.stack))
         return owners_by_id
 
     return owners
-
-
-def _ids(state: State) -> tuple[str, ...]:
-    records = state.caches.values()
-    return (*(one.id for one in records if isinstance(one, RecordedCache)), *state.retiring)
 
 
 def settled(frame: Frame, settings: StackSettings) -> Frame:

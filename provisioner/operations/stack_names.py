@@ -15,7 +15,6 @@ from provisioner.errors import ManifestError, Refused
 from provisioner.manifest.stack import load_frame
 from provisioner.manifest.types import Frame
 from provisioner.model.facts import State
-from provisioner.model.records import RecordedCache, RetiringCache
 from provisioner.operations.ports import Misuse
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import backend_at, location_of
@@ -70,8 +69,7 @@ def keys_of(state: State, given: Mapping[str, str]) -> Mapping[str, str | None]:
         if variable is None or _VARIABLE.fullmatch(variable)
     }
     variables = {"gemini": None, **recorded, **given}
-    records = (*state.caches.values(), *state.retiring.values())
-    needed = {one.provider for one in records if isinstance(one, RecordedCache | RetiringCache)}
+    needed = {one.provider for one in (*state.live_records, *state.retiring.values())}
     if missing := sorted(needed - variables.keys()):
         options = " ".join(f"--key-env {name}=VARIABLE" for name in missing)
         raise Refused(
