@@ -69,7 +69,8 @@ def keys_of(state: State, given: Mapping[str, str]) -> Mapping[str, str | None]:
         if variable is None or _VARIABLE.fullmatch(variable)
     }
     variables = {"gemini": None, **recorded, **given}
-    needed = {one.provider for one in (*state.live_records, *state.retiring.values())}
+    needed = {record.provider for record in state.live_records}
+    needed.update(retiring.provider for retiring in state.retiring.values())
     if missing := sorted(needed - variables.keys()):
         options = " ".join(f"--key-env {name}=VARIABLE" for name in missing)
         raise Refused(
