@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from email.utils import format_datetime
+from functools import partial
 from hmac import compare_digest
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -85,9 +86,8 @@ class Emulator:
         try:
             call = await _call(request)
             self.requests[call.operation] += 1
-            if self._faults is None:
-                return self._carry_out(call)
-            return await self._faults(call, lambda: self._done(call))
+            carry_out = partial(self._done, call)
+            return await (self._faults(call, carry_out) if self._faults else carry_out())
         except Refusal as refusal:
             return refusal.answer()
 

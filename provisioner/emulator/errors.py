@@ -51,8 +51,11 @@ class Refusal(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.details = [*details, *_retry_hints(retry_after)]
+        self.details = [*details]
         self.retry_after = retry_after
+        if retry_after is not None:
+            hint = {"@type": f"{_RPC}RetryInfo", "retryDelay": f"{retry_after:g}s"}
+            self.details.append(hint)
 
     def answer(self) -> Response:
         error: dict[str, Any] = {
@@ -62,7 +65,8 @@ class Refusal(Exception):
         }
         if self.details:
             error["details"] = self.details
-        hints = {} if self.retry_after is None else {"retry-after": _seconds(self.retry_after)}
+        wait = self.retry_after
+        hints = {} if wait is None else {"retry-after": str(math.ceil(wait))}
         body = orjson.dumps({"error": error})
         return Response(body, self.code, headers=hints, media_type=JSON)
 
@@ -104,13 +108,3 @@ def no_such_page() -> Response:
     """A path outside the API is answered by the web front end, in HTML."""
     body = "<!DOCTYPE html><title>Error 404 (Not Found)</title><p>The requested URL was not found."
     return Response(body, 404, media_type="text/html; charset=UTF-8")
-
-
-def _retry_hints(seconds: float | None) -> list[dict[str, str]]:
-    if seconds is None:
-        return []
-    return [{"@type": f"{_RPC}RetryInfo", "retryDelay": f"{seconds:g}s"}]
-
-
-def _seconds(seconds: float) -> str:
-    return str(math.ceil(seconds))

@@ -164,17 +164,14 @@ def _check_content(content: Message, at: str) -> None:
 
 
 def _check_part(part: Message, at: str) -> None:
-    match part:
-        case {"inlineData": blob}:
-            _check_blob(blob)
-        case {"fileData": file}:
-            _check_file(file.get("fileUri", ""), at)
-        case _ if not _CONTENT & part.keys():
-            raise Refusal(
-                400, f"* {at}.data: required oneof field 'data' must have one initialized field\n"
-            )
-        case _:
-            pass
+    if "inlineData" in part:
+        _check_blob(part["inlineData"])
+    elif "fileData" in part:
+        _check_file(part["fileData"].get("fileUri", ""), at)
+    elif not _CONTENT & part.keys():
+        raise Refusal(
+            400, f"* {at}.data: required oneof field 'data' must have one initialized field\n"
+        )
 
 
 def _check_blob(blob: Message) -> None:

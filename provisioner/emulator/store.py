@@ -38,7 +38,7 @@ class StoreUnusable(Exception):
     """The file cannot be opened, or something else wrote it."""
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class Row(Struct, frozen=True):
     """A cache."""
 
     id: str
@@ -75,14 +75,11 @@ class Store:
             )
 
     def find(self, cache: str, now: int) -> Row | None:
-        cursor = self._db.execute(
+        fields = self._db.execute(
             "SELECT id, model, tokens, answer FROM caches WHERE id = ? AND expires > ?",
             (cache, _micro(now)),
         ).fetchone()
-        if cursor is None:
-            return None
-        name, model, tokens, answer = cursor
-        return Row(id=name, model=model, tokens=tokens, answer=answer)
+        return Row(*fields) if fields else None
 
     def page(self, before: int, size: int, now: int) -> list[tuple[int, str]]:
         """Up to *size* answers older than the sequence number *before*, newest first."""
