@@ -30,6 +30,7 @@ from provisioner.checkout import (
     LONGEST_POINTER,
     Absent,
     Checkout,
+    Pointer,
     locked,
     pointer_in,
 )
@@ -117,15 +118,11 @@ class Folder:
             file = self._located(path)
         except _MissingFile as error:
             raise self._missing(path) or error from error
-        try:
-            stored = self._stored(path, file)
-        except BaseException:
-            os.close(file.descriptor)
-            raise
-        if stored is None:
+        pointer, reason = pointer_in(file.head), locked(file.head[:LONGEST_POINTER])
+        if not (pointer or reason):
             return file
-        os.close(file.descriptor)
-        return _opened(stored)
+        with file:
+            return self._stored(path, pointer, reason)
 
     def listed(self, folder: str) -> Mapping[str, os.DirEntry[bytes]]:
         """
@@ -226,17 +223,14 @@ class Folder:
                 return None
         return "/".join(steps)
 
-    def _stored(self, path: str, file: OpenFile) -> Path | None:
-        """The file that a pointer stands for; None if *file* is no pointer."""
-        if reason := locked(file.head[:LONGEST_POINTER]):
-            raise Unreadable(reason)
-        pointer = pointer_in(file.head)
+    def _stored(self, path: str, pointer: Pointer | None, reason: str | None) -> OpenFile:
+        """The file that *pointer* stands for; without one it is for *reason* `Unreadable`."""
         if pointer is None:
-            return None
+            raise Unreadable(reason)
         stored = self._checkout.stored(path, pointer)
         if stored is None:
             raise Unreadable(f"is a git LFS pointer, not the file itself: {self._checkout.fetch}")
-        return stored
+        return _opened(stored)
 
     def _missing(self, path: str) -> Unreadable | None:
         """Why the checkout has nothing at *path*, if it knows."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -84,15 +84,13 @@ class _Entry(Struct, frozen=True, kw_only=True):
 class CacheEntry(_Entry, frozen=True, kw_only=True):
     """An entry of gemini, or of a provider named for one of its projects."""
 
+    kind: ClassVar[str] = "gemini"
+    """The type of its provider."""
+
     provider: str
     life: Life
     settings: Settings
     adopt: str | None
-
-    @property
-    def kind(self) -> str:
-        """The type of its provider."""
-        return "gemini"
 
     @property
     def is_warm(self) -> bool:

@@ -33,16 +33,7 @@ from provisioner.manifest.types import (
 )
 from provisioner.model.attributes import UNKNOWN, Measure
 from provisioner.model.records import Desired
-from provisioner.resolver import file_content, media_types
-from provisioner.resolver.digest import (
-    Marks,
-    digest_of,
-    inline_mark,
-    part_mark,
-    pieces_of,
-    text_mark,
-    uri_mark,
-)
+from provisioner.resolver import digest, file_content, media_types
 
 _AnySpec = TypeVar("_AnySpec", bound=PartSpec | InlineJson)
 _AnyPart = TypeVar("_AnyPart", bound=PartSpec)
@@ -82,7 +73,7 @@ class Counter:
         instruction, tools, config = entry.system_instruction, entry.tools, entry.tool_config
         before = self._once("", count_text, instruction) if instruction else None
         counts = [*parts, before] if before else parts
-        marks = Marks(
+        marks = digest.Marks(
             parts=[count.mark for count in parts],
             system_instruction=before.mark if before else None,
             tools=(self._tried(file_content.tools_of, tools) if tools else None) or (),
@@ -91,14 +82,16 @@ class Counter:
         )
         specs = (*entry.parts, instruction, tools, config)
         size, tokens = self._sums(entry, marks, counts)
-        return digest_of(entry.kind, entry.model, marks), Measure(
+        return digest.digest_of(entry.kind, entry.model, marks), Measure(
             paths=tuple([spec.path for spec in specs if isinstance(spec, FileSpec)]),
             size=size,
             tokens=tokens,
-            pieces=pieces_of(entry.parts, marks),
+            pieces=digest.pieces_of(entry.parts, marks),
         )
 
-    def _sums(self, entry: Entry, marks: Marks, counts: Sequence[PartCount]) -> tuple[int, int]:
+    def _sums(
+        self, entry: Entry, marks: digest.Marks, counts: Sequence[PartCount]
+    ) -> tuple[int, int]:
         """Bytes and tokens of *entry*, unless some of it lies elsewhere."""
         size = sum([count.size or 0 for count in counts])
         if size > media_types.MAX_CONTENT:
@@ -151,29 +144,25 @@ def content_reader(manifest: Manifest) -> Callable[[Desired], CacheContent]:
 
 
 def _checked(entry: Entry, want: Desired, folder: Folder) -> CacheContent:
-    content = _read(entry, folder)
-    instruction = content.system_instruction
-    marks = Marks(
-        parts=[part_mark(part) for part in content.parts],
-        system_instruction=None if instruction is None else part_mark(TextPart(instruction)),
+    instruction, tools, config = entry.system_instruction, entry.tools, entry.tool_config
+    before = _again(_read_text, folder, instruction) if instruction else None
+    content = CacheContent(
+        parts=[_again(read_part, folder, spec) for spec in entry.parts],
+        system_instruction=before.text if before else None,
+        tools=_again(file_content.tools_of, folder, tools) if tools else (),
+        tool_config=_again(file_content.tool_config_of, folder, config) if config else None,
+    )
+    marks = digest.Marks(
+        parts=[digest.part_mark(part) for part in content.parts],
+        system_instruction=digest.part_mark(before) if before else None,
         tools=content.tools,
         tool_config=content.tool_config,
         revision=entry.revision,
     )
-    if digest_of(entry.kind, want.model, marks) != want.digest:
+    if digest.digest_of(entry.kind, want.model, marks) != want.digest:
         files = ", ".join(map(shown, want.measure.paths)) or "the manifest"
         raise ContentChanged(f"{files} changed after {want.name} was planned: plan again")
     return content
-
-
-def _read(entry: Entry, folder: Folder) -> CacheContent:
-    instruction, tools, config = entry.system_instruction, entry.tools, entry.tool_config
-    return CacheContent(
-        parts=[_again(read_part, folder, spec) for spec in entry.parts],
-        system_instruction=_again(_read_text, folder, instruction) if instruction else None,
-        tools=_again(file_content.tools_of, folder, tools) if tools else (),
-        tool_config=_again(file_content.tool_config_of, folder, config) if config else None,
-    )
 
 
 def _again(
@@ -206,7 +195,7 @@ def count_part(folder: Folder, spec: PartSpec, provider: str) -> PartCount:
             _check_type(provider, mime_type)
             if provider != "gemini" and (uri.startswith("gs://") or is_of_files_api(uri)):
                 raise Unreadable(f"is an address that {provider} cannot read; only gemini can")
-            return PartCount(uri_mark(mime_type, uri), None, None)
+            return PartCount(digest.uri_mark(mime_type, uri), None, None)
         case FileSpec(path) if file_type := spec.mime_type or media_types.mime_type_of(path):
             _check_type(provider, file_type)
             return _typed_count(folder, path, file_type)
@@ -225,7 +214,7 @@ def read_part(folder: Folder, spec: PartSpec) -> Part:
             raw = _as_text(file_content.read_text, folder, path, file_type)
             return InlinePart(file_type, raw or file_content.read_bytes(folder, path))
         case FileSpec():
-            return TextPart(_read_text(folder, spec))
+            return _read_text(folder, spec)
 
 
 def is_of_files_api(uri: str) -> bool:
@@ -243,7 +232,7 @@ def _typed_count(folder: Folder, path: str, mime_type: str) -> PartCount:
         tokens = media_types.media_tokens(mime_type, look.size, look.amount)
     if mime_type == media_types.PDF and look.size > media_types.MAX_PDF:
         raise Unreadable(file_content.too_large(look.size, media_types.MAX_PDF))
-    return PartCount(inline_mark(mime_type, look.digest), look.size, tokens)
+    return PartCount(digest.inline_mark(mime_type, look.digest), look.size, tokens)
 
 
 def _as_text(
@@ -260,8 +249,8 @@ def _as_text(
         return None
 
 
-def _read_text(folder: Folder, spec: FileSpec) -> str:
-    return file_content.read_text(folder, spec.path).decode()
+def _read_text(folder: Folder, spec: FileSpec) -> TextPart:
+    return TextPart(file_content.read_text(folder, spec.path).decode())
 
 
 def _plain_count(folder: Folder, path: str) -> PartCount:
@@ -273,7 +262,7 @@ def _plain_count(folder: Folder, path: str) -> PartCount:
 
 
 def _text_count(look: file_content.Look) -> PartCount:
-    return PartCount(text_mark(look.digest), look.size, media_types.text_tokens(look.amount))
+    return PartCount(digest.text_mark(look.digest), look.size, media_types.text_tokens(look.amount))
 
 
 def _check_type(provider: str, mime_type: str) -> None:

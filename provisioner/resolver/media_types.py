@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 
 MAX_CONTENT = 100_000_000
 """Bytes of everything that is sent along for one cache."""
@@ -19,37 +18,21 @@ MAX_PDF = 50_000_000
 
 PDF = "application/pdf"
 
-BINARY: Mapping[str, str] = MappingProxyType(
-    {
-        "pdf": PDF,
-        "png": "image/png",
-        "jpg": "image/jpeg",
-        "jpeg": "image/jpeg",
-        "webp": "image/webp",
-        "gif": "image/gif",
-        "heic": "image/heic",
-        "heif": "image/heif",
-        "wav": "audio/wav",
-        "mp3": "audio/mp3",
-        "aif": "audio/aiff",
-        "aiff": "audio/aiff",
-        "aac": "audio/aac",
-        "m4a": "audio/m4a",
-        "ogg": "audio/ogg",
-        "opus": "audio/opus",
-        "flac": "audio/flac",
-        "mp4": "video/mp4",
-        "mpeg": "video/mpeg",
-        "mpg": "video/mpg",
-        "mov": "video/mov",
-        "avi": "video/avi",
-        "flv": "video/x-flv",
-        "webm": "video/webm",
-        "wmv": "video/wmv",
-        "3gp": "video/3gpp",
-        "3gpp": "video/3gpp",
-    }
-)
+_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "image": ("png", "jpeg", "webp", "gif", "heic", "heif"),
+    "audio": ("wav", "mp3", "aiff", "aac", "m4a", "ogg", "opus", "flac"),
+    "video": ("mp4", "mpeg", "mpg", "mov", "avi", "webm", "wmv", "3gpp"),
+}
+"""Extensions that are the names of their types as well."""
+
+BINARY: Mapping[str, str] = {
+    **{name: f"{family}/{name}" for family, names in _FAMILIES.items() for name in names},
+    "pdf": PDF,
+    "jpg": "image/jpeg",
+    "aif": "audio/aiff",
+    "flv": "video/x-flv",
+    "3gp": "video/3gpp",
+}
 """MIME types by extension.  Any other file is text, unless its entry gives a type."""
 
 _TEXTUAL = ("+json", "+xml", "+yaml")
@@ -65,12 +48,10 @@ _TEXTS = frozenset(
 )
 """Text by types that do not begin with `text/`; `image/svg+xml` is one by its ending."""
 
-_TAKEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "claude": ("text/", "image/", PDF),
-        "openai": ("text/", "image/", "audio/", PDF),
-    }
-)
+_TAKEN: Mapping[str, tuple[str, ...]] = {
+    "claude": ("text/", "image/", PDF),
+    "openai": ("text/", "image/", "audio/", PDF),
+}
 
 _IMAGE = 258
 _PAGE = 258
@@ -78,9 +59,8 @@ _PAGE_SIZE = 50_000
 _SOUND_SECOND = 32
 _VIDEO_SECOND = 300
 _CHARACTERS = 4
-_RATES = MappingProxyType(
-    {"audio/wav": 176_400, "audio/aiff": 176_400, "audio/flac": 88_000, "audio/": 16_000}
-)
+_SOUND_RATES = {"audio/wav": 176_400, "audio/aiff": 176_400, "audio/flac": 88_000}
+_SOUND_RATE = 16_000
 _VIDEO_RATE = 250_000
 _PAGE_MARK = re.compile(rb"/Type\s{0,4}/Page(?![A-Za-z])")
 
@@ -117,8 +97,7 @@ def media_tokens(mime_type: str, size: int, pages: int) -> int:
         case "image":
             return _IMAGE
         case "audio":
-            rate = _RATES.get(mime_type, _RATES["audio/"])
-            return max(1, size // rate) * _SOUND_SECOND
+            return max(1, size // _SOUND_RATES.get(mime_type, _SOUND_RATE)) * _SOUND_SECOND
         case "video":
             return max(1, size // _VIDEO_RATE) * _VIDEO_SECOND
         case _ if mime_type == PDF:
