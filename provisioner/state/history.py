@@ -13,7 +13,7 @@ is a warning and stops nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
@@ -129,19 +129,16 @@ def parse_history(raw: bytes, *, where: str) -> tuple[PastRun, ...]:
     except ValueError as error:
         if isinstance(error, Fault) and error.is_new:
             raise StateNewer(newer(where, str(error))) from error
+        why = f"it {error}" if isinstance(error, NotJson) else str(error)
         raise StateError(
-            f"{where} is not a history that ctxprov wrote: {_sentence(error)}.  Nothing depends on "
-            "it: move it away, and the next run begins a new history."
+            f"{where} is not a history that ctxprov wrote: {why}.  Nothing depends on it: move it "
+            "away, and the next run begins a new history."
         ) from error
-
-
-def _sentence(error: ValueError) -> str:
-    return f"it {error}" if isinstance(error, NotJson) else str(error)
 
 
 def trimmed(runs: tuple[PastRun, ...]) -> tuple[tuple[PastRun, ...], tuple[int, ...]]:
     """The runs to remember, and the serials of the states that are not to be kept any more."""
-    latest = list(dict.fromkeys(_kept(reversed(runs))))
+    latest = list(dict.fromkeys(run.kept for run in reversed(runs) if run.kept is not None))
     stay = frozenset(latest[:VERSIONS])
     remembered = _remembered(runs, stay)
     return (
@@ -156,10 +153,6 @@ def _remembered(runs: tuple[PastRun, ...], stay: frozenset[int]) -> tuple[PastRu
     unnamed = stay - {run.kept for run in latest}
     last = {run.kept: run for run in older}
     return (*(run for run in older if run.kept in unnamed and run is last[run.kept]), *latest)
-
-
-def _kept(runs: Iterator[PastRun]) -> Iterator[int]:
-    return (run.kept for run in runs if run.kept is not None)
 
 
 class HistoryWriter:

@@ -170,11 +170,10 @@ class AnnotationFields(_RecordFields, frozen=True, kw_only=True):
         )
 
     def record(self, name: str) -> RecordedAnnotation:
-        return RecordedAnnotation(
+        return made_of(
+            RecordedAnnotation,
+            self,
             name=name,
-            provider=self.provider,
-            model=self.model,
-            digest=self.digest,
             life=Ttl(read_value("life.ttl", parse_duration, self.life.ttl)),
             handle=read_value("handle", self._handle, self.handle),
             updated_at=read_value("updated_at", parse_moment, self.updated_at),

@@ -8,7 +8,6 @@ receiving state has already is not an obstacle but the first half of the same mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 
 from provisioner.errors import Refused, StackMoved, StateError
 from provisioner.model.facts import Scope, State
-from provisioner.model.records import Recorded, RecordedCache, RetiringCache
+from provisioner.model.records import Recorded, RecordedCache
 
 
 class Transfer(Struct, frozen=True, kw_only=True):
@@ -104,7 +103,11 @@ def _merged(old: State, new: State) -> State:
         if name in new.caches or _id(old.caches[name]) not in new.retiring
     }
     ids = {_id(record) for record in caches.values()}
-    leaving = {one.id: one for one in (*_leftovers(old, ids), *_leftovers(new, ids))}
+    leaving = {
+        record.id: record.retiring(until=record.expires_at)
+        for record in (*old.live_records, *new.live_records)
+        if record.id not in ids
+    }
     retiring = {**leaving, **old.retiring, **new.retiring}
     return replace(
         old,
@@ -121,12 +124,6 @@ def _merged(old: State, new: State) -> State:
             {id_: at for id_, at in {**old.given, **new.given}.items() if id_ not in ids}
         ),
     )
-
-
-def _leftovers(state: State, ids: set[str | None]) -> Iterator[RetiringCache]:
-    for record in state.caches.values():
-        if isinstance(record, RecordedCache) and record.id not in ids:
-            yield record.retiring(until=record.expires_at)
 
 
 def _scope(source: State, target: State, provider: str, *, accept: bool) -> dict[str, Scope]:

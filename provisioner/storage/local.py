@@ -195,13 +195,19 @@ def _version(content: bytes) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    """Keep other writers out of *folder*; False where the system cannot lock a folder."""
+    """
+    Keep other writers out of *folder*; False where the system cannot lock a folder.
+
+    Some network mounts cannot; there the lock that guards the name must do.
+    """
     if sys.platform == "win32":
         yield False
         return
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    opened, is_alone = os.open(folder, os.O_RDONLY | os.O_DIRECTORY), False
     try:
-        yield _is_seized(opened)
+        with suppress(OSError):
+            is_alone = _seize(opened, wait=True)
+        yield is_alone
     finally:
         os.close(opened)
 
@@ -235,14 +241,6 @@ def _seize(file: FileIO | int, *, wait: bool = False) -> bool:
     except portalocker.LockException as error:
         raise OSError(errno.ENOLCK, str(error)) from error
     return True
-
-
-def _is_seized(folder: int) -> bool:
-    """Some network mounts lock no folders; there the lock that guards the name must do."""
-    try:
-        return _seize(folder, wait=True)
-    except OSError:
-        return False
 
 
 def _is_at(file: FileIO, lock: Path) -> bool:
