@@ -74,8 +74,7 @@ class GitFiles:
 
     def read(self, name: str) -> StoredFile | None:
         with self._alone:
-            tip = self._tip()
-            blob = self.repository.blob(tip, name) if tip else None
+            blob = self.repository.blob(self._tip(), name)
             if blob is None:
                 return None
             return StoredFile(content=self.repository.content(blob), version=blob)
@@ -92,9 +91,8 @@ class GitFiles:
 
     def delete(self, name: str, *, expected: str) -> None:
         with self._alone:
-            tip = self._tip()
-            absent = tip is None or self.repository.blob(tip, name) is None
-        if not absent:
+            is_absent = self.repository.blob(self._tip(), name) is None
+        if not is_absent:
             self._change(name, None, expected=expected)
 
     def _change(self, name: str, content: bytes | None, *, expected: str | None) -> str:
@@ -105,9 +103,9 @@ class GitFiles:
             nonlocal lost
             with self._alone:
                 tip = self._tip_after(lost)
-                if lost and self._holds(tip, name, lost):
+                version = self.repository.blob(tip, name)
+                if lost and version == self.repository.blob(lost, name):
                     return lost
-                version = self.repository.blob(tip, name) if tip else None
                 check_version(self.where(name), version, expected)
                 commit = self._commit(tip, name, content)
                 match self.repository.push(commit, old=tip):
@@ -143,11 +141,6 @@ class GitFiles:
         if lost is None:
             return self._tip()
         return _LOOKS.run(lambda _: self._tip(), on=BackendUnreachable, sleep=self.sleep)
-
-    def _holds(self, tip: str | None, name: str, commit: str) -> bool:
-        """Whether the file is by now what *commit*, whose push was not answered, made of it."""
-        now = self.repository.blob(tip, name) if tip else None
-        return now == self.repository.blob(commit, name)
 
     def _commit(self, tip: str | None, name: str, content: bytes | None) -> str:
         files: dict[str, bytes | None] = {name: content}

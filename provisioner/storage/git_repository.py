@@ -110,9 +110,9 @@ class Repository:
         self._asked("fetch", "--quiet", "--depth=1", "--no-tags", self._remote, refspec)
         return self._id(self._ref)
 
-    def blob(self, commit: str, name: str) -> str | None:
-        """The id of the file *name* in *commit*; None if there is none."""
-        return self._id(f"{commit}:{name}")
+    def blob(self, commit: str | None, name: str) -> str | None:
+        """The id of the file *name* in *commit*; None if there is no file, or no commit."""
+        return self._id(f"{commit}:{name}") if commit else None
 
     def content(self, blob: str) -> bytes:
         """What is in the file *blob*.  Raises StateError if that is larger than a state can be."""
