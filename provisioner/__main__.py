@@ -25,16 +25,19 @@ def _distrust_working_directory() -> None:
 
 _distrust_working_directory()
 
+# A command makes many values at once and few cycles: looking for them again and again, also while
+# modules are imported, would cost a large stack a third of its time.
+gc.set_threshold(100_000, 50, 100)
+
 from provisioner.cli import run  # noqa: E402  # not before the path is safe
 from provisioner.cli.console import hold_descriptors  # noqa: E402  # nor this
 
 
 def main() -> None:
     hold_descriptors()
-    # A command makes many values at once and few cycles: looking for them again and again
-    # would cost a large stack a third of its time.
-    gc.set_threshold(100_000, 50, 100)
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    gc.freeze()  # or Python would look through all that is left once more, only to exit
+    sys.exit(status)
 
 
 if __name__ == "__main__":
