@@ -53,16 +53,11 @@ async def _list(stacks: Sequence[Path], given: dict[str, Any]) -> Status:
 
 
 def _show_list(listed: LiveList, output: Output) -> None:
-    shown: dict[str, Any] = {
-        "recorded": listed.recorded,
-        "undeclared": listed.undeclared,
-        "now": listed.now,
-    }
     if output.is_quiet:
-        console.document(json_text(list_document(listed.caches, **shown)), form="json")
+        console.document(json_text(list_document(listed.caches, now=listed.now)), form="json")
     else:
         width, colour = terminal.width(), output.colour
-        console.show(list_text(listed.caches, **shown, width=width, colour=colour))
+        console.show(list_text(listed.caches, now=listed.now, width=width, colour=colour))
 
 
 def collect_garbage(**given: Any) -> Status:  # noqa: ANN401  # click checked them
@@ -128,7 +123,7 @@ def _show_garbage(garbage: Garbage, output: Output) -> None:
         console.say("No live cache of this project carries the label of a stack without a state.")
         return
     width, colour = terminal.width(), output.colour
-    text = list_text(caches, recorded={}, now=garbage.now, width=width, colour=colour, ids=True)
+    text = list_text(caches, now=garbage.now, width=width, colour=colour, ids=True)
     console.show(text)
 
 
@@ -138,7 +133,7 @@ def _report(garbage: Garbage, request: GcRequest, deleted: Sequence[str], output
     for stack, why in sorted(unclear.items()):
         tell(f"Error: whether {stack} has a state is not clear, so its caches stay: {why}")
     if output.is_quiet:
-        document = list_document(garbage.ownerless, recorded={}, now=garbage.now)
+        document = list_document(garbage.ownerless, now=garbage.now)
         document["unreadable"] = dict(unclear)
         document["deleted"] = list(deleted)
         console.document(json_text(document), form="json")

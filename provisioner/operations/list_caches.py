@@ -38,8 +38,6 @@ class LiveList(Struct, frozen=True, kw_only=True):
     now: datetime
     """By the clock of the provider that is foremost."""
     caches: Sequence[Listed]
-    recorded: Mapping[str, Collection[str]]
-    """The ids on record, by stack, of those that have a record."""
     undeclared: Mapping[str, str]
     """Stacks with live caches that are declared no longer, and the address of their state."""
 
@@ -62,20 +60,32 @@ async def list_caches(
     now = session.ports.now() + ahead
     prices = load_catalog(session.options.models).find
     alive = {live for _, listed in seen for live in _stacks(listed)}
+    recorded = _recorded(session, (one for _, manifests in folders for one in manifests))
+    address = session.options.address
+    gone = _undeclared(folders, alive)
     caches = [
-        Listed(live=live, display_name=one.display_name, rent=upkeep(live, prices, at=now))
+        Listed(
+            live=live,
+            display_name=one.display_name,
+            rent=upkeep(live, prices, at=now),
+            stray=_is_stray(live, recorded),
+            undeclared=live.label is not None and live.label.stack in gone,
+        )
         for provider, listed in seen
         for one in listed
         for live in (LiveCache.of(provider, one),)
     ]
-    address = session.options.address
-    gone = _undeclared(folders, alive)
     return LiveList(
         now=now,
         caches=caches,
-        recorded=_recorded(session, (one for _, manifests in folders for one in manifests)),
         undeclared={name: address_of(manifest, address) for name, manifest in gone.items()},
     ), failures
+
+
+def _is_stray(live: LiveCache, recorded: Mapping[str, Collection[str]]) -> bool:
+    """*recorded* are the ids on record, by stack, of those stacks whose state is at hand."""
+    ids = recorded.get(live.label.stack) if live.label else None
+    return ids is not None and live.id not in ids
 
 
 def _manifests(stack: Path, environment: str | None) -> Sequence[Manifest]:

@@ -7,7 +7,7 @@ stray.  Display names are untrusted text.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 
@@ -46,6 +46,10 @@ class Listed(Struct, frozen=True, kw_only=True):
     display_name: str
     rent: Rent
     """Of a month, if it is kept warm."""
+    stray: bool = False
+    """Whether the state of its stack is at hand, and does not have it."""
+    undeclared: bool = False
+    """Whether no manifest names its stack any more."""
 
     @property
     def stack(self) -> str | None:
@@ -56,26 +60,14 @@ class Listed(Struct, frozen=True, kw_only=True):
         """What to call it: its name in the stack, its display name, or its id."""
         return self.live.label.name if self.live.label else self.display_name or self.live.id
 
-    def is_stray(self, recorded: Mapping[str, Collection[str]]) -> bool:
-        """*recorded* are the ids on record, by stack, of those stacks whose state is at hand."""
-        ids = recorded.get(self.stack) if self.stack else None
-        return ids is not None and self.live.id not in ids
-
 
 def list_text(
-    caches: Iterable[Listed],
-    *,
-    recorded: Mapping[str, Collection[str]],
-    now: datetime,
-    width: int,
-    colour: bool,
-    undeclared: Collection[str] = (),
-    ids: bool = False,
+    caches: Iterable[Listed], *, now: datetime, width: int, colour: bool, ids: bool = False
 ) -> str:
     """
     A table with a line per cache, stack by stack, then the others; totals at the end.
 
-    *undeclared* are stacks that no manifest names any more; *ids* shows those however narrow it is.
+    *ids* shows those however narrow it is.
     """
     groups = _groups(caches)
     if not groups:
@@ -83,31 +75,23 @@ def list_text(
     width, palette = max(width, NARROWEST), Palette(colour)
     shown = [one for group in groups.values() for one in group]
     shape = _COLUMNS if ids or width >= _WITH_ID else _COLUMNS[:-1]
-    cells = [_cells(one, recorded, now)[: len(shape)] for one in shown]
+    cells = [_cells(one, now)[: len(shape)] for one in shown]
     header, *lines = (GAP + line for line in table(shape, cells, width=width - len(GAP)))
     parts, rest = [palette.paint(header, "quiet")], iter(lines)
     for stack, group in groups.items():
-        title = palette.paint(_title(stack, group, undeclared), "strong")
+        title = palette.paint(_title(stack, group), "strong")
         parts += ["", title, *islice(rest, len(group))]
-    return "\n".join([*parts, "", *wrap(_totals(shown, recorded), width)]) + "\n"
+    return "\n".join([*parts, "", *wrap(_totals(shown), width)]) + "\n"
 
 
-def list_document(
-    caches: Iterable[Listed],
-    *,
-    recorded: Mapping[str, Collection[str]],
-    now: datetime,
-    undeclared: Collection[str] = (),
-) -> dict[str, object]:
+def list_document(caches: Iterable[Listed], *, now: datetime) -> dict[str, object]:
     """The same for machines, in the same order."""
     shown = [one for group in _groups(caches).values() for one in group]
     return {
         "format_version": FORMAT_VERSION,
         "at": moment_text(now),
         "totals": {"caches": len(shown), "tokens": _tokens(shown), **_rent_fields(_rent(shown))},
-        "caches": [
-            {**_fields(one, recorded), "undeclared": one.stack in undeclared} for one in shown
-        ],
+        "caches": [_fields(one) for one in shown],
     }
 
 
@@ -118,10 +102,10 @@ def _groups(caches: Iterable[Listed]) -> Mapping[str | None, Sequence[Listed]]:
     return {stack: list(group) for stack, group in groupby(ordered, key=lambda one: one.stack)}
 
 
-def _cells(one: Listed, recorded: Mapping[str, Collection[str]], now: datetime) -> tuple[str, ...]:
+def _cells(one: Listed, now: datetime) -> tuple[str, ...]:
     left = one.live.expires_at - now
     return (
-        "?" if one.is_stray(recorded) else "",
+        "?" if one.stray else "",
         plain(one.name),
         clip(plain(one.live.model), _MODEL),
         span_text(now - one.live.created_at),
@@ -132,13 +116,13 @@ def _cells(one: Listed, recorded: Mapping[str, Collection[str]], now: datetime) 
     )
 
 
-def _title(stack: str | None, group: Sequence[Listed], undeclared: Collection[str]) -> str:
-    note = ", declared no longer" if stack in undeclared else ""
+def _title(stack: str | None, group: Sequence[Listed]) -> str:
+    note = ", declared no longer" if group[0].undeclared else ""
     return f"{stack or 'Without a label of ctxprov'} ({_caches(group)}{note})"
 
 
-def _totals(shown: Sequence[Listed], recorded: Mapping[str, Collection[str]]) -> str:
-    strays = sum(one.is_stray(recorded) for one in shown)
+def _totals(shown: Sequence[Listed]) -> str:
+    strays = sum(one.stray for one in shown)
     note = f"; {strays} stray (?): labelled as ours, not on record" if strays else ""
     month = f"{usd(_rent(shown).month)} in 30 days if all are kept warm"
     return f"{_caches(shown)} in all, {month}{note}."
@@ -166,7 +150,7 @@ def _tokens(group: Sequence[Listed]) -> int | None:
     return None if UNKNOWN in counts else sum(counts)
 
 
-def _fields(one: Listed, recorded: Mapping[str, Collection[str]]) -> dict[str, object]:
+def _fields(one: Listed) -> dict[str, object]:
     live = one.live
     return {
         "id": live.id,
@@ -174,11 +158,12 @@ def _fields(one: Listed, recorded: Mapping[str, Collection[str]]) -> dict[str, o
         "display_name": one.display_name,
         "stack": one.stack,
         "name": live.label.name if live.label else None,
-        "stray": one.is_stray(recorded),
+        "stray": one.stray,
         "model": live.model,
         "created_at": moment_text(live.created_at),
         "updated_at": moment_text(live.updated_at),
         "expires_at": moment_text(live.expires_at),
         "tokens": live.tokens or None,
         **_rent_fields(one.rent),
+        "undeclared": one.undeclared,
     }

@@ -90,7 +90,7 @@ def terminal_texts(world: Nasty, widths: Iterable[int]) -> Iterator[str]:
         yield plan_text(shown, width=width, colour=False, verbose=True, hints=[world.text])
         yield explain_text(known, width=width, colour=False)
         yield result_text(results, width=width, colour=False)
-        yield list_text(listed, recorded={}, now=AT, width=width, colour=False)
+        yield list_text(listed, now=AT, width=width, colour=False)
         yield show_text(memory, {world.text: seen}, rents={}, now=AT, width=width, colour=False)
         yield show_one(old, None, rent=NO_RENT, now=AT, width=width, colour=False)
 
@@ -100,7 +100,7 @@ def outputs(text: str) -> Iterator[str]:
     world = Nasty(text)
     plan, results = world.plan, world.results
     yield from terminal_texts(world, (80, 200))
-    yield json_text(list_document(world.listed, recorded={}, now=AT))
+    yield json_text(list_document(world.listed, now=AT))
     yield json_text(view(plan))
     yield result_json(plan, results, [cost(one.change, lookup, at=AT) for one in results])
     yield plan_markdown(view(plan))
