@@ -90,7 +90,7 @@ class BucketAddress(Struct, frozen=True):
 def unanswered(where: str, error: HttpError, *, largest: int) -> StateError:
     """What it means that *where* gave no reply, of which *largest* bytes are read at most."""
     if error.fault is HttpFault.OVERSIZE:
-        return oversize(where, None, largest)
+        return oversize(f"an answer of {where}", None, largest)
     if reason := _FINAL.get(error.fault):
         return StateError(f"{where} {reason}: {error}.")
     return unreachable(where, error)
