@@ -257,8 +257,9 @@ class _YamlReader:
         return value
 
     def _layers(self, value: YamlValue, key: Event) -> list[dict[str, YamlValue]]:
-        layers = [layer for layer in _listed(value) if isinstance(layer, dict)]
-        if len(layers) < len(_listed(value)):
+        listed = value if isinstance(value, list) else [value]
+        layers = [layer for layer in listed if isinstance(layer, dict)]
+        if len(layers) < len(listed):
             raise self._broken(key, "'<<' takes keys and values, or a list of such")
         return layers
 
@@ -293,7 +294,3 @@ def _scalar(text: str, *, numbers: bool) -> YamlValue:
         if numbers and _FRACTION.fullmatch(text) and math.isfinite(number := float(text)):
             return number
     return text
-
-
-def _listed(value: YamlValue) -> list[YamlValue]:
-    return value if isinstance(value, list) else [value]

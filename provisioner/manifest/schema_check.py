@@ -49,91 +49,80 @@ def shape_of(document: YamlDocument, kind: Kind) -> Shape:
     """Compare *document* with its schema."""
     root = document.root
     caches: Any = root.get("caches", {})
-    if validator(kind).is_valid(root) and isinstance(caches, dict):
+    if validator(kind).is_valid(root):
         return Shape(document, kind, [], caches, framed=True)
     if "caches" not in root or not isinstance(caches, dict):
-        problems = explain(document, root, schema(kind))
+        problems = explain(document, root, kind)
         return Shape(document, kind, problems, {}, framed=False)
-    fits = validator(kind, "caches").is_valid
+    fits = validator("caches").is_valid
     right = {name: keys for name, keys in caches.items() if fits({name: keys})}
     wrong = [name for name in caches if name not in right]
     first = {name: caches[name] for name in wrong[:_EXPLAINED]}
-    problems = explain(document, {**root, "caches": first}, schema(kind))
-    problems += _rest(document, wrong[_EXPLAINED:])
+    problems = explain(document, {**root, "caches": first}, kind)
+    if rest := wrong[_EXPLAINED:]:
+        message = (
+            f"is wrong as well, and so are {len(rest) - 1:,} more of this file: repair the others "
+            "first, and their problems are shown"
+        )
+        problems.append(document.problem(("caches", rest[0]), message))
     framed = validator(kind).is_valid({**root, "caches": {}})
     return Shape(document, kind, problems, right, framed)
-
-
-def _rest(document: YamlDocument, names: Sequence[str]) -> list[Problem]:
-    """One problem for all caches whose own are not explained."""
-    if not names:
-        return []
-    message = (
-        f"is wrong as well, and so are {len(names) - 1:,} more of this file: repair the others "
-        "first, and their problems are shown"
-    )
-    return [document.problem(("caches", names[0]), message)]
 
 
 def misfits(layers: Sequence[Layer]) -> list[Problem]:
     """What is wrong with the shape of a cache that several layers describe together."""
     keys = merged(layers)
-    if validator("manifest", "cache").is_valid(keys):
+    if validator("cache").is_valid(keys):
         return []
-    messages = _messages(dict(keys), _part_of(schema("manifest"), "cache"))
+    messages = _messages(dict(keys), "cache")
     return [place_in(layers, path).problem(message) for path, message in messages.items()]
 
 
 @cache
-def schema(kind: Kind) -> Schema:
-    whole: Schema = json.loads(schema_bytes("manifest"))
-    return whole if kind == "manifest" else _part_of(whole, "fragment")
-
-
-def _part_of(whole: Schema, name: str) -> Schema:
-    return {"$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": f"#/$defs/{name}"}
+def schema(part: str) -> Schema:
+    """The schema of a whole manifest, or of a part that it defines."""
+    if part == "manifest":
+        whole: Schema = json.loads(schema_bytes("manifest"))
+        return whole
+    whole = schema("manifest")
+    return {"$schema": whole["$schema"], "$defs": whole["$defs"], "$ref": f"#/$defs/{part}"}
 
 
 @cache
-def validator(kind: Kind, part: str | None = None) -> Any:  # noqa: ANN401  # imported when needed
-    """The fast validator, of a whole document or of a part that the schema defines."""
+def validator(part: str) -> Any:  # noqa: ANN401  # imported when needed
+    """The fast validator of *part*."""
     from jsonschema_rs import Draft202012Validator  # noqa: PLC0415  # reading a state needs none
 
-    whole = schema(kind)
-    return Draft202012Validator(_part_of(whole, part) if part else whole)
+    return Draft202012Validator(schema(part))
 
 
-def explain(
-    document: YamlDocument, suspects: Mapping[str, YamlValue], schema: Schema
-) -> list[Problem]:
-    """Explain what of *suspects*, the questionable part of *document*, does not fit *schema*."""
+def explain(document: YamlDocument, suspects: Mapping[str, YamlValue], kind: Kind) -> list[Problem]:
+    """Explain what of *suspects*, the questionable part of *document*, is not of its *kind*."""
     version = document.root.get("version", 1)
     if isinstance(version, int) and version != 1:
         message = f"must be 1, the only version that this ctxprov reads, not {version}"
         return [document.problem(["version"], message)]
-    messages = _messages(suspects, schema)
+    messages = _messages(suspects, kind)
     return [document.problem(path, message) for path, message in messages.items()]
 
 
-def _messages(
-    suspects: Mapping[str, YamlValue], schema: Schema
-) -> Mapping[tuple[PathStep, ...], str]:
-    """What of *suspects* does not fit *schema*, by its path."""
+def _messages(suspects: Mapping[str, YamlValue], part: str) -> Mapping[tuple[PathStep, ...], str]:
+    """What of *suspects* does not fit the schema of *part*, by its path."""
     messages: dict[tuple[PathStep, ...], str] = {}
-    for error in explainer(schema).iter_errors(suspects):
-        for path, message in _sentences(error, schema["$defs"]):
+    for error in explainer(part).iter_errors(suspects):
+        for path, message in _sentences(error, schema(part)["$defs"]):
             if path not in messages or error.validator == "not":
                 messages[path] = message
     return messages
 
 
-def explainer(schema: Schema) -> Any:  # noqa: ANN401  # a class made by a function
+def explainer(part: str) -> Any:  # noqa: ANN401  # a class made by a function
     """The slow validator, of one mind with the fast one."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  # slow, and seldom needed
     from jsonschema.validators import extend  # noqa: PLC0415
 
     kind: Any = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]  # the stubs leave it out
-    return kind(schema)
+    return kind(schema(part))
 
 
 def _pattern(_: object, pattern: str, instance: object, __: object) -> Iterator[Any]:

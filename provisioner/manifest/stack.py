@@ -20,20 +20,9 @@ from msgspec import Struct
 
 from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem
+from provisioner.manifest import overlays
 from provisioner.manifest.confined_folder import Folder, Unreadable
 from provisioner.manifest.entries import Entries, declared, elsewhere, names_of
-from provisioner.manifest.overlays import (
-    MOST,
-    Keys,
-    Layers,
-    layers_at,
-    merged,
-    names_in,
-    overlay_of,
-    place_in,
-    published,
-    shared_files,
-)
 from provisioner.manifest.providers import key_envs, unknown_sections
 from provisioner.manifest.schema_check import Shape, shape_of
 from provisioner.manifest.source_map import Place, YamlDocument
@@ -116,8 +105,8 @@ def environments_of(place: Path) -> tuple[str, ...]:
         raw = _bytes(Folder(root), NAME)
         if b"environments" not in raw and b"\\" not in raw:
             return ()  # nothing can spell the key: a large file need not be read for it
-        names = names_in(_document(str(root / NAME), raw))
-        return names if len(names) <= MOST else ()
+        names = overlays.names_in(_document(str(root / NAME), raw))
+        return names if len(names) <= overlays.MOST else ()
     except (ManifestError, Unreadable):
         return ()
 
@@ -243,11 +232,11 @@ def _manifest(
     Raises ManifestError unless exactly one environment is meant.
     """
     main = shapes[0].document
-    overlay = overlay_of(main, environment)
-    problems += shared_files(main)
+    overlay = overlays.overlay_of(main, environment)
+    problems += overlays.shared_files(main)
     above = [*([overlay.place] if overlay else []), Place(main, ())]
-    providers = key_envs(layers_at(above, "providers"), problems)
-    problems += unknown_sections(layers_at(above, "defaults"), providers)
+    providers = key_envs(overlays.layers_at(above, "providers"), problems)
+    problems += unknown_sections(overlays.layers_at(above, "defaults"), providers)
     entries = Entries(folder, above, providers, inside)
     for name, layers in declared(shapes, overlay, inside):
         entries.make(name, layers)
@@ -260,9 +249,9 @@ def _manifest(
         root=root,
         path=root / NAME,
         state=changed.get("state") or root_keys.get("state"),
-        publish=published(root_keys, environment),
+        publish=overlays.published(root_keys, environment),
         places=_places(above),
-        limits=limits_of(layers_at(above, "limits")),
+        limits=limits_of(overlays.layers_at(above, "limits")),
         moved=moved,
         providers=providers,
         used=frozenset(
@@ -288,16 +277,16 @@ def _of_file(path: Path, message: str) -> ManifestError:
     return ManifestError([_problem(path, message)])
 
 
-def limits_of(layers: Layers) -> Limits:
+def limits_of(layers: overlays.Layers) -> Limits:
     """The limits that *layers* set; half where none limits deleting or replacing."""
-    keys = merged(layers) if layers else {}
+    keys = overlays.merged(layers) if layers else {}
 
     def bound(*path: str) -> Bound | None:
         *above, key = path
-        bounds: Keys = reduce(getitem, above, keys)
+        bounds: overlays.Keys = reduce(getitem, above, keys)
         if key not in bounds:
             return None
-        return Bound(Decimal(bounds[key]), place_in(layers, path).address)
+        return Bound(Decimal(bounds[key]), overlays.place_in(layers, path).address)
 
     def allowance(key: str) -> Allowance:
         if key not in keys:

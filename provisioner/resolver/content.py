@@ -190,7 +190,7 @@ def count_part(folder: Folder, spec: PartSpec, provider: str) -> PartCount:
     """Look at a part as *provider* would get it.  Raises `Unreadable`."""
     match spec:
         case TextSpec(text):
-            return _text_count(file_content.look_at(file_content.uniform(text)))
+            return _text_count(file_content.look_at(file_content.uniform(text.encode())))
         case UriSpec(uri, mime_type):
             _check_type(provider, mime_type)
             if provider != "gemini" and (uri.startswith("gs://") or is_of_files_api(uri)):
@@ -207,7 +207,7 @@ def read_part(folder: Folder, spec: PartSpec) -> Part:
     """Read a part for sending.  Raises `Unreadable`."""
     match spec:
         case TextSpec(text):
-            return TextPart(file_content.uniform(text).decode())
+            return TextPart(file_content.uniform(text.encode()).decode())
         case UriSpec(uri, mime_type):
             return UriPart(mime_type, uri)
         case FileSpec(path) if file_type := spec.mime_type or media_types.mime_type_of(path):

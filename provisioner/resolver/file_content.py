@@ -51,7 +51,7 @@ def look_at_text(folder: Folder, path: str) -> Look:
     with _opened(folder, path) as file:
         if file.size > len(file.head):
             return _look_along(file.chunks())
-        return look_at(_uniform(file.whole(most=MAX_CONTENT)))
+        return look_at(uniform(file.whole(most=MAX_CONTENT)))
 
 
 def look_at(text: bytes) -> Look:
@@ -73,7 +73,7 @@ def look_at_bytes(folder: Folder, path: str) -> Look:
 
 def read_text(folder: Folder, path: str) -> bytes:
     """Read a file of text and make it uniform.  Raises `Unreadable`."""
-    return _uniform(read_bytes(folder, path))
+    return uniform(read_bytes(folder, path))
 
 
 def read_bytes(folder: Folder, path: str) -> bytes:
@@ -82,9 +82,23 @@ def read_bytes(folder: Folder, path: str) -> bytes:
         return file.whole(most=MAX_CONTENT)
 
 
-def uniform(text: str) -> bytes:
-    """Make a text uniform that stands in the manifest.  Raises `Unreadable`."""
-    return _uniform(text.encode())
+def uniform(raw: bytes) -> bytes:
+    """Make a text uniform.  Raises `Unreadable`."""
+    if raw.startswith(_UTF16):
+        raise NotText(UTF16)
+    text = raw.removeprefix(_BOM)
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not text or text.isspace():
+        raise Unreadable("is empty")
+    if b"\0" in text:
+        raise NotText(NO_TEXT)
+    try:
+        if not text.isascii():
+            text.decode()
+    except UnicodeDecodeError as error:
+        raise NotText(NO_TEXT) from error
+    return text
 
 
 def too_large(size: int, most: int) -> str:
@@ -126,26 +140,8 @@ def _opened(folder: Folder, path: str) -> OpenFile:
         raise Unreadable(too_large(file.size, MAX_CONTENT) if file.size else "is empty")
 
 
-def _uniform(raw: bytes) -> bytes:
-    if raw.startswith(_UTF16):
-        raise NotText(UTF16)
-    text = raw.removeprefix(_BOM)
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if not text or text.isspace():
-        raise Unreadable("is empty")
-    if b"\0" in text:
-        raise NotText(NO_TEXT)
-    try:
-        if not text.isascii():
-            text.decode()
-    except UnicodeDecodeError as error:
-        raise NotText(NO_TEXT) from error
-    return text
-
-
 def _look_along(chunks: Iterator[bytes]) -> Look:
-    """Look at text piece by piece, as `_uniform` does at a whole."""
+    """Look at text piece by piece, as `uniform` does at a whole."""
     decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8-sig")(), translate=True)
     digest, size, characters, blank = sha256(), 0, 0, True
     for chunk in chain(chunks, [b""]):

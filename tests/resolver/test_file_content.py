@@ -108,7 +108,7 @@ def test_empty(tmp_path: Path, content: bytes) -> None:
 def test_empty_text() -> None:
     """So is such a text of a manifest."""
     with pytest.raises(Unreadable, match="is empty"):
-        uniform(" \n")
+        uniform(b" \n")
 
 
 def test_too_large(tmp_path: Path) -> None:
