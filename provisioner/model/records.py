@@ -9,6 +9,7 @@ Everything here is a frozen value that holds no content and no key.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import ClassVar, Self, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -28,13 +29,16 @@ _Struct = TypeVar("_Struct", bound=Struct)
 
 def made_of(cls: type[_Struct], *sources: Struct, **fields: object) -> _Struct:
     """Make a *cls*: each of its fields is one of *fields*, or else of the last source with it."""
-    every = {
-        name: getattr(source, name)
-        for source in sources
-        for name in cls.__struct_fields__
-        if name in source.__struct_fields__
-    }
+    every: dict[str, object] = {}
+    for source in sources:
+        for name in _shared(cls, type(source)):
+            every[name] = getattr(source, name)
     return cls(**{**every, **fields})
+
+
+@cache
+def _shared(cls: type[Struct], other: type[Struct]) -> tuple[str, ...]:
+    return tuple(name for name in cls.__struct_fields__ if name in other.__struct_fields__)
 
 
 class _NamedEntry(Struct, frozen=True, kw_only=True):
@@ -46,15 +50,6 @@ class _NamedEntry(Struct, frozen=True, kw_only=True):
     digest: str
     life: Life
     measure: Measure
-
-    def _after(self, settings: Settings | None) -> After:
-        return After(
-            provider=self.provider,
-            model=self.model,
-            digest=self.digest,
-            life=self.life,
-            settings=settings,
-        )
 
 
 class _Cache(_NamedEntry, frozen=True, kw_only=True):
@@ -68,7 +63,7 @@ class _Cache(_NamedEntry, frozen=True, kw_only=True):
 
     @property
     def after(self) -> After:
-        return self._after(self.settings)
+        return made_of(After, self)
 
 
 class _Annotation(_NamedEntry, frozen=True, kw_only=True):
@@ -81,7 +76,7 @@ class _Annotation(_NamedEntry, frozen=True, kw_only=True):
 
     @property
     def after(self) -> After:
-        return self._after(None)
+        return made_of(After, self, settings=None)
 
 
 class DesiredCache(_Cache, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ from provisioner.model.records import (
     RecordedAnnotation,
     RecordedCache,
     RetiringCache,
+    made_of,
 )
 from provisioner.times import duration_text, parse_duration
 from provisioner.view.money import Count
@@ -147,13 +148,8 @@ class AfterView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def after(self) -> After:
         """The same as durations and shares.  Raises ValueError for one that is out of bounds."""
-        return After(
-            provider=self.provider,
-            model=self.model,
-            digest=self.digest,
-            life=self.life.life(),
-            settings=self.settings.settings() if self.settings else None,
-        )
+        settings = self.settings.settings() if self.settings else None
+        return made_of(After, self, life=self.life.life(), settings=settings)
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -220,13 +216,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """What of it an entry asks for; None if not all of that is known."""
         if self.digest is None or self.life is None:
             return None
-        return AfterView(
-            provider=self.provider,
-            model=self.model,
-            digest=self.digest,
-            life=self.life,
-            settings=self.settings,
-        )
+        return made_of(AfterView, self)
 
     @property
     def holds_content(self) -> bool:
@@ -298,13 +288,8 @@ settings_view = lru_cache(SettingsFields.of)
 
 
 def after_view(after: After) -> AfterView:
-    return AfterView(
-        provider=after.provider,
-        model=after.model,
-        digest=after.digest,
-        life=life_view(after.life),
-        settings=settings_view(after.settings) if after.settings else None,
-    )
+    settings = settings_view(after.settings) if after.settings else None
+    return made_of(AfterView, after, life=life_view(after.life), settings=settings)
 
 
 _UNKNOWN = Snapshot(
