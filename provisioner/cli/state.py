@@ -33,8 +33,8 @@ from provisioner.render.layout import Column, table
 from provisioner.state import serial_of, state_name
 from provisioner.state.history import PastRun, read_history, read_version
 from provisioner.state.transfer import Transfer, given_cache, renamed_stack
+from provisioner.storage import Backend
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, mark_of
-from provisioner.storage.protocol import Backend
 from provisioner.times import moment_text, parse_moment
 
 

@@ -26,9 +26,9 @@ from msgspec import Struct
 from provisioner.errors import BackendUnreachable, StateError
 from provisioner.files import LARGEST
 from provisioner.http import HttpClient, HttpError, HttpReply
+from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.network import BucketAddress, ProbingFiles, unanswered
-from provisioner.storage.protocol import Backend, StoredFile
 
 _SERVER = "https://storage.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"

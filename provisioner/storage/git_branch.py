@@ -23,9 +23,9 @@ from pathlib import Path
 
 from provisioner.errors import BackendUnreachable, StateError
 from provisioner.retry import RetryPolicy
+from provisioner.storage import Backend, StoredFile, check_version
 from provisioner.storage.git_repository import Pushed, Repository
 from provisioner.storage.lease import LeaseBackend
-from provisioner.storage.protocol import Backend, StoredFile, check_version
 
 TERM = timedelta(minutes=5)
 """Of a lock.  Each renewal is a commit, so there should be few."""

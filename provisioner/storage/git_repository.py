@@ -28,7 +28,7 @@ from typing import TypeAlias
 from provisioner.errors import BackendUnreachable, GitFailed, GitTimeout, StateError
 from provisioner.files import LARGEST
 from provisioner.git import Git, GitAnswer, git_at, hardened
-from provisioner.storage.protocol import oversize
+from provisioner.storage import oversize
 
 TIMEOUT = 60.0
 """Seconds that one call of git may take."""

@@ -31,9 +31,9 @@ from provisioner.errors import (
     StateUnreadable,
 )
 from provisioner.retry import RetryPolicy
+from provisioner.storage import Lock, OnWait, StoredFile, check_version
 from provisioner.storage.lease import to_its_end
 from provisioner.storage.lock_owner import LockOwner, lock_owner_here
-from provisioner.storage.protocol import Lock, OnWait, StoredFile, check_version
 from provisioner.storage.state_server import (
     ABSENT,
     DONE,

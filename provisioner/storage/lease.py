@@ -39,8 +39,8 @@ from msgspec.structs import replace
 from provisioner.documents import utf8
 from provisioner.environment import boot_seconds
 from provisioner.errors import BackendUnreachable, StateError, StateLocked, StateTaken
+from provisioner.storage import Files, Lock, OnWait, StoredFile
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
-from provisioner.storage.protocol import Files, Lock, OnWait, StoredFile
 from provisioner.times import duration_text, moment_text
 
 TERM = timedelta(seconds=60)

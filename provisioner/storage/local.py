@@ -30,8 +30,8 @@ from msgspec import Struct
 
 from provisioner.errors import StateError, StateLocked, StateUnreadable
 from provisioner.files import DRAFT, leads_out, read_whole, write_whole
+from provisioner.storage import Lock, OnWait, StoredFile, check_version
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
-from provisioner.storage.protocol import Lock, OnWait, StoredFile, check_version
 
 _POLL = 0.25
 _TEXT = 4096

@@ -28,7 +28,7 @@ from msgspec import Struct
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.http import HttpError, HttpFault
 from provisioner.retry import RetryPolicy
-from provisioner.storage.protocol import Files, StoredFile, conflict, oversize
+from provisioner.storage import Files, StoredFile, conflict, oversize
 
 RETRY = RetryPolicy(tries=3, first=0.2, longest=1.0, factor=5)
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, cast
 from provisioner.errors import StateError, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.http import environment_fault
+from provisioner.storage import Backend, StoredFile, check_version, oversize
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.network import BucketAddress, ProbingFiles, unreachable
-from provisioner.storage.protocol import Backend, StoredFile, check_version, oversize
 
 if TYPE_CHECKING:
     from obstore.store import (

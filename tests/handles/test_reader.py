@@ -15,8 +15,8 @@ import pytest
 from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.handles import handles_bytes
 from provisioner.handles.reader import BackendSource, FileSource, Handles, Missing, source_of
+from provisioner.storage import StoredFile
 from provisioner.storage.lease import LeaseBackend
-from provisioner.storage.protocol import StoredFile
 from tests.builders import HOUR, NOW, desired, recorded, state
 from tests.handles.fixtures import NOTE, OPENAI, A, written
 from tests.storage.memory import MemoryFiles

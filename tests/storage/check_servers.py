@@ -27,8 +27,7 @@ import httpx
 import pytest
 
 from provisioner.errors import BackendUnreachable, StateError
-from provisioner.storage import open_backend
-from provisioner.storage.protocol import Backend
+from provisioner.storage import Backend, open_backend
 from tests.builders import NOW
 from tests.documents import ROOM
 from tests.documents.earlier import earlier, objects

@@ -19,9 +19,9 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import StateLocked, StateTaken
+from provisioner.storage import Backend, Lock
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner
-from provisioner.storage.protocol import Backend, Lock
 from tests.builders import NOW
 from tests.storage.clock import Clock
 

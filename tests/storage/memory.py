@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from provisioner.errors import BackendUnreachable, StateTaken
-from provisioner.storage.protocol import StoredFile
+from provisioner.storage import StoredFile
 
 
 class MemoryFiles:

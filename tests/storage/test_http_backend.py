@@ -19,9 +19,8 @@ from provisioner.errors import (
     StateTaken,
     StateUnreadable,
 )
-from provisioner.storage import Backend, open_backend
+from provisioner.storage import Backend, Lock, open_backend
 from provisioner.storage.http_backend import HttpBackend
-from provisioner.storage.protocol import Lock
 from tests.builders import NOW
 from tests.storage.conformance import ANN, BOB, NAME, FilesConformance, Open
 from tests.storage.terraform_server import Reply, Request, States, terraform_server

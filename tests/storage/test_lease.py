@@ -12,9 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateLocked, StateTaken
+from provisioner.storage import Files, Lock
 from provisioner.storage.lease import LeaseBackend, lock_name
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes
-from provisioner.storage.protocol import Files, Lock
 from tests.builders import NOW
 from tests.storage.clock import Clock
 from tests.storage.memory import MemoryFiles

@@ -13,8 +13,8 @@ import pytest
 from obstore import exceptions
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
+from provisioner.storage import Backend
 from provisioner.storage.object_store import ObjectStore, backend_at
-from provisioner.storage.protocol import Backend
 from tests.builders import NOW
 from tests.storage.conformance import NAME, LeaseConformance, Open
 from tests.storage.s3 import BUCKET, served_s3

@@ -1,4 +1,4 @@
-"""What an address means, before any backend is asked."""
+"""What an address means before any backend is asked, and what every backend promises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import StateError
-from provisioner.storage import is_remote, open_backend, split_file
+from provisioner.storage import StoredFile, is_remote, open_backend, oversize, split_file
 from tests.builders import NOW
 
 
@@ -77,3 +77,18 @@ def test_no_file(address: str) -> None:
     """An address that names no file where one is needed says what to add."""
     with pytest.raises(StateError, match=r"add /handles\.json"):
         split_file(address)
+
+
+@pytest.mark.parametrize(
+    ("size", "sentence"), [(1_234, "has 1,234 bytes"), (None, "has too many bytes")]
+)
+def test_a_file_beyond_the_limit(size: int | None, sentence: str) -> None:
+    """A file too large is refused with its place, its size if that is known, and the limit."""
+    assert str(oversize("s3://bucket/a.json", size, 1_000)).startswith(
+        f"s3://bucket/a.json {sentence}, and at most 1,000 are read."
+    )
+
+
+def test_content_is_not_shown() -> None:
+    """A file that was read shows its version alone."""
+    assert "secret" not in repr(StoredFile(content=b"secret", version="1"))
