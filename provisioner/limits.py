@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
+from itertools import chain
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -54,7 +55,8 @@ def breaches_of_any(plan: Plan, several: Iterable[Limits], lookup: Lookup) -> tu
     Before an edit of a limit is applied, the old and the new limit hold.
     """
     strictest: dict[str, Breach] = {}
-    for breach in (breach for limits in several for breach in breaches(plan, limits, lookup)):
+    every = (breaches(plan, limits, lookup) for limits in dict.fromkeys(several))
+    for breach in chain.from_iterable(every):
         other = strictest.get(breach.dotted)
         if other is None or breach.bound.most < other.bound.most:
             strictest[breach.dotted] = breach
@@ -72,18 +74,24 @@ def excused(exceeded: Iterable[Breach], names: Collection[str]) -> tuple[Breach,
 
 
 def _too_many(plan: Plan, limits: Limits) -> Iterator[TooMany]:
-    everything = (*plan.changes, *plan.left_out)
-    of = len({c.name for c in everything if _recorded(c) and not isinstance(c, changes.Move)})
     for limit, allowance, takes in (
         (Limit.DELETE, limits.delete, _deletes),
         (Limit.REPLACE, limits.replace, _replaces),
     ):
         names = tuple(sorted({c.name for c in plan.changes if takes(c)}))
+        if not names:
+            continue
+        of = _recorded_names(plan)
         count, percent = allowance.count, allowance.percent
         if count and len(names) > count.most:
             yield TooMany(limit=limit, key="count", bound=count, names=names, of=of)
         if percent and of >= allowance.of_at_least and 100 * len(names) > percent.most * of:
             yield TooMany(limit=limit, key="percent", bound=percent, names=names, of=of)
+
+
+def _recorded_names(plan: Plan) -> int:
+    every = (*plan.changes, *plan.left_out)
+    return len({c.name for c in every if _recorded(c) and not isinstance(c, changes.Move)})
 
 
 def _recorded(change: Change) -> RecordedCache | None:

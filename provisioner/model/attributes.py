@@ -64,7 +64,7 @@ class Label(Struct, frozen=True):
     def parse(cls, text: str) -> Self | None:
         """Read a display name; None if it is no label."""
         match = _LABEL.fullmatch(text)
-        return cls(**match.groupdict(default="")) if match else None
+        return cls(*match.groups(default="")) if match else None
 
 
 class Adoption(Struct, frozen=True):
@@ -123,7 +123,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         """How long before its expiry a cache is refreshed: never above half its life."""
         match self.refresh_before:
             case timedelta() as asked:
-                return min(asked, granted / 2)
+                return asked if 2 * asked <= granted else granted / 2
             case share:
                 return min(granted * share.numerator / share.denominator, granted / 2)
 

@@ -13,9 +13,11 @@ arrival.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
@@ -27,7 +29,7 @@ from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.errors import ParseError, Refused
 from provisioner.model.attributes import Label
 from provisioner.model.facts import Scope, State
-from provisioner.model.records import Desired, DesiredCache, LiveCache
+from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache, RetiringCache
 from provisioner.operations.ports import Ports
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import StackLocation, project_in
@@ -104,7 +106,7 @@ async def observe(
         _check_readable(client, state.stack)
         shown = frozenset(seen.handle.cache_name for seen in listed)
         now = ports.now() + _clock(session, client, listed).ahead
-        expected = {handle.cache_name: handle for handle in _expected(state, name, now)}
+        expected = {record.id: record for record in _expected(state, name, now)}
         scopes[name] = admit(
             state.providers.get(name),
             Scope(endpoint=client.endpoint, keys=(client.key_fingerprint,)),
@@ -112,7 +114,7 @@ async def observe(
             shown=shown,
             accept=session.options.accept_scope,
         )
-        hidden = [handle for id_, handle in expected.items() if id_ not in shown]
+        hidden = [record.handle for id_, record in expected.items() if id_ not in shown]
         asked = await _ask(client, _sample(hidden, ports.random))
         live += (LiveCache.of(name, seen) for seen in (*listed, *asked))
         if asked and len(hidden) > _ASKED:
@@ -150,7 +152,7 @@ def _check_readable(client: GeminiContextCache, stack: str) -> None:
 
 
 def ahead_of(
-    session: Session, client: GeminiContextCache, listed: Iterable[CachedContext]
+    session: Session, client: GeminiContextCache, listed: Collection[CachedContext]
 ) -> timedelta:
     """How far the clock where *client* leads is ahead of the local one; warns if that is far."""
     offset = _clock(session, client, listed)
@@ -160,7 +162,7 @@ def ahead_of(
 
 
 def _clock(
-    session: Session, client: GeminiContextCache, listed: Iterable[CachedContext]
+    session: Session, client: GeminiContextCache, listed: Collection[CachedContext]
 ) -> ProviderClock:
     local, boot = session.ports.now(), session.ports.boot_seconds()
     return clock_of(client.dated, listed, where=client.endpoint, local=local, boot=boot)
@@ -252,14 +254,16 @@ def is_open(variable: str | None, provider: str, store: Path | None, ports: Port
     return True
 
 
-def _expected(state: State, provider: str, now: datetime) -> Iterable[GeminiHandle]:
-    """Handles of what should be alive by the record."""
+def _expected(
+    state: State, provider: str, now: datetime
+) -> Iterable[RecordedCache | RetiringCache]:
+    """What should be alive by the record."""
     for record in state.live_records:
         if record.provider == provider and record.expires_at > now:
-            yield record.handle
+            yield record
     for retiring in state.retiring.values():
         if retiring.provider == provider and retiring.until > now:
-            yield retiring.handle
+            yield retiring
 
 
 class ProviderClock(Struct, frozen=True, kw_only=True):
@@ -271,7 +275,7 @@ class ProviderClock(Struct, frozen=True, kw_only=True):
 
 def clock_of(
     dated: ServerDate | None,
-    caches: Iterable[CachedContext],
+    caches: Collection[CachedContext],
     *,
     where: str,
     local: datetime,
@@ -283,7 +287,8 @@ def clock_of(
     *caches* are what the provider listed.  None of them can be newer than its present.
     """
     ahead = timedelta() if dated is None else _difference(dated, local, boot)
-    newest = max((max(c.created_at, c.updated_at) for c in caches), default=local + ahead)
+    moments = (map(attrgetter(name), caches) for name in ("created_at", "updated_at"))
+    newest = max(chain.from_iterable(moments), default=local + ahead)
     if newest - _RESOLUTION > local + ahead:
         ahead = newest - local
     if dated is None:

@@ -67,12 +67,12 @@ class LiveIndex:
 
     def __post_init__(self, live: Iterable[LiveCache]) -> None:
         self.alive = by_id(live)
-        for cache in self.alive.values():
-            if cache.label is not None:
-                self.twins[cache.provider, cache.label].append(cache)
         self.taken = {
             record.id for record in self.state.live_records if record.name in self.declared
         }
+        for cache in self.alive.values():
+            if cache.label is not None and cache.id not in self.taken:
+                self.twins[cache.provider, cache.label].append(cache)
 
     def now_of(self, provider: str) -> datetime:
         """The moment by the clock of *provider*."""

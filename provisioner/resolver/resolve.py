@@ -173,12 +173,14 @@ def _cache_advice(entry: CacheEntry) -> Iterator[Problem]:
     for part in entry.parts:
         if isinstance(part, UriSpec) and not is_of_files_api(part.uri) and not entry.revision:
             yield part.place.problem(_MUTABLE)
-    match entry.life, entry.settings.refresh_before:
-        case Ttl(span), timedelta() as window if window > span / 2:
+    if not isinstance(entry.life, Ttl):
+        return
+    match entry.settings.refresh_before, entry.life.span:
+        case timedelta() as window, span if 2 * window > span:
             whole, half = duration_text(span), duration_text(span / 2)
             message = f"is more than half of the ttl, {whole}: {half} is used"
             yield entry.at("refresh_before").problem(message)
-        case Ttl(), Fraction() as share if share > _HALF:
+        case Fraction() as share, _ if share > _HALF:
             yield entry.at("refresh_before").problem("is more than half: 50% is used")
         case _:
             pass

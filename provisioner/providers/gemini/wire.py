@@ -194,14 +194,15 @@ def _label_of(entry: object) -> str:
 def _context(cached: _Cached) -> CachedContext:
     if not CACHE_NAME.fullmatch(cached.name):
         raise ValueError("this is not a cached content")
-    end = parse_moment(cached.expire_time)
+    end, made = parse_moment(cached.expire_time), parse_moment(cached.create_time)
+    updated = cached.update_time or cached.create_time
     usage = cached.usage_metadata
     return CachedContext(
         handle=GeminiHandle(cached.name, end),
         model=cached.model.rpartition("/")[2],
         display_name=cached.display_name or "",
-        created_at=parse_moment(cached.create_time),
-        updated_at=parse_moment(cached.update_time or cached.create_time),
+        created_at=made,
+        updated_at=made if updated == cached.create_time else parse_moment(updated),
         expires_at=end,
         token_count=_whole(usage.total_token_count) if usage else 0,
     )
