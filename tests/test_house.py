@@ -57,7 +57,6 @@ DECIDES_NOTHING = {
     "cli/state_commands.py": "options and help, likewise",
     "model/facts.py": "structs without a method; state/draft.py makes a state of them",
     "model/model_catalog.py": "structs without a method; catalog.py fills them",
-    "operations/session.py": "structs without a method, which each operation takes",
 }
 """Modules that need no test file of their name, and why."""
 

@@ -40,9 +40,8 @@ from provisioner.operations.apply_manifest import RunRequest, apply_request, des
 from provisioner.operations.decision import Decision
 from provisioner.operations.keepalive import KeepRequest, Kept, keep_alive
 from provisioner.operations.load import prices_or_ours
-from provisioner.operations.ports import Misuse
-from provisioner.operations.session import Session
-from provisioner.operations.stack_names import check_stack
+from provisioner.operations.session import Misuse, Session
+from provisioner.operations.stack_location import check_stack
 from provisioner.planner.transitions import covered_until
 from provisioner.pricing.rates import Lookup
 from provisioner.view.units import when
@@ -218,12 +217,12 @@ async def _destroy(
 NAMED_TWICE = "--stack names the stack and its environment: give neither besides."
 
 
-def keep_stacks(
-    session: Session, output: Output, *, parallelism: int, lock_timeout: timedelta
-) -> Work:
+async def keep_stack(
+    session: Session, output: Output, stack: Path, *, parallelism: int, lock_timeout: timedelta
+) -> StackOutcome:
     """Keep alive what is recorded; leave every edit to a review."""
     request = KeepRequest(parallelism=parallelism, lock_timeout=lock_timeout)
-    return partial(_keep, session, output, request)
+    return await _keep(session, output, request, stack)
 
 
 async def _keep(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from provisioner.cli import console
 from provisioner.cli.documents import Output, Presentation, plan_page, show_plan
 from provisioner.cli.messages import tell_error
 from provisioner.cli.options import expanded
-from provisioner.cli.per_stack import StackOutcome, Work, opened
+from provisioner.cli.per_stack import StackOutcome, opened
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text, plain
@@ -25,12 +24,8 @@ from provisioner.times import moment_text
 from provisioner.view.units import when
 
 
-def report_drift(session: Session, output: Output) -> Work:
+async def report_drift(session: Session, output: Output, stack: Path) -> StackOutcome:
     """Report what another program changed on the live side; change nothing."""
-    return partial(_drift, session, output)
-
-
-async def _drift(session: Session, output: Output, stack: Path) -> StackOutcome:
     drift = await drift_of(session, stack)
     prices = load_catalog(session.options.models).find
     shown = Presentation(plan=drift.plan, prices=prices, writes=())

@@ -25,8 +25,7 @@ from provisioner.operations import list_caches as lists
 from provisioner.operations.collect_garbage import Garbage, GcRequest
 from provisioner.operations.list_caches import LiveList
 from provisioner.operations.session import Session
-from provisioner.operations.stack_location import backend_at
-from provisioner.operations.stack_names import check_stack
+from provisioner.operations.stack_location import backend_at, check_stack
 from provisioner.render.listing import list_document, list_text
 
 

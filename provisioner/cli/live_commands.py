@@ -145,7 +145,7 @@ def next_command() -> None:
 @options.models_option
 @options.colour_option
 @options.log_option
-@options.each_stack("show", "show_stacks", only_one_with="name")
+@options.each_stack("show", "show_stack", only_one_with="name")
 def show_command() -> None:
     """
     Show what is on record: a line per cache, or one cache in full.

@@ -90,7 +90,7 @@ def validate_command() -> None:
 )
 @options.models_option
 @options.json_option
-@options.each_stack("forecast", "forecast_stacks")
+@options.each_stack("forecast", "forecast_stack")
 def forecast_command() -> None:
     """
     Simulate what a schedule will do with a stack.

@@ -29,7 +29,7 @@ from provisioner.errors import (
     clipped,
 )
 from provisioner.escape import plain
-from provisioner.operations.ports import Misuse
+from provisioner.operations.session import Misuse
 from provisioner.storage import OnWait
 from provisioner.storage.lock_owner import LockOwner
 from provisioner.times import moment_text

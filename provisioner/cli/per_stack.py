@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,14 +23,13 @@ from msgspec.structs import replace
 from provisioner.cli import clock, console, messages, terminal
 from provisioner.cli.documents import Output
 from provisioner.cli.options import expanded
-from provisioner.cli.ports import Interruptions, program_ports
 from provisioner.cli.status import SIGNALLED, Status, first_of
+from provisioner.cli.terminal import Interruptions, program_ports
 from provisioner.errors import CtxprovError
 from provisioner.escape import plain
 from provisioner.model.facts import State
 from provisioner.operations.clients import Clients
-from provisioner.operations.ports import Misuse
-from provisioner.operations.session import Session, StackOptions
+from provisioner.operations.session import Misuse, Session, StackOptions
 from provisioner.render.layout import Column, Palette, table
 
 _PULSE = 0.5
@@ -51,7 +52,11 @@ class StackOutcome(Struct, frozen=True, kw_only=True):
 StackRow: TypeAlias = tuple[Path, StackOutcome]
 Work: TypeAlias = Callable[[Path], Awaitable[StackOutcome]]
 Prepare: TypeAlias = Callable[..., Work]
-"""Given a session, its output and what else the command line asks, what is done for each stack."""
+"""
+What is done for each stack, given a session, its output and what else the command line asks.
+
+A coroutine that takes the stack as well is its own work.
+"""
 
 
 async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, ...]:
@@ -66,7 +71,10 @@ async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, 
     rows: list[StackRow] = []
     interruptions = Interruptions()
     async with opened(given, interruptions) as (session, output):
-        work = prepare(session, output, **given)
+        if iscoroutinefunction(prepare):
+            work: Work = partial(prepare, session, output, **given)
+        else:
+            work = prepare(session, output, **given)
         for stack in stacks:
             if len(stacks) > 1 and not output.is_quiet:
                 palette = Palette(terminal.wants_colour(None))

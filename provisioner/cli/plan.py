@@ -88,20 +88,15 @@ def _show(session: Session, output: Output, stack: Path, planned: PlannedStack) 
     return shown
 
 
-def explain_cache(
-    session: Session, output: Output, *, name: str, at: datetime | timedelta | None
-) -> Work:
-    """Explain what plan decides about one cache, and from what."""
-    return partial(_explain, session, output, name, at)
-
-
-async def _explain(
+async def explain_cache(
     session: Session,
     output: Output,
+    stack: Path,
+    *,
     name: str,
     at: datetime | timedelta | None,
-    stack: Path,
 ) -> StackOutcome:
+    """Explain what plan decides about one cache, and from what."""
     from provisioner.operations import explain  # noqa: PLC0415  # a plan does without
     from provisioner.render.explain import explain_json, explain_text  # noqa: PLC0415  # likewise
 

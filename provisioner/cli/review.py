@@ -10,8 +10,8 @@ from provisioner.catalog import load_catalog
 from provisioner.cli import clock, console, terminal
 from provisioner.cli.documents import plan_page, write
 from provisioner.cli.options import Out, with_json
-from provisioner.cli.ports import program_ports
 from provisioner.cli.status import Status
+from provisioner.cli.terminal import program_ports
 from provisioner.environment import process_environment
 from provisioner.errors import Refused
 from provisioner.escape import json_text, plain

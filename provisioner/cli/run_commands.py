@@ -328,7 +328,7 @@ def destroy_command() -> None:
 @options.out_option
 @options.colour_option
 @options.log_option
-@options.each_stack("apply", "keep_stacks")
+@options.each_stack("apply", "keep_stack")
 def keepalive_command() -> None:
     """
     Keep alive what is recorded; leave every edit to a review.

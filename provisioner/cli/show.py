@@ -32,19 +32,18 @@ from provisioner.render.shell import env_lines
 from provisioner.render.show import show_one, show_text
 
 
-def show_stacks(session: Session, output: Output, *, name: str | None, live: bool) -> Work:
+async def show_stack(
+    session: Session, output: Output, stack: Path, *, name: str | None, live: bool
+) -> StackOutcome:
     """Show what is on record: a line per cache, or one cache in full."""
     prices = load_catalog(session.options.models).find
 
-    async def work(stack: Path) -> StackOutcome:
-        _, location, state = recorded(session, stack)
-        seen, now = None, session.ports.now()
-        if live:
-            seen, now = await _live(session, state, location)
-        console.show(_text(state, name, seen, prices, now, colour=output.colour))
-        return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
-
-    return work
+    _, location, state = recorded(session, stack)
+    seen, now = None, session.ports.now()
+    if live:
+        seen, now = await _live(session, state, location)
+    console.show(_text(state, name, seen, prices, now, colour=output.colour))
+    return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
 
 
 def _text(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from provisioner.cli import console
@@ -24,11 +23,23 @@ from provisioner.files import read_whole
 from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded, RecordedCache
-from provisioner.operations import edit_state
-from provisioner.operations.migrate_state import Side, migrate_state, transfer_records
+from provisioner.operations.edit_state import (
+    Current,
+    Editor,
+    Side,
+    StateEdit,
+    StateWriting,
+    check_name,
+    edit_state,
+    forgotten,
+    migrate_state,
+    pushed,
+    record_of,
+    renamed,
+    transfer_records,
+)
 from provisioner.operations.session import Session
-from provisioner.operations.stack_location import StackLocation, location_of, recorded
-from provisioner.operations.stack_names import backends_of
+from provisioner.operations.stack_location import backends_of, location_of, recorded
 from provisioner.render.layout import Column, table
 from provisioner.state import serial_of, state_name
 from provisioner.state.history import PastRun, read_history, read_version
@@ -38,14 +49,12 @@ from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, mark_of
 from provisioner.times import moment_text, parse_moment
 
 
-def _located(session: Session, stack: Path) -> tuple[str, StackLocation]:
-    """The stack's name, and where its state is."""
-    frame = load_frame(stack, environment=session.options.environment)
-    return frame.stack, location_of(session, frame)
-
-
-def _elsewhere(session: Session, **options: Any) -> Session:  # noqa: ANN401  # StackOptions names them
-    return replace(session, options=replace(session.options, **options))
+def _side(session: Session, stack: Path, **options: Any) -> Side:  # noqa: ANN401  # StackOptions names them
+    """The stack's name and backend, with other *options* where the command has them."""
+    options_of = replace(session.options, **options)
+    frame = load_frame(stack, environment=options_of.environment)
+    location = location_of(replace(session, options=options_of), frame)
+    return Side(stack=frame.stack, backend=location.backend)
 
 
 def _done(sentence: str, summary: str = "") -> StackOutcome:
@@ -53,236 +62,190 @@ def _done(sentence: str, summary: str = "") -> StackOutcome:
     return StackOutcome(status=Status.OK, summary=summary)
 
 
-def list_records(session: Session, output: Output) -> Work:
+async def list_records(session: Session, output: Output, stack: Path) -> StackOutcome:
     """List what is on record by name, and what is retiring by id."""
-
-    async def work(stack: Path) -> StackOutcome:
-        frame, location, state = recorded(session, stack)
-        names = {"caches": sorted(state.caches), "retiring": sorted(state.retiring)}
-        output.add_json(json_text({"stack": frame.stack, "serial": state.serial, **names}))
-        if not output.is_quiet:
-            _tell_records(state, location.backend)
-        return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
-
-    return work
+    frame, location, state = recorded(session, stack)
+    names = {"caches": sorted(state.caches), "retiring": sorted(state.retiring)}
+    output.add_json(json_text({"stack": frame.stack, "serial": state.serial, **names}))
+    if not output.is_quiet:
+        _tell_records(state, location.backend)
+    return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
 
 
-def show_record(session: Session, output: Output, *, name: str) -> Work:
+async def show_record(session: Session, _: Output, stack: Path, *, name: str) -> StackOutcome:
     """Print one record as it stands in the state."""
-    del output
-
-    async def work(stack: Path) -> StackOutcome:
-        whose, location = _located(session, stack)
-        record = edit_state.record_of(location.backend, whose, name)
-        console.document(json_text(record), form="json")
-        return StackOutcome(status=Status.OK)
-
-    return work
+    record = record_of(_side(session, stack), name)
+    console.document(json_text(record), form="json")
+    return StackOutcome(status=Status.OK)
 
 
-def pull_state(session: Session, output: Output, *, serial: int | None) -> Work:
+async def pull_state(
+    session: Session, _: Output, stack: Path, *, serial: int | None
+) -> StackOutcome:
     """Print the state, or an earlier version of it, byte for byte."""
-    del output
     console.output_is_the_work()
-
-    async def work(stack: Path) -> StackOutcome:
-        whose, location = _located(session, stack)
-        backend = location.backend
-        file = backend.read(state_name(whose))
-        if serial is not None and serial != serial_of(file):
-            file = read_version(backend, whose, serial)
-        if file is None:
-            raise StateError(
-                f"there is no {backend.where(state_name(whose))}: nothing was applied yet, or the "
-                "state is elsewhere (--state)."
-            )
-        console.document(file.content, form="json")
-        return StackOutcome(status=Status.OK)
-
-    return work
+    side = _side(session, stack)
+    file = side.backend.read(state_name(side.stack))
+    if serial is not None and serial != serial_of(file):
+        file = read_version(side.backend, side.stack, serial)
+    if file is None:
+        raise StateError(
+            f"there is no {side.where}: nothing was applied yet, or the "
+            "state is elsewhere (--state)."
+        )
+    console.document(file.content, form="json")
+    return StackOutcome(status=Status.OK)
 
 
-class _Writing(Struct, frozen=True, kw_only=True):
-    """How a command writes a state."""
-
-    dry_run: bool
-    lock_timeout: timedelta
-
-
-def push_state(session: Session, output: Output, *, file: Path, force: bool, **given: Any) -> Work:  # noqa: ANN401  # _Writing names them
+async def push_state(
+    session: Session,
+    _: Output,
+    stack: Path,
+    *,
+    file: Path,
+    force: bool,
+    **given: Any,  # noqa: ANN401  # StateWriting names them
+) -> StackOutcome:
     """Put a state from a file in place of the one that is there."""
-    del output
     try:
         raw = read_whole(file, follow=True)
     except OSError as error:
         raise StateError(f"{file} cannot be read: {error.strerror}.") from error
 
-    def edit(at: edit_state.Current) -> edit_state.StateEdit:
-        return edit_state.pushed(at, raw, where=str(file), force=force)
+    def edit(at: Current) -> StateEdit:
+        return pushed(at, raw, where=str(file), force=force)
 
-    return _edit(session, "push", edit, given, repairs=force)
+    return await _edit(session, stack, "push", edit, StateWriting(**given), repairs=force)
 
 
-def move_record(
+async def move_record(
     session: Session,
-    output: Output,
+    _: Output,
+    stack: Path,
     *,
     old: str,
     new: str | None,
     to_stack: Path | None,
     to_env: str | None,
-    **given: Any,  # noqa: ANN401  # _Writing names them
-) -> Work:
+    **given: Any,  # noqa: ANN401  # StateWriting names them
+) -> StackOutcome:
     """Rename a record, or give it to another stack, whose folder --to-stack names."""
-    del output
+    writing = StateWriting(**given)
     if to_stack is not None:
-        return partial(_give, session, old, new or old, to_stack, to_env, _Writing(**given))
+        return await _give(session, stack, (old, new or old), to_stack, to_env, writing)
     if new is None:
         raise click.UsageError("Give the new name, or --to-stack DIR.")
-    return _edit(session, "mv", lambda at: edit_state.renamed(at, old, new), given)
+    return await _edit(session, stack, "mv", lambda at: renamed(at, old, new), writing)
 
 
 async def _give(
     session: Session,
-    old: str,
-    new: str,
+    stack: Path,
+    names: tuple[str, str],
     folder: Path,
     environment: str | None,
-    writing: _Writing,
-    stack: Path,
+    writing: StateWriting,
 ) -> StackOutcome:
-    giving, here = _located(session, stack)
-    same = session.options.environment
+    (old, new), same = names, session.options.environment
     environment = environment or (same if same in environments_of(folder) else None)
-    receiving, there = _located(_elsewhere(session, environment=environment), folder)
-    edit_state.check_name(new)
+    giving, receiving = _side(session, stack), _side(session, folder, environment=environment)
+    check_name(new)
+    providers = load_frame(folder, environment=environment).providers
 
     def decide(source: State, target: State) -> Transfer | None:
         record = source.caches.get(old)
-        if isinstance(record, RecordedCache) and record.provider not in there.key_envs:
+        if isinstance(record, RecordedCache) and record.provider not in providers:
             raise Refused(
-                f"{receiving} knows no provider {record.provider}: declare it there first. "
+                f"{receiving.stack} knows no provider {record.provider}: declare it there first. "
                 "Nothing was changed."
             )
         return given_cache(source, target, old, new, accept=session.options.accept_scope)
 
-    sentence = await transfer_records(
-        session.ports,
-        Side(stack=giving, backend=here.backend),
-        Side(stack=receiving, backend=there.backend),
-        decide,
-        operation="state mv",
-        sentence=f"{old} of {giving} is {new} of {receiving}; a live cache keeps its "
-        f"label. Declare it there, and no longer in {giving}, before the next apply.",
-        timeout=writing.lock_timeout,
-        dry_run=writing.dry_run,
+    sentence = (
+        f"{old} of {giving.stack} is {new} of {receiving.stack}; a live cache keeps its label. "
+        f"Declare it there, and no longer in {giving.stack}, before the next apply."
     )
-    return _done(sentence)
+    transfer = transfer_records(
+        session.ports, giving, receiving, decide, "state mv", sentence, writing
+    )
+    return _done(await transfer)
 
 
-def give_stack_name(
+async def give_stack_name(
     session: Session,
-    output: Output,
+    _: Output,
+    folder: Path,
     *,
     old: str,
     new: str,
-    **given: Any,  # noqa: ANN401  # _Writing names them
-) -> Work:
+    **given: Any,  # noqa: ANN401  # StateWriting names them
+) -> StackOutcome:
     """Give everything on record in a stack, or in one environment of it, another stack's name."""
-    del output
-    writing = _Writing(**given)
-
-    async def work(folder: Path) -> StackOutcome:
-        here, there = backends_of(session, (old, new), folder)
-        sentence = await transfer_records(
-            session.ports,
-            Side(stack=old, backend=here),
-            Side(stack=new, backend=there),
-            renamed_stack,
-            operation="state rename-stack",
-            sentence=f"{old} is {new} now; live caches keep their labels. Write the new name into "
-            "the manifest before the next run.",
-            timeout=writing.lock_timeout,
-            dry_run=writing.dry_run,
-        )
-        return _done(sentence)
-
-    return work
+    here, there = backends_of(session, (old, new), folder)
+    giving, receiving = Side(stack=old, backend=here), Side(stack=new, backend=there)
+    sentence = (
+        f"{old} is {new} now; live caches keep their labels. Write the new name into "
+        "the manifest before the next run."
+    )
+    operation, writing = "state rename-stack", StateWriting(**given)
+    transfer = transfer_records(
+        session.ports, giving, receiving, renamed_stack, operation, sentence, writing
+    )
+    return _done(await transfer)
 
 
-def forget_record(session: Session, output: Output, *, name: str, **given: Any) -> Work:  # noqa: ANN401  # _Writing names them
-    """Forget a record; the live cache stays as it is."""
-    del output
-    return _edit(session, "rm", lambda at: edit_state.forgotten(at, name), given)
-
-
-def _edit(
+async def forget_record(
     session: Session,
+    _: Output,
+    stack: Path,
+    *,
+    name: str,
+    **given: Any,  # noqa: ANN401  # StateWriting names them
+) -> StackOutcome:
+    """Forget a record; the live cache stays as it is."""
+    return await _edit(session, stack, "rm", lambda at: forgotten(at, name), StateWriting(**given))
+
+
+async def _edit(
+    session: Session,
+    stack: Path,
     verb: str,
-    edit: edit_state.Editor,
-    given: dict[str, Any],
+    edit: Editor,
+    writing: StateWriting,
     *,
     repairs: bool = False,
-) -> Work:
-    writing = _Writing(**given)
-
-    async def work(stack: Path) -> StackOutcome:
-        whose, location = _located(session, stack)
-        sentence = await edit_state.edit_state(
-            session.ports,
-            location.backend,
-            whose,
-            operation=f"state {verb}",
-            edit=edit,
-            timeout=writing.lock_timeout,
-            dry_run=writing.dry_run,
-            repairs=repairs,
+) -> StackOutcome:
+    side, operation = _side(session, stack), f"state {verb}"
+    return _done(
+        await edit_state(
+            session.ports, side, operation=operation, edit=edit, writing=writing, repairs=repairs
         )
-        return _done(sentence)
-
-    return work
+    )
 
 
-def copy_state(
+async def copy_state(
     session: Session,
-    output: Output,
+    _: Output,
+    stack: Path,
     *,
     destination: str,
-    **given: Any,  # noqa: ANN401  # _Writing names them
-) -> Work:
+    **given: Any,  # noqa: ANN401  # StateWriting names them
+) -> StackOutcome:
     """Copy state, history and kept versions to another backend, under both locks."""
-    del output
-    writing = _Writing(**given)
-
-    async def work(stack: Path) -> StackOutcome:
-        whose, here = _located(session, stack)
-        _, there = _located(_elsewhere(session, address=destination), stack)
-        sentence = await migrate_state(
-            session.ports,
-            here.backend,
-            there.backend,
-            whose,
-            address=destination,
-            timeout=writing.lock_timeout,
-            dry_run=writing.dry_run,
-        )
-        return _done(sentence, "not written" if writing.dry_run else "copied")
-
-    return work
+    side, there = _side(session, stack), _side(session, stack, address=destination)
+    writing = StateWriting(**given)
+    sentence = await migrate_state(session.ports, side, there, address=destination, writing=writing)
+    return _done(sentence, "not written" if writing.dry_run else "copied")
 
 
-def show_history(session: Session, output: Output) -> Work:
+async def show_history(session: Session, output: Output, stack: Path) -> StackOutcome:
     """List the last runs that changed the stack or tried to, oldest first."""
-
-    async def work(stack: Path) -> StackOutcome:
-        whose, location = _located(session, stack)
-        runs = read_history(location.backend, whose)
-        output.add_json(json_text({"stack": whose, "runs": to_builtins(runs)}))
-        if not output.is_quiet:
-            _tell_runs(runs, location.backend, whose)
-        return StackOutcome(status=Status.OK, summary=f"{len(runs)} remembered")
-
-    return work
+    side = _side(session, stack)
+    runs = read_history(side.backend, side.stack)
+    output.add_json(json_text({"stack": side.stack, "runs": to_builtins(runs)}))
+    if not output.is_quiet:
+        _tell_runs(runs, side)
+    return StackOutcome(status=Status.OK, summary=f"{len(runs)} remembered")
 
 
 def _tell_records(state: State, backend: Backend) -> None:
@@ -294,13 +257,12 @@ def _tell_records(state: State, backend: Backend) -> None:
     _show(rows, *[""] * 3)
 
 
-def _tell_runs(runs: Sequence[PastRun], backend: Backend, stack: str) -> None:
+def _tell_runs(runs: Sequence[PastRun], side: Side) -> None:
     """A line for each run, the oldest first."""
-    where = backend.where(state_name(stack))
-    if backend.keeps_history:
-        console.say(f"{plain(where)} keeps its versions by itself.")
+    if side.backend.keeps_history:
+        console.say(f"{plain(side.where)} keeps its versions by itself.")
     elif not runs:
-        tell(f"No run is remembered beside {where}.")
+        tell(f"No run is remembered beside {side.where}.")
     else:
         _show(map(_run, runs), *("WHEN", "OPERATION", "WHO", "COMMIT", "KEPT", "OUTCOME"))
 
@@ -326,22 +288,17 @@ def _show(rows: Iterable[tuple[str, ...]], *titles: str) -> None:
         console.say(line)
 
 
-def show_locks(session: Session, output: Output) -> Work:
+async def show_locks(session: Session, output: Output, stack: Path) -> StackOutcome:
     """Show the lock owner of the state, since when, and the lock's ID."""
-
-    async def work(stack: Path) -> StackOutcome:
-        whose, location = _located(session, stack)
-        backend, name = location.backend, state_name(whose)
-        owner = backend.lock_owner(name)
-        fields = orjson.loads(lock_owner_bytes(owner)) if owner else None
-        output.add_json(json_text({"stack": whose, "holder": fields}))
-        subject = f"{owner} holds" if owner else "No run holds"
-        lock = f"; its lock is {owner.id}" if owner and owner.id else ""
-        if not output.is_quiet:
-            console.say(plain(f"{subject} {backend.where(name)}{lock}."))
-        return StackOutcome(status=Status.OK, summary=_lock_summary(owner))
-
-    return work
+    side = _side(session, stack)
+    owner = side.backend.lock_owner(state_name(side.stack))
+    fields = orjson.loads(lock_owner_bytes(owner)) if owner else None
+    output.add_json(json_text({"stack": side.stack, "holder": fields}))
+    subject = f"{owner} holds" if owner else "No run holds"
+    lock = f"; its lock is {owner.id}" if owner and owner.id else ""
+    if not output.is_quiet:
+        console.say(plain(f"{subject} {side.where}{lock}."))
+    return StackOutcome(status=Status.OK, summary=_lock_summary(owner))
 
 
 def _lock_summary(owner: LockOwner | None) -> str:
@@ -350,30 +307,24 @@ def _lock_summary(owner: LockOwner | None) -> str:
     return f"lock {plain(owner.id)}" if owner.id else "locked"
 
 
-def end_locks(session: Session, output: Output, *, lock_id: str | None, mine: bool) -> Work:
+def end_locks(session: Session, _: Output, *, lock_id: str | None, mine: bool) -> Work:
     """End the lock of a run that is dead."""
-    del output
     if mine == bool(lock_id):
         raise click.UsageError("Give the ID that ctxprov lock status prints, or --mine.")
     mark = mark_of(session.ports.environ)
     if mine and mark is None:
         raise click.UsageError("--mine works in a CI job only, and the environment names none.")
-
-    async def work(stack: Path) -> StackOutcome:
-        whose, location = _located(session, stack)
-        backend, name = location.backend, state_name(whose)
-        ended = lock_id or _lock_of(backend, name, mark)
-        if ended is None:
-            sentence = f"This job holds no lock of {backend.where(name)}."
-            return _done(sentence, "not locked by this job")
-        backend.unlock(name, ended)
-        summary = f"lock {plain(ended)} is ended"
-        return _done(f"The lock {ended} of {backend.where(name)} is ended.", summary)
-
-    return work
+    return partial(_end_lock, session, lock_id, mark)
 
 
-def _lock_of(backend: Backend, name: str, mark: str | None) -> str | None:
-    """The lock that the job with this *mark* holds."""
-    owner = backend.lock_owner(name)
-    return owner.id if owner and mark and owner.id.startswith(mark) else None
+async def _end_lock(
+    session: Session, lock_id: str | None, mark: str | None, stack: Path
+) -> StackOutcome:
+    side = _side(session, stack)
+    name = state_name(side.stack)
+    owner = None if lock_id else side.backend.lock_owner(name)
+    ended = lock_id or (owner.id if owner and mark and owner.id.startswith(mark) else None)
+    if ended is None:
+        return _done(f"This job holds no lock of {side.where}.", "not locked by this job")
+    side.backend.unlock(name, ended)
+    return _done(f"The lock {ended} of {side.where} is ended.", f"lock {plain(ended)} is ended")

@@ -12,15 +12,14 @@ from provisioner.checkout import bare_repositories
 from provisioner.cli import clock, console
 from provisioner.cli.messages import tell, tell_error, tell_problems
 from provisioner.cli.options import expanded
-from provisioner.cli.ports import program_ports
 from provisioner.cli.status import Status, first_of
+from provisioner.cli.terminal import program_ports
 from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
 from provisioner.escape import plain
 from provisioner.manifest.stack import environments_of, read_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.records import Desired
-from provisioner.operations.checkout import checkout_around
-from provisioner.operations.destinations import destination_problems
+from provisioner.operations.checkout import checkout_around, destination_problems
 from provisioner.operations.load import warning_lines
 from provisioner.resolver import load_and_resolve
 

@@ -6,27 +6,23 @@ of a stack and a request, and returns what came of it as a value.  It knows no c
 signal, environment variable or clock: it gets these as ports, and the caller decides what is
 printed and which exit status that is.
 
-    ports            `Ports`, `Console`: time, chance, environment, person, signals; `Misuse`
-    session          `StackOptions` and `Session`, which each operation takes
+    session          `StackOptions`, `Session`; `Ports` and `Console`, the world; `Misuse`
     clients          `Clients`: those of the providers, which all stacks of a run share
+    checkout         git around a stack: which commit, whether an old one, where files may go
     stack_location   `StackLocation`: state, handles and the emulator's store of one stack
-    destinations     where a manifest may have files written
-    stack_names      a stack by its name alone
-    checkout         git around a stack: which commit, and whether it is an old one
     load             manifest and content; or the working tree as far as it can be read
     observe          `Observation`: what is live, and by which clock
-    brake            what is held back where a project shows too little
     count_tokens     the provider's counts of tokens, remembered
-    check_limits     a plan against the limits of its stack
-    plan             `plan_stack` -> `PlannedStack`
+    plan             `plan_stack` -> `PlannedStack`; the limits of a plan, and what is held back
     explain          `explain_cache` -> explanations
+    drift            `drift_of`, `due_of`, and what an absent state means
+    approvals        what was approved elsewhere
     decision         `ApplyRequest` -> `Decision`: what a run does, and what it leaves undone
     locked_state     a state that is held, and saved
     apply            `apply_stack` -> `Applied`; a `RunView` shows it meanwhile
     apply_manifest   what `apply` and `destroy` ask of it
     keepalive        `keep_alive` -> `Kept`
-    drift            `drift_of`, `due_of`
-    list_caches, collect_garbage, compare_revisions, edit_state, migrate_state: as they are named
+    list_caches, collect_garbage, compare_revisions, edit_state, request: as they are named
 
 Who calls whom: `cli` -> `review` -> `operations`; in here each module calls those above it.
 Nothing is exported from this package: a command imports the one module that it needs.

@@ -7,12 +7,13 @@ One run that changes things, from the lock to the last save.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.applier import apply
 from provisioner.applier.surplus import retire_surplus
@@ -30,17 +31,27 @@ from provisioner.model.changes import (
     Replace,
     Retire,
 )
-from provisioner.model.facts import ApprovedEdits, Done, Failed, NotAttempted, Result, State
+from provisioner.model.facts import (
+    ApprovedEdits,
+    Disappearance,
+    Done,
+    Exists,
+    Fact,
+    Failed,
+    NotAttempted,
+    Result,
+    State,
+)
 from provisioner.model.plan import Plan
 from provisioner.model.records import RecordedAnnotation, RecordedCache
-from provisioner.operations.absent_state import labelled
 from provisioner.operations.approvals import undone_lines
-from provisioner.operations.brake import Notes
 from provisioner.operations.checkout import performs_edits
 from provisioner.operations.decision import ApplyRequest, Decision, decide, plan_for
+from provisioner.operations.drift import labelled
 from provisioner.operations.locked_state import LockedState, locked_state
 from provisioner.operations.observe import Observation, observe
 from provisioner.operations.session import Session
+from provisioner.planner.brake import Brake, noted, probing
 from provisioner.planner.live_index import believable, remarks, unsaved
 from provisioner.planner.reasons import rested_by
 from provisioner.planner.transitions import valid_until
@@ -221,6 +232,35 @@ def _note_after(decision: Decision, ledger: Ledger, results: Sequence[Result]) -
     left = decision.wanted.digests - (decision.plan.digests if is_done else frozenset())
     if state.approved and left.isdisjoint(state.approved.digests):
         ledger.note(approved=None)
+
+
+class Notes:
+    """What a run remembers of its projects, as it happens."""
+
+    def __init__(self, ledger: Ledger, state: State, held: Iterable[Brake]) -> None:
+        self._ledger = ledger
+        self._brakes = tuple(held)
+        self._notes = dict(noted(state, self._brakes))
+        ledger.note(disappeared=dict(self._notes))
+        self.probing = probing(self._brakes)
+
+    def record(self, fact: Fact) -> None:
+        """Record *fact*; remembers a cache that is made again as such."""
+        self._ledger.record(fact)
+        match fact:
+            case Exists(record) if record.name in self.probing:
+                note = self._notes[record.provider]
+                self._note(record.provider, replace(note, remade=(*note.remade, record.id)))
+            case _:
+                pass
+
+    def probed(self, provider: str, shown: bool) -> None:  # noqa: FBT001  # as apply calls it
+        """Remember whether the first cache that this run made in *provider* shows."""
+        self._note(provider, replace(self._notes[provider], failed=not shown))
+
+    def _note(self, provider: str, note: Disappearance) -> None:
+        self._notes[provider] = note
+        self._ledger.note(disappeared=dict(self._notes))
 
 
 class _Application:

@@ -15,25 +15,28 @@ from provisioner.errors import Refused
 from provisioner.model.facts import State
 from provisioner.model.plan import Plan
 from provisioner.model.records import DesiredCache
-from provisioner.operations.absent_state import warn_of_folder
 from provisioner.operations.approvals import approval_by
-from provisioner.operations.check_limits import beyond, hold
-from provisioner.operations.checkout import commit_here, revision_here, why_older
+from provisioner.operations.checkout import (
+    check_destinations,
+    commit_here,
+    revision_here,
+    why_older,
+)
 from provisioner.operations.count_tokens import remembered, with_counts
 from provisioner.operations.decision import ApplyRequest
-from provisioner.operations.destinations import check_destinations
+from provisioner.operations.drift import warn_of_folder
 from provisioner.operations.load import load_stack
-from provisioner.operations.plan import check_names, choose
+from provisioner.operations.plan import beyond, check_names, choose, hold
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import (
     StackLocation,
+    keys_of,
     location_at,
     location_of,
     owners_beside,
     recorded,
     settled,
 )
-from provisioner.operations.stack_names import keys_of
 from provisioner.resolver import content_reader
 from provisioner.state import read_state, state_name
 

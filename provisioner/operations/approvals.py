@@ -11,7 +11,7 @@ from provisioner.approval import Approval, Undone, approval_of
 from provisioner.errors import CtxprovError, Refused
 from provisioner.files import read_whole
 from provisioner.model.plan import Plan
-from provisioner.operations.ports import Misuse
+from provisioner.operations.session import Misuse
 from provisioner.render.difference import objection_lines
 from provisioner.view.plan import PlanView
 from provisioner.view.plan_reader import read_plans

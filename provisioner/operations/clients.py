@@ -19,7 +19,7 @@ from typing import Self
 from provisioner.cache import CachedContext
 from provisioner.errors import CtxprovError, MissingKey
 from provisioner.http import application_transport
-from provisioner.operations.ports import Misuse, Ports
+from provisioner.operations.session import Misuse, Ports
 from provisioner.providers.gemini import GeminiContextCache
 
 EMULATED = "http://emulator.invalid"

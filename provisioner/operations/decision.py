@@ -21,8 +21,8 @@ from provisioner.model.facts import Revision, State
 from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.model.stack_settings import StackSettings, setting_edits, with_settings
-from provisioner.operations.brake import braked
 from provisioner.operations.observe import Observation, observe, touches_unrecorded
+from provisioner.operations.plan import braked
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import StackLocation
 from provisioner.planner import plan

@@ -1,11 +1,17 @@
 """
-Edits of a state by hand, each a decision over what is there, and one way to perform them.
+Edits of a state by hand: each a decision over what is there, performed under the lock.
+
+A copy to another backend is read back; what is there must be an earlier state of the same stack,
+or nothing.  Between two stacks the receiving state is saved before the giving one, and the same
+command finishes a run that is cut off between the two.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -19,11 +25,13 @@ from provisioner.cache import Json
 from provisioner.errors import Refused, StateError, StateNewer
 from provisioner.model.facts import State
 from provisioner.model.records import RecordedCache
-from provisioner.operations.locked_state import locked_state
-from provisioner.operations.ports import Ports
+from provisioner.operations.locked_state import LockedState, locked_state
+from provisioner.operations.session import Ports
 from provisioner.planner.hypothetical import moved
 from provisioner.state import read_state, remains_of, state_name, state_of
+from provisioner.state.history import read_history, runs_name, version_name
 from provisioner.state.state_file import parse_state, state_bytes
+from provisioner.state.transfer import Transfer
 from provisioner.storage import Backend, StoredFile
 
 _PUSHABLE = (
@@ -31,6 +39,28 @@ _PUSHABLE = (
     "could not save."
 )
 _NAME = r"[a-z0-9][a-z0-9-]{0,47}"
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """A stack, and the backend of its state."""
+
+    stack: str
+    backend: Backend
+
+    @property
+    def where(self) -> str:
+        return self.backend.where(state_name(self.stack))
+
+    def parse(self, file: StoredFile | None) -> State:
+        """What was read, also if that stack has another name now."""
+        return state_of(file, where=self.where, stack=self.stack, moved=True)
+
+
+class StateWriting(Struct, frozen=True, kw_only=True):
+    """How a state is written: not at all, or under a lock that is waited for."""
+
+    dry_run: bool
+    lock_timeout: timedelta
 
 
 class Current(Struct, frozen=True, kw_only=True):
@@ -53,13 +83,11 @@ Editor: TypeAlias = Callable[[Current], StateEdit]
 
 async def edit_state(
     ports: Ports,
-    backend: Backend,
-    stack: str,
+    side: Side,
     *,
     operation: str,
     edit: Editor,
-    timeout: timedelta,
-    dry_run: bool,
+    writing: StateWriting,
     repairs: bool,
 ) -> str:
     """
@@ -67,39 +95,35 @@ async def edit_state(
 
     An edit that *repairs* takes also a state that cannot be read.
     """
-    reader = _StateReader(backend, stack, repairs=repairs)
-    if dry_run:
-        sentence = edit(reader.current(reader.read(backend.read(state_name(stack))))).sentence
+    reader = _StateReader(side, repairs=repairs)
+    if writing.dry_run:
+        file = side.backend.read(state_name(side.stack))
+        sentence = edit(reader.current(reader.read(file))).sentence
         return f"Dry run: {sentence} Nothing was written."
     if repairs:  # it refuses before a lock that is taken over is followed by a save
-        edit(Current(state=State(stack=stack), is_damaged=True))
-
-    async with locked_state(
-        ports, backend, stack=stack, operation=operation, timeout=timeout, read=reader.read
-    ) as held:
+        edit(Current(state=State(stack=side.stack), is_damaged=True))
+    async with _held(ports, side, operation, writing, reader.read) as held:
         edited = edit(reader.current(held.ledger.state))
         if edited.state is not None:
-            held.ledger.put(edited.state)
-            await held.end(edited.sentence)
+            await _save(held, edited.state, edited.sentence)
         return edited.sentence
 
 
 class _StateReader:
     """Reads the state that is to be edited, and remembers whether that was possible."""
 
-    def __init__(self, backend: Backend, stack: str, *, repairs: bool) -> None:
-        self._where = backend.where(state_name(stack))
-        self._stack = stack
+    def __init__(self, side: Side, *, repairs: bool) -> None:
+        self._side = side
         self._repairs = repairs
         self._is_damaged = False
 
     def read(self, file: StoredFile | None) -> State:
         try:
-            return state_of(file, where=self._where, stack=self._stack)
+            return state_of(file, where=self._side.where, stack=self._side.stack)
         except StateNewer:
             raise  # force cannot know what it would forget
         except StateError:
-            remains = remains_of(file, stack=self._stack) if self._repairs else None
+            remains = remains_of(file, stack=self._side.stack) if self._repairs else None
             if remains is None:
                 raise
             self._is_damaged = True
@@ -109,9 +133,9 @@ class _StateReader:
         return Current(state=state, is_damaged=self._is_damaged)
 
 
-def record_of(backend: Backend, stack: str, name: str) -> Json:
+def record_of(side: Side, name: str) -> Json:
     """One record, as JSON."""
-    state = read_state(backend, stack=stack)
+    state = read_state(side.backend, stack=side.stack)
     _require_record(state, name)
     document: dict[str, dict[str, Json]] = orjson.loads(state_bytes(state))
     return document["caches"][name]
@@ -168,3 +192,112 @@ def _require_record(state: State, name: str) -> None:
         close = get_close_matches(name, state.caches, 1)
         guess = f"did you mean {close[0]}?" if close else "ctxprov state list shows what is."
         raise StateError(f"{name!r} is not on record in {state.stack}; {guess}")
+
+
+async def migrate_state(
+    ports: Ports, side: Side, there: Side, *, address: str, writing: StateWriting
+) -> str:
+    """Copy to another backend, verify, and say what to write into the manifest."""
+    if side.where == there.where:
+        raise Refused(f"{side.where} is where the state is already.")
+    if writing.dry_run:
+        state = read_state(side.backend, stack=side.stack)
+        _check(state, read_state(there.backend, stack=there.stack), there.where)
+        return f"{side.where} would be copied to {there.where}. Nothing was written."
+    await _copy(ports, side, there, writing)
+    how = "give --state or CTXPROV_STATE:" if address.startswith("http") else "write state:"
+    return (
+        f"{there.where} is a copy of {side.where}. Now {how} {address}; then delete "
+        "the old one, so that no run goes on with it."
+    )
+
+
+async def _copy(ports: Ports, side: Side, there: Side, writing: StateWriting) -> None:
+    async with (
+        _held(ports, side, "state migrate", writing) as old,
+        _held(ports, there, "state migrate", writing) as new,
+    ):
+        state = old.ledger.state
+        _check(state, new.ledger.state, there.where)
+        await asyncio.to_thread(_copy_history, side.backend, there.backend, side.stack)
+        await _save(new, state, f"copied from {side.where}")
+        copy = await asyncio.to_thread(read_state, there.backend, stack=there.stack)
+        if copy.caches != state.caches or copy.retiring != state.retiring:
+            raise StateError(
+                f"{there.where} does not read back as it was written. The old "
+                "state is untouched: go on with it."
+            )
+
+
+def _check(state: State, present: State, where: str) -> None:
+    if state == State(stack=state.stack):
+        raise Refused(f"there is no state of {state.stack} to copy.")
+    if present.serial >= state.serial and present.caches != state.caches:
+        raise Refused(
+            f"{where} holds a state with serial {present.serial}, and ours has {state.serial}: it "
+            "may be newer. Nothing was changed; move it away if it is not wanted."
+        )
+
+
+def _copy_history(backend: Backend, there: Backend, stack: str) -> None:
+    if backend.keeps_history or there.keeps_history:
+        return
+    kept = [run.kept for run in read_history(backend, stack) if run.kept is not None]
+    for name in (*(version_name(stack, serial) for serial in kept), runs_name(stack)):
+        file, other = backend.read(name), there.read(name)
+        if file and (other is None or other.content != file.content):
+            there.write(name, file.content, expected=other.version if other else None)
+
+
+DecideTransfer: TypeAlias = Callable[[State, State], Transfer | None]
+"""Given the giving state and the receiving one."""
+
+
+async def transfer_records(
+    ports: Ports,
+    giving: Side,
+    receiving: Side,
+    decide: DecideTransfer,
+    operation: str,
+    sentence: str,
+    writing: StateWriting,
+) -> str:
+    """Carry out what *decide* says, which *sentence* tells."""
+    if giving.where == receiving.where:
+        raise Refused(f"{giving.stack} is that stack already; nothing was changed.")
+    done = f"Already done: {sentence}"
+    if writing.dry_run:
+        transfer = decide(
+            *(s.parse(s.backend.read(state_name(s.stack))) for s in (giving, receiving))
+        )
+        return f"Dry run: {sentence} Nothing was written." if transfer else done
+    async with AsyncExitStack() as stack:
+        held = {}
+        for side in sorted((giving, receiving), key=lambda side: side.where):
+            lock = _held(ports, side, operation, writing, side.parse)
+            held[side.where] = await stack.enter_async_context(lock)
+        old, new = held[giving.where], held[receiving.where]
+        transfer = decide(old.ledger.state, new.ledger.state)
+        if transfer is None:
+            return done
+        await _save(new, transfer.receiving, f"{operation}: from {giving.stack}")
+        await _save(old, transfer.giving, f"{operation}: to {receiving.stack}")
+    return sentence
+
+
+def _held(
+    ports: Ports,
+    side: Side,
+    operation: str,
+    writing: StateWriting,
+    read: Callable[[StoredFile | None], State] | None = None,
+) -> AbstractAsyncContextManager[LockedState]:
+    timeout = writing.lock_timeout
+    return locked_state(
+        ports, side.backend, stack=side.stack, operation=operation, timeout=timeout, read=read
+    )
+
+
+async def _save(held: LockedState, state: State, outcome: str) -> None:
+    held.ledger.put(state)
+    await held.end(outcome)

@@ -15,12 +15,11 @@ from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Change, Keep, Note, Refresh
 from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, DesiredCache, LiveCache
-from provisioner.operations.brake import braked
 from provisioner.operations.count_tokens import remembered, with_counts
 from provisioner.operations.load import load_stack
 from provisioner.operations.observe import observe, touches_unrecorded
-from provisioner.operations.ports import Misuse
-from provisioner.operations.session import Session
+from provisioner.operations.plan import braked
+from provisioner.operations.session import Misuse, Session
 from provisioner.operations.stack_location import location_of, owners_beside
 from provisioner.planner import plan
 from provisioner.planner.reasons import refresh_due

@@ -16,12 +16,12 @@ from provisioner.model.changes import Create
 from provisioner.model.facts import State
 from provisioner.model.plan import Plan
 from provisioner.model.stack_settings import setting_edits
-from provisioner.operations.absent_state import Finding, finding, is_unrecorded
 from provisioner.operations.apply import Applied, RunView, apply_stack
-from provisioner.operations.check_limits import beyond, hold
 from provisioner.operations.checkout import commit_here
 from provisioner.operations.decision import ApplyRequest
+from provisioner.operations.drift import Finding, finding, is_unrecorded
 from provisioner.operations.load import WorkingTree, working_tree
+from provisioner.operations.plan import beyond, hold
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import location_of, settled
 from provisioner.planner.hypothetical import moved, recorded_as_desired

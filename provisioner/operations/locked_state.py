@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from provisioner.errors import StateError, Unsaved
 from provisioner.model.facts import State
-from provisioner.operations.ports import Ports
+from provisioner.operations.session import Ports
 from provisioner.state.group_commit import Ledger, open_ledger
 from provisioner.state.history import HistoryWriter
 from provisioner.storage import Backend, StoredFile

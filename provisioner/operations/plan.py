@@ -2,7 +2,8 @@
 What apply would do with one stack, without doing any of it.
 
 Compares the manifest with the record and the live side, or with another revision of the
-repository, which asks no provider.
+repository, which asks no provider.  The planner decides what is held back where a project lists
+none, or only some, of its recorded caches; here a person's acceptance is read, and why is said.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ from provisioner.model.facts import Revision, State
 from provisioner.model.plan import Leftover, Plan
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.model.stack_settings import Breach, StackSettings, setting_edits
-from provisioner.operations.brake import braked
-from provisioner.operations.check_limits import beyond
-from provisioner.operations.checkout import why_older
+from provisioner.operations.checkout import check_destinations, why_older
 from provisioner.operations.count_tokens import (
     count,
     remember,
@@ -37,11 +36,9 @@ from provisioner.operations.count_tokens import (
     uncounted,
     with_counts,
 )
-from provisioner.operations.destinations import check_destinations
 from provisioner.operations.load import load_stack
 from provisioner.operations.observe import Observation, observe, touches_unrecorded
-from provisioner.operations.ports import Console, Misuse
-from provisioner.operations.session import Session
+from provisioner.operations.session import Console, Misuse, Session
 from provisioner.operations.stack_location import (
     StackLocation,
     location_of,
@@ -56,6 +53,23 @@ from provisioner.state import read_state
 
 if TYPE_CHECKING:
     from provisioner.render.difference import Patch
+from collections.abc import Collection
+
+from provisioner.errors import Refused
+from provisioner.limits import breaches_of_any, excused
+from provisioner.planner.brake import (
+    SECOND_LOOK,
+    Brake,
+    Sight,
+    brakes,
+    held_back,
+)
+from provisioner.times import duration_text
+from provisioner.view.limits import breach_text, way_out
+from provisioner.view.units import moment_short
+
+if TYPE_CHECKING:
+    pass
 
 
 class PlanRequest(Struct, frozen=True, kw_only=True):
@@ -178,7 +192,7 @@ def choose(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
 
 def _left(session: Session, stack: Path, base: str) -> Leftover | None:
     """What a stack leaves alive that the branch declares no longer; None if it declares it."""
-    from provisioner.operations.leftovers import (  # noqa: PLC0415  # for --base
+    from provisioner.operations.compare_revisions import (  # noqa: PLC0415  # for --base
         is_undeclared,
         leftover_at,
     )
@@ -336,3 +350,79 @@ def _owners(
     if not touches_unrecorded(desired, state, prune=prune):
         return {}
     return owners_beside(session, manifest.root, manifest.stack)()
+
+
+def beyond(
+    plan: Plan,
+    manifest: Manifest,
+    before: StackSettings | None,
+    *,
+    prices: Lookup,
+    overrides: Collection[str],
+) -> tuple[Breach, ...]:
+    """
+    What of *plan* goes beyond the limits of *manifest* or those *before* it.
+
+    Nothing in *overrides* refuses.
+    """
+    several = [manifest.limits, *([before.limits] if before else [])]
+    exceeded = breaches_of_any(plan, several, prices)
+    return excused(exceeded, overrides)
+
+
+def hold(console: Console, exceeded: Iterable[Breach]) -> None:
+    """Warn of what goes beyond a limit.  Raises Refused if a limit refuses any of it."""
+    refused = []
+    for breach in exceeded:
+        if breach.refuses:
+            refused.append(breach)
+        else:
+            console.warn(breach_text(breach))
+    if refused:
+        sentences = map(breach_text, refused)
+        raise Refused(
+            " ".join(
+                [*sentences, way_out(breach.limit for breach in refused), "Nothing was changed."]
+            )
+        )
+
+
+ACCEPT_MISSING = "CTXPROV_ACCEPT_MISSING"
+
+
+def braked(
+    session: Session,
+    plan: Plan,
+    state: State,
+    observation: Observation,
+    *,
+    accept_missing: bool = False,
+) -> tuple[Plan, tuple[Brake, ...]]:
+    """The whole *plan* without what is held back, and what is held back in which project."""
+    accepted = (
+        name
+        for name, client in observation.clients.items()
+        if accept_missing
+        or session.options.accept_missing
+        or session.ports.environ.get(ACCEPT_MISSING) == client.key_fingerprint
+        or (session.options.accept_scope and state.providers.get(name) != observation.scopes[name])
+    )
+    held = brakes(plan, state, observation.live, accepted=frozenset(accepted))
+    return held_back(plan, held, lambda brake: _why(brake, observation)), held
+
+
+def _why(brake: Brake, observation: Observation) -> str:
+    client = observation.clients[brake.provider]
+    lost = f"{brake.missing} of {brake.expected} recorded caches at {client.endpoint} are missing"
+    by_hand = f"--accept-missing, or {ACCEPT_MISSING}={client.key_fingerprint}, makes them again"
+    if brake.sight is Sight.PERSON:
+        return f"{lost}, and one that was made again did not show: check key and project; {by_hand}"
+    if brake.sight is Sight.FIRST:
+        later = duration_text(SECOND_LOOK)
+        return (
+            f"{lost}: a run that sees this notes it, and one {later} later makes one to try; "
+            f"{by_hand} at once"
+        )
+    since = moment_short(brake.since, at=observation.now)
+    next_look = moment_short(brake.since + SECOND_LOOK, at=observation.now)
+    return f"{lost} since {since}: a run from {next_look} on makes one to try; {by_hand} at once"

@@ -1,16 +1,80 @@
-"""What the operations of one run share: what is asked of all of them, ports and clients."""
+"""
+What every operation takes: a session, and in it what it needs of the world, as values.
+
+Time, chance, the environment, the person at the console and the wish to stop come in here and
+nowhere else, so that an operation runs in a command, in a library and in a simulation alike.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from provisioner.operations.ports import Ports
+from provisioner.storage import OnWait
 
 if TYPE_CHECKING:
     from provisioner.operations.clients import Clients
+
+
+Listen: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[Callable[[], bool]]]
+"""While the block lasts: calls its argument at the first request to stop, yields if one came."""
+
+
+class Misuse(Exception):  # of a command or a call, never of the world
+    """An operation was asked for in a way that means nothing; *option* is the one to blame."""
+
+    def __init__(self, sentence: str, *, option: str | None = None) -> None:
+        super().__init__(sentence)
+        self.option = option
+
+
+class Console(Struct, frozen=True, kw_only=True):
+    """The person who runs an operation."""
+
+    report: Callable[[str], None]
+    """Write a line of results."""
+    note: Callable[[str], None]
+    """Write a sentence beside the results."""
+    confirm: Callable[[str], Awaitable[bool]]
+    """Ask a question whose answer is yes or no; no is the answer to silence."""
+    is_interactive: Callable[[], bool]
+    """Whether a question would reach a person."""
+    waiting: Callable[[], OnWait]
+    """What shows a wait for another run."""
+
+    def warn(self, warning: str) -> None:
+        self.note(f"warning: {warning}")
+
+
+class Ports(Struct, frozen=True, kw_only=True):
+    """The world around one run."""
+
+    environ: Mapping[str, str]
+    now: Callable[[], datetime]
+    """This moment by the local clock, aware UTC."""
+    boot_seconds: Callable[[], float]
+    """Seconds since boot, which go on in a suspend and never jump."""
+    random: Random
+    letters: Callable[[], str]
+    """Letters that no other run has, for the label of a new cache."""
+    console: Console
+    listen: Listen
+
+    def locally(self, when: datetime | timedelta | None) -> datetime:
+        """A moment, or a span from now, by the local clock: for what no provider is asked about."""
+        match when:
+            case None:
+                return self.now()
+            case timedelta():
+                return self.now() + when
+            case _:
+                return when
 
 
 class StackOptions(Struct, frozen=True, kw_only=True):

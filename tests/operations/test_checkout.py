@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.cli.ports import program_ports
+from provisioner.cli.terminal import program_ports
 from provisioner.operations.checkout import commit_here
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.repository import git

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.operations.plan import check_names, choose
-from provisioner.operations.ports import Misuse
+from provisioner.operations.session import Misuse
 from provisioner.planner import plan
 from tests.builders import NOW, STACK, desired, state
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, timedelta
 
-from provisioner.cli.ports import program_ports
+from provisioner.cli.terminal import program_ports
 from tests.builders import HOUR, NOW
 
 
