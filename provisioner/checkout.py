@@ -177,7 +177,8 @@ def stacks_in(git: Git) -> StackFolders:
     rows = list(_index(git, "."))
     others = git.output("ls-files", "-z", "--others", "--exclude-standard").split("\0")
     files = [path for _, mode, path in rows if mode != GITLINK]
-    here = {stack for stack in stacks_among([*files, *others]) if _is_there(git, stack)}
+    listed = stacks_among([*files, *others])
+    here = {stack for stack in listed if (git.top / path_from(str(stack)) / STACK).exists()}
     left_out = stacks_among(path for tag, _, path in rows if tag == "S") - here
     unseen: list[str] = []
     for link in dict.fromkeys(path for _, mode, path in rows if mode == GITLINK):
@@ -200,10 +201,6 @@ def stacks_among(paths: Iterable[str]) -> frozenset[PurePosixPath]:
     """The folders whose `ctxprov.yaml` is among *paths*."""
     likely = (PurePosixPath(path) for path in paths if path.endswith(STACK))
     return frozenset(path.parent for path in likely if path.name == STACK)
-
-
-def _is_there(git: Git, stack: PurePosixPath) -> bool:
-    return (git.top / path_from(str(stack)) / STACK).exists()
 
 
 def not_checked_out(path: str) -> str:

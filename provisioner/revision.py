@@ -23,16 +23,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 from msgspec import Struct
 
-from provisioner.checkout import (
-    GITLINK,
-    STACK,
-    Absent,
-    Checkout,
-    Pointer,
-    not_checked_out,
-    stacks_among,
-    submodule_at,
-)
+from provisioner import checkout
 from provisioner.errors import GitFailed
 from provisioner.git import Git, commit_of, path_from
 
@@ -57,7 +48,7 @@ class GitRevision:
 
     def stacks(self) -> frozenset[PurePosixPath]:
         """Folders that hold a `ctxprov.yaml`, from the top; those in submodules too."""
-        own = stacks_among(entry.path for entry in self.entries)
+        own = checkout.stacks_among(entry.path for entry in self.entries)
         submodules = ((link, self.submodule(link)) for link in self.links)
         return own.union(
             link / stack
@@ -78,9 +69,9 @@ class GitRevision:
     @cached_property
     def manifests(self) -> Mapping[PurePosixPath, bytes]:
         """Every `ctxprov.yaml` of this repository itself, by its folder.  Raises GitFailed."""
-        likely = (entry for entry in self.entries if entry.path.endswith(STACK))
+        likely = (entry for entry in self.entries if entry.path.endswith(checkout.STACK))
         paths = ((PurePosixPath(entry.path), entry) for entry in likely)
-        ids = {path.parent: entry.id for path, entry in paths if path.name == STACK}
+        ids = {path.parent: entry.id for path, entry in paths if path.name == checkout.STACK}
         return dict(zip(ids, _blobs(self.git, list(ids.values())), strict=True))
 
     @contextmanager
@@ -108,12 +99,12 @@ class GitRevision:
     @cached_property
     def entries(self) -> tuple[TreeEntry, ...]:
         """Every file of this repository itself."""
-        return tuple(entry for entry in self._tree if entry.mode != GITLINK)
+        return tuple(entry for entry in self._tree if entry.mode != checkout.GITLINK)
 
     @cached_property
     def links(self) -> Mapping[PurePosixPath, str]:
         """The submodules of this repository itself, each with the commit that is recorded."""
-        return {PurePosixPath(e.path): e.id for e in self._tree if e.mode == GITLINK}
+        return {PurePosixPath(e.path): e.id for e in self._tree if e.mode == checkout.GITLINK}
 
     def within(self, folder: PurePosixPath) -> Iterator[str]:
         """The paths of all files of this repository itself that are below *folder*."""
@@ -164,11 +155,11 @@ class GitRevision:
 
     def _opened(self, link: str, commit: str) -> GitRevision | str:
         try:
-            git = submodule_at(self.git, link)
+            git = checkout.submodule_at(self.git, link)
         except GitFailed as error:
             return f"lies in the submodule {link}: {error}"
         if git is None:
-            return not_checked_out(link)
+            return checkout.not_checked_out(link)
         if commit_of(git, commit) is None:
             return (
                 f"lies in the submodule {link}, which lacks the commit {commit[:12]}: run "
@@ -193,13 +184,13 @@ class GitRevision:
 
 
 @dataclass
-class Export(Checkout):
+class Export(checkout.Checkout):
     """Files of a revision in a folder of their own, and what is missing among them."""
 
     _place: Path
     _stack: PurePosixPath
     _revision: GitRevision = field(repr=False)
-    _absent: list[Absent] = field(default_factory=list, repr=False)
+    _absent: list[checkout.Absent] = field(default_factory=list, repr=False)
     _sources: list[GitRevision] = field(default_factory=list, repr=False)
     """The revision itself, and those of its submodules."""
 
@@ -212,10 +203,10 @@ class Export(Checkout):
     def fetch(self) -> str:
         return f"run git lfs fetch origin {self._revision.commit[:12]}"
 
-    def absent(self) -> tuple[Absent, ...]:
+    def absent(self) -> tuple[checkout.Absent, ...]:
         return tuple(self._absent)
 
-    def stored(self, path: str, pointer: Pointer) -> Path | None:
+    def stored(self, path: str, pointer: checkout.Pointer) -> Path | None:
         """The object in this repository, else the file of the working tree if it is the same."""
         name = PurePosixPath(pointer.oid[:2], pointer.oid[2:4], pointer.oid)
         objects = (source.lfs_objects / name for source in self._sources)
@@ -235,7 +226,9 @@ class Export(Checkout):
             if isinstance(below, GitRevision):
                 self.write(below, path)
             else:
-                self._absent.append(Absent(str(path.relative_to(self._stack)), below, is_tree=True))
+                self._absent.append(
+                    checkout.Absent(str(path.relative_to(self._stack)), below, is_tree=True)
+                )
 
 
 def merge_base(git: Git, ref: str) -> GitRevision:
@@ -285,7 +278,7 @@ def _blobs(git: Git, ids: list[str]) -> Iterator[bytes]:
         rest = rest[int(size) + 1 :]
 
 
-def _is(path: Path, pointer: Pointer) -> bool:
+def _is(path: Path, pointer: checkout.Pointer) -> bool:
     """Whether the file at *path* is the one that *pointer* stands for."""
     try:
         if not path.is_file() or path.stat().st_size != pointer.size:

@@ -25,17 +25,8 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from provisioner.errors import Problem
+from provisioner.manifest import overlays
 from provisioner.manifest.confined_folder import Folder, Match, Unreadable
-from provisioner.manifest.overlays import (
-    Keys,
-    Layer,
-    Layers,
-    layers_at,
-    merged,
-    names_in,
-    overlay_of,
-    place_in,
-)
 from provisioner.manifest.providers import kind_of, unknown
 from provisioner.manifest.schema_check import Shape, misfits
 from provisioner.manifest.source_map import Place, YamlDocument, shown
@@ -85,20 +76,20 @@ def at_most(count: int) -> Iterator[None]:
 
 def declared(
     shapes: Sequence[Shape],
-    overlay: Layer | None,
+    overlay: overlays.Layer | None,
     problems: list[Problem],
-) -> Iterator[tuple[str, Layers]]:
+) -> Iterator[tuple[str, overlays.Layers]]:
     """The layers of each cache, by the name under which it is declared."""
-    over = overlay or Layer({}, Place(shapes[0].document, ()))
+    over = overlay or overlays.Layer({}, Place(shapes[0].document, ()))
     changed: Mapping[str, Any] = over.keys.get("caches", {})
     above = over.place / "caches"
     for shape in shapes:
         for name, keys in shape.caches.items():
-            base = Layer(keys, Place(shape.document, ("caches", name)))
+            base = overlays.Layer(keys, Place(shape.document, ("caches", name)))
             if name not in changed:
                 yield name, (base,)
             elif changed[name] is not None:
-                yield name, (Layer(changed[name], above / name), base)
+                yield name, (overlays.Layer(changed[name], above / name), base)
     names = {name for shape in shapes for name in names_of(shape.document)}
     for name, keys in changed.items():
         if name in names:
@@ -108,7 +99,7 @@ def declared(
                 (above / name).problem("leaves out a cache that is not declared under this name")
             )
         else:
-            yield name, (Layer(keys, above / name),)
+            yield name, (overlays.Layer(keys, above / name),)
 
 
 def names_of(document: YamlDocument) -> Iterable[str]:
@@ -122,10 +113,10 @@ def elsewhere(shapes: Sequence[Shape], folder: Folder) -> Iterator[str]:
     for shape in shapes:
         yield from names_of(shape.document)
     main, stems = shapes[0].document, cache(lambda pattern: _stems(folder, pattern))
-    for overlay in (None, *(overlay_of(main, name) for name in names_in(main))):
+    for overlay in (None, *(overlays.overlay_of(main, name) for name in overlays.names_in(main))):
         for name, layers in declared(shapes, overlay, []):
             for suffix, own in _by_provider(layers):
-                pattern = merged(own).get("each")
+                pattern = overlays.merged(own).get("each")
                 for stem in stems(pattern) if pattern else (SLOT,):
                     yield f"{name}{suffix}".replace(SLOT, stem)
 
@@ -151,23 +142,24 @@ class Entries:
         self._providers = providers
         self._problems = problems
         self._matches = cache(folder.matches)
-        self._section = cache(lambda provider: layers_at(above, "defaults", provider))
+        self._section = cache(lambda provider: overlays.layers_at(above, "defaults", provider))
         self._places: dict[str, Place] = {}
         self._most = _MOST.get()
         self._tried = 0
         self.made: dict[str, Entry] = {}
 
-    def make(self, name: str, layers: Layers) -> None:
+    def make(self, name: str, layers: overlays.Layers) -> None:
         """Make the entries of one cache that is declared as *name*, as far as there is room."""
         for suffix, own in _by_provider(layers):
             if not self._has_room(own):
                 return
-            if not _is_checked(own) and (wrong := misfits(own)):
+            is_checked = len(own) == 1 and own[0].place.path[0] == "caches"  # with its file
+            if not is_checked and (wrong := misfits(own)):
                 self._problems += wrong
                 continue
-            keys = merged(own)
+            keys = overlays.merged(own)
             if message := unknown(keys["provider"], self._providers):
-                self._problems.append(place_in(own, ("provider",)).problem(message))
+                self._problems.append(overlays.place_in(own, ("provider",)).problem(message))
                 continue
             for number, match in enumerate(self._matched(name, own, keys.get("each"))):
                 if number and not self._has_room(own):
@@ -175,19 +167,19 @@ class Entries:
                 if not self._make(f"{name}{suffix}", own, match):
                     break
 
-    def _has_room(self, own: Layers) -> bool:
+    def _has_room(self, own: overlays.Layers) -> bool:
         """Whether one cache more may be tried, sound or not; the first too many is a problem."""
         self._tried += 1
         if self._tried == self._most + 1:
             self._problems.append(own[-1].place.problem(_TOO_MANY.format(self._most)))
         return self._tried <= self._most
 
-    def _make(self, name: str, own: Layers, match: Match | None) -> bool:
+    def _make(self, name: str, own: overlays.Layers, match: Match | None) -> bool:
         """Make one entry; whether it is sound, but for its name."""
         if match:
             name = name.replace(SLOT, match.stem)
             own = tuple(replace(layer, place=layer.place.about(match.path)) for layer in own)
-        reader = EntryReader((*own, *self._defaults(merged(own)["provider"])), match)
+        reader = EntryReader((*own, *self._defaults(overlays.merged(own)["provider"])), match)
         entry = reader.entry(name)
         if reader.problems:
             self._problems += reader.problems
@@ -196,10 +188,12 @@ class Entries:
             self.made[name] = entry
         return True
 
-    def _matched(self, name: str, own: Layers, pattern: str | None) -> Iterable[Match | None]:
+    def _matched(
+        self, name: str, own: overlays.Layers, pattern: str | None
+    ) -> Iterable[Match | None]:
         if pattern is None and SLOT not in name:
             return (None,)
-        place = place_in(own, ("each",))
+        place = overlays.place_in(own, ("each",))
         if pattern is None or SLOT not in name:
             self._problems.append(place.problem(_TOGETHER))
             return ()
@@ -218,36 +212,31 @@ class Entries:
             self._problems.append(place.problem(message))
         return first is place
 
-    def _defaults(self, provider: str) -> Layers:
+    def _defaults(self, provider: str) -> overlays.Layers:
         """The defaults of a name win over those of its type."""
         kind = kind_of(provider)
         return (*self._section(provider), *(self._section(kind) if kind != provider else ()))
 
 
-def _by_provider(layers: Layers) -> Iterator[tuple[str, Layers]]:
+def _by_provider(layers: overlays.Layers) -> Iterator[tuple[str, overlays.Layers]]:
     """An entry for each provider of a list, and what it adds to the name."""
-    provider = merged(layers).get("provider")
+    provider = overlays.merged(layers).get("provider")
     if not isinstance(provider, list):
         yield "", layers
         return
-    place = place_in(layers, ("provider",))
+    place = overlays.place_in(layers, ("provider",))
     for name in provider:
-        nearest = Layer({"provider": name}, Place(place.document, place.path[:-1]))
+        nearest = overlays.Layer({"provider": name}, Place(place.document, place.path[:-1]))
         yield f"-{name}", (nearest, *layers)
-
-
-def _is_checked(own: Layers) -> bool:
-    """Whether it is what a file declares, whose shape has been seen."""
-    return len(own) == 1 and own[0].place.path[0] == "caches"
 
 
 class EntryReader:
     """Reads one entry, which *layers* describe; *match* is what it is one of."""
 
-    def __init__(self, layers: Layers, match: Match | None) -> None:
+    def __init__(self, layers: overlays.Layers, match: Match | None) -> None:
         self._layers = layers
         self._match = match
-        self._keys = merged(layers)
+        self._keys = overlays.merged(layers)
         self.problems: list[Problem] = []
 
     def entry(self, name: str) -> Entry:
@@ -290,7 +279,7 @@ class EntryReader:
             return (self._part(content, place),)
         return tuple([self._part(part, place / at) for at, part in enumerate(content)])
 
-    def _part(self, part: str | Keys, place: Place) -> PartSpec:
+    def _part(self, part: str | overlays.Keys, place: Place) -> PartSpec:
         match part:
             case str():
                 return self._path(part, None, place)
@@ -335,7 +324,7 @@ class EntryReader:
         return nothing
 
     def _at(self, key: str) -> Place:
-        return place_in(self._layers, (key,))
+        return overlays.place_in(self._layers, (key,))
 
 
 def _until(text: str) -> Life:

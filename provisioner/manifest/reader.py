@@ -216,8 +216,12 @@ class _YamlReader:
                 values[name] = value
                 marks[name] = key.start_mark
             self._path.pop()
-        for layer in merged:
-            self._merge(values, marks, layer)
+        for layer in merged:  # own keys win, then earlier layers
+            places = self._marks[id(layer)]
+            for name, value in layer.items():
+                if name not in values:
+                    values[name] = value
+                    marks[name] = places[name]
         return values
 
     def _is_of_cache(self) -> bool:
@@ -262,19 +266,6 @@ class _YamlReader:
         if len(layers) < len(listed):
             raise self._broken(key, "'<<' takes keys and values, or a list of such")
         return layers
-
-    def _merge(
-        self,
-        values: dict[str, YamlValue],
-        marks: dict[PathStep, Position],
-        layer: dict[str, YamlValue],
-    ) -> None:
-        """Add what is not there yet: own keys win, then earlier layers."""
-        places = self._marks[id(layer)]
-        for name, value in layer.items():
-            if name not in values:
-                values[name] = value
-                marks[name] = places[name]
 
     def _problem(self, mark: Position, message: str) -> Problem:
         return Problem(self._file, mark.line + 1, mark.column + 1, where(self._path), message)
