@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from msgspec import Struct, convert
+from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.documents import document_fields
@@ -21,7 +21,6 @@ from provisioner.model.attributes import (
     Label,
     Life,
     Settings,
-    SettingsFields,
     Ttl,
     Until,
 )
@@ -40,17 +39,9 @@ from provisioner.planner.transitions import Flip
 from provisioner.render.layout import GAP, NARROWEST, Column, Palette, pairs, table, wrap
 from provisioner.render.summary import SHORT
 from provisioner.times import duration_text, moment_text
+from provisioner.view import units
 from provisioner.view.money import cost_view
-from provisioner.view.snapshot import LifeView, Snapshot, life_view
-from provisioner.view.units import (
-    cost_sentences,
-    cost_text,
-    moment_short,
-    size_text,
-    span_text,
-    tokens_text,
-    when,
-)
+from provisioner.view.snapshot import Snapshot, life_view
 from provisioner.view.wording import section, symbol, tone, value_text, why
 
 FORMAT_VERSION = 1
@@ -59,6 +50,10 @@ _COLUMNS = (Column(), *(Column(title=title, narrow="wrap") for title in _TITLES)
 _KEYS = (
     *("provider", "model", "digest", "life", "refresh_before", "retire_after", "keep", "protect"),
     *("created", "updated", "expires", "tokens", "id", "label"),
+)
+_TENSE_KEYS = (
+    *("provider", "model", "digest", "life", "settings", "created_at", "updated_at"),
+    *("expires_at", "tokens", "tokens_estimated", "id", "label"),
 )
 _UNKNOWN = "-"
 _GONE = "gone; nothing is left to decide"
@@ -88,21 +83,12 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """What the cost is worked out from; None if the model has no price that day."""
 
 
-class Tense(Struct, frozen=True, kw_only=True):
+class Tense(Struct, frozen=True):
     """What one of desired, recorded and live says of a cache, with its label and last update."""
 
-    provider: str
-    model: str
-    digest: str | None
-    life: LifeView | None
-    settings: SettingsFields | None
-    created_at: datetime | None
+    snapshot: Snapshot
     updated_at: datetime | None = None
-    expires_at: datetime | None
-    tokens: int | None
-    tokens_estimated: bool | None
-    id: str | None
-    label: str | None = None
+    label: Label | None = None
 
 
 def explain_text(explanations: Iterable[Explanation], *, width: int, colour: bool) -> str:
@@ -124,6 +110,7 @@ def explain_json(stack: str, explanations: Sequence[Explanation]) -> str:
 
 def _explanation_fields(one: Explanation) -> dict[str, object]:
     change = one.change
+    desired, recorded, live = map(_tense_fields, tenses(change))
     return {
         "name": change.name,
         "action": change.verb,
@@ -134,7 +121,9 @@ def _explanation_fields(one: Explanation) -> dict[str, object]:
         "row": change.row.sentence,
         "at": moment_text(one.at),
         "declared_at": one.declared,
-        **{key.lower(): tense for key, tense in zip(_TITLES, tenses(change), strict=True)},
+        "desired": desired,
+        "recorded": recorded,
+        "live": live,
         "thresholds": _threshold_fields(one),
         "cost": cost_view(one.cost),
         "prices": _price_fields(one.prices) if one.prices else None,
@@ -209,11 +198,11 @@ def _thresholds(one: Explanation) -> Iterator[tuple[str, str]]:
         return
     if granted is not None:
         asked = "" if one.change.live else ", if the provider grants it"
-        yield "granted life", f"{span_text(granted)}{asked}"
+        yield "granted life", f"{units.span_text(granted)}{asked}"
     if window := _window(one, settings, granted):
         yield "window", window
-    yield "retire_after", span_text(settings.retire_after)
-    yield "tolerance", span_text(TOLERANCE)
+    yield "retire_after", units.span_text(settings.retire_after)
+    yield "tolerance", units.span_text(TOLERANCE)
 
 
 def _window(one: Explanation, settings: Settings, granted: timedelta | None) -> str:
@@ -224,7 +213,7 @@ def _window(one: Explanation, settings: Settings, granted: timedelta | None) -> 
         case DesiredCache() if settings.keep == "once":
             return "none: keep once"
         case DesiredCache() if granted is not None:
-            before = f"{span_text(settings.window(granted))} before the end"
+            before = f"{units.span_text(settings.window(granted))} before the end"
             return f"{_opens(one.window, one.at)}, {before}" if one.window else f"opens {before}"
         case _:
             return ""
@@ -232,15 +221,15 @@ def _window(one: Explanation, settings: Settings, granted: timedelta | None) -> 
 
 def _opens(window: datetime, at: datetime) -> str:
     if window > at:
-        return f"opens {when(window, at=at)}"
-    return f"open since {moment_short(window, at=at)}"
+        return f"opens {units.when(window, at=at)}"
+    return f"open since {units.moment_short(window, at=at)}"
 
 
 def _money(one: Explanation) -> Iterator[str]:
     cost = cost_view(one.cost)
-    if paid := cost_text(cost):
+    if paid := units.cost_text(cost):
         yield _sentence(paid)
-    yield from cost_sentences(cost)
+    yield from units.cost_sentences(cost)
     if one.prices:
         yield f"By the prices of {one.prices.as_of}: {one.prices.source}"
     if one.prices and one.prices.uncertain:
@@ -251,7 +240,7 @@ def _turns(one: Explanation) -> Iterator[tuple[str, str]]:
     if not one.flips:
         yield "never", "nothing else is decided until something is edited"
     for flip in one.flips:
-        yield when(flip.at, at=one.at), _turn(flip)
+        yield units.when(flip.at, at=one.at), _turn(flip)
 
 
 def _turn(flip: Flip) -> str:
@@ -266,7 +255,7 @@ def _call_text(call: Call, one: Explanation) -> str:
     match one.change:
         case Create(want=want) | Replace(want=want) if call.method == "POST":
             tokens = Snapshot.desired(want).tokens_text
-            return f"{text} ({size_text(want.measure.size)}, {tokens} tokens)"
+            return f"{text} ({units.size_text(want.measure.size)}, {tokens} tokens)"
         case _:
             return text
 
@@ -309,21 +298,19 @@ def _mark(key: str, cells: Sequence[str], palette: Palette) -> str:
 
 
 def _cells(tense: Tense, at: datetime) -> Mapping[str, str]:
-    life = document_fields(tense.life) if tense.life else {}
-    settings = document_fields(tense.settings) if tense.settings else {}
+    side = tense.snapshot
+    life, settings = (document_fields(part) if part else {} for part in (side.life, side.settings))
+    moments = {"created": side.created_at, "updated": tense.updated_at, "expires": side.expires_at}
     cells = {
-        "provider": tense.provider,
-        "model": tense.model,
-        "digest": tense.digest and tense.digest[:SHORT],
+        "provider": side.provider,
+        "model": side.model,
+        "digest": side.digest and side.digest[:SHORT],
         "life": " ".join(f"{key} {value}" for key, value in life.items()),
         **{key: value_text(value) for key, value in settings.items()},
-        "created": tense.created_at and moment_short(tense.created_at, at=at),
-        "updated": tense.updated_at and moment_short(tense.updated_at, at=at),
-        "expires": tense.expires_at and moment_short(tense.expires_at, at=at),
-        "tokens": tense.tokens
-        and tokens_text(tense.tokens, estimated=bool(tense.tokens_estimated)),
-        "id": tense.id,
-        "label": tense.label,
+        **{key: moment and units.moment_short(moment, at=at) for key, moment in moments.items()},
+        "tokens": side.tokens and side.tokens_text,
+        "id": side.id,
+        "label": tense.label and tense.label.identity,
     }
     return {key: value for key, value in cells.items() if value}
 
@@ -333,9 +320,9 @@ def tenses(change: Change) -> tuple[Tense | None, Tense | None, Tense | None]:
     want, record, live = change.want, change.record, change.live
     label = want.label if isinstance(want, DesiredCache) else None
     return (
-        _tense(Snapshot.desired(want), label=label) if want else None,
+        Tense(Snapshot.desired(want), label=label) if want else None,
         _recorded_tense(record) if record else None,
-        _tense(Snapshot.live(live), live.updated_at, live.label) if live else None,
+        Tense(Snapshot.live(live), live.updated_at, live.label) if live else None,
     )
 
 
@@ -362,12 +349,14 @@ def granted_of(change: Change) -> timedelta | None:
 def _recorded_tense(record: Recorded | RetiringCache) -> Tense:
     if isinstance(record, RetiringCache):
         end = record.expires_at or record.until
-        return _tense(replace(Snapshot.retiring(record), expires_at=end))
-    return _tense(Snapshot.recorded(record), record.updated_at)
+        return Tense(replace(Snapshot.retiring(record), expires_at=end))
+    return Tense(Snapshot.recorded(record), record.updated_at)
 
 
-def _tense(
-    snapshot: Snapshot, updated_at: datetime | None = None, label: Label | None = None
-) -> Tense:
-    tense = convert(snapshot, Tense, from_attributes=True)
-    return replace(tense, updated_at=updated_at, label=label.identity if label else None)
+def _tense_fields(tense: Tense | None) -> dict[str, object] | None:
+    if tense is None:
+        return None
+    updated_at = tense.updated_at and moment_text(tense.updated_at)
+    label = tense.label and tense.label.identity
+    fields = {**document_fields(tense.snapshot), "updated_at": updated_at, "label": label}
+    return {key: fields[key] for key in _TENSE_KEYS}

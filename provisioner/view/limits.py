@@ -72,11 +72,8 @@ def breach_text(breach: Breach) -> str:
     match breach:
         case TooMany():
             return _too_many(breach)
-        case TooDear(unpriced=()):
-            return f"{_rent(breach)} is {_usd(breach, breach.rent)}, {_allowed(breach)}"
-        case TooDear(unpriced=names):
-            unknown = f"is unknown, for {listed(names, _NAMED)} has no price"
-            return f"{_rent(breach)} {unknown}, {_allowed(breach)}"
+        case TooDear():
+            return _too_dear(breach)
 
 
 def way_out(refused: Iterable[str]) -> str:
@@ -96,25 +93,17 @@ def _too_many(breach: TooMany) -> str:
     )
     if breach.bound.where is None:
         return f"{taken}more than half of them, and no limits.{breach.limit} allows that."
-    return taken + _allowed(breach)
+    percent = "%" if breach.key == "percent" else ""
+    return f"{taken}{_allowed(breach, f'{breach.bound.most}{percent}')}"
 
 
-def _allowed(breach: Breach) -> str:
-    most = str(breach.bound.most)
-    match breach:
-        case TooMany(key="percent"):
-            most += "%"
-        case TooDear():
-            most = _usd(breach, Money(int(breach.bound.most * NANO)))
-        case _:
-            pass
+def _too_dear(breach: TooDear) -> str:
+    span, unit = (" for 30 days", "") if breach.limit is Limit.RENT_TOTAL else ("", "/h")
+    unknown = f"unknown, for {listed(breach.unpriced, _NAMED)} has no price"
+    rent = unknown if breach.unpriced else usd(breach.rent, unit)
+    most = usd(Money(int(breach.bound.most * NANO)), unit)
+    return f"The rent{span} of what stays after this plan is {rent}, {_allowed(breach, most)}"
+
+
+def _allowed(breach: Breach, most: str) -> str:
     return f"and limits.{breach.dotted} ({breach.bound.where}) allows {most}."
-
-
-def _rent(breach: TooDear) -> str:
-    what = "The rent for 30 days" if breach.limit is Limit.RENT_TOTAL else "The rent"
-    return f"{what} of what stays after this plan"
-
-
-def _usd(breach: TooDear, money: Money) -> str:
-    return usd(money, "" if breach.limit is Limit.RENT_TOTAL else "/h")

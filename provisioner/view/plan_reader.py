@@ -18,7 +18,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import get_args
 
-from msgspec import UNSET, convert
+from msgspec import convert
 from msgspec.structs import replace
 
 from provisioner.documents import Fault, NotJson, faults_of_document, newer, parse_json
@@ -29,9 +29,15 @@ from provisioner.model.changes import Change, Reason
 from provisioner.model.plan import fingerprint_of
 from provisioner.planner.decision_table import REASONS
 from provisioner.pricing.costs import totals
-from provisioner.times import parse_duration
 from provisioner.view.money import totals_view
-from provisioner.view.plan import PlanView, RowView, leftover_command, summary
+from provisioner.view.plan import (
+    DeclaredView,
+    EditView,
+    PlanView,
+    RowView,
+    leftover_command,
+    summary,
+)
 from provisioner.view.snapshot import AfterView, Snapshot
 from provisioner.view.wording import Section, section_of
 
@@ -108,13 +114,12 @@ def _fault(document: object, place: str) -> Fault | None:
 def _check_terms(view: PlanView) -> None:
     """Refuse moments in another zone, and durations and shares that are out of bounds."""
     snapshots = [side for row in view.rows for side in (row.before, row.after) if side]
-    afters = [edit.after for edit in (*view.edits, *view.rested) if edit.after]
-    afters += [want.after for want in view.declared]
-    parts: list[AfterView | Snapshot] = [*afters, *snapshots]
+    entries: tuple[EditView | DeclaredView, ...] = (*view.edits, *view.rested, *view.declared)
+    parts: list[AfterView | Snapshot] = [entry.after for entry in entries if entry.after]
+    parts += snapshots
     lives = {part.life for part in parts if part.life}
     for life in lives:
-        if life.ttl is not UNSET:
-            parse_duration(life.ttl)
+        life.life()
     for settings in {part.settings for part in parts if part.settings}:
         settings.settings()
     moments = [view.at, view.valid_until, view.next_refresh, *(row.gone_at for row in view.rows)]

@@ -187,10 +187,11 @@ def test_each_side_has_what_it_knows() -> None:
     assert want is not None
     assert record is not None
     assert alive is not None
-    assert (want.label, record.label, alive.label) == (A.label.identity, None, A.label.identity)
+    assert (want.label, record.label, alive.label) == (A.label, None, A.label)
     assert (want.updated_at, record.updated_at, alive.updated_at) == (None, NOW, NOW)
-    assert (want.expires_at, alive.digest, alive.settings) == (None, None, None)
-    assert want.digest == record.digest == A.digest
+    shown = alive.snapshot
+    assert (want.snapshot.expires_at, shown.digest, shown.settings) == (None, None, None)
+    assert want.snapshot.digest == record.snapshot.digest == A.digest
 
 
 def test_a_side_that_is_not_there() -> None:
@@ -208,7 +209,7 @@ def test_a_retiring_cache_ends_when_the_provider_says() -> None:
     _, record, _ = tenses(Leave(live(A), cache, Reason.RETIRING, table.RETIRING))
 
     assert record is not None
-    assert record.expires_at == (cache.expires_at or cache.until)
+    assert record.snapshot.expires_at == (cache.expires_at or cache.until)
 
 
 def test_thresholds_are_measured_by_the_granted_life() -> None:

@@ -107,46 +107,31 @@ def plan_article(view: PlanView) -> str:
     """The part of a page that shows *view*."""
     rows = [row for row in view.rows if row.is_shown]
     shown = rows[:MOST]
-    return str(
-        tag(
-            "article",
-            _head(view),
-            *(
-                _section(section.heading, _COLUMNS, map(_cells, rows))
-                for section, rows in by_section(shown).items()
-            ),
-            _section("Settings of the stack", _SETTINGS, map(summary.setting_cells, view.settings)),
-            tag("p", f"… and {len(rows) - MOST:,} more rows.") if len(rows) > MOST else None,
-            _figure("Lives around now", timeline(view.rows, view.at)),
-            _figure("Rent per hour", rent_chart(view.rows)),
-            _foot(view),
-        )
+    sections = [
+        _section(section.heading, _COLUMNS, map(_cells, group))
+        for section, group in by_section(shown).items()
+    ]
+    settings = map(summary.setting_cells, view.settings)
+    parts = (
+        *sections,
+        _section("Settings of the stack", _SETTINGS, settings),
+        tag("p", f"… and {len(rows) - MOST:,} more rows.") if len(rows) > MOST else None,
+        _figure("Lives around now", timeline(view.rows, view.at)),
+        _figure("Rent per hour", rent_chart(view.rows)),
     )
+    return str(tag("article", _head(view), *parts, _foot(view)))
 
 
 def result_article(plan: Plan, results: Iterable[Result]) -> str:
     """How every pending change of *plan* ended."""
     rows = [result_row(result) for result in results]
-    groups = [
-        (outcome, [row for row in rows if row.outcome == outcome]) for outcome in reversed(OUTCOMES)
-    ]
-    return str(
-        tag(
-            "article",
-            tag(
-                "header",
-                tag("h1", plan.stack),
-                tag("p", tally_line(tally(rows)), class_="headline"),
-            ),
-            *(
-                _section(
-                    outcome.capitalize(), _OUTCOMES, map(_result_cells, group), class_="outcome"
-                )
-                for outcome, group in groups
-            ),
-            tag("footer", tag("p", "Fingerprint ", tag("code", plan.fingerprint)), class_="quiet"),
-        )
-    )
+    headline = tag("p", tally_line(tally(rows)), class_="headline")
+    sections = []
+    for outcome in reversed(OUTCOMES):
+        cells = [_result_cells(row) for row in rows if row.outcome == outcome]
+        sections.append(_section(outcome.capitalize(), _OUTCOMES, cells, class_="outcome"))
+    footer = tag("footer", tag("p", "Fingerprint ", tag("code", plan.fingerprint)), class_="quiet")
+    return str(tag("article", tag("header", tag("h1", plan.stack), headline), *sections, footer))
 
 
 def html_document(articles: Sequence[str], *, title: str) -> str:
