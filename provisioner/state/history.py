@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -155,23 +156,24 @@ def _remembered(runs: tuple[PastRun, ...], stay: frozenset[int]) -> tuple[PastRu
     return (*(run for run in older if run.kept in unnamed and run is last[run.kept]), *latest)
 
 
+@dataclass(repr=False, eq=False)
 class HistoryWriter:
     """The history of *stack*, as one run by *who* writes it."""
 
-    def __init__(
-        self, backend: Backend, *, stack: str, who: LockOwner, warn: Callable[[str], None]
-    ) -> None:
-        self._backend = backend
-        self._stack = stack
-        self._warn = warn
-        self._is_off = backend.keeps_history
-        self._version: str | None = None
-        self._before: tuple[PastRun, ...] | None = None
+    backend: Backend
+    stack: str
+    who: LockOwner
+    warn: Callable[[str], None]
+    _version: str | None = None
+    _before: tuple[PastRun, ...] | None = None
+
+    def __post_init__(self) -> None:
+        self._is_off = self.backend.keeps_history
         self._run = made_of(
             PastRun,
-            who,
-            run=who.id,
-            at=moment_text(who.since),
+            self.who,
+            run=self.who.id,
+            at=moment_text(self.who.since),
             fingerprint=None,
             outcome=UNFINISHED,
             kept=None,
@@ -193,39 +195,39 @@ class HistoryWriter:
             step()
         except StateError as error:
             self._is_off = True
-            self._warn(f"warning: the history of {self._stack} is not written: {error}")
+            self.warn(f"warning: the history of {self.stack} is not written: {error}")
 
     def _begin(self, replaced: StoredFile | None) -> None:
         serial = serial_of(replaced)
         if replaced and serial is not None:
-            self._keep(version_name(self._stack, serial), replaced.content)
+            self._keep(version_name(self.stack, serial), replaced.content)
             self._run = replace(self._run, kept=serial)
         self._write()
 
     def _keep(self, name: str, content: bytes) -> None:
-        file = self._backend.read(name)
+        file = self.backend.read(name)
         if file is None or file.content != content:
-            self._backend.write(name, content, expected=file.version if file else None)
+            self.backend.write(name, content, expected=file.version if file else None)
 
     def _write(self) -> None:
         if self._before is None:
             self._before = self._read()
         runs, stale = trimmed((*self._before, self._run))
-        self._version = self._backend.write(
-            runs_name(self._stack), history_bytes(self._stack, runs), expected=self._version
+        self._version = self.backend.write(
+            runs_name(self.stack), history_bytes(self.stack, runs), expected=self._version
         )
         for serial in stale:
-            self._drop(version_name(self._stack, serial))
+            self._drop(version_name(self.stack, serial))
 
     def _read(self) -> tuple[PastRun, ...]:
-        name = runs_name(self._stack)
-        file = self._backend.read(name)
+        name = runs_name(self.stack)
+        file = self.backend.read(name)
         if file is None:
             return ()
         self._version = file.version
-        return parse_history(file.content, where=self._backend.where(name))
+        return parse_history(file.content, where=self.backend.where(name))
 
     def _drop(self, name: str) -> None:
         with suppress(StateError):
-            if file := self._backend.read(name):
-                self._backend.delete(name, expected=file.version)
+            if file := self.backend.read(name):
+                self.backend.delete(name, expected=file.version)
