@@ -29,7 +29,7 @@ from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.errors import ParseError, Refused
 from provisioner.model.attributes import Label
 from provisioner.model.facts import Scope, State
-from provisioner.model.records import Desired, DesiredCache, LiveCache
+from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache, RetiringCache
 from provisioner.operations.session import Ports, Session
 from provisioner.operations.stack_location import StackLocation, project_in
 from provisioner.planner.transitions import surviving
