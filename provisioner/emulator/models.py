@@ -1,4 +1,4 @@
-"""What the models of this server take: which exist, which prompts are legal, how long those are.
+"""What the models of this server take: their names, legal prompts, and how many tokens those are.
 
 It decides names, limits and the smallest cache, which are the minima that callers have met and
 lower than the documented ones for most models; which roles, parts and files a prompt may have; and

@@ -50,8 +50,8 @@ CLAUDE_TTLS: Final[Mapping[timedelta, Literal["5m", "1h"]]] = {
     timedelta(hours=1): "1h",
 }
 """The lives on offer, as Claude spells them; the first is its default."""
-DEFAULT_MODEL: Final = "gpt-6.1-terra"
-LONGEST_KEY: Final = 64
+OPENAI_MODEL: Final = "gpt-6.1-terra"
+_LONGEST_KEY: Final = 64
 
 _DAY: Final = timedelta(hours=24)
 _OPTIONS: Final[Mapping[timedelta, Literal["30m", "12h"]]] = {
@@ -164,8 +164,8 @@ def openai_handle(key: str, model: str, ttl: timedelta, listed: Model | None) ->
 
     Raises InvalidCacheConfiguration above the longest, and for an empty or too long key.
     """
-    if not 0 < len(key) <= LONGEST_KEY:
-        raise InvalidCacheConfiguration(f"a prompt_cache_key has 1 to {LONGEST_KEY} characters")
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise InvalidCacheConfiguration(f"a prompt_cache_key has 1 to {_LONGEST_KEY} characters")
     life = at_least(ttl, openai_ttls(model, listed), model)
     if life in _OPTIONS:
         return OpenAIHandle(key, {"ttl": _OPTIONS[life]})
@@ -175,7 +175,7 @@ def openai_handle(key: str, model: str, ttl: timedelta, listed: Model | None) ->
 def openai_key(stack: str, name: str) -> str:
     """The key of one cache of a stack.  It stays the same when the content changes."""
     key = f"{stack}.{name}"
-    return key if len(key) <= LONGEST_KEY else _short(key.encode())
+    return key if len(key) <= _LONGEST_KEY else _short(key.encode())
 
 
 class OpenAIContextCache(_AnnotationCache):
@@ -187,7 +187,7 @@ class OpenAIContextCache(_AnnotationCache):
 
     provider = "openai"
 
-    def __init__(self, *, model: str = DEFAULT_MODEL, prompt_cache_key: str | None = None) -> None:
+    def __init__(self, *, model: str = OPENAI_MODEL, prompt_cache_key: str | None = None) -> None:
         self.model = model
         self.prompt_cache_key = prompt_cache_key
 

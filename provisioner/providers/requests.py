@@ -10,18 +10,7 @@ from __future__ import annotations
 from base64 import standard_b64encode
 from typing import Literal, TypeAlias
 
-from provisioner.cache import (
-    CacheContent,
-    CacheHandle,
-    ClaudeHandle,
-    GeminiHandle,
-    InlinePart,
-    Json,
-    OpenAIHandle,
-    Part,
-    TextPart,
-    UriPart,
-)
+from provisioner import cache
 from provisioner.errors import InvalidCacheConfiguration
 from provisioner.times import moment_text
 
@@ -43,23 +32,23 @@ _CHAT_TTL = "30m"
 
 
 def request_document(
-    handle: CacheHandle, *, model: str, content: CacheContent, api: Api, question: str
-) -> dict[str, Json]:
+    handle: cache.CacheHandle, *, model: str, content: cache.CacheContent, api: Api, question: str
+) -> dict[str, cache.Json]:
     """The request for *handle*, and what to keep in mind; `api` counts for OpenAI alone."""
     match handle:
-        case GeminiHandle():
+        case cache.GeminiHandle():
             return _gemini_request(handle, model=model, content=content, question=question)
-        case ClaudeHandle():
+        case cache.ClaudeHandle():
             return _claude_request(handle, model=model, content=content, question=question)
-        case OpenAIHandle():
+        case cache.OpenAIHandle():
             return _openai_request(
                 handle, model=model, content=content, question=question, is_chat=api == "chat"
             )
 
 
 def _gemini_request(
-    handle: GeminiHandle, *, model: str, content: CacheContent, question: str
-) -> dict[str, Json]:
+    handle: cache.GeminiHandle, *, model: str, content: cache.CacheContent, question: str
+) -> dict[str, cache.Json]:
     """generateContent with a cached content: what is in the cache must not be sent again."""
     held = {
         "systemInstruction": content.system_instruction,
@@ -81,13 +70,13 @@ def _gemini_request(
 
 
 def _claude_request(
-    handle: ClaudeHandle, *, model: str, content: CacheContent, question: str
-) -> dict[str, Json]:
+    handle: cache.ClaudeHandle, *, model: str, content: cache.CacheContent, question: str
+) -> dict[str, cache.Json]:
     """messages.create with a breakpoint after the shared prefix."""
     system = [_claude_text(content.system_instruction)] if content.system_instruction else []
     blocks = [_claude_block(part) for part in content.parts]
     (blocks or system)[-1]["cache_control"] = {"type": "ephemeral", "ttl": handle.ttl}
-    request: dict[str, Json] = {
+    request: dict[str, cache.Json] = {
         "model": model,
         "max_tokens": _MAX_TOKENS,
         "messages": [{"role": "user", "content": [*blocks, _claude_text(question)]}],
@@ -104,26 +93,31 @@ def _claude_request(
     }
 
 
-def _claude_block(part: Part) -> dict[str, Json]:
-    source: dict[str, Json]
+def _claude_block(part: cache.Part) -> dict[str, cache.Json]:
+    source: dict[str, cache.Json]
     match part:
-        case TextPart(text):
+        case cache.TextPart(text):
             return _claude_text(text)
-        case InlinePart(mime_type, content):
+        case cache.InlinePart(mime_type, content):
             encoded = standard_b64encode(content).decode()
             source = {"type": "base64", "media_type": mime_type, "data": encoded}
-        case UriPart(mime_type, uri):
+        case cache.UriPart(mime_type, uri):
             source = {"type": "url", "url": uri}
     return {"type": "document" if mime_type == _PDF else "image", "source": source}
 
 
-def _claude_text(text: str) -> dict[str, Json]:
+def _claude_text(text: str) -> dict[str, cache.Json]:
     return {"type": "text", "text": text}
 
 
 def _openai_request(
-    handle: OpenAIHandle, *, model: str, content: CacheContent, question: str, is_chat: bool
-) -> dict[str, Json]:
+    handle: cache.OpenAIHandle,
+    *,
+    model: str,
+    content: cache.CacheContent,
+    question: str,
+    is_chat: bool,
+) -> dict[str, cache.Json]:
     """
     responses.create or chat.completions.create with a key for the shared prefix.
 
@@ -142,9 +136,9 @@ def _openai_request(
     blocks = [_openai_block(part, is_chat=is_chat) for part in content.parts]
     if options and (blocks or before):
         (blocks or before)[-1]["prompt_cache_breakpoint"] = {"mode": "explicit"}
-    turns: list[Json] = [{"role": "developer", "content": before}] if before else []
+    turns: list[cache.Json] = [{"role": "developer", "content": before}] if before else []
     turns.append({"role": "user", "content": [*blocks, _openai_text(question, is_chat=is_chat)]})
-    request: dict[str, Json] = {
+    request: dict[str, cache.Json] = {
         "model": model,
         **handle.request_fields(),
         "messages" if is_chat else "input": turns,
@@ -164,20 +158,20 @@ def _openai_request(
     }
 
 
-def _openai_text(text: str, *, is_chat: bool) -> dict[str, Json]:
+def _openai_text(text: str, *, is_chat: bool) -> dict[str, cache.Json]:
     return {"type": "text" if is_chat else "input_text", "text": text}
 
 
-def _openai_block(part: Part, *, is_chat: bool) -> dict[str, Json]:
+def _openai_block(part: cache.Part, *, is_chat: bool) -> dict[str, cache.Json]:
     """A part as the one API or the other takes it."""
-    file: dict[str, Json]
+    file: dict[str, cache.Json]
     match part:
-        case TextPart(text):
+        case cache.TextPart(text):
             return _openai_text(text, is_chat=is_chat)
-        case InlinePart(mime_type, content):
+        case cache.InlinePart(mime_type, content):
             url = f"data:{mime_type};base64,{standard_b64encode(content).decode()}"
             file = {"filename": f"content.{mime_type.partition('/')[2]}", "file_data": url}
-        case UriPart(mime_type, url):
+        case cache.UriPart(mime_type, url):
             file = {"file_url": url}
     is_image = mime_type.startswith("image/")
     if is_image and is_chat:
@@ -186,7 +180,7 @@ def _openai_block(part: Part, *, is_chat: bool) -> dict[str, Json]:
         return {"type": "input_image", "detail": "auto", "image_url": url}
     if not is_chat:
         return {"type": "input_file", **file}
-    if isinstance(part, UriPart):
+    if isinstance(part, cache.UriPart):
         raise InvalidCacheConfiguration(
             "the Chat API fetches no files: use --api responses, or a file of your own"
         )

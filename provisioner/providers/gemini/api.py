@@ -22,15 +22,9 @@ from typing import Final, TypeVar
 import orjson
 from msgspec import Struct
 
+from provisioner import errors
 from provisioner.cache import CachedContext, Json
 from provisioner.environment import boot_seconds
-from provisioner.errors import (
-    CacheError,
-    Interrupted,
-    InvalidCacheConfiguration,
-    NetworkError,
-    ParseError,
-)
 from provisioner.http import AsyncHttpClient, HttpError, HttpFault, HttpReply
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
@@ -113,7 +107,7 @@ class ServerDate(Struct, frozen=True, kw_only=True):
 class FailedRequest(Exception):
     """One try that failed; `error` is what the caller gets if there is no other."""
 
-    error: CacheError
+    error: errors.CacheError
     _: KW_ONLY
     maybe_done: bool
     is_quota: bool = False
@@ -184,7 +178,7 @@ class GeminiApi:
         try:
             return read(ApiAnswer(json=orjson.loads(reply.body or b"{}"), at=at))
         except ValueError as error:
-            unreadable = ParseError(
+            unreadable = errors.ParseError(
                 f"{self.account.endpoint} answered {reply.status}, but {error}",
                 status=reply.status,
                 retryable=True,
@@ -210,10 +204,10 @@ class GeminiApi:
                 self._warn(skipped)
                 return CacheListing(caches=[*caches.values()], skipped=tuple(skipped), at=at)
             if page.next_token in tokens:
-                raise ParseError(f"{self.account.endpoint} lists its caches in a circle")
+                raise errors.ParseError(f"{self.account.endpoint} lists its caches in a circle")
             tokens.add(page.next_token)
             query = {"pageSize": _PAGE_SIZE, "pageToken": page.next_token}
-        raise ParseError(
+        raise errors.ParseError(
             f"{self.account.endpoint} lists its caches without an end: there is another page after"
             f" {MOST_PAGES:,} with {len(caches):,} caches"
         )
@@ -227,7 +221,7 @@ class GeminiApi:
         pause = self.retry.pause(tries) + jitter if hint is None else hint.total_seconds()
         try:
             await self.governor.pause(max(pause, failed.least_pause))
-        except Interrupted as interrupted:
+        except errors.Interrupted as interrupted:
             raise failed.error from interrupted
 
     async def _send(self, request: ApiRequest) -> tuple[HttpReply, ServerDate | None]:
@@ -314,17 +308,19 @@ def _unanswered(error: HttpError, endpoint: str, waited: float) -> FailedRequest
     match error.fault:
         case HttpFault.UNUSABLE:
             sentence = f"{endpoint} cannot be asked: {reason}"
-            return FailedRequest(InvalidCacheConfiguration(sentence), maybe_done=False)
+            return FailedRequest(errors.InvalidCacheConfiguration(sentence), maybe_done=False)
         case HttpFault.UNREACHED | HttpFault.UNTRUSTED:
             sentence = f"{endpoint} cannot be reached: {reason}"
             is_retryable = error.fault is HttpFault.UNREACHED
-            return FailedRequest(NetworkError(sentence, retryable=is_retryable), maybe_done=False)
+            return FailedRequest(
+                errors.NetworkError(sentence, retryable=is_retryable), maybe_done=False
+            )
         case HttpFault.PROXY:
             sentence = f"the proxy will not reach {endpoint}: {reason}"
-            return FailedRequest(NetworkError(sentence, retryable=True), maybe_done=False)
+            return FailedRequest(errors.NetworkError(sentence, retryable=True), maybe_done=False)
         case HttpFault.GARBLED:
             sentence = f"{endpoint} answered what cannot be unpacked: {reason}"
-            return FailedRequest(ParseError(sentence, retryable=True), maybe_done=True)
+            return FailedRequest(errors.ParseError(sentence, retryable=True), maybe_done=True)
         case HttpFault.SILENT:
             reason = f"no answer within {waited:g} s"
         case HttpFault.LATE:
@@ -332,4 +328,4 @@ def _unanswered(error: HttpError, endpoint: str, waited: float) -> FailedRequest
         case HttpFault.OVERSIZE | HttpFault.BROKEN:
             pass
     sentence = f"the connection to {endpoint} broke: {reason}"
-    return FailedRequest(NetworkError(sentence, retryable=True), maybe_done=True)
+    return FailedRequest(errors.NetworkError(sentence, retryable=True), maybe_done=True)

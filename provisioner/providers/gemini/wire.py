@@ -17,19 +17,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, ValidationError, convert
 
+from provisioner import cache
 from provisioner.arguments import check_moment, check_span, check_text
-from provisioner.cache import (
-    CACHE_NAME,
-    CacheContent,
-    CachedContext,
-    CacheHandle,
-    GeminiHandle,
-    InlinePart,
-    Json,
-    Part,
-    TextPart,
-    UriPart,
-)
 from provisioner.errors import InvalidCacheConfiguration, name_of
 from provisioner.providers.encoding import body_bytes, encoded
 from provisioner.times import moment_text, parse_moment
@@ -41,7 +30,7 @@ _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
 _NAIVE: Final = "expires_at has to say its time zone"
 
 
-def name_in(handle: CacheHandle | CachedContext) -> str:
+def name_in(handle: cache.CacheHandle | cache.CachedContext) -> str:
     """
     The name of the cache, safe in a URL; that of a context is its handle's.
 
@@ -49,13 +38,13 @@ def name_in(handle: CacheHandle | CachedContext) -> str:
     TypeError for what is no handle.
     """
     match handle:
-        case CachedContext():
+        case cache.CachedContext():
             return name_in(handle.handle)
-        case GeminiHandle(expires_at=datetime() as end) if end.utcoffset() is None:
+        case cache.GeminiHandle(expires_at=datetime() as end) if end.utcoffset() is None:
             raise InvalidCacheConfiguration(_NAIVE)
-        case GeminiHandle(name) if CACHE_NAME.fullmatch(name):
+        case cache.GeminiHandle(name) if cache.CACHE_NAME.fullmatch(name):
             return name
-        case GeminiHandle():
+        case cache.GeminiHandle():
             raise InvalidCacheConfiguration("a Gemini cache is named like cachedContents/abc123")
         case _:
             raise InvalidCacheConfiguration(f"{name_of(handle)} does not belong to gemini")
@@ -95,7 +84,7 @@ def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedel
             return LifeField("ttl", _seconds(default if ttl is None else ttl))
 
 
-def creation(content: CacheContent, model: str, label: str, life: LifeField) -> bytes:
+def creation(content: cache.CacheContent, model: str, label: str, life: LifeField) -> bytes:
     """The body of a create.  *model* is the bare id."""
     check_text("label", label)
     if len(label) > LONGEST_LABEL:
@@ -104,7 +93,7 @@ def creation(content: CacheContent, model: str, label: str, life: LifeField) -> 
     return body_bytes({**name, life.field: life.value, **_held(content, model)})
 
 
-def counting(content: CacheContent, model: str) -> bytes:
+def counting(content: cache.CacheContent, model: str) -> bytes:
     """
     The body that counts the tokens of what `creation` sends.
 
@@ -113,10 +102,10 @@ def counting(content: CacheContent, model: str) -> bytes:
     return body_bytes({"generateContentRequest": _held(_with_a_turn(content), model)})
 
 
-def _with_a_turn(content: CacheContent) -> CacheContent:
+def _with_a_turn(content: cache.CacheContent) -> cache.CacheContent:
     if content.parts or not content.system_instruction:
         return content
-    turn = TextPart(content.system_instruction)
+    turn = cache.TextPart(content.system_instruction)
     return replace(content, parts=(turn,), system_instruction=None)
 
 
@@ -152,13 +141,13 @@ class UnreadableCache(Struct, frozen=True):
 class CachePage(Struct, frozen=True, kw_only=True):
     """A page of a list, as far as it can be read."""
 
-    caches: list[CachedContext]
+    caches: list[cache.CachedContext]
     next_token: str = ""
     """Empty: it was the last."""
     skipped: tuple[UnreadableCache, ...] = ()
 
 
-def read_context(json: Json) -> CachedContext:
+def read_context(json: cache.Json) -> cache.CachedContext:
     """Read a cache as the server reports it.  Raises ValueError."""
     try:
         return _context(convert(json, _Cached))
@@ -166,7 +155,7 @@ def read_context(json: Json) -> CachedContext:
         raise ValueError(f"this is not a cached content: {error}") from error
 
 
-def read_page(json: Json) -> CachePage:
+def read_page(json: cache.Json) -> CachePage:
     """
     Read one page of a list; an entry that cannot be read hides no other.
 
@@ -176,7 +165,7 @@ def read_page(json: Json) -> CachePage:
         raw = convert(json, _RawPage)
     except ValidationError as error:
         raise ValueError(f"this is not a list of cached contents: {error}") from error
-    caches: list[CachedContext] = []
+    caches: list[cache.CachedContext] = []
     skipped: list[UnreadableCache] = []
     for entry in raw.cached_contents or ():
         try:
@@ -191,14 +180,14 @@ def _label_of(entry: object) -> str:
     return label if isinstance(label, str) else ""
 
 
-def _context(cached: _Cached) -> CachedContext:
-    if not CACHE_NAME.fullmatch(cached.name):
+def _context(cached: _Cached) -> cache.CachedContext:
+    if not cache.CACHE_NAME.fullmatch(cached.name):
         raise ValueError("this is not a cached content")
     end, made = parse_moment(cached.expire_time), parse_moment(cached.create_time)
     updated = cached.update_time or cached.create_time
     usage = cached.usage_metadata
-    return CachedContext(
-        handle=GeminiHandle(cached.name, end),
+    return cache.CachedContext(
+        handle=cache.GeminiHandle(cached.name, end),
         model=cached.model.rpartition("/")[2],
         display_name=cached.display_name or "",
         created_at=made,
@@ -208,7 +197,7 @@ def _context(cached: _Cached) -> CachedContext:
     )
 
 
-def read_count(json: Json) -> int:
+def read_count(json: cache.Json) -> int:
     """Read the total of a count of tokens.  Raises ValueError."""
     match json:
         case {"totalTokens": total}:
@@ -217,7 +206,7 @@ def read_count(json: Json) -> int:
             raise ValueError("this is not a count of tokens")
 
 
-def _held(content: CacheContent, model: str) -> dict[str, Any]:
+def _held(content: cache.CacheContent, model: str) -> dict[str, Any]:
     """Everything a cache is made of; what is not there is left out."""
     system, config = content.system_instruction, content.tool_config
     fields = {
@@ -230,18 +219,18 @@ def _held(content: CacheContent, model: str) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _turn(parts: list[Json]) -> Json:
+def _turn(parts: list[cache.Json]) -> cache.Json:
     return {"role": "user", "parts": parts}
 
 
-def _part(part: Part) -> Json:
+def _part(part: cache.Part) -> cache.Json:
     match part:
-        case TextPart(text):
+        case cache.TextPart(text):
             return {"text": text}
-        case InlinePart(mime_type, content):
+        case cache.InlinePart(mime_type, content):
             encoded = b64encode(content).decode("ascii")
             return {"inlineData": {"mimeType": mime_type, "data": encoded}}
-        case UriPart(mime_type, uri):
+        case cache.UriPart(mime_type, uri):
             return {"fileData": {"mimeType": mime_type, "fileUri": uri}}
 
 
@@ -263,7 +252,7 @@ def _seconds(ttl: timedelta) -> str:
     return f"{whole}{fraction}s"
 
 
-def _whole(number: Json) -> int:
+def _whole(number: cache.Json) -> int:
     """Proto JSON spells an int64 as text."""
     text = str(number)
     if _NUMBER.fullmatch(text):
