@@ -118,7 +118,7 @@ def _replaces(change: Change) -> bool:
 def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
     bounds: list[tuple[Limit, Bound | None, _RentOf]] = [
         (Limit.RENT_PER_HOUR, limits.rent_per_hour, lambda cost: cost.figures.after),
-        (Limit.RENT_TOTAL, limits.rent_total, lambda cost: cost.month),
+        (Limit.RENT_TOTAL, limits.rent_total_per_30_days, lambda cost: cost.month),
     ]
     for limit, bound, rent in bounds:
         if bound is None:

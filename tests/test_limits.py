@@ -196,9 +196,11 @@ def test_rent_of_30_days() -> None:
     warm = planned([cache("a")], [])
     once = planned([replace(cache("a"), settings=Settings(keep="once"))], [])
 
-    assert found(warm, Limits(rent_total=bound(719))) == {"rent_total_per_30_days": True}
-    assert found(warm, Limits(rent_total=bound(720))) == {}
-    assert found(once, Limits(rent_total=bound(6))) == {}
+    assert found(warm, Limits(rent_total_per_30_days=bound(719))) == {
+        "rent_total_per_30_days": True
+    }
+    assert found(warm, Limits(rent_total_per_30_days=bound(720))) == {}
+    assert found(once, Limits(rent_total_per_30_days=bound(6))) == {}
 
 
 def test_keeping_warm_what_was_kept_once() -> None:
@@ -208,7 +210,7 @@ def test_keeping_warm_what_was_kept_once() -> None:
     )
 
     assert [c.reason.cause for c in told.pending] == [Cause.EDIT]
-    assert found(told, Limits(rent_per_hour=bound(0), rent_total=bound(7))) == {
+    assert found(told, Limits(rent_per_hour=bound(0), rent_total_per_30_days=bound(7))) == {
         "rent_per_hour": False,
         "rent_total_per_30_days": True,
     }
@@ -241,7 +243,7 @@ def test_the_dying_cost_nothing() -> None:
         now=NOW,
     )
 
-    assert found(told, Limits(rent_per_hour=bound(1), rent_total=bound(720))) == {}
+    assert found(told, Limits(rent_per_hour=bound(1), rent_total_per_30_days=bound(720))) == {}
 
 
 def test_a_stray_costs_rent() -> None:
@@ -301,8 +303,8 @@ def test_a_part_pays_for_the_rest() -> None:
     told = planned([*FIVE, cache("x"), cache("y", millions=50)], FIVE)
     part = select(told, targets=["x"], excludes=())
 
-    assert found(part, Limits(rent_per_hour=bound(6), rent_total=bound(6 * 720))) == {}
-    assert found(part, Limits(rent_per_hour=bound(5), rent_total=bound(5 * 720))) == {
+    assert found(part, Limits(rent_per_hour=bound(6), rent_total_per_30_days=bound(6 * 720))) == {}
+    assert found(part, Limits(rent_per_hour=bound(5), rent_total_per_30_days=bound(5 * 720))) == {
         "rent_per_hour": True,
         "rent_total_per_30_days": True,
     }
@@ -334,7 +336,11 @@ _WANTS = st.lists(
 _BOUNDS = st.none() | st.builds(Bound, st.integers(0, 8).map(Decimal), st.just("f:1:1"))
 _ALLOWANCES = st.builds(Allowance, count=_BOUNDS, percent=_BOUNDS)
 _LIMITS = st.builds(
-    Limits, delete=_ALLOWANCES, replace=_ALLOWANCES, rent_per_hour=_BOUNDS, rent_total=_BOUNDS
+    Limits,
+    delete=_ALLOWANCES,
+    replace=_ALLOWANCES,
+    rent_per_hour=_BOUNDS,
+    rent_total_per_30_days=_BOUNDS,
 )
 
 
@@ -365,7 +371,7 @@ def test_a_higher_limit_refuses_no_more(
         delete=_raised(limits.delete, more.delete),
         replace=_raised(limits.replace, more.replace),
         rent_per_hour=_sum(limits.rent_per_hour, more.rent_per_hour),
-        rent_total=_sum(limits.rent_total, more.rent_total),
+        rent_total_per_30_days=_sum(limits.rent_total_per_30_days, more.rent_total_per_30_days),
     )
 
     assert found(told, raised).items() <= found(told, limits).items()

@@ -297,7 +297,7 @@ def limits_of(layers: overlays.Layers) -> Limits:
         delete=allowance("delete"),
         replace=allowance("replace"),
         rent_per_hour=bound("rent_per_hour"),
-        rent_total=bound("rent_total_per_30_days"),
+        rent_total_per_30_days=bound("rent_total_per_30_days"),
     )
 
 

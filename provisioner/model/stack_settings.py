@@ -27,7 +27,7 @@ _Value: TypeAlias = Annotated[str, must("be text of at most 8,192 characters", m
 
 
 class Limit(StrEnum):
-    """What can be limited, by its key in a manifest."""
+    """What can be limited, by its key in a manifest, which is its field in `Limits` too."""
 
     DELETE = "delete"
     REPLACE = "replace"
@@ -63,8 +63,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     delete: Allowance = HALF
     replace: Allowance = HALF
     rent_per_hour: Bound | None = None
-    rent_total: Bound | None = None
-    """Of 30 days."""
+    rent_total_per_30_days: Bound | None = None
 
 
 class TooMany(Struct, frozen=True, kw_only=True):
@@ -117,7 +116,7 @@ class StackSettings(Struct, frozen=True, kw_only=True):
     def texts(self) -> dict[str, str]:
         """Every setting by its dotted key, as text that is equal only for equal settings."""
         texts = {
-            **{key: _limit_text(getattr(self.limits, name)) for key, name in _LIMITS.items()},
+            **{f"limits.{key}": _limit_text(getattr(self.limits, key)) for key in Limit},
             **{
                 f"providers.{name}": f"gemini, key_env {variable}" if variable else "gemini"
                 for name, variable in self.key_envs.items()
@@ -173,19 +172,11 @@ def with_settings(
         for name in sorted({*recorded.key_envs, *wanted.key_envs})
     }
     return StackSettings(
-        limits=Limits(**{name: getattr(source(key).limits, name) for key, name in _LIMITS.items()}),
+        limits=Limits(**{key.value: getattr(source(f"limits.{key}").limits, key) for key in Limit}),
         key_envs={name: envs[name] for name, envs in key_envs.items() if name in envs},
         publish=source("publish").publish,
         state=source("state").state,
     )
-
-
-_LIMITS: Mapping[str, str] = {
-    "limits.delete": "delete",
-    "limits.replace": "replace",
-    "limits.rent_per_hour": "rent_per_hour",
-    "limits.rent_total_per_30_days": "rent_total",
-}
 
 
 def _limit_text(limit: Allowance | Bound | None) -> str | None:

@@ -280,7 +280,7 @@ def test_what_is_said(tmp_path: Path) -> None:
     assert found.delete.percent == Bound(Decimal(20), None)
     assert found.replace.percent == Bound(Decimal(100), None)
     assert found.rent_per_hour == Bound(Decimal("0.10"), None)
-    assert found.rent_total == Bound(Decimal(250), None)
+    assert found.rent_total_per_30_days == Bound(Decimal(250), None)
     assert found.delete.count.where == f"{tmp_path}/ctxprov.yaml:3:19"
     assert limits(tmp_path, '{rent_per_hour: "2"}').rent_per_hour == Bound(Decimal(2), None)
 
@@ -291,7 +291,7 @@ def test_what_is_not_said(tmp_path: Path, text: str) -> None:
     found = limits(tmp_path, text)
 
     assert (found.delete, found.replace) == (HALF, HALF)
-    assert found.rent_total is None
+    assert found.rent_total_per_30_days is None
 
 
 def test_one_key_is_the_whole_word(tmp_path: Path) -> None:

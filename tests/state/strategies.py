@@ -112,7 +112,7 @@ stack_settings = st.builds(
         delete=allowances,
         replace=allowances,
         rent_per_hour=st.none() | bounds,
-        rent_total=st.none() | bounds,
+        rent_total_per_30_days=st.none() | bounds,
     ),
     key_envs=st.dictionaries(names, st.none() | words, max_size=3),
     publish=st.none() | words,

@@ -264,7 +264,7 @@ REST = state(
         limits=Limits(
             delete=Allowance(count=Bound(Decimal(2), "the state")),
             replace=Allowance(percent=Bound(Decimal(9), "the state"), of_at_least=3),
-            rent_total=Bound(Decimal(100), "the state"),
+            rent_total_per_30_days=Bound(Decimal(100), "the state"),
             rent_per_hour=Bound(Decimal("0.5"), "the state"),
         ),
         key_envs={"gemini": "KEY"},
