@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 
 from provisioner.errors import GitFailed
-from provisioner.files import read_whole
+from provisioner.files import names_in, read_whole
 from provisioner.git import Git, git_at, path_from, top_of
 
 STACK = "ctxprov.yaml"
@@ -234,7 +234,7 @@ def bare_repositories(folder: Path) -> Iterator[Path]:
     Git that is started in one of them, or below, by whichever program, runs what their
     configuration names.  A `.git` is none: no commit can contain it.  Links are not followed.
     """
-    yield from (place for place in _below_top(folder) if _is_bare(_names(place)))
+    yield from (place for place in _below_top(folder) if _is_bare(names_in(os.fsencode(place))))
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name.casefold() != ".git"]
         if _is_bare((*folders, *files)):
@@ -245,13 +245,6 @@ def _below_top(folder: Path) -> Iterator[Path]:
     """The folders above *folder* that git passes on its way up to the top of the checkout."""
     place, top = folder.resolve(), top_of(folder)
     return (above for above in place.parents if top and above.is_relative_to(top) and above != top)
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)  # noqa: PTH208  # names are wanted, not paths
-    except OSError:
-        return []
 
 
 def _is_bare(names: Iterable[str]) -> bool:

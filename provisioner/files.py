@@ -92,6 +92,19 @@ def _check_kind(mode: int, path: str | bytes | os.PathLike[str]) -> None:
             raise OSError(number, f"it is {noun}, not a regular file", os.fspath(path))
 
 
+def names_in(folder: bytes) -> list[str]:
+    """The names in *folder*; none if it cannot be listed."""
+    try:
+        return [text_of(name) for name in os.listdir(folder)]  # noqa: PTH208  # names, not paths
+    except OSError:
+        return []
+
+
+def text_of(name: bytes) -> str:
+    """A *name* as text, independent of this machine's encoding of names: UTF-8 or surrogates."""
+    return name.decode(errors="surrogateescape")
+
+
 DRAFT = ".ctxprov.tmp"
 """The draft of a writer that has its folder to itself."""
 

@@ -34,7 +34,7 @@ from provisioner.checkout import (
     locked,
     pointer_in,
 )
-from provisioner.files import open_regular, read_open
+from provisioner.files import names_in, open_regular, read_open, text_of
 from provisioner.manifest.source_map import shown
 
 _CHUNK = 1024 * 1024
@@ -133,7 +133,7 @@ class Folder:
         real = self._real.get(folder) or self._enter(folder)
         try:
             with os.scandir(real) as entries:
-                named = {_text(entry.name): entry for entry in entries}
+                named = {text_of(entry.name): entry for entry in entries}
         except OSError as error:
             raise _refusal(error) from error
         return {name: named[name] for name in sorted(named) if not name.startswith(".")}
@@ -213,7 +213,7 @@ class Folder:
         """*path* as the names on the disk are spelled; None unless exactly one path is meant."""
         steps: list[str] = []
         for step in path.split("/"):
-            there = _names(b"/".join((self._root, *map(_raw, steps))))
+            there = names_in(b"/".join((self._root, *map(_raw, steps))))
             forms = [name for name in there if _form(name) == _form(step)]
             if step in {"", ".", ".."} or step in forms:
                 steps.append(step or ".")
@@ -276,17 +276,6 @@ def _raw(name: str) -> bytes:
         return name.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise _MissingFile("does not exist") from error
-
-
-def _text(name: bytes) -> str:
-    return name.decode(errors="surrogateescape")
-
-
-def _names(folder: bytes) -> list[str]:
-    try:
-        return [_text(name) for name in os.listdir(folder)]  # noqa: PTH208  # names are wanted, not paths
-    except OSError:
-        return []
 
 
 def _opened(path: bytes | Path) -> OpenFile:
