@@ -168,7 +168,9 @@ class StackSettingsFields(Fields, frozen=True, kw_only=True):
     @classmethod
     def of(cls, settings: StackSettings) -> Self:
         limits, keys = settings.limits, settings.key_envs
-        return cls(
+        return made_of(
+            cls,
+            settings,
             limits=LimitsFields(
                 delete=AllowanceFields.of(limits.delete),
                 replace=AllowanceFields.of(limits.replace),
@@ -176,23 +178,17 @@ class StackSettingsFields(Fields, frozen=True, kw_only=True):
                 rent_total_per_30_days=_most(limits.rent_total_per_30_days),
             ),
             providers={name: KeyFields(type="gemini", key_env=key) for name, key in keys.items()},
-            publish=settings.publish,
-            state=settings.state,
         )
 
     def settings(self) -> StackSettings:
-        limits = self.limits
-        return StackSettings(
-            limits=Limits(
-                delete=limits.delete.allowance(),
-                replace=limits.replace.allowance(),
-                rent_per_hour=_bound(limits.rent_per_hour),
-                rent_total_per_30_days=_bound(limits.rent_total_per_30_days),
-            ),
-            key_envs=MappingProxyType({name: key.key_env for name, key in self.providers.items()}),
-            publish=self.publish,
-            state=self.state,
+        limits = Limits(
+            delete=self.limits.delete.allowance(),
+            replace=self.limits.replace.allowance(),
+            rent_per_hour=_bound(self.limits.rent_per_hour),
+            rent_total_per_30_days=_bound(self.limits.rent_total_per_30_days),
         )
+        key_envs = MappingProxyType({name: key.key_env for name, key in self.providers.items()})
+        return made_of(StackSettings, self, limits=limits, key_envs=key_envs)
 
 
 class StateFile(Fields, frozen=True, kw_only=True, omit_defaults=True):
