@@ -34,14 +34,9 @@ def json_bytes(value: Json, *, sort_keys: bool = False) -> bytes:
         raise _unsendable(reason) from error
 
 
-def encoded(value: Json) -> orjson.Fragment:
-    """A caller's own JSON for a body, encoded as `json_bytes` does."""
-    return orjson.Fragment(json_bytes(value))
-
-
 def body_bytes(fields: Mapping[str, object]) -> bytes:
     """
-    Encode a body of text and of what is `encoded` already, which is fast for long texts.
+    Encode a body of text, which is fast for long texts, and of fragments that are encoded.
 
     Raises InvalidCacheConfiguration for half of a surrogate pair.
     """

@@ -16,11 +16,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from msgspec import Struct, ValidationError, convert
+from orjson import Fragment
 
 from provisioner import cache
 from provisioner.arguments import check_moment, check_span, check_text
 from provisioner.errors import InvalidCacheConfiguration, name_of
-from provisioner.providers.encoding import body_bytes, encoded
+from provisioner.providers.encoding import body_bytes, json_bytes
 from provisioner.times import moment_text, parse_moment
 
 LONGEST_LABEL: Final = 128
@@ -207,14 +208,14 @@ def read_count(json: cache.Json) -> int:
 
 
 def _held(content: cache.CacheContent, model: str) -> dict[str, Any]:
-    """Everything a cache is made of; what is not there is left out."""
+    """Everything a cache is made of; what is not there is left out, a caller's JSON is encoded."""
     system, config = content.system_instruction, content.tool_config
     fields = {
         "model": f"models/{model}",
         "systemInstruction": _turn([{"text": system}]) if system else None,
         "contents": [_turn([_part(part) for part in content.parts])] if content.parts else None,
-        "tools": encoded(content.tools) if content.tools else None,
-        "toolConfig": None if config is None else encoded(config),
+        "tools": Fragment(json_bytes(content.tools)) if content.tools else None,
+        "toolConfig": None if config is None else Fragment(json_bytes(config)),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
