@@ -234,12 +234,10 @@ def is_published(raw: bytes) -> bool:
 
 
 def _says_the_same(old: bytes, new: bytes, *, where: str) -> bool:
-    published = _json(old)
+    published, document = _json(old), parse_json(new)
     _refuse_newer(published, where)
-    return isinstance(published, dict) and {
-        **published,
-        "generated_at": parse_json(new)["generated_at"],
-    } == parse_json(new)
+    same = {"generated_at": document["generated_at"]}
+    return isinstance(published, dict) and published | same == document
 
 
 def _json(raw: bytes) -> Any:  # noqa: ANN401  # any JSON
