@@ -37,10 +37,12 @@ server's or a file's own text: the code that prints it escapes it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.arguments import wrong_type
 from provisioner.cache import CachedContext, CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
@@ -181,8 +183,7 @@ class ParseError(CacheError):
     """The server's answer is not what the API promises."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, order=True):
     """One thing wrong with a manifest.  `line` and `column` count from 1."""
 
     file: str

@@ -25,7 +25,6 @@ import sys
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -33,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import SplitResult, quote, urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from provisioner import __version__
 from provisioner.environment import process_environment
@@ -116,8 +115,7 @@ class Secret:
 NO_SECRET = Secret("", "")
 
 
-@dataclass(slots=True, kw_only=True, weakref_slot=True)
-class HttpClient:
+class HttpClient(Struct, kw_only=True, weakref=True):
     """Connections that block, for any number of threads; they close with their last user."""
 
     timeout: float
@@ -126,12 +124,14 @@ class HttpClient:
     """Seconds for a connection."""
     largest: int
     """Bytes of a reply's body."""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = {}
     """Of every request."""
-    login: tuple[str, str] | None = field(default=None, repr=False)
+    login: tuple[str, str] | None = None
     """User and password of basic authentication."""
-    secret: Secret = field(default=NO_SECRET, repr=False)
-    _client: httpx.Client | None = field(default=None, repr=False)
+    secret: Secret = NO_SECRET
+    _client: httpx.Client | None = None
+
+    __repr__ = object.__repr__  # which shows no secret
 
     def request(
         self,
@@ -178,8 +178,7 @@ class HttpClient:
         return self._client
 
 
-@dataclass(slots=True)
-class _Connections:
+class _Connections(Struct):
     """Those of one event loop, as clients that have one each."""
 
     loop: asyncio.AbstractEventLoop
@@ -188,8 +187,7 @@ class _Connections:
     idle: list[httpx.AsyncClient] = field(default_factory=list)
 
 
-@dataclass(slots=True, kw_only=True)
-class AsyncHttpClient:
+class AsyncHttpClient(Struct, kw_only=True):
     """
     Connections of one event loop at a time, to be closed in it; *transport* replaces them.
 
@@ -199,11 +197,13 @@ class AsyncHttpClient:
 
     connect_timeout: float
     """Seconds for a connection."""
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str]
     """Of every request."""
     transport: httpx.AsyncBaseTransport | None
-    secret: Secret = field(default=NO_SECRET, repr=False)
-    _open: _Connections | None = field(default=None, repr=False)
+    secret: Secret = NO_SECRET
+    _open: _Connections | None = None
+
+    __repr__ = object.__repr__  # which shows no secret
 
     async def request(
         self,

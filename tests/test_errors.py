@@ -6,9 +6,9 @@ import copy
 import inspect
 import pickle
 import re
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner import errors
 from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
@@ -86,8 +85,7 @@ class Output(Struct, frozen=True, kw_only=True):
             write(self.outs, self.pages, self.failures)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Presentation:
+class Presentation(Struct, frozen=True, kw_only=True, dict=True):
     """A plan with what its views show beside it, made on request."""
 
     plan: Plan
@@ -142,7 +140,7 @@ def places_of(manifest: Manifest | None) -> FindPlaces:
 def here(problem: Problem) -> Problem:
     """The same problem, its file by the path from the top of the checkout."""
     top = process_environment().get("GITHUB_WORKSPACE") or os.getcwd()  # noqa: PTH109  # a text is wanted
-    return replace(problem, file=os.path.relpath(problem.file, top).replace(os.sep, "/"))
+    return structs.replace(problem, file=os.path.relpath(problem.file, top).replace(os.sep, "/"))
 
 
 def show_plan(presentation: Presentation, output: Output, *, recorded: bool = False) -> None:

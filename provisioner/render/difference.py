@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -117,14 +116,16 @@ def objection_lines(
         yield f"  setting {plain(key)}: is not among the approved edits"
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(Struct, frozen=True):
     """A file before and after; None is where there is no such file."""
 
     old: str | None
     new: str | None
-    before: bytes = field(repr=False, default=b"")
-    after: bytes = field(repr=False, default=b"")
+    before: bytes = b""
+    after: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Patch(old={self.old!r}, new={self.new!r})"
 
 
 def patches(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[Patch]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Self
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
 
 from provisioner.errors import InvalidCacheConfiguration, MissingKey
 from provisioner.http import Secret, normal_url
@@ -23,13 +24,15 @@ _VERSION: Final = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?", re.ASCII)
 _KEY: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """An endpoint, and the key to use there."""
 
     endpoint: str
     """Normalised, with the API version, without credentials and without a final slash."""
-    key: str = field(repr=False)
+    key: str
+
+    def __repr__(self) -> str:
+        return f"Account(endpoint={self.endpoint!r})"
 
     @classmethod
     def find(

@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -56,14 +56,13 @@ _log: Final = logging.getLogger("provisioner.http")
 _list_log: Final = logging.getLogger("provisioner.gemini")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRequest:
+class ApiRequest(Struct, frozen=True):
     """What to ask, below the endpoint."""
 
     verb: ApiVerb
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = field(default=None, repr=False)
+    query: Mapping[str, str] = {}
+    body: bytes | None = None
 
 
 class ApiAnswer(Struct, frozen=True, kw_only=True):
@@ -116,8 +115,7 @@ class FailedRequest(Exception):
     """Seconds to wait at least before the next try."""
 
 
-@dataclass(slots=True, kw_only=True)
-class GeminiApi:
+class GeminiApi(Struct, kw_only=True):
     """One endpoint, asked with one key."""
 
     account: Account
@@ -132,7 +130,7 @@ class GeminiApi:
     """Seconds that an answer may take to a request with content, once it is sent."""
     read_timeout: float
     """The same, to any other request."""
-    server_date: ServerDate | None = field(default=None, repr=False)
+    server_date: ServerDate | None = None
     """What the answers say of the time."""
 
     @property

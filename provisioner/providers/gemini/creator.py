@@ -19,7 +19,6 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from string import ascii_lowercase
 from typing import Final, TypeAlias
@@ -191,8 +190,7 @@ class CacheCreator:
             del self._unanswered[label]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Creation:
+class _Creation(Struct, kw_only=True):
     """One cache on its way."""
 
     request: ApiRequest

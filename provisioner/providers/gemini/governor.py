@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from math import inf
 from typing import Final
+
+from msgspec import Struct, field
 
 from provisioner.errors import CacheError, Interrupted, NetworkError
 from provisioner.providers.gemini.account import Account
@@ -46,8 +47,7 @@ class ApiVerb(StrEnum):
 _METHODS: Final = {ApiVerb.CREATE: "POST", ApiVerb.COUNT: "POST", ApiVerb.LIST: "GET"}
 
 
-@dataclass(slots=True)
-class Permit:
+class Permit(Struct):
     """One request that may go out now.  At most one of its methods is called, `begin` aside."""
 
     _governor: Governor
@@ -80,8 +80,7 @@ class Permit:
         return self._ticket
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
-class Governor:
+class Governor(Struct, eq=False, weakref=True):
     """Belongs to one event loop, whose clock it reads."""
 
     sleep: Sleep
