@@ -33,6 +33,7 @@ NAME = "ctxprov.yaml"
 _NO_MANIFEST = (
     "does not exist: run ctxprov init, or name the stack's folder, as the argument or with -C"
 )
+_SILENT = "declares nothing: add 'caches:', or 'caches: {}' if none should exist"
 _FRAGMENT = f".{NAME}"
 _MAX_SIZE = 64 * 1024 * 1024
 """Bytes of one file: about a quarter of a million caches."""
@@ -128,11 +129,13 @@ def read_manifest(
         folder = Folder(root, checkout)
         problems += _left_out(root, checkout) if checkout else ()
         shapes = list(_shapes(root, folder, problems))
-        problems += _silence(shapes)
+        main = shapes[0] if shapes and shapes[0].kind == "manifest" else None
+        if main and not any("caches" in shape.document.root for shape in shapes):
+            problems.append(main.document.problem((), _SILENT))
         inside += _twice(shapes)
         for shape in shapes:
             (inside if shape.framed else problems).extend(shape.problems)
-        if shapes and shapes[0].kind == "manifest" and shapes[0].framed:
+        if main and main.framed:
             manifest = _manifest(root, folder, shapes, environment, problems, inside)
     except ManifestError as error:
         problems += error.problems
@@ -197,14 +200,6 @@ def _bytes(folder: Folder, name: str) -> bytes:
         if file.size > _MAX_SIZE:
             raise Unreadable(f"is {file.size:,} bytes long; a manifest has at most {_MAX_SIZE:,}")
         return file.whole(most=_MAX_SIZE)
-
-
-def _silence(shapes: Sequence[Shape]) -> Iterator[Problem]:
-    """Complain of a stack that does not say which caches it has."""
-    mains = [shape.document for shape in shapes if shape.kind == "manifest"]
-    if mains and not any("caches" in shape.document.root for shape in shapes):
-        message = "declares nothing: add 'caches:', or 'caches: {}' if none should exist"
-        yield mains[0].problem((), message)
 
 
 def _twice(shapes: Iterable[Shape]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ knows better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -66,38 +66,41 @@ def load_and_resolve(
     if draft.manifest is None:
         raise ManifestError(draft.problems)
     begun(draft.manifest)
-    try:
-        resolution = resolve(draft.manifest, catalog, checkout=checkout, now=now)
-    except ManifestError as error:
-        raise ManifestError((*draft.problems, *error.problems)) from error
-    if draft.problems:
-        raise ManifestError(draft.problems)
-    return draft.manifest, resolution
+    return draft.manifest, resolve(
+        draft.manifest, catalog, checkout=checkout, now=now, before=draft.problems
+    )
 
 
 def resolve(
-    manifest: Manifest, catalog: Catalog, *, checkout: Checkout | None = None, now: datetime
+    manifest: Manifest,
+    catalog: Catalog,
+    *,
+    checkout: Checkout | None = None,
+    now: datetime,
+    before: Iterable[Problem] = (),
 ) -> Resolution:
     """
     Look at every file of *manifest* and say what should exist.
 
-    Raises ManifestError with everything that is wrong, and GitFailed as `load_and_resolve` does.
+    Raises ManifestError with everything that is wrong, *before* and now, and GitFailed as
+    `load_and_resolve` does.
     """
-    problems: list[Problem] = []
+    problems = [*before]
     counter = Counter(Folder(manifest.root, checkout), problems)
     warnings: list[Problem] = []
     desired: list[Desired] = []
     for entry in manifest.caches.values():
-        problems += _model_problems(entry, catalog)
+        model = catalog.find(entry.kind, entry.model)
+        problems += _model_problems(entry, model, catalog)
         digest, measure = counter.count(entry)
-        warnings += _model_advice(entry, catalog, measure, now)
+        if model:
+            warnings += _model_advice(entry, model, measure, now)
         match entry:
             case CacheEntry():
                 problems += _cache_problems(entry)
                 warnings += _cache_advice(entry)
                 desired.append(_cache(manifest.stack, entry, digest, measure))
             case AnnotationEntry():
-                model = catalog.find(entry.provider, entry.model)
                 try:
                     desired.append(_annotation(manifest.stack, entry, digest, measure, model))
                 except ManifestError as error:
@@ -186,9 +189,8 @@ def _cache_advice(entry: CacheEntry) -> Iterator[Problem]:
             pass
 
 
-def _model_problems(entry: Entry, catalog: Catalog) -> Iterator[Problem]:
+def _model_problems(entry: Entry, model: Model | None, catalog: Catalog) -> Iterator[Problem]:
     """Why the model of *entry* cannot be cached at all."""
-    model = catalog.find(entry.kind, entry.model)
     if model is None:
         for owner in KINDS:
             if catalog.find(owner, entry.model):
@@ -199,13 +201,8 @@ def _model_problems(entry: Entry, catalog: Catalog) -> Iterator[Problem]:
         yield entry.at("model").problem(message)
 
 
-def _model_advice(
-    entry: Entry, catalog: Catalog, measure: Measure, now: datetime
-) -> Iterator[Problem]:
-    """What to know of the model of *entry* at the moment *now*."""
-    model = catalog.find(entry.kind, entry.model)
-    if model is None:
-        return
+def _model_advice(entry: Entry, model: Model, measure: Measure, now: datetime) -> Iterator[Problem]:
+    """What to know of the *model* of *entry* at the moment *now*."""
     if model.retires_on and (when := _retirement(model.retires_on, now.astimezone(UTC).date())):
         yield entry.at("model").problem(f"{entry.model} {when}")
     is_small = model.min_tokens and measure.tokens < model.min_tokens
