@@ -135,7 +135,7 @@ class ProviderCalls(Struct, frozen=True):
         return await self.caches[record.provider].get_cache(record.handle) is not None
 
     async def retire(self, live: LiveCache, after: timedelta) -> Retired | Gone:
-        """Let it die *after* that long, or at once."""
+        """Let *live* die *after* that long, or at once."""
         if after == timedelta():
             return await self.delete(live)
         return await shorten(self.caches[live.provider], live, after, self.plan)
@@ -156,7 +156,7 @@ class ProviderCalls(Struct, frozen=True):
 async def shorten(
     caches: LiveCaches, live: LiveCache, after: timedelta, plan: Plan
 ) -> Retired | Gone:
-    """Shorten its life to *after*; one that dies sooner by itself needs no call."""
+    """Shorten the life of *live* to *after*; what dies sooner by itself needs no call."""
     if live.expires_at - plan.now_of(live.provider) <= after:
         return Retired(live.id, live.expires_at)
     try:

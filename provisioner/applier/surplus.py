@@ -51,6 +51,7 @@ async def retire_surplus(
     *renew_lock* is asked immediately before each, and nothing is retired once the lock is lost.
     Asks only where an answer was lost.  A failure is a warning: a twin dies by its own ttl.
     """
+    on_record = state.ids
     for provider, creator in caches.items():
         uncertain = {
             text: label.name
@@ -61,7 +62,7 @@ async def retire_surplus(
             continue
         try:
             for seen in await creator.list():
-                if _is_surplus(seen, uncertain, state.ids):
+                if _is_surplus(seen, uncertain, on_record):
                     if not await renew_lock():
                         return
                     name = uncertain[seen.display_name]
@@ -86,7 +87,7 @@ def _is_surplus(
 async def _retired(
     seen: CachedContext, name: str, provider: str, creator: Creators, plan: Plan, state: State
 ) -> Surplus:
-    """Its life cut short."""
+    """Cut the life of *seen* short."""
     live, record = LiveCache.of(provider, seen), state.caches.get(name)
     usual = record.retire_after if isinstance(record, RecordedCache) else _USUAL
     after = max(usual, SHORTEST)
