@@ -28,7 +28,7 @@ from provisioner.view.money import CostView, MoneyView, money_view
 from provisioner.view.plan import REMOVALS, PlanView, RowView, by_section
 from provisioner.view.snapshot import Snapshot
 from provisioner.view.units import cost_text, moment_short, rent_text, totals_text, unpriced_text
-from provisioner.view.wording import PAST_WORDS, Section
+from provisioner.view.wording import PAST_TENSE, Section
 
 LIMIT = 65_536
 """What a comment on GitHub may hold; counted in bytes, the strictest way to count."""
@@ -185,7 +185,7 @@ def _headline(plan: PlanView) -> str:
     money = totals_text(plan.totals).split(" · ")
     until = plan.valid_until
     valid = f"valid until {moment_short(until, at=plan.at)}" if until else ""
-    return " · ".join(filter(None, (summary.done_words(plan), *map(markdown, money), valid)))
+    return " · ".join(filter(None, (summary.done_text(plan), *map(markdown, money), valid)))
 
 
 def _foot(plan: PlanView) -> Iterator[str]:
@@ -208,7 +208,7 @@ def _plan_table(title: str | None, rows: Sequence[RowView], more: Iterable[_Line
 
 def _group_line(group: Group) -> _Line:
     row = group.row
-    count = f": {group.size:,} {PAST_WORDS[row.action]}" if group.size > 1 else ""
+    count = f": {group.size:,} {PAST_TENSE[row.action]}" if group.size > 1 else ""
     cells = (
         f"{row.symbol} {row.action}",
         f"{_span(row.name)}{count}",

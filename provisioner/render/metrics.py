@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from msgspec import Struct
 from prometheus_client import generate_latest
@@ -19,6 +20,9 @@ from prometheus_client.registry import Collector
 from provisioner.model.facts import State
 from provisioner.model.money import Money, total
 from provisioner.model.records import RecordedCache
+
+_Gauge: TypeAlias = tuple[str, str, Sequence[tuple[Mapping[str, str], float]]]
+"""Its name, its help, and its samples, each with its labels."""
 
 _SUCCESS = "ctxprov_last_success_timestamp_seconds"
 
@@ -67,12 +71,13 @@ class _Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         stacks = [(turn, turn.state) for turn in self._turns if turn.state is not None]
-        metrics = (
-            *_of_stacks(stacks),
-            *_of_caches(stacks, self._now),
-            *_of_runs(self._turns, self._now),
-        )
-        return (metric for metric in metrics if metric.samples)
+        caches, runs = _of_caches(stacks, self._now), _of_runs(self._turns, self._now)
+        for name, description, samples in (*_of_stacks(stacks), *caches, *runs):
+            gauge = GaugeMetricFamily(name, description)
+            for labels, value in samples:
+                gauge.add_sample(name, dict(labels), value)
+            if gauge.samples:
+                yield gauge
 
 
 def metrics_text(turns: Iterable[Turn], *, now: datetime) -> str:
@@ -95,23 +100,12 @@ def last_successes(text: str) -> Mapping[str, float]:
     }
 
 
-def _gauge(
-    name: str, description: str, samples: Iterable[tuple[Mapping[str, str], float]]
-) -> Metric:
-    """A metric with its *samples*, each with its labels."""
-    gauge = GaugeMetricFamily(name, description)
-    for labels, value in samples:
-        gauge.add_sample(name, dict(labels), value)
-    return gauge
-
-
-def _of_stacks(stacks: Sequence[tuple[Turn, State]]) -> Iterator[Metric]:
+def _of_stacks(stacks: Sequence[tuple[Turn, State]]) -> Iterator[_Gauge]:
     for name, description, value in _OF_STACKS:
-        samples = [({"stack": state.stack}, value(turn, state)) for turn, state in stacks]
-        yield _gauge(name, description, samples)
+        yield name, description, [({"stack": s.stack}, value(t, s)) for t, s in stacks]
 
 
-def _of_caches(stacks: Sequence[tuple[Turn, State]], now: datetime) -> Iterator[Metric]:
+def _of_caches(stacks: Sequence[tuple[Turn, State]], now: datetime) -> Iterator[_Gauge]:
     """By the clocks of the providers; what is cold has run out."""
     ends = [
         (
@@ -124,31 +118,31 @@ def _of_caches(stacks: Sequence[tuple[Turn, State]], now: datetime) -> Iterator[
         for name, record in state.caches.items()
         if isinstance(record, RecordedCache)
     ]
-    yield _gauge(
+    yield (
         "ctxprov_cache_seconds_to_expiry",
         "Seconds that a cache has to live; none or negative once it is gone.",
         [(labels, (end - there).total_seconds()) for labels, end, there in ends],
     )
-    yield _gauge(
+    yield (
         "ctxprov_cache_expiry_timestamp_seconds",
         "When a cache dies unless it is refreshed.",
         [(labels, end.timestamp()) for labels, end, _ in ends],
     )
 
 
-def _of_runs(turns: Sequence[Turn], now: datetime) -> Iterator[Metric]:
+def _of_runs(turns: Sequence[Turn], now: datetime) -> Iterator[_Gauge]:
     successes = [(turn.folder, turn.succeeded_at) for turn in turns if turn.succeeded_at]
-    yield _gauge(
+    yield (
         "ctxprov_last_run_timestamp_seconds",
         "When the last run ended.",
         [({"folder": turn.folder}, now.timestamp()) for turn in turns],
     )
-    yield _gauge(
+    yield (
         _SUCCESS,
         "When the last run that left nothing undone ended.",
         [({"folder": folder}, at.timestamp()) for folder, at in successes],
     )
-    yield _gauge(
+    yield (
         "ctxprov_last_exit_status",
         "Exit status of the last run; 0 is well.",
         [({"folder": turn.folder}, turn.status) for turn in turns],

@@ -14,7 +14,7 @@ from provisioner.model.plan import Edit
 from provisioner.model.stack_settings import SettingEdit
 from provisioner.view.plan import VERBS, LeftoverView, PlanView
 from provisioner.view.units import listed, rent_text, totals_text, unpriced_text, when
-from provisioner.view.wording import PAST_WORDS
+from provisioner.view.wording import PAST_TENSE
 
 _ALWAYS = ("create", "replace", "refresh", "delete", "unchanged")
 _NAMED = 10
@@ -36,11 +36,11 @@ def headline(plan: PlanView) -> str:
     return ", ".join(doing) if not changes_nothing(plan) else _calm(plan)
 
 
-def done_words(plan: PlanView) -> str:
+def done_text(plan: PlanView) -> str:
     """`2 replaced, 1 created`: what a review is about, replacements first."""
     verbs = sorted(plan.counts, key=lambda verb: verb != "replace")
     done = [
-        f"{plan.counts[verb]:,} {PAST_WORDS[verb]}"
+        f"{plan.counts[verb]:,} {PAST_TENSE[verb]}"
         for verb in verbs
         if verb != "unchanged" and plan.counts[verb]
     ]

@@ -47,7 +47,7 @@ _TYPES: Mapping[str, type[Change]] = MappingProxyType(
     {kind.verb: kind for kind in get_args(Change)}
 )
 
-PAST_WORDS: Mapping[str, str] = MappingProxyType({verb: kind.past for verb, kind in _TYPES.items()})
+PAST_TENSE: Mapping[str, str] = MappingProxyType({verb: kind.past for verb, kind in _TYPES.items()})
 """By what is to be done."""
 
 

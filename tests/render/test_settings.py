@@ -60,9 +60,9 @@ def test_a_comment_is_written_again() -> None:
 def test_foreign_text_comes_back(foreign: str) -> None:
     """Keys and values are read back as they were, and break no table."""
     known = foreign.encode("utf-8", "replace").decode()[:512]
-    told = view(replace(PLAN, settings=(SettingEdit(key=known, before=known, after=None),)))
+    shown = view(replace(PLAN, settings=(SettingEdit(key=known, before=known, after=None),)))
     plain = view(replace(PLAN, settings=EDITS[:1]))
 
-    assert read_plans(json_text(told).encode(), where="plan.json") == (told,)
+    assert read_plans(json_text(shown).encode(), where="plan.json") == (shown,)
     if known != "state":
-        assert len(plan_markdown(told).splitlines()) == len(plan_markdown(plain).splitlines())
+        assert len(plan_markdown(shown).splitlines()) == len(plan_markdown(plain).splitlines())

@@ -9,7 +9,7 @@ from provisioner.model.plan import Edit
 from provisioner.planner import decision_table as table
 from provisioner.render.summary import (
     changes_nothing,
-    done_words,
+    done_text,
     fingerprint_line,
     gap_line,
     headline,
@@ -92,8 +92,8 @@ def test_the_money_of_a_plan() -> None:
 
 def test_what_will_have_been_done() -> None:
     """Replacements first, then the rest in order; the unchanged are not spoken of."""
-    assert done_words(view(PLAN)).startswith("1 replaced, 4 created, 2 refreshed, 1 deleted")
-    assert done_words(view(plan_of(KEEP, *DYING))) == "no changes"
+    assert done_text(view(PLAN)).startswith("1 replaced, 4 created, 2 refreshed, 1 deleted")
+    assert done_text(view(plan_of(KEEP, *DYING))) == "no changes"
 
 
 A = desired("a")

@@ -76,7 +76,7 @@ class Lane(Struct, frozen=True, kw_only=True):
         return min(span.begin for span in self.spans)
 
 
-_WORDS: Mapping[Phase, str] = MappingProxyType(
+_TITLES: Mapping[Phase, str] = MappingProxyType(
     {
         Phase.LIVED: "lived",
         Phase.LIVES: "lives",
@@ -98,7 +98,7 @@ def timeline(rows: Sequence[RowView], at: datetime) -> Markup:
     label = f"The lives of {len(shown)} caches around now"
     picture = _picture("timeline", height, label, *_axis(scale, at, height), *lines)
     rest = len(drawn) - len(shown)
-    legend = _legend({phase.value: text for phase, text in _WORDS.items()})
+    legend = _legend({phase.value: text for phase, text in _TITLES.items()})
     return together(picture, legend, tag("p", f"… and {rest:,} more.") if rest else None)
 
 
@@ -203,7 +203,7 @@ def _lane(lane: Lane, number: int, scale: _Scale, at: datetime) -> Markup:
 
 def _bar(span: Span, top: int, scale: _Scale, at: datetime) -> Markup:
     begin, end = scale.share(span.begin), scale.share(span.end)
-    title = f"{_WORDS[span.phase]}, {moment_short(span.begin, at=at)} to "
+    title = f"{_TITLES[span.phase]}, {moment_short(span.begin, at=at)} to "
     title += f"{moment_short(span.end, at=at)} ({span_text(span.end - span.begin)})"
     return tag(
         "rect",

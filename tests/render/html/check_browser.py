@@ -35,10 +35,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of every kind of change, one of them with a name that tries to act."""
-    told = view(PLAN, commit="0123456789abcdef")
-    hostile = replace(told.rows[0], name="<img src=x onerror=document.title='acted'>")
+    shown = view(PLAN, commit="0123456789abcdef")
+    hostile = replace(shown.rows[0], name="<img src=x onerror=document.title='acted'>")
     path = tmp_path_factory.mktemp("page") / "plan.html"
-    article = plan_article(replace(told, rows=(*told.rows, hostile)))
+    article = plan_article(replace(shown, rows=(*shown.rows, hostile)))
     path.write_text(html_document([article], title="ctxprov: demo"))
     return path
 

@@ -30,9 +30,9 @@ RECORD = recorded(WANT)
 
 
 def lane_of(change: Change) -> Lane | None:
-    told = Plan(stack=STACK, at=LATER, changes=(change,), edits=frozenset())
-    found = lanes(rows(told), LATER)
-    return found[0] if found else None
+    plan = Plan(stack=STACK, at=LATER, changes=(change,), edits=frozenset())
+    drawn = lanes(rows(plan), LATER)
+    return drawn[0] if drawn else None
 
 
 def phases(change: Change) -> list[tuple[str, float, float]]:
@@ -79,7 +79,7 @@ def test_spans(change: Change, spans: list[tuple[str, float, float]]) -> None:
 def test_what_ends_first_is_on_top() -> None:
     """Lanes are in the order in which they end."""
     long, short = desired("a"), desired("b")
-    told = Plan(
+    plan = Plan(
         stack=STACK,
         at=LATER,
         changes=(
@@ -95,7 +95,7 @@ def test_what_ends_first_is_on_top() -> None:
         edits=frozenset(),
     )
 
-    assert [lane.row.name for lane in lanes(rows(told), LATER)] == ["b", "a"]
+    assert [lane.row.name for lane in lanes(rows(plan), LATER)] == ["b", "a"]
 
 
 @given(rests=st.lists(st.integers(1, 10_000), min_size=1, max_size=20))
@@ -106,15 +106,15 @@ def test_the_horizon_holds_now_and_most_lives(rests: list[int]) -> None:
         Leave(live(want, expires_at=LATER + timedelta(hours=rest)), None, Reason.STRAY, table.STRAY)
         for want, rest in zip(wants, rests, strict=True)
     )
-    told = Plan(stack=STACK, at=LATER, changes=changes, edits=frozenset())
-    known = lanes(rows(told), LATER)
+    plan = Plan(stack=STACK, at=LATER, changes=changes, edits=frozenset())
+    drawn = lanes(rows(plan), LATER)
 
-    begin, end = horizon(known, LATER)
+    begin, end = horizon(drawn, LATER)
 
     assert begin < LATER < end
-    assert 2 * sum(lane.end <= end for lane in known) >= len(known)
+    assert 2 * sum(lane.end <= end for lane in drawn) >= len(drawn)
     assert end - LATER <= 5 * max(sorted(rests)[len(rests) // 2], 1) * HOUR
-    assert all(span.phase in Phase for lane in known for span in lane.spans)
+    assert all(span.phase in Phase for lane in drawn for span in lane.spans)
 
 
 def creates(count: int) -> list[str]:

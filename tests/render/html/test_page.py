@@ -20,27 +20,27 @@ from tests.render.html.test_markup import read_page
 HOSTILE = '"><script>alert(1)</script><!--\x1b[31m\u202e'
 
 
-def page(told: PlanView) -> str:
-    return html_document([plan_article(told)], title="ctxprov: demo")
+def page(shown: PlanView) -> str:
+    return html_document([plan_article(shown)], title="ctxprov: demo")
 
 
 def test_every_change_has_a_row() -> None:
     """Each change that a terminal shows is in the table, with why and what it costs."""
     text = read_page(page(view(PLAN))).text
 
-    for told in view(PLAN).rows:
-        if told.is_shown:
-            assert told.name in text
-            assert told.why in text
+    for row in view(PLAN).rows:
+        if row.is_shown:
+            assert row.name in text
+            assert row.why in text
 
 
 def test_an_amount_is_not_broken() -> None:
     """A narrow column breaks between amounts, never between a sign and its number."""
-    told = plan_article(
+    shown = plan_article(
         view(plan_of(Create(cache("a", size=600), None, Reason.NEW, table.NOTHING_ALIVE)))
     )
 
-    amounts = re.findall('<span class="sum">([^<]*)</span>', told)
+    amounts = re.findall('<span class="sum">([^<]*)</span>', shown)
     assert amounts == ["~$0.00011 once", "+&lt;$0.0001/h"]
 
 
@@ -74,10 +74,10 @@ def test_hostile_facts(field: str) -> None:
 
 def test_hostile_rows() -> None:
     """Names, models and reasons that are markup stay text, also in the pictures."""
-    told = view(PLAN)
-    rows = tuple(replace(row, name=HOSTILE, why=HOSTILE) for row in told.rows)
+    shown = view(PLAN)
+    rows = tuple(replace(row, name=HOSTILE, why=HOSTILE) for row in shown.rows)
 
-    seen = read_page(page(replace(told, rows=rows)))
+    seen = read_page(page(replace(shown, rows=rows)))
 
     assert "script" not in seen.tags
     assert seen.text.count("alert(1)") >= 2 * len(rows) - 2
@@ -103,9 +103,9 @@ def test_lives_to_the_end_of_the_calendar(year: int) -> None:
         plan_of(Keep(want, live(want, expires_at=end), None, Reason.CURRENT, table.UNCHANGED)),
         at=at,
     )
-    told = replace(view(plan_of()), at=at, rows=rows(plan))
+    shown = replace(view(plan_of()), at=at, rows=rows(plan))
 
-    assert page(told).count('class="tick"') < 20
+    assert page(shown).count('class="tick"') < 20
 
 
 def test_nothing_to_draw() -> None:
@@ -141,7 +141,7 @@ def test_unchanged_caches_are_drawn_but_have_no_row() -> None:
 
 def test_several_stacks_share_a_page() -> None:
     """Each stack is an article of one document."""
-    articles = [plan_article(view(told)) for told in (PLAN, plan_of())]
+    articles = [plan_article(view(plan)) for plan in (PLAN, plan_of())]
     text = html_document(articles, title="ctxprov")
 
     assert text.count("<!DOCTYPE html>") == 1
