@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial, wraps
 from glob import glob
 from importlib import import_module
@@ -15,10 +15,11 @@ import click
 from provisioner.cli import clock
 from provisioner.cli.status import Status
 from provisioner.environment import process_environment
-from provisioner.times import duration_text, parse_duration
+from provisioner.times import duration_text, parse_duration, parse_moment
 
 _PATH = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])
+_Choice = TypeVar("_Choice")
 Binding: TypeAlias = Callable[[Callable[[], None]], Callable[..., Status]]
 """Gives a command, which is options and help, what it does."""
 
@@ -255,7 +256,24 @@ log_option = click.option(
 )
 
 
-class DurationParam(click.ParamType[timedelta]):
+class TextParam(click.ParamType[_Choice]):
+    """What `parse` makes of a text; a ValueError says what is wrong with that."""
+
+    def parse(self, text: str) -> _Choice:
+        raise NotImplementedError
+
+    def convert(
+        self, value: str | _Choice, param: click.Parameter | None, ctx: click.Context | None
+    ) -> _Choice:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class DurationParam(TextParam[timedelta]):
     """`90m`, `1d12h`."""
 
     name = "duration"
@@ -263,33 +281,41 @@ class DurationParam(click.ParamType[timedelta]):
     def __init__(self, *, at_least: timedelta = timedelta()) -> None:
         self.at_least = at_least
 
-    def convert(
-        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        try:
-            span = parse_duration(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def parse(self, text: str) -> timedelta:
+        span = parse_duration(text)
         if span < self.at_least:
-            self.fail(f"at least {duration_text(self.at_least)}", param, ctx)
+            raise ValueError(f"at least {duration_text(self.at_least)}")
         if span > clock.HORIZON:
-            self.fail(f"at most {duration_text(clock.HORIZON)}", param, ctx)
+            raise ValueError(f"at most {duration_text(clock.HORIZON)}")
         return span
 
 
-class ShareParam(click.ParamType[float]):
+class MomentParam(TextParam["datetime | timedelta"]):
+    """`+6h` from a provider's now, as a span; or an RFC 3339 moment."""
+
+    name = "moment"
+
+    def parse(self, text: str) -> datetime | timedelta:
+        try:
+            span = parse_duration(text.removeprefix("+")) if text.startswith("+") else None
+            when = parse_moment(text) if span is None else span
+        except ValueError:
+            raise ValueError(f"{text!r} is neither +6h nor 2026-12-24T18:00:00Z") from None
+        ahead = when if isinstance(when, timedelta) else when - clock.now()
+        if ahead > clock.HORIZON:
+            raise ValueError(f"{text!r} is more than {duration_text(clock.HORIZON)} ahead")
+        return when
+
+
+class ShareParam(TextParam[float]):
     """`5%`, as a number from 0 to 1."""
 
     name = "share"
 
-    def convert(
-        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if isinstance(value, float):
-            return value
-        number = value.removesuffix("%")
+    def parse(self, text: str) -> float:
+        number = text.removesuffix("%")
         if not (number.isdecimal() and int(number) <= 100):  # noqa: PLR2004  # percent
-            self.fail(f"{value!r} is no percentage from 0% to 100%", param, ctx)
+            raise ValueError(f"{text!r} is no percentage from 0% to 100%")
         return int(number) / 100
 
 
@@ -327,24 +353,18 @@ class Out(NamedTuple):
     path: str
 
 
-class OutParam(click.ParamType[Out]):
+class OutParam(TextParam[Out]):
     """`FORMAT=PATH`, or a path whose suffix says the format."""
 
     name = "out"
 
-    def convert(
-        self, value: str | Out, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Out:
-        if isinstance(value, Out):
-            return value
-        form, equals, path = value.partition("=")
+    def parse(self, text: str) -> Out:
+        form, equals, path = text.partition("=")
         if not equals:
-            form, path = _BY_SUFFIX.get(Path(value).suffix, ""), value
+            form, path = _BY_SUFFIX.get(Path(text).suffix, ""), text
         if form not in FORMATS or not path:
             formats = ", ".join(FORMATS)
-            self.fail(
-                f"{value!r} names no format: say FORMAT=PATH with one of {formats}", param, ctx
-            )
+            raise ValueError(f"{text!r} names no format: say FORMAT=PATH with one of {formats}")
         return Out(form, path)
 
 

@@ -88,23 +88,16 @@ def _key_envs(
     return {name: variable for name, _, variable in cut}
 
 
-class _CausesParam(click.ParamType["frozenset[Cause]"]):
+class _CausesParam(options.TextParam["frozenset[Cause]"]):
     name = "causes"
 
-    def convert(
-        self,
-        value: str | frozenset[Cause],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> frozenset[Cause]:
-        if isinstance(value, frozenset):
-            return value
+    def parse(self, text: str) -> frozenset[Cause]:
         from provisioner.model.changes import Cause
 
         try:
-            return frozenset(Cause(word) for word in value.split(","))
+            return frozenset(map(Cause, text.split(",")))
         except ValueError:
-            self.fail(f"{value!r} is not a list of edit, drift and time", param, ctx)
+            raise ValueError(f"{text!r} is not a list of edit, drift and time") from None
 
 
 @click.command("plan")
@@ -121,7 +114,7 @@ class _CausesParam(click.ParamType["frozenset[Cause]"]):
 )
 @click.option(
     "--at",
-    type=clock.MomentParam(),
+    type=options.MomentParam(),
     metavar="WHEN",
     help="Plan for +6h from the provider's now, or for a moment.",
 )
@@ -184,7 +177,7 @@ def plan_command() -> None:
 @options.state_option
 @click.option(
     "--at",
-    type=clock.MomentParam(),
+    type=options.MomentParam(),
     metavar="WHEN",
     help="Explain for +6h from the provider's now, or for a moment.",
 )

@@ -14,7 +14,7 @@ import select
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from random import Random
@@ -115,22 +115,33 @@ def _terminable() -> Iterator[Callable[[], None]]:
     Python throws an exception away that a handler raises while a weak reference is called back,
     as those are which asyncio keeps of its tasks.
     """
-    heard: list[int] = []
-    statuses = endings()
-    before = {
-        number: signal.signal(number, lambda number, _: heard.append(number)) for number in statuses
-    }
+    heard: list[Status] = []
 
     def check() -> None:
         if heard:
-            raise SystemExit(statuses[signal.Signals(heard[0])])
+            raise SystemExit(heard[0])
 
-    try:
+    with _handling(endings(), heard.append):
         yield check
+    check()
+
+
+@contextmanager
+def _handling(
+    statuses: Mapping[signal.Signals, Status], notice: Callable[[Status], object]
+) -> Iterator[None]:
+    """Call *notice* with the status of each signal that comes while the block lasts."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        notice(statuses[signal.Signals(number)])
+
+    before = {number: signal.signal(number, handle) for number in statuses}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    check()
 
 
 def _typed() -> asyncio.Future[bytes]:
@@ -194,17 +205,9 @@ class Interruptions:
             on_first()
             tell("Interrupted: finishing the calls in flight. Interrupt again to leave at once.")
 
-        def notice(number: int, frame: FrameType | None) -> None:
-            del frame
-            loop.call_soon_threadsafe(note, statuses[signal.Signals(number)])
-
         statuses = {signal.SIGINT: Status.INTERRUPTED, **endings()}
-        before = {number: signal.signal(number, notice) for number in statuses}
-        try:
+        with _handling(statuses, lambda status: loop.call_soon_threadsafe(note, status)):
             yield lambda: bool(heard)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def program_ports(interruptions: Interruptions | None = None) -> Ports:

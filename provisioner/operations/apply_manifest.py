@@ -33,6 +33,7 @@ from provisioner.operations.stack_location import (
     keys_of,
     location_at,
     location_of,
+    no_owners,
     owners_beside,
     recorded,
     settled,
@@ -128,7 +129,7 @@ def destroy_request(
         lock_timeout=asked.lock_timeout,
         destroy=True,
         prune=asked.prune,
-        owners=dict if name else owners_beside(session, stack, frame.stack),
+        owners=no_owners if name else owners_beside(session, stack, frame.stack),
         refine=lambda plan: choose(plan, asked.targets, asked.excludes),
     )
 

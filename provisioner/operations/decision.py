@@ -8,7 +8,7 @@ no person and performs nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from msgspec import Struct, structs
@@ -21,10 +21,10 @@ from provisioner.model.facts import Revision, State
 from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.model.stack_settings import StackSettings, setting_edits, with_settings
-from provisioner.operations.observe import Observation, observe, touches_unrecorded
+from provisioner.operations.observe import Observation, observe
 from provisioner.operations.plan import braked
 from provisioner.operations.session import Session
-from provisioner.operations.stack_location import StackLocation
+from provisioner.operations.stack_location import FindOwners, StackLocation, no_owners
 from provisioner.planner import plan
 from provisioner.planner.brake import Brake
 from provisioner.planner.hypothetical import as_recorded
@@ -63,8 +63,8 @@ class ApplyRequest(Struct, frozen=True, kw_only=True):
     hidden: Collection[str] = ()
     """Names that no published handle has, under any plan."""
     renames: tuple[tuple[str, str], ...] = ()
-    owners: Callable[[], Mapping[str, str]] = dict
-    """Which other stacks have live caches on record, by id; asked where a plan may touch them."""
+    owners: FindOwners = no_owners
+    """Which other stacks have live caches on record, where a plan may touch those."""
     refine: Callable[[Plan], Plan] = lambda plan: plan
     """Makes the finished plan smaller."""
 
@@ -186,7 +186,7 @@ def plan_for(
         prune=request.prune,
         replace=request.replace,
         renames=request.renames,
-        owners=request.owners() if touches_unrecorded(desired, state, prune=request.prune) else {},
+        owners=request.owners(desired, state, prune=request.prune),
     )
     if request.settings is None:
         return whole

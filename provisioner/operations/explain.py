@@ -17,7 +17,7 @@ from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, DesiredCache, LiveCache
 from provisioner.operations.count_tokens import remembered, with_counts
 from provisioner.operations.load import load_stack
-from provisioner.operations.observe import observe, touches_unrecorded
+from provisioner.operations.observe import observe
 from provisioner.operations.plan import braked
 from provisioner.operations.session import Misuse, Session
 from provisioner.operations.stack_location import location_of, owners_beside
@@ -78,7 +78,7 @@ async def _planner(
             now=at,
             ahead=then.ahead,
             renames=manifest.moved,
-            owners=owners() if touches_unrecorded(wants, state, prune=False) else {},
+            owners=owners(wants, state),
         )
         rest, _ = braked(session, whole, state, then)
         return rest

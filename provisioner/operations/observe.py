@@ -228,14 +228,6 @@ def _concerned(
     }
 
 
-def touches_unrecorded(desired: Iterable[Desired], state: State, *, prune: bool) -> bool:
-    """Whether a plan may touch what is not on record: by an `adopt`, or by --prune."""
-    return prune or any(
-        isinstance(want, DesiredCache) and want.adopt and want.name not in state.caches
-        for want in desired
-    )
-
-
 def is_open(variable: str | None, provider: str, store: Path | None, ports: Ports) -> bool:
     """
     Whether a project that no entry uses can be looked at; a warning if not.

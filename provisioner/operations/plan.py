@@ -9,7 +9,7 @@ none, or only some, of its recorded caches; here a person's acceptance is read, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -37,7 +37,7 @@ from provisioner.operations.count_tokens import (
     with_counts,
 )
 from provisioner.operations.load import load_stack
-from provisioner.operations.observe import Observation, observe, touches_unrecorded
+from provisioner.operations.observe import Observation, observe
 from provisioner.operations.session import Console, Misuse, Session
 from provisioner.operations.stack_location import (
     StackLocation,
@@ -127,6 +127,7 @@ async def plan_stack(session: Session, stack: Path, request: PlanRequest) -> Pla
         wants = await _counted(
             session, manifest, desired, location, state, observation, asks=request.count_tokens
         )
+        owners = owners_beside(session, manifest.root, manifest.stack)
         whole = planner.plan(
             wants,
             state,
@@ -137,7 +138,7 @@ async def plan_stack(session: Session, stack: Path, request: PlanRequest) -> Pla
             prune=request.prune,
             replace=request.replace,
             renames=manifest.moved,
-            owners=_owners(session, manifest, desired, state, prune=request.prune),
+            owners=owners(desired, state, prune=request.prune),
         )
         plan, _ = braked(session, whole, state, observation)
     plan = replace(plan, settings=setting_edits(state.stack_settings, manifest.settings))
@@ -336,20 +337,6 @@ def _doubt(console: Console, want: DesiredCache, tokens: int) -> None:
         f"{want.name}: the provider counts {tokens:,} tokens where about "
         f"{want.measure.tokens:,} are to be expected; the estimate stays."
     )
-
-
-def _owners(
-    session: Session,
-    manifest: Manifest,
-    desired: tuple[Desired, ...],
-    state: State,
-    *,
-    prune: bool,
-) -> Mapping[str, str]:
-    """Which other stacks have live caches on record, by id, where the plan may touch those."""
-    if not touches_unrecorded(desired, state, prune=prune):
-        return {}
-    return owners_beside(session, manifest.root, manifest.stack)()
 
 
 def beyond(

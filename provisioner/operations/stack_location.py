@@ -13,9 +13,10 @@ manifest of a folder says where its state is only while it declares that very st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ from provisioner.git import top_of
 from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.manifest.types import DEFAULT_STATE, Frame
 from provisioner.model.facts import State
+from provisioner.model.records import Desired, DesiredCache
 from provisioner.model.stack_settings import StackSettings
 from provisioner.operations.checkout import boundary_of
 from provisioner.operations.session import Misuse, Ports, Session
@@ -34,6 +36,9 @@ from provisioner.storage import Backend, is_remote, open_backend, split_file
 
 _STORE = "gemini.sqlite3"
 _CREDENTIAL = re.compile(r"//[^/]*@")
+
+FindOwners: TypeAlias = Callable[..., Mapping[str, str]]
+"""Which other stacks have live caches on record, by id, given what is desired and recorded."""
 
 
 class HandlesLocation(Struct, frozen=True, kw_only=True):
@@ -92,11 +97,12 @@ def location_of(session: Session, frame: Frame) -> StackLocation:
     )
 
 
-def owners_beside(session: Session, path: Path, stack: str) -> Callable[[], Mapping[str, str]]:
+def owners_beside(session: Session, path: Path, stack: str) -> FindOwners:
     """
     What finds, once, which environment other than *stack* has a live cache on record, by its id.
 
-    A cache without a label, which was made by hand, is recognised by records alone: two
+    Only for a plan that may touch what is not on record: by an `adopt`, or by --prune.  A cache
+    without a label, which was made by hand, is recognised by records alone: two
     environments that adopt one would end it for each other.  Their states are read and not
     locked.  A stack of another manifest cannot be seen from here.
     """
@@ -118,7 +124,20 @@ def owners_beside(session: Session, path: Path, stack: str) -> Callable[[], Mapp
                 owners_by_id.update(dict.fromkeys(state.ids, state.stack))
         return owners_by_id
 
-    return owners
+    def find(desired: Iterable[Desired], state: State, *, prune: bool = False) -> Mapping[str, str]:
+        adopts = any(
+            isinstance(want, DesiredCache) and want.adopt and want.name not in state.caches
+            for want in desired
+        )
+        return owners() if prune or adopts else {}
+
+    return find
+
+
+def no_owners(desired: Iterable[Desired], state: State, *, prune: bool) -> Mapping[str, str]:
+    """For a stack that is known by its name alone."""
+    del desired, state, prune
+    return {}
 
 
 def settled(frame: Frame, settings: StackSettings) -> Frame:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import click
 import pytest
 
-from provisioner.cli.clock import HORIZON, MomentParam
+from provisioner.cli.clock import HORIZON
+from provisioner.cli.options import MomentParam
 from tests.builders import HOUR, NOW
 
 
