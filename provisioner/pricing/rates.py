@@ -38,7 +38,8 @@ class Tariff:
     def __init__(self, model: Model | None) -> None:
         self.offers = model.offers if model else ()
         self._periods = model.prices if model else ()
-        self._by_day: dict[date, Period | None] = {}
+        self.period = cache(self._period)
+        """What holds on a day."""
 
     def is_even(self, at: datetime, span: timedelta) -> bool:
         """
@@ -54,13 +55,11 @@ class Tariff:
             _nano(rate.storage_per_hour or Decimal()) % _MILLION for rate in rates
         )
 
-    def period(self, day: date) -> Period | None:
-        """What holds on *day*."""
-        if day not in self._by_day:
-            self._by_day[day] = next(
-                (period for period in self._periods if _holds(period, day)), None
-            )
-        return self._by_day[day]
+    def _period(self, day: date) -> Period | None:
+        for period in self._periods:
+            if (period.valid_from or date.min) <= day <= (period.valid_to or date.max):
+                return period
+        return None
 
     @cached_property
     def days(self) -> tuple[date, ...]:
@@ -72,12 +71,7 @@ class Tariff:
 
 def tariffs(lookup: Lookup) -> Tariffs:
     """Look every model up once."""
-
-    @cache
-    def find(provider: str, model: str) -> Tariff:
-        return Tariff(lookup(provider, model))
-
-    return find
+    return cache(lambda provider, model: Tariff(lookup(provider, model)))
 
 
 def day_of(moment: datetime) -> date:
@@ -153,11 +147,6 @@ class Held(Struct, frozen=True):
         paid = _nano(rate.storage_per_hour) * (span // _MICROSECOND)
         per = _MILLION * (HOUR // _MICROSECOND)
         return Money(sum(_nearest(paid * count, per) for count in counts), self.estimated)
-
-
-def _holds(period: Period, day: date) -> bool:
-    begun = period.valid_from is None or period.valid_from <= day
-    return begun and (period.valid_to is None or day <= period.valid_to)
 
 
 @cache
