@@ -143,10 +143,7 @@ class BaseChange(Struct, frozen=True, gc=False):
     @property
     def name(self) -> str:
         """In the stack; of a live cache without a record the name in its label, else its id."""
-        if entry := self.want or self.record:
-            return entry.name
-        live = self._alive
-        return live.label.name if live.label else live.id
+        return (self.want or self.record or self._alive).name
 
     @property
     def provider(self) -> str:

@@ -136,6 +136,11 @@ class LiveCache(Struct, frozen=True, kw_only=True):
         return made_of(cls, retiring, label=None, tokens=0, **times)
 
     @property
+    def name(self) -> str:
+        """The one in its label, or else its id."""
+        return self.label.name if self.label else self.id
+
+    @property
     def granted(self) -> timedelta:
         return self.expires_at - self.updated_at
 
