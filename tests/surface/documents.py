@@ -47,7 +47,7 @@ limits:
 providers:
   p-second: {{type: gemini, key_env: GEMINI_SECOND}}
 defaults:
-  gemini: {{model: gemini-3.8-flash, ttl: 12h}}
+  gemini: {{model: gemini-3.5-flash, ttl: 12h}}
 """
 _CACHES = """\
 caches:
