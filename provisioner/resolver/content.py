@@ -223,7 +223,7 @@ def is_of_files_api(uri: str) -> bool:
 
 
 def _typed_count(folder: Folder, path: str, mime_type: str) -> PartCount:
-    """Look at a file of a type; text is no picture's size, and an SVG is a picture."""
+    """Look at a file of a type; an SVG is text, and its tokens are those of a picture."""
     look = _as_text(file_content.look_at_text, folder, path, mime_type)
     if look and not mime_type.startswith("image/"):
         tokens = media_types.text_tokens(look.amount)
