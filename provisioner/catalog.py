@@ -315,7 +315,9 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
     Raises ManifestError with everything that is wrong with the user's file.
     """
-    ours = _OURS.decode(Path(__file__).with_name("models.json").read_bytes())
+    ours = msgspec.json.decode(
+        Path(__file__).with_name("models.json").read_bytes(), type=ModelsFile
+    )
     files = (ours, _theirs(path)) if path else (ours,)
     sources = {key: source.url for file in files for key, source in (file.sources or {}).items()}
     return Catalog(*(file.models for file in files), sources=sources)
@@ -324,7 +326,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
 def _theirs(path: Path) -> UserModelsFile:
     try:
         raw = read_whole(path, most=_LARGEST, follow=True)
-        return _THEIRS.decode(utf8(raw))
+        return msgspec.json.decode(utf8(raw), type=UserModelsFile)
     except OSError as error:
         raise _wrong(path, f"cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -403,7 +405,3 @@ def _rate(rate: RateFields) -> Rate:
 def _decimal(number: float) -> Decimal:
     """The number as the file spells it: a float of up to 15 digits is written back as it was."""
     return Decimal(int(number)) if number.is_integer() else Decimal(str(number))
-
-
-_OURS = msgspec.json.Decoder(ModelsFile)
-_THEIRS = msgspec.json.Decoder(UserModelsFile)

@@ -10,13 +10,12 @@ attribute.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
 from provisioner.escape import plain
 from provisioner.render import summary
-from provisioner.render.difference import Difference, differences
 from provisioner.render.layout import (
     GAP,
     NARROWEST,
@@ -33,6 +32,9 @@ from provisioner.render.layout import (
 from provisioner.view.limits import limit_sentences
 from provisioner.view.plan import PlanView, RowView, by_section
 from provisioner.view.units import cost_sentences, cost_text, listed, span_text
+
+if TYPE_CHECKING:
+    from provisioner.render.difference import Difference
 
 _SYMBOL = len("  + ")
 _MARGIN = " " * _SYMBOL + GAP
@@ -190,6 +192,8 @@ class Grid(Struct, frozen=True, kw_only=True):
         return f"  {symbol} {GAP.join(cells)}"
 
     def _differences(self, row: RowView) -> list[str]:
+        from provisioner.render.difference import differences  # noqa: PLC0415  # for edits alone
+
         differing = differences(row.before, row.after) if row.after else ()
         texts = [(plain(one.where), _change(one)) for one in differing]
         most = int(self.width * _NAME_SHARE)

@@ -13,9 +13,9 @@ from contextlib import suppress
 import orjson
 
 from provisioner.documents import utf8
+from provisioner.errors import StackMoved
 from provisioner.model.facts import State
 from provisioner.state.state_file import parse_state
-from provisioner.state.transfer import moved_away
 from provisioner.storage import Backend, StoredFile
 
 _STACK = re.compile(rb'"stack"\s*:\s*"([^"]*)"')
@@ -51,6 +51,15 @@ def state_of(file: StoredFile | None, *, where: str, stack: str, moved: bool = F
     if state.moved_to and not moved:
         raise moved_away(state)
     return state
+
+
+def moved_away(state: State) -> StackMoved:
+    """The refusal of every run of a stack that has another name now."""
+    return StackMoved(
+        f"The stack {state.stack} was renamed: it is {state.moved_to} now, and so is its state. "
+        "Nothing was changed. Write that name into the manifest; or take the old one back with "
+        f"ctxprov state rename-stack {state.moved_to} {state.stack}."
+    )
 
 
 def remains_of(file: StoredFile | None, *, stack: str) -> State | None:

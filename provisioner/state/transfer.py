@@ -13,9 +13,10 @@ from types import MappingProxyType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.errors import Refused, StackMoved, StateError
+from provisioner.errors import Refused, StateError
 from provisioner.model.facts import Scope, State
 from provisioner.model.records import Recorded, RecordedCache
+from provisioner.state import moved_away
 
 
 class Transfer(Struct, frozen=True, kw_only=True):
@@ -75,15 +76,6 @@ def given_cache(
     return Transfer(
         receiving=_with(target, received, scope),
         giving=replace(_without(source, name), given=MappingProxyType(given)),
-    )
-
-
-def moved_away(state: State) -> StackMoved:
-    """The refusal of every run of a stack that has another name now."""
-    return StackMoved(
-        f"The stack {state.stack} was renamed: it is {state.moved_to} now, and so is its state. "
-        "Nothing was changed. Write that name into the manifest; or take the old one back with "
-        f"ctxprov state rename-stack {state.moved_to} {state.stack}."
     )
 
 
