@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Self
@@ -40,8 +41,9 @@ class Edit(Struct, frozen=True):
         return sha256(json.dumps([stack, self.name, after], sort_keys=True).encode()).hexdigest()
 
 
+@lru_cache(maxsize=4)
 def digests_of(
-    stack: str, edits: Iterable[Edit], settings: Iterable[SettingEdit]
+    stack: str, edits: frozenset[Edit], settings: tuple[SettingEdit, ...]
 ) -> frozenset[str]:
     """Of each edit of *stack*."""
     every: tuple[Edit | SettingEdit, ...] = (*edits, *settings)

@@ -117,6 +117,8 @@ class CacheFields(_RecordFields, frozen=True, kw_only=True):
         if self.provider in _ANNOTATED:
             raise Fault("provider", f"{self.provider} keeps no caches")
         try:
+            created = parse_moment(self.created_at)
+            is_new = self.updated_at == self.created_at
             return RecordedCache(
                 name=name,
                 provider=self.provider,
@@ -125,9 +127,9 @@ class CacheFields(_RecordFields, frozen=True, kw_only=True):
                 life=_life(self.life),
                 settings=_settings(self.settings),
                 id=self.id,
-                created_at=_moment(self.created_at),
-                updated_at=_moment(self.updated_at),
-                expires_at=_moment(self.expires_at),
+                created_at=created,
+                updated_at=created if is_new else parse_moment(self.updated_at),
+                expires_at=parse_moment(self.expires_at),
                 measure=self.measure(counted=True),
             )
         except ValueError as error:
@@ -262,7 +264,6 @@ def _refuse_new_keys(json: Json, read: Json, where: str = "") -> None:
 
 _life = lru_cache(maxsize=256)(LifeFields.life)
 _settings = lru_cache(maxsize=256)(SettingsFields.settings)
-_moment = lru_cache(maxsize=1024)(parse_moment)
 
 _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "life": LifeFields.life,

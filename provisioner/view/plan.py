@@ -299,7 +299,7 @@ class PlanView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def digests(self) -> frozenset[str]:
         """Of each of its edits."""
-        return digests_of(self.stack, (edit.edit for edit in self.edits), self.settings)
+        return digests_of(self.stack, frozenset(edit.edit for edit in self.edits), self.settings)
 
     @property
     def has_edits(self) -> bool:
