@@ -7,7 +7,6 @@ to every prompt is its size.
 from __future__ import annotations
 
 import secrets
-from enum import IntEnum
 from typing import Final
 
 import orjson
@@ -28,11 +27,6 @@ from provisioner.emulator.models import (
     text_tokens,
 )
 from provisioner.emulator.wire import Message, parse_body
-
-
-class FinishReason(IntEnum):
-    STOP = 1
-
 
 _REQUEST: Final = "GenerateContentRequest"
 _IN_CACHE: Final = ("systemInstruction", "tools", "toolConfig")
@@ -71,11 +65,16 @@ class Generation:
         check_turn(prompt)
         fresh, cached = self._counts(prompt, model)
         total, hits = (fresh + cached).total(), cached.total()
-        _check_input(total)
+        if total > MAX_INPUT_TOKENS:
+            raise Refusal(
+                400,
+                f"The input token count ({total}) exceeds the maximum number of tokens allowed "
+                f"({MAX_INPUT_TOKENS}).",
+            )
         text = f"An emulated answer to {total} prompt tokens, {hits} of them cached."
         candidate = {
             "content": {"parts": [{"text": text}], "role": "model"},
-            "finishReason": _spell(FinishReason.STOP, call),
+            "finishReason": 1 if call.wants_numbers else "STOP",
             "index": 0,
         }
         answer = {
@@ -128,15 +127,6 @@ def _get_model(call: Call) -> bytes:
     return orjson.dumps(find_model(f"models/{call.name}", call.version, "generateContent").answer())
 
 
-def _check_input(total: int) -> None:
-    if total > MAX_INPUT_TOKENS:
-        raise Refusal(
-            400,
-            f"The input token count ({total}) exceeds the maximum number of tokens allowed "
-            f"({MAX_INPUT_TOKENS}).",
-        )
-
-
 def _usage(fresh: Tokens, cached: Tokens, text: str, call: Call) -> Message:
     """The prompt's count includes the cached part."""
     prompt, answer = (fresh + cached).total(), text_tokens(text)
@@ -160,10 +150,6 @@ def _cached_part(cached: Tokens, call: Call) -> Message:
 
 def _details(tokens: Tokens, call: Call) -> list[Message]:
     return [
-        {"modality": _spell(kind, call), "tokenCount": number}
+        {"modality": int(kind) if call.wants_numbers else kind.name, "tokenCount": number}
         for kind, number in sorted(tokens.items())
     ]
-
-
-def _spell(value: IntEnum, call: Call) -> str | int:
-    return int(value) if call.wants_numbers else value.name

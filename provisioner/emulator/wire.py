@@ -71,18 +71,10 @@ def parse_int32(text: str, field: str) -> int:
 
 
 def _is_deeper(value: object, limit: int) -> bool:
-    level: list[Any] = [value]
-    for _ in range(limit):
-        level = [child for node in level for child in _children(node)]
-        if not level:
-            return False
-    return True
-
-
-def _children(node: object) -> list[Any]:
-    if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []
+    if limit == 0:
+        return True
+    children = [*value.values()] if isinstance(value, dict) else value
+    return isinstance(children, list) and any(_is_deeper(child, limit - 1) for child in children)
 
 
 def _message(kind: str, value: object, at: str) -> Message:
