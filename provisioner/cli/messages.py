@@ -47,8 +47,6 @@ def explain(error: Exception) -> Status:
     """Print *error* to standard error: a failure in a paragraph, a bug with its traceback."""
     if isinstance(error, CtxprovError):
         return tell_error(error)
-    if isinstance(error, Misuse):
-        return tell_usage(usage_error(error))
     console.note("".join(traceback.format_exception(error)))
     console.note("This is a bug in ctxprov: the traceback above says where.")
     return Status.FAILED
