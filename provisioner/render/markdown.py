@@ -216,7 +216,7 @@ def _group_line(group: Group) -> _Line:
         prose(_short(row.why)),
         row.sizes,
         row.tokens.replace("~", "\\~"),
-        markdown(cost_text(row.cost)) if row.cost else "",
+        markdown(cost_text(row.cost)),
     )
     return _line(*cells, size=group.size)
 

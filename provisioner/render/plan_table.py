@@ -144,7 +144,8 @@ class Grid(Struct, frozen=True, kw_only=True):
         for row, block in zip(rows, blocks, strict=True):
             lines += block
             if verbose:
-                lines += self._money(row)
+                for sentence in cost_sentences(row.cost):
+                    lines += self._quiet(_MARGIN, sentence)
                 lines += self._differences(row) if row.pending else ()
         return lines
 
@@ -158,7 +159,7 @@ class Grid(Struct, frozen=True, kw_only=True):
         why = _widest((row.why for row in rows), self.width)
         for holds in (_holds, _tokens):
             wide = _widest(map(holds, rows), self.width)
-            details = [pad(holds(row), wide) + GAP + _cost(row) for row in rows]
+            details = [pad(holds(row), wide) + GAP + cost_text(row.cost) for row in rows]
             if self._why + why + len(GAP) + max(map(columns, details)) <= self.width:
                 quiet = [self.palette.paint(detail.rstrip(), "quiet") for detail in details]
                 cells = [
@@ -170,7 +171,7 @@ class Grid(Struct, frozen=True, kw_only=True):
 
     def _lines(self, row: RowView) -> list[str]:
         below = " " * (_SYMBOL + self.name + len(GAP))
-        detail = " · ".join(filter(None, (_holds(row), _cost(row))))
+        detail = " · ".join(filter(None, (_holds(row), cost_text(row.cost))))
         return [
             *hang(self._head(row) + GAP, plain(row.why), width=self.width, indent=self._why),
             *self._quiet(below, detail),
@@ -179,10 +180,6 @@ class Grid(Struct, frozen=True, kw_only=True):
     def _quiet(self, margin: str, text: str) -> list[str]:
         lines = wrap(text, self.width - len(margin))
         return [margin + self.palette.paint(line, "quiet") for line in lines]
-
-    def _money(self, row: RowView) -> list[str]:
-        sentences = cost_sentences(row.cost) if row.cost else ()
-        return [line for sentence in sentences for line in self._quiet(_MARGIN, sentence)]
 
     def _head(self, row: RowView) -> str:
         texts = ((row.name, self.name), (row.provider, self.provider), (row.action, self.action))
@@ -206,10 +203,6 @@ def _holds(row: RowView) -> str:
 
 def _tokens(row: RowView) -> str:
     return f"{row.tokens} tokens" if row.tokens else ""
-
-
-def _cost(row: RowView) -> str:
-    return cost_text(row.cost) if row.cost else ""
 
 
 def _change(difference: Difference) -> str:

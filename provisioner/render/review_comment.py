@@ -65,7 +65,8 @@ def comment_text(views: Sequence[PlanView], *, limit: int = LIMIT) -> tuple[Comm
         shown=_digest(_shown(views))[:16],
         cut=is_cut(text),
     )
-    return mark, _line(mark) + text
+    cut = " cut" if mark.cut else ""
+    return mark, f"<!-- ctxprov {mark.topic} {approval} {mark.shown}{cut} -->\n{text}"
 
 
 def mark_in(text: str) -> CommentMark | None:
@@ -79,11 +80,6 @@ def mark_in(text: str) -> CommentMark | None:
     except ValueError:
         return None
     return CommentMark(topic=topic, approval=approved, shown=shown, cut=bool(cut))
-
-
-def _line(mark: CommentMark) -> str:
-    cut = " cut" if mark.cut else ""
-    return f"<!-- ctxprov {mark.topic} {mark.approval} {mark.shown}{cut} -->\n"
 
 
 def _approval(views: Sequence[PlanView]) -> ApprovalText:

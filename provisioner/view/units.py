@@ -101,8 +101,10 @@ def number(amount: float) -> str:
     return f"{rounded:,.0f}" if whole else f"{rounded:,f}".rstrip("0")
 
 
-def cost_text(cost: CostView) -> str:
+def cost_text(cost: CostView | None) -> str:
     """Spell it for a column: `$4.10 once, +$0.14/h`; empty if there is nothing to pay or stop."""
+    if cost is None:
+        return ""
     amounts = dict.fromkeys(_paid(cost))
     if cost.use and cost.use.is_annotation and not amounts:
         return _of_use(cost.use)
@@ -133,8 +135,10 @@ def unpriced_text(totals: TotalsView) -> str:
     return f"{lines} {UNPRICED}" if totals.unpriced else ""
 
 
-def cost_sentences(cost: CostView) -> Iterator[str]:
+def cost_sentences(cost: CostView | None) -> Iterator[str]:
     """What the column has no room for, a sentence each."""
+    if cost is None:
+        return
     if cost.rent_30_days:
         yield f"Rent of the next 30 days: {usd(cost.rent_30_days)}."
     if cost.overlap:

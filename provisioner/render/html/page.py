@@ -197,11 +197,11 @@ def _cells(row: RowView) -> tuple[Inner, ...]:
         row.why,
         row.sizes,
         row.tokens,
-        _amounts(row.cost) if row.cost else None,
+        _amounts(row.cost),
     )
 
 
-def _amounts(cost: CostView) -> Markup:
+def _amounts(cost: CostView | None) -> Markup:
     """Each on one line, a comma after all but the last."""
     amounts = units.cost_text(cost).split(", ")
     spans = [tag("span", amount, class_="sum") for amount in amounts if amount]
@@ -217,8 +217,7 @@ def _more(row: RowView) -> Markup:
             f"{one.where}: {one.before or 'nothing'} → {one.after or 'nothing'}"
             for one in differing
         )
-    if row.cost:
-        lines += units.cost_sentences(row.cost)
+    lines += units.cost_sentences(row.cost)
     if not lines:
         return NOTHING
     return tag("details", tag("summary", "more"), tag("ul", *(tag("li", line) for line in lines)))
