@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 
 import orjson
 from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner import errors
 from provisioner.cache import CachedContext, Json
@@ -71,15 +72,6 @@ class ApiAnswer(Struct, frozen=True, kw_only=True):
     json: Json
     at: datetime | None
     """The server's clock, if it showed it."""
-
-
-class CacheListing(Struct, frozen=True, kw_only=True):
-    """All pages of a list."""
-
-    caches: list[CachedContext]
-    skipped: tuple[wire.UnreadableCache, ...]
-    at: datetime | None
-    """The server's clock at the last page, if it showed one."""
 
 
 class ServerDate(Struct, frozen=True, kw_only=True):
@@ -183,7 +175,7 @@ class GeminiApi(Struct, kw_only=True):
             )
             raise FailedRequest(unreadable, maybe_done=True) from error
 
-    async def list_caches(self) -> CacheListing:
+    async def list_caches(self) -> wire.CacheListing:
         """
         Read every page of the list.
 
@@ -195,12 +187,12 @@ class GeminiApi(Struct, kw_only=True):
         query = {"pageSize": _PAGE_SIZE}
         for _ in range(MOST_PAGES):
             request = ApiRequest(ApiVerb.LIST, "cachedContents", query)
-            page, at = await self.ask(request, _read_page)
+            page = await self.ask(request, _read_page)
             caches.update((cache.handle.cache_name, cache) for cache in page.caches)
             skipped += page.skipped
             if not page.next_token:
                 self._warn(skipped)
-                return CacheListing(caches=[*caches.values()], skipped=tuple(skipped), at=at)
+                return replace(page, caches=[*caches.values()], skipped=tuple(skipped))
             if page.next_token in tokens:
                 raise errors.ParseError(f"{self.account.endpoint} lists its caches in a circle")
             tokens.add(page.next_token)
@@ -296,8 +288,8 @@ def read_cache(answer: ApiAnswer) -> CachedContext:
     return wire.read_context(answer.json)
 
 
-def _read_page(answer: ApiAnswer) -> tuple[wire.CachePage, datetime | None]:
-    return wire.read_page(answer.json), answer.at
+def _read_page(answer: ApiAnswer) -> wire.CacheListing:
+    return replace(wire.read_page(answer.json), at=answer.at)
 
 
 def _unanswered(error: HttpError, endpoint: str, waited: float) -> FailedRequest:

@@ -27,9 +27,9 @@ from msgspec import Struct, field
 
 from provisioner.cache import CachedContext
 from provisioner.errors import CacheError, Interrupted, NetworkError, ParseError
+from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.api import (
     ApiRequest,
-    CacheListing,
     FailedRequest,
     GeminiApi,
     read_cache,
@@ -204,7 +204,7 @@ class _Creation(Struct, kw_only=True):
     """There is no way to find out."""
 
 
-def _check_readable(listing: CacheListing, label: str) -> None:
+def _check_readable(listing: wire.CacheListing, label: str) -> None:
     """Raise ParseError if a cache of this *label* is there and cannot be read."""
     for cache in listing.skipped:
         if label and cache.label == label:

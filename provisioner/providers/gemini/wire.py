@@ -115,7 +115,7 @@ class _Usage(Struct, frozen=True, rename="camel"):
 
 
 class _Cached(Struct, frozen=True, rename="camel"):
-    """A cache as the server spells it; what else it tells is not read."""
+    """A cache as the server spells it; its other fields are not read."""
 
     name: str
     model: str
@@ -139,13 +139,15 @@ class UnreadableCache(Struct, frozen=True):
     reason: str
 
 
-class CachePage(Struct, frozen=True, kw_only=True):
-    """A page of a list, as far as it can be read."""
+class CacheListing(Struct, frozen=True, kw_only=True):
+    """A page of a list, or all of its pages, as far as they can be read."""
 
     caches: list[cache.CachedContext]
     next_token: str = ""
     """Empty: it was the last."""
     skipped: tuple[UnreadableCache, ...] = ()
+    at: datetime | None = None
+    """The server's clock, at the last page, if it showed one."""
 
 
 def read_context(json: cache.Json) -> cache.CachedContext:
@@ -156,7 +158,7 @@ def read_context(json: cache.Json) -> cache.CachedContext:
         raise ValueError(f"this is not a cached content: {error}") from error
 
 
-def read_page(json: cache.Json) -> CachePage:
+def read_page(json: cache.Json) -> CacheListing:
     """
     Read one page of a list; an entry that cannot be read hides no other.
 
@@ -173,7 +175,7 @@ def read_page(json: cache.Json) -> CachePage:
             caches.append(read_context(entry))
         except ValueError as error:
             skipped.append(UnreadableCache(_label_of(entry), str(error)))
-    return CachePage(caches=caches, next_token=raw.next_page_token or "", skipped=tuple(skipped))
+    return CacheListing(caches=caches, next_token=raw.next_page_token or "", skipped=tuple(skipped))
 
 
 def _label_of(entry: object) -> str:

@@ -282,7 +282,7 @@ def test_senseless_answers_say_where() -> None:
 
 def test_reading_pages() -> None:
     """A page may be empty in three ways, and be the last in three."""
-    nothing = wire.CachePage(caches=[])
+    nothing = wire.CacheListing(caches=[])
     assert wire.read_page({}) == nothing
     assert wire.read_page({"cachedContents": None, "nextPageToken": None}) == nothing
     assert wire.read_page({"cachedContents": [], "nextPageToken": ""}) == nothing
