@@ -107,7 +107,7 @@ class PlannedStack(Struct, frozen=True, kw_only=True):
     patches: tuple[Patch, ...] = ()
 
 
-async def plan_stack(session: Session, stack: Path, request: PlanRequest) -> PlannedStack:
+async def plan_stack(session: Session, request: PlanRequest, stack: Path) -> PlannedStack:
     """Plan one stack.  Raises CtxprovError, and Misuse for names that it does not have."""
     ports, options = session.ports, session.options
     if request.base and (left := _left(session, stack, request.base)):
