@@ -53,14 +53,14 @@ StackRow: TypeAlias = tuple[Path, StackOutcome]
 Work: TypeAlias = Callable[[Path], Awaitable[StackOutcome]]
 
 
-class Steps(Struct, frozen=True, kw_only=True):
+class TwoSteps(Struct, frozen=True, kw_only=True):
     """Work in two steps: an operation on a stack, and what shows and judges what came of it."""
 
     operate: Callable[[Path], Awaitable[Any]]
     show: Callable[[Path, Any], StackOutcome]
 
 
-Prepare: TypeAlias = Callable[..., Work | Steps]
+Prepare: TypeAlias = Callable[..., Work | TwoSteps]
 """
 What is done for each stack, given a session, its output and what else the command line asks.
 
@@ -81,7 +81,7 @@ async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, 
     interruptions = Interruptions()
     async with opened(given, interruptions) as (session, output):
         if iscoroutinefunction(prepare):
-            work: Work | Steps = partial(prepare, session, output, **given)
+            work: Work | TwoSteps = partial(prepare, session, output, **given)
         else:
             work = prepare(session, output, **given)
         for stack in stacks:
@@ -89,7 +89,7 @@ async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, 
                 palette = Palette(terminal.wants_colour(None))
                 console.say(f"\n{palette.paint(plain(str(stack)), 'strong')}")
             try:
-                if isinstance(work, Steps):
+                if isinstance(work, TwoSteps):
                     outcome = work.show(stack, await work.operate(stack))
                 else:
                     outcome = await work(stack)
