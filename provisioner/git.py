@@ -21,10 +21,10 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.errors import GitFailed, GitMissing, GitTimeout
 
@@ -108,8 +108,7 @@ class GitAnswer(Struct, frozen=True):
         return self.text.strip()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Git:
+class Git(Struct, frozen=True, kw_only=True):
     """
     Git in the folder *top* of a checkout, as `git_at` opens it.
 
@@ -118,11 +117,14 @@ class Git:
     """
 
     top: Path
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
     """Hardened: see `hardened`."""
-    warn: Callable[[str], None] = field(repr=False)
+    warn: Callable[[str], None]
     timeout: float = TIMEOUT
     """Seconds that one call may take."""
+
+    def __repr__(self) -> str:
+        return f"Git(top={self.top!r})"
 
     def run(
         self,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.errors import GitFailed, GitTimeout
 from provisioner.git import SETTINGS, UNSET, Git, commit_of, git_at, hardened, top_of

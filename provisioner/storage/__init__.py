@@ -34,12 +34,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from provisioner.errors import StateError, StateTaken
 from provisioner.storage.lock_owner import LockOwner
@@ -128,13 +129,15 @@ OnWait: TypeAlias = Callable[[LockOwner | None, timedelta], None]
 """Gets the owner of the lock, where a server names one, and how much longer this run waits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
+class StoredFile(Struct, frozen=True, kw_only=True):
     """A file as it was read."""
 
-    content: bytes = field(repr=False)
+    content: bytes
     version: str
     """Names this content in this backend; equal for equal content in some backends."""
+
+    def __repr__(self) -> str:
+        return f"StoredFile(version={self.version!r})"
 
 
 class Files(Protocol):

@@ -18,12 +18,14 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, GitFailed, GitTimeout, StateError
 from provisioner.files import LARGEST
