@@ -53,14 +53,14 @@ StackRow: TypeAlias = tuple[Path, StackOutcome]
 Work: TypeAlias = Callable[[Path], Awaitable[StackOutcome]]
 
 
-class TwoSteps(Struct, frozen=True, kw_only=True):
-    """Work in two steps: an operation on a stack, and what shows and judges what came of it."""
+class ShownOperation(Struct, frozen=True, kw_only=True):
+    """An operation on a stack, and what shows its value and decides the status."""
 
     operate: Callable[[Path], Awaitable[Any]]
     show: Callable[[Path, Any], StackOutcome]
 
 
-Prepare: TypeAlias = Callable[..., Work | TwoSteps]
+Prepare: TypeAlias = Callable[..., Work | ShownOperation]
 """
 What is done for each stack, given a session, its output and what else the command line asks.
 
@@ -81,7 +81,7 @@ async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, 
     interruptions = Interruptions()
     async with opened(given, interruptions) as (session, output):
         if iscoroutinefunction(prepare):
-            work: Work | TwoSteps = partial(prepare, session, output, **given)
+            work: Work | ShownOperation = partial(prepare, session, output, **given)
         else:
             work = prepare(session, output, **given)
         for stack in stacks:
@@ -89,7 +89,7 @@ async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, 
                 palette = Palette(terminal.wants_colour(None))
                 console.say(f"\n{palette.paint(plain(str(stack)), 'strong')}")
             try:
-                if isinstance(work, TwoSteps):
+                if isinstance(work, ShownOperation):
                     outcome = work.show(stack, await work.operate(stack))
                 else:
                     outcome = await work(stack)

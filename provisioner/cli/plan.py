@@ -12,7 +12,7 @@ import click
 from provisioner.cli import console, terminal
 from provisioner.cli.documents import Output, Presentation, places_of, plan_page, show_plan
 from provisioner.cli.messages import tell, tell_error
-from provisioner.cli.per_stack import StackOutcome, TwoSteps
+from provisioner.cli.per_stack import ShownOperation, StackOutcome
 from provisioner.cli.status import Status, first_of
 from provisioner.model.changes import Cause
 from provisioner.operations.checkout import commit_here
@@ -29,7 +29,7 @@ def plan_stacks(
     detailed_exitcode: bool,
     exit_on: frozenset[Cause],
     **given: Any,  # noqa: ANN401  # click checked them; PlanRequest names them
-) -> TwoSteps:
+) -> ShownOperation:
     """Show what apply would do."""
     request = PlanRequest(with_patches=output.verbose and not output.is_quiet, **given)
     if request.base and (session.options.emulator or request.prune or request.replace):
@@ -38,7 +38,7 @@ def plan_stacks(
             "leave out --emulator, --prune and --replace."
         )
     pending = exit_on if detailed_exitcode else frozenset[Cause]()
-    return TwoSteps(
+    return ShownOperation(
         operate=partial(plan_stack, session, request),
         show=partial(_outcome, session, output, pending),
     )

@@ -26,7 +26,7 @@ Listen: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[Callab
 """While the block lasts: calls its argument at the first request to stop, yields if one came."""
 
 
-class Misuse(Exception):  # of a command or a call, never of the world
+class Misuse(Exception):
     """An operation was asked for in a way that means nothing; *option* is the one to blame."""
 
     def __init__(self, sentence: str, *, option: str | None = None) -> None:
