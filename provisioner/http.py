@@ -26,6 +26,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
+from functools import lru_cache
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
@@ -227,7 +228,7 @@ class AsyncHttpClient(Struct, kw_only=True):
                 async with asyncio.timeout(self.connect_timeout + deadline):
                     response = await client.request(
                         method,
-                        url,
+                        _parsed(url),
                         params=query or None,
                         content=body,
                         timeout=_library().Timeout(timeout, connect=self.connect_timeout),
@@ -313,6 +314,13 @@ def trust_for(url: str) -> ssl.SSLContext:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trust: ssl.SSLContext = _library().create_ssl_context()
     return trust
+
+
+@lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    """Take a URL apart once: those of creates are all the same."""
+    parsed: httpx.URL = _library().URL(url)
+    return parsed
 
 
 def _check_environment() -> None:
