@@ -15,17 +15,11 @@ from provisioner.cli import options
 
 
 @click.command("drift")
-@options.stacks_argument
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.stacks_options
 @options.accept_scope_option
 @options.brief_max_wait_option
 @options.models_option
-@options.json_option
-@options.out_option
-@options.colour_option
-@options.log_option
+@options.document_options
 @options.each_stack("drift", "report_drift")
 def drift_command() -> None:
     """
@@ -43,14 +37,10 @@ def drift_command() -> None:
 
 
 @click.command("list")
-@options.stacks_argument
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.stacks_options
 @options.models_option
 @options.json_option
-@options.colour_option
-@options.log_option
+@options.terminal_options
 @options.calls("list_caches", "list_caches")
 def list_command() -> None:
     """
@@ -92,8 +82,7 @@ def list_command() -> None:
 @options.lock_timeout_option
 @options.models_option
 @options.json_option
-@options.colour_option
-@options.log_option
+@options.terminal_options
 @options.calls("list_caches", "collect_garbage")
 def gc_command() -> None:
     """
@@ -112,10 +101,7 @@ def gc_command() -> None:
 
 
 @click.command("next")
-@options.stacks_argument
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.stacks_options
 @options.json_option
 @options.calls("drift", "report_next_run")
 def next_command() -> None:
@@ -137,14 +123,10 @@ def next_command() -> None:
 
 @click.command("show")
 @click.argument("name", required=False)
-@options.folders_or_one_option
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.folders_or_one_options
 @click.option("--live", is_flag=True, help="Ask the provider as well; needs a key.")
 @options.models_option
-@options.colour_option
-@options.log_option
+@options.terminal_options
 @options.each_stack("show", "show_stack", only_one_with="name")
 def show_command() -> None:
     """
@@ -162,10 +144,7 @@ def show_command() -> None:
 
 @click.command("output")
 @click.argument("name", required=False)
-@options.folders_or_one_option
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.folders_or_one_options
 @click.option(
     "--format",
     "form",

@@ -20,6 +20,7 @@ from provisioner.times import duration_text, parse_duration, parse_moment
 _PATH = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _Choice = TypeVar("_Choice")
+Option: TypeAlias = Callable[[_Command], _Command]
 Binding: TypeAlias = Callable[[Callable[[], None]], Callable[..., Status]]
 """Gives a command, which is options and help, what it does."""
 
@@ -68,6 +69,17 @@ def _imported(module: str, function: str) -> Callable[..., Any]:
     return getattr(import_module(f"provisioner.cli.{module}"), function)  # type: ignore[no-any-return]
 
 
+def together(*options: Option[Any]) -> Option[Any]:
+    """Several options as one, for the commands that take all of them; help lists them in order."""
+
+    def add(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def _here(ctx: click.Context, param: click.Parameter, stacks: tuple[Path, ...]) -> tuple[Path, ...]:
     """Without an argument it is the current folder."""
     del ctx, param
@@ -90,7 +102,6 @@ _folders = partial(
 )
 
 folders_option = _folders(help=f"{_SEVERAL}.")
-folders_or_one_option = _folders(help=f"{_SEVERAL}, but a NAME or ID belongs to one stack.")
 
 
 def expanded(stacks: Iterable[Path]) -> tuple[Path, ...]:
@@ -145,10 +156,8 @@ max_caches_option = click.option(
 )
 
 
-def env_option(command: _Command) -> _Command:
-    """What every command that reads a manifest takes: which environment, and how many caches."""
-    return _env_option(max_caches_option(command))
-
+env_option = together(_env_option, max_caches_option)
+"""What every command that reads a manifest takes: which environment, and how many caches."""
 
 emulator_option = click.option(
     "--emulator",
@@ -164,6 +173,15 @@ state_option = click.option(
     help="Where the state is, over what the manifest says: a folder, s3://BUCKET/PREFIX, "
     "gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, git+branch:NAME or https://HOST/PATH; "
     "also CTXPROV_STATE.",
+)
+
+_address_options = together(env_option, emulator_option, state_option)
+stacks_options = together(stacks_argument, _address_options)
+"""Which states are meant, by the folders of their stacks; the next three by `-C`."""
+folder_options = together(folder_option, _address_options)
+folders_options = together(folders_option, _address_options)
+folders_or_one_options = together(
+    _folders(help=f"{_SEVERAL}, but a NAME or ID belongs to one stack."), _address_options
 )
 
 models_option = click.option(
@@ -236,6 +254,8 @@ exclude_option = click.option(
     help="Leave out the part of the plan whose names match; repeatable.",
 )
 
+part_options = together(target_option, exclude_option)
+
 
 def _start_log(ctx: click.Context, param: click.Parameter, level: str | None) -> None:
     from provisioner.cli.messages import show_warnings, start_log
@@ -254,6 +274,8 @@ log_option = click.option(
     callback=_start_log,
     help="Log requests and retries to standard error.",
 )
+
+terminal_options = together(colour_option, log_option)
 
 
 class TextParam(click.ParamType[_Choice]):
@@ -339,6 +361,9 @@ lock_timeout_option = click.option(
     help="Wait this long for another run; by default 0s, and 60s when CI is set.",
 )
 
+pace_options = together(parallelism_option, lock_timeout_option, max_wait_option)
+"""What bounds a run that changes caches."""
+
 
 _BY_SUFFIX = {".json": "json", ".md": "markdown", ".txt": "text", ".html": "html"}
 FORMATS = ("text", "json", "markdown", "html", "github")
@@ -377,6 +402,9 @@ out_option = click.option(
     help="Write the document as text, json, markdown, html or github; - is standard output. "
     "Repeatable.",
 )
+
+document_options = together(json_option, out_option, terminal_options)
+"""How a command shows a plan, and what becomes of it."""
 
 
 def with_json(outs: Iterable[Out], *, as_json: bool) -> tuple[Out, ...]:

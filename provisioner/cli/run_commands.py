@@ -101,10 +101,7 @@ class _CausesParam(options.TextParam["frozenset[Cause]"]):
 
 
 @click.command("plan")
-@options.stacks_argument
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.stacks_options
 @options.json_option
 @click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
 @click.option(
@@ -141,12 +138,10 @@ class _CausesParam(options.TextParam["frozenset[Cause]"]):
 @options.accept_missing_option
 @options.brief_max_wait_option
 @options.models_option
-@options.target_option
-@options.exclude_option
+@options.part_options
 @options.override_option
 @options.out_option
-@options.colour_option
-@options.log_option
+@options.terminal_options
 @options.each_stack("plan", "plan_stacks")
 def plan_command() -> None:
     """
@@ -171,10 +166,7 @@ def plan_command() -> None:
 
 @click.command("explain")
 @click.argument("name")
-@options.folders_option
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.folders_options
 @click.option(
     "--at",
     type=options.MomentParam(),
@@ -184,8 +176,7 @@ def plan_command() -> None:
 @options.accept_scope_option
 @options.models_option
 @options.json_option
-@options.colour_option
-@options.log_option
+@options.terminal_options
 @options.each_stack("plan", "explain_cache")
 def explain_command() -> None:
     """
@@ -206,10 +197,7 @@ def explain_command() -> None:
 
 
 @click.command("apply")
-@options.stacks_argument
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.stacks_options
 @options.auto_approve_option
 @plan_option
 @expect_option
@@ -218,21 +206,15 @@ def explain_command() -> None:
 @options.allow_empty_option
 @options.accept_scope_option
 @options.accept_missing_option
-@options.parallelism_option
-@options.lock_timeout_option
-@options.max_wait_option
-@options.target_option
-@options.exclude_option
+@options.pace_options
+@options.part_options
 @options.override_option
 @allow_older_option
 @options.models_option
 @watch_option
 @every_option
 @options.metrics_option
-@options.json_option
-@options.out_option
-@options.colour_option
-@options.log_option
+@options.document_options
 @options.calls("apply", "apply_stacks")
 def apply_command() -> None:
     """
@@ -254,10 +236,7 @@ def apply_command() -> None:
 
 
 @click.command("destroy")
-@options.stacks_argument
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.stacks_options
 @click.option(
     "--stack",
     "name",
@@ -275,16 +254,10 @@ def apply_command() -> None:
 @options.auto_approve_option
 @options.prune_option
 @options.accept_scope_option
-@options.parallelism_option
-@options.lock_timeout_option
-@options.max_wait_option
+@options.pace_options
 @options.models_option
-@options.target_option
-@options.exclude_option
-@options.json_option
-@options.out_option
-@options.colour_option
-@options.log_option
+@options.part_options
+@options.document_options
 @options.each_stack("apply", "destroy_stacks")
 def destroy_command() -> None:
     """
@@ -306,21 +279,13 @@ def destroy_command() -> None:
 
 
 @click.command("keepalive")
-@options.stacks_argument
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.stacks_options
 @options.accept_scope_option
 @options.accept_missing_option
-@options.parallelism_option
-@options.lock_timeout_option
-@options.max_wait_option
+@options.pace_options
 @options.models_option
 @options.metrics_option
-@options.json_option
-@options.out_option
-@options.colour_option
-@options.log_option
+@options.document_options
 @options.each_stack("apply", "keep_stack")
 def keepalive_command() -> None:
     """

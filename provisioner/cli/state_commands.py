@@ -6,18 +6,15 @@ What a command does is imported when it is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from provisioner.cli import options
 
-_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
-
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Show what would change; write nothing."
+_writing_options = options.together(
+    click.option("--dry-run", is_flag=True, help="Show what would change; write nothing."),
+    options.lock_timeout_option,
 )
 
 
@@ -34,10 +31,7 @@ def lock_command() -> None:
 
 
 @lock_command.command("status")
-@options.folders_option
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.folders_options
 @options.json_option
 @options.each_stack("state", "show_locks")
 def lock_status_command() -> None:
@@ -55,10 +49,7 @@ def lock_status_command() -> None:
 @click.command("unlock")
 @click.argument("lock_id", metavar="[ID]", required=False)
 @click.option("--mine", is_flag=True, help="End the lock of this CI job, if it has one.")
-@options.folders_or_one_option
-@options.env_option
-@options.emulator_option
-@options.state_option
+@options.folders_or_one_options
 @options.each_stack("state", "end_locks", only_one_with="lock_id")
 def unlock_command() -> None:
     """
@@ -73,23 +64,6 @@ def unlock_command() -> None:
       ctxprov unlock --mine
       ctxprov unlock --mine -C 'stacks/*'
     """
-
-
-def _placed(command: _Decorated) -> _Decorated:
-    """The options that say which state is meant."""
-    return options.folder_option(_addressed(command))
-
-
-def _placed_all(command: _Decorated) -> _Decorated:
-    """The same for the states of several stacks."""
-    return options.folders_option(_addressed(command))
-
-
-def _addressed(command: _Decorated) -> _Decorated:
-    """All of that but the folder."""
-    for option in (options.state_option, options.emulator_option, options.env_option):
-        command = option(command)
-    return command
 
 
 @click.group("state")
@@ -111,7 +85,7 @@ def state_command() -> None:
 
 
 @state_command.command("list")
-@_placed_all
+@options.folders_options
 @options.json_option
 @options.each_stack("state", "list_records")
 def state_list_command() -> None:
@@ -128,7 +102,7 @@ def state_list_command() -> None:
 
 @state_command.command("show")
 @click.argument("name")
-@_placed
+@options.folder_options
 @options.each_stack("state", "show_record")
 def state_show_command() -> None:
     """
@@ -142,7 +116,7 @@ def state_show_command() -> None:
 
 @state_command.command("pull")
 @click.option("--serial", type=int, metavar="N", help="Print this earlier version.")
-@_placed
+@options.folder_options
 @options.each_stack("state", "pull_state")
 def state_pull_command() -> None:
     """
@@ -162,9 +136,8 @@ def state_pull_command() -> None:
     is_flag=True,
     help="Replace also a state that has no older serial or cannot be read.",
 )
-@dry_run_option
-@options.lock_timeout_option
-@_placed
+@_writing_options
+@options.folder_options
 @options.each_stack("state", "push_state")
 def state_push_command() -> None:
     """
@@ -187,9 +160,8 @@ def state_push_command() -> None:
     "--to-env", metavar="NAME", help="Move it to this environment; by default that of --env."
 )
 @options.accept_scope_option
-@dry_run_option
-@options.lock_timeout_option
-@_placed
+@_writing_options
+@options.folder_options
 @options.each_stack("state", "move_record")
 def state_mv_command() -> None:
     """
@@ -210,8 +182,7 @@ def state_mv_command() -> None:
 @state_command.command("rename-stack")
 @click.argument("old", metavar="OLD[.ENV]")
 @click.argument("new", metavar="NEW[.ENV]")
-@dry_run_option
-@options.lock_timeout_option
+@_writing_options
 @options.folder_option
 @options.state_option
 @options.emulator_option
@@ -233,9 +204,8 @@ def state_rename_stack_command() -> None:
 
 @state_command.command("rm")
 @click.argument("name")
-@dry_run_option
-@options.lock_timeout_option
-@_placed
+@_writing_options
+@options.folder_options
 @options.each_stack("state", "forget_record")
 def state_rm_command() -> None:
     """
@@ -249,8 +219,7 @@ def state_rm_command() -> None:
 
 @state_command.command("migrate")
 @click.argument("destination", metavar="PLACE")
-@dry_run_option
-@options.lock_timeout_option
+@_writing_options
 @options.folders_option
 @options.env_option
 @options.state_option
@@ -270,7 +239,7 @@ def state_migrate_command() -> None:
 
 
 @state_command.command("history")
-@_placed_all
+@options.folders_options
 @options.json_option
 @options.each_stack("state", "show_history")
 def state_history_command() -> None:
