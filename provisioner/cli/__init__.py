@@ -174,9 +174,9 @@ class Ending:
             case SystemExit(code=code):
                 self.status = _status(code)
             case Exception():  # the last net: a bug must not look like a failure
-                from provisioner.cli.messages import explain  # noqa: PLC0415  # --help needs no words
+                from provisioner.cli.messages import tell_error  # noqa: PLC0415  # --help needs no words
 
-                self.status = explain(error)
+                self.status = tell_error(error)
             case _:
                 return False
         return True

@@ -28,7 +28,7 @@ from provisioner.cli.documents import (
     show_plan,
     show_results,
 )
-from provisioner.cli.messages import tell_error, tell_usage, usage_error
+from provisioner.cli.messages import EXPECTED, tell_error
 from provisioner.cli.per_stack import StackOutcome, StackRow, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CacheError, CtxprovError, StateError
@@ -40,7 +40,7 @@ from provisioner.operations.apply_manifest import RunRequest, apply_request, des
 from provisioner.operations.decision import Decision
 from provisioner.operations.keepalive import KeepRequest, Kept, keep_alive
 from provisioner.operations.load import prices_or_ours
-from provisioner.operations.session import Misuse, Session
+from provisioner.operations.session import Session
 from provisioner.operations.stack_location import check_stack
 from provisioner.planner.transitions import covered_until
 from provisioner.pricing.rates import Lookup
@@ -143,12 +143,10 @@ async def _apply_or_keep(
         applied = await _applied(session, output, asked, stack)
     except (CacheError, StateError):
         raise  # the upkeep would meet the same
-    except CtxprovError as error:
-        status = tell_error(error)
-    except (click.UsageError, Misuse) as error:
-        if not forgiving:
+    except EXPECTED as error:
+        if not (forgiving or isinstance(error, CtxprovError)):
             raise
-        status = tell_usage(usage_error(error))
+        status = tell_error(error)
     else:
         outcome = _outcome(applied)
         status = outcome.status

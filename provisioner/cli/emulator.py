@@ -6,19 +6,14 @@ import asyncio
 from pathlib import Path
 
 from provisioner.cli import clock, console
-from provisioner.cli.messages import usage_error
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.operations.clients import load_emulator
-from provisioner.operations.session import Misuse
 
 
 def serve_emulator(port: int, api_keys: tuple[str, ...], store: Path | None) -> Status:
     """Serve a local Gemini cachedContents API."""
-    try:
-        emulation = load_emulator()
-    except Misuse as error:
-        raise usage_error(error) from error
+    emulation = load_emulator()
     try:
         app = emulation.Emulator(store or ":memory:", clock=clock.now, api_keys=api_keys)
     except emulation.StoreUnusable as error:

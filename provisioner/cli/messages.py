@@ -43,24 +43,44 @@ _LONGEST = 4_000
 """Characters of one failure; what a server or a file contributes to it is cut much earlier."""
 
 
-def explain(error: Exception) -> Status:
-    """Print *error* to standard error: a failure in a paragraph, a bug with its traceback."""
-    if isinstance(error, CtxprovError):
-        return tell_error(error)
-    console.note("".join(traceback.format_exception(error)))
-    console.note("This is a bug in ctxprov: the traceback above says where.")
-    return Status.FAILED
+EXPECTED = (CtxprovError, click.UsageError, Misuse)
+"""Failures that are no bug."""
 
 
-def tell_error(error: CtxprovError) -> Status:
-    """Print an expected failure, made harmless."""
-    if isinstance(error, ManifestError):
-        return tell_problems(error.problems)
-    console.note(f"Error: {plain(clipped(str(error), _LONGEST))}")
-    return _status_of(error)
+def tell_error(error: Exception) -> Status:
+    """
+    Print *error* to standard error, made harmless, and return the status that it ends with.
+
+    A failure is a paragraph, wrong usage comes with how the command is meant, and a bug keeps its
+    traceback.
+    """
+    match error:
+        case ManifestError():
+            return tell_problems(error.problems)
+        case CtxprovError():
+            console.note(f"Error: {plain(clipped(str(error), _LONGEST))}")
+            return _status_of(error)
+        case click.UsageError() | Misuse():
+            usage = _usage_error(error)
+            usage.ctx = usage.ctx or click.get_current_context(silent=True)
+            usage.show()
+            return Status.USAGE
+        case _:
+            console.note("".join(traceback.format_exception(error)))
+            console.note("This is a bug in ctxprov: the traceback above says where.")
+            return Status.FAILED
 
 
-def usage_error(error: click.UsageError | Misuse) -> click.UsageError:
+def summary_of(error: Exception) -> str:
+    """The first line of an expected failure."""
+    if isinstance(error, click.UsageError | Misuse):
+        sentence = _usage_error(error).format_message()
+    else:
+        sentence = str(error)
+    return plain(sentence.partition("\n")[0])
+
+
+def _usage_error(error: click.UsageError | Misuse) -> click.UsageError:
     """The same, as click shows it."""
     if isinstance(error, click.UsageError):
         return error
@@ -68,13 +88,6 @@ def usage_error(error: click.UsageError | Misuse) -> click.UsageError:
     if error.option is None:
         return click.UsageError(sentence)
     return click.BadParameter(sentence, param_hint=error.option)
-
-
-def tell_usage(error: click.UsageError) -> Status:
-    """Print how a command is meant, and what is wrong."""
-    error.ctx = error.ctx or click.get_current_context(silent=True)
-    error.show()
-    return Status.USAGE
 
 
 def tell_problems(problems: Sequence[Problem]) -> Status:
@@ -89,13 +102,9 @@ def tell_problems(problems: Sequence[Problem]) -> Status:
 
 
 def _status_of(error: CtxprovError) -> Status:
-    match error:
-        case StateLocked():
-            return Status.LOCKED
-        case Refused() | ScopeRefused():
-            return Status.REFUSED
-        case _:
-            return Status.FAILED
+    if isinstance(error, StateLocked):
+        return Status.LOCKED
+    return Status.REFUSED if isinstance(error, Refused | ScopeRefused) else Status.FAILED
 
 
 _OURS = logging.getLogger("provisioner")
@@ -115,8 +124,16 @@ class _Aside(logging.Handler):
         console.progress(f"{self.format(record)}\n", aside=True)
 
 
-def start_log(level: str) -> None:
-    """Log from *level* on; nothing below the warning of a library holds a key."""
+def start_log(level: str | None) -> None:
+    """
+    Log from *level* on; nothing below the warning of a library holds a key.
+
+    Without a log show warnings, each once.
+    """
+    if level is None:
+        if not _OURS.handlers:
+            _OURS.addHandler(_Warnings(logging.WARNING))
+        return
     handler = _Aside()
     handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -128,12 +145,6 @@ class _Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tell(f"warning: {record.getMessage()}")
-
-
-def show_warnings() -> None:
-    """Show warnings without a log; nothing is shown twice."""
-    if not _OURS.handlers:
-        _OURS.addHandler(_Warnings(logging.WARNING))
 
 
 def waiting() -> OnWait:

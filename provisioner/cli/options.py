@@ -258,13 +258,10 @@ part_options = together(target_option, exclude_option)
 
 
 def _start_log(ctx: click.Context, param: click.Parameter, level: str | None) -> None:
-    from provisioner.cli.messages import show_warnings, start_log
+    from provisioner.cli.messages import start_log
 
     del ctx, param
-    if level:
-        start_log(level)
-    else:
-        show_warnings()
+    start_log(level)
 
 
 log_option = click.option(

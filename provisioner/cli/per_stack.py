@@ -16,7 +16,6 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import click
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -29,7 +28,7 @@ from provisioner.errors import CtxprovError
 from provisioner.escape import plain
 from provisioner.model.facts import State
 from provisioner.operations.clients import Clients
-from provisioner.operations.session import Misuse, Session, StackOptions
+from provisioner.operations.session import Session, StackOptions
 from provisioner.render.layout import Column, Palette, table
 
 _PULSE = 0.5
@@ -95,12 +94,11 @@ async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, 
                     outcome = await work(stack)
                 status = first_of(outcome.status, *interruptions.statuses)
                 rows.append((stack, replace(outcome, status=status)))
-            except CtxprovError as error:
-                output.failures.append(error)
-                rows.append((stack, _failed(messages.tell_error(error), str(error))))
-            except (click.UsageError, Misuse) as error:
-                usage = messages.usage_error(error)
-                rows.append((stack, _failed(messages.tell_usage(usage), usage.format_message())))
+            except messages.EXPECTED as error:
+                if isinstance(error, CtxprovError):
+                    output.failures.append(error)
+                status, summary = messages.tell_error(error), messages.summary_of(error)
+                rows.append((stack, StackOutcome(status=status, summary=summary)))
             if rows[-1][1].status in SIGNALLED:
                 break
     output.write()
@@ -127,10 +125,7 @@ async def opened(
     max_wait = given.pop("max_wait", clock.BRIEF)
     ports = program_ports(interruptions)
     async with _awake(), Clients(ports, max_wait=max_wait) as clients:
-        try:
-            yield Session(options=StackOptions(**chosen), ports=ports, clients=clients), output
-        except Misuse as error:
-            raise messages.usage_error(error) from error
+        yield Session(options=StackOptions(**chosen), ports=ports, clients=clients), output
 
 
 @asynccontextmanager
@@ -146,10 +141,6 @@ async def _awake() -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-
-
-def _failed(status: Status, text: str) -> StackOutcome:
-    return StackOutcome(status=status, summary=plain(text.partition("\n")[0]))
 
 
 def _tell(rows: Sequence[StackRow]) -> None:

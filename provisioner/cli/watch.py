@@ -14,14 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import click
-
 from provisioner.cli import clock
 from provisioner.cli.clock import SOONEST
-from provisioner.cli.messages import tell, tell_error, tell_usage
+from provisioner.cli.messages import EXPECTED, tell, tell_error
 from provisioner.cli.per_stack import StackOutcome, StackRow, status_of
 from provisioner.cli.status import SIGNALLED, Status
-from provisioner.errors import CtxprovError
 from provisioner.planner.transitions import next_run
 from provisioner.view.units import when
 
@@ -89,11 +86,8 @@ def _again(turn: Callable[[], Sequence[StackRow]]) -> Sequence[StackRow]:
     """A turn that ends nothing: a folder may be away for a moment, or a disk full."""
     try:
         return turn()
-    except CtxprovError as error:
-        status = tell_error(error)
-    except click.UsageError as error:
-        status = tell_usage(error)
-    return [(Path(), StackOutcome(status=status, summary=""))]
+    except EXPECTED as error:
+        return [(Path(), StackOutcome(status=tell_error(error)))]
 
 
 def waits() -> Iterator[timedelta]:
