@@ -66,13 +66,14 @@ def collect_garbage(**given: Any) -> Status:  # noqa: ANN401  # click checked th
 
 async def _collect(given: dict[str, Any]) -> Status:
     async with opened(given) as (session, output):
+        auto_approve = given.pop("auto_approve")
         request = _request(session, **given)
         garbage = await garbage_of.find_garbage(session, request)
         if not output.is_quiet:
             _show_garbage(garbage, output)
         deleted: Sequence[str] = ()
         if garbage.chosen:
-            if not given["auto_approve"]:
+            if not auto_approve:
                 await _ask(len(garbage.chosen), output)
             deleted = await garbage_of.delete_garbage(session, request, garbage)
     _report(garbage, request, deleted, output)
@@ -87,9 +88,7 @@ def _request(
     addresses: tuple[str, ...],
     key_env: str | None,
     lock_timeout: timedelta,
-    auto_approve: bool,
 ) -> GcRequest:
-    del auto_approve
     for stack in stacks:
         check_stack(stack)
     usual = session.ports.environ.get("CTXPROV_STATE")
