@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -12,63 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import click
-from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.cli import console
-from provisioner.cli.documents import (
-    FindPlaces,
-    Output,
-    Presentation,
-    nowhere,
-    places_of,
-    progress,
-    result_page,
-    show_plan,
-    show_results,
-)
+from provisioner.cli.documents import Output, TerminalView
 from provisioner.cli.messages import EXPECTED, tell_error
 from provisioner.cli.per_stack import StackOutcome, StackRow, Work, rows_over, status_of
 from provisioner.cli.status import Status, first_of
 from provisioner.errors import CacheError, CtxprovError, StateError
 from provisioner.escape import plain
-from provisioner.model.facts import Result
-from provisioner.model.plan import Plan
 from provisioner.operations.apply import Applied, apply_stack
 from provisioner.operations.apply_manifest import RunRequest, apply_request, destroy_request
-from provisioner.operations.decision import Decision
 from provisioner.operations.keepalive import KeepRequest, Kept, keep_alive
 from provisioner.operations.load import prices_or_ours
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import check_stack
 from provisioner.planner.transitions import covered_until
-from provisioner.pricing.rates import Lookup
 from provisioner.view.units import when
-
-
-class TerminalView(Struct, frozen=True, kw_only=True):
-    """A run on the terminal and in its documents."""
-
-    output: Output
-    prices: Lookup
-    places: FindPlaces = nowhere
-    recorded: bool = False
-    """Whether what is on record is compared, and no manifest."""
-
-    def show_plan(self, decision: Decision) -> None:
-        writes = decision.request.location.writes
-        shown = Presentation(plan=decision.plan, prices=self.prices, writes=writes)
-        brief = replace(self.output, verbose=False)
-        show_plan(shown, brief, recorded=self.recorded or bool(decision.undone))
-
-    def progress(self, plan: Plan) -> AbstractContextManager[Callable[[Result], None]]:
-        return progress(plan, self.output)
-
-    def show_results(self, plan: Plan, results: Sequence[Result]) -> None:
-        page = result_page(plan, results, prices=self.prices, places=self.places)
-        self.output.pages.append(page)
-        show_results(plan, results, self.output)
 
 
 def apply_stacks(*, watch: bool, every: timedelta | None, **given: Any) -> Status:  # noqa: ANN401  # click checked them
@@ -117,11 +77,8 @@ async def _apply(session: Session, output: Output, asked: RunRequest, stack: Pat
 
 async def _applied(session: Session, output: Output, asked: RunRequest, stack: Path) -> Applied:
     request = apply_request(session, stack, asked)
-    view = TerminalView(
-        output=output,
-        prices=load_catalog(session.options.models).find,
-        places=places_of(request.manifest),
-    )
+    prices = load_catalog(session.options.models).find
+    view = TerminalView(output=output, prices=prices, manifest=request.manifest)
     return await apply_stack(session, request, view)
 
 
@@ -208,7 +165,7 @@ async def _destroy(
         raise click.UsageError(NAMED_TWICE)
     request = destroy_request(session, stack, asked, name=name, key_envs=key_envs)
     prices = load_catalog(session.options.models).find
-    view = TerminalView(output=output, prices=prices, recorded=True)
+    view = TerminalView(output=output, prices=prices)
     return _outcome(await apply_stack(session, request, view))
 
 
@@ -227,7 +184,7 @@ async def _keep(
     session: Session, output: Output, request: KeepRequest, stack: Path
 ) -> StackOutcome:
     prices = prices_or_ours(session.options.models)
-    view = TerminalView(output=output, prices=prices, recorded=True)
+    view = TerminalView(output=output, prices=prices)
     kept = await keep_alive(session, stack, request, view)
     if not output.is_quiet:
         _tell(kept)

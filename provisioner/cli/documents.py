@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from msgspec import Struct, field, structs
 
@@ -35,12 +35,13 @@ from provisioner.pricing.rates import Lookup
 from provisioner.view.plan import PlanView, plan_view
 from provisioner.view.wording import noteworthy
 
+if TYPE_CHECKING:
+    from provisioner.operations.decision import Decision
+
 Page: TypeAlias = Callable[[str], str]
 """One document of a stack, made on request."""
 ProblemPlaces: TypeAlias = Mapping[str, Problem]
 """Where each name of a stack is declared, by paths from the top of the checkout."""
-FindPlaces: TypeAlias = Callable[[], ProblemPlaces]
-"""Called for annotations alone: to find a place takes time."""
 
 _WIDTH = 100
 """Columns of a text that goes into a file."""
@@ -124,17 +125,10 @@ class Presentation(Struct, frozen=True, kw_only=True, dict=True):
         )
 
 
-def nowhere() -> ProblemPlaces:
-    return {}
-
-
-def places_of(manifest: Manifest | None) -> FindPlaces:
-    def places() -> ProblemPlaces:
-        if manifest is None:
-            return {}
-        return {name: here(entry.places[0].problem("")) for name, entry in manifest.caches.items()}
-
-    return places
+def _places(manifest: Manifest | None) -> ProblemPlaces:
+    """For annotations alone: to find a place takes time."""
+    caches = manifest.caches if manifest else {}
+    return {name: here(entry.places[0].problem("")) for name, entry in caches.items()}
 
 
 def here(problem: Problem) -> Problem:
@@ -155,32 +149,47 @@ def show_plan(presentation: Presentation, output: Output, *, recorded: bool = Fa
     console.show(text)
 
 
-def show_results(plan: Plan, results: Iterable[Result], output: Output) -> None:
-    """Write how every pending change of *plan* ended to the terminal, likewise."""
-    from provisioner.render.result import result_text
+class TerminalView(Struct, frozen=True, kw_only=True):
+    """A run on the terminal and in its documents."""
 
-    if plan.pending and not output.is_quiet:
-        console.show(result_text(results, width=terminal.width(), colour=output.colour))
+    output: Output
+    prices: Lookup
+    manifest: Manifest | None = None
+    """None where what is on record is compared."""
 
+    def show_plan(self, decision: Decision) -> None:
+        writes = decision.request.location.writes
+        shown = Presentation(plan=decision.plan, prices=self.prices, writes=writes)
+        brief = structs.replace(self.output, verbose=False)
+        show_plan(shown, brief, recorded=self.manifest is None or bool(decision.undone))
 
-@contextmanager
-def progress(plan: Plan, output: Output) -> Iterator[Callable[[Result], None]]:
-    """Follow an apply: a bar on a terminal, a line for each finished change elsewhere."""
-    if output.is_quiet:
-        yield lambda _: None
-    elif plan.pending and terminal.is_interactive():
-        begun, total, done = monotonic(), len(plan.pending), list[Result]()
+    @contextmanager
+    def progress(self, plan: Plan) -> Iterator[Callable[[Result], None]]:
+        """Follow an apply: a bar on a terminal, a line for each finished change elsewhere."""
+        if self.output.is_quiet:
+            yield lambda _: None
+        elif plan.pending and terminal.is_interactive():
+            begun, total, done = monotonic(), len(plan.pending), list[Result]()
 
-        def line() -> str:
-            full = _CELLS * len(done) // total
-            bar = "█" * full + "░" * (_CELLS - full)
-            return f"Applying {bar} {len(done)}/{total} {monotonic() - begun:.0f}s"
+            def line() -> str:
+                full = _CELLS * len(done) // total
+                bar = "█" * full + "░" * (_CELLS - full)
+                return f"Applying {bar} {len(done)}/{total} {monotonic() - begun:.0f}s"
 
-        with console.moving(line):
-            yield done.append
-    else:
-        with _lines(output) as show:
-            yield show
+            with console.moving(line):
+                yield done.append
+        else:
+            with _lines(self.output) as show:
+                yield show
+
+    def show_results(self, plan: Plan, results: Sequence[Result]) -> None:
+        page = _result_page(plan, results, prices=self.prices, manifest=self.manifest)
+        self.output.pages.append(page)
+        if plan.pending and not self.output.is_quiet:
+            from provisioner.render.result import result_text
+
+            width, colour = terminal.width(), self.output.colour
+            console.show(result_text(results, width=width, colour=colour))
 
 
 @contextmanager
@@ -210,9 +219,9 @@ def _lines(output: Output) -> Iterator[Callable[[Result], None]]:
 
 
 def plan_page(
-    view: Callable[[], PlanView], *, verbose: bool = False, places: FindPlaces = nowhere
+    view: Callable[[], PlanView], *, verbose: bool = False, manifest: Manifest | None = None
 ) -> Page:
-    """A plan as a document; calls *view* and *places* on request."""
+    """A plan as a document; calls *view* on request."""
 
     def page(form: str) -> str:
         match form:
@@ -235,15 +244,15 @@ def plan_page(
             case "github":
                 from provisioner.render.github import plan_annotations
 
-                return plan_annotations(view(), places())
+                return plan_annotations(view(), _places(manifest))
             case _:
                 raise AssertionError(form)
 
     return page
 
 
-def result_page(
-    plan: Plan, results: Sequence[Result], *, prices: Lookup, places: FindPlaces = nowhere
+def _result_page(
+    plan: Plan, results: Sequence[Result], *, prices: Lookup, manifest: Manifest | None
 ) -> Page:
     """How every pending change ended, as a document."""
 
@@ -272,7 +281,7 @@ def result_page(
             case "github":
                 from provisioner.render.github import result_annotations
 
-                return result_annotations(results, places())
+                return result_annotations(results, _places(manifest))
             case _:
                 raise AssertionError(form)
 

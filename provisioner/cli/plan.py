@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from provisioner.cli import console, terminal
-from provisioner.cli.documents import Output, Presentation, places_of, plan_page, show_plan
+from provisioner.cli.documents import Output, Presentation, plan_page, show_plan
 from provisioner.cli.messages import tell, tell_error
 from provisioner.cli.per_stack import ShownOperation, StackOutcome
 from provisioner.cli.status import Status, first_of
@@ -78,9 +78,7 @@ def _show(session: Session, output: Output, stack: Path, planned: PlannedStack) 
         timeless=planned.timeless,
         breaches=planned.breaches,
     )
-    output.pages.append(
-        plan_page(lambda: shown.whole, verbose=output.verbose, places=places_of(manifest))
-    )
+    output.pages.append(plan_page(lambda: shown.whole, verbose=output.verbose, manifest=manifest))
     if planned.patches:
         from provisioner.render.difference import patch_text  # noqa: PLC0415  # for --base -v
 
