@@ -80,6 +80,11 @@ class Output(Struct, frozen=True, kw_only=True):
         """Add a document that has no other format."""
         self.pages.append(lambda _: text)
 
+    def show(self, text: str) -> None:
+        """Write *text* to the terminal, unless a document takes standard output."""
+        if not self.is_quiet:
+            console.show(text)
+
     def write(self) -> None:
         """Write each requested document."""
         if self.pages or self.failures:

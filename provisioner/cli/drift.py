@@ -33,8 +33,7 @@ async def report_drift(session: Session, output: Output, stack: Path) -> StackOu
     if count := len(drift.plan.changes):
         show_plan(shown, output)
         return StackOutcome(status=Status.PENDING, summary=f"{count} drifted")
-    if not output.is_quiet:
-        console.say(drift.calm)
+    output.show(f"{drift.calm}\n")
     return StackOutcome(status=Status.OK, summary=drift.calm)
 
 

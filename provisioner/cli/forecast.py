@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from provisioner.catalog import load_catalog
-from provisioner.cli import console
 from provisioner.cli.documents import Output
 from provisioner.cli.per_stack import StackOutcome
 from provisioner.cli.status import Status
@@ -41,6 +40,5 @@ async def forecast_stack(
     )
     sentence = schedule_sentence(tolerance(desired), every)
     output.add_json(forecast_json(future, sentence))
-    if not output.is_quiet:
-        console.show(forecast_text(future, sentence))
+    output.show(forecast_text(future, sentence))
     return StackOutcome(status=Status.OK, summary=sentence)

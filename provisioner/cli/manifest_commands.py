@@ -39,7 +39,7 @@ def init_command() -> None:
 @options.models_option
 @click.option(
     "--every",
-    type=options.DurationParam(at_least=timedelta(minutes=1)),
+    type=options.duration(at_least=timedelta(minutes=1)),
     metavar="DURATION",
     help="Check also whether a run this often keeps every cache warm.",
 )
@@ -66,7 +66,7 @@ def validate_command() -> None:
 @click.option(
     "--for",
     "span",
-    type=options.DurationParam(),
+    type=options.duration(),
     default="7d",
     show_default=True,
     metavar="DURATION",
@@ -74,7 +74,7 @@ def validate_command() -> None:
 )
 @click.option(
     "--every",
-    type=options.DurationParam(at_least=timedelta(minutes=1)),
+    type=options.duration(at_least=timedelta(minutes=1)),
     default="30m",
     show_default=True,
     metavar="DURATION",
@@ -82,7 +82,7 @@ def validate_command() -> None:
 )
 @click.option(
     "--miss-rate",
-    type=options.ShareParam(),
+    type=options.share,
     default="0%",
     show_default=True,
     metavar="PERCENT",

@@ -276,10 +276,11 @@ terminal_options = together(colour_option, log_option)
 
 
 class TextParam(click.ParamType[_Choice]):
-    """What `parse` makes of a text; a ValueError says what is wrong with that."""
+    """What *parse* makes of a text; its ValueError says what is wrong with that."""
 
-    def parse(self, text: str) -> _Choice:
-        raise NotImplementedError
+    def __init__(self, parse: Callable[[str], _Choice]) -> None:
+        self.name = parse.__name__
+        self._parse = parse
 
     def convert(
         self, value: str | _Choice, param: click.Parameter | None, ctx: click.Context | None
@@ -287,61 +288,51 @@ class TextParam(click.ParamType[_Choice]):
         if not isinstance(value, str):
             return value
         try:
-            return self.parse(value)
+            return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-class DurationParam(TextParam[timedelta]):
+def duration(*, at_least: timedelta = timedelta()) -> TextParam[timedelta]:
     """`90m`, `1d12h`."""
 
-    name = "duration"
-
-    def __init__(self, *, at_least: timedelta = timedelta()) -> None:
-        self.at_least = at_least
-
-    def parse(self, text: str) -> timedelta:
+    def span_of(text: str) -> timedelta:
         span = parse_duration(text)
-        if span < self.at_least:
-            raise ValueError(f"at least {duration_text(self.at_least)}")
+        if span < at_least:
+            raise ValueError(f"at least {duration_text(at_least)}")
         if span > clock.HORIZON:
             raise ValueError(f"at most {duration_text(clock.HORIZON)}")
         return span
 
+    return TextParam(span_of)
 
-class MomentParam(TextParam["datetime | timedelta"]):
+
+@TextParam
+def moment(text: str) -> datetime | timedelta:
     """`+6h` from a provider's now, as a span; or an RFC 3339 moment."""
-
-    name = "moment"
-
-    def parse(self, text: str) -> datetime | timedelta:
-        try:
-            span = parse_duration(text.removeprefix("+")) if text.startswith("+") else None
-            when = parse_moment(text) if span is None else span
-        except ValueError:
-            raise ValueError(f"{text!r} is neither +6h nor 2026-12-24T18:00:00Z") from None
-        ahead = when if isinstance(when, timedelta) else when - clock.now()
-        if ahead > clock.HORIZON:
-            raise ValueError(f"{text!r} is more than {duration_text(clock.HORIZON)} ahead")
-        return when
+    try:
+        when = parse_duration(text[1:]) if text.startswith("+") else parse_moment(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither +6h nor 2026-12-24T18:00:00Z") from None
+    ahead = when if isinstance(when, timedelta) else when - clock.now()
+    if ahead > clock.HORIZON:
+        raise ValueError(f"{text!r} is more than {duration_text(clock.HORIZON)} ahead")
+    return when
 
 
-class ShareParam(TextParam[float]):
+@TextParam
+def share(text: str) -> float:
     """`5%`, as a number from 0 to 1."""
-
-    name = "share"
-
-    def parse(self, text: str) -> float:
-        number = text.removesuffix("%")
-        if not (number.isdecimal() and int(number) <= 100):  # noqa: PLR2004  # percent
-            raise ValueError(f"{text!r} is no percentage from 0% to 100%")
-        return int(number) / 100
+    number = text.removesuffix("%")
+    if not (number.isdecimal() and int(number) <= 100):  # noqa: PLR2004  # percent
+        raise ValueError(f"{text!r} is no percentage from 0% to 100%")
+    return int(number) / 100
 
 
 max_wait_option, brief_max_wait_option = (
     click.option(
         "--max-wait",
-        type=DurationParam(),
+        type=duration(),
         default=duration_text(span),
         show_default=True,
         metavar="DURATION",
@@ -352,7 +343,7 @@ max_wait_option, brief_max_wait_option = (
 
 lock_timeout_option = click.option(
     "--lock-timeout",
-    type=DurationParam(),
+    type=duration(),
     default=lambda: "60s" if process_environment().get("CI") else "0s",
     metavar="DURATION",
     help="Wait this long for another run; by default 0s, and 60s when CI is set.",
@@ -375,25 +366,22 @@ class Out(NamedTuple):
     path: str
 
 
-class OutParam(TextParam[Out]):
+@TextParam
+def document(text: str) -> Out:
     """`FORMAT=PATH`, or a path whose suffix says the format."""
-
-    name = "out"
-
-    def parse(self, text: str) -> Out:
-        form, equals, path = text.partition("=")
-        if not equals:
-            form, path = _BY_SUFFIX.get(Path(text).suffix, ""), text
-        if form not in FORMATS or not path:
-            formats = ", ".join(FORMATS)
-            raise ValueError(f"{text!r} names no format: say FORMAT=PATH with one of {formats}")
-        return Out(form, path)
+    form, equals, path = text.partition("=")
+    if not equals:
+        form, path = _BY_SUFFIX.get(Path(text).suffix, ""), text
+    if form not in FORMATS or not path:
+        formats = ", ".join(FORMATS)
+        raise ValueError(f"{text!r} names no format: say FORMAT=PATH with one of {formats}")
+    return Out(form, path)
 
 
 out_option = click.option(
     "--out",
     "outs",
-    type=OutParam(),
+    type=document,
     multiple=True,
     metavar="[FORMAT=]PATH",
     help="Write the document as text, json, markdown, html or github; - is standard output. "

@@ -8,7 +8,7 @@ each requested document holds all of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.cli import clock, console, messages, terminal
+from provisioner.cli import clock, messages, terminal
 from provisioner.cli.documents import Output
 from provisioner.cli.options import expanded
 from provisioner.cli.status import SIGNALLED, Status, first_of
@@ -84,9 +84,9 @@ async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, 
         else:
             work = prepare(session, output, **given)
         for stack in stacks:
-            if len(stacks) > 1 and not output.is_quiet:
+            if len(stacks) > 1:
                 palette = Palette(terminal.wants_colour(None))
-                console.say(f"\n{palette.paint(plain(str(stack)), 'strong')}")
+                output.show(f"\n{palette.paint(plain(str(stack)), 'strong')}\n")
             try:
                 if isinstance(work, ShownOperation):
                     outcome = work.show(stack, await work.operate(stack))
@@ -102,8 +102,9 @@ async def rows_over(prepare: Prepare, given: dict[str, Any]) -> tuple[StackRow, 
             if rows[-1][1].status in SIGNALLED:
                 break
     output.write()
-    if len(stacks) > 1 and not output.is_quiet:
-        _tell(rows)
+    if len(stacks) > 1:
+        cells = [(plain(str(stack)), str(int(row.status)), row.summary) for stack, row in rows]
+        output.show("\n".join(["", *table([Column()] * 3, cells), ""]))
     if metrics_file:
         from provisioner.cli.metrics import write_metrics  # noqa: PLC0415  # slow to import
 
@@ -141,8 +142,3 @@ async def _awake() -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-
-
-def _tell(rows: Sequence[StackRow]) -> None:
-    cells = [(plain(str(stack)), str(int(e.status)), e.summary) for stack, e in rows]
-    console.say("\n".join(["", *table([Column()] * 3, cells)]))

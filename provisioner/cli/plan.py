@@ -102,7 +102,6 @@ async def explain_cache(
 
     stack_name, explained = await explain.explain_cache(session, stack, name, at=at)
     output.add_json(explain_json(stack_name, explained))
-    if not output.is_quiet:
-        console.show(explain_text(explained, width=terminal.width(), colour=output.colour))
+    output.show(explain_text(explained, width=terminal.width(), colour=output.colour))
     verbs = (one.change.verb for one in explained)
     return StackOutcome(status=Status.OK, summary=", ".join(verbs))

@@ -28,26 +28,23 @@ plan_option = click.option(
 )
 
 
-def _approval(ctx: click.Context, param: click.Parameter, value: str | None) -> Approval | None:
+@options.TextParam
+def _approval(text: str) -> Approval:
     """A fingerprint is approved whole: twelve digits can be met on purpose."""
     from provisioner.approval import Approval
 
-    if value is None:
-        return None
     try:
-        return Approval.parse(value)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{value!r} is not an approval: give all 64 digits of a fingerprint, as a plan in JSON "
-            "or Markdown has them, or what ctxprov approved prints.",
-            ctx,
-            param,
-        ) from error
+        return Approval.parse(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not an approval: give all 64 digits of a fingerprint, as a plan in JSON "
+            "or Markdown has them, or what ctxprov approved prints."
+        ) from None
 
 
 expect_option = click.option(
     "--expect",
-    callback=_approval,
+    type=_approval,
     metavar="APPROVAL",
     help="Perform only the edits of this fingerprint or of what approved printed; skip the prompt.",
 )
@@ -70,7 +67,7 @@ watch_option = click.option(
 
 every_option = click.option(
     "--every",
-    type=options.DurationParam(at_least=clock.SOONEST),
+    type=options.duration(at_least=clock.SOONEST),
     metavar="DURATION",
     help="Look for edits at least this often with --watch; by default 1h.",
 )
@@ -88,16 +85,14 @@ def _key_envs(
     return {name: variable for name, _, variable in cut}
 
 
-class _CausesParam(options.TextParam["frozenset[Cause]"]):
-    name = "causes"
+@options.TextParam
+def _causes(text: str) -> frozenset[Cause]:
+    from provisioner.model.changes import Cause
 
-    def parse(self, text: str) -> frozenset[Cause]:
-        from provisioner.model.changes import Cause
-
-        try:
-            return frozenset(map(Cause, text.split(",")))
-        except ValueError:
-            raise ValueError(f"{text!r} is not a list of edit, drift and time") from None
+    try:
+        return frozenset(map(Cause, text.split(",")))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a list of edit, drift and time") from None
 
 
 @click.command("plan")
@@ -111,7 +106,7 @@ class _CausesParam(options.TextParam["frozenset[Cause]"]):
 )
 @click.option(
     "--at",
-    type=options.MomentParam(),
+    type=options.moment,
     metavar="WHEN",
     help="Plan for +6h from the provider's now, or for a moment.",
 )
@@ -120,7 +115,7 @@ class _CausesParam(options.TextParam["frozenset[Cause]"]):
 )
 @click.option(
     "--exit-on",
-    type=_CausesParam(),
+    type=_causes,
     default="edit,drift,time",
     show_default=True,
     metavar="CAUSES",
@@ -169,7 +164,7 @@ def plan_command() -> None:
 @options.folders_options
 @click.option(
     "--at",
-    type=options.MomentParam(),
+    type=options.moment,
     metavar="WHEN",
     help="Explain for +6h from the provider's now, or for a moment.",
 )

@@ -296,8 +296,7 @@ async def show_locks(session: Session, output: Output, stack: Path) -> StackOutc
     output.add_json(json_text({"stack": side.stack, "holder": fields}))
     subject = f"{owner} holds" if owner else "No run holds"
     lock = f"; its lock is {owner.id}" if owner and owner.id else ""
-    if not output.is_quiet:
-        console.say(plain(f"{subject} {side.where}{lock}."))
+    output.show(plain(f"{subject} {side.where}{lock}.") + "\n")
     return StackOutcome(status=Status.OK, summary=_lock_summary(owner))
 
 

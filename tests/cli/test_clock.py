@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import click
 import pytest
 
+from provisioner.cli import options
 from provisioner.cli.clock import HORIZON
-from provisioner.cli.options import MomentParam
 from tests.builders import HOUR, NOW
 
 
@@ -24,7 +24,7 @@ from tests.builders import HOUR, NOW
 )
 def test_moments(text: str, moment: datetime | timedelta) -> None:
     """A span begins with a plus; anything else is a moment with its offset."""
-    assert MomentParam().convert(text, None, None) == moment
+    assert options.moment.convert(text, None, None) == moment
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,6 @@ def test_moments(text: str, moment: datetime | timedelta) -> None:
 def test_no_moments(text: str, reason: str) -> None:
     """What is no moment, or lies beyond the horizon, is wrong usage with the text in it."""
     with pytest.raises(click.BadParameter, match=reason) as refusal:
-        MomentParam().convert(text, None, None)
+        options.moment.convert(text, None, None)
 
     assert text in refusal.value.message

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from provisioner.cli.options import (
     FORMATS,
-    DurationParam,
     Out,
-    OutParam,
-    ShareParam,
+    document,
+    duration,
     expanded,
+    share,
     takes_stdout,
     the_only,
     with_json,
@@ -67,7 +67,7 @@ def test_the_only(folders: Path) -> None:
 )
 def test_durations(text: str, span: timedelta) -> None:
     """A duration is read by its units, up to ten years."""
-    assert DurationParam().convert(text, None, None) == span
+    assert duration().convert(text, None, None) == span
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_durations(text: str, span: timedelta) -> None:
 def test_no_durations(text: str, reason: str) -> None:
     """What is no duration, or is beyond a bound, is wrong usage that names the bound."""
     with pytest.raises(click.BadParameter, match=reason):
-        DurationParam(at_least=HOUR).convert(text, None, None)
+        duration(at_least=HOUR).convert(text, None, None)
 
 
 @given(st.integers(0, 100))
@@ -85,15 +85,15 @@ def test_shares(percent: int) -> None:
     """A percentage is a number from 0 to 1, with or without its sign."""
     expected = percent / 100
 
-    assert ShareParam().convert(f"{percent}%", None, None) == expected
-    assert ShareParam().convert(str(percent), None, None) == expected
+    assert share.convert(f"{percent}%", None, None) == expected
+    assert share.convert(str(percent), None, None) == expected
 
 
 @pytest.mark.parametrize("text", ["", "%", "-1%", "101%", "5.5%", "5%%", "half"])
 def test_no_shares(text: str) -> None:
     """Anything but a whole percentage from 0 to 100 is wrong usage."""
     with pytest.raises(click.BadParameter, match="is no percentage"):
-        ShareParam().convert(text, None, None)
+        share.convert(text, None, None)
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_no_shares(text: str) -> None:
 )
 def test_documents(text: str, out: Out) -> None:
     """The format is what stands before the first `=`, else what the suffix says."""
-    assert OutParam().convert(text, None, None) == out
+    assert document.convert(text, None, None) == out
 
 
 @pytest.mark.parametrize("text", ["plan.pdf", "plan", "json=", "pdf=plan.json", "-"])
 def test_no_documents(text: str) -> None:
     """What names no format is wrong usage, which lists the formats."""
     with pytest.raises(click.BadParameter, match=", ".join(FORMATS)):
-        OutParam().convert(text, None, None)
+        document.convert(text, None, None)
 
 
 def test_one_document_on_standard_output() -> None:
