@@ -35,7 +35,7 @@ PUBLIC = frozenset(
     {
         ("provisioner/errors.py", "words"),
         ("provisioner/providers/gemini/refusals.py", "words"),
-        ("provisioner/providers/gemini/client.py", "known"),
+        ("provisioner/providers/gemini/__init__.py", "known"),
         ("provisioner/applier/steps.py", "known"),
         ("provisioner/applier/dry_run.py", "known"),
     }

@@ -21,9 +21,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from string import ascii_lowercase
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from provisioner.cache import CachedContext
 from provisioner.errors import CacheError, Interrupted, NetworkError, ParseError
@@ -36,6 +36,9 @@ from provisioner.providers.gemini.api import (
 )
 from provisioner.providers.gemini.governor import ApiVerb, Permit
 from provisioner.providers.gemini.refusals import of_creation
+
+if TYPE_CHECKING:
+    from provisioner.providers.gemini import CacheIndex
 
 _LATE: Final = 1.0
 """Seconds that a server gets at least to finish what it did not answer, before it is listed."""
@@ -236,30 +239,6 @@ def label_of_its_own() -> str:
 def is_of_one_create(label: str) -> bool:
     """Whether *label* ends in the letters that one create gives to itself alone."""
     return bool(_LETTERS.fullmatch(label))
-
-
-class CacheIndex(Struct):
-    """The caches that one client has seen, in order, and those that its creates account for."""
-
-    _positions: dict[str, int] = field(default_factory=dict)
-    _made: set[str] = field(default_factory=set)
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def add(self, cache: CachedContext) -> CachedContext:
-        """Put *cache* into the index, if it is not there, and return it."""
-        self._positions.setdefault(cache.handle.cache_name, len(self._positions))
-        return cache
-
-    def claim(self, cache: CachedContext) -> CachedContext:
-        """Record that one create of this client accounts for *cache*."""
-        self._made.add(cache.handle.cache_name)
-        return self.add(cache)
-
-    def may_be_new(self, name: str, since: int) -> bool:
-        """Whether it is not among the first *since* of the index, and no create claims it."""
-        return name not in self._made and self._positions.get(name, since) >= since
 
 
 class PendingCreate(Struct, frozen=True, kw_only=True):

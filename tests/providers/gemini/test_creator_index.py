@@ -10,8 +10,8 @@ from msgspec import structs
 
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.model.attributes import Label
+from provisioner.providers.gemini import CacheIndex
 from provisioner.providers.gemini.creator import (
-    CacheIndex,
     PendingCreate,
     is_of_one_create,
     label_of_its_own,
