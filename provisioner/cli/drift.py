@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 from provisioner.cache import Json
 from provisioner.catalog import load_catalog
-from provisioner.cli import console
 from provisioner.cli.documents import Output, Presentation, plan_page, show_plan
 from provisioner.cli.messages import tell_error
 from provisioner.cli.options import expanded
@@ -37,27 +35,23 @@ async def report_drift(session: Session, output: Output, stack: Path) -> StackOu
     return StackOutcome(status=Status.OK, summary=drift.calm)
 
 
-def report_next_run(stacks: tuple[Path, ...], *, as_json: bool, **given: Any) -> Status:  # noqa: ANN401  # click checked them
+async def report_next_run(stacks: tuple[Path, ...], **given: Any) -> Status:  # noqa: ANN401  # click checked them
     """Show when to run again, by the state alone."""
-    return asyncio.run(_next_run(expanded(stacks), given, as_json=as_json))
-
-
-async def _next_run(stacks: Sequence[Path], given: dict[str, Any], *, as_json: bool) -> Status:
     dues: list[Due] = []
     statuses: list[Status] = []
-    async with opened(given) as (session, _):
+    folders = expanded(stacks)
+    async with opened(given) as (session, output):
         now = session.ports.now()
-        for stack in stacks:
+        for stack in folders:
             try:
                 dues.append(await due_of(session, stack, now))
             except CtxprovError as error:
                 statuses.append(tell_error(error))
-    if as_json:
-        console.document(json_text(_json(dues, now)), form="json")
-    else:
-        for one in dues:
-            name = f"{plain(one.stack)}: " if len(dues) > 1 else ""
-            console.say(plain(f"{name}{_sentence(one, now)}"))
+    output.add_json(json_text(_json(dues, now)))
+    for one in dues:
+        name = f"{plain(one.stack)}: " if len(dues) > 1 else ""
+        output.show(plain(f"{name}{_sentence(one, now)}") + "\n")
+    output.write()
     is_failure = any(one.cold and one.cold.is_failure for one in dues)
     return first_of(*statuses, Status.FAILED if is_failure else Status.OK)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,24 +22,23 @@ from provisioner.escape import json_text, plain
 from provisioner.operations import collect_garbage as garbage_of
 from provisioner.operations import list_caches as lists
 from provisioner.operations.collect_garbage import Garbage, GcRequest
-from provisioner.operations.list_caches import LiveList
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import backend_at, check_stack
 from provisioner.render.listing import list_document, list_text
 
 
-def list_caches(stacks: tuple[Path, ...], **given: Any) -> Status:  # noqa: ANN401  # click checked them
+async def list_caches(stacks: tuple[Path, ...], **given: Any) -> Status:  # noqa: ANN401  # click checked them
     """List every live cache of the project, with or without our label."""
-    return asyncio.run(_list(expanded(stacks), given))
-
-
-async def _list(stacks: Sequence[Path], given: dict[str, Any]) -> Status:
+    folders = expanded(stacks)
     async with opened(given) as (session, output):
-        listed, failures = await lists.list_caches(session, stacks)
+        listed, failures = await lists.list_caches(session, folders)
     status = first_of(*map(tell_error, failures))
     if listed is None:
         return status
-    _show_list(listed, output)
+    output.add_json(json_text(list_document(listed.caches, now=listed.now)))
+    width, colour = terminal.width(), output.colour
+    output.show(list_text(listed.caches, now=listed.now, width=width, colour=colour))
+    output.write()
     for name, address in listed.undeclared.items():
         command = ["ctxprov", "destroy", "--stack", name, "--state", address]
         command += ["--emulator"] if session.options.emulator else []
@@ -51,20 +49,8 @@ async def _list(stacks: Sequence[Path], given: dict[str, Any]) -> Status:
     return status
 
 
-def _show_list(listed: LiveList, output: Output) -> None:
-    if output.is_quiet:
-        console.document(json_text(list_document(listed.caches, now=listed.now)), form="json")
-    else:
-        width, colour = terminal.width(), output.colour
-        console.show(list_text(listed.caches, now=listed.now, width=width, colour=colour))
-
-
-def collect_garbage(**given: Any) -> Status:  # noqa: ANN401  # click checked them
+async def collect_garbage(**given: Any) -> Status:  # noqa: ANN401  # click checked them
     """List live caches whose label names a stack without a state, and delete chosen ones."""
-    return asyncio.run(_collect(given))
-
-
-async def _collect(given: dict[str, Any]) -> Status:
     async with opened(given) as (session, output):
         auto_approve = given.pop("auto_approve")
         request = _request(session, **given)
@@ -134,7 +120,8 @@ def _report(garbage: Garbage, request: GcRequest, deleted: Sequence[str], output
         document = list_document(garbage.ownerless, now=garbage.now)
         document["unreadable"] = dict(unclear)
         document["deleted"] = list(deleted)
-        console.document(json_text(document), form="json")
+        output.add_json(json_text(document))
+        output.write()
     elif deleted:
         console.say(plain(f"Deleted: {', '.join(deleted)}."))
     elif garbage.ownerless and not (request.stacks or request.ids):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
 from functools import partial, wraps
 from glob import glob
@@ -26,12 +26,21 @@ Binding: TypeAlias = Callable[[Callable[[], None]], Callable[..., Status]]
 
 
 def calls(module: str, function: str) -> Binding:
-    """The command calls *function* of a module of cli, imported then, with all its arguments."""
+    """
+    The command calls *function* of a module of cli, imported then, with all its arguments.
+
+    A coroutine is run to its end.
+    """
 
     def bound(command: Callable[[], None]) -> Callable[..., Status]:
         @wraps(command)
         def call(**given: Any) -> Status:  # noqa: ANN401  # click gives them
-            return _imported(module, function)(**given)  # type: ignore[no-any-return]
+            status: Coroutine[Any, Any, Status] | Status = _imported(module, function)(**given)
+            if isinstance(status, Status):
+                return status
+            import asyncio
+
+            return asyncio.run(status)
 
         return call
 
