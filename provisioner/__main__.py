@@ -27,7 +27,7 @@ _distrust_working_directory()
 
 # A command makes many values at once and few cycles: looking for them again and again, also while
 # modules are imported, would cost a large stack a third of its time.
-gc.set_threshold(200_000, 50, 100)
+gc.set_threshold(100_000, 50, 100)
 
 from provisioner.cli import run  # noqa: E402  # not before the path is safe
 from provisioner.cli.console import hold_descriptors  # noqa: E402  # nor this

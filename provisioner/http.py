@@ -235,6 +235,8 @@ class AsyncHttpClient(Struct, kw_only=True):
                     )
             finally:
                 connections.idle.append(client)
+            # What it was read from refers back: both would wait for the collector, with our body.
+            response.stream = _library().ByteStream(response.content)
             return _reply(response, response.content)
         except _foreign() as error:
             _raise(error, self.secret)
