@@ -33,8 +33,7 @@ from provisioner.model.stack_settings import (
     TooDear,
     TooMany,
 )
-from provisioner.planner.hypothetical import recorded_as_desired
-from provisioner.planner.reasons import alike
+from provisioner.planner.decision_table import alike
 from provisioner.pricing.costs import costs
 from provisioner.pricing.rates import MONTH, Lookup
 
@@ -159,6 +158,10 @@ def _edits_add(rent: _RentOf, plan: Plan, lookup: Lookup) -> bool:
 
 def _unedited(plan: Plan, edited: Collection[Change]) -> tuple[Change, ...]:
     """What a schedule would do with the caches that the edits are about, but for their twins."""
+    from provisioner.planner.hypothetical import (  # noqa: PLC0415  # where a limit is passed
+        recorded_as_desired,
+    )
+
     records = {c.record.name: c.record for c in edited if isinstance(c.record, Recorded)}
     lives = (c.old if isinstance(c, changes.Adopt) else c.live for c in edited)
     state = State(stack=plan.stack, caches=records)

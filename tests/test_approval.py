@@ -23,9 +23,8 @@ from provisioner.model.facts import ApprovedEdits, State
 from provisioner.model.plan import ApprovalText, Plan
 from provisioner.model.records import Desired, LiveCache, Recorded
 from provisioner.model.stack_settings import Bound, Limit, SettingEdit, TooMany
-from provisioner.planner import plan
+from provisioner.planner import edits, plan
 from provisioner.planner.hypothetical import as_recorded
-from provisioner.planner.reasons import edits
 from provisioner.planner.selection import select
 from provisioner.view.limits import broken_limits
 from provisioner.view.snapshot import after_view

@@ -22,8 +22,8 @@ from provisioner.model.changes import Adopt, Cause, Create, Reason
 from provisioner.model.facts import State
 from provisioner.model.plan import Edit
 from provisioner.model.records import Desired, RecordedCache
+from provisioner.planner import edits
 from provisioner.planner.brake import SECOND_LOOK
-from provisioner.planner.reasons import edits
 from provisioner.view.plan_reader import read_plans
 from tests.builders import HOUR, STACK, annotation, desired
 from tests.render.fixtures import view

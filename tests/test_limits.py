@@ -17,9 +17,8 @@ from provisioner.model.changes import Cause
 from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, DesiredCache, LiveCache, Recorded
 from provisioner.model.stack_settings import Allowance, Bound, Breach, Limit, Limits, TooDear
-from provisioner.planner import plan
+from provisioner.planner import edits, plan
 from provisioner.planner.hypothetical import as_if_applied, recorded_as_desired
-from provisioner.planner.reasons import edits
 from provisioner.planner.selection import select
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, retiring, state
 from tests.pricing.prices import MILLION, dollars, lookup

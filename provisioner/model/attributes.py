@@ -61,6 +61,10 @@ class Label(Struct, frozen=True):
         return f"ctxprov:{self.stack}/{self.name}@{self.mark}"
 
     @classmethod
+    def of(cls, stack: str, name: str, digest: str) -> Self:
+        return cls(stack, name, digest[:16])
+
+    @classmethod
     def parse(cls, text: str) -> Self | None:
         """Read a display name; None if it is no label."""
         match = _LABEL.fullmatch(text)

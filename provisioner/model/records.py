@@ -23,7 +23,6 @@ CACHING = "gemini"
 
 A provider's kind says which models and prices it has, its name which key opens it."""
 
-
 _Struct = TypeVar("_Struct", bound=Struct)
 
 
@@ -86,6 +85,11 @@ class DesiredCache(_Cache, frozen=True, kw_only=True):
     adopt: Adoption | None = None
     """A live cache to take over while nothing is on record and none has the label."""
     calls_per_hour: float | None = None
+
+    @classmethod
+    def recorded(cls, record: RecordedCache, *, stack: str) -> Self:
+        """What *record* would be the answer to."""
+        return made_of(cls, record, label=Label.of(stack, record.name, record.digest))
 
 
 class DesiredAnnotation(_Annotation, frozen=True, kw_only=True):

@@ -51,9 +51,9 @@ from provisioner.operations.drift import labelled
 from provisioner.operations.locked_state import LockedState, locked_state
 from provisioner.operations.observe import Observation, observe
 from provisioner.operations.session import Session
+from provisioner.planner import rested_by
 from provisioner.planner.brake import Brake, noted, probing
 from provisioner.planner.live_index import believable, remarks, unsaved
-from provisioner.planner.reasons import rested_by
 from provisioner.planner.transitions import valid_until
 from provisioner.render.result import summary_line
 from provisioner.render.summary import gap_line

@@ -27,7 +27,7 @@ from provisioner.model.facts import State
 from provisioner.model.records import RecordedCache
 from provisioner.operations.locked_state import LockedState, locked_state
 from provisioner.operations.session import Ports
-from provisioner.planner.hypothetical import moved
+from provisioner.planner import moved
 from provisioner.state import read_state, remains_of, state_name, state_of
 from provisioner.state.history import read_history, runs_name, version_name
 from provisioner.state.state_file import parse_state, state_bytes

@@ -22,7 +22,7 @@ from provisioner.operations.plan import braked
 from provisioner.operations.session import Misuse, Session
 from provisioner.operations.stack_location import location_of, owners_beside
 from provisioner.planner import plan
-from provisioner.planner.reasons import refresh_due
+from provisioner.planner.decision_table import refresh_due
 from provisioner.planner.transitions import about, flips
 from provisioner.pricing.costs import cost, price_list
 from provisioner.pricing.rates import Lookup

@@ -24,8 +24,8 @@ from provisioner.operations.load import WorkingTree, working_tree
 from provisioner.operations.plan import beyond, hold
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import location_of, settled
-from provisioner.planner.hypothetical import moved, recorded_as_desired
-from provisioner.planner.reasons import edits, rested_among
+from provisioner.planner import edits, moved, rested_among
+from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.planner.selection import part_of, without_content
 from provisioner.render.summary import gap_line, setting_lines, waiting_lines
 

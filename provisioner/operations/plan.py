@@ -46,7 +46,6 @@ from provisioner.operations.stack_location import (
     project_in,
     writes_of,
 )
-from provisioner.planner.hypothetical import as_if_applied, moved, recorded_as_desired
 from provisioner.pricing.rates import Lookup
 from provisioner.resolver import content_reader
 from provisioner.state import read_state
@@ -302,6 +301,11 @@ def _edits_alone(
     now: datetime,
 ) -> Plan:
     """What differs between the manifest and the record, as if all of that were alive."""
+    from provisioner.planner.hypothetical import (  # noqa: PLC0415  # without a live side
+        as_if_applied,
+        recorded_as_desired,
+    )
+
     stack, counts = manifest.stack, remembered(location.backend, manifest.stack)
     applied, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
     applied = replace(applied, rested=state.rested)
@@ -325,7 +329,7 @@ async def _counted(
     """*desired* with the counts that are remembered, and if it *asks* with those of now."""
     counts = remembered(location.backend, manifest.stack)
     if asks:
-        wants = uncounted(desired, moved(state, manifest.moved), counts)
+        wants = uncounted(desired, planner.moved(state, manifest.moved), counts)
         doubt = partial(_doubt, session.ports.console)
         fresh = await count(wants, observation.clients, content_reader(manifest), doubt)
         remember(location.backend, manifest.stack, counts := {**counts, **fresh})

@@ -4,7 +4,8 @@ The planner's table: a ladder of guards, each with the row that it decides by.
 Of a declared cache, and of each group after it, the first guard that holds gives its change
 and the constant of its row.  `explain` prints the sentence of that row, and the reader of
 plan.json takes from here which reasons may stand with a verb.  What is alive, and what may be
-claimed, is asked of the `LiveIndex`; why a change is due, of `reasons`.
+claimed, is asked of the `LiveIndex`; what differs from the record, and what time or other hands
+have done to a cache, is decided below.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from provisioner.model import changes
-from provisioner.model.attributes import TOLERANCE
+from provisioner.model.attributes import TOLERANCE, Until
 from provisioner.model.changes import Change, DecisionRow, Reason
 from provisioner.model.facts import State
 from provisioner.model.records import (
@@ -25,9 +26,7 @@ from provisioner.model.records import (
     Recorded,
     RecordedCache,
 )
-from provisioner.planner.hypothetical import moved_names, recorded_want
 from provisioner.planner.live_index import LiveIndex
-from provisioner.planner.reasons import aged, alike, edited, ended, ran_out
 
 _EDITED = frozenset({Reason.PROVIDER, Reason.MODEL, Reason.CONTENT, Reason.LIFE, Reason.SETTINGS})
 _DEAD = frozenset({Reason.EXPIRED, Reason.MISSING})
@@ -184,6 +183,17 @@ def moves(state: State, renames: Iterable[tuple[str, str]]) -> Iterator[changes.
         yield changes.Move(new, state.caches[old], Reason.MOVED, MOVED)
 
 
+def moved_names(state: State, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The new name of everything that moves, by its old one."""
+    names: dict[str, str] = {}
+    taken = set(state.caches)
+    for old, new in pairs:
+        if old in state.caches and old not in names and new not in taken:
+            names[old] = new
+            taken.add(new)
+    return names
+
+
 def declared_change(want: Desired, index: LiveIndex) -> Change:
     record = index.state.caches.get(want.name)
     match want:
@@ -278,7 +288,7 @@ def upkeep_of_blocked(decided: Iterable[Change], index: LiveIndex) -> Iterator[c
             case changes.Blocked(live=LiveCache() as own, record=RecordedCache() as record):
                 age = aged(record, own, record, index.now_of(record.provider))
                 if age is not Reason.CURRENT:
-                    want = recorded_want(index.state.stack, record)
+                    want = DesiredCache.recorded(record, stack=index.state.stack)
                     yield changes.Refresh(want, own, record, age, PROTECTED_DUE)
             case _:
                 pass
@@ -308,3 +318,57 @@ def stray_changes(index: LiveIndex, *, stack: str, prune: bool) -> Iterator[Chan
             index.taken.add(cache.id)
             kind = changes.Delete if prune else changes.Leave
             yield kind(cache, None, Reason.STRAY, STRAY)
+
+
+def edited(want: Desired, record: Recorded | None) -> Reason | None:
+    """How the repository differs from the record, if it does."""
+    if record is None:
+        return Reason.NEW
+    if record.provider != want.provider:
+        return Reason.PROVIDER
+    if record.model != want.model:
+        return Reason.MODEL
+    if record.digest != want.digest:
+        return Reason.CONTENT
+    if record.life != want.life:
+        return Reason.LIFE
+    if isinstance(want, DesiredCache) and isinstance(record, RecordedCache):
+        return Reason.SETTINGS if record.settings != want.settings else None
+    return None
+
+
+def aged(
+    want: DesiredCache | RecordedCache, own: LiveCache, record: RecordedCache, now: datetime
+) -> Reason:
+    """What time, or a change on the live side, has done to our own cache."""
+    if own.expires_at < record.expires_at - TOLERANCE:
+        return Reason.SHORTENED
+    due = refresh_due(want, own)
+    return Reason.EXPIRING if due is not None and due <= now else Reason.CURRENT
+
+
+def alike(want: DesiredCache, record: RecordedCache) -> bool:
+    return record.digest == want.digest and record.provider == want.provider
+
+
+def ran_out(record: RecordedCache, now: datetime) -> bool:
+    return record.expires_at - now <= TOLERANCE
+
+
+def ended(want: DesiredCache, record: Recorded | None, now: datetime, *, forced: bool) -> bool:
+    match want.life, record:
+        case Until(moment), _ if moment <= now:
+            return True
+        case _, RecordedCache() if want.settings.keep == "once" and not forced:
+            return alike(want, record) and ran_out(record, now)
+        case _:
+            return False
+
+
+def refresh_due(
+    want: DesiredCache | RecordedCache, own: LiveCache | RecordedCache
+) -> datetime | None:
+    """When the window before expiry opens; None for what is never refreshed."""
+    if not want.is_warm:
+        return None
+    return own.expires_at - want.settings.window(own.granted)

@@ -1,21 +1,16 @@
 """
-A state, or what is desired, as it would be: renamed, applied, or without an edit.
+A state, or what is desired, as it would be: applied, or without an edit.
 
-A rename creates nothing: the record moves, and the live cache keeps the label of its old
-name.  A comparison of two revisions needs neither state nor provider: the older one stands
-for what is recorded, and everything of it is alive.  And an edit that waits for review must
-not let a running cache go cold: what is recorded stands in the place of what is desired.
+A comparison of two revisions needs neither state nor provider: the older one stands for what
+is recorded, and everything of it is alive.  And an edit that waits for review must not let a
+running cache go cold: what is recorded stands in the place of what is desired.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from types import MappingProxyType
 
-from msgspec.structs import replace
-
-from provisioner.model.attributes import Label
 from provisioner.model.facts import State
 from provisioner.model.records import (
     Desired,
@@ -27,47 +22,8 @@ from provisioner.model.records import (
     RecordedCache,
     made_of,
 )
-
-_MARK = 16
-
-
-def moved(state: State, pairs: Iterable[tuple[str, str]]) -> State:
-    """
-    *state* as if what it records under the first name of each pair had the second.
-
-    A pair whose first name is not on record, or whose second one is, moves nothing.
-    """
-    names = moved_names(state, pairs)
-    if not names:
-        return state
-    caches = {
-        names.get(name, name): replace(record, name=names.get(name, name))
-        for name, record in state.caches.items()
-    }
-    retiring = {
-        id_: replace(cache, name=names.get(cache.name, cache.name))
-        for id_, cache in state.retiring.items()
-    }
-    return replace(state, caches=MappingProxyType(caches), retiring=MappingProxyType(retiring))
-
-
-def moved_names(state: State, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The new name of everything that moves, by its old one."""
-    names: dict[str, str] = {}
-    taken = set(state.caches)
-    for old, new in pairs:
-        if old in state.caches and old not in names and new not in taken:
-            names[old] = new
-            taken.add(new)
-    return names
-
-
-def former_names(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
-    """The first names of *pairs*, by the second."""
-    names: dict[str, list[str]] = {}
-    for old, new in pairs:
-        names.setdefault(new, []).append(old)
-    return names
+from provisioner.planner import moved
+from provisioner.planner.decision_table import moved_names
 
 
 def as_if_applied(
@@ -107,12 +63,6 @@ def as_recorded(
     ), left
 
 
-def recorded_want(stack: str, record: RecordedCache) -> DesiredCache:
-    """What *record* would be the answer to."""
-    label = Label(stack, record.name, record.digest[:_MARK])
-    return made_of(DesiredCache, record, label=label)
-
-
 def _recorded(want: Desired, now: datetime) -> Recorded:
     if isinstance(want, DesiredAnnotation):
         return RecordedAnnotation.of(want, now)
@@ -122,5 +72,5 @@ def _recorded(want: Desired, now: datetime) -> Recorded:
 
 def _desired(stack: str, record: Recorded) -> Desired:
     if isinstance(record, RecordedCache):
-        return recorded_want(stack, record)
+        return DesiredCache.recorded(record, stack=stack)
     return made_of(DesiredAnnotation, record)

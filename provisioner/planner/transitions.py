@@ -25,7 +25,7 @@ from provisioner.model.records import (
     RetiringCache,
 )
 from provisioner.planner.brake import SECOND_LOOK
-from provisioner.planner.reasons import alike, refresh_due
+from provisioner.planner.decision_table import alike, refresh_due
 
 
 class Flip(Struct, frozen=True, kw_only=True):

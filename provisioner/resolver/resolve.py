@@ -156,7 +156,7 @@ def _cache(stack: str, entry: CacheEntry, digest: str, measure: Measure) -> Desi
         digest=digest,
         life=entry.life,
         settings=entry.settings,
-        label=Label(stack, entry.name, digest[:16]),
+        label=Label.of(stack, entry.name, digest),
         measure=measure,
         adopt=Adoption.parse(entry.adopt) if entry.adopt else None,
         calls_per_hour=entry.calls_per_hour,

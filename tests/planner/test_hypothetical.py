@@ -25,9 +25,8 @@ from provisioner.model.facts import State
 from provisioner.model.plan import Edit, Plan
 from provisioner.model.records import Desired, LiveCache, Recorded
 from provisioner.planner import decision_table as table
-from provisioner.planner import plan
-from provisioner.planner.hypothetical import as_if_applied, moved, recorded_as_desired
-from provisioner.planner.reasons import edits
+from provisioner.planner import edits, moved, plan
+from provisioner.planner.hypothetical import as_if_applied, recorded_as_desired
 from tests.builders import (
     HOUR,
     NOW,

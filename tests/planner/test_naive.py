@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.planner import plan
+from provisioner.planner import edits, plan
 from provisioner.planner.brake import brakes, held_back
 from provisioner.planner.decision_table import ROWS
-from provisioner.planner.reasons import edits
 from tests.builders import STACK
 from tests.planner.generated_cases import cases
 from tests.planner.naive import Case, Naive, line_of

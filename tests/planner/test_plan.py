@@ -1,4 +1,4 @@
-"""Edits, fingerprints, validity and windows: what surrounds the tables."""
+"""Edits, those that rest, fingerprints, validity and windows: what surrounds the tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.model.attributes import Settings, Ttl, Until
 from provisioner.model.changes import Create, Keep, Reason
+from provisioner.model.facts import State
 from provisioner.model.plan import Edit, Plan
 from provisioner.model.records import (
     Desired,
@@ -20,8 +21,7 @@ from provisioner.model.records import (
     RecordedCache,
 )
 from provisioner.planner import decision_table as table
-from provisioner.planner import plan
-from provisioner.planner.reasons import edits
+from provisioner.planner import edits, plan, rested_by
 from provisioner.planner.transitions import surviving, valid_until
 from tests.builders import (
     HOUR,
@@ -225,3 +225,59 @@ def refreshes(want: DesiredCache, granted: timedelta) -> int:
         if not isinstance(change, Keep):
             count, updated = count + 1, now
     return count
+
+
+GUARDED = desired("a", settings=Settings(protect=True))
+LATE = desired("late", life=Until(NOW - HOUR))
+
+
+def plan_beside_guarded(*want: Desired, memory: State, replace: tuple[str, ...] = ()) -> Plan:
+    return plan(want, memory, [live(GUARDED)], stack=STACK, now=NOW, replace=replace)
+
+
+def performed(fresh: Plan, memory: State) -> State:
+    """What is on record once *fresh* was performed."""
+    return State(stack=STACK, caches=memory.caches, rested=dict(rested_by(fresh, memory.rested)))
+
+
+def test_what_cannot_be_done_rests() -> None:
+    """A removal of what is protected and an entry whose time has passed are open only once."""
+    memory = state(recorded(GUARDED))
+    first = plan_beside_guarded(LATE, memory=memory)
+    assert {edit.name for edit in first.edits} == {"a", "late"}
+    assert len(first.refused) == 1
+
+    second = plan_beside_guarded(LATE, memory=performed(first, memory))
+
+    assert second.edits == frozenset()
+    assert {edit.name for edit in second.rested} == {"a", "late"}
+    assert second.refused == ()
+    assert second.fingerprint == plan_beside_guarded(GUARDED, memory=memory).fingerprint
+
+
+def test_another_edit_is_open() -> None:
+    """What the entry asks for now is another edit, and the one that rested is forgotten."""
+    memory = state(recorded(GUARDED))
+    resting = performed(plan_beside_guarded(LATE, memory=memory), memory)
+    later = desired("late", "y", life=Until(NOW + HOUR))
+    fresh = plan_beside_guarded(GUARDED, later, memory=resting)
+
+    assert {edit.name for edit in fresh.edits} == {"late"}
+    assert rested_by(fresh, resting.rested) == {}
+
+
+def test_a_request_is_open() -> None:
+    """A name that is to be replaced is an edit again."""
+    memory = performed(
+        plan_beside_guarded(LATE, memory=state(recorded(GUARDED))), state(recorded(GUARDED))
+    )
+    fresh = plan_beside_guarded(LATE, memory=memory, replace=("late",))
+
+    assert {edit.name for edit in fresh.edits} == {"late"}
+
+
+def test_what_is_not_in_the_plan_rests_on() -> None:
+    """A part of a plan, selected by name, forgets nothing about the rest."""
+    nothing = Plan(stack=STACK, at=NOW, changes=(), edits=frozenset())
+
+    assert rested_by(nothing, {"late": "0" * 64}) == {"late": "0" * 64}
