@@ -116,15 +116,18 @@ def _replaces(change: Change) -> bool:
 
 def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
     bounds: list[tuple[Limit, Bound | None, _RentOf]] = [
-        (Limit.RENT_PER_HOUR, limits.rent_per_hour, lambda cost: cost.figures.after),
-        (Limit.RENT_TOTAL, limits.rent_total_per_30_days, lambda cost: cost.month),
+        (Limit.RENT_PER_HOUR, limits.rent_per_hour, lambda cost: cost.rent_per_hour_after),
+        (Limit.RENT_TOTAL, limits.rent_total_per_30_days, lambda cost: cost.rent_30_days),
     ]
     for limit, bound, rent in bounds:
         if bound is None:
             continue
         parts = [
-            *((cost.name, rent(cost)) for cost in _costs(plan, plan.changes, lookup)),
-            *((cost.name, _unchanged(cost, limit)) for cost in _costs(plan, plan.left_out, lookup)),
+            *((name, rent(cost)) for name, cost in _costs(plan, plan.changes, lookup)),
+            *(
+                (name, _unchanged(cost, limit))
+                for name, cost in _costs(plan, plan.left_out, lookup)
+            ),
         ]
         whole = total(part for _, part in parts)
         if whole.partial or whole.nano > bound.most * NANO:
@@ -137,22 +140,23 @@ def _too_dear(plan: Plan, limits: Limits, lookup: Lookup) -> Iterator[TooDear]:
             )
 
 
-def _costs(plan: Plan, of: Iterable[Change], lookup: Lookup) -> tuple[Cost, ...]:
-    """Of what does not die by itself."""
-    staying = (c for c in of if not (isinstance(c, changes.Leave) and c.record))
-    return costs(replace(plan, changes=tuple(staying)), lookup, at=plan.now)
+def _costs(plan: Plan, of: Iterable[Change], lookup: Lookup) -> Iterator[tuple[str, Cost]]:
+    """Of what does not die by itself, by name."""
+    staying = tuple(c for c in of if not (isinstance(c, changes.Leave) and c.record))
+    priced = costs(replace(plan, changes=staying), lookup, at=plan.now)
+    return zip((c.name for c in staying), priced, strict=True)
 
 
 def _unchanged(cost: Cost, limit: Limit) -> Money:
     """The rent of what a selection left as it is: over a month, if it is kept for so long."""
-    rent = cost.figures.before
-    return replace(rent, nano=rent.nano * _HOURS) if limit is Limit.RENT_TOTAL else rent
+    rent = cost.rent_per_hour_before
+    return rent * _HOURS if limit is Limit.RENT_TOTAL else rent
 
 
 def _edits_add(rent: _RentOf, plan: Plan, lookup: Lookup) -> bool:
     edited = tuple(c for c in plan.pending if c.reason.cause is changes.Cause.EDIT)
-    after = total(map(rent, _costs(plan, edited, lookup)))
-    before = total(map(rent, _costs(plan, _unedited(plan, edited), lookup)))
+    after = total(rent(cost) for _, cost in _costs(plan, edited, lookup))
+    before = total(rent(cost) for _, cost in _costs(plan, _unedited(plan, edited), lookup))
     return after.partial or after.nano > before.nano
 
 

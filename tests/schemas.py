@@ -27,6 +27,9 @@ from provisioner.view.plan import PlanView
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 
+_MONEY = re.compile(r'(#/\$defs/|^ +")(Cost|Money|Step|Totals|Use)(?=")', re.MULTILINE)
+"""Parts whose published names are older than those of their structs."""
+
 
 class Document(NamedTuple):
     """A document of ours, and the structs that only an `extra_json_schema` of it names."""
@@ -72,7 +75,8 @@ def schema_of(document: Document) -> dict[str, Json]:
 
 
 def schema_text(document: Document) -> str:
-    return json.dumps(schema_of(document), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(schema_of(document), indent=2, ensure_ascii=False) + "\n"
+    return _MONEY.sub(r"\g<0>View", text)
 
 
 def _closed(name: str, part: dict[str, Any]) -> dict[str, Any]:

@@ -1,57 +1,93 @@
 """
 What a change costs, as values; `pricing` works them out, `view` shows them.
 
-Money is in whole nano-dollars, so that sums are exact in any order.  An amount knows
-whether it rests on estimated tokens, and whether something in it has no price: an
-unknown amount is never a zero.
+The structs are the JSON of a plan: dollars are numbers, and null is what has no price.  Sums
+are made in whole nano-dollars, so that they are exact in any order; up to a million dollars
+no amount loses any of them in JSON.  An amount knows whether it rests on estimated tokens,
+and whether something in it has no price: an unknown amount is never a zero.  The bounds of a
+number hold where a document is read, not where an amount is worked out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal
-from typing import Self, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from provisioner.documents import must
 
 NANO = 10**9
 """So many nano-dollars are a dollar."""
 
+_EXACT = 10**6
+"""Below so many dollars a float tells every nano-dollar; beyond, `Money` keeps them, too."""
 
-class Money(Struct, frozen=True):
-    """An amount of USD, in nano-dollars; negative is a saving."""
+_MOST = 10**12
 
-    nano: int = 0
-    estimated: bool = False
-    """Whether it rests on an estimated count of tokens."""
-    partial: bool = False
-    """Whether something in it has no price; `nano` is then the rest, and 0 if that is all."""
+Count: TypeAlias = Annotated[int, must("be a whole number from 0 to 10^15", ge=0, le=10**15)]
+Day: TypeAlias = Annotated[
+    date, must("be a day, such as 2026-12-24", extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"})
+]
+Calls: TypeAlias = Annotated[float, must("be a number from 0 to 10^12", ge=0, le=_MOST)]
+Usd: TypeAlias = Annotated[
+    float, must("be a number of at most 10^9 dollars", ge=-(10**9), le=10**9)
+]
+
+
+class Money(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """
+    An amount of US dollars.
+
+    usd: Null if nothing in it has a price; that is never the same as 0.
+    estimated: Whether it rests on tokens that the provider has not counted.
+    partial: Whether something in it has no price.
+    """
+
+    usd: Usd | None
+    estimated: bool
+    partial: bool
+
+    @classmethod
+    def of(cls, nano: int, *, estimated: bool = False, partial: bool = False) -> Self:
+        """So many nano-dollars; negative is a saving."""
+        money = cls(nano / NANO if nano or not partial else None, estimated, partial)
+        if abs(nano) >= _EXACT * NANO:
+            money.__dict__["nano"] = nano
+        return money
 
     @property
-    def usd(self) -> Decimal:
-        return Decimal(self.nano).scaleb(-9)
+    def nano(self) -> int:
+        """In nano-dollars; 0 if nothing in it has a price."""
+        if self.usd is None:
+            return 0
+        nano = round(self.usd * NANO)
+        return nano if abs(self.usd) < _EXACT else self.__dict__.get("nano", nano)
 
     def __bool__(self) -> bool:
         """Whether there is anything in it, priced or not."""
-        return self.nano != 0 or self.partial
+        return bool(self.usd) or self.partial
 
     def __add__(self, other: Money) -> Money:
-        return Money(
+        return Money.of(
             self.nano + other.nano,
-            self.estimated or other.estimated,
-            self.partial or other.partial,
+            estimated=self.estimated or other.estimated,
+            partial=self.partial or other.partial,
         )
 
     def __sub__(self, other: Money) -> Money:
         """No price, if either has something without: the rest of a difference means nothing."""
         if self.partial or other.partial:
             return NO_PRICE
-        return Money(self.nano - other.nano, self.estimated or other.estimated)
+        return Money.of(self.nano - other.nano, estimated=self.estimated or other.estimated)
+
+    def __mul__(self, times: int) -> Money:
+        return Money.of(self.nano * times, estimated=self.estimated, partial=self.partial)
 
 
-NOTHING = Money()
-NO_PRICE = Money(partial=True)
+NOTHING = Money.of(0)
+NO_PRICE = Money.of(0, partial=True)
 
 
 def total(amounts: Iterable[Money]) -> Money:
@@ -71,16 +107,21 @@ class Figures(_Amounts, frozen=True, kw_only=True):
 
     once: Money
     """For what the change makes."""
-    before: Money
+    rent_per_hour_before: Money
     """The rent of what lives now."""
-    after: Money
+    rent_per_hour_after: Money
     """The rent of what lives when the change is done and what it retires is gone."""
-    delta: Money
+    rent_per_hour_change: Money
     """What is added to the rent; for several changes, those with a price."""
 
     @classmethod
-    def of(cls, once: Money, before: Money, after: Money) -> Self:
-        return cls(once=once, before=before, after=after, delta=after - before)
+    def of(cls, once: Money, before: Money, after: Money) -> Figures:
+        return Figures(
+            once=once,
+            rent_per_hour_before=before,
+            rent_per_hour_after=after,
+            rent_per_hour_change=after - before,
+        )
 
 
 class Rent(_Amounts, frozen=True, kw_only=True):
@@ -96,89 +137,122 @@ NO_RENT = Rent(per_hour=NOTHING, month=NOTHING)
 FREE = Figures.of(NOTHING, NOTHING, NOTHING)
 
 
-class CacheUse(Struct, frozen=True, kw_only=True):
+class Use(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
-    Whether a live cache pays.
+    Whether what is declared pays: a cache has a creation, an annotation a write.
 
-    Calls per hour are None if there are none from which it pays, or no price.
+    creation: Paid at every edit and every re-creation.
+    pays_from_calls_per_hour: From so many it is cheaper than no caching; null if from none,
+        or without a price.
+    pays_from_calls_per_hour_implicit: The same where implicit caching hits in a share of
+        the calls.
+    write: Paid by the first call of every lifetime.
+    pays_after_calls: Calls per lifetime, the one that writes included; null if never, or
+        without a price.
+    worst_rent: How many times as high the rent is if every granted life is billed whole.
     """
 
-    creation: Money
-    """Paid at every edit and every re-creation."""
-    pays_from: Decimal | None
-    """Calls per hour from which it is cheaper than sending the content each time."""
-    pays_from_implicit: Decimal | None
-    """The same if implicit caching, which is free, hits anyway in a share of the calls."""
-    implicit_hits: Decimal
-    """That share."""
+    creation: Money | UnsetType = UNSET
+    pays_from_calls_per_hour: Calls | UnsetType | None = UNSET
+    pays_from_calls_per_hour_implicit: Calls | UnsetType | None = UNSET
+    implicit_hits: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    write: Money | UnsetType = UNSET
+    pays_after_calls: Calls | UnsetType | None = UNSET
     net_per_hour: Money | None
-    """What the declared calls save, less the rent; None if no calls are declared."""
-    worst_rent: Decimal
-    """How many times as high the rent is at worst, if every granted life is billed whole."""
+    worst_rent: Annotated[float, Meta(ge=1, le=_MOST)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        keys = {key for key in self.__struct_fields__ if getattr(self, key) is not UNSET}
+        if keys not in (_OF_CACHE, _OF_ANNOTATION):
+            raise ValueError("this must have the keys of a cache or those of an annotation")
+
+    @property
+    def is_annotation(self) -> bool:
+        return self.write is not UNSET
+
+    @property
+    def made(self) -> Money:
+        """What one creation, or one write, costs."""
+        made = self.creation if self.write is UNSET else self.write
+        assert made is not UNSET  # noqa: S101  # so says __post_init__
+        return made
 
 
-class AnnotationUse(Struct, frozen=True, kw_only=True):
-    """Whether writing a prefix pays.  Nothing is paid for the annotation itself."""
+_OF_ANNOTATION = {"write", "pays_after_calls", "net_per_hour"}
+_OF_CACHE = {*Use.__struct_fields__} - {"write", "pays_after_calls"}
 
-    write: Money
-    """Paid by the first call of every lifetime."""
-    pays_after: Decimal | None
-    """Calls per lifetime, the one that writes included; None if never, or no price."""
-    net_per_hour: Money | None
+MaybeUse: TypeAlias = Annotated[
+    Use | None,
+    Meta(
+        description="Whether what is declared pays; null if it is not declared, or not there.",
+        extra_json_schema={
+            "oneOf": [
+                *(
+                    {"type": "object", "required": sorted(keys), "maxProperties": len(keys)}
+                    for keys in (_OF_CACHE, _OF_ANNOTATION)
+                ),
+                {"type": "null"},
+            ]
+        },
+    ),
+]
+
+
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds instead from a day on."""
+
+    on: Day
+    once: Money
+    rent_per_hour_before: Money
+    rent_per_hour_after: Money
+    rent_per_hour_change: Money
+    use: MaybeUse
+
+
+Steps: TypeAlias = Annotated[
+    tuple[Step, ...],
+    Meta(
+        max_length=100,
+        description="What holds instead from a day on (UTC), because prices change within the "
+        "30 days.",
+    ),
+]
+
+
+class Cost(Figures, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
-    What the declared calls save, evenly spread, if a hit prolongs nothing; None if no
-    calls are declared.
+    What a change costs at the prices of the plan's moment.
+
+    once: Paid for what it makes.
+    overlap: What the old cache costs until it is gone.
+    rent_30_days: The rent of the next 30 days, in which a cache that is kept warm lives on.
+    ends_on: The last day (UTC) on which it lives; null, or absent in older plans, if it
+        lives on after the 30 days.
+    old_ends_on: The last day (UTC) on which what is there before would have lived; null or
+        absent likewise.
     """
 
-
-Use: TypeAlias = CacheUse | AnnotationUse
-
-
-class Step(Struct, frozen=True, kw_only=True):
-    """What holds instead from a day on (UTC), because prices change."""
-
-    on: date
-    figures: Figures
-    use: Use | None
-
-
-class Cost(Struct, frozen=True, kw_only=True):
-    """What one change costs, at the prices of one moment."""
-
-    name: str
-    figures: Figures
     overlap: Money
-    """What the old cache costs until it is gone."""
-    month: Money
-    """The rent of the next 30 days, in which a cache that is kept warm lives on."""
-    ends_on: date | None
-    """The last day, UTC, on which it lives; None if it lives on after these 30 days."""
-    old_ends_on: date | None
-    """The same of what is there before, if nothing took its place."""
-    steps: tuple[Step, ...]
-    """The changes of price in these 30 days, by day."""
-    use: Use | None
-    """None for what is not declared, or not there."""
+    rent_30_days: Money
+    ends_on: Day | None = None
+    old_ends_on: Day | None = None
+    use: MaybeUse
+    steps: Steps
 
     @property
     def unpriced(self) -> bool:
         """Whether something in it has no price now."""
-        match self.use:
-            case CacheUse(creation=own) | AnnotationUse(write=own):
-                pass
-            case None:
-                own = NOTHING
-        now = self.figures
-        return any(money.partial for money in (own, now.once, now.before, now.after))
+        own = (self.use.made,) if self.use else ()
+        now = (self.once, self.rent_per_hour_before, self.rent_per_hour_after)
+        return any(money.partial for money in (*own, *now))
 
     def on(self, day: date) -> Figures:
         """What holds on *day*; no rent if it is dead by then."""
-        past = [step.figures for step in self.steps if step.on <= day]
-        held = past[-1] if past else self.figures
+        held = next((step for step in reversed(self.steps) if step.on <= day), self)
         return Figures.of(
             held.once,
-            held.before if _lasts(day, self.old_ends_on) else NOTHING,
-            held.after if _lasts(day, self.ends_on) else NOTHING,
+            held.rent_per_hour_before if _lasts(day, self.old_ends_on) else NOTHING,
+            held.rent_per_hour_after if _lasts(day, self.ends_on) else NOTHING,
         )
 
 
@@ -186,19 +260,29 @@ def _lasts(day: date, end: date | None) -> bool:
     return end is None or day <= end
 
 
-class Totals(Struct, frozen=True, kw_only=True):
-    """What several changes cost together."""
+class Totals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    What all the changes cost together.
 
-    lines: int
-    unpriced: int
-    """How many lines have no price, wholly or in part."""
-    figures: Figures
+    unpriced: How many changes have no price, wholly or in part.
+    net_per_hour: Over the caches whose calls are declared; null if there are none.
+    """
+
+    lines: Count
+    unpriced: Count
+    once: Money
+    rent_per_hour_before: Money
+    rent_per_hour_after: Money
+    rent_per_hour_change: Money
     overlap: Money
-    month: Money
+    rent_30_days: Money
     net_per_hour: Money | None
-    """Over the lines that declare their calls; None if none does."""
-    steps: tuple[Step, ...]
-    """The figures of all lines from each day on that changes any."""
+    steps: Steps
+
+    @property
+    def has_rent(self) -> bool:
+        """Whether there is rent to pay when all of it is done."""
+        return bool(self.rent_per_hour_after or self.rent_30_days)
 
 
 class Spent(_Amounts, frozen=True, kw_only=True):

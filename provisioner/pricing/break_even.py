@@ -20,7 +20,7 @@ from fractions import Fraction
 
 from provisioner.model.attributes import Life, Settings, Ttl
 from provisioner.model.model_catalog import Offer, Rate
-from provisioner.model.money import NO_PRICE, AnnotationUse, CacheUse, Money, Use
+from provisioner.model.money import NO_PRICE, Money, Use
 from provisioner.model.records import Desired, DesiredAnnotation, DesiredCache
 from provisioner.pricing.rates import HOUR, Held
 
@@ -47,22 +47,22 @@ def use(want: Desired, held: Held, day: date, *, implicit_hits: Decimal) -> Use:
             return _annotation_use(want, held, day)
 
 
-def pays_from(rate: Rate, *, implicit_hits: Decimal = Decimal(0)) -> Decimal | None:
+def pays_from(rate: Rate, *, implicit_hits: Decimal = Decimal(0)) -> float | None:
     """Calls per hour; None if no number of calls is enough."""
     saved = (1 - implicit_hits) * _saved(rate)
     if rate.storage_per_hour is None or saved <= 0:
         return None
-    return round(rate.storage_per_hour / saved, _DIGITS)
+    return float(round(rate.storage_per_hour / saved, _DIGITS))
 
 
-def pays_after(rate: Rate, write: Decimal) -> Decimal | None:
+def pays_after(rate: Rate, write: Decimal) -> float | None:
     """Calls per lifetime; None if no number of calls is enough."""
     if _saved(rate) <= 0:
         return None
-    return round((write * rate.input - rate.cached_input) / _saved(rate), _DIGITS)
+    return float(round((write * rate.input - rate.cached_input) / _saved(rate), _DIGITS))
 
 
-def worst_rent(life: Life, settings: Settings) -> Decimal:
+def worst_rent(life: Life, settings: Settings) -> float:
     """
     How many times the rent of the time lived is paid, if each granted ttl is billed whole.
 
@@ -71,35 +71,37 @@ def worst_rent(life: Life, settings: Settings) -> Decimal:
     match life:
         case Ttl(span) if span and settings.keep == "warm":
             billed = Fraction(span // _MICROSECOND, (span - settings.window(span)) // _MICROSECOND)
-            return round(Decimal(billed.numerator) / billed.denominator, _DIGITS)
+            return float(round(Decimal(billed.numerator) / billed.denominator, _DIGITS))
         case _:
-            return Decimal(1)
+            return 1.0
 
 
-def _cache_use(want: DesiredCache, held: Held, day: date, implicit_hits: Decimal) -> CacheUse:
+def _cache_use(want: DesiredCache, held: Held, day: date, implicit_hits: Decimal) -> Use:
     rate, calls = held.rate(day), want.calls_per_hour
     net = None if calls is None else NO_PRICE
     if rate and calls is not None:
         net = held.money(_saved(rate), *calls.as_integer_ratio()) - held.rent(day)
-    return CacheUse(
+    return Use(
         creation=held.creation(day),
-        pays_from=pays_from(rate) if rate else None,
-        pays_from_implicit=pays_from(rate, implicit_hits=implicit_hits) if rate else None,
-        implicit_hits=implicit_hits,
+        pays_from_calls_per_hour=pays_from(rate) if rate else None,
+        pays_from_calls_per_hour_implicit=pays_from(rate, implicit_hits=implicit_hits)
+        if rate
+        else None,
+        implicit_hits=float(implicit_hits),
         net_per_hour=net,
         worst_rent=worst_rent(want.life, want.settings),
     )
 
 
-def _annotation_use(want: DesiredAnnotation, held: Held, day: date) -> AnnotationUse:
+def _annotation_use(want: DesiredAnnotation, held: Held, day: date) -> Use:
     rate, calls = held.rate(day), want.calls_per_hour
     offer = next((offer for offer in held.tariff.offers if offer.ttl == want.life.span), None)
     if rate is None or offer is None:
         net = None if calls is None else NO_PRICE
-        return AnnotationUse(write=NO_PRICE, pays_after=None, net_per_hour=net)
-    return AnnotationUse(
+        return Use(write=NO_PRICE, pays_after_calls=None, net_per_hour=net)
+    return Use(
         write=held.money(offer.write * rate.input),
-        pays_after=pays_after(rate, offer.write),
+        pays_after_calls=pays_after(rate, offer.write),
         net_per_hour=None if calls is None else _annotation_net(calls, held, rate, offer),
     )
 

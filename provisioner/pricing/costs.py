@@ -48,6 +48,7 @@ from provisioner.model.records import (
     Recorded,
     RecordedCache,
     RetiringCache,
+    made_of,
 )
 from provisioner.pricing.break_even import IMPLICIT_HITS, use
 from provisioner.pricing.rates import (
@@ -111,15 +112,16 @@ def totals(costs: Iterable[Cost]) -> Totals:
     lines = tuple(costs)
     days = sorted({step.on for line in lines for step in line.steps})
     nets = [net for line in lines if line.use and (net := line.use.net_per_hour) is not None]
-    return Totals(
+    return made_of(
+        Totals,
+        sum(lines, FREE),
         lines=len(lines),
         unpriced=sum(line.unpriced for line in lines),
-        figures=sum((line.figures for line in lines), FREE),
         overlap=total(line.overlap for line in lines),
-        month=total(line.month for line in lines),
+        rent_30_days=total(line.rent_30_days for line in lines),
         net_per_hour=total(nets) if nets else None,
         steps=tuple(
-            Step(on=day, figures=sum((line.on(day) for line in lines), FREE), use=None)
+            made_of(Step, sum((line.on(day) for line in lines), FREE), on=day, use=None)
             for day in days
         ),
     )
@@ -135,8 +137,8 @@ def totals_of(
     repeated = 0
     for (tariff, estimated), counts in kept.items():
         held = Held(tariff, sum(counts), estimated)
-        together = _priced("", Effect(before=(held,), after=held), at, implicit_hits)
-        lines.append(replace(together, month=held.rent_of(counts, at, MONTH)))
+        together = _priced(Effect(before=(held,), after=held), at, implicit_hits)
+        lines.append(replace(together, rent_30_days=held.rent_of(counts, at, MONTH)))
         repeated += (len(counts) - 1) * together.unpriced
     whole = totals(lines)
     return replace(whole, lines=len(plan.changes), unpriced=whole.unpriced + repeated)
@@ -297,16 +299,16 @@ def _left(
 
 
 def _cost(change: Change, by_model: Tariffs, at: datetime, implicit_hits: Decimal) -> Cost:
-    return _priced(change.name, effect(change, by_model, at), at, implicit_hits)
+    return _priced(effect(change, by_model, at), at, implicit_hits)
 
 
-def _priced(name: str, done: Effect, at: datetime, implicit_hits: Decimal) -> Cost:
+def _priced(done: Effect, at: datetime, implicit_hits: Decimal) -> Cost:
     today = day_of(at)
-    return Cost(
-        name=name,
-        figures=_figures(done, today),
+    return made_of(
+        Cost,
+        _figures(done, today),
         overlap=done.before[-1].rent_over(at, done.fades) if done.fades else NOTHING,
-        month=done.after.rent_over(at, done.lasts) if done.after else NOTHING,
+        rent_30_days=done.after.rent_over(at, done.lasts) if done.after else NOTHING,
         ends_on=_end(at, done.lasts),
         old_ends_on=_end(at, done.lasts if done.stays is None else done.stays),
         steps=_steps(done, at, implicit_hits),
@@ -337,7 +339,7 @@ def _steps(done: Effect, at: datetime, implicit_hits: Decimal) -> tuple[Step, ..
     concerned = {held for held in (*done.before, done.after, done.wanted) if held}
     days = sorted({day for held in concerned for day in held.turns(at, done.lasts)})
     return tuple(
-        Step(on=day, figures=_figures(done, day), use=_use(done, day, implicit_hits))
+        made_of(Step, _figures(done, day), on=day, use=_use(done, day, implicit_hits))
         for day in days
     )
 

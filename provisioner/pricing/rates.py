@@ -136,7 +136,7 @@ class Held(Struct, frozen=True):
     def money(self, per_million: Decimal, times: int = 1, per: int = 1) -> Money:
         """All these tokens at a price in USD, *times* over for each *per*."""
         paid = _nano(per_million) * self.tokens * times
-        return Money(_nearest(paid, _MILLION * per), self.estimated)
+        return Money.of(_nearest(paid, _MILLION * per), estimated=self.estimated)
 
     def _storage(self, day: date, span: timedelta, counts: Collection[int]) -> Money:
         if not span:
@@ -146,7 +146,8 @@ class Held(Struct, frozen=True):
             return NO_PRICE
         paid = _nano(rate.storage_per_hour) * (span // _MICROSECOND)
         per = _MILLION * (HOUR // _MICROSECOND)
-        return Money(sum(_nearest(paid * count, per) for count in counts), self.estimated)
+        nano = sum(_nearest(paid * count, per) for count in counts)
+        return Money.of(nano, estimated=self.estimated)
 
 
 @cache

@@ -40,7 +40,6 @@ from provisioner.render.layout import GAP, NARROWEST, Column, Palette, pairs, ta
 from provisioner.render.summary import SHORT
 from provisioner.times import duration_text, moment_text
 from provisioner.view import units
-from provisioner.view.money import cost_view
 from provisioner.view.snapshot import Snapshot, life_view
 from provisioner.view.wording import section, symbol, tone, value_text, why
 
@@ -125,7 +124,7 @@ def _explanation_fields(one: Explanation) -> dict[str, object]:
         "recorded": recorded,
         "live": live,
         "thresholds": _threshold_fields(one),
-        "cost": cost_view(one.cost),
+        "cost": one.cost,
         "prices": _price_fields(one.prices) if one.prices else None,
         "calls": [
             {"method": call.method, "path": call.path, "life": call.life and life_view(call.life)}
@@ -226,10 +225,9 @@ def _opens(window: datetime, at: datetime) -> str:
 
 
 def _money(one: Explanation) -> Iterator[str]:
-    cost = cost_view(one.cost)
-    if paid := units.cost_text(cost):
+    if paid := units.cost_text(one.cost):
         yield _sentence(paid)
-    yield from units.cost_sentences(cost)
+    yield from units.cost_sentences(one.cost)
     if one.prices:
         yield f"By the prices of {one.prices.as_of}: {one.prices.source}"
     if one.prices and one.prices.uncertain:

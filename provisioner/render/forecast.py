@@ -12,7 +12,6 @@ from provisioner.forecast import Forecast, Tolerance
 from provisioner.model.money import Spent
 from provisioner.render.layout import Column, table
 from provisioner.times import duration_text
-from provisioner.view.money import money_view
 from provisioner.view.units import usd
 
 _COLUMNS = (
@@ -89,8 +88,8 @@ def _money(spent: Spent) -> Iterator[str]:
 
 def _spent_json(spent: Spent) -> dict[str, object]:
     return {
-        "paid_to_create": money_view(spent.first),
-        "paid_to_create_again": money_view(spent.again),
-        "rent": money_view(spent.rent),
-        "rent_billed_by_ttl": money_view(spent.rent_by_ttl),
+        "paid_to_create": spent.first,
+        "paid_to_create_again": spent.again,
+        "rent": spent.rent,
+        "rent_billed_by_ttl": spent.rent_by_ttl,
     }

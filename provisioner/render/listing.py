@@ -19,7 +19,6 @@ from provisioner.model.money import NO_RENT, Rent
 from provisioner.model.records import LiveCache
 from provisioner.render.layout import GAP, NARROWEST, Column, Palette, clip, table, wrap
 from provisioner.times import moment_text
-from provisioner.view.money import money_view
 from provisioner.view.units import span_text, tokens_text, usd
 
 FORMAT_VERSION = 1
@@ -141,7 +140,7 @@ def _rent(group: Iterable[Listed]) -> Rent:
 
 
 def _rent_fields(rent: Rent) -> dict[str, object]:
-    return {"rent_per_hour": money_view(rent.per_hour), "rent_30_days": money_view(rent.month)}
+    return {"rent_per_hour": rent.per_hour, "rent_30_days": rent.month}
 
 
 def _tokens(group: Sequence[Listed]) -> int | None:

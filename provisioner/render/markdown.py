@@ -18,13 +18,12 @@ from msgspec.structs import replace
 
 from provisioner.escape import markdown, plain, prose
 from provisioner.model.facts import Result
-from provisioner.model.money import total
+from provisioner.model.money import Cost, total
 from provisioner.model.plan import Plan
 from provisioner.render import summary
 from provisioner.render.layout import clip
 from provisioner.render.result import ResultRow, result_row, tally, tally_line
 from provisioner.view.limits import limit_sentences
-from provisioner.view.money import CostView, MoneyView, money_view
 from provisioner.view.plan import REMOVALS, PlanView, RowView, by_section
 from provisioner.view.snapshot import Snapshot
 from provisioner.view.units import cost_text, moment_short, rent_text, totals_text, unpriced_text
@@ -314,19 +313,15 @@ def _sum_of_snapshots(sides: Sequence[Snapshot]) -> Snapshot | None:
     )
 
 
-def _sum_of_costs(costs: Sequence[CostView]) -> CostView | None:
+def _sum_of_costs(costs: Sequence[Cost]) -> Cost | None:
     if not costs:
         return None
     uses = [cost.use for cost in costs if cost.use and cost.use.is_annotation]
     return replace(
         costs[0],
-        **{key: _sum(getattr(cost, key) for cost in costs) for key in _AMOUNTS},
+        **{key: total(getattr(cost, key) for cost in costs) for key in _AMOUNTS},
         ends_on=None,
         old_ends_on=None,
         steps=(),
-        use=replace(uses[0], write=_sum(use.made for use in uses)) if uses else None,
+        use=replace(uses[0], write=total(use.made for use in uses)) if uses else None,
     )
-
-
-def _sum(amounts: Iterable[MoneyView]) -> MoneyView:
-    return money_view(total(amount.money for amount in amounts))

@@ -53,7 +53,7 @@ _OF_STACKS: Sequence[tuple[str, str, Callable[[Turn, State], float]]] = (
     (
         "ctxprov_rent_usd_per_hour",
         "Rent of the caches on record that have a price.",
-        lambda turn, _: float(total(turn.rents.values()).usd),
+        lambda turn, _: total(turn.rents.values()).usd or 0.0,
     ),
     (
         "ctxprov_unpriced_caches",

@@ -101,7 +101,7 @@ def _too_dear(breach: TooDear) -> str:
     span, unit = (" for 30 days", "") if breach.limit is Limit.RENT_TOTAL else ("", "/h")
     unknown = f"unknown, for {listed(breach.unpriced, _NAMED)} has no price"
     rent = unknown if breach.unpriced else usd(breach.rent, unit)
-    most = usd(Money(int(breach.bound.most * NANO)), unit)
+    most = usd(Money.of(int(breach.bound.most * NANO)), unit)
     return f"The rent{span} of what stays after this plan is {rent}, {_allowed(breach, most)}"
 
 

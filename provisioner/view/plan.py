@@ -32,12 +32,11 @@ from provisioner.model.changes import (
     Retire,
     Tone,
 )
-from provisioner.model.money import Cost, Totals
+from provisioner.model.money import Cost, Count, Totals
 from provisioner.model.plan import Edit, Leftover, Plan, digests_of
 from provisioner.model.records import RecordedAnnotation, RecordedCache
 from provisioner.model.stack_settings import Breach, SettingEdit
 from provisioner.view.limits import BrokenLimit, broken_limits
-from provisioner.view.money import CostView, Count, TotalsView, cost_view, totals_view
 from provisioner.view.snapshot import (
     AfterView,
     Commit,
@@ -165,7 +164,7 @@ class RowView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     before: Snapshot | None
     after: Snapshot | None
     gone_at: Moment | None
-    cost: CostView | None
+    cost: Cost | None
 
     def __post_init__(self) -> None:
         if self.before is None and self.after is None:
@@ -269,7 +268,7 @@ class PlanView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeless: bool
     summary: Summary
     limits: Annotated[tuple[BrokenLimit, ...], Meta(max_length=8)]
-    totals: TotalsView
+    totals: Totals
     rows: tuple[
         Annotated[
             RowView,
@@ -352,7 +351,7 @@ def plan_view(
         declared=tuple(sorted(_declared(changes), key=lambda want: want.name)),
         rows=rows(plan, changes, costs),
         limits=broken_limits(breaches),
-        totals=totals_view(totals),
+        totals=totals,
     )
 
 
@@ -425,7 +424,7 @@ def _row(change: Change, at: datetime, removed: Mapping[str, str], cost: Cost | 
         before=old,
         after=new,
         gone_at=gone_at(change, at),
-        cost=cost_view(cost) if cost else None,
+        cost=cost,
     )
 
 

@@ -29,7 +29,6 @@ from provisioner.model.changes import Change, Reason
 from provisioner.model.plan import fingerprint_of
 from provisioner.planner.decision_table import REASONS
 from provisioner.pricing.costs import totals
-from provisioner.view.money import totals_view
 from provisioner.view.plan import (
     DeclaredView,
     EditView,
@@ -132,12 +131,12 @@ def _check_terms(view: PlanView) -> None:
 
 def _check_worked_out(view: PlanView) -> None:
     """Hold what can be worked out against what the document says."""
-    costs = [row.cost.cost(row.name) for row in view.rows if row.cost]
+    costs = [row.cost for row in view.rows if row.cost]
     if view.summary != summary((row.action, row.reason) for row in view.rows):
         raise ValueError("its summary does not count its changes")
     if view.fingerprint != fingerprint_of(view.stack, view.digests):
         raise ValueError("its fingerprint is not that of its edits")
-    if view.totals != totals_view(totals(costs)) or len(costs) != len(view.rows):
+    if view.totals != totals(costs) or len(costs) != len(view.rows):
         raise ValueError("its totals are not those of its changes")
     if view.leftover and view.leftover.command != leftover_command(view.leftover):
         raise ValueError("the command of its leftover is another than its parts make")

@@ -30,6 +30,7 @@ from provisioner.model.changes import (
     Replace,
     Retire,
 )
+from provisioner.model.money import Count
 from provisioner.model.records import (
     Desired,
     DesiredCache,
@@ -41,7 +42,6 @@ from provisioner.model.records import (
     made_of,
 )
 from provisioner.times import duration_text, parse_duration
-from provisioner.view.money import Count
 from provisioner.view.units import tokens_text
 
 _DURATION = r"^(\d+[smhd])+\Z"

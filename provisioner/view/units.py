@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
-from provisioner.model.money import Money
-from provisioner.view.money import CostView, MoneyView, StepView, TotalsView, UseView
+from provisioner.model.money import Cost, Money, Step, Totals, Use
 
 UNPRICED = "no price"
 
@@ -84,12 +83,12 @@ def _scaled(number: int, units: tuple[str, ...]) -> tuple[str, str]:
     return (f"{scaled:.1f}" if short else f"{scaled:.0f}"), units[step]
 
 
-def usd(money: Money | MoneyView, unit: str = "") -> str:
+def usd(money: Money, unit: str = "") -> str:
     """Spell *money* as `$4.10`, `~$0.0034` or `$0.14/h + ?`, with *unit* behind the number."""
     return _spelled(money, "-" if money.nano < 0 else "", unit)
 
 
-def signed(money: Money | MoneyView, unit: str = "") -> str:
+def signed(money: Money, unit: str = "") -> str:
     """The same as a difference: `+$0.14/h`, `-$0.45/h`, `$0/h`."""
     return _spelled(money, "-" if money.nano < 0 else "+" if money.nano else "", unit)
 
@@ -101,7 +100,7 @@ def number(amount: float) -> str:
     return f"{rounded:,.0f}" if whole else f"{rounded:,f}".rstrip("0")
 
 
-def cost_text(cost: CostView | None) -> str:
+def cost_text(cost: Cost | None) -> str:
     """Spell it for a column: `$4.10 once, +$0.14/h`; empty if there is nothing to pay or stop."""
     if cost is None:
         return ""
@@ -111,7 +110,7 @@ def cost_text(cost: CostView | None) -> str:
     return ", ".join(amounts)
 
 
-def totals_text(totals: TotalsView) -> str:
+def totals_text(totals: Totals) -> str:
     """`$4.10 once · +$0.14/h · +$0.28/h from 2027-01-01`; empty if a plan moves no money."""
     amounts = dict.fromkeys(_moved(totals))
     for step in totals.steps:
@@ -122,20 +121,20 @@ def totals_text(totals: TotalsView) -> str:
     return " · ".join(amounts)
 
 
-def rent_text(totals: TotalsView) -> str:
+def rent_text(totals: Totals) -> str:
     """`$1.20/h, $864.00 in 30 days, $2.40/h from 2027-01-01`: what stands in the end."""
     rents = [usd(totals.rent_per_hour_after, "/h"), f"{usd(totals.rent_30_days)} in 30 days"]
     rents += [f"{usd(step.rent_per_hour_after, '/h')} from {step.on}" for step in totals.steps]
     return ", ".join(rents)
 
 
-def unpriced_text(totals: TotalsView) -> str:
+def unpriced_text(totals: Totals) -> str:
     """Say how many lines have no price; empty if all do."""
     lines = "1 line has" if totals.unpriced == 1 else f"{totals.unpriced:,} lines have"
     return f"{lines} {UNPRICED}" if totals.unpriced else ""
 
 
-def cost_sentences(cost: CostView | None) -> Iterator[str]:
+def cost_sentences(cost: Cost | None) -> Iterator[str]:
     """What the column has no room for, a sentence each."""
     if cost is None:
         return
@@ -149,7 +148,7 @@ def cost_sentences(cost: CostView | None) -> Iterator[str]:
         yield f"From {step.on}: {', '.join(dict.fromkeys(_figures(step)))}."
 
 
-def _spelled(money: Money | MoneyView, sign: str, unit: str) -> str:
+def _spelled(money: Money, sign: str, unit: str) -> str:
     if money.partial and not money.nano:
         return UNPRICED
     amount = Decimal(abs(money.nano)).scaleb(-9)
@@ -174,7 +173,7 @@ def _rounded(amount: Decimal) -> Decimal:
     return amount
 
 
-def _paid(cost: CostView) -> Iterator[str]:
+def _paid(cost: Cost) -> Iterator[str]:
     """What a change costs once, and the rent that it stops, adds or goes on with."""
     change, after = cost.rent_per_hour_change, cost.rent_per_hour_after
     if cost.once:
@@ -187,14 +186,14 @@ def _paid(cost: CostView) -> Iterator[str]:
         yield usd(after, "/h")
 
 
-def _moved(totals: TotalsView) -> Iterator[str]:
+def _moved(totals: Totals) -> Iterator[str]:
     if totals.once:
         yield _per(totals.once, "once")
     if totals.rent_per_hour_change:
         yield signed(totals.rent_per_hour_change, "/h")
 
 
-def _figures(step: StepView) -> Iterator[str]:
+def _figures(step: Step) -> Iterator[str]:
     if step.use:
         yield _of_use(step.use)
     rent = step.rent_per_hour_after or step.rent_per_hour_before
@@ -202,15 +201,15 @@ def _figures(step: StepView) -> Iterator[str]:
         yield usd(rent, "/h")
 
 
-def _of_use(use: UseView) -> str:
+def _of_use(use: Use) -> str:
     return _per(use.made, "per write" if use.is_annotation else "per creation")
 
 
-def _per(money: MoneyView, what: str) -> str:
+def _per(money: Money, what: str) -> str:
     return f"{usd(money)} {what}" if money.nano else usd(money)
 
 
-def _use_sentences(use: UseView) -> Iterator[str]:
+def _use_sentences(use: Use) -> Iterator[str]:
     if use.made.partial:
         yield "This model has no price."
         return
@@ -225,7 +224,7 @@ def _use_sentences(use: UseView) -> Iterator[str]:
         )
 
 
-def _pays_from(use: UseView) -> str:
+def _pays_from(use: Use) -> str:
     calls, implicit = use.pays_from_calls_per_hour, use.pays_from_calls_per_hour_implicit
     if not isinstance(calls, float):
         return "No number of calls per hour breaks even, as far as prices are known."
@@ -238,7 +237,7 @@ def _pays_from(use: UseView) -> str:
     return f"Breaks even at {number(calls)} calls/h{also}."
 
 
-def _pays_after(use: UseView) -> str:
+def _pays_after(use: Use) -> str:
     if not isinstance(use.pays_after_calls, float):
         return "A write never breaks even."
     return f"A write breaks even after {_calls(use.pays_after_calls)} per lifetime."

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.files import schema_bytes
-from provisioner.model.money import Money
+from provisioner.model.money import NOTHING
 from provisioner.model.stack_settings import (
     HALF,
     Allowance,
@@ -102,7 +102,7 @@ BREACHES: list[Breach] = [
         for key in ("count", "percent")
     ),
     *(
-        TooDear(limit=limit, bound=BOUND, rent=Money(), unpriced=(), refuses=True)
+        TooDear(limit=limit, bound=BOUND, rent=NOTHING, unpriced=(), refuses=True)
         for limit in (Limit.RENT_PER_HOUR, Limit.RENT_TOTAL)
     ),
 ]

@@ -83,4 +83,4 @@ def lookup(provider: str, name: str) -> Model | None:
 
 
 def dollars(amount: str | int, *, estimated: bool = False) -> Money:
-    return Money(int(Decimal(amount) * NANO), estimated)
+    return Money.of(int(Decimal(amount) * NANO), estimated=estimated)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from provisioner.catalog import load_catalog
 from provisioner.model.attributes import Life, Settings, Ttl, Until
 from provisioner.model.model_catalog import Rate
-from provisioner.model.money import NO_PRICE, AnnotationUse, CacheUse
+from provisioner.model.money import NO_PRICE, Use
 from provisioner.pricing.break_even import pays_after, pays_from, use, worst_rent
 from provisioner.pricing.rates import Held, Tariff
 from tests.builders import HOUR, NOW, annotation, desired
@@ -30,18 +30,16 @@ def shipped(provider: str, name: str) -> Rate:
     return found.prices[0].rates[0]
 
 
-def cache_use(calls: float | None, held: Held, hits: Decimal = HALF) -> CacheUse:
+def cache_use(calls: float | None, held: Held, hits: Decimal = HALF) -> Use:
     judged = use(desired(calls_per_hour=calls), held, TODAY, implicit_hits=hits)
-    assert isinstance(judged, CacheUse)
+    assert not judged.is_annotation
     return judged
 
 
-def annotation_use(
-    calls: float | None, held: Held, ttl: timedelta = timedelta(minutes=5)
-) -> AnnotationUse:
+def annotation_use(calls: float | None, held: Held, ttl: timedelta = timedelta(minutes=5)) -> Use:
     want = annotation(calls_per_hour=calls, life=Ttl(ttl))
     judged = use(want, held, TODAY, implicit_hits=HALF)
-    assert isinstance(judged, AnnotationUse)
+    assert judged.is_annotation
     return judged
 
 
@@ -94,15 +92,15 @@ def test_never() -> None:
 @pytest.mark.parametrize(
     ("life", "settings", "factor"),
     [
-        (Ttl(12 * HOUR), Settings(refresh_before=4 * HOUR), Decimal("1.5")),
-        (Ttl(12 * HOUR), Settings(), Decimal("1.5")),
-        (Ttl(12 * HOUR), Settings(refresh_before=11 * HOUR), Decimal(2)),
-        (Ttl(12 * HOUR), Settings(keep="once"), Decimal(1)),
-        (Until(NOW), Settings(), Decimal(1)),
-        (Ttl(timedelta()), Settings(), Decimal(1)),
+        (Ttl(12 * HOUR), Settings(refresh_before=4 * HOUR), 1.5),
+        (Ttl(12 * HOUR), Settings(), 1.5),
+        (Ttl(12 * HOUR), Settings(refresh_before=11 * HOUR), 2),
+        (Ttl(12 * HOUR), Settings(keep="once"), 1),
+        (Until(NOW), Settings(), 1),
+        (Ttl(timedelta()), Settings(), 1),
     ],
 )
-def test_billed_by_ttl(life: Life, settings: Settings, factor: Decimal) -> None:
+def test_billed_by_ttl(life: Life, settings: Settings, factor: float) -> None:
     """At worst a refresh as soon as the window opens pays for time that was paid already."""
     assert worst_rent(life, settings) == factor
 
@@ -113,9 +111,9 @@ def test_a_cache_with_calls() -> None:
 
     assert judged.creation == dollars(2)
     assert judged.net_per_hour == dollars(17)
-    assert judged.implicit_hits == HALF
-    assert judged.pays_from == Decimal("0.5556")
-    assert judged.pays_from_implicit == Decimal("1.1111")
+    assert judged.implicit_hits == 0.5
+    assert judged.pays_from_calls_per_hour == 0.5556
+    assert judged.pays_from_calls_per_hour_implicit == 1.1111
 
 
 def test_calls_that_are_not_declared() -> None:
@@ -135,7 +133,11 @@ def test_no_price(held: Held) -> None:
 
     assert (cache.creation, cache.net_per_hour) == (NO_PRICE, NO_PRICE)
     assert (noted.write, noted.net_per_hour) == (NO_PRICE, NO_PRICE)
-    assert (cache.pays_from, cache.pays_from_implicit, noted.pays_after) == (None, None, None)
+    assert (
+        cache.pays_from_calls_per_hour,
+        cache.pays_from_calls_per_hour_implicit,
+        noted.pays_after_calls,
+    ) == (None, None, None)
 
 
 def test_an_offer_without_a_price() -> None:
@@ -143,7 +145,7 @@ def test_an_offer_without_a_price() -> None:
     offered = Tariff(model(provider="claude", offers=NOTED.offers))
     noted = annotation_use(10, Held(offered, MILLION, estimated=False))
 
-    assert (noted.write, noted.net_per_hour, noted.pays_after) == (NO_PRICE, NO_PRICE, None)
+    assert (noted.write, noted.net_per_hour, noted.pays_after_calls) == (NO_PRICE, NO_PRICE, None)
 
 
 def test_rent_without_price() -> None:
@@ -175,22 +177,22 @@ def test_a_cache_nets_from_where_it_pays(calls: float) -> None:
     """The net is positive exactly above the number of calls from which it is said to pay."""
     judged = cache_use(calls, Held(Tariff(FLAT), MILLION, estimated=False))
 
-    assert judged.pays_from is not None
+    assert isinstance(judged.pays_from_calls_per_hour, float)
     assert judged.net_per_hour is not None
-    if abs(Decimal(calls) - judged.pays_from) > Decimal("1e-6"):
-        assert (judged.net_per_hour.nano > 0) == (Decimal(calls) > judged.pays_from)
+    if abs(calls - judged.pays_from_calls_per_hour) > 1e-6:
+        assert (judged.net_per_hour.nano > 0) == (calls > judged.pays_from_calls_per_hour)
 
 
 @given(CALLS, st.sampled_from([timedelta(minutes=5), HOUR]))
 def test_an_annotation_nets_from_where_it_has_paid(calls: float, ttl: timedelta) -> None:
     """The net is positive exactly above the calls per lifetime after which a write has paid."""
     judged = annotation_use(calls, Held(Tariff(NOTED), MILLION, estimated=False), ttl)
-    per_lifetime = Decimal(calls) * Decimal(ttl // timedelta(minutes=1)) / 60
+    per_lifetime = calls * (ttl / HOUR)
 
-    assert judged.pays_after is not None
+    assert isinstance(judged.pays_after_calls, float)
     assert judged.net_per_hour is not None
-    if abs(per_lifetime - judged.pays_after) > Decimal("1e-6"):
-        assert (judged.net_per_hour.nano > 0) == (per_lifetime > judged.pays_after)
+    if abs(per_lifetime - judged.pays_after_calls) > 1e-6:
+        assert (judged.net_per_hour.nano > 0) == (per_lifetime > judged.pays_after_calls)
 
 
 @given(st.decimals(0, 1), st.decimals(0, 1))

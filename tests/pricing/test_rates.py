@@ -173,4 +173,6 @@ def test_spans_add_up(tokens: int, one: timedelta, other: timedelta) -> None:
 
 def test_an_estimate_stays_one() -> None:
     """What rests on estimated tokens says so."""
-    assert Held(Tariff(FLAT), MILLION, estimated=True).rent(TODAY) == Money(10**9, estimated=True)
+    assert Held(Tariff(FLAT), MILLION, estimated=True).rent(TODAY) == Money.of(
+        10**9, estimated=True
+    )

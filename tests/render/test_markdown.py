@@ -317,8 +317,7 @@ def test_nothing_is_lost(names: list[str]) -> None:
     assert sum(group.size for group in groups) == len(rows)
     for key in ("once", "rent_per_hour_after", "rent_per_hour_change", "rent_30_days"):
         whole, single = (
-            total(getattr(cost, key).money for cost in several if cost)
-            for several in (wholes, costs)
+            total(getattr(cost, key) for cost in several if cost) for several in (wholes, costs)
         )
         assert whole == single
 

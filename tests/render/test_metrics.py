@@ -29,7 +29,7 @@ def turn(
         folder=folder,
         status=0,
         state=known,
-        rents={"manual": Money(5 * 10**8), "faq": NO_PRICE} if known else {},
+        rents={"manual": Money.of(5 * 10**8), "faq": NO_PRICE} if known else {},
         succeeded_at=succeeded_at,
     )
 

@@ -30,7 +30,7 @@ REPLACED = TooMany(
 RENT = TooDear(
     limit=Limit.RENT_PER_HOUR,
     bound=Bound(Decimal("0.50"), WHERE),
-    rent=Money(600_000_000, estimated=True),
+    rent=Money.of(600_000_000, estimated=True),
     unpriced=(),
     refuses=False,
 )

@@ -20,10 +20,10 @@ from msgspec.structs import replace
 
 from provisioner.escape import json_text
 from provisioner.model.changes import BaseChange, Cause, Move, Reason
+from provisioner.model.money import Step
 from provisioner.model.plan import Leftover
 from provisioner.model.stack_settings import SettingEdit
 from provisioner.planner import decision_table as table
-from provisioner.view.money import StepView
 from provisioner.view.plan import PlanView
 from tests.builders import HOUR, recorded
 from tests.corpus import Variant, variants
@@ -69,7 +69,7 @@ def documents() -> dict[str, Any]:
     )
     costs = [row.cost for row in whole.rows if row.cost]
     steps = tuple(
-        StepView(
+        Step(
             on=date(2026, 2, 1),
             once=cost.once,
             rent_per_hour_before=cost.once,

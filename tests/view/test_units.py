@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -16,15 +17,14 @@ from provisioner.model.money import (
     NANO,
     NO_PRICE,
     NOTHING,
-    AnnotationUse,
-    CacheUse,
     Cost,
     Figures,
     Money,
     Step,
     Totals,
+    Use,
 )
-from provisioner.view.money import cost_view, totals_view
+from provisioner.model.records import made_of
 from provisioner.view.units import (
     bytes_text,
     cost_sentences,
@@ -45,64 +45,73 @@ NEW_YEAR = date(2027, 1, 1)
 
 
 def dollars(amount: str, *, estimated: bool = False) -> Money:
-    return Money(int(Decimal(amount) * NANO), estimated)
+    return Money.of(int(Decimal(amount) * NANO), estimated=estimated)
 
 
-USE = CacheUse(
+USE = Use(
     creation=dollars("4.1"),
-    pays_from=Decimal("0.7407"),
-    pays_from_implicit=Decimal("1.4815"),
-    implicit_hits=Decimal("0.5"),
+    pays_from_calls_per_hour=0.7407,
+    pays_from_calls_per_hour_implicit=1.4815,
+    implicit_hits=0.5,
     net_per_hour=None,
-    worst_rent=Decimal(1),
+    worst_rent=1,
 )
-NOTE = AnnotationUse(write=dollars("0.25"), pays_after=Decimal("1.2778"), net_per_hour=None)
+NOTE = Use(write=dollars("0.25"), pays_after_calls=1.2778, net_per_hour=None)
 CREATE = Figures.of(dollars("4.1"), NOTHING, dollars("0.14"))
 DOUBLE = Figures.of(dollars("8.2"), NOTHING, dollars("0.28"))
-COST = Cost(
-    name="a",
-    figures=CREATE,
+_Priced = TypeVar("_Priced", Cost, Totals)
+
+
+def priced(line: _Priced, figures: Figures, **fields: object) -> _Priced:
+    """The same *line* with other *figures*."""
+    return made_of(type(line), line, made_of(Figures, figures), **fields)
+
+
+COST = made_of(
+    Cost,
+    CREATE,
     overlap=NOTHING,
-    month=NOTHING,
+    rent_30_days=NOTHING,
     ends_on=None,
     old_ends_on=None,
     steps=(),
     use=USE,
 )
-TOTALS = Totals(
+TOTALS = made_of(
+    Totals,
+    CREATE,
     lines=3,
     unpriced=0,
-    figures=CREATE,
     overlap=NOTHING,
-    month=dollars("100.8"),
+    rent_30_days=dollars("100.8"),
     net_per_hour=None,
     steps=(),
 )
-UNKNOWN = replace(COST, figures=Figures.of(NO_PRICE, NOTHING, NO_PRICE), month=NO_PRICE)
+UNKNOWN = priced(COST, Figures.of(NO_PRICE, NOTHING, NO_PRICE), rent_30_days=NO_PRICE)
 
 
 def column(cost: Cost) -> str:
-    return cost_text(cost_view(cost))
+    return cost_text(cost)
 
 
 def sentences(cost: Cost) -> Iterator[str]:
-    return cost_sentences(cost_view(cost))
+    return cost_sentences(cost)
 
 
 def headline(totals: Totals) -> str:
-    return totals_text(totals_view(totals))
+    return totals_text(totals)
 
 
 def lacking(totals: Totals) -> str:
-    return unpriced_text(totals_view(totals))
+    return unpriced_text(totals)
 
 
 def rents(totals: Totals) -> str:
-    return rent_text(totals_view(totals))
+    return rent_text(totals)
 
 
 def figured(once: Money, before: Money, after: Money) -> str:
-    return column(replace(COST, figures=Figures.of(once, before, after)))
+    return column(priced(COST, Figures.of(once, before, after)))
 
 
 @pytest.mark.parametrize(
@@ -136,9 +145,9 @@ def test_dollars(amount: str, text: str) -> None:
         (dollars("-0.45"), "-$0.45/h", "-$0.45/h"),
         (NOTHING, "$0/h", "$0/h"),
         (dollars("0.14", estimated=True), "~$0.14/h", "+~$0.14/h"),
-        (Money(0, estimated=True), "$0/h", "$0/h"),
+        (Money.of(0, estimated=True), "$0/h", "$0/h"),
         (NO_PRICE, "no price", "no price"),
-        (Money(0, estimated=True, partial=True), "no price", "no price"),
+        (Money.of(0, estimated=True, partial=True), "no price", "no price"),
         (dollars("0.14") + NO_PRICE, "$0.14/h + ?", "+$0.14/h + ?"),
     ],
 )
@@ -151,14 +160,14 @@ def test_marks(money: Money, plain: str, difference: str) -> None:
 @given(st.integers(-(10**18), 10**18).filter(bool), st.booleans())
 def test_something_never_reads_as_nothing(nano: int, estimated: bool) -> None:  # noqa: FBT001  # hypothesis passes it
     """No amount that is not zero reads as zero."""
-    assert any(digit in usd(Money(nano, estimated)) for digit in "123456789")
+    assert any(digit in usd(Money.of(nano, estimated=estimated)) for digit in "123456789")
 
 
 @given(st.integers(0, 10**15), st.integers(0, 10**15))
 def test_more_never_reads_as_less(one: int, other: int) -> None:
     """Of two amounts the larger reads as the larger, or they read the same."""
     less, more = (
-        Decimal(usd(Money(nano)).lstrip("<$").replace(",", "")) for nano in sorted((one, other))
+        Decimal(usd(Money.of(nano)).lstrip("<$").replace(",", "")) for nano in sorted((one, other))
     )
 
     assert less <= more
@@ -207,8 +216,8 @@ def test_a_column_without_price() -> None:
 
 def test_a_column_of_an_annotation() -> None:
     """An annotation says what a write costs, unless it stops the rent of a cache."""
-    note = replace(COST, figures=FREE, use=NOTE)
-    stop = replace(note, figures=Figures.of(NOTHING, dollars("0.45"), NOTHING))
+    note = priced(COST, FREE, use=NOTE)
+    stop = priced(note, Figures.of(NOTHING, dollars("0.45"), NOTHING))
 
     assert column(note) == "$0.25 per write"
     assert column(stop) == "stops $0.45/h"
@@ -217,8 +226,8 @@ def test_a_column_of_an_annotation() -> None:
 
 def test_a_headline() -> None:
     """A plan says what it costs once and what rent it adds; a price that changes, twice."""
-    step = Step(on=NEW_YEAR, figures=DOUBLE, use=None)
-    rise = Step(on=NEW_YEAR, figures=replace(CREATE, delta=dollars("0.28")), use=None)
+    step = made_of(Step, DOUBLE, on=NEW_YEAR, use=None)
+    rise = made_of(Step, CREATE, on=NEW_YEAR, rent_per_hour_change=dollars("0.28"), use=None)
 
     assert headline(TOTALS) == "$4.10 once · +$0.14/h"
     assert headline(replace(TOTALS, steps=(rise,))) == (
@@ -229,10 +238,10 @@ def test_a_headline() -> None:
 
 def test_a_headline_without_money() -> None:
     """A plan that moves no money does not speak of it; one that lacks a price does."""
-    unknown = replace(TOTALS, unpriced=2, figures=CREATE + UNKNOWN.figures)
+    unknown = priced(TOTALS, CREATE + UNKNOWN, unpriced=2)
 
-    assert headline(replace(TOTALS, figures=FREE)) == ""
-    assert headline(replace(TOTALS, figures=UNKNOWN.figures)) == "no price"
+    assert headline(priced(TOTALS, FREE)) == ""
+    assert headline(priced(TOTALS, UNKNOWN)) == "no price"
     assert headline(unknown) == "$4.10 + ? once · +$0.14/h + ?"
 
 
@@ -246,7 +255,7 @@ def test_lines_without_price(unpriced: int, text: str) -> None:
 
 def test_rent() -> None:
     """The rent is that of an hour, of a month, and of an hour from the day it changes."""
-    step = Step(on=NEW_YEAR, figures=DOUBLE, use=None)
+    step = made_of(Step, DOUBLE, on=NEW_YEAR, use=None)
 
     assert rents(TOTALS) == "$0.14/h, $100.80 in 30 days"
     assert rents(replace(TOTALS, steps=(step,))).endswith(", $0.28/h from 2027-01-01")
@@ -254,9 +263,11 @@ def test_rent() -> None:
 
 def test_sentences_of_a_cache() -> None:
     """A cache says at how many calls it breaks even, what they save, and what it costs at worst."""
-    use = replace(USE, net_per_hour=dollars("-0.3"), worst_rent=Decimal("1.5"))
-    step = Step(on=NEW_YEAR, figures=DOUBLE, use=replace(USE, creation=dollars("8.2")))
-    cost = replace(COST, use=use, overlap=dollars("0.45"), month=dollars("100.8"), steps=(step,))
+    use = replace(USE, net_per_hour=dollars("-0.3"), worst_rent=1.5)
+    step = made_of(Step, DOUBLE, on=NEW_YEAR, use=replace(USE, creation=dollars("8.2")))
+    cost = replace(
+        COST, use=use, overlap=dollars("0.45"), rent_30_days=dollars("100.8"), steps=(step,)
+    )
 
     assert list(sentences(cost)) == [
         "Rent of the next 30 days: $100.80.",
@@ -270,24 +281,27 @@ def test_sentences_of_a_cache() -> None:
 
 def test_sentences_of_an_annotation() -> None:
     """An annotation says after how many calls a write breaks even, and what they save."""
-    note = replace(COST, figures=FREE, use=replace(NOTE, net_per_hour=dollars("1.2")))
-    never = replace(note, use=replace(NOTE, pays_after=None))
+    note = priced(COST, FREE, use=replace(NOTE, net_per_hour=dollars("1.2")))
+    never = replace(note, use=replace(NOTE, pays_after_calls=None))
 
     assert list(sentences(note)) == [
         "A write breaks even after 1.28 calls per lifetime.",
         "At the declared calls per hour it saves $1.20/h.",
     ]
     assert list(sentences(never)) == ["A write never breaks even."]
-    free = replace(note, use=replace(NOTE, pays_after=Decimal(1)))
+    free = replace(note, use=replace(NOTE, pays_after_calls=1.0))
     assert next(sentences(free)) == "A write breaks even after 1 call per lifetime."
 
 
 def test_sentences_where_nothing_is_known() -> None:
     """What has no price says so, and promises nothing."""
-    gone = Step(on=NEW_YEAR, figures=UNKNOWN.figures, use=replace(USE, creation=NO_PRICE))
+    gone = made_of(Step, UNKNOWN, on=NEW_YEAR, use=replace(USE, creation=NO_PRICE))
     cache = replace(COST, use=replace(USE, creation=NO_PRICE, net_per_hour=NO_PRICE))
     note = replace(COST, use=replace(NOTE, write=NO_PRICE, net_per_hour=NO_PRICE))
-    never = replace(COST, use=replace(USE, pays_from=None, pays_from_implicit=None))
+    never = replace(
+        COST,
+        use=replace(USE, pays_from_calls_per_hour=None, pays_from_calls_per_hour_implicit=None),
+    )
 
     assert list(sentences(cache)) == ["This model has no price."]
     assert list(sentences(note)) == ["This model has no price."]
@@ -299,7 +313,7 @@ def test_sentences_where_nothing_is_known() -> None:
 
 def test_what_is_gone_has_nothing_to_say() -> None:
     """A line that costs nothing has no sentence."""
-    assert list(sentences(replace(COST, figures=FREE, use=None))) == []
+    assert list(sentences(priced(COST, FREE, use=None))) == []
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

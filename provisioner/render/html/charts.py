@@ -18,9 +18,8 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from provisioner.model.money import Money, total
+from provisioner.model.money import Cost, Money, total
 from provisioner.render.html.markup import NOTHING, Markup, tag, together
-from provisioner.view.money import CostView
 from provisioner.view.plan import RowView
 from provisioner.view.units import moment_short, span_text, usd
 
@@ -230,15 +229,15 @@ class RentBar(Struct, frozen=True, kw_only=True):
 
 def rent_bars(rows: Iterable[RowView]) -> tuple[RentBar, ...]:
     """By name, the dearest first; an old cache counts to its name."""
-    costs: dict[str, list[CostView]] = defaultdict(list)
+    costs: dict[str, list[Cost]] = defaultdict(list)
     for row in rows:
         if row.cost:
             costs[row.name].append(row.cost)
     bars = [
         RentBar(
             name=name,
-            before=total(cost.rent_per_hour_before.money for cost in group),
-            after=total(cost.rent_per_hour_after.money for cost in group),
+            before=total(cost.rent_per_hour_before for cost in group),
+            after=total(cost.rent_per_hour_after for cost in group),
         )
         for name, group in costs.items()
     ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from provisioner.model.facts import Result
+from provisioner.model.money import Cost
 from provisioner.model.plan import Plan
 from provisioner.render import summary
 from provisioner.render.difference import differences
@@ -20,7 +21,6 @@ from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.result import OUTCOMES, ResultRow, result_row, tally, tally_line
 from provisioner.view import units
 from provisioner.view.limits import limit_sentences
-from provisioner.view.money import CostView
 from provisioner.view.plan import PlanView, RowView, by_section
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -201,7 +201,7 @@ def _cells(row: RowView) -> tuple[Inner, ...]:
     )
 
 
-def _amounts(cost: CostView | None) -> Markup:
+def _amounts(cost: Cost | None) -> Markup:
     """Each on one line, a comma after all but the last."""
     amounts = units.cost_text(cost).split(", ")
     spans = [tag("span", amount, class_="sum") for amount in amounts if amount]
