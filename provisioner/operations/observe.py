@@ -35,7 +35,7 @@ from provisioner.operations.stack_location import StackLocation, project_in
 from provisioner.planner.transitions import surviving
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.providers.gemini.api import ServerDate
-from provisioner.state.scope import admit
+from provisioner.state import admit
 from provisioner.times import moment_text
 
 _WORTH_A_WARNING = timedelta(minutes=2)
