@@ -15,7 +15,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from types import FrameType, MappingProxyType, TracebackType
+from types import FrameType, MappingProxyType
 from typing import NoReturn, Self
 
 import click
@@ -71,12 +71,10 @@ _ROOMS: Mapping[str, Collection[str]] = MappingProxyType(
 class _Commands(click.Group):
     """Commands by name; the list of them is shown without importing one."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
+    def list_commands(self, _: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         room = next(room for room, names in _ROOMS.items() if cmd_name in names)
@@ -84,8 +82,7 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  # what every room must offer
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -156,13 +153,7 @@ class Ending:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        del kind, trace
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         match error:
             case None:
                 pass
@@ -186,6 +177,5 @@ def _status(code: object) -> Status:
     return Status(code) if isinstance(code, int) and code in set(Status) else Status.FAILED
 
 
-def _ended(status: Status, number: int, frame: FrameType | None) -> NoReturn:
-    del number, frame
+def _ended(status: Status, _: int, __: FrameType | None) -> NoReturn:
     raise SystemExit(status)

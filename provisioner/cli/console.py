@@ -26,7 +26,7 @@ from itertools import count
 from queue import SimpleQueue
 from threading import Condition, Lock, Thread
 from time import monotonic
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TextIO
 
 _EQUIVALENTS: Mapping[str, str] = MappingProxyType(
@@ -60,7 +60,9 @@ def show(text: str) -> None:
 def note(line: str) -> None:
     """Write a line beside the results, to standard error."""
     with at_hand() as console:
-        console.note(line)
+        if console.out.is_moving:
+            console.out.put(b"")  # which takes the line that moves away first
+        console.err.put_text(f"{line}\n")
 
 
 def progress(text: str, *, aside: bool = False) -> None:
@@ -72,7 +74,15 @@ def progress(text: str, *, aside: bool = False) -> None:
 def document(content: str | bytes, *, form: str) -> None:
     """Write a document of the format *form* to standard output, whole in every encoding."""
     with at_hand() as console:
-        console.document(content, form=form)
+        match content:
+            case str() if form in _FOR_PEOPLE:
+                console.out.put_text(content)
+            case str() if form == "json" and not console.out.is_unicode:
+                console.out.put(content.encode("ascii", _JSON))
+            case str():
+                console.out.put(content.encode("utf-8", _TEXT))
+            case _:
+                console.out.put(content)
 
 
 def output_is_the_work() -> None:
@@ -87,7 +97,7 @@ def lose(sentence: str) -> None:
 
     with at_hand() as console:
         console.has_lost = True
-        console.note(f"Error: {plain(sentence)}")
+    note(f"Error: {plain(sentence)}")
 
 
 @contextmanager
@@ -153,37 +163,15 @@ class Streams:
         _installed.append(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        del kind, error, trace
+    def __exit__(self, *_: object) -> None:
         _installed.remove(self)
         sys.stdout, sys.stderr = self._before
         self.close()
-
-    def note(self, line: str) -> None:
-        if self.out.is_moving:
-            self.out.put(b"")  # which takes the line that moves away first
-        self.err.put_text(f"{line}\n")
 
     def progress(self, text: str, *, aside: bool) -> None:
         stream = self.err if aside else self.out
         if stream.size < _CROWDED:
             stream.put_text(text)
-
-    def document(self, content: str | bytes, *, form: str) -> None:
-        match content:
-            case bytes():
-                self.out.put(content)
-            case str() if form in _FOR_PEOPLE:
-                self.out.put_text(content)
-            case str() if form == "json" and not self.out.is_unicode:
-                self.out.put(content.encode("ascii", _JSON))
-            case str():
-                self.out.put(content.encode("utf-8", _TEXT))
 
     @property
     def is_whole(self) -> bool:

@@ -32,7 +32,7 @@ async def report_drift(session: Session, output: Output, stack: Path) -> StackOu
         show_plan(shown, output)
         return StackOutcome(status=Status.PENDING, summary=f"{count} drifted")
     output.show(f"{drift.calm}\n")
-    return StackOutcome(status=Status.OK, summary=drift.calm)
+    return StackOutcome(summary=drift.calm)
 
 
 async def report_next_run(stacks: tuple[Path, ...], **given: Any) -> Status:  # noqa: ANN401  # click checked them

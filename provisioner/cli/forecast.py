@@ -8,7 +8,6 @@ from pathlib import Path
 from provisioner.catalog import load_catalog
 from provisioner.cli.documents import Output
 from provisioner.cli.per_stack import StackOutcome
-from provisioner.cli.status import Status
 from provisioner.forecast import forecast, tolerance
 from provisioner.operations.load import load_stack
 from provisioner.operations.session import Session
@@ -41,4 +40,4 @@ async def forecast_stack(
     sentence = schedule_sentence(tolerance(desired), every)
     output.add_json(forecast_json(future, sentence))
     output.show(forecast_text(future, sentence))
-    return StackOutcome(status=Status.OK, summary=sentence)
+    return StackOutcome(summary=sentence)

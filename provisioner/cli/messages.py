@@ -110,18 +110,11 @@ def _status_of(error: CtxprovError) -> Status:
 _OURS = logging.getLogger("provisioner")
 
 
-class _Harmless(logging.Formatter):
-    """A record is one line, with any text of a server in it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return plain(super().format(record))
-
-
 class _Aside(logging.Handler):
-    """Standard error, as it is when there is something to say."""
+    """Standard error: a record is one line there, with any text of a server in it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        console.progress(f"{self.format(record)}\n", aside=True)
+        console.progress(f"{plain(self.format(record))}\n", aside=True)
 
 
 def start_log(level: str | None) -> None:
@@ -134,9 +127,8 @@ def start_log(level: str | None) -> None:
         if not _OURS.handlers:
             _OURS.addHandler(_Warnings(logging.WARNING))
         return
-    handler = _Aside()
-    handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=level.upper(), format=form, handlers=[_Aside()], force=True)
     _OURS.handlers.clear()
 
 

@@ -89,9 +89,8 @@ def together(*options: Option[Any]) -> Option[Any]:
     return add
 
 
-def _here(ctx: click.Context, param: click.Parameter, stacks: tuple[Path, ...]) -> tuple[Path, ...]:
+def _here(_: click.Context, __: click.Parameter, stacks: tuple[Path, ...]) -> tuple[Path, ...]:
     """Without an argument it is the current folder."""
-    del ctx, param
     return stacks or (Path(),)
 
 
@@ -146,8 +145,7 @@ _env_option = click.option(
 )
 
 
-def _raise_limit(ctx: click.Context, param: click.Parameter, count: int) -> None:
-    del param
+def _raise_limit(ctx: click.Context, _: click.Parameter, count: int) -> None:
     from provisioner.manifest.entries import at_most
 
     ctx.with_resource(at_most(count))
@@ -266,10 +264,9 @@ exclude_option = click.option(
 part_options = together(target_option, exclude_option)
 
 
-def _start_log(ctx: click.Context, param: click.Parameter, level: str | None) -> None:
+def _start_log(_: click.Context, __: click.Parameter, level: str | None) -> None:
     from provisioner.cli.messages import start_log
 
-    del ctx, param
     start_log(level)
 
 

@@ -38,7 +38,7 @@ _PULSE = 0.5
 class StackOutcome(Struct, frozen=True, kw_only=True):
     """How a command ended for one stack."""
 
-    status: Status
+    status: Status = Status.OK
     summary: str = ""
     state: State | None = None
     """What is on record afterwards, where that is known."""

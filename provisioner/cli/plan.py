@@ -53,7 +53,7 @@ def _outcome(
 ) -> StackOutcome:
     shown = _show(session, output, stack, planned)
     if planned.manifest is None:
-        return StackOutcome(status=Status.OK, summary="declared no longer")
+        return StackOutcome(summary="declared no longer")
     plan = planned.plan
     for remark in (*remarks(plan), *([planned.older] if planned.older else [])):
         tell(f"warning: {remark}")
@@ -104,4 +104,4 @@ async def explain_cache(
     output.add_json(explain_json(stack_name, explained))
     output.show(explain_text(explained, width=terminal.width(), colour=output.colour))
     verbs = (one.change.verb for one in explained)
-    return StackOutcome(status=Status.OK, summary=", ".join(verbs))
+    return StackOutcome(summary=", ".join(verbs))

@@ -74,14 +74,12 @@ every_option = click.option(
 
 
 def _key_envs(
-    ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]
+    _: click.Context, param: click.Parameter, pairs: tuple[str, ...]
 ) -> Mapping[str, str]:
     """Read `PROVIDER=VARIABLE`, as often as it is given."""
-    del ctx
     cut = [pair.partition("=") for pair in pairs]
-    for name, equals, variable in cut:
-        if not (name and equals and variable):
-            raise click.BadParameter("give PROVIDER=VARIABLE", param=param)
+    if not all(map(all, cut)):
+        raise click.BadParameter("give PROVIDER=VARIABLE", param=param)
     return {name: variable for name, _, variable in cut}
 
 

@@ -15,7 +15,6 @@ from provisioner.catalog import load_catalog
 from provisioner.cli import console, terminal
 from provisioner.cli.documents import Output
 from provisioner.cli.per_stack import StackOutcome, Work
-from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text
 from provisioner.handles import handles_fields
@@ -43,7 +42,7 @@ async def show_stack(
     if live:
         seen, now = await _live(session, state, location)
     console.show(_text(state, name, seen, prices, now, colour=output.colour))
-    return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
+    return StackOutcome(summary=f"{len(state.caches)} on record")
 
 
 def _text(
@@ -95,7 +94,7 @@ async def _all_handles(session: Session, output: Output, stack: Path) -> StackOu
     """The handles of one stack as they are published, or those of several in one document."""
     _, _, state = recorded(session, stack)
     output.add_json(json_text(handles_fields(state, hidden=(), now=session.ports.now())))
-    return StackOutcome(status=Status.OK)
+    return StackOutcome()
 
 
 async def _handle(
@@ -125,7 +124,7 @@ async def _handle(
                 request_of(manifest, state, record, api=api, with_content=not no_content)
             )
     console.document(text, form="text" if form == "env" else "json")
-    return StackOutcome(status=Status.OK)
+    return StackOutcome()
 
 
 def _entry(caches: Json, name: str, stack: str) -> Json:

@@ -16,7 +16,6 @@ from provisioner.cli import console
 from provisioner.cli.documents import Output
 from provisioner.cli.messages import tell
 from provisioner.cli.per_stack import StackOutcome, Work
-from provisioner.cli.status import Status
 from provisioner.errors import Refused, StateError
 from provisioner.escape import json_text, plain
 from provisioner.files import read_whole
@@ -59,7 +58,7 @@ def _side(session: Session, stack: Path, **options: Any) -> Side:  # noqa: ANN40
 
 def _done(sentence: str, summary: str = "") -> StackOutcome:
     console.say(plain(sentence))
-    return StackOutcome(status=Status.OK, summary=summary)
+    return StackOutcome(summary=summary)
 
 
 async def list_records(session: Session, output: Output, stack: Path) -> StackOutcome:
@@ -69,14 +68,14 @@ async def list_records(session: Session, output: Output, stack: Path) -> StackOu
     output.add_json(json_text({"stack": frame.stack, "serial": state.serial, **names}))
     if not output.is_quiet:
         _tell_records(state, location.backend)
-    return StackOutcome(status=Status.OK, summary=f"{len(state.caches)} on record")
+    return StackOutcome(summary=f"{len(state.caches)} on record")
 
 
 async def show_record(session: Session, _: Output, stack: Path, *, name: str) -> StackOutcome:
     """Print one record as it stands in the state."""
     record = record_of(_side(session, stack), name)
     console.document(json_text(record), form="json")
-    return StackOutcome(status=Status.OK)
+    return StackOutcome()
 
 
 async def pull_state(
@@ -94,7 +93,7 @@ async def pull_state(
             "state is elsewhere (--state)."
         )
     console.document(file.content, form="json")
-    return StackOutcome(status=Status.OK)
+    return StackOutcome()
 
 
 async def push_state(
@@ -245,7 +244,7 @@ async def show_history(session: Session, output: Output, stack: Path) -> StackOu
     output.add_json(json_text({"stack": side.stack, "runs": to_builtins(runs)}))
     if not output.is_quiet:
         _tell_runs(runs, side)
-    return StackOutcome(status=Status.OK, summary=f"{len(runs)} remembered")
+    return StackOutcome(summary=f"{len(runs)} remembered")
 
 
 def _tell_records(state: State, backend: Backend) -> None:
@@ -297,7 +296,7 @@ async def show_locks(session: Session, output: Output, stack: Path) -> StackOutc
     subject = f"{owner} holds" if owner else "No run holds"
     lock = f"; its lock is {owner.id}" if owner and owner.id else ""
     output.show(plain(f"{subject} {side.where}{lock}.") + "\n")
-    return StackOutcome(status=Status.OK, summary=_lock_summary(owner))
+    return StackOutcome(summary=_lock_summary(owner))
 
 
 def _lock_summary(owner: LockOwner | None) -> str:

@@ -132,8 +132,7 @@ def _handling(
 ) -> Iterator[None]:
     """Call *notice* with the status of each signal that comes while the block lasts."""
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        del frame
+    def handle(number: int, _: FrameType | None) -> None:
         notice(statuses[signal.Signals(number)])
 
     before = {number: signal.signal(number, handle) for number in statuses}
