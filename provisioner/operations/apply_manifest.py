@@ -38,7 +38,7 @@ from provisioner.operations.stack_location import (
     recorded,
     settled,
 )
-from provisioner.resolver import content_reader
+from provisioner.resolver.content import content_reader
 from provisioner.state import read_state, state_name
 
 

@@ -22,7 +22,8 @@ from provisioner.model.records import Desired, DesiredCache
 from provisioner.operations.checkout import checkout_around
 from provisioner.operations.session import Session, StackOptions
 from provisioner.pricing.rates import Lookup
-from provisioner.resolver import load_and_resolve, read_content, resolve
+from provisioner.resolver import load_and_resolve, resolve
+from provisioner.resolver.content import read_content
 
 _MOST = 10
 """How many warnings are printed before what a command is about."""

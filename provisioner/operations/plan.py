@@ -47,7 +47,7 @@ from provisioner.operations.stack_location import (
     writes_of,
 )
 from provisioner.pricing.rates import Lookup
-from provisioner.resolver import content_reader
+from provisioner.resolver.content import content_reader
 from provisioner.state import read_state
 
 if TYPE_CHECKING:

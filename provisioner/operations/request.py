@@ -14,7 +14,7 @@ from provisioner.model.facts import State
 from provisioner.model.records import Recorded
 from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.providers.requests import Api, request_document
-from provisioner.resolver import read_content
+from provisioner.resolver.content import read_content
 
 QUESTION = "YOUR QUESTION"
 

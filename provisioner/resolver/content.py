@@ -33,7 +33,7 @@ from provisioner.manifest.types import (
 )
 from provisioner.model.attributes import UNKNOWN, Measure
 from provisioner.model.records import Desired
-from provisioner.resolver import digest, file_content, media_types
+from provisioner.resolver import digest, file_content
 
 _AnySpec = TypeVar("_AnySpec", bound=PartSpec | InlineJson)
 _AnyPart = TypeVar("_AnyPart", bound=PartSpec)
@@ -94,13 +94,13 @@ class Counter:
     ) -> tuple[int, int]:
         """Bytes and tokens of *entry*, unless some of it lies elsewhere."""
         size = sum([count.size or 0 for count in counts])
-        if size > media_types.MAX_CONTENT:
+        if size > file_content.MAX_CONTENT:
             self._problems.append(
-                entry.at("content").problem(file_content.too_large(size, media_types.MAX_CONTENT))
+                entry.at("content").problem(file_content.too_large(size, file_content.MAX_CONTENT))
             )
         if any(count.tokens is None for count in counts):
             return UNKNOWN, UNKNOWN  # the rest of a sum stands for nothing
-        tokens = media_types.text_tokens(file_content.size_of(*marks.tools, marks.tool_config))
+        tokens = file_content.text_tokens(file_content.size_of(*marks.tools, marks.tool_config))
         return size, tokens + sum([count.tokens or 0 for count in counts])
 
     def _once(
@@ -181,7 +181,7 @@ def _subject(spec: PartSpec | InlineJson) -> str:
 
 def count_text(folder: Folder, spec: FileSpec) -> PartCount:
     """Look at a file that must be text.  Raises `Unreadable`."""
-    if media_types.mime_type_of(spec.path):
+    if file_content.mime_type_of(spec.path):
         raise Unreadable(f"{file_content.NO_TEXT}, to judge by its name")
     return _text_count(file_content.look_at_text(folder, spec.path))
 
@@ -196,7 +196,7 @@ def count_part(folder: Folder, spec: PartSpec, provider: str) -> PartCount:
             if provider != "gemini" and (uri.startswith("gs://") or is_of_files_api(uri)):
                 raise Unreadable(f"is an address that {provider} cannot read; only gemini can")
             return PartCount(digest.uri_mark(mime_type, uri), None, None)
-        case FileSpec(path) if file_type := spec.mime_type or media_types.mime_type_of(path):
+        case FileSpec(path) if file_type := spec.mime_type or file_content.mime_type_of(path):
             _check_type(provider, file_type)
             return _typed_count(folder, path, file_type)
         case FileSpec(path):
@@ -210,7 +210,7 @@ def read_part(folder: Folder, spec: PartSpec) -> Part:
             return TextPart(file_content.uniform(text.encode()).decode())
         case UriSpec(uri, mime_type):
             return UriPart(mime_type, uri)
-        case FileSpec(path) if file_type := spec.mime_type or media_types.mime_type_of(path):
+        case FileSpec(path) if file_type := spec.mime_type or file_content.mime_type_of(path):
             raw = _as_text(file_content.read_text, folder, path, file_type)
             return InlinePart(file_type, raw or file_content.read_bytes(folder, path))
         case FileSpec():
@@ -226,12 +226,12 @@ def _typed_count(folder: Folder, path: str, mime_type: str) -> PartCount:
     """Look at a file of a type; an SVG is text, and its tokens are those of a picture."""
     look = _as_text(file_content.look_at_text, folder, path, mime_type)
     if look and not mime_type.startswith("image/"):
-        tokens = media_types.text_tokens(look.amount)
+        tokens = file_content.text_tokens(look.amount)
     else:
         look = look or file_content.look_at_bytes(folder, path)
-        tokens = media_types.media_tokens(mime_type, look.size, look.amount)
-    if mime_type == media_types.PDF and look.size > media_types.MAX_PDF:
-        raise Unreadable(file_content.too_large(look.size, media_types.MAX_PDF))
+        tokens = file_content.media_tokens(mime_type, look.size, look.amount)
+    if mime_type == file_content.PDF and look.size > file_content.MAX_PDF:
+        raise Unreadable(file_content.too_large(look.size, file_content.MAX_PDF))
     return PartCount(digest.inline_mark(mime_type, look.digest), look.size, tokens)
 
 
@@ -239,7 +239,7 @@ def _as_text(
     read: Callable[[Folder, str], _ContentRead], folder: Folder, path: str, mime_type: str
 ) -> _ContentRead | None:
     """Read a file as uniform text; None if its type is not that of text, or need not be."""
-    if not media_types.is_text(mime_type):
+    if not file_content.is_text(mime_type):
         return None
     try:
         return read(folder, path)
@@ -262,9 +262,11 @@ def _plain_count(folder: Folder, path: str) -> PartCount:
 
 
 def _text_count(look: file_content.Look) -> PartCount:
-    return PartCount(digest.text_mark(look.digest), look.size, media_types.text_tokens(look.amount))
+    return PartCount(
+        digest.text_mark(look.digest), look.size, file_content.text_tokens(look.amount)
+    )
 
 
 def _check_type(provider: str, mime_type: str) -> None:
-    if not media_types.takes(provider, mime_type):
+    if not file_content.takes(provider, mime_type):
         raise Unreadable(f"is {mime_type}, which {provider} does not read")

@@ -21,7 +21,8 @@ from provisioner.manifest.types import (
     UriSpec,
 )
 from provisioner.model.attributes import Settings, Ttl, Until
-from provisioner.resolver import load_and_resolve, read_content
+from provisioner.resolver import load_and_resolve
+from provisioner.resolver.content import read_content
 from tests.builders import NOW
 from tests.stacks import CATALOG, FLASH, HEAD, complaints, loaded, write
 

@@ -18,8 +18,14 @@ from provisioner.manifest.source_map import Place, YamlDocument
 from provisioner.manifest.types import FileSpec, Manifest, PartSpec, TextSpec, UriSpec
 from provisioner.model.attributes import UNKNOWN, Measure
 from provisioner.model.records import DesiredCache
-from provisioner.resolver import load_and_resolve, read_content
-from provisioner.resolver.content import count_part, count_text, is_of_files_api, read_part
+from provisioner.resolver import load_and_resolve
+from provisioner.resolver.content import (
+    count_part,
+    count_text,
+    is_of_files_api,
+    read_content,
+    read_part,
+)
 from provisioner.resolver.digest import part_mark
 from tests.builders import NOW
 from tests.stacks import CATALOG, FLASH, complaints, resolved, stack
