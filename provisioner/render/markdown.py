@@ -18,8 +18,9 @@ from msgspec.structs import replace
 
 from provisioner.escape import markdown, plain, prose
 from provisioner.model.facts import Result
-from provisioner.model.money import Cost, total
+from provisioner.model.money import FREE, Cost, total
 from provisioner.model.plan import Plan
+from provisioner.model.records import made_of
 from provisioner.render import summary
 from provisioner.render.layout import clip
 from provisioner.render.result import ResultRow, result_row, tally, tally_line
@@ -36,10 +37,6 @@ FEW = 5
 """So many alike are still listed one by one."""
 _CELL = 160
 _LONGEST = 800
-_AMOUNTS = (
-    *("once", "overlap", "rent_30_days"),
-    *("rent_per_hour_before", "rent_per_hour_after", "rent_per_hour_change"),
-)
 _MORE = "\n… and {:,} more.\n"
 _CUT = (
     "\n**This comment is cut**, so it is no approval: read the whole plan, "
@@ -317,11 +314,11 @@ def _sum_of_costs(costs: Sequence[Cost]) -> Cost | None:
     if not costs:
         return None
     uses = [cost.use for cost in costs if cost.use and cost.use.is_annotation]
-    return replace(
-        costs[0],
-        **{key: total(getattr(cost, key) for cost in costs) for key in _AMOUNTS},
-        ends_on=None,
-        old_ends_on=None,
+    return made_of(
+        Cost,
+        sum(costs, FREE),
+        overlap=total(cost.overlap for cost in costs),
+        rent_30_days=total(cost.rent_30_days for cost in costs),
         steps=(),
         use=replace(uses[0], write=total(use.made for use in uses)) if uses else None,
     )
