@@ -50,6 +50,30 @@ Text: TypeAlias = Annotated[str, must("be text", min_length=1)]
 CacheName: TypeAlias = Annotated[
     str, must("be the name of a cache", pattern=r"^[a-z0-9][a-z0-9-]{0,47}\Z")
 ]
+Name: TypeAlias = Annotated[
+    str,
+    must(
+        "be text of at most 512 characters",
+        max_length=512,
+        description="A name; it may be foreign.",
+    ),
+]
+ShownText: TypeAlias = Annotated[
+    str,
+    must(
+        "be text of at most 8,192 characters",
+        max_length=8192,
+        description="A sentence or a path; it may be foreign.",
+    ),
+]
+Stack: TypeAlias = Annotated[
+    str,
+    must(
+        "be the name of a stack: STACK or STACK.ENVIRONMENT",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,31})?\Z",
+        description="STACK or STACK.ENVIRONMENT.",
+    ),
+]
 Digest: TypeAlias = Annotated[
     str, must("be a SHA-256 as hexadecimal digits", pattern=r"^[0-9a-f]{64}\Z")
 ]

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Self
+from typing import Annotated, Self
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
+from provisioner.documents import Name, ShownText, Stack, must
 from provisioner.model.attributes import After, after_fields
 from provisioner.model.changes import Blocked, Cause, Change
 from provisioner.model.stack_settings import SettingEdit
@@ -56,18 +57,36 @@ def fingerprint_of(stack: str, digests: Iterable[str]) -> str:
 
 
 class Leftover(Struct, frozen=True, kw_only=True):
-    """What a branch leaves alive, since it declares a stack no longer."""
+    """
+    What a branch leaves alive, since it declares a stack no longer.
 
-    stack: str
-    successor: str | None
-    """The name that the stack has from now on, if it has another one."""
-    caches: tuple[str, ...]
-    state: str
-    """Where its state is, as `--state` takes it."""
+    successor: The name that the stack has from now on; null if it is gone.
+    state: Where its state is.
+    usual: Whether that is only where a state is without CTXPROV_STATE.
+    key_envs: By provider, the variable with the key of its project.
+    """
+
+    stack: Stack
+    successor: Stack | None
+    caches: Annotated[tuple[Name, ...], Meta(max_length=10_000)]
+    state: ShownText
     usual: bool
-    """Whether that is only where a state is if neither apply nor the manifest said a place."""
-    key_envs: Mapping[str, str]
-    """By provider, the variable with the key of each project that has a name."""
+    key_envs: Annotated[
+        Mapping[
+            Annotated[
+                str, must("be the name of a provider", pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")
+            ],
+            Annotated[
+                str,
+                must(
+                    "be a variable with GEMINI or GOOGLE in its name",
+                    pattern=r"^([A-Z_][A-Z0-9_]*)?(GEMINI|GOOGLE)[A-Z0-9_]*\Z",
+                    max_length=128,
+                ),
+            ],
+        ],
+        Meta(max_length=100),
+    ]
 
 
 class Plan(Struct, frozen=True, kw_only=True):

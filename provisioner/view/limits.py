@@ -9,10 +9,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Struct, convert
 
-from provisioner.documents import must
+from provisioner.documents import ShownText, must
 from provisioner.model.money import NANO, Money
 from provisioner.model.stack_settings import Breach, Limit, TooDear, TooMany
-from provisioner.view.snapshot import ShownText
 from provisioner.view.units import listed, usd
 
 _NAMED = 5

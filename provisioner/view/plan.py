@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 from msgspec.structs import asdict
 
-from provisioner.documents import must
+from provisioner.documents import Name, ShownText
 from provisioner.model.changes import (
     Blocked,
     Cause,
@@ -41,12 +41,9 @@ from provisioner.view.snapshot import (
     AfterView,
     Commit,
     Moment,
-    Name,
     Provider,
     ShownDigest,
-    ShownText,
     Snapshot,
-    Stack,
     after,
     after_view,
     before,
@@ -102,38 +99,13 @@ class DeclaredView(Struct, frozen=True, forbid_unknown_fields=True):
     after: AfterView
 
 
-class LeftoverView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LeftoverView(Leftover, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     What the branch leaves alive, since it declares a stack no longer.
 
-    successor: The name that the stack has from now on; null if it is gone.
-    state: Where its state is.
-    usual: Whether that is only where a state is without CTXPROV_STATE.
-    key_envs: By provider, the variable with the key of its project.
     command: What takes its caches along, or ends them; made of the above.
     """
 
-    stack: Stack
-    successor: Stack | None
-    caches: Annotated[tuple[Name, ...], Meta(max_length=10_000)]
-    state: ShownText
-    usual: bool
-    key_envs: Annotated[
-        Mapping[
-            Annotated[
-                str, must("be the name of a provider", pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")
-            ],
-            Annotated[
-                str,
-                must(
-                    "be a variable with GEMINI or GOOGLE in its name",
-                    pattern=r"^([A-Z_][A-Z0-9_]*)?(GEMINI|GOOGLE)[A-Z0-9_]*\Z",
-                    max_length=128,
-                ),
-            ],
-        ],
-        Meta(max_length=100),
-    ]
     command: ShownText
 
 
@@ -379,7 +351,7 @@ def summary(changes: Iterable[tuple[str, Reason]]) -> Summary:
     return Summary(**done, blocked=verbs["blocked"], unchanged=verbs["keep"])
 
 
-def leftover_command(left: Leftover | LeftoverView) -> str:
+def leftover_command(left: Leftover) -> str:
     """
     What takes the caches along, or ends them, as typed into a shell.
 

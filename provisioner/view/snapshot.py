@@ -15,7 +15,7 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from provisioner.documents import must
+from provisioner.documents import Name, ShownText, must
 from provisioner.model.attributes import UNKNOWN, After, Life, Settings, SettingsFields, Ttl, Until
 from provisioner.model.changes import (
     Adopt,
@@ -45,24 +45,7 @@ from provisioner.times import duration_text, parse_duration
 from provisioner.view.units import tokens_text
 
 _DURATION = r"^(\d+[smhd])+\Z"
-_STACK = r"^[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,31})?\Z"
 
-Name: TypeAlias = Annotated[
-    str,
-    must(
-        "be text of at most 512 characters",
-        max_length=512,
-        description="A name; it may be foreign.",
-    ),
-]
-ShownText: TypeAlias = Annotated[
-    str,
-    must(
-        "be text of at most 8,192 characters",
-        max_length=8192,
-        description="A sentence or a path; it may be foreign.",
-    ),
-]
 Provider: TypeAlias = Annotated[
     str,
     must(
@@ -95,14 +78,6 @@ Duration: TypeAlias = Annotated[
         "be a duration: whole numbers with s, m, h or d, such as 90m or 1d12h",
         pattern=_DURATION,
         description="Whole numbers with s, m, h and d, summed: 1h30m.",
-    ),
-]
-Stack: TypeAlias = Annotated[
-    str,
-    must(
-        "be the name of a stack: STACK or STACK.ENVIRONMENT",
-        pattern=_STACK,
-        description="STACK or STACK.ENVIRONMENT.",
     ),
 ]
 Commit: TypeAlias = Annotated[
