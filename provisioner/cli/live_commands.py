@@ -7,8 +7,6 @@ What a command does is imported when it is called.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from provisioner.cli import options
@@ -63,16 +61,13 @@ def list_command() -> None:
 
 @click.command("gc")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option(
+@options.repeatable(
     "--state",
     "addresses",
-    multiple=True,
     metavar="ADDRESS",
     help="Where states are: every place that stacks of this project use; or CTXPROV_STATE.",
 )
-@click.option(
-    "--stack", "stacks", multiple=True, metavar="NAME[.ENV]", help="Delete all of it; repeatable."
-)
+@options.repeatable("--stack", "stacks", metavar="NAME[.ENV]", help="Delete all of it; repeatable.")
 @click.option(
     "--key-env",
     metavar="VARIABLE",
@@ -124,7 +119,7 @@ def next_command() -> None:
 @click.command("show")
 @click.argument("name", required=False)
 @options.folders_or_one_options
-@click.option("--live", is_flag=True, help="Ask the provider as well; needs a key.")
+@options.flag("--live", help="Ask the provider as well; needs a key.")
 @options.models_option
 @options.terminal_options
 @options.each_stack("show", "show_stack", only_one_with="name")
@@ -159,9 +154,8 @@ def show_command() -> None:
     default=None,
     help="Which of OpenAI's APIs a request is for; by default responses.",
 )
-@click.option(
+@options.flag(
     "--no-content",
-    is_flag=True,
     help="Put path and digest in place of the content of a request.",
 )
 @options.each_stack("show", "output_handles", only_one_with="name", as_json=True)
@@ -188,17 +182,14 @@ def output_command() -> None:
 @click.option(
     "--port", default=8085, show_default=True, help="Port on loopback; 0 takes a free one."
 )
-@click.option(
+@options.repeatable(
     "--api-key",
     "api_keys",
-    multiple=True,
     metavar="KEY",
     help="Accept this key only; repeatable. Without it any key will do.",
 )
-@click.option(
+@options.file(
     "--store",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
     help="Keep the caches in this SQLite file; by default they end with the program.",
 )
 @options.calls("emulator", "serve_emulator")

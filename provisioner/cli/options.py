@@ -89,6 +89,12 @@ def together(*options: Option[Any]) -> Option[Any]:
     return add
 
 
+# Kinds of options: without a value, given as often as one likes, and the path of a file.
+flag = partial(click.option, is_flag=True)
+repeatable = partial(click.option, multiple=True)
+file = partial(click.option, type=_PATH, metavar="FILE")
+
+
 def _here(_: click.Context, __: click.Parameter, stacks: tuple[Path, ...]) -> tuple[Path, ...]:
     """Without an argument it is the current folder."""
     return stacks or (Path(),)
@@ -166,9 +172,8 @@ max_caches_option = click.option(
 env_option = together(_env_option, max_caches_option)
 """What every command that reads a manifest takes: which environment, and how many caches."""
 
-emulator_option = click.option(
+emulator_option = flag(
     "--emulator",
-    is_flag=True,
     help="Use a Gemini emulator in this program, with a state of its own; needs no key.",
 )
 
@@ -191,39 +196,34 @@ folders_or_one_options = together(
     _folders(help=f"{_SEVERAL}, but a NAME or ID belongs to one stack."), _address_options
 )
 
-models_option = click.option(
+models_option = file(
     "--models",
-    type=_PATH,
-    metavar="FILE",
     envvar="CTXPROV_MODELS",
     show_envvar=True,
     help="Use this file of models and prices over what ctxprov ships.",
 )
 
-allow_empty_option = click.option(
+allow_empty_option = flag(
     "--allow-empty",
-    is_flag=True,
     help="Allow a manifest without caches; everything on record is then retired.",
 )
 
-accept_scope_option = click.option(
+accept_scope_option = flag(
     "--accept-scope",
-    is_flag=True,
     help="Proceed although the state was written with a key of another project.",
 )
 
-prune_option = click.option(
+prune_option = flag(
     "--prune",
-    is_flag=True,
     help="Delete strays: caches with this stack's label that are not on record. "
     "Another checkout with the same stack name may be using them.",
 )
 
-replace_option = click.option(
-    "--replace", multiple=True, metavar="NAME", help="Create this cache again; repeatable."
+replace_option = repeatable(
+    "--replace", metavar="NAME", help="Create this cache again; repeatable."
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = flag("--json", "as_json", help="Print JSON.")
 
 colour_option = click.option(
     "--color/--no-color",
@@ -232,8 +232,8 @@ colour_option = click.option(
     help="Colour or none; by default colour on a terminal without NO_COLOR.",
 )
 
-auto_approve_option = click.option(
-    "--auto-approve", is_flag=True, help="Skip the prompt; needed where there is no terminal."
+auto_approve_option = flag(
+    "--auto-approve", help="Skip the prompt; needed where there is no terminal."
 )
 
 parallelism_option = click.option(
@@ -245,18 +245,16 @@ parallelism_option = click.option(
 )
 
 
-target_option = click.option(
+target_option = repeatable(
     "--target",
     "targets",
-    multiple=True,
     metavar="GLOB",
     help="Take only the part of the plan whose names match; repeatable.",
 )
 
-exclude_option = click.option(
+exclude_option = repeatable(
     "--exclude",
     "excludes",
-    multiple=True,
     metavar="GLOB",
     help="Leave out the part of the plan whose names match; repeatable.",
 )
@@ -384,11 +382,10 @@ def document(text: str) -> Out:
     return Out(form, path)
 
 
-out_option = click.option(
+out_option = repeatable(
     "--out",
     "outs",
     type=document,
-    multiple=True,
     metavar="[FORMAT=]PATH",
     help="Write the document as text, json, markdown, html or github; - is standard output. "
     "Repeatable.",
@@ -425,17 +422,14 @@ override_option = click.option(
 )
 
 
-accept_missing_option = click.option(
+accept_missing_option = flag(
     "--accept-missing",
-    is_flag=True,
     help="Create missing caches at once, though much of a project is missing together. Or set "
     "CTXPROV_ACCEPT_MISSING to the fingerprint that is shown, for one project.",
 )
 
 
-metrics_option = click.option(
+metrics_option = file(
     "--metrics-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
     help="Write caches, their time to live, rent and the last success, in Prometheus' text format.",
 )

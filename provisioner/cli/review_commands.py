@@ -24,7 +24,7 @@ author_option = click.option(
 
 @click.command("render")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
+@options.flag("-v", "--verbose", help="Show every change attribute by attribute.")
 @options.out_option
 @options.colour_option
 @options.calls("review", "render_plan")

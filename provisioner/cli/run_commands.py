@@ -7,7 +7,6 @@ What a command does is imported when it is called.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,11 +18,9 @@ if TYPE_CHECKING:
     from provisioner.model.changes import Cause
 
 
-plan_option = click.option(
+plan_option = options.file(
     "--plan",
     "plan_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
     help="Perform only the edits that this plan in JSON shows; skip the prompt.",
 )
 
@@ -50,16 +47,14 @@ expect_option = click.option(
 )
 
 
-allow_older_option = click.option(
+allow_older_option = options.flag(
     "--allow-older",
-    is_flag=True,
     help="Perform edits of an older commit than the one that was applied last.",
 )
 
 
-watch_option = click.option(
+watch_option = options.flag(
     "--watch",
-    is_flag=True,
     help="Keep running: sleep until the next refresh or expiry is due, and apply again; while "
     "edits are refused, fail or are in error, keep alive what is recorded.",
 )
@@ -96,7 +91,7 @@ def _causes(text: str) -> frozenset[Cause]:
 @click.command("plan")
 @options.stacks_options
 @options.json_option
-@click.option("-v", "--verbose", is_flag=True, help="Show every change attribute by attribute.")
+@options.flag("-v", "--verbose", help="Show every change attribute by attribute.")
 @click.option(
     "--base",
     metavar="REF",
@@ -108,9 +103,7 @@ def _causes(text: str) -> frozenset[Cause]:
     metavar="WHEN",
     help="Plan for +6h from the provider's now, or for a moment.",
 )
-@click.option(
-    "--detailed-exitcode", is_flag=True, help="Exit 2 if changes are pending, 0 if none are."
-)
+@options.flag("--detailed-exitcode", help="Exit 2 if changes are pending, 0 if none are.")
 @click.option(
     "--exit-on",
     type=_causes,
@@ -119,9 +112,8 @@ def _causes(text: str) -> frozenset[Cause]:
     metavar="CAUSES",
     help="Which causes count for --detailed-exitcode.",
 )
-@click.option(
+@options.flag(
     "--count-tokens",
-    is_flag=True,
     help="Let the provider count what is not counted yet, and remember it.",
 )
 @options.prune_option
@@ -236,10 +228,9 @@ def apply_command() -> None:
     metavar="NAME[.ENV]",
     help="End a stack that no manifest names any more; needs --state.",
 )
-@click.option(
+@options.repeatable(
     "--key-env",
     "key_envs",
-    multiple=True,
     callback=_key_envs,
     metavar="PROVIDER=VARIABLE",
     help="With --stack: read a provider's key from this variable; repeatable.",

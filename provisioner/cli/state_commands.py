@@ -13,7 +13,7 @@ import click
 from provisioner.cli import options
 
 _writing_options = options.together(
-    click.option("--dry-run", is_flag=True, help="Show what would change; write nothing."),
+    options.flag("--dry-run", help="Show what would change; write nothing."),
     options.lock_timeout_option,
 )
 
@@ -48,7 +48,7 @@ def lock_status_command() -> None:
 
 @click.command("unlock")
 @click.argument("lock_id", metavar="[ID]", required=False)
-@click.option("--mine", is_flag=True, help="End the lock of this CI job, if it has one.")
+@options.flag("--mine", help="End the lock of this CI job, if it has one.")
 @options.folders_or_one_options
 @options.each_stack("state", "end_locks", only_one_with="lock_id")
 def unlock_command() -> None:
@@ -131,9 +131,8 @@ def state_pull_command() -> None:
 
 @state_command.command("push")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
+@options.flag(
     "--force",
-    is_flag=True,
     help="Replace also a state that has no older serial or cannot be read.",
 )
 @_writing_options
