@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,8 +32,10 @@ from provisioner.errors import (
 from provisioner.escape import plain
 from provisioner.operations.session import Misuse
 from provisioner.storage import OnWait
-from provisioner.storage.lock_owner import LockOwner
 from provisioner.times import moment_text
+
+if TYPE_CHECKING:
+    from provisioner.storage.lock_owner import LockOwner
 
 
 def tell(sentence: str) -> None:

@@ -38,12 +38,14 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path, PurePath
 from types import MappingProxyType
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from provisioner.errors import StateError, StateTaken
-from provisioner.storage.lock_owner import LockOwner
+
+if TYPE_CHECKING:
+    from provisioner.storage.lock_owner import LockOwner
 
 # One letter, a colon and a slash are a drive.
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+|[a-z](?!:[/\\])):", re.IGNORECASE)
@@ -125,7 +127,7 @@ def conflict(where: str) -> StateTaken:
     return StateTaken(f"{where} has changed since it was read: another run wrote it.  Run again.")
 
 
-OnWait: TypeAlias = Callable[[LockOwner | None, timedelta], None]
+OnWait: TypeAlias = "Callable[[LockOwner | None, timedelta], None]"
 """Gets the owner of the lock, where a server names one, and how much longer this run waits."""
 
 

@@ -24,14 +24,16 @@ from glob import escape
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
 from provisioner.errors import StateError, StateLocked, StateUnreadable
 from provisioner.files import DRAFT, leads_out, read_whole, write_whole
 from provisioner.storage import Lock, OnWait, StoredFile, check_version
-from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
+
+if TYPE_CHECKING:
+    from provisioner.storage.lock_owner import LockOwner
 
 _POLL = 0.25
 _TEXT = 4096
@@ -159,6 +161,8 @@ class LocalBackend(Struct, frozen=True):
 
     def _try(self, lock: Path, who: LockOwner) -> FileIO | None:
         """Lock the file and write into it; None if another run has it."""
+        from provisioner.storage.lock_owner import lock_owner_bytes  # noqa: PLC0415  # for a lock
+
         with _explained(lock, "locked", _NOT_LOCKED):
             self._check(lock)
             lock.parent.mkdir(parents=True, exist_ok=True)
@@ -259,6 +263,8 @@ def _check_ours(file: FileIO) -> None:
 
 
 def _text(lock: Path) -> LockOwner | None:
+    from provisioner.storage.lock_owner import parse_lock_owner  # noqa: PLC0415  # likewise
+
     with suppress(OSError):
         return parse_lock_owner(read_whole(lock, most=_TEXT))
     return None
