@@ -10,12 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-import orjson
-
 from provisioner.cache import Json
 from provisioner.errors import InvalidCacheConfiguration
-
-_NO_UNICODE = "is not valid Unicode"
 
 
 def json_bytes(value: Json, *, sort_keys: bool = False) -> bytes:
@@ -30,24 +26,8 @@ def json_bytes(value: Json, *, sort_keys: bool = False) -> bytes:
             value, allow_nan=False, ensure_ascii=False, sort_keys=sort_keys, default=_plain
         ).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        reason = _NO_UNICODE if isinstance(error, UnicodeError) else str(error)
-        raise _unsendable(reason) from error
-
-
-def body_bytes(fields: Mapping[str, object]) -> bytes:
-    """
-    Encode a body of text, which is fast for long texts, and of fragments that are encoded.
-
-    Raises InvalidCacheConfiguration for half of a surrogate pair.
-    """
-    try:
-        return orjson.dumps(fields)
-    except orjson.JSONEncodeError as error:
-        raise _unsendable(_NO_UNICODE) from error
-
-
-def _unsendable(reason: str) -> InvalidCacheConfiguration:
-    return InvalidCacheConfiguration(f"the content cannot be sent as JSON: {reason}")
+        reason = "is not valid Unicode" if isinstance(error, UnicodeError) else str(error)
+        raise InvalidCacheConfiguration(f"the content cannot be sent as JSON: {reason}") from error
 
 
 def _plain(value: object) -> object:

@@ -8,11 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from orjson import Fragment
 
 from provisioner.cache import Json
 from provisioner.errors import InvalidCacheConfiguration
-from provisioner.providers.encoding import body_bytes, json_bytes
+from provisioner.providers.encoding import json_bytes
 
 _ENDLESS: dict[str, Any] = {}
 _ENDLESS["again"] = _ENDLESS
@@ -38,14 +37,3 @@ def test_what_json_cannot_hold(value: Any, reason: str) -> None:  # noqa: ANN401
     """What cannot be sent is the caller's mistake, and is named."""
     with pytest.raises(InvalidCacheConfiguration, match=reason):
         json_bytes(value)
-
-
-def test_a_body() -> None:
-    """A body holds text as it is and a caller's own JSON, and no half of a surrogate pair."""
-    tools: Json = ({"parameters": MappingProxyType({"n": 10**30})},)
-
-    body = body_bytes({"text": "ä\n", "tools": Fragment(json_bytes(tools))})
-
-    assert json.loads(body) == {"text": "ä\n", "tools": [{"parameters": {"n": 10**30}}]}
-    with pytest.raises(InvalidCacheConfiguration, match="valid Unicode"):
-        body_bytes({"text": "\ud800"})

@@ -15,13 +15,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+import orjson
 from msgspec import Struct, ValidationError, convert
-from orjson import Fragment
 
 from provisioner import cache
 from provisioner.arguments import check_moment, check_span, check_text
 from provisioner.errors import InvalidCacheConfiguration, name_of
-from provisioner.providers.encoding import body_bytes, json_bytes
 from provisioner.times import moment_text, parse_moment
 
 LONGEST_LABEL: Final = 128
@@ -67,7 +66,7 @@ class LifeField(Struct, frozen=True):
 
     @property
     def body(self) -> bytes:
-        return body_bytes({self.field: self.value})
+        return _body({self.field: self.value})
 
 
 def life_of(ttl: timedelta | None, expires_at: datetime | None, default: timedelta) -> LifeField:
@@ -91,7 +90,7 @@ def creation(content: cache.CacheContent, model: str, label: str, life: LifeFiel
     if len(label) > LONGEST_LABEL:
         raise InvalidCacheConfiguration(f"a label has at most {LONGEST_LABEL} characters")
     name = {"displayName": label} if label else {}
-    return body_bytes({**name, life.field: life.value, **_held(content, model)})
+    return _body({**name, life.field: life.value, **_held(content, model)})
 
 
 def counting(content: cache.CacheContent, model: str) -> bytes:
@@ -100,7 +99,7 @@ def counting(content: cache.CacheContent, model: str) -> bytes:
 
     A count needs a turn, as a create does not: without parts, the system instruction is it.
     """
-    return body_bytes({"generateContentRequest": _held(_with_a_turn(content), model)})
+    return _body({"generateContentRequest": _held(_with_a_turn(content), model)})
 
 
 def _with_a_turn(content: cache.CacheContent) -> cache.CacheContent:
@@ -216,10 +215,25 @@ def _held(content: cache.CacheContent, model: str) -> dict[str, Any]:
         "model": f"models/{model}",
         "systemInstruction": _turn([{"text": system}]) if system else None,
         "contents": [_turn([_part(part) for part in content.parts])] if content.parts else None,
-        "tools": Fragment(json_bytes(content.tools)) if content.tools else None,
-        "toolConfig": None if config is None else Fragment(json_bytes(config)),
+        "tools": _fragment(content.tools) if content.tools else None,
+        "toolConfig": None if config is None else _fragment(config),
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _fragment(value: cache.Json) -> orjson.Fragment:
+    from provisioner.providers.encoding import json_bytes  # noqa: PLC0415  # for tools alone
+
+    return orjson.Fragment(json_bytes(value))
+
+
+def _body(fields: Mapping[str, object]) -> bytes:
+    """Encode a body of text, which is fast for long texts, and of fragments that are encoded."""
+    try:
+        return orjson.dumps(fields)
+    except orjson.JSONEncodeError as error:
+        reason = "the content cannot be sent as JSON: is not valid Unicode"
+        raise InvalidCacheConfiguration(reason) from error
 
 
 def _turn(parts: list[cache.Json]) -> cache.Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -169,6 +170,19 @@ def test_a_body_in_short() -> None:
         "ttl": "60s",
         "contents": [{"role": "user", "parts": [{"text": "x"}]}],
     }
+
+
+def test_a_callers_own_json() -> None:
+    """A body holds text and a caller's own JSON as they are, and no half of a surrogate pair."""
+    tools = ({"parameters": MappingProxyType({"n": 10**30})},)
+    body = json.loads(
+        wire.creation(CacheContent(parts=(TextPart("ä\n"),), tools=tools), "m", "", LIFE)
+    )
+
+    assert body["contents"][0]["parts"] == [{"text": "ä\n"}]
+    assert body["tools"] == [{"parameters": {"n": 10**30}}]
+    with pytest.raises(InvalidCacheConfiguration, match="valid Unicode"):
+        wire.creation(CacheContent.of("\ud800"), "m", "", LIFE)
 
 
 @pytest.mark.parametrize(
