@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 import orjson
@@ -23,10 +24,8 @@ from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded, RecordedCache
 from provisioner.operations.edit_state import (
-    Current,
     Editor,
     Side,
-    StateEdit,
     StateWriting,
     check_name,
     edit_state,
@@ -59,6 +58,28 @@ def _side(session: Session, stack: Path, **options: Any) -> Side:  # noqa: ANN40
 def _done(sentence: str, summary: str = "") -> StackOutcome:
     console.say(plain(sentence))
     return StackOutcome(summary=summary)
+
+
+_Command: TypeAlias = Callable[..., Awaitable[StackOutcome]]
+
+
+def _writes(command: _Command) -> _Command:
+    """A command that writes a state takes the options of that as one value."""
+
+    @wraps(command)
+    async def write(
+        session: Session,
+        _: Output,
+        stack: Path,
+        *,
+        dry_run: bool,
+        lock_timeout: timedelta,
+        **given: Any,  # noqa: ANN401  # the command names them
+    ) -> StackOutcome:
+        writing = StateWriting(dry_run=dry_run, lock_timeout=lock_timeout)
+        return await command(session, stack, writing, **given)
+
+    return write
 
 
 async def list_records(session: Session, output: Output, stack: Path) -> StackOutcome:
@@ -96,40 +117,31 @@ async def pull_state(
     return StackOutcome()
 
 
+@_writes
 async def push_state(
-    session: Session,
-    _: Output,
-    stack: Path,
-    *,
-    file: Path,
-    force: bool,
-    **given: Any,  # noqa: ANN401  # StateWriting names them
+    session: Session, stack: Path, writing: StateWriting, *, file: Path, force: bool
 ) -> StackOutcome:
     """Put a state from a file in place of the one that is there."""
     try:
         raw = read_whole(file, follow=True)
     except OSError as error:
         raise StateError(f"{file} cannot be read: {error.strerror}.") from error
-
-    def edit(at: Current) -> StateEdit:
-        return pushed(at, raw, where=str(file), force=force)
-
-    return await _edit(session, stack, "push", edit, StateWriting(**given), repairs=force)
+    edit = partial(pushed, raw=raw, where=str(file), force=force)
+    return await _edit(session, stack, "push", edit, writing, repairs=force)
 
 
+@_writes
 async def move_record(
     session: Session,
-    _: Output,
     stack: Path,
+    writing: StateWriting,
     *,
     old: str,
     new: str | None,
     to_stack: Path | None,
     to_env: str | None,
-    **given: Any,  # noqa: ANN401  # StateWriting names them
 ) -> StackOutcome:
     """Rename a record, or give it to another stack, whose folder --to-stack names."""
-    writing = StateWriting(**given)
     if to_stack is not None:
         return await _give(session, stack, (old, new or old), to_stack, to_env, writing)
     if new is None:
@@ -170,14 +182,9 @@ async def _give(
     return _done(await transfer)
 
 
+@_writes
 async def give_stack_name(
-    session: Session,
-    _: Output,
-    folder: Path,
-    *,
-    old: str,
-    new: str,
-    **given: Any,  # noqa: ANN401  # StateWriting names them
+    session: Session, folder: Path, writing: StateWriting, *, old: str, new: str
 ) -> StackOutcome:
     """Give everything on record in a stack, or in one environment of it, another stack's name."""
     here, there = backends_of(session, (old, new), folder)
@@ -186,23 +193,18 @@ async def give_stack_name(
         f"{old} is {new} now; live caches keep their labels. Write the new name into "
         "the manifest before the next run."
     )
-    operation, writing = "state rename-stack", StateWriting(**given)
     transfer = transfer_records(
-        session.ports, giving, receiving, renamed_stack, operation, sentence, writing
+        session.ports, giving, receiving, renamed_stack, "state rename-stack", sentence, writing
     )
     return _done(await transfer)
 
 
+@_writes
 async def forget_record(
-    session: Session,
-    _: Output,
-    stack: Path,
-    *,
-    name: str,
-    **given: Any,  # noqa: ANN401  # StateWriting names them
+    session: Session, stack: Path, writing: StateWriting, *, name: str
 ) -> StackOutcome:
     """Forget a record; the live cache stays as it is."""
-    return await _edit(session, stack, "rm", lambda at: forgotten(at, name), StateWriting(**given))
+    return await _edit(session, stack, "rm", lambda at: forgotten(at, name), writing)
 
 
 async def _edit(
@@ -222,17 +224,12 @@ async def _edit(
     )
 
 
+@_writes
 async def copy_state(
-    session: Session,
-    _: Output,
-    stack: Path,
-    *,
-    destination: str,
-    **given: Any,  # noqa: ANN401  # StateWriting names them
+    session: Session, stack: Path, writing: StateWriting, *, destination: str
 ) -> StackOutcome:
     """Copy state, history and kept versions to another backend, under both locks."""
     side, there = _side(session, stack), _side(session, stack, address=destination)
-    writing = StateWriting(**given)
     sentence = await migrate_state(session.ports, side, there, address=destination, writing=writing)
     return _done(sentence, "not written" if writing.dry_run else "copied")
 
