@@ -3,7 +3,7 @@ Durations and moments as text: the one spelling, read and written here.
 
 A duration is whole numbers with `s m h d`, summed: `1h30m`.  A moment is RFC 3339 with
 an offset and up to nine digits of fraction; it comes out as aware UTC and goes in as `Z`.
-This module knows no clock.
+The date of an HTTP header is read only.  This module knows no clock.
 """
 
 from __future__ import annotations
@@ -62,3 +62,15 @@ def moment_text(moment: datetime) -> str:
     """Spell an aware *moment* as RFC 3339 in UTC, with a fraction only if it has one."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return f"{utc.isoformat().removesuffix('+00:00')}Z"
+
+
+@lru_cache(maxsize=16)
+def read_http_date(text: str) -> datetime | None:
+    """Read the date of a header as aware UTC; None if it is none."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # help reads no header
+
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.times import duration_text, moment_text, parse_duration, parse_moment
+from provisioner.times import (
+    duration_text,
+    moment_text,
+    parse_duration,
+    parse_moment,
+    read_http_date,
+)
 
 SPANS = st.integers(0, 10**9).map(lambda seconds: timedelta(seconds=seconds))
 MOMENTS = st.datetimes(timezones=st.just(UTC))
@@ -128,3 +134,19 @@ def test_any_text(text: str) -> None:
             parse(text)
         except ValueError:
             continue
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("Sun, 22 Nov 2026 21:00:30 GMT", datetime(2026, 11, 22, 21, 0, 30, tzinfo=UTC)),
+        ("Sun, 22 Nov 2026 21:00:30 -0000", datetime(2026, 11, 22, 21, 0, 30, tzinfo=UTC)),
+        ("Sun, 22 Nov 2026 23:00:30 +0200", datetime(2026, 11, 22, 21, 0, 30, tzinfo=UTC)),
+        ("Sun, 22 Nov 99999 20:00:00 GMT", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_dates_of_headers(text: str, moment: datetime | None) -> None:
+    """The date of a header is UTC, and anything else is as if it were not there."""
+    assert read_http_date(text) == moment

@@ -25,7 +25,6 @@ from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.api import ApiRequest, GeminiApi, ServerDate, read_cache
 from provisioner.providers.gemini.governor import ApiVerb
-from provisioner.providers.gemini.refusals import MissingCache
 from provisioner.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ class GeminiContextCache:
         """Ask for a cache; None if it does not exist (any more)."""
         try:
             cache = await self._api.ask(self._about(handle, ApiVerb.GET), read_cache)
-        except MissingCache:
+        except wire.MissingCache:
             return None
         return self._index.add(cache)
 
@@ -201,7 +200,7 @@ class GeminiContextCache:
         """Make sure that the cache does not exist."""
         try:
             await self._api.ask(self._about(handle, ApiVerb.DELETE), lambda _: None)
-        except MissingCache:
+        except wire.MissingCache:
             return
 
     async def create(
@@ -266,7 +265,7 @@ class GeminiContextCache:
         life = wire.life_of(ttl, expires_at, self.default_ttl)
         try:
             cache = await self._api.ask(self._about(handle, ApiVerb.PATCH, life), read_cache)
-        except MissingCache as missing:
+        except wire.MissingCache as missing:
             raise self._fate(handle, missing) from None
         return self._index.add(cache)
 
@@ -335,7 +334,7 @@ class GeminiContextCache:
             return ApiRequest(verb, name, {"updateMask": life.field}, life.body)
         return ApiRequest(verb, name)
 
-    def _fate(self, of: CacheHandle | CachedContext, missing: MissingCache) -> CacheError:
+    def _fate(self, of: CacheHandle | CachedContext, missing: wire.MissingCache) -> CacheError:
         """Expired if its holder could have known, else not found."""
         handle = of.handle if isinstance(of, CachedContext) else of
         match handle:

@@ -35,8 +35,8 @@ from provisioner.providers.gemini.governor import (
     Permit,
     governor_of,
 )
-from provisioner.providers.gemini.refusals import error_of, read_http_date, read_refusal
 from provisioner.retry import RetryPolicy
+from provisioner.times import read_http_date
 
 _Parsed = TypeVar("_Parsed")
 
@@ -244,11 +244,13 @@ class GeminiApi(Struct, kw_only=True):
     def _refused(
         self, request: ApiRequest, reply: HttpReply, now: datetime, permit: Permit
     ) -> FailedRequest:
-        refusal = read_refusal(
+        from provisioner.providers.gemini import refusals  # noqa: PLC0415  # most runs meet none
+
+        refusal = refusals.read_refusal(
             reply.status, reply.headers, reply.body, now=now, redact=self.account.secret.redact
         )
         names_cache = request.verb in _OF_ONE_CACHE
-        error = error_of(refusal, endpoint=self.account.endpoint, names_cache=names_cache)
+        error = refusals.error_of(refusal, endpoint=self.account.endpoint, names_cache=names_cache)
         is_quota = error.retryable and refusal.status == HTTPStatus.TOO_MANY_REQUESTS
         if is_quota:
             permit.refuse(error)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final, TypedDict
 
@@ -28,6 +26,8 @@ from provisioner.errors import (
     RequestRefused,
     clipped,
 )
+from provisioner.providers.gemini.wire import MissingCache
+from provisioner.times import read_http_date
 
 LONGEST_MESSAGE: Final = 2_000
 
@@ -51,10 +51,6 @@ _MAYBE_DONE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT,
 class _About(TypedDict):
     status: int
     words: str | None
-
-
-class MissingCache(RequestRefused):
-    """There is no cache of that name.  It never leaves this package."""
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -109,16 +105,6 @@ def read_retry_after(text: str, now: datetime) -> timedelta | None:
         return timedelta(seconds=int(text))
     moment = read_http_date(text)
     return None if moment is None else max(moment - now, timedelta())
-
-
-@lru_cache(maxsize=16)
-def read_http_date(text: str) -> datetime | None:
-    """Read the date of a header as aware UTC; None if it is none."""
-    try:
-        moment = parsedate_to_datetime(text)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
 
 
 def error_of(refusal: Refusal, *, endpoint: str, names_cache: bool) -> CacheError:

@@ -20,7 +20,7 @@ from msgspec import Struct, ValidationError, convert
 
 from provisioner import cache
 from provisioner.arguments import check_moment, check_span, check_text
-from provisioner.errors import InvalidCacheConfiguration, name_of
+from provisioner.errors import InvalidCacheConfiguration, RequestRefused, name_of
 from provisioner.times import moment_text, parse_moment
 
 LONGEST_LABEL: Final = 128
@@ -28,6 +28,10 @@ LONGEST_LABEL: Final = 128
 _MODEL: Final = re.compile(r"(?:models/)?([A-Za-z0-9][A-Za-z0-9._-]*)", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
 _NAIVE: Final = "expires_at has to say its time zone"
+
+
+class MissingCache(RequestRefused):
+    """There is no cache of that name.  It never leaves this package."""
 
 
 def name_in(handle: cache.CacheHandle | cache.CachedContext) -> str:

@@ -20,13 +20,13 @@ from provisioner.errors import (
 )
 from provisioner.providers.gemini.refusals import (
     LONGEST_MESSAGE,
-    MissingCache,
     Refusal,
     error_of,
     of_creation,
     read_refusal,
     read_retry_after,
 )
+from provisioner.providers.gemini.wire import MissingCache
 from tests.providers.gemini.world import START
 
 ENDPOINT = "https://host/v1beta"
