@@ -55,8 +55,7 @@ async def collect_garbage(**given: Any) -> Status:  # noqa: ANN401  # click chec
         auto_approve = given.pop("auto_approve")
         request = _request(session, **given)
         garbage = await garbage_of.find_garbage(session, request)
-        if not output.is_quiet:
-            _show_garbage(garbage, output)
+        _show_garbage(garbage, output)
         deleted: Sequence[str] = ()
         if garbage.chosen:
             if not auto_approve:
@@ -104,11 +103,10 @@ async def _ask(count: int, output: Output) -> None:
 def _show_garbage(garbage: Garbage, output: Output) -> None:
     caches = garbage.chosen or garbage.ownerless
     if not caches:
-        console.say("No live cache of this project carries the label of a stack without a state.")
+        output.show("No live cache of this project carries the label of a stack without a state.\n")
         return
     width, colour = terminal.width(), output.colour
-    text = list_text(caches, now=garbage.now, width=width, colour=colour, ids=True)
-    console.show(text)
+    output.show(list_text(caches, now=garbage.now, width=width, colour=colour, ids=True))
 
 
 def _report(garbage: Garbage, request: GcRequest, deleted: Sequence[str], output: Output) -> None:

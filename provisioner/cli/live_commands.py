@@ -36,9 +36,7 @@ def drift_command() -> None:
 
 @click.command("list")
 @options.stacks_options
-@options.models_option
-@options.json_option
-@options.terminal_options
+@options.report_options
 @options.calls("list_caches", "list_caches")
 def list_command() -> None:
     """
@@ -75,9 +73,7 @@ def list_command() -> None:
 )
 @options.auto_approve_option
 @options.lock_timeout_option
-@options.models_option
-@options.json_option
-@options.terminal_options
+@options.report_options
 @options.calls("list_caches", "collect_garbage")
 def gc_command() -> None:
     """

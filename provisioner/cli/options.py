@@ -219,9 +219,19 @@ prune_option = flag(
     "Another checkout with the same stack name may be using them.",
 )
 
+accept_missing_option = flag(
+    "--accept-missing",
+    help="Create missing caches at once, though much of a project is missing together. Or set "
+    "CTXPROV_ACCEPT_MISSING to the fingerprint that is shown, for one project.",
+)
+
 replace_option = repeatable(
     "--replace", metavar="NAME", help="Create this cache again; repeatable."
 )
+
+accept_options = together(accept_scope_option, accept_missing_option)
+edit_options = together(prune_option, replace_option, allow_empty_option, accept_options)
+"""What a plan and an apply may be asked to do beside the manifest."""
 
 json_option = flag("--json", "as_json", help="Print JSON.")
 
@@ -277,6 +287,8 @@ log_option = click.option(
 )
 
 terminal_options = together(colour_option, log_option)
+report_options = together(models_option, json_option, terminal_options)
+"""How a command shows what is live and what it costs."""
 
 
 class TextParam(click.ParamType[_Choice]):
@@ -419,13 +431,6 @@ override_option = click.option(
     metavar="LIMIT",
     help="Let edits go beyond delete, replace, rent_per_hour or rent_total_per_30_days; "
     "repeatable.",
-)
-
-
-accept_missing_option = flag(
-    "--accept-missing",
-    help="Create missing caches at once, though much of a project is missing together. Or set "
-    "CTXPROV_ACCEPT_MISSING to the fingerprint that is shown, for one project.",
 )
 
 

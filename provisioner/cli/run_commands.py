@@ -116,11 +116,7 @@ def _causes(text: str) -> frozenset[Cause]:
     "--count-tokens",
     help="Let the provider count what is not counted yet, and remember it.",
 )
-@options.prune_option
-@options.replace_option
-@options.allow_empty_option
-@options.accept_scope_option
-@options.accept_missing_option
+@options.edit_options
 @options.brief_max_wait_option
 @options.models_option
 @options.part_options
@@ -159,9 +155,7 @@ def plan_command() -> None:
     help="Explain for +6h from the provider's now, or for a moment.",
 )
 @options.accept_scope_option
-@options.models_option
-@options.json_option
-@options.terminal_options
+@options.report_options
 @options.each_stack("plan", "explain_cache")
 def explain_command() -> None:
     """
@@ -186,11 +180,7 @@ def explain_command() -> None:
 @options.auto_approve_option
 @plan_option
 @expect_option
-@options.prune_option
-@options.replace_option
-@options.allow_empty_option
-@options.accept_scope_option
-@options.accept_missing_option
+@options.edit_options
 @options.pace_options
 @options.part_options
 @options.override_option
@@ -264,8 +254,7 @@ def destroy_command() -> None:
 
 @click.command("keepalive")
 @options.stacks_options
-@options.accept_scope_option
-@options.accept_missing_option
+@options.accept_options
 @options.pace_options
 @options.models_option
 @options.metrics_option

@@ -24,7 +24,7 @@ from provisioner.model.records import LiveCache
 from provisioner.operations.observe import observe
 from provisioner.operations.request import request_of
 from provisioner.operations.session import Session
-from provisioner.operations.stack_location import StackLocation, recorded
+from provisioner.operations.stack_location import recorded
 from provisioner.pricing.costs import upkeep
 from provisioner.pricing.rates import Lookup
 from provisioner.render.shell import env_lines
@@ -40,7 +40,8 @@ async def show_stack(
     _, location, state = recorded(session, stack)
     seen, now = None, session.ports.now()
     if live:
-        seen, now = await _live(session, state, location)
+        observation = await observe(session, location, (), state)
+        seen, now = {cache.id: cache for cache in observation.live}, observation.now
     console.show(_text(state, name, seen, prices, now, colour=output.colour))
     return StackOutcome(summary=f"{len(state.caches)} on record")
 
@@ -62,14 +63,6 @@ def _text(
         raise CtxprovError(f"{name!r} is not on record in {state.stack}; ctxprov plan says why.")
     record, rent = state.caches[name], rents.get(name)
     return show_one(record, seen, rent=rent, now=now, width=width, colour=colour)
-
-
-async def _live(
-    session: Session, state: State, location: StackLocation
-) -> tuple[Mapping[str, LiveCache], datetime]:
-    """The live caches by id, and the moment by the clocks of their providers."""
-    seen = await observe(session, location, (), state)
-    return {cache.id: cache for cache in seen.live}, seen.now
 
 
 def output_handles(
