@@ -90,6 +90,7 @@ DurationText: TypeAlias = Annotated[
     str, Meta(extra_json_schema={"pattern": "^([0-9]{1,9}[smhd])+$"})
 ]
 """This and a moment are checked by who reads them, `parse_moment` and `parse_duration`."""
+Count: TypeAlias = Annotated[int, must("be a whole number from 0 to 10^15", ge=0, le=10**15)]
 WholeNumber: TypeAlias = Annotated[int, must("be a whole number from 0 to 2^53", ge=0, le=2**53)]
 """Beyond 2^53 not every reader of JSON keeps a whole number as it is."""
 

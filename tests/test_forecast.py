@@ -128,10 +128,10 @@ def test_what_a_steady_schedule_costs() -> None:
     priced = replace(WARM, model="flat", measure=Measure(tokens=MILLION, counted=True))
     (outlook,) = run(priced).outlooks
 
-    assert outlook.spent.first == dollars(2)
-    assert outlook.spent.again == dollars(0)
+    assert outlook.spent.paid_to_create == dollars(2)
+    assert outlook.spent.paid_to_create_again == dollars(0)
     assert outlook.spent.rent == dollars(4 * 24)
-    assert outlook.spent.rent_by_ttl == dollars(12 * (1 + outlook.refreshes))
+    assert outlook.spent.rent_billed_by_ttl == dollars(12 * (1 + outlook.refreshes))
 
 
 def test_what_too_rare_a_schedule_costs() -> None:
@@ -139,5 +139,5 @@ def test_what_too_rare_a_schedule_costs() -> None:
     priced = replace(SHORT, model="flat", measure=Measure(tokens=MILLION, counted=True))
     (outlook,) = run(priced, every=HOUR, span=DAY).outlooks
 
-    assert outlook.spent.again == dollars(2 * 24)
+    assert outlook.spent.paid_to_create_again == dollars(2 * 24)
     assert outlook.spent.rent == dollars(18)

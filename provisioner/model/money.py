@@ -16,7 +16,7 @@ from typing import Annotated, Self, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from provisioner.documents import must
+from provisioner.documents import Count, must
 
 NANO = 10**9
 """So many nano-dollars are a dollar."""
@@ -26,7 +26,6 @@ _EXACT = 10**6
 
 _MOST = 10**12
 
-Count: TypeAlias = Annotated[int, must("be a whole number from 0 to 10^15", ge=0, le=10**15)]
 Day: TypeAlias = Annotated[
     date, must("be a day, such as 2026-12-24", extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"})
 ]
@@ -127,12 +126,12 @@ class Figures(_Amounts, frozen=True, kw_only=True):
 class Rent(_Amounts, frozen=True, kw_only=True):
     """What a cache costs while it lives."""
 
-    per_hour: Money
-    month: Money
+    rent_per_hour: Money
+    rent_30_days: Money
     """Of the next 30 days, in which a cache that is kept warm lives on."""
 
 
-NO_RENT = Rent(per_hour=NOTHING, month=NOTHING)
+NO_RENT = Rent(rent_per_hour=NOTHING, rent_30_days=NOTHING)
 
 FREE = Figures.of(NOTHING, NOTHING, NOTHING)
 
@@ -288,18 +287,20 @@ class Totals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Spent(_Amounts, frozen=True, kw_only=True):
     """What a cache, or several, cost over a stretch of time."""
 
-    first: Money
+    paid_to_create: Money
     """For making it."""
-    again: Money
+    paid_to_create_again: Money
     """For making it again whenever it had died."""
     rent: Money
     """For the time lived."""
-    rent_by_ttl: Money
+    rent_billed_by_ttl: Money
     """The same, if every granted life is billed whole."""
 
     @property
     def creations(self) -> Money:
-        return self.first + self.again
+        return self.paid_to_create + self.paid_to_create_again
 
 
-UNSPENT = Spent(first=NOTHING, again=NOTHING, rent=NOTHING, rent_by_ttl=NOTHING)
+UNSPENT = Spent(
+    paid_to_create=NOTHING, paid_to_create_again=NOTHING, rent=NOTHING, rent_billed_by_ttl=NOTHING
+)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from msgspec.structs import asdict
+
 from provisioner.escape import json_text, plain
 from provisioner.forecast import Forecast, Tolerance
 from provisioner.model.money import Spent
@@ -44,7 +46,7 @@ def forecast_text(forecast: Forecast, schedule: str) -> str:
     cells = []
     for outlook in forecast.outlooks:
         spent = outlook.spent
-        paid = spent.creations, spent.rent, spent.rent_by_ttl
+        paid = spent.creations, spent.rent, spent.rent_billed_by_ttl
         counts = str(outlook.refreshes), str(outlook.creations), duration_text(outlook.cold)
         cells.append((plain(outlook.name), *counts, *map(usd, paid)))
     lines = table(_COLUMNS, cells)
@@ -60,7 +62,7 @@ def forecast_json(forecast: Forecast, schedule: str) -> str:
             "refreshes": outlook.refreshes,
             "creations": outlook.creations,
             "cold_seconds": int(outlook.cold.total_seconds()),
-            **_spent_json(outlook.spent),
+            **asdict(outlook.spent),
         }
         for outlook in forecast.outlooks
     ]
@@ -71,7 +73,7 @@ def forecast_json(forecast: Forecast, schedule: str) -> str:
             "runs": forecast.runs,
             "missed": forecast.missed,
             "schedule": schedule,
-            "totals": _spent_json(forecast.spent),
+            "totals": forecast.spent,
             "caches": caches,
         }
     )
@@ -80,16 +82,11 @@ def forecast_json(forecast: Forecast, schedule: str) -> str:
 def _money(spent: Spent) -> Iterator[str]:
     """What all of it costs, and what the schedule has to do with it."""
     if spent.creations or spent.rent:
-        again = f", {usd(spent.again)} of it for what had died" if spent.again else ""
+        again = (
+            f", {usd(spent.paid_to_create_again)} of it for what had died"
+            if spent.paid_to_create_again
+            else ""
+        )
         yield f"Money: {usd(spent.creations)} to create{again}; {usd(spent.rent)} of rent."
-    if spent.rent_by_ttl != spent.rent:
-        yield f"If every granted life is billed whole, the rent is {usd(spent.rent_by_ttl)}."
-
-
-def _spent_json(spent: Spent) -> dict[str, object]:
-    return {
-        "paid_to_create": spent.first,
-        "paid_to_create_again": spent.again,
-        "rent": spent.rent,
-        "rent_billed_by_ttl": spent.rent_by_ttl,
-    }
+    if spent.rent_billed_by_ttl != spent.rent:
+        yield f"If every granted life is billed whole, the rent is {usd(spent.rent_billed_by_ttl)}."

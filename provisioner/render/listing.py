@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from provisioner.escape import plain
 from provisioner.model.attributes import UNKNOWN
@@ -89,7 +90,7 @@ def list_document(caches: Iterable[Listed], *, now: datetime) -> dict[str, objec
     return {
         "format_version": FORMAT_VERSION,
         "at": moment_text(now),
-        "totals": {"caches": len(shown), "tokens": _tokens(shown), **_rent_fields(_rent(shown))},
+        "totals": {"caches": len(shown), "tokens": _tokens(shown), **asdict(_rent(shown))},
         "caches": [_fields(one) for one in shown],
     }
 
@@ -110,7 +111,7 @@ def _cells(one: Listed, now: datetime) -> tuple[str, ...]:
         span_text(now - one.live.created_at),
         span_text(left) if left > timedelta() else "expired",
         tokens_text(one.live.tokens),
-        usd(one.rent.per_hour, "/h"),
+        usd(one.rent.rent_per_hour, "/h"),
         plain(one.live.id),
     )
 
@@ -123,13 +124,13 @@ def _title(stack: str | None, group: Sequence[Listed]) -> str:
 def _totals(shown: Sequence[Listed]) -> str:
     strays = sum(one.stray for one in shown)
     note = f"; {strays} stray (?): labelled as ours, not on record" if strays else ""
-    month = f"{usd(_rent(shown).month)} in 30 days if all are kept warm"
+    month = f"{usd(_rent(shown).rent_30_days)} in 30 days if all are kept warm"
     return f"{_caches(shown)} in all, {month}{note}."
 
 
 def _caches(group: Sequence[Listed]) -> str:
     plural = "" if len(group) == 1 else "s"
-    paid = usd(_rent(group).per_hour, "/h")
+    paid = usd(_rent(group).rent_per_hour, "/h")
     tokens = _tokens(group)
     count = "?" if tokens is None else tokens_text(tokens) if tokens else "0"
     return f"{len(group)} cache{plural}, {count} tokens, {paid}"
@@ -137,10 +138,6 @@ def _caches(group: Sequence[Listed]) -> str:
 
 def _rent(group: Iterable[Listed]) -> Rent:
     return sum((one.rent for one in group), NO_RENT)
-
-
-def _rent_fields(rent: Rent) -> dict[str, object]:
-    return {"rent_per_hour": rent.per_hour, "rent_30_days": rent.month}
 
 
 def _tokens(group: Sequence[Listed]) -> int | None:
@@ -163,6 +160,6 @@ def _fields(one: Listed) -> dict[str, object]:
         "updated_at": moment_text(live.updated_at),
         "expires_at": moment_text(live.expires_at),
         "tokens": live.tokens or None,
-        **_rent_fields(one.rent),
+        **asdict(one.rent),
         "undeclared": one.undeclared,
     }

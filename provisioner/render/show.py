@@ -130,7 +130,7 @@ def _cells(one: _Standing, now: datetime, *, bar: str) -> tuple[str, ...]:
         one.left,
         f"{span_text(now - one.updated_at)} ago",
         one.tokens,
-        usd(one.rent.per_hour, "/h") if one.rent is not None else "",
+        usd(one.rent.rent_per_hour, "/h") if one.rent is not None else "",
     )
 
 
@@ -154,7 +154,7 @@ def _total(shown: Sequence[_Standing]) -> list[str]:
 
 
 def _rent(rent: Rent) -> str:
-    return f"{usd(rent.per_hour, '/h')}, {usd(rent.month)} in 30 days"
+    return f"{usd(rent.rent_per_hour, '/h')}, {usd(rent.rent_30_days)} in 30 days"
 
 
 def _facts(one: _Standing, now: datetime, *, cells: int) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 from msgspec.structs import asdict
 
-from provisioner.documents import Name, ShownText
+from provisioner.documents import Count, Name, ShownText
 from provisioner.model.changes import (
     Blocked,
     Cause,
@@ -32,7 +32,7 @@ from provisioner.model.changes import (
     Retire,
     Tone,
 )
-from provisioner.model.money import Cost, Count, Totals
+from provisioner.model.money import Cost, Totals
 from provisioner.model.plan import Edit, Leftover, Plan, digests_of
 from provisioner.model.records import RecordedAnnotation, RecordedCache
 from provisioner.model.stack_settings import Breach, SettingEdit

@@ -15,7 +15,7 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from provisioner.documents import Name, ShownText, must
+from provisioner.documents import Count, Name, ShownText, must
 from provisioner.model.attributes import UNKNOWN, After, Life, Settings, SettingsFields, Ttl, Until
 from provisioner.model.changes import (
     Adopt,
@@ -30,7 +30,6 @@ from provisioner.model.changes import (
     Replace,
     Retire,
 )
-from provisioner.model.money import Count
 from provisioner.model.records import (
     Desired,
     DesiredCache,

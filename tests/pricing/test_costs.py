@@ -517,10 +517,10 @@ def test_upkeep_of_what_is_recorded() -> None:
     warm = recorded(WANT)
     once = recorded(replace(WANT, settings=Settings(keep="once")))
 
-    assert upkeep(warm, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(720))
-    assert upkeep(once, lookup, at=NOW) == Rent(per_hour=dollars(1), month=dollars(6))
+    assert upkeep(warm, lookup, at=NOW) == Rent(rent_per_hour=dollars(1), rent_30_days=dollars(720))
+    assert upkeep(once, lookup, at=NOW) == Rent(rent_per_hour=dollars(1), rent_30_days=dollars(6))
     assert upkeep(warm, lookup, at=warm.expires_at) == NO_RENT
-    assert upkeep(live(WANT), lookup, at=NOW).month == dollars(720)
+    assert upkeep(live(WANT), lookup, at=NOW).rent_30_days == dollars(720)
 
 
 def keep(want: DesiredCache, tokens: int) -> Keep:
@@ -619,7 +619,10 @@ def test_lives_that_overlap_are_paid_once() -> None:
     spending = paid(grant(0, 6, made=True), grant(4, 10, made=False))
 
     assert spending == Spent(
-        first=dollars(2), again=dollars(0), rent=dollars(10), rent_by_ttl=dollars(12)
+        paid_to_create=dollars(2),
+        paid_to_create_again=dollars(0),
+        rent=dollars(10),
+        rent_billed_by_ttl=dollars(12),
     )
 
 
@@ -627,15 +630,15 @@ def test_a_gap_costs_no_rent_but_another_creation() -> None:
     """What died is paid for again when it is made again."""
     spending = paid(grant(0, 1, made=True), grant(3, 4, made=True))
 
-    assert (spending.first, spending.again) == (dollars(2), dollars(2))
-    assert spending.rent == spending.rent_by_ttl == dollars(2)
+    assert (spending.paid_to_create, spending.paid_to_create_again) == (dollars(2), dollars(2))
+    assert spending.rent == spending.rent_billed_by_ttl == dollars(2)
 
 
 def test_what_goes_on_is_paid_up_to_the_end() -> None:
     """Rent ends with what is looked at; a life that was granted is billed beyond it."""
     spending = paid(grant(20, 30, made=True))
 
-    assert (spending.rent, spending.rent_by_ttl) == (dollars(4), dollars(10))
+    assert (spending.rent, spending.rent_billed_by_ttl) == (dollars(4), dollars(10))
 
 
 def test_what_never_lived_costs_nothing() -> None:
@@ -653,7 +656,7 @@ def test_lives_in_a_row() -> None:
         grant(9, 10, made=True),
     )
 
-    assert (spending.rent, spending.rent_by_ttl) == (dollars(6), dollars(7))
+    assert (spending.rent, spending.rent_billed_by_ttl) == (dollars(6), dollars(7))
 
 
 def test_a_named_project() -> None:
@@ -667,7 +670,7 @@ def test_no_price() -> None:
     """What an unknown model costs is unknown."""
     spending = paid(grant(0, 1, made=True), want=replace(PAID, model="unheard-of"))
 
-    assert (spending.first, spending.rent) == (NO_PRICE, NO_PRICE)
+    assert (spending.paid_to_create, spending.rent) == (NO_PRICE, NO_PRICE)
 
 
 OLD = desired("a", "old", model="flat", measure=Measure(tokens=1_000))

@@ -11,7 +11,12 @@ from provisioner.render.forecast import forecast_json, forecast_text, schedule_s
 from tests.builders import HOUR
 from tests.pricing.prices import dollars
 
-SPENT = Spent(first=dollars(2), again=dollars(4), rent=dollars(30), rent_by_ttl=dollars(45))
+SPENT = Spent(
+    paid_to_create=dollars(2),
+    paid_to_create_again=dollars(4),
+    rent=dollars(30),
+    rent_billed_by_ttl=dollars(45),
+)
 COLD = Outlook(name="a", refreshes=3, creations=2, cold=timedelta(minutes=90), spent=SPENT)
 FREE = Outlook(name="b", refreshes=0, creations=0, cold=timedelta(), spent=UNSPENT)
 
@@ -34,7 +39,12 @@ def test_a_table() -> None:
 
 def test_without_money() -> None:
     """What costs nothing has no sentence; what has no price says so."""
-    unknown = Spent(first=NO_PRICE, again=NO_PRICE, rent=NO_PRICE, rent_by_ttl=NO_PRICE)
+    unknown = Spent(
+        paid_to_create=NO_PRICE,
+        paid_to_create_again=NO_PRICE,
+        rent=NO_PRICE,
+        rent_billed_by_ttl=NO_PRICE,
+    )
     future = Outlook(name="a", refreshes=0, creations=0, cold=timedelta(), spent=unknown)
 
     assert forecast_text(future_of(FREE), "Fits.").endswith("\nFits.\n")

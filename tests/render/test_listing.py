@@ -16,13 +16,13 @@ from tests.builders import HOUR, live
 from tests.pricing.prices import dollars
 from tests.render.fixtures import AT, FAQ, MANUAL, golden
 
-RENT = Rent(per_hour=dollars("0.1"), month=dollars(72))
+RENT = Rent(rent_per_hour=dollars("0.1"), rent_30_days=dollars(72))
 LONG_ID = "cachedContents/o239abcdefghijklmnopqrstuvwxyz0123456789ab"
 CACHES = (
     Listed(
         live=live(id=LONG_ID, label=None, tokens=90_000),
         display_name="by hand\n\x1b[1m漢字",
-        rent=Rent(per_hour=NO_PRICE, month=NO_PRICE),
+        rent=Rent(rent_per_hour=NO_PRICE, rent_30_days=NO_PRICE),
     ),
     Listed(
         live=live(id="cachedContents/anon", label=None, expires_at=AT),

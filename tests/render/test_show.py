@@ -22,10 +22,10 @@ STATE = state(
     retiring=[retiring(FAQ, "cachedContents/5")],
 )
 RENTS = {
-    "product-manual": Rent(per_hour=dollars("0.1"), month=dollars(72)),
-    "fresh": Rent(per_hour=dollars("0.2"), month=dollars(144)),
-    "lost": Rent(per_hour=dollars(4), month=dollars(2880)),
-    "dead": Rent(per_hour=NO_PRICE, month=NO_PRICE),
+    "product-manual": Rent(rent_per_hour=dollars("0.1"), rent_30_days=dollars(72)),
+    "fresh": Rent(rent_per_hour=dollars("0.2"), rent_30_days=dollars(144)),
+    "lost": Rent(rent_per_hour=dollars(4), rent_30_days=dollars(2880)),
+    "dead": Rent(rent_per_hour=NO_PRICE, rent_30_days=NO_PRICE),
 }
 LIVE = {
     cache.id: cache
