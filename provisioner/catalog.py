@@ -34,7 +34,7 @@ from provisioner.documents import (
 )
 from provisioner.errors import ManifestError, Problem
 from provisioner.files import read_whole
-from provisioner.model.model_catalog import Model, Offer, Period, Rate
+from provisioner.model.rates import Model, Offer, Period, Rate
 from provisioner.times import parse_duration
 
 _LARGEST = 16 * 1024 * 1024

@@ -19,11 +19,11 @@ from provisioner.model.attributes import Ttl
 from provisioner.model.changes import Create, Refresh
 from provisioner.model.facts import State
 from provisioner.model.money import UNSPENT, Spent
+from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_if_applied
-from provisioner.pricing.costs import Grant, spent
-from provisioner.pricing.rates import Lookup
+from provisioner.pricing import Grant, spent
 
 _SEED = 1
 

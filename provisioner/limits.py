@@ -24,6 +24,7 @@ from provisioner.model.changes import Change
 from provisioner.model.facts import State
 from provisioner.model.money import NANO, Cost, Money, total
 from provisioner.model.plan import Plan
+from provisioner.model.rates import MONTH, Lookup
 from provisioner.model.records import Recorded, RecordedCache
 from provisioner.model.stack_settings import (
     Bound,
@@ -34,8 +35,7 @@ from provisioner.model.stack_settings import (
     TooMany,
 )
 from provisioner.planner.decision_table import alike
-from provisioner.pricing.costs import costs
-from provisioner.pricing.rates import MONTH, Lookup
+from provisioner.pricing import costs
 
 _HOURS = MONTH // timedelta(hours=1)
 

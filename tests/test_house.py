@@ -56,7 +56,6 @@ DECIDES_NOTHING = {
     "cli/review_commands.py": "options and help, likewise",
     "cli/state_commands.py": "options and help, likewise",
     "model/facts.py": "structs without a method; state/draft.py makes a state of them",
-    "model/model_catalog.py": "structs without a method; catalog.py fills them",
 }
 """Modules that need no test file of their name, and why."""
 

@@ -28,10 +28,10 @@ from provisioner.model.changes import Change
 from provisioner.model.facts import Result
 from provisioner.model.money import Cost
 from provisioner.model.plan import Plan
+from provisioner.model.rates import Lookup
 from provisioner.model.stack_settings import Breach
 from provisioner.planner.transitions import next_refresh, valid_until
-from provisioner.pricing.costs import costs, totals, totals_of
-from provisioner.pricing.rates import Lookup
+from provisioner.pricing import costs, totals, totals_of
 from provisioner.view.plan import PlanView, plan_view
 from provisioner.view.wording import noteworthy
 

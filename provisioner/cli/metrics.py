@@ -11,10 +11,10 @@ from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.status import Status
 from provisioner.files import read_whole, write_whole
 from provisioner.model.money import Money
+from provisioner.model.rates import Lookup
 from provisioner.model.records import RecordedCache
 from provisioner.operations.load import prices_or_ours
-from provisioner.pricing.costs import rent
-from provisioner.pricing.rates import Lookup
+from provisioner.pricing import rent
 
 
 def write_metrics(path: Path, rows: Iterable[StackRow], *, models: Path | None) -> None:

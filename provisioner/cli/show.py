@@ -20,13 +20,13 @@ from provisioner.escape import json_text
 from provisioner.handles import handles_fields
 from provisioner.manifest.stack import load_manifest
 from provisioner.model.facts import State
+from provisioner.model.rates import Lookup
 from provisioner.model.records import LiveCache
 from provisioner.operations.observe import observe
 from provisioner.operations.request import request_of
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import recorded
-from provisioner.pricing.costs import upkeep
-from provisioner.pricing.rates import Lookup
+from provisioner.pricing import upkeep
 from provisioner.render.shell import env_lines
 from provisioner.render.show import show_one, show_text
 

@@ -17,11 +17,11 @@ from msgspec import Struct
 from provisioner.cache import CachedContext, GeminiHandle
 from provisioner.errors import Refused, StateError, StateTaken, StateUnreadable
 from provisioner.model.facts import State
+from provisioner.model.rates import Lookup
 from provisioner.model.records import LiveCache
 from provisioner.operations.observe import ahead_of
 from provisioner.operations.session import Misuse, Ports, Session
-from provisioner.pricing.costs import upkeep
-from provisioner.pricing.rates import Lookup
+from provisioner.pricing import upkeep
 from provisioner.providers.gemini import GeminiContextCache
 from provisioner.render.listing import Listed
 from provisioner.state import state_name, state_of

@@ -14,6 +14,7 @@ from provisioner.catalog import load_catalog
 from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Change, Keep, Note, Refresh
 from provisioner.model.plan import Plan
+from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache, LiveCache
 from provisioner.operations.count_tokens import remembered, with_counts
 from provisioner.operations.load import load_stack
@@ -24,8 +25,7 @@ from provisioner.operations.stack_location import location_of, owners_beside
 from provisioner.planner import plan
 from provisioner.planner.decision_table import refresh_due
 from provisioner.planner.transitions import about, flips
-from provisioner.pricing.costs import cost, price_list
-from provisioner.pricing.rates import Lookup
+from provisioner.pricing import cost, price_list
 from provisioner.render.explain import Explanation
 from provisioner.state import read_state
 

@@ -19,7 +19,7 @@ from provisioner.model.records import LiveCache
 from provisioner.operations.observe import ahead_of, is_open
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import address_of, location_of, project_in, store_of
-from provisioner.pricing.costs import upkeep
+from provisioner.pricing import upkeep
 from provisioner.render.listing import Listed
 from provisioner.state import read_state
 

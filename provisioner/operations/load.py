@@ -18,10 +18,10 @@ from provisioner.catalog import load_catalog
 from provisioner.errors import MOST_PROBLEMS, ContentChanged, ManifestError, Problem, Refused
 from provisioner.manifest.stack import read_manifest
 from provisioner.manifest.types import Manifest
+from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.operations.checkout import checkout_around
 from provisioner.operations.session import Session, StackOptions
-from provisioner.pricing.rates import Lookup
 from provisioner.resolver import load_and_resolve, resolve
 from provisioner.resolver.content import read_content
 

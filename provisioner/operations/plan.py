@@ -26,6 +26,7 @@ from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Cause
 from provisioner.model.facts import Revision, State
 from provisioner.model.plan import Leftover, Plan
+from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.model.stack_settings import Breach, StackSettings, setting_edits
 from provisioner.operations.checkout import check_destinations, why_older
@@ -46,7 +47,6 @@ from provisioner.operations.stack_location import (
     project_in,
     writes_of,
 )
-from provisioner.pricing.rates import Lookup
 from provisioner.resolver.content import content_reader
 from provisioner.state import read_state
 

@@ -19,10 +19,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from provisioner.model.attributes import Life, Settings, Ttl
-from provisioner.model.model_catalog import Offer, Rate
 from provisioner.model.money import NO_PRICE, Money, Use
+from provisioner.model.rates import HOUR, Held, Offer, Rate
 from provisioner.model.records import Desired, DesiredAnnotation, DesiredCache
-from provisioner.pricing.rates import HOUR, Held
 
 IMPLICIT_HITS = Decimal("0.5")
 """

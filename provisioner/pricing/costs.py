@@ -24,7 +24,6 @@ from msgspec.structs import replace
 
 from provisioner.model import changes
 from provisioner.model.changes import Change
-from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
     FREE,
     NO_RENT,
@@ -40,6 +39,17 @@ from provisioner.model.money import (
     total,
 )
 from provisioner.model.plan import Plan
+from provisioner.model.rates import (
+    MONTH,
+    Held,
+    Lookup,
+    Period,
+    Tariff,
+    Tariffs,
+    day_of,
+    last_day,
+    tariffs,
+)
 from provisioner.model.records import (
     Desired,
     DesiredAnnotation,
@@ -51,16 +61,6 @@ from provisioner.model.records import (
     made_of,
 )
 from provisioner.pricing.break_even import IMPLICIT_HITS, use
-from provisioner.pricing.rates import (
-    MONTH,
-    Held,
-    Lookup,
-    Tariff,
-    Tariffs,
-    day_of,
-    last_day,
-    tariffs,
-)
 
 
 class Grant(Struct, frozen=True):

@@ -43,7 +43,7 @@ from provisioner.times import duration_text
 
 if TYPE_CHECKING:
     from provisioner.catalog import Catalog
-    from provisioner.model.model_catalog import Model
+    from provisioner.model.rates import Model
 
 CLAUDE_TTLS: Final[Mapping[timedelta, Literal["5m", "1h"]]] = {
     timedelta(minutes=5): "5m",

@@ -26,8 +26,8 @@ from provisioner.model.attributes import (
 )
 from provisioner.model.changes import Adopt, Cause, Change, Create, Keep, Note, Refresh, Replace
 from provisioner.model.facts import Call
-from provisioner.model.model_catalog import Period
 from provisioner.model.money import Cost
+from provisioner.model.rates import Period
 from provisioner.model.records import (
     DesiredCache,
     LiveCache,

@@ -28,7 +28,7 @@ from provisioner.manifest.providers import KINDS
 from provisioner.manifest.stack import read_manifest
 from provisioner.manifest.types import AnnotationEntry, CacheEntry, Entry, Manifest, UriSpec
 from provisioner.model.attributes import Adoption, Label, Measure, Ttl
-from provisioner.model.model_catalog import Model
+from provisioner.model.rates import Model
 from provisioner.model.records import Desired, DesiredAnnotation, DesiredCache
 from provisioner.resolver.content import Counter, is_of_files_api
 from provisioner.times import duration_text

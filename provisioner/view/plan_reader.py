@@ -28,7 +28,7 @@ from provisioner.model.attributes import after_fields
 from provisioner.model.changes import Change, Reason
 from provisioner.model.plan import fingerprint_of
 from provisioner.planner.decision_table import REASONS
-from provisioner.pricing.costs import totals
+from provisioner.pricing import totals
 from provisioner.view.plan import (
     DeclaredView,
     EditView,

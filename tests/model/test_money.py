@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from provisioner.documents import document_fields
 from provisioner.model.money import NO_PRICE, NOTHING, Cost, Figures, Money, Step, total
 from provisioner.model.records import made_of
-from provisioner.pricing.costs import totals
+from provisioner.pricing import totals
 from tests.view.test_units import COST, DOUBLE, NEW_YEAR, NOTE, TOTALS, UNKNOWN
 
 STEP = made_of(Step, DOUBLE, on=NEW_YEAR, use=NOTE)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
-from provisioner.model.model_catalog import Model, Offer, Period, Rate
 from provisioner.model.money import NANO, Money
+from provisioner.model.rates import Model, Offer, Period, Rate
 
 MILLION = 1_000_000
 TURN = date(2026, 1, 11)

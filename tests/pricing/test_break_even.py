@@ -12,10 +12,9 @@ from msgspec.structs import replace
 
 from provisioner.catalog import load_catalog
 from provisioner.model.attributes import Life, Settings, Ttl, Until
-from provisioner.model.model_catalog import Rate
 from provisioner.model.money import NO_PRICE, Use
+from provisioner.model.rates import Held, Rate, Tariff
 from provisioner.pricing.break_even import pays_after, pays_from, use, worst_rent
-from provisioner.pricing.rates import Held, Tariff
 from tests.builders import HOUR, NOW, annotation, desired
 from tests.pricing.prices import FLAT, IMPLICIT, MILLION, NOTED, dollars, model, rate
 

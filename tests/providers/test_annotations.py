@@ -23,7 +23,7 @@ from provisioner.cache import (
 )
 from provisioner.catalog import load_catalog
 from provisioner.errors import InvalidCacheConfiguration, ProviderNotSupported
-from provisioner.model.model_catalog import Offer
+from provisioner.model.rates import Offer
 from provisioner.providers.annotations import (
     CLAUDE_TTLS,
     ClaudeContextCache,

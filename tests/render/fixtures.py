@@ -34,7 +34,7 @@ from provisioner.model.plan import Edit, Plan
 from provisioner.model.records import DesiredCache
 from provisioner.model.stack_settings import Breach
 from provisioner.planner import decision_table as table
-from provisioner.pricing.costs import costs, totals
+from provisioner.pricing import costs, totals
 from provisioner.view.plan import PlanView, RowView, plan_view
 from provisioner.view.plan import rows as rows_of
 from provisioner.view.wording import noteworthy

@@ -26,7 +26,7 @@ from provisioner.model.changes import (
 from provisioner.model.facts import Call
 from provisioner.planner import decision_table as table
 from provisioner.planner.transitions import Flip
-from provisioner.pricing.costs import cost, price_list
+from provisioner.pricing import cost, price_list
 from provisioner.render.explain import (
     Explanation,
     explain_json,

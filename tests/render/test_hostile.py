@@ -16,7 +16,7 @@ from provisioner.model.money import NO_RENT
 from provisioner.model.plan import Plan
 from provisioner.model.records import DesiredCache, LiveCache, RecordedCache
 from provisioner.planner import decision_table as table
-from provisioner.pricing.costs import cost
+from provisioner.pricing import cost
 from provisioner.render.explain import explain_text
 from provisioner.render.html.page import html_document, plan_article, result_article
 from provisioner.render.listing import Listed, list_document, list_text

@@ -12,7 +12,7 @@ from provisioner.errors import CacheNotFound, NetworkError
 from provisioner.model.changes import Create, Reason
 from provisioner.model.facts import Done, Failed, Result
 from provisioner.planner import decision_table as table
-from provisioner.pricing.costs import cost
+from provisioner.pricing import cost
 from provisioner.render.layout import columns
 from provisioner.render.result import result_json, result_line, result_text
 from tests.builders import desired

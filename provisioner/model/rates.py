@@ -1,5 +1,5 @@
 """
-What some tokens of a model cost on a day.
+What is known of a model, as its sources give it, and what some of its tokens cost on a day.
 
 The prices of a day come from the period that holds on it, and from its rate for so many
 tokens.  A cache is priced by its own tokens: the rest of a prompt is not known here, so a
@@ -16,13 +16,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from provisioner.model.model_catalog import Model, Period, Rate
 from provisioner.model.money import NO_PRICE, NOTHING, Money, total
-
-Lookup: TypeAlias = Callable[[str, str], Model | None]
-"""Finds a model by the type of its provider and its name."""
-
-Tariffs: TypeAlias = "Callable[[str, str], Tariff]"
 
 HOUR = timedelta(hours=1)
 MONTH = timedelta(days=30)
@@ -30,6 +24,63 @@ MONTH = timedelta(days=30)
 _MILLION = 1_000_000
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+class Rate(Struct, frozen=True, kw_only=True):
+    """Prices of a request whose prompt has more than `above` tokens: USD per million tokens."""
+
+    above: int
+    input: Decimal
+    cached_input: Decimal
+    storage_per_hour: Decimal | None
+    """USD per million tokens and hour; None where nothing can be stored."""
+
+
+class Period(Struct, frozen=True, kw_only=True):
+    """What holds from one day to another, both included, in UTC; None leaves an end open."""
+
+    valid_from: date | None
+    valid_to: date | None
+    as_of: date
+    """When the source was read."""
+    source: str
+    """A URL, or what a user's file calls it."""
+    uncertain: bool
+    """Whether the figures rest on one unverified report or on an inference."""
+    rates: tuple[Rate, ...]
+    """By `above`: the last one that is exceeded holds, or else the first."""
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    """A life that annotations of a model can have, and what a write costs for it."""
+
+    ttl: timedelta
+    write: Decimal
+    """A multiple of the input price."""
+    apis: tuple[str, ...]
+    """The only APIs that take it; empty if all do."""
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """One model.  None means not known, never no."""
+
+    provider: str
+    name: str
+    min_tokens: int | None
+    explicit_caching: bool | None
+    """False: implicit caching only.  Always None for claude and openai."""
+    retires_on: date | None
+    """The first day on which it is gone."""
+    offers: tuple[Offer, ...]
+    """The provider's default comes first; empty for gemini."""
+    prices: tuple[Period, ...]
+    note: str | None
+
+
+Lookup: TypeAlias = Callable[[str, str], Model | None]
+"""Finds a model by the type of its provider and its name."""
+
+Tariffs: TypeAlias = "Callable[[str, str], Tariff]"
 
 
 class Tariff:

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.catalog import load_catalog
-from provisioner.model.model_catalog import Model
 from provisioner.model.money import NO_PRICE, NOTHING, Money
-from provisioner.pricing.rates import MONTH, Held, Tariff
+from provisioner.model.rates import MONTH, Held, Model, Tariff
 from tests.builders import HOUR, NOW
 from tests.pricing.prices import (
     DOUBLING,

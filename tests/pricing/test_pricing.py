@@ -29,7 +29,6 @@ from provisioner.model.changes import (
     Replace,
     Retire,
 )
-from provisioner.model.model_catalog import Period
 from provisioner.model.money import (
     FREE,
     NO_PRICE,
@@ -44,9 +43,10 @@ from provisioner.model.money import (
     total,
 )
 from provisioner.model.plan import Plan
+from provisioner.model.rates import MONTH, Period, tariffs
 from provisioner.model.records import DesiredCache, made_of
 from provisioner.planner import decision_table as table
-from provisioner.pricing.costs import (
+from provisioner.pricing import (
     Effect,
     Grant,
     cost,
@@ -60,7 +60,6 @@ from provisioner.pricing.costs import (
     totals_of,
     upkeep,
 )
-from provisioner.pricing.rates import MONTH, tariffs
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, noted, recorded, retiring
 from tests.pricing.prices import DOUBLING, FLAT, MILLION, NOTED, TURN, dollars, lookup
 
