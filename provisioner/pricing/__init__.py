@@ -162,8 +162,8 @@ def upkeep(cache: LiveCache | RecordedCache, lookup: Lookup, *, at: datetime) ->
         return NO_RENT
     ahead = _left(cache, cache.expires_at, at) if isinstance(cache, RecordedCache) else MONTH
     return Rent(
-        per_hour=rent(cache, lookup, at=at),
-        month=_held_by(cache, tariffs(lookup)).rent_over(at, ahead),
+        rent_per_hour=rent(cache, lookup, at=at),
+        rent_30_days=_held_by(cache, tariffs(lookup)).rent_over(at, ahead),
     )
 
 
@@ -174,10 +174,12 @@ def spent(want: DesiredCache, grants: Sequence[Grant], lookup: Lookup, *, until:
     alive = [grant for grant in grants if grant.until > grant.at]
     creations = [held.creation(day_of(grant.at)) for grant in alive if grant.made]
     return Spent(
-        first=total(creations[:1]),
-        again=total(creations[1:]),
+        paid_to_create=total(creations[:1]),
+        paid_to_create_again=total(creations[1:]),
         rent=total(held.rent_over(begin, end - begin) for begin, end in _lived(alive, until)),
-        rent_by_ttl=total(held.rent_over(grant.at, grant.until - grant.at) for grant in alive),
+        rent_billed_by_ttl=total(
+            held.rent_over(grant.at, grant.until - grant.at) for grant in alive
+        ),
     )
 
 
