@@ -80,12 +80,12 @@ def _cache_use(want: DesiredCache, held: Held, day: date, implicit_hits: Decimal
     net = None if calls is None else NO_PRICE
     if rate and calls is not None:
         net = held.money(_saved(rate), *calls.as_integer_ratio()) - held.rent(day)
+    alone = pays_from(rate) if rate else None
+    implicit = pays_from(rate, implicit_hits=implicit_hits) if rate else None
     return Use(
         creation=held.creation(day),
-        pays_from_calls_per_hour=pays_from(rate) if rate else None,
-        pays_from_calls_per_hour_implicit=pays_from(rate, implicit_hits=implicit_hits)
-        if rate
-        else None,
+        pays_from_calls_per_hour=alone,
+        pays_from_calls_per_hour_implicit=implicit,
         implicit_hits=float(implicit_hits),
         net_per_hour=net,
         worst_rent=worst_rent(want.life, want.settings),
