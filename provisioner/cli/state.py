@@ -23,19 +23,8 @@ from provisioner.files import read_whole
 from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded, RecordedCache
-from provisioner.operations.edit_state import (
-    Editor,
-    Side,
-    StateWriting,
-    check_name,
-    edit_state,
-    forgotten,
-    migrate_state,
-    pushed,
-    record_of,
-    renamed,
-    transfer_records,
-)
+from provisioner.operations import edit_state
+from provisioner.operations.edit_state import Editor, Side, StateWriting
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import backends_of, location_of, recorded
 from provisioner.render.layout import Column, table
@@ -60,10 +49,10 @@ def _done(sentence: str, summary: str = "") -> StackOutcome:
     return StackOutcome(summary=summary)
 
 
-_Command: TypeAlias = Callable[..., Awaitable[StackOutcome]]
+_StateCommand: TypeAlias = Callable[..., Awaitable[StackOutcome]]
 
 
-def _writes(command: _Command) -> _Command:
+def _writes(command: _StateCommand) -> _StateCommand:
     """A command that writes a state takes the options of that as one value."""
 
     @wraps(command)
@@ -94,7 +83,7 @@ async def list_records(session: Session, output: Output, stack: Path) -> StackOu
 
 async def show_record(session: Session, _: Output, stack: Path, *, name: str) -> StackOutcome:
     """Print one record as it stands in the state."""
-    record = record_of(_side(session, stack), name)
+    record = edit_state.record_of(_side(session, stack), name)
     console.document(json_text(record), form="json")
     return StackOutcome()
 
@@ -126,7 +115,7 @@ async def push_state(
         raw = read_whole(file, follow=True)
     except OSError as error:
         raise StateError(f"{file} cannot be read: {error.strerror}.") from error
-    edit = partial(pushed, raw=raw, where=str(file), force=force)
+    edit = partial(edit_state.pushed, raw=raw, where=str(file), force=force)
     return await _edit(session, stack, "push", edit, writing, repairs=force)
 
 
@@ -146,7 +135,7 @@ async def move_record(
         return await _give(session, stack, (old, new or old), to_stack, to_env, writing)
     if new is None:
         raise click.UsageError("Give the new name, or --to-stack DIR.")
-    return await _edit(session, stack, "mv", lambda at: renamed(at, old, new), writing)
+    return await _edit(session, stack, "mv", lambda at: edit_state.renamed(at, old, new), writing)
 
 
 async def _give(
@@ -160,7 +149,7 @@ async def _give(
     (old, new), same = names, session.options.environment
     environment = environment or (same if same in environments_of(folder) else None)
     giving, receiving = _side(session, stack), _side(session, folder, environment=environment)
-    check_name(new)
+    edit_state.check_name(new)
     providers = load_frame(folder, environment=environment).providers
 
     def decide(source: State, target: State) -> Transfer | None:
@@ -176,7 +165,7 @@ async def _give(
         f"{old} of {giving.stack} is {new} of {receiving.stack}; a live cache keeps its label. "
         f"Declare it there, and no longer in {giving.stack}, before the next apply."
     )
-    transfer = transfer_records(
+    transfer = edit_state.transfer_records(
         session.ports, giving, receiving, decide, "state mv", sentence, writing
     )
     return _done(await transfer)
@@ -193,7 +182,7 @@ async def give_stack_name(
         f"{old} is {new} now; live caches keep their labels. Write the new name into "
         "the manifest before the next run."
     )
-    transfer = transfer_records(
+    transfer = edit_state.transfer_records(
         session.ports, giving, receiving, renamed_stack, "state rename-stack", sentence, writing
     )
     return _done(await transfer)
@@ -204,7 +193,7 @@ async def forget_record(
     session: Session, stack: Path, writing: StateWriting, *, name: str
 ) -> StackOutcome:
     """Forget a record; the live cache stays as it is."""
-    return await _edit(session, stack, "rm", lambda at: forgotten(at, name), writing)
+    return await _edit(session, stack, "rm", lambda at: edit_state.forgotten(at, name), writing)
 
 
 async def _edit(
@@ -218,7 +207,7 @@ async def _edit(
 ) -> StackOutcome:
     side, operation = _side(session, stack), f"state {verb}"
     return _done(
-        await edit_state(
+        await edit_state.edit_state(
             session.ports, side, operation=operation, edit=edit, writing=writing, repairs=repairs
         )
     )
@@ -230,7 +219,9 @@ async def copy_state(
 ) -> StackOutcome:
     """Copy state, history and kept versions to another backend, under both locks."""
     side, there = _side(session, stack), _side(session, stack, address=destination)
-    sentence = await migrate_state(session.ports, side, there, address=destination, writing=writing)
+    sentence = await edit_state.migrate_state(
+        session.ports, side, there, address=destination, writing=writing
+    )
     return _done(sentence, "not written" if writing.dry_run else "copied")
 
 
