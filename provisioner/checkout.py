@@ -16,12 +16,15 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from provisioner.errors import GitFailed
-from provisioner.files import names_in, read_whole
-from provisioner.git import Git, git_at, path_from, top_of
+from provisioner.files import names_in, read_whole, top_of
+
+if TYPE_CHECKING:
+    from provisioner.git import Git
 
 STACK = "ctxprov.yaml"
 GITLINK = "160000"
@@ -115,6 +118,8 @@ class LocalCheckout(Checkout):
             return ()
         if not self._is_sparse and not os.path.lexists(self._top / ".gitmodules"):
             return ()
+        from provisioner.git import git_at  # noqa: PLC0415  # most checkouts are whole
+
         git = git_at(self._folder, environ=self._environ, warn=self._warn)
         return tuple(_absent_in(git, self._folder.relative_to(git.top).as_posix()))
 
@@ -125,7 +130,7 @@ def _absent_in(git: Git, folder: str) -> Iterator[Absent]:
     for tag, mode, path in _index(git, above or "."):
         inside = path.removeprefix(above)
         if mode != GITLINK:
-            if tag == "S" and not os.path.lexists(git.top / path_from(path)):
+            if tag == "S" and not os.path.lexists(git.path(path)):
                 yield Absent(inside, _left_out(path), is_tree=False)
         elif below := submodule_at(git, path):
             for absent in _absent_in(below, "."):
@@ -145,7 +150,7 @@ def submodule_at(git: Git, path: str) -> Git | None:
 
     Raises GitFailed if git refuses it.
     """
-    folder = git.top / path_from(path)
+    folder = git.path(path)
     if not os.path.lexists(folder / ".git") or folder.resolve() != folder:
         return None
     return git.below(folder)
@@ -178,7 +183,7 @@ def stacks_in(git: Git) -> StackFolders:
     others = git.output("ls-files", "-z", "--others", "--exclude-standard").split("\0")
     files = [path for _, mode, path in rows if mode != GITLINK]
     listed = stacks_among([*files, *others])
-    here = {stack for stack in listed if (git.top / path_from(str(stack)) / STACK).exists()}
+    here = {stack for stack in listed if (git.path(str(stack)) / STACK).exists()}
     left_out = stacks_among(path for tag, _, path in rows if tag == "S") - here
     unseen: list[str] = []
     for link in dict.fromkeys(path for _, mode, path in rows if mode == GITLINK):

@@ -3,7 +3,7 @@ Whole files: read one at once, replace one in one step.
 
 Only regular files are touched, and none is read beyond its limit: a device may never end, a FIFO
 may never begin, a sparse file may have terabytes.  This module knows nothing of what is in them,
-but knows where the JSON Schemas lie that are installed with it.
+but knows where the JSON Schemas lie that are installed with it, and where a checkout begins.
 """
 
 from __future__ import annotations
@@ -197,3 +197,9 @@ def schema_bytes(name: str) -> bytes:
     here = Path(__file__).parent
     folder = next(filter(Path.is_dir, (here / "schemas", here.parent / "schemas")))
     return (folder / f"{name}.schema.json").read_bytes()
+
+
+def top_of(folder: Path) -> Path | None:
+    """The nearest folder above *folder*, or itself, that has a `.git` entry; links are followed."""
+    place = folder.resolve()
+    return next((top for top in (place, *place.parents) if os.path.lexists(top / ".git")), None)

@@ -27,6 +27,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.errors import GitFailed, GitMissing, GitTimeout
+from provisioner.files import top_of
 
 TIMEOUT = 300.0
 """Seconds that one call of git may take; a partial clone may fetch what it lacks meanwhile."""
@@ -126,6 +127,10 @@ class Git(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Git(top={self.top!r})"
 
+    def path(self, name: str) -> Path:
+        """Where what git calls *name*, from the top, is in the working tree."""
+        return self.top / path_from(name)
+
     def run(
         self,
         *arguments: str,
@@ -195,12 +200,6 @@ class Git(Struct, frozen=True, kw_only=True):
         Raises GitFailed if git refuses it, such as one of another owner.
         """
         return _confirmed(replace(self, top=top))
-
-
-def top_of(folder: Path) -> Path | None:
-    """The nearest folder above *folder*, or itself, that has a `.git` entry; links are followed."""
-    place = folder.resolve()
-    return next((top for top in (place, *place.parents) if os.path.lexists(top / ".git")), None)
 
 
 def git_at(

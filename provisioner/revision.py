@@ -210,7 +210,7 @@ class Export(checkout.Checkout):
         """The object in this repository, else the file of the working tree if it is the same."""
         name = PurePosixPath(pointer.oid[:2], pointer.oid[2:4], pointer.oid)
         objects = (source.lfs_objects / name for source in self._sources)
-        working = self._revision.git.top / path_from(str(self._stack / path))
+        working = self._revision.git.path(str(self._stack / path))
         return next((path for path in (*objects, working) if _is(path, pointer)), None)
 
     def write(self, revision: GitRevision, at: PurePosixPath) -> None:

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.errors import GitFailed, GitTimeout
-from provisioner.git import SETTINGS, UNSET, Git, commit_of, git_at, hardened, top_of
+from provisioner.files import top_of
+from provisioner.git import SETTINGS, UNSET, Git, commit_of, git_at, hardened
 from tests.repository import ALONE, git
 
 

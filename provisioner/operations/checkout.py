@@ -18,17 +18,20 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from provisioner.checkout import LocalCheckout, is_submodule
 from provisioner.errors import GitFailed, GitMissing, ManifestError, Problem
-from provisioner.files import leads_out, read_whole
-from provisioner.git import Git, commit_of, git_at, is_commit, text_from, top_of
+from provisioner.files import leads_out, read_whole, top_of
 from provisioner.manifest.types import DEFAULT_STATE, Frame
 from provisioner.model.changes import Cause
 from provisioner.model.facts import Revision
 from provisioner.model.plan import Plan
 from provisioner.operations.session import Ports
 from provisioner.storage import is_remote, split_file
+
+if TYPE_CHECKING:
+    from provisioner.git import Git
 
 _CI = ("GITHUB_SHA", "CI_COMMIT_SHA")
 _SHOWN = re.compile(r"(?P<commit>[0-9a-f]{40,64}) (?P<seconds>-?[0-9]{1,11})", re.ASCII)
@@ -40,6 +43,8 @@ def git_around(ports: Ports, path: Path) -> Git:
 
     Raises GitFailed if there is none, or if git refuses it.
     """
+    from provisioner.git import git_at  # noqa: PLC0415  # a plan that changes nothing asks no git
+
     return git_at(_folder(path), environ=ports.environ, warn=git_warning(ports))
 
 
@@ -50,6 +55,8 @@ def git_for_review(ports: Ports, path: Path) -> Git:
     That is the checkout around it; or, where the current folder lies in a superproject of it and
     not in the submodule, the superproject: its refs are meant then.
     """
+    from provisioner.git import text_from  # noqa: PLC0415  # likewise
+
     git, here = git_around(ports, path), Path.cwd().resolve()
     while not here.is_relative_to(git.top):
         above = top_of(git.top.parent)
@@ -69,6 +76,8 @@ def checkout_around(ports: Ports, path: Path) -> LocalCheckout:
 
 def commit_here(ports: Ports, path: Path) -> str | None:
     """The commit that is checked out around *path*, or that CI says it is about."""
+    from provisioner.git import commit_of, is_commit  # noqa: PLC0415  # likewise
+
     head = None
     if top_of(_folder(path)):
         try:

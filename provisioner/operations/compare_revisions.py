@@ -309,7 +309,7 @@ def leftover_at(
 def _is_declared(stack: str, environment: str | None, git: Git, stacks: StackFolders) -> bool:
     """Whether a folder of the branch names this very stack."""
     name = stack.removesuffix(f".{environment}") if environment else stack
-    folders = (git.top / path_from(str(one)) for one in stacks.here)
+    folders = (git.path(str(one)) for one in stacks.here)
     return any(stack_at(one) == name and environment in declared(one) for one in folders)
 
 

@@ -22,8 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.errors import CtxprovError, ManifestError, Refused, StateError
-from provisioner.files import leads_out
-from provisioner.git import top_of
+from provisioner.files import leads_out, top_of
 from provisioner.manifest.stack import environments_of, load_frame
 from provisioner.manifest.types import DEFAULT_STATE, Frame
 from provisioner.model.facts import State
