@@ -135,41 +135,32 @@ def _outcome(applied: Applied) -> StackOutcome:
     )
 
 
-def destroy_stacks(
-    session: Session,
-    output: Output,
-    *,
-    name: str | None,
-    key_envs: Mapping[str, str],
-    **given: Any,  # noqa: ANN401  # RunRequest names them
-) -> Work:
+def destroy_stacks(**given: Any) -> Status:  # noqa: ANN401  # click checked them
     """Delete every recorded cache of a stack."""
-    if name:
-        check_stack(name)
-        if session.options.environment:
-            raise click.UsageError(NAMED_TWICE)
-        if not session.options.address:
+    if given["name"]:
+        check_stack(given["name"])
+        if given["stacks"] != (Path(),) or given["environment"]:
+            raise click.UsageError(
+                "--stack names the stack and its environment: give neither besides."
+            )
+        if not given["address"]:
             raise click.UsageError("--stack needs the place of the state: --state ADDRESS.")
-    return partial(_destroy, session, output, RunRequest(**given), name, key_envs)
+    return status_of(asyncio.run(rows_over(_destroy, given)))
 
 
 async def _destroy(
     session: Session,
     output: Output,
-    asked: RunRequest,
+    stack: Path,
+    *,
     name: str | None,
     key_envs: Mapping[str, str],
-    stack: Path,
+    **given: Any,  # noqa: ANN401  # RunRequest names them
 ) -> StackOutcome:
-    if name and stack != Path():
-        raise click.UsageError(NAMED_TWICE)
-    request = destroy_request(session, stack, asked, name=name, key_envs=key_envs)
+    request = destroy_request(session, stack, RunRequest(**given), name=name, key_envs=key_envs)
     prices = load_catalog(session.options.models).find
     view = TerminalView(output=output, prices=prices)
     return _outcome(await apply_stack(session, request, view))
-
-
-NAMED_TWICE = "--stack names the stack and its environment: give neither besides."
 
 
 async def keep_stack(

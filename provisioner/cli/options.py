@@ -42,7 +42,7 @@ def calls(module: str, function: str) -> Binding:
 
             return asyncio.run(status)
 
-        return call
+        return _explained(call)
 
     return bound
 
@@ -69,9 +69,26 @@ def each_stack(
                 asyncio.run(rows_over(_imported(module, function), {**given, **always}))
             )
 
-        return call
+        return _explained(call)
 
     return bound
+
+
+def _explained(call: Callable[..., Status]) -> Callable[..., Status]:
+    """*call*, which tells an expected failure while click still knows the command's usage."""
+
+    @wraps(call)
+    def explained(**given: Any) -> Status:  # noqa: ANN401  # click gives them
+        try:
+            return call(**given)
+        except Exception as error:
+            from provisioner.cli.messages import EXPECTED, tell_error
+
+            if not isinstance(error, EXPECTED):
+                raise
+            return tell_error(error)
+
+    return explained
 
 
 def _imported(module: str, function: str) -> Callable[..., Any]:

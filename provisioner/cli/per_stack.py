@@ -59,7 +59,7 @@ class ShownOperation(Struct, frozen=True, kw_only=True):
     show: Callable[[Path, Any], StackOutcome]
 
 
-Prepare: TypeAlias = Callable[..., Work | ShownOperation]
+Prepare: TypeAlias = Callable[..., Any]
 """
 What is done for each stack, given a session, its output and what else the command line asks.
 

@@ -232,7 +232,7 @@ def apply_command() -> None:
 @options.models_option
 @options.part_options
 @options.document_options
-@options.each_stack("apply", "destroy_stacks")
+@options.calls("apply", "destroy_stacks")
 def destroy_command() -> None:
     """
     Delete every recorded cache of a stack.

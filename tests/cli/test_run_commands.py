@@ -46,3 +46,23 @@ def test_half_a_pair(stage: Stage, pair: str) -> None:
 
     assert result.status == 64
     assert "PROVIDER=VARIABLE" in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "sentence"),
+    [
+        ("demo", ("x", "y"), "give neither besides"),
+        ("demo", ("--env", "prod"), "give neither besides"),
+        ("A B", ("x", "y"), "'A B' is not a stack name"),
+        ("demo", ("--emulator",), "--state ADDRESS"),
+    ],
+)
+def test_named_twice(stage: Stage, name: str, more: tuple[str, ...], sentence: str) -> None:
+    """`--stack` beside folders is refused once, before anything, with the command's usage."""
+    state = () if "--emulator" in more else ("--state", str(stage.root / "state"))
+    result = stage.run("destroy", "--stack", name, *state, *more)
+
+    assert result.status == 64
+    assert result.out == ""
+    assert result.err.count("Usage: ctxprov destroy") == 1
+    assert result.err.count("Error: ") == result.err.count(sentence) == 1
