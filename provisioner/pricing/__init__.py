@@ -61,7 +61,14 @@ from provisioner.model.records import (
     RetiringCache,
     made_of,
 )
-from provisioner.pricing.break_even import IMPLICIT_HITS, use
+
+IMPLICIT_HITS = Decimal("0.5")
+"""
+The share of calls that implicit caching is taken to serve, where no one has measured it.
+
+It promises nothing: traffic that comes in bursts hits nearly always, a call now and then
+nearly never.
+"""
 
 
 class Grant(Struct, frozen=True):
@@ -334,6 +341,8 @@ def _figures(done: Effect, day: date) -> Figures:
 def _use(done: Effect, day: date, implicit_hits: Decimal) -> Use | None:
     if done.want is None or done.wanted is None:
         return None
+    from provisioner.pricing.break_even import use  # noqa: PLC0415  # for what is not at rest
+
     return use(done.want, done.wanted, day, implicit_hits=implicit_hits)
 
 

@@ -23,14 +23,6 @@ from provisioner.model.money import NO_PRICE, Money, Use
 from provisioner.model.rates import HOUR, Held, Offer, Rate
 from provisioner.model.records import Desired, DesiredAnnotation, DesiredCache
 
-IMPLICIT_HITS = Decimal("0.5")
-"""
-The share of calls that implicit caching is taken to serve, where no one has measured it.
-
-It promises nothing: traffic that comes in bursts hits nearly always, a call now and then
-nearly never.
-"""
-
 _DIGITS = 4
 """Behind the point of a number of calls or times: finer is not known."""
 
