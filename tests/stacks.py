@@ -6,7 +6,7 @@ from pathlib import Path
 
 from provisioner.catalog import load_catalog
 from provisioner.errors import ManifestError
-from provisioner.manifest.stack import load_manifest
+from provisioner.manifest import load_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.resolver import Resolution, load_and_resolve
 from tests.builders import NOW

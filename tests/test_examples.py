@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from provisioner import cli
 from provisioner.emulator import Call, CarryOut, Emulator
-from provisioner.manifest.stack import environments_of
+from provisioner.manifest import environments_of
 from tests.emulator.local import served
 from tests.repository import git
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from provisioner.catalog import load_catalog
 from provisioner.errors import ManifestError, PublishError, StateError, StateNewer
 from provisioner.handles import handles_bytes, parse_published, publish
-from provisioner.manifest.stack import load_manifest
+from provisioner.manifest import load_manifest
 from provisioner.model.facts import Scope
 from provisioner.state.history import PastRun, history_bytes, parse_history
 from provisioner.state.state_file import parse_state, state_bytes

@@ -15,7 +15,7 @@ from provisioner.cli.terminal import program_ports
 from provisioner.environment import process_environment
 from provisioner.errors import Refused
 from provisioner.escape import json_text, plain
-from provisioner.manifest.stack import load_frame
+from provisioner.manifest import load_frame
 from provisioner.model.plan import Plan
 from provisioner.operations.approvals import plan_views
 from provisioner.operations.checkout import git_around

@@ -18,7 +18,7 @@ from provisioner.cli.per_stack import StackOutcome, Work
 from provisioner.errors import CtxprovError
 from provisioner.escape import json_text
 from provisioner.handles import handles_fields
-from provisioner.manifest.stack import load_manifest
+from provisioner.manifest import load_manifest
 from provisioner.model.facts import State
 from provisioner.model.rates import Lookup
 from provisioner.model.records import LiveCache

@@ -20,7 +20,7 @@ from provisioner.cli.per_stack import StackOutcome, Work
 from provisioner.errors import Refused, StateError
 from provisioner.escape import json_text, plain
 from provisioner.files import read_whole
-from provisioner.manifest.stack import environments_of, load_frame
+from provisioner.manifest import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded, RecordedCache
 from provisioner.operations import edit_state

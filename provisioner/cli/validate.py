@@ -17,7 +17,7 @@ from provisioner.cli.status import Status, first_of
 from provisioner.cli.terminal import program_ports
 from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
 from provisioner.escape import plain
-from provisioner.manifest.stack import environments_of, read_manifest
+from provisioner.manifest import environments_of, read_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.records import Desired
 from provisioner.operations.checkout import checkout_around, destination_problems

@@ -11,7 +11,7 @@ from msgspec import Struct
 from provisioner.cache import CachedContext
 from provisioner.catalog import load_catalog
 from provisioner.errors import CtxprovError, StackMoved, StateError
-from provisioner.manifest.stack import environments_of, load_manifest
+from provisioner.manifest import environments_of, load_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.attributes import Label
 from provisioner.model.facts import State

@@ -16,7 +16,7 @@ from msgspec import Struct
 from provisioner.cache import CacheContent
 from provisioner.catalog import load_catalog
 from provisioner.errors import MOST_PROBLEMS, ContentChanged, ManifestError, Problem, Refused
-from provisioner.manifest.stack import read_manifest
+from provisioner.manifest import read_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from provisioner.errors import CtxprovError, ManifestError, Refused, StateError
 from provisioner.files import leads_out, top_of
-from provisioner.manifest.stack import environments_of, load_frame
+from provisioner.manifest import environments_of, load_frame
 from provisioner.manifest.types import DEFAULT_STATE, Frame
 from provisioner.model.facts import State
 from provisioner.model.records import Desired, DesiredCache

@@ -23,9 +23,9 @@ from msgspec import Struct
 from provisioner.catalog import Catalog
 from provisioner.checkout import Checkout
 from provisioner.errors import ManifestError, Problem, each_once
+from provisioner.manifest import read_manifest
 from provisioner.manifest.confined_folder import Folder
 from provisioner.manifest.providers import KINDS
-from provisioner.manifest.stack import read_manifest
 from provisioner.manifest.types import AnnotationEntry, CacheEntry, Entry, Manifest, UriSpec
 from provisioner.model.attributes import Adoption, Label, Measure, Ttl
 from provisioner.model.rates import Model

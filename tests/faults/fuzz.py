@@ -31,7 +31,7 @@ from provisioner.documents import utf8
 from provisioner.errors import CacheError, CtxprovError, ManifestError
 from provisioner.escape import json_text, markdown, plain
 from provisioner.handles import parse_published
-from provisioner.manifest.stack import load_manifest
+from provisioner.manifest import load_manifest
 from provisioner.model.attributes import Label
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.refusals import error_of, read_refusal, read_retry_after

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.cache import TextPart
-from provisioner.manifest.stack import load_manifest
+from provisioner.manifest import load_manifest
 from provisioner.manifest.types import (
     AnnotationEntry,
     CacheEntry,

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import ManifestError
+from provisioner.manifest import environments_of, load_manifest
 from provisioner.manifest.overlays import Layer, merged, place_in
 from provisioner.manifest.source_map import Place, YamlDocument
-from provisioner.manifest.stack import environments_of, load_manifest
 from provisioner.manifest.types import CacheEntry, Manifest
 from provisioner.model.attributes import Ttl, Until
 from tests.stacks import HEAD, write

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.manifest.stack import load_manifest
+from provisioner.manifest import load_manifest
 from provisioner.manifest.types import CacheEntry, Manifest
 from provisioner.model.attributes import Ttl
 from provisioner.resolver import load_and_resolve

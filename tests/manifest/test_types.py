@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provisioner.manifest.stack import load_manifest
+from provisioner.manifest import load_manifest
 from tests.stacks import HEAD, write
 
 MANIFEST = """\

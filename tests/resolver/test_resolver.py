@@ -14,7 +14,7 @@ from msgspec import convert
 from provisioner.cache import ClaudeHandle, OpenAIHandle
 from provisioner.catalog import Catalog, ModelFields
 from provisioner.errors import ManifestError
-from provisioner.manifest.stack import load_manifest
+from provisioner.manifest import load_manifest
 from provisioner.model.attributes import Adoption, Label, Settings, Ttl
 from provisioner.model.records import DesiredAnnotation, DesiredCache
 from provisioner.resolver import load_and_resolve, resolve

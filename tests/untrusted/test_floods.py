@@ -11,8 +11,8 @@ import pytest
 
 from provisioner.cli import group
 from provisioner.errors import ManifestError
+from provisioner.manifest import load_manifest
 from provisioner.manifest.entries import at_most
-from provisioner.manifest.stack import load_manifest
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.cli.test_empty import commands
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import ManifestError
+from provisioner.manifest import load_frame, load_manifest, read_manifest
 from provisioner.manifest.entries import at_most
-from provisioner.manifest.stack import load_frame, load_manifest, read_manifest
 from provisioner.model.stack_settings import HALF, Bound, Limits
 from tests.stacks import FLASH, HEAD, complaints, stack, write
 
