@@ -192,7 +192,11 @@ def complaints(text: str, kind: Kind = "manifest") -> list[str]:
         ),
         (
             f"{CACHE}, calls_per_hour: -1.5",
-            "4:37: caches.a.calls_per_hour: must be a number that is not negative, not -1.5",
+            "4:37: caches.a.calls_per_hour: must be a number from 0 to 10^9, not -1.5",
+        ),
+        (
+            f"{CACHE}, calls_per_hour: 1.0e+308",
+            "4:37: caches.a.calls_per_hour: must be a number from 0 to 10^9, not 1e+308",
         ),
         (
             f"{CACHE}, revision: [1]",
