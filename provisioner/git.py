@@ -4,7 +4,7 @@ How git is started: where, in which environment, for how long, and what its fail
 A checkout is untrusted: its files may form a bare repository whose configuration names
 programs, and git runs those for anyone who starts it there.  So git runs in the top folder of
 the checkout only: the nearest folder above with a `.git` entry, which no commit can contain,
-found here rather than by git.  Git must agree that this is the top, which is also where it
+found by `files` rather than by git.  Git must agree that this is the top, which is also where it
 checks who owns the folder: no `safe.directory` and no explicit git dir ever comes from here,
 since either would switch that check off.  The environment loses every variable that leads git
 to another repository, and gains settings that run nothing and ask no question.
