@@ -174,7 +174,7 @@ class GeminiContextCache:
 
         It gets a label of its own, by which a lost answer is looked for.
         """
-        from provisioner.providers.gemini.creator import label_of_its_own  # noqa: PLC0415  # likewise
+        from provisioner.providers.gemini.creator import label_of_its_own  # noqa: PLC0415  # a plan makes none
 
         return (await self.create(content, label=label_of_its_own(), ttl=ttl)).handle
 
@@ -304,7 +304,7 @@ class GeminiContextCache:
         )
 
     def _creates(self) -> CacheCreator:
-        from provisioner.providers.gemini.creator import CacheCreator  # noqa: PLC0415  # a plan makes none
+        from provisioner.providers.gemini.creator import CacheCreator  # noqa: PLC0415  # likewise
 
         if self._creator is None:
             self._creator = CacheCreator(self._api, self._index, clock=self._clock)
