@@ -26,8 +26,8 @@ from provisioner.model.stack_settings import Bound, Limit, SettingEdit, TooMany
 from provisioner.planner import edits, plan
 from provisioner.planner.hypothetical import as_recorded
 from provisioner.planner.selection import select
-from provisioner.view.limits import broken_limits
 from provisioner.view.snapshot import after_view
+from provisioner.view.wording import broken_limits
 from tests.builders import HOUR, NOW, STACK, annotation, desired, live, recorded, state
 from tests.render.fixtures import view
 

@@ -64,8 +64,8 @@ from provisioner.planner.brake import (
     held_back,
 )
 from provisioner.times import duration_text
-from provisioner.view.limits import breach_text, way_out
 from provisioner.view.units import moment_short
+from provisioner.view.wording import breach_text, way_out
 
 if TYPE_CHECKING:
     pass

@@ -24,11 +24,10 @@ from provisioner.model.records import made_of
 from provisioner.render import summary
 from provisioner.render.layout import clip
 from provisioner.render.result import ResultRow, result_row, tally, tally_line
-from provisioner.view.limits import limit_sentences
 from provisioner.view.plan import REMOVALS, PlanView, RowView, by_section
 from provisioner.view.snapshot import Snapshot
 from provisioner.view.units import cost_text, moment_short, rent_text, totals_text, unpriced_text
-from provisioner.view.wording import PAST_TENSE, Section
+from provisioner.view.wording import PAST_TENSE, Section, limit_sentences
 
 LIMIT = 65_536
 """What a comment on GitHub may hold; counted in bytes, the strictest way to count."""

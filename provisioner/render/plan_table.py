@@ -29,9 +29,9 @@ from provisioner.render.layout import (
     table,
     wrap,
 )
-from provisioner.view.limits import limit_sentences
 from provisioner.view.plan import PlanView, RowView, by_section
 from provisioner.view.units import cost_sentences, cost_text, listed, span_text
+from provisioner.view.wording import limit_sentences
 
 if TYPE_CHECKING:
     from provisioner.render.difference import Difference

@@ -36,7 +36,6 @@ from provisioner.model.money import Cost, Totals
 from provisioner.model.plan import Edit, Leftover, Plan, digests_of
 from provisioner.model.records import RecordedAnnotation, RecordedCache
 from provisioner.model.stack_settings import Breach, SettingEdit
-from provisioner.view.limits import BrokenLimit, broken_limits
 from provisioner.view.snapshot import (
     AfterView,
     Commit,
@@ -50,7 +49,7 @@ from provisioner.view.snapshot import (
     gone_at,
 )
 from provisioner.view.units import size_text
-from provisioner.view.wording import Section, section, symbol, tone, why
+from provisioner.view.wording import BrokenLimit, Section, broken_limits, section, symbol, tone, why
 
 FORMAT_VERSION: Literal[1] = 1
 REMOVALS = frozenset({"retire", "delete", "forget"})

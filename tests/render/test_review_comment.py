@@ -13,7 +13,7 @@ from provisioner.view.plan import PlanView
 from tests.builders import HOUR
 from tests.render.fixtures import PLAN, plan_of, view
 from tests.render.test_markdown import created
-from tests.view.test_limits import ALL
+from tests.view.test_wording import BREACHES
 
 NONE, FEW, MANY = (view(plan_of(*created(count))) for count in (0, 2, 40))
 WHOLE = {one.counts["create"]: plan_markdown(one) for one in (NONE, FEW, MANY)}
@@ -74,7 +74,7 @@ def test_what_makes_it_another() -> None:
     known = view(PLAN)
     (first, *rest) = known.rows
     others = [
-        view(PLAN, breaches=ALL),
+        view(PLAN, breaches=BREACHES),
         replace(known, totals=FEW.totals),
         replace(known, rows=(replace(first, action="note"), *rest)),
     ]

@@ -25,10 +25,10 @@ from provisioner.view.plan_reader import read_plans
 from tests.builders import HOUR, STACK, annotation, desired, live, noted, recorded, state
 from tests.render.fixtures import AT, PLAN, plan_of, view
 from tests.test_escape import NASTY
-from tests.view.test_limits import ALL
+from tests.view.test_wording import BREACHES
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
-WHOLE = view(PLAN, valid_until=AT + HOUR, next_refresh=AT + HOUR, commit=COMMIT, breaches=ALL)
+WHOLE = view(PLAN, valid_until=AT + HOUR, next_refresh=AT + HOUR, commit=COMMIT, breaches=BREACHES)
 
 
 T = TypeVar("T", DesiredCache, RecordedCache)

@@ -29,7 +29,7 @@ from tests.builders import HOUR, recorded
 from tests.corpus import Variant, variants
 from tests.documents import ROOM
 from tests.render.fixtures import AT, PLAN, plan_of, view
-from tests.view.test_limits import ALL
+from tests.view.test_wording import BREACHES
 
 BY_HAND = Path(__file__).parents[1] / "frozen_schemas" / "plan.schema.json"
 NOW = Path(__file__).parents[2] / "schemas" / "plan.schema.json"
@@ -65,7 +65,7 @@ def documents() -> dict[str, Any]:
         next_refresh=AT + HOUR,
         commit="0123456789" * 4,
         writes=("state/demo.json", "handles.json"),
-        breaches=ALL,
+        breaches=BREACHES,
     )
     costs = [row.cost for row in whole.rows if row.cost]
     steps = tuple(

@@ -20,8 +20,8 @@ from provisioner.render.html.charts import rent_chart, timeline
 from provisioner.render.html.markup import NOTHING, Inner, Markup, tag, together
 from provisioner.render.result import OUTCOMES, ResultRow, result_row, tally, tally_line
 from provisioner.view import units
-from provisioner.view.limits import limit_sentences
 from provisioner.view.plan import PlanView, RowView, by_section
+from provisioner.view.wording import limit_sentences
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _COLUMNS = ("Change", "Cache", "Provider and model", "Why", "Size", "Tokens", "Money")
