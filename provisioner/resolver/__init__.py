@@ -183,7 +183,7 @@ def _cache_advice(entry: CacheEntry) -> Iterator[Problem]:
     if not isinstance(entry.life, Ttl):
         return
     match entry.settings.refresh_before, entry.life.span:
-        case timedelta() as window, span if 2 * window > span:
+        case timedelta() as window, span if window > span / 2:
             whole, half = duration_text(span), duration_text(span / 2)
             message = f"is more than half of the ttl, {whole}: {half} is used"
             yield entry.at("refresh_before").problem(message)

@@ -262,6 +262,7 @@ def test_address(tmp_path: Path) -> None:
     ("window", "message"),
     [
         ("7h", "is more than half of the ttl, 12h: 6h is used"),
+        ("999999999d", "is more than half of the ttl, 12h: 6h is used"),
         ("51%", "is more than half: 50% is used"),
     ],
 )
