@@ -38,7 +38,7 @@ class TerraformOutput(Struct, frozen=True):
     """A value that Terraform shows."""
 
     value: str
-    type: str
+    type: object = "string"
 
 
 class TerraformOutputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,12 +52,15 @@ class TerraformState(Struct, frozen=True, kw_only=True, rename={"format": "versi
     """A file in a Terraform state that has no resources."""
 
     format: Literal[4]
-    terraform_version: str
+    terraform_version: object = _ERA
     serial: int
     lineage: str
     outputs: TerraformOutputs
     resources: tuple[()]
     check_results: object = None
+
+    def __repr__(self) -> str:
+        return f"TerraformState(serial={self.serial!r}, lineage={self.lineage!r})"
 
     @property
     def version(self) -> str:
@@ -82,7 +85,6 @@ def next_state(content: bytes, *, after: TerraformState | None) -> TerraformStat
     """Make the state that follows *after*."""
     return TerraformState(
         format=4,
-        terraform_version=_ERA,
         serial=after.serial + 1 if after else 1,
         lineage=after.lineage if after else str(uuid.uuid4()),
         outputs=_outputs(content),
@@ -92,10 +94,10 @@ def next_state(content: bytes, *, after: TerraformState | None) -> TerraformStat
 
 def _outputs(content: bytes) -> TerraformOutputs:
     try:
-        return TerraformOutputs(ctxprov=TerraformOutput(content.decode(), "string"))
+        return TerraformOutputs(ctxprov=TerraformOutput(content.decode()))
     except ValueError:
         text = base64.b64encode(content).decode()
-        return TerraformOutputs(ctxprov_base64=TerraformOutput(text, "string"))
+        return TerraformOutputs(ctxprov_base64=TerraformOutput(text))
 
 
 def state_bytes(state: TerraformState) -> bytes:

@@ -62,6 +62,29 @@ def test_another_state_is_none_of_ours(change: dict[str, object]) -> None:
     assert parse_state(b'{"version": 4') is None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"terraform_version": None},
+        {"outputs": {"ctxprov": {"value": "one"}}},
+        {"outputs": {"ctxprov": {"value": "one", "type": ["string"], "sensitive": False}}},
+    ],
+)
+def test_what_only_terraform_reads_may_differ(change: dict[str, object]) -> None:
+    """A server may lay out a state in its own way, as long as the file is in it."""
+    document = json.loads(state_bytes(next_state(b"one", after=None)))
+
+    state = parse_state(json.dumps({**document, **change}).encode())
+
+    assert state
+    assert (state.content(), state.serial) == (b"one", 1)
+
+
+def test_a_state_shows_no_content() -> None:
+    """What stands in a log names the write, and not what it wrote."""
+    assert "s3cret" not in repr(next_state(b"s3cret", after=None))
+
+
 def test_a_lock_names_its_owner() -> None:
     """A lock of ours comes back whole."""
     assert parse_lock(lock_bytes(ANN, path="demo")) == ANN
