@@ -127,7 +127,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         """How long before its expiry a cache is refreshed: never above half its life."""
         match self.refresh_before:
             case timedelta() as asked:
-                return asked if 2 * asked <= granted else granted / 2
+                return min(asked, granted / 2)
             case share:
                 return min(granted * share.numerator / share.denominator, granted / 2)
 

@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import convert
 
@@ -101,6 +101,7 @@ def test_windows_read_back(window: timedelta | Fraction) -> None:
     assert parse_window(window_text(window)) == window
 
 
+@example(timedelta.max, timedelta(hours=2))
 @given(_WINDOWS, _SPANS)
 def test_half(window: timedelta | Fraction, granted: timedelta) -> None:
     """A cache is never refreshed before half of its granted life is over."""
