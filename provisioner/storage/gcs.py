@@ -25,10 +25,10 @@ from msgspec import Struct
 
 from provisioner.errors import BackendUnreachable, StateError
 from provisioner.files import LARGEST
-from provisioner.http import HttpClient, HttpError, HttpReply
+from provisioner.http import HttpClient, HttpError, HttpFault, HttpReply
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lease import LeaseBackend
-from provisioner.storage.network import BucketAddress, ProbingFiles, unanswered
+from provisioner.storage.network import BucketAddress, ProbingFiles, unanswered, unreachable
 
 _SERVER = "https://storage.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -113,6 +113,8 @@ class Bucket:
             url = self._server + path
             return self._http.request(verb, url, query=query, body=content, headers=headers)
         except HttpError as error:
+            if error.fault is HttpFault.GARBLED:  # what was asked may have been done
+                raise unreachable(self.where(name), error) from error
             raise unanswered(self.where(name), error, largest=self._http.largest) from error
         except ValueError as error:
             raise StateError(f"{self.where(name)} cannot be asked for: {error}.") from error

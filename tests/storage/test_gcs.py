@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from provisioner.errors import StateError, StateUnreadable
+from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
 from provisioner.storage.gcs import Bucket
 from tests.storage.conformance import NAME
 from tests.storage.terraform_server import States, terraform_server
@@ -59,6 +59,14 @@ def test_no_bucket(server: States, body: bytes) -> None:
 
     with pytest.raises(StateError, match="gs://my-bucket is not there"):
         bucket(server, "gs://my-bucket/x").read(NAME)
+
+
+def test_a_write_with_a_garbled_answer_is_looked_up(server: States) -> None:
+    """A write is tried again, and looked up, where its answer cannot be read."""
+    server.before = lambda _: (200, b"", {"content-encoding": "gzip"})
+
+    with pytest.raises(BackendUnreachable, match="encoding that was not asked for"):
+        bucket(server, "gs://states/x").write(NAME, b"one", expected=None)
 
 
 def test_oversize(server: States) -> None:
