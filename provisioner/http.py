@@ -185,7 +185,8 @@ class _Connections(Struct):
     loop: asyncio.AbstractEventLoop
     trust: ssl.SSLContext
     clients: list[httpx.AsyncClient] = field(default_factory=list)
-    idle: list[httpx.AsyncClient] = field(default_factory=list)
+    idle: list[tuple[float, httpx.AsyncClient]] = field(default_factory=list)
+    """Since when by the loop's clock, the longest first."""
 
 
 class AsyncHttpClient(Struct, kw_only=True):
@@ -202,6 +203,8 @@ class AsyncHttpClient(Struct, kw_only=True):
     """Of every request."""
     transport: httpx.AsyncBaseTransport | None
     secret: Secret = NO_SECRET
+    longest_idle: float = 5.0
+    """Seconds after which a connection is closed that no request has needed."""
     _open: _Connections | None = None
 
     __repr__ = object.__repr__  # which shows no secret
@@ -222,8 +225,9 @@ class AsyncHttpClient(Struct, kw_only=True):
         Seconds for a connection come on top of both.  Raises HttpError.
         """
         try:
+            await self._close_longest_idle()
             connections = self._connections(url)
-            client = connections.idle.pop() if connections.idle else self._connect(connections)
+            client = connections.idle.pop()[1] if connections.idle else self._connect(connections)
             try:
                 async with asyncio.timeout(self.connect_timeout + deadline):
                     response = await client.request(
@@ -234,7 +238,7 @@ class AsyncHttpClient(Struct, kw_only=True):
                         timeout=_library().Timeout(timeout, connect=self.connect_timeout),
                     )
             finally:
-                connections.idle.append(client)
+                connections.idle.append((connections.loop.time(), client))
             # What it was read from refers back: both would wait for the collector, with our body.
             response.stream = _library().ByteStream(response.content)
             return _reply(response, response.content)
@@ -252,13 +256,30 @@ class AsyncHttpClient(Struct, kw_only=True):
             for client in connections.clients:
                 await client.aclose()
 
+    async def _close_longest_idle(self) -> None:
+        """Close one client: each request takes the latest, so a burst's others would stay open."""
+        connections = self._open
+        if self.transport or not connections or not connections.idle:
+            return
+        since, client = connections.idle[0]
+        if connections.loop.time() - since < self.longest_idle:
+            return
+        del connections.idle[0]
+        connections.clients.remove(client)
+        if connections.loop is asyncio.get_running_loop():
+            with suppress(*_foreign()):
+                await client.aclose()
+
     def _connections(self, url: str) -> _Connections:
         loop = asyncio.get_running_loop()
         if self._open is None or self._open.loop is not loop:
             if self.transport is None:
                 _check_environment()
             with _setting_up():
-                self._open = _Connections(loop, trust_for(url))
+                trust = (
+                    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self.transport else trust_for(url)
+                )
+                self._open = _Connections(loop, trust)
         return self._open
 
     def _connect(self, connections: _Connections) -> httpx.AsyncClient:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -199,6 +200,53 @@ def test_an_application_answers() -> None:
     app = Starlette(routes=[Route("/x", answer)])
 
     assert asyncio.run(request(application_transport(app))) == 201
+
+
+def test_a_transport_needs_no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a transport is given, no certificates of the environment are read."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    transport = httpx.MockTransport(lambda _: httpx.Response(204))
+
+    assert asyncio.run(request(transport, "https://host/x")) == 204
+
+
+def test_a_burst_leaves_no_connections() -> None:
+    """Connections that a burst has opened are closed by the requests that need them no more."""
+
+    async def left_over() -> int:
+        alive: set[asyncio.StreamWriter] = set()
+        changed = asyncio.Condition()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            alive.add(writer)
+            with suppress(asyncio.IncompleteReadError):
+                while await reader.readuntil(b"\r\n\r\n"):
+                    writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+            alive.remove(writer)
+            async with changed:
+                changed.notify_all()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = "http://{}:{}/".format(*server.sockets[0].getsockname())
+        http = AsyncHttpClient(connect_timeout=5, headers={}, transport=None, longest_idle=0)
+
+        async def ask() -> None:
+            await http.request("GET", url, query={}, body=None, timeout=5, deadline=5)
+
+        await asyncio.gather(*(ask() for _ in range(8)))
+        burst = len(alive)
+        for _ in range(burst):
+            await ask()
+        async with asyncio.timeout(5), changed:
+            await changed.wait_for(lambda: len(alive) == 1)
+            await http.close()
+            await changed.wait_for(lambda: not alive)
+        server.close()
+        return burst
+
+    assert asyncio.run(left_over()) == 8
 
 
 def test_plain_http_reads_no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
