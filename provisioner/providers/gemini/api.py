@@ -65,6 +65,9 @@ class ApiRequest(Struct, frozen=True):
     query: Mapping[str, str] = {}
     body: bytes | None = None
 
+    def __repr__(self) -> str:
+        return f"ApiRequest({self.verb!r}, {self.path!r})"
+
 
 class ApiAnswer(Struct, frozen=True, kw_only=True):
     """The answer to a request that succeeded."""

@@ -24,6 +24,8 @@ from provisioner.errors import (
     RequestRefused,
 )
 from provisioner.providers.gemini import GeminiContextCache
+from provisioner.providers.gemini.api import ApiRequest
+from provisioner.providers.gemini.governor import ApiVerb
 from tests.providers.gemini.world import HOUR, KEY, START, Wire, answering, broken, gemini, within
 
 ABC = GeminiHandle("cachedContents/abc")
@@ -53,6 +55,14 @@ def foreign(kind: type[Exception]) -> Exception:
         request = httpx.Request("GET", "http://host")
         return kind("why", request=request, response=httpx.Response(500))
     return kind("why")
+
+
+def test_a_request_shows_no_content() -> None:
+    """What stands in a traceback names the request, and neither content nor tools."""
+    request = ApiRequest(ApiVerb.CREATE, "cachedContents", body=b"s3cret")
+
+    assert "s3cret" not in repr(request)
+    assert "cachedContents" in repr(request)
 
 
 def says(status: int, message: str, *details: dict[str, Any], **headers: str) -> httpx.Response:
