@@ -69,6 +69,8 @@ class Money(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return bool(self.usd) or self.partial
 
     def __add__(self, other: Money) -> Money:
+        if self is NOTHING or other is NOTHING:
+            return other if self is NOTHING else self
         return Money.of(
             self.nano + other.nano,
             estimated=self.estimated or other.estimated,
@@ -79,6 +81,8 @@ class Money(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """No price, if either has something without: the rest of a difference means nothing."""
         if self.partial or other.partial:
             return NO_PRICE
+        if other is NOTHING:
+            return self
         return Money.of(self.nano - other.nano, estimated=self.estimated or other.estimated)
 
     def __mul__(self, times: int) -> Money:

@@ -19,14 +19,12 @@ from provisioner.render import summary
 from provisioner.render.layout import (
     GAP,
     NARROWEST,
-    Column,
     Palette,
     clip,
     columns,
     hang,
     pad,
     pairs,
-    table,
     wrap,
 )
 from provisioner.view.plan import PlanView, RowView, by_section
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 _SYMBOL = len("  + ")
 _MARGIN = " " * _SYMBOL + GAP
-_PLAIN = (Column(),) * 3
 _NAME_SHARE, _WORD_SHARE = 0.35, 0.2
 """How much of the line a name may take, and how much a provider or a verb."""
 _NAMED = 5
@@ -158,16 +155,23 @@ class Grid(Struct, frozen=True, kw_only=True):
         """A line for each row, or none at all: sizes give way before anything wraps."""
         why = _widest((row.why for row in rows), self.width)
         for holds in (_holds, _tokens):
-            wide = _widest(map(holds, rows), self.width)
-            details = [pad(holds(row), wide) + GAP + cost_text(row.cost) for row in rows]
+            held = [holds(row) for row in rows]
+            wide = _widest(held, self.width)
+            details = [
+                pad(text, wide) + GAP + cost_text(row.cost)
+                for text, row in zip(held, rows, strict=True)
+            ]
             if self._why + why + len(GAP) + max(map(columns, details)) <= self.width:
-                quiet = [self.palette.paint(detail.rstrip(), "quiet") for detail in details]
-                cells = [
-                    (self._head(row), plain(row.why), detail)
-                    for row, detail in zip(rows, quiet, strict=True)
+                return [
+                    [self._line(row, why, detail.rstrip())]
+                    for row, detail in zip(rows, details, strict=True)
                 ]
-                return [[line] for line in table(_PLAIN, cells)]
         return []
+
+    def _line(self, row: RowView, why: int, detail: str) -> str:
+        """One whose reason takes *why* columns at most, and the only line of it."""
+        cells = (self._head(row), pad(plain(row.why), why), self.palette.paint(detail, "quiet"))
+        return GAP.join(cells).rstrip()
 
     def _lines(self, row: RowView) -> list[str]:
         below = " " * (_SYMBOL + self.name + len(GAP))
