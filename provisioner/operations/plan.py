@@ -9,7 +9,7 @@ none, or only some, of its recorded caches; here a person's acceptance is read, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +21,8 @@ from msgspec.structs import replace
 
 from provisioner import planner
 from provisioner.catalog import load_catalog
-from provisioner.errors import CtxprovError, NetworkError, StateUnreadable
+from provisioner.errors import CtxprovError, NetworkError, Refused, StateUnreadable
+from provisioner.limits import breaches_of_any, excused
 from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Cause
 from provisioner.model.facts import Revision, State
@@ -30,13 +31,7 @@ from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.model.stack_settings import Breach, StackSettings, setting_edits
 from provisioner.operations.checkout import check_destinations, why_older
-from provisioner.operations.count_tokens import (
-    count,
-    remember,
-    remembered,
-    uncounted,
-    with_counts,
-)
+from provisioner.operations.count_tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.operations.load import load_stack
 from provisioner.operations.observe import Observation, observe
 from provisioner.operations.session import Console, Misuse, Session
@@ -47,28 +42,15 @@ from provisioner.operations.stack_location import (
     project_in,
     writes_of,
 )
+from provisioner.planner.brake import SECOND_LOOK, Brake, Sight, brakes, held_back
 from provisioner.resolver.content import content_reader
 from provisioner.state import read_state
-
-if TYPE_CHECKING:
-    from provisioner.render.difference import Patch
-from collections.abc import Collection
-
-from provisioner.errors import Refused
-from provisioner.limits import breaches_of_any, excused
-from provisioner.planner.brake import (
-    SECOND_LOOK,
-    Brake,
-    Sight,
-    brakes,
-    held_back,
-)
 from provisioner.times import duration_text
 from provisioner.view.units import moment_short
 from provisioner.view.wording import breach_text, way_out
 
 if TYPE_CHECKING:
-    pass
+    from provisioner.render.difference import Patch
 
 
 class PlanRequest(Struct, frozen=True, kw_only=True):
