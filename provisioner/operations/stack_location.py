@@ -79,20 +79,30 @@ def location_of(session: Session, frame: Frame) -> StackLocation:
     record.  Raises StateError for an address of no known form, and for an
     emulator's store outside of the repository.
     """
-    address, emulator = session.options.address, session.options.emulator
-    folder = _trial_folder(frame, address) if emulator else None
-    top = _trial_top(frame, address) if emulator else None
-    ports = session.ports
+    address, emulator, ports = session.options.address, session.options.emulator, session.ports
+    chosen = address or frame.state or DEFAULT_STATE
+    # The command line and the environment may name any folder, a manifest those of its repository.
+    is_trusted = bool(address) and not is_remote(chosen)
+    root, top = (Path(), None) if is_trusted else (frame.root, boundary_of(frame))
+    store, publish = None, None
+    if emulator:
+        trial = _trial_folder(root, chosen)
+        backend = _backend(ports, str(trial), Path(), top)
+        store = _trial_store(trial, top)
+    else:
+        backend = _backend(ports, chosen, root, top)
+    if frame.publish is not None:
+        folder, name = split_file(frame.publish)
+        handles = backend if emulator else _backend(ports, folder, frame.root, boundary_of(frame))
+        publish = HandlesLocation(backend=handles, name=name)
     return StackLocation(
-        backend=_backend(ports, str(folder), Path(), top)
-        if folder
-        else backend_of(ports, frame, address),
-        publish=_publish(ports, frame, folder, top),
-        store=_trial_store(folder, top) if folder else None,
+        backend=backend,
+        publish=publish,
+        store=store,
         writes=writes_of(frame, address=address, emulator=emulator),
         key_envs=frame.providers,
         used=frame.used,
-        is_folder=not (emulator or is_remote(address or frame.state or DEFAULT_STATE)),
+        is_folder=not (emulator or is_remote(chosen)),
     )
 
 
@@ -159,9 +169,10 @@ def writes_of(frame: Frame, *, address: str | None, emulator: bool) -> tuple[str
 def store_of(folder: Path, frame: Frame | None) -> Path:
     """The emulator's store for a folder, which need not have a manifest."""
     if frame:
-        return _trial_store(_trial_folder(frame, None), boundary_of(frame))
+        trial = _trial_folder(frame.root, frame.state or DEFAULT_STATE)
+        return _trial_store(trial, boundary_of(frame))
     root = folder if folder.is_dir() else folder.parent
-    return _trial_store(root / DEFAULT_STATE / "emulator", top_of(root) or root)
+    return _trial_store(_trial_folder(root, DEFAULT_STATE), top_of(root) or root)
 
 
 def project_in(store: Path | None, provider: str) -> Path | None:
@@ -169,19 +180,12 @@ def project_in(store: Path | None, provider: str) -> Path | None:
     return store and store.with_name(f"{provider}{store.suffix}")
 
 
-def backend_of(ports: Ports, frame: Frame, address: str | None) -> Backend:
-    """
-    The backend at *address*, or the one that the manifest names.
-
-    A path is relative to where it is written; a branch is the stack's repository's.
-    """
-    if address:
-        return _backend(ports, address, frame.root if is_remote(address) else Path())
-    return _backend(ports, frame.state or DEFAULT_STATE, frame.root, boundary_of(frame))
-
-
 def _backend(ports: Ports, address: str, root: Path, top: Path | None = None) -> Backend:
-    """The backend at *address*; a folder is written to inside of *top* alone, if that is given."""
+    """
+    The backend at *address*, a path from *root*; a branch is the repository's around *root*.
+
+    A folder is written to inside of *top* alone, if that is given.
+    """
     environ, now = ports.environ, ports.now
     if top and not is_remote(address):
         from provisioner.storage import local as disk  # noqa: PLC0415  # asyncio, for those who write
@@ -217,16 +221,9 @@ def address_of(frame: Frame, address: str | None) -> str:
     return chosen if address or is_remote(chosen) else str(frame.root / chosen)
 
 
-def _trial_folder(frame: Frame, address: str | None) -> Path:
-    spoken = address or frame.state or DEFAULT_STATE
-    if is_remote(spoken):
-        return frame.root / DEFAULT_STATE / "emulator"
-    return (Path() if address else frame.root) / spoken / "emulator"
-
-
-def _trial_top(frame: Frame, address: str | None) -> Path | None:
-    """What the trial's folder has to be in, unless the command line or the environment names it."""
-    return None if address and not is_remote(address) else boundary_of(frame)
+def _trial_folder(root: Path, address: str) -> Path:
+    """The emulator's folder beside a state at *address*, or in *root* if that is elsewhere."""
+    return root / (DEFAULT_STATE if is_remote(address) else address) / "emulator"
 
 
 def _trial_store(folder: Path, top: Path | None) -> Path:
@@ -235,19 +232,6 @@ def _trial_store(folder: Path, top: Path | None) -> Path:
     if top and (reason := leads_out(store, top)):
         raise StateError(f"{store} {reason}: nothing is written there.")
     return store
-
-
-def _publish(
-    ports: Ports, frame: Frame, trial: Path | None, trial_top: Path | None
-) -> HandlesLocation | None:
-    if frame.publish is None:
-        return None
-    folder, name = split_file(frame.publish)
-    if trial:
-        backend = _backend(ports, str(trial), Path(), trial_top)
-    else:
-        backend = _backend(ports, folder, frame.root, boundary_of(frame))
-    return HandlesLocation(backend=backend, name=name)
 
 
 _STACK = re.compile(r"[a-z0-9][a-z0-9-]{0,31}(\.[a-z0-9][a-z0-9-]{0,15})?")
