@@ -7,7 +7,7 @@ One run that changes things, from the lock to the last save.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -237,22 +237,18 @@ def _note_after(decision: Decision, ledger: Ledger, results: Sequence[Result]) -
 class Notes:
     """What a run remembers of its projects, as it happens."""
 
-    def __init__(self, ledger: Ledger, state: State, held: Iterable[Brake]) -> None:
+    def __init__(self, ledger: Ledger, state: State, brakes: Sequence[Brake]) -> None:
         self._ledger = ledger
-        self._brakes = tuple(held)
-        self._notes = dict(noted(state, self._brakes))
+        self._notes = dict(noted(state, brakes))
         ledger.note(disappeared=dict(self._notes))
-        self.probing = probing(self._brakes)
+        self.probing = probing(brakes)
 
     def record(self, fact: Fact) -> None:
         """Record *fact*; remembers a cache that is made again as such."""
         self._ledger.record(fact)
-        match fact:
-            case Exists(record) if record.name in self.probing:
-                note = self._notes[record.provider]
-                self._note(record.provider, replace(note, remade=(*note.remade, record.id)))
-            case _:
-                pass
+        if isinstance(fact, Exists) and fact.record.name in self.probing:
+            record, note = fact.record, self._notes[fact.record.provider]
+            self._note(record.provider, replace(note, remade=(*note.remade, record.id)))
 
     def probed(self, provider: str, shown: bool) -> None:  # noqa: FBT001  # as apply calls it
         """Remember whether the first cache that this run made in *provider* shows."""

@@ -135,11 +135,8 @@ def destroy_request(
 
 
 def _without_manifest(session: Session, name: str, key_envs: Mapping[str, str]) -> StackLocation:
-    ports, address, emulator = (
-        session.ports,
-        session.options.address or "",
-        session.options.emulator,
-    )
+    ports, emulator = session.ports, session.options.emulator
+    address = session.options.address or ""
     backend = location_at(ports, address, {}, emulator=emulator).backend
     state = read_state(backend, stack=name)
     location = location_at(ports, address, keys_of(state, key_envs), emulator=emulator)

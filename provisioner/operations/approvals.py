@@ -22,7 +22,14 @@ def approval_by(plan_file: Path | None, expect: Approval | None, *, stack: str) 
     """What was approved elsewhere; None if the person who runs this approves."""
     if plan_file and expect:
         raise Misuse("--plan and --expect are two ways to say the same: give one.")
-    return _by_plan(plan_file, stack) if plan_file else expect
+    if plan_file is None:
+        return expect
+    views = plan_views(plan_file)
+    view = next((one for one in views if one.stack == stack), None)
+    if view is None:
+        others = ", ".join(sorted(one.stack for one in views))
+        raise Refused(f"{plan_file} is a plan of the stack {others}, not of {stack}.")
+    return approval_of(view)
 
 
 def undone_lines(undone: Undone, plan: Plan, approval: Approval) -> Iterator[str]:
@@ -47,12 +54,3 @@ def plan_views(file: Path) -> tuple[PlanView, ...]:
     except OSError as error:
         raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error
     return read_plans(raw, where=str(file))
-
-
-def _by_plan(file: Path, stack: str) -> Approval:
-    views = plan_views(file)
-    view = next((one for one in views if one.stack == stack), None)
-    if view is None:
-        others = ", ".join(sorted(one.stack for one in views))
-        raise Refused(f"{file} is a plan of the stack {others}, not of {stack}.")
-    return approval_of(view)

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Self
 
 from provisioner.cache import CachedContext
@@ -109,12 +109,7 @@ class Clients:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         tasks = [*self._begun, *self._lists.values()]
         for task in tasks:
             task.cancel()

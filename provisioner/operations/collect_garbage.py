@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from provisioner.cache import CachedContext, GeminiHandle
+from provisioner.cache import GeminiHandle
 from provisioner.errors import Refused, StateError, StateTaken, StateUnreadable
 from provisioner.model.facts import State
 from provisioner.model.rates import Lookup
@@ -61,21 +61,19 @@ async def find_garbage(session: Session, request: GcRequest) -> Garbage:
     listed = await session.clients.listed(client)
     now = session.ports.now() + ahead_of(session, client, listed)
     shown = [(one, LiveCache.of("gemini", one)) for one in listed]
-    stacks = _stacks(live for _, live in shown)
+    stacks = {live.label.stack for _, live in shown if live.label}
     owners = await owners_of(session.ports, stacks, request.backends)
     ownerless = [
-        _listed(one, live, request.prices, now) for one, live in shown if owners.lacks(live)
+        Listed(
+            live=live,
+            display_name=one.display_name,
+            rent=upkeep(live, request.prices, at=now),
+        )
+        for one, live in shown
+        if owners.lacks(live)
     ]
     chosen = _chosen(ownerless, owners, request)
     return Garbage(client=client, now=now, ownerless=ownerless, chosen=chosen, owners=owners)
-
-
-def _listed(one: CachedContext, live: LiveCache, prices: Lookup, now: datetime) -> Listed:
-    return Listed(live=live, display_name=one.display_name, rent=upkeep(live, prices, at=now))
-
-
-def _stacks(caches: Iterable[LiveCache]) -> frozenset[str]:
-    return frozenset(cache.label.stack for cache in caches if cache.label)
 
 
 def _chosen(ownerless: Sequence[Listed], owners: Owners, request: GcRequest) -> Sequence[Listed]:
@@ -97,7 +95,7 @@ def _chosen(ownerless: Sequence[Listed], owners: Owners, request: GcRequest) -> 
 async def delete_garbage(session: Session, request: GcRequest, garbage: Garbage) -> Sequence[str]:
     """Delete what still has no owner, while no run can make itself one; return the ids."""
     chosen = [one.live for one in garbage.chosen]
-    stacks = _stacks(chosen)
+    stacks = {cache.label.stack for cache in chosen if cache.label}
     async with AsyncExitStack() as stack:
         holds = [
             await stack.enter_async_context(

@@ -113,7 +113,7 @@ def _stack_before(
     environment = session.options.environment
     git = git_for_review(session.ports, folder)
     base = merge_base(git, ref)
-    place = PurePosixPath(text_from(_inside(folder, git.top)))
+    place = _place(_existing(folder), git)
     name = stack.removesuffix(f".{environment}") if environment else stack
     with base.files(folder_before(base, place, name)) as export:
         if export is None or environment not in declared(export.folder):
@@ -137,11 +137,6 @@ def _stack_before(
             return
         files = Folder(export.folder, export)
         yield Before(manifest=manifest, desired=resolution.desired, files=files)
-
-
-def _inside(folder: Path, top: Path) -> Path:
-    place = folder if folder.is_dir() else folder.parent
-    return place.resolve().relative_to(top)
 
 
 def _patches(plan: Plan, there: Folder | None, here: Folder) -> Iterator[Patch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from provisioner.catalog import load_catalog
 from provisioner.errors import CtxprovError, StackMoved, StateError
 from provisioner.manifest import environments_of, load_manifest
 from provisioner.manifest.types import Manifest
-from provisioner.model.attributes import Label
 from provisioner.model.facts import State
 from provisioner.model.records import LiveCache
 from provisioner.operations.observe import ahead_of, is_open
@@ -53,13 +52,14 @@ async def list_caches(
             folders.append((stack, _manifests(stack, session.options.environment)))
         except CtxprovError as error:
             failures.append(error)
-    seen, unasked, ahead = await _list(session, _ways(session, folders))
+    seen, unasked, ahead = await _list(session, dict.fromkeys(_ways(session, folders)))
     failures += unasked
     if failures and not seen:
         return None, failures
     now = session.ports.now() + ahead
     prices = load_catalog(session.options.models).find
-    alive = {live for _, listed in seen for live in _stacks(listed)}
+    shown = [(one, LiveCache.of(provider, one)) for provider, listed in seen for one in listed]
+    alive = {live.label.stack for _, live in shown if live.label}
     recorded = _recorded(session, (one for _, manifests in folders for one in manifests))
     address = session.options.address
     gone = _undeclared(folders, alive)
@@ -71,9 +71,7 @@ async def list_caches(
             stray=_is_stray(live, recorded),
             undeclared=live.label is not None and live.label.stack in gone,
         )
-        for provider, listed in seen
-        for one in listed
-        for live in (LiveCache.of(provider, one),)
+        for one, live in shown
     ]
     return LiveList(
         now=now,
@@ -100,20 +98,17 @@ def _manifests(stack: Path, environment: str | None) -> Sequence[Manifest]:
         return []
 
 
-def _ways(session: Session, folders: Iterable[tuple[Path, Sequence[Manifest]]]) -> Iterable[_Way]:
+def _ways(session: Session, folders: Iterable[tuple[Path, Sequence[Manifest]]]) -> Iterator[_Way]:
     """The ways to all projects that these stacks declare, as far as their keys are at hand."""
-    ways: dict[_Way, None] = {}
+    ports = session.ports
     for stack, manifests in folders:
         for one in manifests or (None,):
             keys = one.providers if one else {"gemini": None}
             used = (one.used if one else None) or {"gemini"}
             store = store_of(stack, one) if session.options.emulator else None
-            ports = session.ports
             others = (n for n in keys.keys() - used if is_open(keys[n], n, store, ports))
             for name in sorted({*used, *others}):
-                way = _Way(provider=name, store=project_in(store, name), key_env=keys[name])
-                ways[way] = None
-    return ways
+                yield _Way(provider=name, store=project_in(store, name), key_env=keys[name])
 
 
 async def _list(
@@ -137,11 +132,6 @@ async def _list(
         except CtxprovError as error:
             failures.append(error)
     return list(seen.values()), failures, max(ahead, default=timedelta())
-
-
-def _stacks(listed: Iterable[CachedContext]) -> Iterable[str]:
-    labels = (Label.parse(one.display_name) for one in listed)
-    return (label.stack for label in labels if label)
 
 
 def _undeclared(

@@ -8,6 +8,7 @@ repository must not stop it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -106,10 +107,8 @@ def working_tree(path: Path, options: StackOptions, *, now: datetime) -> Working
     draft = read_manifest(path, environment=options.environment)
     if draft.manifest is None:
         raise ManifestError(draft.problems)
-    if draft.problems:
-        return WorkingTree(manifest=draft.manifest, desired=None)
-    try:
-        desired = resolve(draft.manifest, load_catalog(options.models), now=now).desired
-    except ManifestError:
-        return WorkingTree(manifest=draft.manifest, desired=None)
+    desired = None
+    if not draft.problems:
+        with suppress(ManifestError):
+            desired = resolve(draft.manifest, load_catalog(options.models), now=now).desired
     return WorkingTree(manifest=draft.manifest, desired=desired)

@@ -13,13 +13,11 @@ arrival.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from random import Random
 from types import MappingProxyType
 
 from msgspec import Struct, field
@@ -113,22 +111,22 @@ async def observe(
             shown=shown,
             accept=session.options.accept_scope,
         )
-        hidden = [record.handle for id_, record in expected.items() if id_ not in shown]
-        asked = await _ask(client, _sample(hidden, ports.random))
+        hidden = [record for id_, record in expected.items() if id_ not in shown]
+        sample = hidden if len(hidden) <= _ASKED else ports.random.sample(hidden, _ASKED)
+        asked = await _ask(client, [record.handle for record in sample])
         live += (LiveCache.of(name, seen) for seen in (*listed, *asked))
         if asked and len(hidden) > _ASKED:
             clients.warn(f"the list of {client.endpoint}", _lies(client.endpoint, len(hidden)))
-            live += _believed(state, name, {id_ for id_ in expected if id_ not in shown}, asked)
+            live += _believed(hidden, asked)
         opened[name] = client
-        ahead_of(session, client, listed)
-    clocks = {
-        name: _clock(session, client, await clients.listed(client))
+    ahead = {
+        name: ahead_of(session, client, await clients.listed(client))
         for name, client in opened.items()
     }
     return Observation(
         at=ports.now(),
         boot=ports.boot_seconds(),
-        ahead={name: one.ahead for name, one in clocks.items() if one.ahead},
+        ahead={name: difference for name, difference in ahead.items() if difference},
         live=tuple(live),
         scopes=scopes,
         clients=opened,
@@ -177,11 +175,6 @@ def _key_env(location: StackLocation, provider: str) -> str | None:
         ) from error
 
 
-def _sample(hidden: Sequence[GeminiHandle], random: Random) -> Sequence[GeminiHandle]:
-    """All of a few; of many a few at random."""
-    return hidden if len(hidden) <= _ASKED else random.sample(hidden, _ASKED)
-
-
 def _lies(where: str, count: int) -> str:
     return (
         f"{where} lists {count} recorded caches no more, and still shows one of them when it is "
@@ -190,16 +183,18 @@ def _lies(where: str, count: int) -> str:
 
 
 def _believed(
-    state: State, provider: str, ids: AbstractSet[str], asked: Iterable[CachedContext]
+    records: Iterable[RecordedCache | RetiringCache], asked: Iterable[CachedContext]
 ) -> Iterator[LiveCache]:
-    """The recorded caches of *ids* as their records say, but for those that were *asked* for."""
+    """Caches as their *records* say, but for those that were *asked* for."""
     answered = {seen.handle.cache_name for seen in asked}
-    for record in state.live_records:
-        if record.provider == provider and record.id in ids - answered:
-            yield LiveCache.recorded(record)
-    for retiring in state.retiring.values():
-        if retiring.provider == provider and retiring.id in ids - answered:
-            yield LiveCache.retiring(retiring)
+    for record in records:
+        if record.id in answered:
+            continue
+        match record:
+            case RecordedCache():
+                yield LiveCache.recorded(record)
+            case RetiringCache():
+                yield LiveCache.retiring(record)
 
 
 async def _ask(client: GeminiContextCache, handles: Iterable[GeminiHandle]) -> list[CachedContext]:
