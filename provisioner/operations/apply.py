@@ -19,29 +19,7 @@ from provisioner.applier import apply
 from provisioner.applier.surplus import retire_surplus
 from provisioner.errors import Refused
 from provisioner.handles import handles_bytes, publish
-from provisioner.model.changes import (
-    Adopt,
-    Annotate,
-    Blocked,
-    Cause,
-    Create,
-    Delete,
-    Forget,
-    Refresh,
-    Replace,
-    Retire,
-)
-from provisioner.model.facts import (
-    ApprovedEdits,
-    Disappearance,
-    Done,
-    Exists,
-    Fact,
-    Failed,
-    NotAttempted,
-    Result,
-    State,
-)
+from provisioner.model import changes, facts
 from provisioner.model.plan import Plan
 from provisioner.model.records import RecordedAnnotation, RecordedCache
 from provisioner.operations.approvals import undone_lines
@@ -72,11 +50,11 @@ class RunView(Protocol):
         """Show what is to be done, before a person is asked."""
         ...
 
-    def progress(self, plan: Plan) -> AbstractContextManager[Callable[[Result], None]]:
+    def progress(self, plan: Plan) -> AbstractContextManager[Callable[[facts.Result], None]]:
         """Follow the application of *plan*: each pending change's result is passed on."""
         ...
 
-    def show_results(self, plan: Plan, results: Sequence[Result]) -> None:
+    def show_results(self, plan: Plan, results: Sequence[facts.Result]) -> None:
         """Show how the pending changes ended, also those of a run that was cut off."""
         ...
 
@@ -84,13 +62,13 @@ class RunView(Protocol):
 class Applied(Struct, frozen=True, kw_only=True):
     """How a run ended."""
 
-    results: tuple[Result, ...] = ()
+    results: tuple[facts.Result, ...] = ()
     summary: str = ""
-    state: State
+    state: facts.State
     """What is on record afterwards."""
     is_refused: bool = False
     """Whether a part of the plan is refused or was not approved."""
-    gaps: tuple[Create, ...] = ()
+    gaps: tuple[changes.Create, ...] = ()
     """What died, while its edit is not approved and its old content is not here any more."""
     stuck: frozenset[str] = frozenset()
     """Names whose old cache has to be kept alive, since the new one could not be made."""
@@ -107,8 +85,8 @@ class Applied(Struct, frozen=True, kw_only=True):
     def has_failed(self) -> bool:
         """Whether anything that was not refused is left undone."""
         return bool(self.gaps) or any(
-            isinstance(outcome, Failed)
-            or (isinstance(outcome, NotAttempted) and not outcome.refused)
+            isinstance(outcome, facts.Failed)
+            or (isinstance(outcome, facts.NotAttempted) and not outcome.refused)
             for outcome in (result.outcome for result in self.results)
         )
 
@@ -117,7 +95,7 @@ class Applied(Struct, frozen=True, kw_only=True):
         """Whether anything is left undone because it was refused."""
         outcomes = (result.outcome for result in self.results)
         return self.is_refused or any(
-            isinstance(outcome, NotAttempted) and outcome.refused for outcome in outcomes
+            isinstance(outcome, facts.NotAttempted) and outcome.refused for outcome in outcomes
         )
 
 
@@ -141,7 +119,7 @@ async def apply_stack(session: Session, request: ApplyRequest, view: RunView) ->
 
 
 async def _settle_on(
-    session: Session, request: ApplyRequest, state: State, view: RunView
+    session: Session, request: ApplyRequest, state: facts.State, view: RunView
 ) -> Decision:
     """
     Plan, show and ask.
@@ -168,11 +146,13 @@ async def _settle_on(
 
 def _deleted(plan: Plan) -> frozenset[str]:
     """Ids of the caches that *plan* deletes."""
-    return frozenset(change.live.id for change in plan.changes if isinstance(change, Delete))
+    return frozenset(
+        change.live.id for change in plan.changes if isinstance(change, changes.Delete)
+    )
 
 
 def _show(
-    session: Session, request: ApplyRequest, decision: Decision, state: State, view: RunView
+    session: Session, request: ApplyRequest, decision: Decision, state: facts.State, view: RunView
 ) -> None:
     """Show the plan and what is left undone.  Raises Refused if it is forbidden."""
     console = session.ports.console
@@ -209,13 +189,13 @@ def _note_before(request: ApplyRequest, decision: Decision, ledger: Ledger) -> N
         return
     if request.approval:
         digests = tuple(sorted(decision.approved))
-        approved = ApprovedEdits(fingerprint=request.approval.fingerprint, digests=digests)
+        approved = facts.ApprovedEdits(fingerprint=request.approval.fingerprint, digests=digests)
         ledger.note(approved=approved)
     if request.revision:
         ledger.note(last_edit=request.revision)
 
 
-def _note_after(decision: Decision, ledger: Ledger, results: Sequence[Result]) -> None:
+def _note_after(decision: Decision, ledger: Ledger, results: Sequence[facts.Result]) -> None:
     """
     Write down which edits rest.
 
@@ -224,8 +204,8 @@ def _note_after(decision: Decision, ledger: Ledger, results: Sequence[Result]) -
     """
     state = ledger.state
     ledger.note(rested=rested_by(decision.plan, state.rested))
-    done = [result for result in results if isinstance(result.outcome, Done)]
-    edited = any(result.change.reason.cause is Cause.EDIT for result in done)
+    done = [result for result in results if isinstance(result.outcome, facts.Done)]
+    edited = any(result.change.reason.cause is changes.Cause.EDIT for result in done)
     if not (edited or decision.plan.settings):
         ledger.note(last_edit=decision.state.last_edit)
     is_done = len(done) == len(results) >= len(decision.plan.pending)
@@ -237,16 +217,16 @@ def _note_after(decision: Decision, ledger: Ledger, results: Sequence[Result]) -
 class Notes:
     """What a run remembers of its projects, as it happens."""
 
-    def __init__(self, ledger: Ledger, state: State, brakes: Sequence[Brake]) -> None:
+    def __init__(self, ledger: Ledger, state: facts.State, brakes: Sequence[Brake]) -> None:
         self._ledger = ledger
         self._notes = dict(noted(state, brakes))
         ledger.note(disappeared=dict(self._notes))
         self.probing = probing(brakes)
 
-    def record(self, fact: Fact) -> None:
+    def record(self, fact: facts.Fact) -> None:
         """Record *fact*; remembers a cache that is made again as such."""
         self._ledger.record(fact)
-        if isinstance(fact, Exists) and fact.record.name in self.probing:
+        if isinstance(fact, facts.Exists) and fact.record.name in self.probing:
             record, note = fact.record, self._notes[fact.record.provider]
             self._note(record.provider, replace(note, remade=(*note.remade, record.id)))
 
@@ -254,7 +234,7 @@ class Notes:
         """Remember whether the first cache that this run made in *provider* shows."""
         self._note(provider, replace(self._notes[provider], failed=not shown))
 
-    def _note(self, provider: str, note: Disappearance) -> None:
+    def _note(self, provider: str, note: facts.Disappearance) -> None:
         self._notes[provider] = note
         self._ledger.note(disappeared=dict(self._notes))
 
@@ -274,7 +254,7 @@ class _Application:
         self._decision, self._locked, self._ledger = decision, locked, locked.ledger
         self._plan, self._observation = decision.plan, decision.observation
         self._before = locked.ledger.state
-        self._results: list[Result] = []
+        self._results: list[facts.Result] = []
         self._valid_until = valid_until(decision.plan)
 
     async def perform(self) -> Applied:
@@ -301,7 +281,7 @@ class _Application:
         ports = self._session.ports
         with self._view.progress(self._plan) as show:
 
-            def report(result: Result) -> None:
+            def report(result: facts.Result) -> None:
                 if result.change.is_pending:
                     self._results.append(result)
                     show(result)
@@ -349,7 +329,7 @@ class _Application:
             document = handles_bytes(credible, hidden=hidden, now=self._present(observation))
             await asyncio.to_thread(publish, handles.backend, handles.name, document)
 
-    async def _refreshes_due(self) -> tuple[Refresh, ...]:
+    async def _refreshes_due(self) -> tuple[changes.Refresh, ...]:
         """Once the plan is no longer valid: LIST and plan again, and refresh what is due."""
         if self._valid_until is None or self._present(self._observation) < self._valid_until:
             return ()
@@ -364,7 +344,7 @@ class _Application:
         return tuple(
             change
             for change in fresh.changes
-            if isinstance(change, Refresh) and change.want.name not in to_come
+            if isinstance(change, changes.Refresh) and change.want.name not in to_come
         )
 
     def _applied(self, summary: str) -> Applied:
@@ -384,13 +364,16 @@ class _Application:
         )
 
 
-def _stuck(plan: Plan, results: Sequence[Result]) -> frozenset[str]:
+def _stuck(plan: Plan, results: Sequence[facts.Result]) -> frozenset[str]:
     """Names whose old cache goes on, because what was to take its place is not there."""
-    failed = (result.change for result in results if isinstance(result.outcome, Failed))
+    failed = (result.change for result in results if isinstance(result.outcome, facts.Failed))
     return frozenset(
         change.name
         for change in (*plan.blocked, *failed)
-        if isinstance(change, Blocked | Create | Replace | Adopt | Annotate)
+        if isinstance(
+            change,
+            changes.Blocked | changes.Create | changes.Replace | changes.Adopt | changes.Annotate,
+        )
     )
 
 
@@ -399,6 +382,6 @@ def _dying(plan: Plan) -> frozenset[str]:
     return frozenset(
         change.record.name
         for change in plan.changes
-        if isinstance(change, Retire | Delete | Forget)
+        if isinstance(change, changes.Retire | changes.Delete | changes.Forget)
         and isinstance(change.record, RecordedCache | RecordedAnnotation)
     )

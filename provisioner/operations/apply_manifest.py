@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,13 +16,8 @@ from provisioner.errors import Refused
 from provisioner.model.facts import State
 from provisioner.model.plan import Plan
 from provisioner.model.records import DesiredCache
+from provisioner.operations import checkout
 from provisioner.operations.approvals import approval_by
-from provisioner.operations.checkout import (
-    check_destinations,
-    commit_here,
-    revision_here,
-    why_older,
-)
 from provisioner.operations.count_tokens import remembered, with_counts
 from provisioner.operations.decision import ApplyRequest
 from provisioner.operations.drift import warn_of_folder
@@ -32,11 +28,11 @@ from provisioner.operations.stack_location import (
     StackLocation,
     keys_of,
     location_at,
+    location_by,
     location_of,
     no_owners,
     owners_beside,
     recorded,
-    settled,
 )
 from provisioner.resolver.content import content_reader
 from provisioner.state import read_state, state_name
@@ -65,17 +61,19 @@ def apply_request(session: Session, stack: Path, asked: RunRequest) -> ApplyRequ
     ports, options = session.ports, session.options
     manifest, desired = load_stack(session, stack, now=ports.now(), allow_empty=asked.allow_empty)
     check_names(asked.replace, desired)
-    check_destinations(manifest, with_state=options.address is None)
+    checkout.check_destinations(manifest, with_state=options.address is None)
     approval = approval_by(asked.plan_file, asked.expect, stack=manifest.stack)
     overrides = {*asked.overrides, *(approval.limits if approval else ())}
-    revision = revision_here(ports, manifest.root)
+    revision = checkout.revision_here(ports, manifest.root)
     prices = load_catalog(options.models).find
 
     def check(plan: Plan, state: State) -> None:
         settings, last = state.stack_settings, state.last_edit
         exceeded = beyond(plan, manifest, settings, prices=prices, overrides=overrides)
         hold(ports.console, exceeded)
-        if not asked.allow_older and (reason := why_older(ports, manifest.root, plan, last)):
+        if not asked.allow_older and (
+            reason := checkout.why_older(ports, manifest.root, plan, last)
+        ):
             raise Refused(reason)
 
     location = location_of(session, manifest)
@@ -91,7 +89,7 @@ def apply_request(session: Session, stack: Path, asked: RunRequest) -> ApplyRequ
         approval=approval,
         check=check,
         settings=manifest.settings,
-        settle=lambda settings: location_of(session, settled(manifest, settings)),
+        settle=partial(location_by, session, manifest),
         revision=revision,
         auto_approve=asked.auto_approve or approval is not None,
         parallelism=asked.parallelism,
@@ -120,7 +118,7 @@ def destroy_request(
     return ApplyRequest(
         operation="destroy",
         stack=name or frame.stack,
-        commit=None if name else commit_here(session.ports, stack),
+        commit=None if name else checkout.commit_here(session.ports, stack),
         location=location,
         wishes=lambda _: (),
         read=_nothing_to_read,

@@ -22,13 +22,7 @@ from provisioner.catalog import Catalog, load_catalog
 from provisioner.checkout import StackFolders, stacks_in
 from provisioner.errors import CtxprovError, ManifestError
 from provisioner.git import Git, path_from, text_from
-from provisioner.manifest import (
-    environments_of,
-    load_frame,
-    read_manifest,
-    stack_at,
-    stack_in,
-)
+from provisioner.manifest import environments_of, load_frame, read_manifest, stack_at, stack_in
 from provisioner.manifest.confined_folder import Folder, Unreadable
 from provisioner.manifest.types import DEFAULT_STATE, CacheEntry, Manifest
 from provisioner.model.changes import Change

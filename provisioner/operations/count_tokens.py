@@ -62,7 +62,12 @@ def _name(stack: str) -> str:
 
 def with_counts(desired: Iterable[Desired], counts: Mapping[str, int]) -> tuple[Desired, ...]:
     """*desired* with counts in place of estimates, as far as they are known."""
-    return tuple(_counted(want, counts) for want in desired) if counts else tuple(desired)
+    return tuple(
+        replace(want, measure=replace(want.measure, tokens=counts[want.digest], counted=True))
+        if want.digest in counts
+        else want
+        for want in desired
+    )
 
 
 def uncounted(
@@ -114,10 +119,3 @@ async def _ask(client: GeminiContextCache, want: DesiredCache, content: CacheCon
             words=error.words,
             retryable=error.retryable,
         ) from error
-
-
-def _counted(want: Desired, counts: Mapping[str, int]) -> Desired:
-    tokens = counts.get(want.digest)
-    if tokens is None:
-        return want
-    return replace(want, measure=replace(want.measure, tokens=tokens, counted=True))

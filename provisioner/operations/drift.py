@@ -22,7 +22,7 @@ from provisioner.model.records import LiveCache
 from provisioner.model.stack_settings import setting_edits
 from provisioner.operations.observe import observe
 from provisioner.operations.session import Session
-from provisioner.operations.stack_location import StackLocation, location_of, recorded, settled
+from provisioner.operations.stack_location import StackLocation, location_by, recorded
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.planner.transitions import covered_until, next_run
@@ -55,7 +55,7 @@ async def drift_of(session: Session, stack: Path) -> Drift:
     """
     frame, location, state = recorded(session, stack)
     if settings := state.stack_settings:
-        location = location_of(session, settled(frame, settings))
+        location = location_by(session, frame, settings)
         wanted = replace(settings, publish=frame.publish, key_envs=frame.providers)
         for line in setting_lines(setting_edits(settings, wanted)):
             session.ports.console.note(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ from provisioner.operations.drift import Finding, finding, is_unrecorded
 from provisioner.operations.load import WorkingTree, working_tree
 from provisioner.operations.plan import beyond, hold
 from provisioner.operations.session import Session
-from provisioner.operations.stack_location import location_of, settled
+from provisioner.operations.stack_location import location_by, location_of
 from provisioner.planner import edits, moved, rested_among
 from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.planner.selection import part_of, without_content
@@ -71,7 +72,7 @@ async def keep_alive(session: Session, stack: Path, request: KeepRequest, view: 
             wishes=recorded_as_desired,
             read=tree.read,
             check=lambda plan, state: _warn(session, plan, manifest, state),
-            settle=lambda settings: location_of(session, settled(manifest, settings)),
+            settle=partial(location_by, session, manifest),
             refine=upkeep.refine,
             auto_approve=True,
             parallelism=request.parallelism,

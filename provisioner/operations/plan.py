@@ -26,7 +26,7 @@ from provisioner.limits import breaches_of_any, excused
 from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Cause
 from provisioner.model.facts import Revision, State
-from provisioner.model.plan import Leftover, Plan
+from provisioner.model.plan import Plan
 from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.model.stack_settings import Breach, StackSettings, setting_edits
@@ -91,18 +91,19 @@ class PlannedStack(Struct, frozen=True, kw_only=True):
 async def plan_stack(session: Session, request: PlanRequest, stack: Path) -> PlannedStack:
     """Plan one stack.  Raises CtxprovError, and Misuse for names that it does not have."""
     ports, options = session.ports, session.options
-    if request.base and (left := _left(session, stack, request.base)):
-        return _without_stack(session, left, request)
+    if request.base and (removed := _removed(session, stack, request, request.base)):
+        return removed
     manifest, desired = await _load(session, stack, request)
     check_names(request.replace, desired)
     check_destinations(manifest, with_state=options.address is None)
     if request.base:
-        return _against_base(session, stack, manifest, desired, request)
+        return _against_base(session, stack, manifest, desired, request, request.base)
     location = location_of(session, manifest)
     state, unreadable = _recorded(location, manifest.stack)
     observation, unseen = await _observed(session, location, desired, state)
     if observation is None:
-        plan = _edits_alone(manifest, desired, location, state, ports.locally(request.at))
+        wants = with_counts(desired, remembered(location.backend, manifest.stack))
+        plan = _edits_alone(manifest, wants, state, ports.locally(request.at))
     else:
         observation = observation.later(request.at)
         wants = await _counted(
@@ -172,20 +173,15 @@ def choose(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
     return select(plan, targets=targets, excludes=excludes)
 
 
-def _left(session: Session, stack: Path, base: str) -> Leftover | None:
-    """What a stack leaves alive that the branch declares no longer; None if it declares it."""
-    from provisioner.operations.compare_revisions import (  # noqa: PLC0415  # for --base
-        is_undeclared,
-        leftover_at,
-    )
+def _removed(session: Session, stack: Path, request: PlanRequest, base: str) -> PlannedStack | None:
+    """The plan of a stack that the branch declares no longer: apply cannot do anything about it."""
+    from provisioner.operations import compare_revisions  # noqa: PLC0415  # for --base
 
-    if not is_undeclared(stack, session.options.environment):
+    if not compare_revisions.is_undeclared(stack, session.options.environment):
         return None
-    return leftover_at(session, stack, base)
-
-
-def _without_stack(session: Session, left: Leftover, request: PlanRequest) -> PlannedStack:
-    """The plan of a stack that the branch removes: apply cannot do anything about it."""
+    left = compare_revisions.leftover_at(session, stack, base)
+    if left is None:
+        return None
     now = session.ports.locally(request.at)
     return PlannedStack(
         plan=Plan(stack=left.stack, at=now, changes=(), edits=frozenset(), leftover=left),
@@ -200,18 +196,17 @@ def _against_base(
     manifest: Manifest,
     desired: tuple[Desired, ...],
     request: PlanRequest,
+    base: str,
 ) -> PlannedStack:
-    """The edits since the merge base."""
-    from provisioner.operations.compare_revisions import (  # noqa: PLC0415  # for --base
-        compare_revisions,
-    )
+    """The edits since the merge base with *base*."""
+    from provisioner.operations import compare_revisions  # noqa: PLC0415  # for --base
 
-    plan, before, patches = compare_revisions(
+    plan, before, patches = compare_revisions.compare_revisions(
         session,
         stack,
         manifest,
         desired,
-        request.base or "",
+        base,
         now=session.ports.locally(request.at),
         with_patches=request.with_patches,
     )
@@ -276,22 +271,14 @@ async def _observed(
 
 
 def _edits_alone(
-    manifest: Manifest,
-    desired: tuple[Desired, ...],
-    location: StackLocation,
-    state: State,
-    now: datetime,
+    manifest: Manifest, wants: tuple[Desired, ...], state: State, now: datetime
 ) -> Plan:
     """What differs between the manifest and the record, as if all of that were alive."""
-    from provisioner.planner.hypothetical import (  # noqa: PLC0415  # without a live side
-        as_if_applied,
-        recorded_as_desired,
-    )
+    from provisioner.planner import hypothetical  # noqa: PLC0415  # without a live side
 
-    stack, counts = manifest.stack, remembered(location.backend, manifest.stack)
-    applied, live = as_if_applied(recorded_as_desired(state), stack=stack, now=now)
+    stack, recorded = manifest.stack, hypothetical.recorded_as_desired(state)
+    applied, live = hypothetical.as_if_applied(recorded, stack=stack, now=now)
     applied = replace(applied, rested=state.rested)
-    wants = with_counts(desired, counts)
     whole = planner.plan(wants, applied, live, stack=stack, now=now, renames=manifest.moved)
     return replace(
         whole, changes=tuple(one for one in whole.changes if one.reason.cause is Cause.EDIT)

@@ -106,6 +106,12 @@ def location_of(session: Session, frame: Frame) -> StackLocation:
     )
 
 
+def location_by(session: Session, frame: Frame, settings: StackSettings) -> StackLocation:
+    """The same, with the keys and the place of handles that *settings* name."""
+    frame = replace(frame, publish=settings.publish, providers=settings.key_envs)
+    return location_of(session, frame)
+
+
 def owners_beside(session: Session, path: Path, stack: str) -> FindOwners:
     """
     What finds, once, which environment other than *stack* has a live cache on record, by its id.
@@ -147,11 +153,6 @@ def no_owners(desired: Iterable[Desired], state: State, *, prune: bool) -> Mappi
     """For a stack that is known by its name alone."""
     del desired, state, prune
     return {}
-
-
-def settled(frame: Frame, settings: StackSettings) -> Frame:
-    """*frame* with the keys and the place of handles that *settings* name."""
-    return replace(frame, publish=settings.publish, providers=settings.key_envs)
 
 
 def writes_of(frame: Frame, *, address: str | None, emulator: bool) -> tuple[str, ...]:
