@@ -25,17 +25,14 @@ from provisioner.operations.load import load_stack
 from provisioner.operations.plan import beyond, check_names, choose, hold
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import (
-    StackLocation,
-    keys_of,
-    location_at,
     location_by,
+    location_named,
     location_of,
     no_owners,
     owners_beside,
     recorded,
 )
 from provisioner.resolver.content import content_reader
-from provisioner.state import read_state, state_name
 
 
 class RunRequest(Struct, frozen=True, kw_only=True):
@@ -112,7 +109,7 @@ def destroy_request(
 ) -> ApplyRequest:
     """Delete all that is on record of the stack in a folder, or of the one with this *name*."""
     if name:
-        location = _without_manifest(session, name, key_envs)
+        location = location_named(session, name, key_envs)
     else:
         frame, location, _ = recorded(session, stack)
     return ApplyRequest(
@@ -130,24 +127,6 @@ def destroy_request(
         owners=no_owners if name else owners_beside(session, stack, frame.stack),
         refine=lambda plan: choose(plan, asked.targets, asked.excludes),
     )
-
-
-def _without_manifest(session: Session, name: str, key_envs: Mapping[str, str]) -> StackLocation:
-    ports, emulator = session.ports, session.options.emulator
-    address = session.options.address or ""
-    backend = location_at(ports, address, {}, emulator=emulator).backend
-    state = read_state(backend, stack=name)
-    location = location_at(ports, address, keys_of(state, key_envs), emulator=emulator)
-    if not (state.caches or state.retiring or state.stack_settings):
-        where = backend.where(state_name(name))
-        ports.console.warn(f"Nothing is on record in {where}: check the name.")
-        return location
-    published = state.stack_settings.publish if state.stack_settings else None
-    ports.console.note(
-        f"The handles that {name} published{f' in {published}' if published else ''} are not "
-        "rewritten: delete that file once no program reads it."
-    )
-    return location
 
 
 def _nothing_to_read(want: DesiredCache) -> NoReturn:

@@ -80,8 +80,7 @@ async def _planner(
             renames=manifest.moved,
             owners=owners(wants, state),
         )
-        rest, _ = braked(session, whole, state, then)
-        return rest
+        return braked(session, whole, state, then)[0]
 
     return decide, observation.later(when).at
 

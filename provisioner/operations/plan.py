@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -299,17 +298,16 @@ async def _counted(
     counts = remembered(location.backend, manifest.stack)
     if asks:
         wants = uncounted(desired, planner.moved(state, manifest.moved), counts)
-        doubt = partial(_doubt, session.ports.console)
+
+        def doubt(want: DesiredCache, tokens: int) -> None:
+            session.ports.console.warn(
+                f"{want.name}: the provider counts {tokens:,} tokens where about "
+                f"{want.measure.tokens:,} are to be expected; the estimate stays."
+            )
+
         fresh = await count(wants, observation.clients, content_reader(manifest), doubt)
         remember(location.backend, manifest.stack, counts := {**counts, **fresh})
     return with_counts(desired, counts)
-
-
-def _doubt(console: Console, want: DesiredCache, tokens: int) -> None:
-    console.warn(
-        f"{want.name}: the provider counts {tokens:,} tokens where about "
-        f"{want.measure.tokens:,} are to be expected; the estimate stays."
-    )
 
 
 def beyond(

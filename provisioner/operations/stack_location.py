@@ -200,17 +200,33 @@ def backend_at(ports: Ports, address: str) -> Backend:
     return _backend(ports, address, Path())
 
 
-def location_at(
-    ports: Ports, address: str, key_envs: Mapping[str, str | None], *, emulator: bool
-) -> StackLocation:
-    """The place of a stack without a manifest, whose handles nothing leads to."""
+def location_named(session: Session, stack: str, key_envs: Mapping[str, str]) -> StackLocation:
+    """
+    The place of a stack without a manifest, whose handles nothing leads to.
+
+    Warns if nothing is on record there.  Raises Refused for a provider whose key is named nowhere.
+    """
+    console, emulator = session.ports.console, session.options.emulator
+    address = session.options.address or ""
     trial = Path(address) / "emulator"
+    backend = backend_at(session.ports, str(trial) if emulator else address)
+    state = read_state(backend, stack=stack)
+    keys = keys_of(state, key_envs)
+    if not (state.caches or state.retiring or state.stack_settings):
+        where = backend.where(state_name(stack))
+        console.warn(f"Nothing is on record in {where}: check the name.")
+    else:
+        published = state.stack_settings.publish if state.stack_settings else None
+        console.note(
+            f"The handles that {stack} published{f' in {published}' if published else ''} are not "
+            "rewritten: delete that file once no program reads it."
+        )
     return StackLocation(
-        backend=backend_at(ports, str(trial) if emulator else address),
+        backend=backend,
         publish=None,
         store=trial / _STORE if emulator else None,
         writes=(_CREDENTIAL.sub("//", address),),
-        key_envs=key_envs,
+        key_envs=keys,
         used=frozenset({"gemini"}),
         is_folder=not (emulator or is_remote(address)),
     )
