@@ -102,7 +102,7 @@ async def observe(
         listed = await clients.listed(client)
         _check_readable(client, state.stack)
         shown = frozenset(seen.handle.cache_name for seen in listed)
-        now = ports.now() + _clock(session, client, listed).ahead
+        now = ports.now() + ahead_of(session, client, listed)
         expected = {record.id: record for record in _expected(state, name, now)}
         scopes[name] = admit(
             state.providers.get(name),
@@ -152,17 +152,11 @@ def ahead_of(
     session: Session, client: GeminiContextCache, listed: Collection[CachedContext]
 ) -> timedelta:
     """How far the clock where *client* leads is ahead of the local one; warns if that is far."""
-    offset = _clock(session, client, listed)
+    local, boot = session.ports.now(), session.ports.boot_seconds()
+    offset = clock_of(client.dated, listed, where=client.endpoint, local=local, boot=boot)
     if offset.warning:
         session.clients.warn(f"the clock of {client.endpoint}", offset.warning)
     return offset.ahead
-
-
-def _clock(
-    session: Session, client: GeminiContextCache, listed: Collection[CachedContext]
-) -> ProviderClock:
-    local, boot = session.ports.now(), session.ports.boot_seconds()
-    return clock_of(client.dated, listed, where=client.endpoint, local=local, boot=boot)
 
 
 def _key_env(location: StackLocation, provider: str) -> str | None:
