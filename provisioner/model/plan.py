@@ -22,6 +22,7 @@ from provisioner.model.attributes import After, after_fields
 from provisioner.model.changes import Blocked, Cause, Change
 from provisioner.model.stack_settings import SettingEdit
 
+_ENCODER = json.JSONEncoder(sort_keys=True)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LIMIT = re.compile(r"(delete|replace)\.(count|percent)|rent_per_hour|rent_total_per_30_days")
 
@@ -39,7 +40,7 @@ class Edit(Struct, frozen=True):
         The same wherever and whenever it is computed; an approval names edits by it.
         """
         after = after_fields(self.after) if self.after else None
-        return sha256(json.dumps([stack, self.name, after], sort_keys=True).encode()).hexdigest()
+        return sha256(_ENCODER.encode([stack, self.name, after]).encode()).hexdigest()
 
 
 @lru_cache(maxsize=4)

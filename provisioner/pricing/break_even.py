@@ -17,6 +17,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from provisioner.model.attributes import Life, Settings, Ttl
 from provisioner.model.money import NO_PRICE, Money, Use
@@ -53,6 +54,7 @@ def pays_after(rate: Rate, write: Decimal) -> float | None:
     return float(round((write * rate.input - rate.cached_input) / _saved(rate), _DIGITS))
 
 
+@lru_cache(maxsize=256)
 def worst_rent(life: Life, settings: Settings) -> float:
     """
     How many times the rent of the time lived is paid, if each granted ttl is billed whole.
