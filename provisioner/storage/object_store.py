@@ -100,10 +100,14 @@ class ObjectStore:
         self._address = BucketAddress.parse(address)
         self._largest = largest
         self._environ = environ
+        try:
+            import obstore.exceptions  # noqa: PLC0415  # an extra
+        except ImportError as error:
+            raise StateError(
+                f"{self._address} needs the package obstore: pip install 'ctxprov[stores]'."
+            ) from error
+        self._obstore = obstore
         with self._translated(""):
-            import obstore  # noqa: PLC0415  # an extra
-
-            self._obstore = obstore
             self._store = _open(self._address, environ)
 
     def where(self, name: str) -> str:
@@ -150,15 +154,10 @@ class ObjectStore:
 
     @contextmanager
     def _translated(self, name: str) -> Iterator[None]:
-        try:
-            from obstore.exceptions import BaseError  # noqa: PLC0415  # an extra
-        except ImportError as error:
-            raise StateError(
-                f"{self._address} needs the package obstore: pip install 'ctxprov[stores]'."
-            ) from error
+        base = self._obstore.exceptions.BaseError
         try:
             yield
-        except (BaseError, ValueError, NotImplementedError, OSError) as error:
+        except (base, ValueError, NotImplementedError, OSError) as error:
             # Without a cause: what obstore says may hold a signed address.
             raise self._refusal(name, error, type(error).__name__) from None
 
