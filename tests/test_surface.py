@@ -26,6 +26,12 @@ CHANGED: tuple[Changed, ...] = (
         "property: ServerDate | None",
         "the type of what it returns is a noun; no program can import it from `provisioner`",
     ),
+    Changed(
+        "commands",
+        "ctxprov emulator --port",
+        {"default": 8085, "max": 65535, "metavar": "PORT", "spelled": ["--port"]},
+        "a number beyond the last port was a traceback",
+    ),
 )
 """Every difference from what is frozen, with its reason."""
 

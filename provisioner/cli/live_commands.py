@@ -176,7 +176,12 @@ def output_command() -> None:
 
 @click.command("emulator")
 @click.option(
-    "--port", default=8085, show_default=True, help="Port on loopback; 0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    default=8085,
+    show_default=True,
+    help="Port on loopback; 0 takes a free one.",
 )
 @options.repeatable(
     "--api-key",

@@ -27,3 +27,11 @@ def test_a_store_that_is_none(stage: Stage) -> None:
     assert result.status == 1
     assert "cannot hold the emulator's caches" in result.err
     assert folder.is_dir()
+
+
+def test_a_port_that_cannot_be(stage: Stage) -> None:
+    """A number beyond the last port is wrong usage."""
+    result = stage.run("emulator", "--port", "99999")
+
+    assert result.status == 64
+    assert "99999 is not in the range 0<=x<=65535" in result.err
