@@ -21,9 +21,9 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from msgspec.structs import replace
 
-from provisioner import cli
-from provisioner.cli import clock
+from provisioner import cli, runtime
 from provisioner.emulator import Emulator
 from tests.emulator.local import Clock, served
 from tests.repository import ALONE, git
@@ -132,7 +132,8 @@ def newcomer(
     git(home, "commit", "--quiet", "--message", "caches")
     git(home, "push", "--quiet", "origin", "main")
     environ.chdir(home)
-    environ.setattr(clock, "now", now := Clock(START))
+    now = Clock(START)
+    environ.setattr(runtime, "SYSTEM", replace(runtime.SYSTEM, now=now))
 
     def ran() -> str:
         out, err = capsys.readouterr()

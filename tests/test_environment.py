@@ -1,13 +1,10 @@
-"""The process's environment: an empty variable is an unset one, and boot time only goes on."""
+"""The process's environment: an empty variable is an unset one."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-from provisioner.environment import boot_seconds, process_environment, set_in
+from provisioner.environment import process_environment, set_in
 
 
 def test_empty_is_unset() -> None:
@@ -25,19 +22,3 @@ def test_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "CTXPROV_STATE" not in before
     assert process_environment()["CTXPROV_STATE"] == "s3://bucket"
-
-
-def test_it_never_goes_back() -> None:
-    """Each reading is as late as the one before, or later."""
-    readings = [boot_seconds() for _ in range(1_000)]
-
-    assert readings == sorted(readings)
-
-
-def test_processes_agree() -> None:
-    """Two processes of one machine count from the same moment."""
-    program = "from provisioner.environment import boot_seconds; print(boot_seconds())"
-    before = boot_seconds()
-    there = float(subprocess.check_output([sys.executable, "-c", program]))
-
-    assert before <= there <= boot_seconds()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from provisioner.cli.clock import HORIZON
+from provisioner.cli.options import HORIZON
 from provisioner.forecast import Forecast, forecast, tolerance
 from provisioner.model.attributes import Measure, Settings, Ttl, Until
 from provisioner.model.records import Desired

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
-from provisioner import Handles, cli
-from provisioner.cli import clock
+from provisioner import Handles, cli, runtime
 from provisioner.emulator import Emulator
 from tests.emulator.local import Clock, served
 from tests.repository import ALONE
@@ -125,7 +125,7 @@ def test_the_story(
     for name, value in ALONE.items():
         monkeypatch.setenv(name, value)
     now = Clock(MONDAY)
-    monkeypatch.setattr(clock, "now", now)
+    monkeypatch.setattr(runtime, "SYSTEM", replace(runtime.SYSTEM, now=now))
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     monkeypatch.setenv("CTXPROV_MODELS", str(unchanging_prices(tmp_path / "models.json")))
     for name in ("CI", "CTXPROV_STATE", "GOOGLE_API_KEY", "GITHUB_SHA", "CI_COMMIT_SHA"):

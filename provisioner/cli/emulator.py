@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from provisioner.cli import clock, console
+from provisioner import runtime
+from provisioner.cli import console
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError
 from provisioner.operations.clients import load_emulator
@@ -15,7 +16,7 @@ def serve_emulator(port: int, api_keys: tuple[str, ...], store: Path | None) -> 
     """Serve a local Gemini cachedContents API."""
     emulation = load_emulator()
     try:
-        app = emulation.Emulator(store or ":memory:", clock=clock.now, api_keys=api_keys)
+        app = emulation.Emulator(store or ":memory:", clock=runtime.SYSTEM.now, api_keys=api_keys)
     except emulation.StoreUnusable as error:
         raise CtxprovError(f"{error}. Name another file, or move that one away.") from error
     try:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli import clock, console
+from provisioner import runtime
+from provisioner.cli import console
 from provisioner.cli.status import Status
 from provisioner.errors import (
     MOST_PROBLEMS,
@@ -162,7 +163,7 @@ def waiting() -> OnWait:
 
 def _why(owner: LockOwner | None) -> str:
     """Why a lock that looks dead is watched, and not taken at once."""
-    if owner is None or owner.until is None or clock.now() < owner.until:
+    if owner is None or owner.until is None or runtime.SYSTEM.now() < owner.until:
         return ""
     until = moment_text(owner.until.replace(microsecond=0))
     return f"; its lock ran out at {until} and is taken over if no renewal shows that it lives"

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from provisioner.cli import clock, console
+from provisioner import runtime
+from provisioner.cli import console
 from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.status import Status
 from provisioner.files import read_whole, write_whole
@@ -25,7 +26,7 @@ def write_metrics(path: Path, rows: Iterable[StackRow], *, models: Path | None) 
     """
     from provisioner.render.metrics import Turn, metrics_text  # noqa: PLC0415 - slow to import
 
-    now, before, lookup = clock.now(), _before(path), prices_or_ours(models)
+    now, before, lookup = runtime.SYSTEM.now(), _before(path), prices_or_ours(models)
     turns = [
         Turn(
             folder=str(folder),

@@ -12,10 +12,18 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import click
 
-from provisioner.cli import clock
 from provisioner.cli.status import Status
 from provisioner.environment import process_environment
 from provisioner.times import duration_text, parse_duration, parse_moment
+
+HORIZON = timedelta(days=3650)
+"""No command looks farther ahead, and none waits longer."""
+SOONEST = timedelta(seconds=30)
+"""How soon `apply --watch` runs again at the earliest."""
+BRIEF = timedelta(minutes=2)
+"""How long a command that only looks waits for a quota that lets nothing through."""
+PATIENT = timedelta(minutes=15)
+"""And one that changes something."""
 
 _PATH = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -333,8 +341,8 @@ def duration(*, at_least: timedelta = timedelta()) -> TextParam[timedelta]:
         span = parse_duration(text)
         if span < at_least:
             raise ValueError(f"at least {duration_text(at_least)}")
-        if span > clock.HORIZON:
-            raise ValueError(f"at most {duration_text(clock.HORIZON)}")
+        if span > HORIZON:
+            raise ValueError(f"at most {duration_text(HORIZON)}")
         return span
 
     return TextParam(span_of)
@@ -347,9 +355,11 @@ def moment(text: str) -> datetime | timedelta:
         when = parse_duration(text[1:]) if text.startswith("+") else parse_moment(text)
     except ValueError:
         raise ValueError(f"{text!r} is neither +6h nor 2026-12-24T18:00:00Z") from None
-    ahead = when if isinstance(when, timedelta) else when - clock.now()
-    if ahead > clock.HORIZON:
-        raise ValueError(f"{text!r} is more than {duration_text(clock.HORIZON)} ahead")
+    from provisioner import runtime
+
+    ahead = when if isinstance(when, timedelta) else when - runtime.SYSTEM.now()
+    if ahead > HORIZON:
+        raise ValueError(f"{text!r} is more than {duration_text(HORIZON)} ahead")
     return when
 
 
@@ -371,7 +381,7 @@ max_wait_option, brief_max_wait_option = (
         metavar="DURATION",
         help="Give up when a quota lets nothing through for this long.",
     )
-    for span in (clock.PATIENT, clock.BRIEF)
+    for span in (PATIENT, BRIEF)
 )
 
 lock_timeout_option = click.option(

@@ -19,9 +19,9 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.cli import clock, messages, terminal
+from provisioner.cli import messages, terminal
 from provisioner.cli.documents import Output
-from provisioner.cli.options import expanded
+from provisioner.cli.options import BRIEF, expanded
 from provisioner.cli.status import SIGNALLED, Status, first_of
 from provisioner.cli.terminal import Interruptions, program_ports
 from provisioner.errors import CtxprovError
@@ -123,7 +123,7 @@ async def opened(
     """Take what a session and its output need out of *given*, and open them for the block."""
     output = Output.of(given)
     chosen = {name: given.pop(name) for name in StackOptions.__struct_fields__ if name in given}
-    max_wait = given.pop("max_wait", clock.BRIEF)
+    max_wait = given.pop("max_wait", BRIEF)
     ports = program_ports(interruptions)
     async with _awake(), Clients(ports, max_wait=max_wait) as clients:
         yield Session(options=StackOptions(**chosen), ports=ports, clients=clients), output

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from provisioner import runtime
 from provisioner.cache import Json
 from provisioner.catalog import load_catalog
-from provisioner.cli import clock, console, terminal
+from provisioner.cli import console, terminal
 from provisioner.cli.documents import plan_page, write
 from provisioner.cli.options import Out, with_json
 from provisioner.cli.status import Status
@@ -95,5 +96,7 @@ def print_approval(stack: Path, *, environment: str | None, author: str | None) 
                 )
             console.say(str(mark.approval))
             return Status.OK
-    console.say(Plan(stack=name, at=clock.now(), changes=(), edits=frozenset()).fingerprint)
+    console.say(
+        Plan(stack=name, at=runtime.SYSTEM.now(), changes=(), edits=frozenset()).fingerprint
+    )
     return Status.OK

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli import clock, options
+from provisioner.cli import options
 
 if TYPE_CHECKING:
     from provisioner.approval import Approval
@@ -62,7 +62,7 @@ watch_option = options.flag(
 
 every_option = click.option(
     "--every",
-    type=options.duration(at_least=clock.SOONEST),
+    type=options.duration(at_least=options.SOONEST),
     metavar="DURATION",
     help="Look for edits at least this often with --watch; by default 1h.",
 )

@@ -9,25 +9,25 @@ flight, so that the run saves what it knows and leaves at once.
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
-from random import Random
-from string import ascii_lowercase
+from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from provisioner.cli import clock, console, messages
+from msgspec.structs import asdict
+
+from provisioner import runtime
+from provisioner.cli import console, messages
 from provisioner.cli.console import is_terminal
 from provisioner.cli.messages import tell
 from provisioner.cli.status import Status, endings
-from provisioner.environment import boot_seconds, process_environment
+from provisioner.environment import process_environment
 from provisioner.errors import Refused
 from provisioner.operations.session import Console, Ports
 
@@ -212,11 +212,9 @@ class Interruptions:
 def program_ports(interruptions: Interruptions | None = None) -> Ports:
     """Every port of a run, with what listens to its signals."""
     return Ports(
+        **asdict(runtime.SYSTEM),
         environ=process_environment(),
-        now=_now,
-        boot_seconds=boot_seconds,
-        random=Random(),  # noqa: S311  # for samples
-        letters=_letters,
+        folder=Path.cwd(),
         console=Console(
             report=console.say,
             note=messages.tell,
@@ -226,12 +224,3 @@ def program_ports(interruptions: Interruptions | None = None) -> Ports:
         ),
         listen=(interruptions or Interruptions()).listen,
     )
-
-
-def _now() -> datetime:
-    return clock.now()
-
-
-def _letters() -> str:
-    number = secrets.randbelow(26**4)
-    return "".join(ascii_lowercase[number // 26**place % 26] for place in range(4))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from provisioner import runtime
 from provisioner.catalog import load_catalog
 from provisioner.checkout import bare_repositories
-from provisioner.cli import clock, console
+from provisioner.cli import console
 from provisioner.cli.messages import tell, tell_error, tell_problems
 from provisioner.cli.options import expanded
 from provisioner.cli.status import Status, first_of
@@ -52,7 +53,7 @@ def _validated(
         catalog = load_catalog(models)
     except CtxprovError as error:
         return tell_error(error)
-    warnings, problems, now = _Findings(environments), _Findings(environments), clock.now()
+    warnings, problems, now = _Findings(environments), _Findings(environments), runtime.SYSTEM.now()
     sound: list[tuple[str | None, Manifest, Sequence[Desired]]] = []
     ports = program_ports()
     checkout, exposed = checkout_around(ports, stack), _exposed(stack)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from provisioner.cli import clock
-from provisioner.cli.clock import SOONEST
+from provisioner import runtime
 from provisioner.cli.messages import EXPECTED, tell, tell_error
+from provisioner.cli.options import SOONEST
 from provisioner.cli.per_stack import StackOutcome, StackRow, status_of
 from provisioner.cli.status import SIGNALLED, Status
 from provisioner.planner.transitions import next_run
@@ -50,7 +50,7 @@ def watched(
     while (status := status_of(rows)) not in SIGNALLED:
         if status is Status.OK:
             retries = waits()
-        now = clock.now()
+        now = runtime.SYSTEM.now()
         wait = next_wait(rows, now, every=every, retry=None if status is Status.OK else retries)
         wait += timedelta(seconds=jitter(0, min(wait / 10, JITTER).total_seconds()))
         tell(f"Next run at {when(now + wait, at=now)}.")

@@ -16,21 +16,20 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from provisioner.cache import CacheHandle
 from provisioner.environment import process_environment
 from provisioner.errors import PublishError, StateError
 from provisioner.files import LARGEST, open_regular, read_open
 from provisioner.handles import Published, parse_published
 from provisioner.model.attributes import TOLERANCE
+from provisioner.runtime import SYSTEM
 from provisioner.storage import Backend, is_remote, open_backend, split_file
 
 _LOG = logging.getLogger("provisioner.handles")
 _GAP = timedelta(minutes=2)
 """So far behind what it reads a clock is worth a warning."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251  # applications have no clock to pass
 
 
 class Handles:
@@ -55,7 +54,7 @@ class Handles:
         self,
         path: str | os.PathLike[str],
         *,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = SYSTEM.now,
         interval: timedelta | None = None,
     ) -> None:
         self._path = os.fspath(path)
@@ -225,5 +224,8 @@ def source_of(path: str | os.PathLike[str], clock: Callable[[], datetime]) -> So
         return FileSource(Path(address))
     place, name = split_file(address)
     return BackendSource(
-        open_backend(place, root=Path(), environ=process_environment(), clock=clock), name
+        open_backend(
+            place, root=Path(), environ=process_environment(), runtime=replace(SYSTEM, now=clock)
+        ),
+        name,
     )

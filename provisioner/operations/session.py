@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from provisioner.storage import OnWait
+from provisioner.runtime import Runtime
+from provisioner.storage import OnWait, OpenBackend, open_backend
 
 if TYPE_CHECKING:
     from provisioner.operations.clients import Clients
@@ -52,19 +52,16 @@ class Console(Struct, frozen=True, kw_only=True):
         self.note(f"warning: {warning}")
 
 
-class Ports(Struct, frozen=True, kw_only=True):
+class Ports(Runtime, frozen=True, kw_only=True):
     """The world around one run."""
 
     environ: Mapping[str, str]
-    now: Callable[[], datetime]
-    """This moment by the local clock, aware UTC."""
-    boot_seconds: Callable[[], float]
-    """Seconds since boot, which go on in a suspend and never jump."""
-    random: Random
-    letters: Callable[[], str]
-    """Letters that no other run has, for the label of a new cache."""
+    folder: Path
+    """From which relative paths count."""
     console: Console
     listen: Listen
+    open_backend: OpenBackend = open_backend
+    """Opens where states and handles are kept."""
 
     def locally(self, when: datetime | timedelta | None) -> datetime:
         """A moment, or a span from now, by the local clock: for what no provider is asked about."""

@@ -31,7 +31,7 @@ from provisioner.model.stack_settings import StackSettings
 from provisioner.operations.checkout import boundary_of
 from provisioner.operations.session import Misuse, Ports, Session
 from provisioner.state import read_state, state_name
-from provisioner.storage import Backend, is_remote, open_backend, split_file
+from provisioner.storage import Backend, is_remote, split_file
 
 _STORE = "gemini.sqlite3"
 _CREDENTIAL = re.compile(r"//[^/]*@")
@@ -187,12 +187,7 @@ def _backend(ports: Ports, address: str, root: Path, top: Path | None = None) ->
 
     A folder is written to inside of *top* alone, if that is given.
     """
-    environ, now = ports.environ, ports.now
-    if top and not is_remote(address):
-        from provisioner.storage import local as disk  # noqa: PLC0415  # asyncio, for those who write
-
-        return disk.backend_at(address, root=root, environ=environ, clock=now, top=top)
-    return open_backend(address, root=root, environ=environ, clock=now)
+    return ports.open_backend(address, root=root, environ=ports.environ, runtime=ports, top=top)
 
 
 def backend_at(ports: Ports, address: str) -> Backend:

@@ -12,11 +12,12 @@ One protocol, a module per backend.  Decides which backend an address means:
 
 `http://` goes to `http_backend` as well, which takes it for loopback alone.
 
-Each module offers `backend_at(address, *, root, environ, clock) -> Backend`, which opens nothing
-and sends nothing: *address* is as it was written, *root* the folder it is relative to (the
-repository, for git), *environ* has the credentials and endpoints, *clock* gives the time.  It
-raises StateError for an address that it cannot read, or an extra that is not installed.  A module
-is imported when its kind is asked for, so that no run pays for, or installs, what another needs.
+Each module offers `backend_at(address, *, root, environ, runtime, top) -> Backend`, which opens
+nothing and sends nothing: *address* is as it was written, *root* the folder it is relative to (the
+repository, for git), *environ* has the credentials and endpoints, *runtime* the clocks; a folder
+of this machine is written to inside of *top* alone, if that is given.  It raises StateError for an
+address that it cannot read, or an extra that is not installed.  A module is imported when its kind
+is asked for, so that no run pays for, or installs, what another needs.
 
 A module implements `Files`, and `lease.LeaseBackend` adds a lock that a dead run cannot keep; a
 folder, and a server that has locks of its own, do without.
@@ -34,7 +35,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -43,6 +44,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from msgspec import Struct
 
 from provisioner.errors import StateError, StateTaken
+from provisioner.runtime import Runtime
 
 if TYPE_CHECKING:
     from provisioner.storage.lock_owner import LockOwner
@@ -62,15 +64,24 @@ _MODULES: Mapping[str, str] = MappingProxyType(
 
 
 def open_backend(
-    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+    address: str,
+    *,
+    root: Path,
+    environ: Mapping[str, str],
+    runtime: Runtime,
+    top: Path | None = None,
 ) -> Backend:
     """
     The backend at *address*; a path is relative to *root*.  Sends nothing yet.
 
+    A folder of this machine is written to inside of *top* alone, if that is given.
+
     Raises StateError if the address cannot be read, or its backend needs an extra.
     """
     module = import_module(f"provisioner.storage.{_module(address)}")
-    backend: Backend = module.backend_at(address, root=root, environ=environ, clock=clock)
+    backend: Backend = module.backend_at(
+        address, root=root, environ=environ, runtime=runtime, top=top
+    )
     return backend
 
 
@@ -127,7 +138,7 @@ def conflict(where: str) -> StateTaken:
     return StateTaken(f"{where} has changed since it was read: another run wrote it.  Run again.")
 
 
-OnWait: TypeAlias = "Callable[[LockOwner | None, timedelta], None]"
+OnWait: TypeAlias = Callable[["LockOwner | None", timedelta], None]
 """Gets the owner of the lock, where a server names one, and how much longer this run waits."""
 
 
@@ -255,3 +266,17 @@ class Backend(Files, Protocol):
         backend's locks end with their run and cannot be ended otherwise.
         """
         ...
+
+
+class OpenBackend(Protocol):
+    """What `open_backend` does, perhaps with stores of another kind."""
+
+    def __call__(
+        self,
+        address: str,
+        *,
+        root: Path,
+        environ: Mapping[str, str],
+        runtime: Runtime,
+        top: Path | None = None,
+    ) -> Backend: ...

@@ -14,7 +14,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeAlias
@@ -26,6 +25,7 @@ from msgspec import Struct
 from provisioner.errors import BackendUnreachable, StateError
 from provisioner.files import LARGEST
 from provisioner.http import HttpClient, HttpError, HttpFault, HttpReply
+from provisioner.runtime import Runtime
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.network import BucketAddress, ProbingFiles, unanswered, unreachable
@@ -47,17 +47,17 @@ Authority: TypeAlias = Callable[[HttpClient], dict[str, str]]
 
 
 def backend_at(
-    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+    address: str, *, root: Path, environ: Mapping[str, str], runtime: Runtime, top: Path | None
 ) -> Backend:
     """The bucket of *address*, with its prefix."""
-    del root
+    del root, top
     server = environ.get("STORAGE_EMULATOR_HOST", "")
     if server:
         server = server if "://" in server else f"http://{server}"
         bucket = Bucket(address, server=server, authority=lambda _: {})
     else:
         bucket = Bucket(address, server=_SERVER, authority=default())
-    return LeaseBackend(ProbingFiles(bucket), now=clock)
+    return LeaseBackend(ProbingFiles(bucket), now=runtime.now)
 
 
 class Bucket:

@@ -18,11 +18,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from provisioner.errors import BackendUnreachable, StateError
 from provisioner.retry import RetryPolicy
+from provisioner.runtime import Runtime
 from provisioner.storage import Backend, StoredFile, check_version
 from provisioner.storage.git_repository import Pushed, Repository
 from provisioner.storage.lease import LeaseBackend
@@ -43,14 +44,15 @@ _MARK = (
 
 
 def backend_at(
-    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+    address: str, *, root: Path, environ: Mapping[str, str], runtime: Runtime, top: Path | None
 ) -> Backend:
     """The branch that *address* names, of the remote of the repository around *root*."""
+    del top
     branch = address[len(_SCHEME) :]
     if not branch or branch.startswith("/"):
         raise StateError(f"{address!r} names no branch: it is git+branch:NAME.")
     repository = Repository(folder=root, branch=branch, environ=environ, warn=_warn)
-    return LeaseBackend(GitFiles(repository), now=clock, term=TERM)
+    return LeaseBackend(GitFiles(repository), now=runtime.now, term=TERM)
 
 
 def _warn(warning: str) -> None:

@@ -31,6 +31,7 @@ from provisioner.errors import (
     StateUnreadable,
 )
 from provisioner.retry import RetryPolicy
+from provisioner.runtime import Runtime
 from provisioner.storage import Lock, OnWait, StoredFile, check_version
 from provisioner.storage.lease import to_its_end
 from provisioner.storage.lock_owner import LockOwner, lock_owner_here
@@ -55,11 +56,11 @@ _ALONE = RetryPolicy(tries=120, first=0.02, longest=0.25, is_random=True)
 
 
 def backend_at(
-    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+    address: str, *, root: Path, environ: Mapping[str, str], runtime: Runtime, top: Path | None
 ) -> HttpBackend:
     """The states below *address*, with the credential of the environment."""
-    del root
-    return HttpBackend(server_at(address, environ), clock, environ)
+    del root, top
+    return HttpBackend(server_at(address, environ), runtime.now, environ)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner.documents import utf8
-from provisioner.environment import boot_seconds
 from provisioner.errors import BackendUnreachable, StateError, StateLocked, StateTaken
+from provisioner.runtime import SYSTEM
 from provisioner.storage import Files, Lock, OnWait, StoredFile
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
 from provisioner.times import duration_text, moment_text
@@ -59,7 +59,7 @@ class LeaseBackend:
     _: KW_ONLY
     now: Callable[[], datetime]
     term: timedelta = TERM
-    boot_clock: Callable[[], float] = boot_seconds
+    boot_clock: Callable[[], float] = SYSTEM.boot_seconds
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     keeps_history: ClassVar[bool] = False
 

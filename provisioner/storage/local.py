@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from glob import escape
 from hashlib import sha256
 from io import FileIO
@@ -30,6 +30,7 @@ from msgspec import Struct
 
 from provisioner.errors import StateError, StateLocked, StateUnreadable
 from provisioner.files import DRAFT, leads_out, read_whole, write_whole
+from provisioner.runtime import Runtime
 from provisioner.storage import Lock, OnWait, StoredFile, check_version
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ def backend_at(
     *,
     root: Path,
     environ: Mapping[str, str],
-    clock: Callable[[], datetime],
-    top: Path | None = None,
+    runtime: Runtime,
+    top: Path | None,
 ) -> LocalBackend:
     """The folder *address*, relative to *root*; it need not be there yet.  *top* bounds it."""
-    del environ, clock
+    del environ, runtime
     return LocalBackend(root / address, top=top)
 
 

@@ -10,9 +10,9 @@ Every exception of obstore is translated here and nowhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, cast
 from provisioner.errors import StateError, StateUnreadable
 from provisioner.files import LARGEST
 from provisioner.http import environment_fault
+from provisioner.runtime import Runtime
 from provisioner.storage import Backend, StoredFile, check_version, oversize
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.network import BucketAddress, ProbingFiles, unreachable
@@ -86,11 +87,11 @@ _CONNECT = timedelta(seconds=5)
 
 
 def backend_at(
-    address: str, *, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime]
+    address: str, *, root: Path, environ: Mapping[str, str], runtime: Runtime, top: Path | None
 ) -> Backend:
     """The bucket or container of *address*, with its prefix."""
-    del root
-    return LeaseBackend(ProbingFiles(ObjectStore(address, environ)), now=clock)
+    del root, top
+    return LeaseBackend(ProbingFiles(ObjectStore(address, environ)), now=runtime.now)
 
 
 class ObjectStore:

@@ -24,7 +24,7 @@ GROUPS = ("live", "manifest", "review", "run", "state")
 OPTIONS_AND_HELP = {
     "provisioner",
     "provisioner.cli",
-    *(f"provisioner.cli.{name}" for name in ("clock", "console", "options", "status")),
+    *(f"provisioner.cli.{name}" for name in ("console", "options", "status")),
     *(
         f"provisioner.cli.{name}_commands"
         for name in ("live", "manifest", "review", "run", "state")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.cli import clock
+from provisioner import runtime
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.metrics import value_of
 
@@ -13,7 +13,7 @@ def test_metrics_of_success_and_failure(stage: Stage) -> None:
     """A collector sees caches and rent, and after a failure when all was last well."""
     stage.write(A, a=LONG)
     file = stage.root / "ctxprov.prom"
-    before = clock.now().timestamp()
+    before = runtime.SYSTEM.now().timestamp()
 
     assert stage.apply("--metrics-file", str(file)).status == 0
     well = file.read_text()

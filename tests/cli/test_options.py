@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 
 from provisioner.cli.options import (
     FORMATS,
+    HORIZON,
     Out,
     document,
     duration,
     expanded,
+    moment,
     share,
     takes_stdout,
     the_only,
     with_json,
 )
-from tests.builders import HOUR
+from tests.builders import HOUR, NOW
 
 
 @pytest.fixture
@@ -130,3 +132,36 @@ def test_one_document_on_standard_output() -> None:
     assert takes_stdout([annotations, page])
     with pytest.raises(click.UsageError, match="Only one document"):
         with_json([page], as_json=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("+6h", 6 * HOUR),
+        ("+1d12h", 36 * HOUR),
+        ("+3650d", HORIZON),
+        ("2026-01-01T12:00:00Z", NOW),
+        ("2026-01-01T13:00:00+01:00", NOW),
+    ],
+)
+def test_moments(text: str, expected: datetime | timedelta) -> None:
+    """A span begins with a plus; anything else is a moment with its offset."""
+    assert moment.convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("6h", "is neither"),
+        ("tomorrow", "is neither"),
+        ("2026-01-01T12:00:00", "is neither"),
+        ("+3651d", "is more than"),
+        ("9999-12-31T23:59:59Z", "is more than"),
+    ],
+)
+def test_no_moments(text: str, reason: str) -> None:
+    """What is no moment, or lies beyond the horizon, is wrong usage with the text in it."""
+    with pytest.raises(click.BadParameter, match=reason) as refusal:
+        moment.convert(text, None, None)
+
+    assert text in refusal.value.message

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from provisioner.cli.clock import SOONEST
+from provisioner.cli.options import SOONEST
 from provisioner.cli.per_stack import StackOutcome, StackRow
 from provisioner.cli.status import Status
 from provisioner.cli.watch import next_wait, waits, watched

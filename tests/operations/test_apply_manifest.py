@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from provisioner.cli import clock
+from provisioner import runtime
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
 from tests.builders import HOUR
@@ -151,7 +151,7 @@ def shorten(id_: str) -> None:
 def lasts(stage: Stage, id_: str) -> bool:
     """Whether a cache has its hours again."""
     end = datetime.fromisoformat(stage.live()[id_]["expires_at"])
-    return end > clock.now() + 11 * HOUR
+    return end > runtime.SYSTEM.now() + 11 * HOUR
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from provisioner.cli import clock
+from provisioner import runtime
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 HOURS = timedelta(hours=1)
@@ -19,7 +20,8 @@ NOTE = "n: {provider: claude, model: claude-sonnet-5-5, content: n.md}"
 @pytest.fixture
 def stage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """The stage, where `ahead` moves the clock of everybody."""
-    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + stage.ahead)
+    now = replace(runtime.SYSTEM, now=lambda: datetime.now(UTC) + stage.ahead)
+    monkeypatch.setattr(runtime, "SYSTEM", now)
     return stage
 
 
@@ -153,7 +155,7 @@ def test_a_refresh_that_was_never_saved(stage: Stage) -> None:
     assert (stage.count("create"), stage.count("patch")) == (1, 1)
     ends = stage.handles()["a"]["expires_at"]
     assert ends == stage.state()["caches"]["a"]["expires_at"]
-    assert datetime.fromisoformat(ends) > clock.now() + 8 * HOURS
+    assert datetime.fromisoformat(ends) > runtime.SYSTEM.now() + 8 * HOURS
 
 
 def test_a_handle_that_is_dead(stage: Stage) -> None:

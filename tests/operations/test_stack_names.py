@@ -7,8 +7,9 @@ import shlex
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from provisioner.cli import clock
+from provisioner import runtime
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
@@ -87,7 +88,8 @@ def test_what_is_protected_is_kept_warm(stage: Stage, monkeypatch: pytest.Monkey
 
     The plan of that is a whole document, and its money is that of one cache.
     """
-    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + stage.ahead)
+    now = replace(runtime.SYSTEM, now=lambda: datetime.now(UTC) + stage.ahead)
+    monkeypatch.setattr(runtime, "SYSTEM", now)
     stage.write(A, PROTECTED, a=LONG)
     stage.apply()
     rent = stage.plan()["totals"]["rent_30_days"]

@@ -28,9 +28,9 @@ import pytest
 
 from provisioner.errors import BackendUnreachable, StateError
 from provisioner.storage import Backend, open_backend
-from tests.builders import NOW
 from tests.documents import ROOM
 from tests.documents.earlier import earlier, objects
+from tests.storage.clock import AT_NOW, with_clock
 from tests.storage.conformance import NAME, LeaseConformance, Open
 
 NODE = Path(sys.prefix) / "node_modules" / ".bin"
@@ -91,7 +91,7 @@ class Served(LeaseConformance):
         address = f"{self.address}/{uuid4().hex}"
 
         def open_place(clock: Callable[[], datetime]) -> Backend:
-            return open_backend(address, root=Path(), environ=environ, clock=clock)
+            return open_backend(address, root=Path(), environ=environ, runtime=with_clock(clock))
 
         return open_place
 
@@ -99,7 +99,7 @@ class Served(LeaseConformance):
         """A bucket that is not there cannot be written to, and says so."""
         scheme = self.address.partition(":")[0]
         backend = open_backend(
-            f"{scheme}://nowhere/x", root=Path(), environ=environ, clock=lambda: NOW
+            f"{scheme}://nowhere/x", root=Path(), environ=environ, runtime=AT_NOW
         )
         with pytest.raises(StateError, match=f"{scheme}://nowhere.*{self.missing}"):
             backend.write(NAME, b"one", expected=None)
@@ -126,7 +126,7 @@ def test_credentials_refused(azurite: Mapping[str, str]) -> None:
     """A key that is not the account's is refused, and not tried again."""
     other = {"AZURE_STORAGE_ACCOUNT_KEY": base64.b64encode(b"another key").decode()}
     backend = open_backend(
-        "az://states/x", root=Path(), environ={**azurite, **other}, clock=lambda: NOW
+        "az://states/x", root=Path(), environ={**azurite, **other}, runtime=AT_NOW
     )
     with pytest.raises(StateError, match="access was refused"):
         backend.read(NAME)
@@ -183,7 +183,7 @@ class TestGoogle(Served):
     def test_called_bucket(self, environ: Mapping[str, str]) -> None:
         """A bucket may be called a bucket."""
         address = "gs://my-bucket/bucket"
-        backend = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
+        backend = open_backend(address, root=Path(), environ=environ, runtime=AT_NOW)
         assert backend.read(NAME) is None
         backend.write(NAME, b"one", expected=None)
         assert backend.read(NAME)
@@ -233,7 +233,7 @@ def test_a_store_without_conditions(tmp_path: Path) -> None:
     command = (NODE / "s3rver", "-d", tmp_path, "-a", "127.0.0.1", "-p", str(port))
     with serving(*command, "--configure-bucket", "states", port=port, cwd=tmp_path):
         environ = {**AWS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-        backend = open_backend("s3://states/x", root=Path(), environ=environ, clock=lambda: NOW)
+        backend = open_backend("s3://states/x", root=Path(), environ=environ, runtime=AT_NOW)
         assert backend.read(NAME) is None
         with pytest.raises(StateError, match="keeps no conditions"):
             backend.write(NAME, b"one", expected=None)
@@ -246,7 +246,7 @@ def test_a_store_without_conditions(tmp_path: Path) -> None:
 
 def _with_key(environ: Mapping[str, str], key: str) -> Backend:
     given = {**environ, "AWS_ACCESS_KEY_ID": key}
-    return open_backend("s3://states/x", root=Path(), environ=given, clock=lambda: NOW)
+    return open_backend("s3://states/x", root=Path(), environ=given, runtime=AT_NOW)
 
 
 @pytest.mark.parametrize("address", ["gs://states/x", "az://states/x", "s3://states/x"])
@@ -261,7 +261,7 @@ def test_server_gone(address: str) -> None:
         "AZURE_STORAGE_ACCOUNT_NAME": AZURE_ACCOUNT,
         "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY,
     }
-    backend = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
+    backend = open_backend(address, root=Path(), environ=environ, runtime=AT_NOW)
     begun = time.monotonic()
     with pytest.raises(BackendUnreachable, match="cannot be reached now"):
         backend.read(NAME)
@@ -280,7 +280,7 @@ def test_what_an_earlier_revision_wrote(
     """State, history and lock that d28a563 wrote to the server are read, and its lock is ended."""
     environ: Mapping[str, str] = request.getfixturevalue(server)
     address = f"{kind}://states/{uuid4().hex}"
-    backend = open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
+    backend = open_backend(address, root=Path(), environ=environ, runtime=AT_NOW)
     for name, content in objects(kind).items():
         backend.write(name.removeprefix("team/"), content, expected=None)
     was = json.loads((ROOM / kind / "answers.json").read_text())

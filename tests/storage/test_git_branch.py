@@ -18,7 +18,7 @@ from provisioner.storage import Backend, StoredFile, open_backend
 from provisioner.storage.git_branch import GitFiles
 from provisioner.storage.git_repository import Repository
 from provisioner.storage.lease import LeaseBackend
-from tests.builders import NOW
+from tests.storage.clock import AT_NOW
 from tests.storage.conformance import LeaseConformance, Open
 
 ENVIRON: Mapping[str, str] = {
@@ -100,7 +100,7 @@ def test_the_address(clone: Callable[..., Path]) -> None:
     folder.mkdir(parents=True)
     address = "git+branch:ctxprov/live"
 
-    backend = open_backend(address, root=folder, environ=ENVIRON, clock=lambda: NOW)
+    backend = open_backend(address, root=folder, environ=ENVIRON, runtime=AT_NOW)
     backend.write("a.json", b"one", expected=None)
 
     assert backend.where("a.json") == "git+branch:ctxprov/live/a.json"

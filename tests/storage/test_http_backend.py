@@ -21,7 +21,7 @@ from provisioner.errors import (
 )
 from provisioner.storage import Backend, Lock, open_backend
 from provisioner.storage.http_backend import HttpBackend
-from tests.builders import NOW
+from tests.storage.clock import AT_NOW, with_clock
 from tests.storage.conformance import ANN, BOB, NAME, FilesConformance, Open
 from tests.storage.terraform_server import Reply, Request, States, terraform_server
 
@@ -32,7 +32,7 @@ ONCE = {"TF_HTTP_RETRY_MAX": "0"}
 
 
 def at(address: str, environ: Mapping[str, str] = ONCE) -> Backend:
-    return open_backend(address, root=Path(), environ=environ, clock=lambda: NOW)
+    return open_backend(address, root=Path(), environ=environ, runtime=AT_NOW)
 
 
 def locked(backend: Backend, who: object = ANN) -> AbstractAsyncContextManager[Lock]:
@@ -46,7 +46,9 @@ class TestConformance(FilesConformance):
     @pytest.fixture
     def open_place(self, server: States) -> Open:
         def open_(clock: Callable[[], datetime]) -> Backend:
-            return open_backend(server.url + "/states", root=Path(), environ=ONCE, clock=clock)
+            return open_backend(
+                server.url + "/states", root=Path(), environ=ONCE, runtime=with_clock(clock)
+            )
 
         return open_
 

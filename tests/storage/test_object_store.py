@@ -15,7 +15,7 @@ from obstore import exceptions
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.storage import Backend
 from provisioner.storage.object_store import ObjectStore, backend_at
-from tests.builders import NOW
+from tests.storage.clock import AT_NOW, with_clock
 from tests.storage.conformance import NAME, LeaseConformance, Open
 from tests.storage.s3 import BUCKET, served_s3
 
@@ -28,7 +28,7 @@ def environ() -> Iterator[Mapping[str, str]]:
 
 
 def at(address: str, environ: Mapping[str, str]) -> Backend:
-    return backend_at(address, root=Path(), environ=environ, clock=lambda: NOW)
+    return backend_at(address, root=Path(), environ=environ, runtime=AT_NOW, top=None)
 
 
 class TestS3(LeaseConformance):
@@ -39,7 +39,9 @@ class TestS3(LeaseConformance):
         address = f"s3://{BUCKET}/{uuid4().hex}"
 
         def open_place(clock: Callable[[], datetime]) -> Backend:
-            return backend_at(address, root=Path(), environ=environ, clock=clock)
+            return backend_at(
+                address, root=Path(), environ=environ, runtime=with_clock(clock), top=None
+            )
 
         return open_place
 

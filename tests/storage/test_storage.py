@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.errors import StateError
 from provisioner.storage import StoredFile, is_remote, open_backend, oversize, split_file
-from tests.builders import NOW
+from tests.storage.clock import AT_NOW
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ from tests.builders import NOW
 )
 def test_a_path_is_a_folder(tmp_path: Path, address: str, path: str) -> None:
     """A path is relative to the folder it was said in, unless it is absolute."""
-    backend = open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
-    absolute = open_backend(str(tmp_path / "x"), root=Path("/else"), environ={}, clock=lambda: NOW)
+    backend = open_backend(address, root=tmp_path, environ={}, runtime=AT_NOW)
+    absolute = open_backend(str(tmp_path / "x"), root=Path("/else"), environ={}, runtime=AT_NOW)
 
     assert backend.where("demo.json") == str(tmp_path / path / "demo.json")
     assert absolute.where("demo.json") == str(tmp_path / "x" / "demo.json")
@@ -30,7 +30,7 @@ def test_a_path_is_a_folder(tmp_path: Path, address: str, path: str) -> None:
 def test_an_unknown_kind(tmp_path: Path, address: str) -> None:
     """What is neither a path nor a known kind is refused, and the kinds are listed."""
     with pytest.raises(StateError, match="s3://BUCKET"):
-        open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
+        open_backend(address, root=tmp_path, environ={}, runtime=AT_NOW)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_an_unknown_kind(tmp_path: Path, address: str) -> None:
 def test_a_known_kind_misspelt(tmp_path: Path, address: str, form: str) -> None:
     """What begins like a backend is no folder of that name, and the error shows its form."""
     with pytest.raises(StateError, match=re.escape(form)):
-        open_backend(address, root=tmp_path, environ={}, clock=lambda: NOW)
+        open_backend(address, root=tmp_path, environ={}, runtime=AT_NOW)
 
 
 @pytest.mark.parametrize("address", ["C:\\state", "c:/state"])

@@ -25,7 +25,6 @@ from msgspec.structs import replace
 
 from provisioner import errors
 from provisioner.cache import CachedContext, Json
-from provisioner.environment import boot_seconds
 from provisioner.http import AsyncHttpClient, HttpError, HttpFault, HttpReply
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
@@ -36,6 +35,7 @@ from provisioner.providers.gemini.governor import (
     governor_of,
 )
 from provisioner.retry import RetryPolicy
+from provisioner.runtime import SYSTEM
 from provisioner.times import read_http_date
 
 _Parsed = TypeVar("_Parsed")
@@ -222,7 +222,7 @@ class GeminiApi(Struct, kw_only=True):
         has_content = request.verb in {ApiVerb.CREATE, ApiVerb.COUNT}
         timeout = self.create_timeout if has_content else self.read_timeout
         deadline = timeout + len(request.body or b"") / _UPLOAD
-        began = boot_seconds()
+        began = SYSTEM.boot_seconds()
         status: object = "no answer"
         try:
             reply = await self.http.request(
@@ -234,13 +234,13 @@ class GeminiApi(Struct, kw_only=True):
                 deadline=deadline,
             )
             status = reply.status
-            date = read_server_date(reply.headers, sent=began, received=boot_seconds())
+            date = read_server_date(reply.headers, sent=began, received=SYSTEM.boot_seconds())
             self.server_date = later_date(self.server_date, date)
         except HttpError as error:
             waited = {HttpFault.SILENT: timeout, HttpFault.LATE: deadline}.get(error.fault, 0)
             raise _unanswered(error, self.account.endpoint, waited) from error.__cause__
         finally:
-            ms = (boot_seconds() - began) * 1000
+            ms = (SYSTEM.boot_seconds() - began) * 1000
             _log.info("%s /%s %s %.0f ms", request.verb.method, request.path, status, ms)
         return reply, date
 

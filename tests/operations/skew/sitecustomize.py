@@ -4,10 +4,12 @@ import os
 import time
 from datetime import timedelta
 
-from provisioner.cli import clock
+from msgspec.structs import replace
+
+from provisioner import runtime
 
 _SKEW = timedelta(seconds=float(os.environ.get("SKEW", "0")))
-_NOW, _TIME = clock.now, time.time
+_NOW, _TIME = runtime.SYSTEM.now, time.time
 
-clock.now = lambda: _NOW() + _SKEW
+runtime.SYSTEM = replace(runtime.SYSTEM, now=lambda: _NOW() + _SKEW)
 time.time = lambda: _TIME() + _SKEW.total_seconds()
