@@ -8,11 +8,15 @@ no other run of the world has; `run=0` is no run: another program, a person, or 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
+
+EPOCH = datetime(2026, 12, 1, 12, tzinfo=UTC)
+"""Virtual second 0, in the times that a provider writes: `expireTime` is that and `expires_at`."""
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
@@ -31,6 +35,8 @@ class TextsChanged(Event, frozen=True, kw_only=True, tag="texts"):
     stack: str
     """`STACK` or `STACK.ENV`, as labels and states spell it."""
     entries: dict[str, DeclaredEntry]
+    moved: dict[str, str] = {}
+    """New names of entries by their old ones, as `moved` of the manifest says."""
 
 
 class DeclaredEntry(Struct, frozen=True, kw_only=True):
@@ -42,6 +48,9 @@ class DeclaredEntry(Struct, frozen=True, kw_only=True):
     provider: str = "gemini"
     """Name of the project that it lives in."""
     retire_after: float = 3600.0
+    is_protected: bool = False
+    adopts: str | None = None
+    """The cache that `adopt` names."""
 
 
 class RunBegun(Event, frozen=True, kw_only=True, tag="run"):
@@ -94,7 +103,7 @@ class CacheCreated(Event, frozen=True, kw_only=True, tag="created"):
     run: int
     project: str
     cache: str
-    """`cachedContents/…`."""
+    """`cachedContents/…`; no other cache of the world has that name, in any project."""
     label: str
     """Its displayName."""
     model: str
@@ -124,7 +133,7 @@ class CacheExpired(Event, frozen=True, kw_only=True, tag="expired"):
 
 
 class CachesListed(Event, frozen=True, kw_only=True, tag="listed"):
-    """A page of a LIST, and what was there; they differ where the list lags or lies."""
+    """A page of a LIST, and all that was alive; a LIST lags or lies where no page shows it."""
 
     request: int
     run: int
@@ -134,7 +143,7 @@ class CachesListed(Event, frozen=True, kw_only=True, tag="listed"):
 
 
 class RequestAnswered(Event, frozen=True, kw_only=True, tag="answered"):
-    """How a request to the provider or to a server of states ended for its sender."""
+    """How a request to the provider or a server of states ended for its sender, and when."""
 
     request: int
     run: int
