@@ -66,7 +66,7 @@ ShownText: TypeAlias = Annotated[
         description="A sentence or a path; it may be foreign.",
     ),
 ]
-Stack: TypeAlias = Annotated[
+StackText: TypeAlias = Annotated[
     str,
     must(
         "be the name of a stack: STACK or STACK.ENVIRONMENT",

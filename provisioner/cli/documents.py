@@ -9,9 +9,8 @@ write it: one that writes to a terminal does not wait for five of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -24,16 +23,10 @@ from provisioner.environment import process_environment
 from provisioner.errors import CtxprovError, Problem
 from provisioner.files import write_whole
 from provisioner.manifest.types import Manifest
-from provisioner.model.changes import Change
 from provisioner.model.facts import Result
-from provisioner.model.money import Cost
 from provisioner.model.plan import Plan
 from provisioner.model.rates import Lookup
-from provisioner.model.stack_settings import Breach
-from provisioner.planner.transitions import next_refresh, valid_until
-from provisioner.pricing import costs, totals, totals_of
-from provisioner.view.plan import PlanView, plan_view
-from provisioner.view.wording import noteworthy
+from provisioner.view.plan import PlanView, Presentation
 
 if TYPE_CHECKING:
     from provisioner.operations.decision import Decision
@@ -89,45 +82,6 @@ class Output(Struct, frozen=True, kw_only=True):
         """Write each requested document."""
         if self.pages or self.failures:
             write(self.outs, self.pages, self.failures)
-
-
-class Presentation(Struct, frozen=True, kw_only=True, dict=True):
-    """A plan with what its views show beside it, made on request."""
-
-    plan: Plan
-    prices: Lookup
-    writes: tuple[str, ...]
-    commit: str | None = None
-    timeless: bool = False
-    """It compares revisions, so no clock ends it."""
-    breaches: tuple[Breach, ...] = ()
-
-    @cached_property
-    def whole(self) -> PlanView:
-        """For documents."""
-        return self._view(self.plan.changes)
-
-    @cached_property
-    def short(self) -> PlanView:
-        """For a terminal: what stays as it is costs nothing."""
-        return self._view(noteworthy(self.plan))
-
-    def _view(self, changes: tuple[Change, ...]) -> PlanView:
-        plan, prices = self.plan, self.prices
-        paid = costs(structs.replace(plan, changes=changes), prices, at=plan.now)
-        is_all = len(changes) == len(plan.changes)
-        return plan_view(
-            plan,
-            changes,
-            costs=paid,
-            totals=totals(paid) if is_all else totals_of(plan, prices, at=plan.now),
-            valid_until=None if self.timeless else valid_until(self.plan),
-            next_refresh=None if self.timeless else next_refresh(self.plan),
-            timeless=self.timeless,
-            commit=self.commit,
-            writes=self.writes,
-            breaches=self.breaches,
-        )
 
 
 def _places(manifest: Manifest | None) -> ProblemPlaces:
@@ -261,10 +215,6 @@ def _result_page(
 ) -> Page:
     """How every pending change ended, as a document."""
 
-    def paid() -> Iterable[Cost]:
-        changes = tuple(result.change for result in results)
-        return costs(structs.replace(plan, changes=changes), prices, at=plan.now)
-
     def page(form: str) -> str:
         match form:
             case "text":
@@ -273,8 +223,9 @@ def _result_page(
                 return result_text(results, width=_WIDTH, colour=False)
             case "json":
                 from provisioner.render.result import result_json
+                from provisioner.view.result import result_costs
 
-                return result_json(plan, results, paid())
+                return result_json(plan, results, result_costs(plan, results, prices))
             case "markdown":
                 from provisioner.render.markdown import result_markdown
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from provisioner.cache import Json
 from provisioner.catalog import load_catalog
-from provisioner.cli.documents import Output, Presentation, plan_page, show_plan
+from provisioner.cli.documents import Output, plan_page, show_plan
 from provisioner.cli.messages import tell_error
 from provisioner.cli.options import expanded
 from provisioner.cli.per_stack import StackOutcome, opened
@@ -19,6 +19,7 @@ from provisioner.escape import json_text, plain
 from provisioner.operations.drift import Due, drift_of, due_of
 from provisioner.operations.session import Session
 from provisioner.times import moment_text
+from provisioner.view.plan import Presentation
 from provisioner.view.units import when
 
 

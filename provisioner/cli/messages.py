@@ -43,6 +43,23 @@ def tell(sentence: str) -> None:
     console.note(plain(sentence))
 
 
+def warn(warning: str) -> None:
+    tell(f"warning: {warning}")
+
+
+_MOST_WARNINGS = 10
+"""How many warnings of a manifest are printed before what a command is about."""
+
+
+def advise(warnings: Sequence[Problem], *, most: int = _MOST_WARNINGS) -> None:
+    """Print the first *most* of *warnings*; the rest is counted."""
+    for warning in warnings[:most]:
+        warn(str(warning))
+    if (rest := len(warnings) - most) > 0:
+        hint = "; ctxprov validate shows more of them" if most < MOST_PROBLEMS else ""
+        tell(f"… and {rest:,} more warnings{hint}.")
+
+
 _LONGEST = 4_000
 """Characters of one failure; what a server or a file contributes to it is cut much earlier."""
 
@@ -140,7 +157,7 @@ class _Warnings(logging.Handler):
     """Shows what our own library warns of, such as git's words about a remote."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tell(f"warning: {record.getMessage()}")
+        warn(record.getMessage())
 
 
 def waiting() -> OnWait:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from provisioner.cli import console, terminal
-from provisioner.cli.documents import Output, Presentation, plan_page, show_plan
-from provisioner.cli.messages import tell, tell_error
+from provisioner.cli.documents import Output, plan_page, show_plan
+from provisioner.cli.messages import tell_error, warn
 from provisioner.cli.per_stack import ShownOperation, StackOutcome
 from provisioner.cli.status import Status, first_of
 from provisioner.model.changes import Cause
@@ -20,6 +20,7 @@ from provisioner.operations.plan import PlannedStack, PlanRequest, plan_stack
 from provisioner.operations.session import Session
 from provisioner.planner.live_index import remarks
 from provisioner.render.summary import headline
+from provisioner.view.plan import Presentation
 
 
 def plan_stacks(
@@ -56,7 +57,7 @@ def _outcome(
         return StackOutcome(summary="declared no longer")
     plan = planned.plan
     for remark in (*remarks(plan), *([planned.older] if planned.older else [])):
-        tell(f"warning: {remark}")
+        warn(remark)
     refuses = any(breach.refuses for breach in planned.breaches)
     output.failures.extend(planned.failures)
     status = first_of(

@@ -12,17 +12,16 @@ from provisioner import runtime
 from provisioner.catalog import load_catalog
 from provisioner.checkout import bare_repositories
 from provisioner.cli import console
-from provisioner.cli.messages import tell, tell_error, tell_problems
+from provisioner.cli.messages import advise, tell_error, tell_problems
 from provisioner.cli.options import expanded
 from provisioner.cli.status import Status, first_of
 from provisioner.cli.terminal import program_ports
-from provisioner.errors import CtxprovError, GitFailed, ManifestError, Problem
+from provisioner.errors import MOST_PROBLEMS, CtxprovError, GitFailed, ManifestError, Problem
 from provisioner.escape import plain
 from provisioner.manifest import environments_of, read_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.records import Desired
 from provisioner.operations.checkout import checkout_around, destination_problems
-from provisioner.operations.load import warning_lines
 from provisioner.resolver import load_and_resolve
 
 
@@ -73,8 +72,7 @@ def _validated(
             problems.add(one, destination_problems(manifest, with_state=True))
             warnings.add(one, resolution.warnings)
             sound += [] if exposed else [(one, manifest, resolution.desired)]
-    for line in warning_lines(warnings.listed()):
-        tell(line)
+    advise(warnings.listed(), most=MOST_PROBLEMS)
     for one, manifest, desired in sound:
         _tell(one, manifest, desired, every)
     return tell_problems(listed) if (listed := problems.listed()) else Status.OK

@@ -17,7 +17,7 @@ from typing import Annotated, Self
 
 from msgspec import Meta, Struct, field
 
-from provisioner.documents import Name, ShownText, Stack, must
+from provisioner.documents import Name, ShownText, StackText, must
 from provisioner.model.attributes import After, after_fields
 from provisioner.model.changes import Blocked, Cause, Change
 from provisioner.model.stack_settings import SettingEdit
@@ -67,8 +67,8 @@ class Leftover(Struct, frozen=True, kw_only=True):
     key_envs: By provider, the variable with the key of its project.
     """
 
-    stack: Stack
-    successor: Stack | None
+    stack: StackText
+    successor: StackText | None
     caches: Annotated[tuple[Name, ...], Meta(max_length=10_000)]
     state: ShownText
     usual: bool

@@ -7,7 +7,7 @@ repository must not stop it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from provisioner.cache import CacheContent
 from provisioner.catalog import load_catalog
-from provisioner.errors import MOST_PROBLEMS, ContentChanged, ManifestError, Problem, Refused
+from provisioner.errors import ContentChanged, ManifestError, Refused
 from provisioner.manifest import read_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.rates import Lookup
@@ -25,9 +25,6 @@ from provisioner.operations.checkout import checkout_around
 from provisioner.operations.session import Session, StackOptions
 from provisioner.resolver import load_and_resolve, resolve
 from provisioner.resolver.content import read_content
-
-_MOST = 10
-"""How many warnings are printed before what a command is about."""
 
 
 def load_stack(
@@ -41,7 +38,7 @@ def load_stack(
     """
     Load and resolve a stack; one that declares nothing must be meant.
 
-    Prints the first of its warnings.  Calls *begun* before content is read.
+    Shows its warnings.  Calls *begun* before content is read.
 
     Raises `ManifestError` with every problem, and `Refused`.
     """
@@ -53,23 +50,13 @@ def load_stack(
         now=now,
         begun=begun,
     )
-    for line in warning_lines(resolution.warnings, most=_MOST):
-        session.ports.console.note(line)
+    session.ports.console.advise(resolution.warnings)
     if not manifest.caches and not allow_empty:
         raise Refused(
             f"{manifest.path} declares no cache, so apply would retire all on record. "
             "To proceed, add --allow-empty; to delete all at once, run ctxprov destroy."
         )
     return manifest, resolution.desired
-
-
-def warning_lines(warnings: Sequence[Problem], *, most: int = MOST_PROBLEMS) -> Iterator[str]:
-    """The first *most* of them; the rest is counted."""
-    for warning in warnings[:most]:
-        yield f"warning: {warning}"
-    if (rest := len(warnings) - most) > 0:
-        hint = "; ctxprov validate shows more of them" if most < MOST_PROBLEMS else ""
-        yield f"… and {rest:,} more warnings{hint}."
 
 
 def prices_or_ours(models: Path | None) -> Lookup:

@@ -7,7 +7,7 @@ nowhere else, so that an operation runs in a command, in a library and in a simu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from provisioner.errors import Problem
 from provisioner.runtime import Runtime
 from provisioner.storage import OnWait, OpenBackend, open_backend
 
@@ -41,15 +42,16 @@ class Console(Struct, frozen=True, kw_only=True):
     """Write a line of results."""
     note: Callable[[str], None]
     """Write a sentence beside the results."""
+    warn: Callable[[str], None]
+    """Write a warning beside the results."""
+    advise: Callable[[Sequence[Problem]], None]
+    """Write what is worth a warning in a manifest, each with its place."""
     confirm: Callable[[str], Awaitable[bool]]
     """Ask a question whose answer is yes or no; no is the answer to silence."""
     is_interactive: Callable[[], bool]
     """Whether a question would reach a person."""
     waiting: Callable[[], OnWait]
     """What shows a wait for another run."""
-
-    def warn(self, warning: str) -> None:
-        self.note(f"warning: {warning}")
 
 
 class Ports(Runtime, frozen=True, kw_only=True):

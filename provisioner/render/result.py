@@ -12,16 +12,13 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from provisioner.documents import document_fields
 from provisioner.escape import json_text, plain
 from provisioner.model.changes import Tone
 from provisioner.model.facts import Done, Failed, NotAttempted, Result
 from provisioner.model.money import Cost
 from provisioner.model.plan import Plan
 from provisioner.render.layout import NARROWEST, Column, Palette, clip, columns, hang, table_rows
-from provisioner.times import moment_text
-from provisioner.view.plan import FORMAT_VERSION
-from provisioner.view.plan import rows as plan_rows
+from provisioner.view.result import result_view
 from provisioner.view.wording import section, symbol, tone
 
 OutcomeName: TypeAlias = Literal["done", "failed", "not attempted"]
@@ -96,29 +93,7 @@ def result_text(results: Iterable[Result], *, width: int, colour: bool) -> str:
 
 def result_json(plan: Plan, results: Sequence[Result], costs: Iterable[Cost]) -> str:
     """The changes as in the plan, with their *costs*, each with its outcome and its error."""
-    rows = [result_row(result) for result in results]
-    shown = plan_rows(plan, (result.change for result in results), costs)
-    return json_text(
-        {
-            "format_version": FORMAT_VERSION,
-            "stack": plan.stack,
-            "at": moment_text(plan.now),
-            "fingerprint": plan.fingerprint,
-            "summary": {_key(outcome): number for outcome, number in tally(rows).items()},
-            "results": [
-                {
-                    **document_fields(planned),
-                    "outcome": _key(row.outcome),
-                    "error": None if row.outcome == "done" else row.text,
-                }
-                for planned, row in zip(shown, rows, strict=True)
-            ],
-        }
-    )
-
-
-def _key(outcome: OutcomeName) -> str:
-    return outcome.replace(" ", "_")
+    return json_text(result_view(plan, results, costs))
 
 
 def summary_line(results: Iterable[Result]) -> str:

@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from shlex import quote
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from provisioner.documents import Count, Name, ShownText
 from provisioner.model.changes import (
@@ -34,8 +35,11 @@ from provisioner.model.changes import (
 )
 from provisioner.model.money import Cost, Totals
 from provisioner.model.plan import Edit, Leftover, Plan, digests_of
+from provisioner.model.rates import Lookup
 from provisioner.model.records import RecordedAnnotation, RecordedCache
 from provisioner.model.stack_settings import Breach, SettingEdit
+from provisioner.planner.transitions import next_refresh, valid_until
+from provisioner.pricing import costs, totals, totals_of
 from provisioner.view.snapshot import (
     AfterView,
     Commit,
@@ -49,7 +53,16 @@ from provisioner.view.snapshot import (
     gone_at,
 )
 from provisioner.view.units import size_text
-from provisioner.view.wording import BrokenLimit, Section, broken_limits, section, symbol, tone, why
+from provisioner.view.wording import (
+    BrokenLimit,
+    Section,
+    broken_limits,
+    noteworthy,
+    section,
+    symbol,
+    tone,
+    why,
+)
 
 FORMAT_VERSION: Literal[1] = 1
 REMOVALS = frozenset({"retire", "delete", "forget"})
@@ -285,6 +298,45 @@ class PlanView(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             edit
             for edit in (*self.edits, *self.rested)
             if not any(row.shows(edit) for row in rows[edit.name])
+        )
+
+
+class Presentation(Struct, frozen=True, kw_only=True, dict=True):
+    """A plan with what its views show beside it, made on request."""
+
+    plan: Plan
+    prices: Lookup
+    writes: tuple[str, ...]
+    commit: str | None = None
+    timeless: bool = False
+    """It compares revisions, so no clock ends it."""
+    breaches: tuple[Breach, ...] = ()
+
+    @cached_property
+    def whole(self) -> PlanView:
+        """For documents."""
+        return self._view(self.plan.changes)
+
+    @cached_property
+    def short(self) -> PlanView:
+        """For a terminal: what stays as it is costs nothing."""
+        return self._view(noteworthy(self.plan))
+
+    def _view(self, changes: tuple[Change, ...]) -> PlanView:
+        plan, prices = self.plan, self.prices
+        paid = costs(replace(plan, changes=changes), prices, at=plan.now)
+        is_all = len(changes) == len(plan.changes)
+        return plan_view(
+            plan,
+            changes,
+            costs=paid,
+            totals=totals(paid) if is_all else totals_of(plan, prices, at=plan.now),
+            valid_until=None if self.timeless else valid_until(self.plan),
+            next_refresh=None if self.timeless else next_refresh(self.plan),
+            timeless=self.timeless,
+            commit=self.commit,
+            writes=self.writes,
+            breaches=self.breaches,
         )
 
 

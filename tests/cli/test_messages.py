@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.cli import Ending
+from provisioner.cli.messages import advise
 from provisioner.cli.status import Status
 from provisioner.errors import (
     MOST_PROBLEMS,
@@ -82,3 +83,18 @@ def test_problems(count: int, last: list[str], capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().err.splitlines()
     assert lines[-len(last) :] == last
     assert len(lines) == min(count, MOST_PROBLEMS) + len(last)
+
+
+@pytest.mark.parametrize(
+    ("most", "rest"),
+    [
+        (3, []),
+        (2, ["… and 1 more warnings; ctxprov validate shows more of them."]),
+    ],
+)
+def test_warnings(most: int, rest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The first warnings are shown and the rest is counted, with the command that shows it."""
+    with Ending():
+        advise([PROBLEM] * 3, most=most)
+
+    assert capsys.readouterr().err.splitlines() == [f"warning: {PROBLEM}"] * most + rest

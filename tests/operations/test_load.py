@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from provisioner.errors import Problem
-from provisioner.operations.load import prices_or_ours, warning_lines
+from provisioner.operations.load import prices_or_ours
 from tests.builders import FLASH
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.stacks import CATALOG
 
-PROBLEM = Problem("ctxprov.yaml", 2, 1, "stack", "is odd")
 A = f"a: {{{GEMINI}, content: a.md}}"
 
 
@@ -46,15 +42,3 @@ def test_prices_that_cannot_be_read(tmp_path: Path) -> None:
         "gemini", FLASH
     )
     assert CATALOG.find("gemini", FLASH)
-
-
-@pytest.mark.parametrize(
-    ("most", "rest"),
-    [
-        (3, []),
-        (2, ["… and 1 more warnings; ctxprov validate shows more of them."]),
-    ],
-)
-def test_warnings(most: int, rest: list[str]) -> None:
-    """The first warnings are shown and the rest is counted, with the command that shows it."""
-    assert list(warning_lines([PROBLEM] * 3, most=most)) == [f"warning: {PROBLEM}"] * most + rest

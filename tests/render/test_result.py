@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from provisioner.cache import GeminiHandle
-from provisioner.catalog import load_catalog
 from provisioner.errors import CacheNotFound, NetworkError
 from provisioner.model.changes import Create, Reason
 from provisioner.model.facts import Done, Failed, Result
 from provisioner.planner import decision_table as table
-from provisioner.pricing import cost
 from provisioner.render.layout import columns
-from provisioner.render.result import result_json, result_line, result_text
+from provisioner.render.result import result_line, result_text
 from tests.builders import desired
 from tests.render.fixtures import PLAN, RESULTS, golden
-
-COSTS = [cost(result.change, load_catalog().find, at=PLAN.at) for result in RESULTS]
 
 
 def test_lines() -> None:
@@ -81,22 +75,6 @@ def test_a_clean_apply_is_one_line() -> None:
     text = result_text([RESULTS[0]], width=80, colour=False)
 
     assert text == "Applied: 1 done, 0 failed, 0 not attempted.\n"
-
-
-def test_json_has_the_rows_of_the_plan() -> None:
-    """Each change is as in the plan, with its outcome and its error."""
-    document = json.loads(result_json(PLAN, RESULTS, COSTS))
-
-    assert document["summary"] == {"done": 1, "failed": 1, "not_attempted": 1}
-    assert [(one["name"], one["outcome"]) for one in document["results"]] == [
-        ("product-manual", "done"),
-        ("brand-new", "failed"),
-        ("old-faq", "not_attempted"),
-    ]
-    assert document["results"][0]["error"] is None
-    assert document["results"][1]["error"].endswith("503, says\nthe model is overloaded")
-    assert document["results"][0]["before"]["id"] == "cachedContents/1"
-    assert document["results"][0]["cost"]["once"]["usd"] == 207_530 * 0.75e-6
 
 
 def test_every_outcome_of_every_change_has_words() -> None:

@@ -14,10 +14,11 @@ from provisioner.escape import json_text
 from provisioner.model.changes import Create, Forget, Keep, Leave, Reason, Replace, Retire
 from provisioner.model.plan import Plan
 from provisioner.planner import decision_table as table
-from provisioner.view.plan import by_section, summary
+from provisioner.view.plan import Presentation, by_section, summary
 from provisioner.view.wording import Section, noteworthy
 from tests.builders import HOUR, annotation, desired, live, noted, recorded, retiring
 from tests.render.fixtures import AT, MANUAL_EDITED, PLAN, cache, plan_of, rows, view
+from tests.stacks import CATALOG
 
 STEADY = desired("steady")
 KEEP = Keep(STEADY, live(STEADY), recorded(STEADY), Reason.CURRENT, table.UNCHANGED)
@@ -235,3 +236,20 @@ def test_the_head_of_the_document() -> None:
     assert document["fingerprint"] == PLAN.fingerprint
     assert document["summary"]["create"] == 4
     assert json.loads(json_text(view(PLAN)))["valid_until"] is None
+
+
+SHOWN = Presentation(plan=PLAN, prices=CATALOG.find, writes=("state/demo.json",), commit="c" * 40)
+
+
+def test_whole() -> None:
+    """A document has a row for each change, what it costs and where apply writes."""
+    assert len(SHOWN.whole.rows) == len(PLAN.changes)
+    assert SHOWN.whole.writes == ("state/demo.json",)
+    assert SHOWN.whole.commit == "c" * 40
+
+
+def test_timeless() -> None:
+    """No clock ends what compares two revisions."""
+    assert SHOWN.whole.valid_until
+    timeless = Presentation(plan=PLAN, prices=CATALOG.find, writes=(), timeless=True)
+    assert timeless.whole.valid_until is timeless.whole.next_refresh is None
