@@ -54,7 +54,6 @@ class Caches:
         model = models.find_model(asked.get("model", ""), call.version, "createCachedContent")
         _check_display_name(asked.get("displayName", ""))
         models.check_prompt(asked, "CreateCachedContentRequest")
-        models.check_turn(asked)
         expires = _expiry(asked, arrival)
         tokens = models.count(asked)
         self._check_size(tokens.total(), model)

@@ -55,6 +55,15 @@ def test_get_and_list_say_the_same() -> None:
             assert listed == {"cachedContents": [created]}
 
 
+def test_a_cache_may_end_on_a_model_turn() -> None:
+    """Google's own ADK makes such caches; only a prompt has to end on what is to be answered."""
+    answer = {"role": "model", "parts": [{"text": "A"}]}
+    with emulated() as api:
+        created = api.create(contents=[user(ENOUGH), answer])
+
+        assert api.names() == [created["name"]]
+
+
 def test_equal_creates_make_two_caches() -> None:
     """Create is not idempotent, and a display name is not unique."""
     with emulated() as api:
