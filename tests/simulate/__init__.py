@@ -18,7 +18,7 @@ them, and each fault falls there: a kill before or after the effect, a lost, lat
 a suspension, a signal.
 
 A kill is not a cancel: to cancel a coroutine, even to drop it, runs its `finally`.  At a kill the
-ports of the process are dead: it is never resumed, and whatever its remains still call is refused
+ports of the process are dead: it is never resumed, and what its remains still call is refused
 before it reaches the world.
 
 Everything that happens is an event in a *log* (`log`).  The *checker* (`checker`) reads the log and

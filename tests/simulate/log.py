@@ -8,6 +8,7 @@ no other run of the world has; `run=0` is no run: another program, a person, or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TypeAlias
@@ -15,8 +16,12 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-EPOCH = datetime(2026, 12, 1, 12, tzinfo=UTC)
-"""Virtual second 0, in the times that a provider writes: `expireTime` is that and `expires_at`."""
+EPOCH = datetime(2027, 1, 20, 12, tzinfo=UTC)
+"""
+Virtual second 0, in the times that a provider writes: `expireTime` is that and `expires_at`.
+
+For 100 days from then no Gemini model of the shipped catalogue changes its price or retires.
+"""
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
@@ -227,9 +232,20 @@ class Log:
 
     def __init__(self) -> None:
         self.events: list[WorldEvent] = []
+        self._sources: list[Callable[[float], list[WorldEvent]]] = []
+
+    def follow(self, source: Callable[[float], list[WorldEvent]]) -> None:
+        """Ask *source*, before each event, for what time alone has brought about until then."""
+        self._sources.append(source)
 
     def add(self, event: WorldEvent) -> None:
+        self.catch_up(event.at)
         self.events.append(event)
+
+    def catch_up(self, until: float) -> None:
+        """Write what time has brought about; at the end of a world as well."""
+        events = [event for source in self._sources for event in source(until)]
+        self.events += sorted(events, key=lambda event: event.at)
 
     def digest(self) -> str:
         """Equal for equal worlds, in any process."""
