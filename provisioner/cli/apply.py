@@ -27,7 +27,6 @@ from provisioner.operations.keepalive import KeepRequest, Kept, keep_alive
 from provisioner.operations.load import prices_or_ours
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import check_stack
-from provisioner.planner.transitions import covered_until
 from provisioner.view.units import when
 
 
@@ -180,14 +179,12 @@ async def _keep(
     if not output.is_quiet:
         _tell(kept)
     outcome, finding = _outcome(kept.applied), kept.finding
-    failed = kept.gaps or (finding and finding.is_failure)
-    status = first_of(outcome.status, Status.FAILED if failed else Status.OK)
+    status = first_of(outcome.status, Status.FAILED if kept.has_failed else Status.OK)
     return replace(outcome, status=status, summary=finding.sentence if finding else outcome.summary)
 
 
 def _tell(kept: Kept) -> None:
     for line in kept.lines:
         console.say(plain(line))
-    end = None if kept.applied.cold else covered_until(kept.applied.state, kept.now)
-    if end is not None:
+    if end := kept.covered_until:
         console.say(f"Covered until {when(end, at=kept.now)}.")

@@ -18,7 +18,6 @@ from provisioner.model.changes import Cause
 from provisioner.operations.checkout import commit_here
 from provisioner.operations.plan import PlannedStack, PlanRequest, plan_stack
 from provisioner.operations.session import Session
-from provisioner.planner.live_index import remarks
 from provisioner.render.summary import headline
 from provisioner.view.plan import Presentation
 
@@ -55,15 +54,13 @@ def _outcome(
     shown = _show(session, output, stack, planned)
     if planned.manifest is None:
         return StackOutcome(summary="declared no longer")
-    plan = planned.plan
-    for remark in (*remarks(plan), *([planned.older] if planned.older else [])):
+    for remark in planned.remarks:
         warn(remark)
-    refuses = any(breach.refuses for breach in planned.breaches)
     output.failures.extend(planned.failures)
     status = first_of(
         *map(tell_error, planned.failures),
-        Status.REFUSED if plan.refused or planned.older or refuses else Status.OK,
-        Status.PENDING if plan.causes & pending else Status.OK,
+        Status.REFUSED if planned.is_refused else Status.OK,
+        Status.PENDING if planned.plan.causes & pending else Status.OK,
     )
     return StackOutcome(status=status, summary=headline(shown.short))
 

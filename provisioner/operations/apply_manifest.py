@@ -16,6 +16,7 @@ from provisioner.errors import Refused
 from provisioner.model.facts import State
 from provisioner.model.plan import Plan
 from provisioner.model.records import DesiredCache
+from provisioner.model.stack_settings import Breach
 from provisioner.operations import checkout
 from provisioner.operations.approvals import approval_by
 from provisioner.operations.count_tokens import remembered, with_counts
@@ -64,12 +65,13 @@ def apply_request(session: Session, stack: Path, asked: RunRequest) -> ApplyRequ
     revision = checkout.revision_here(ports, manifest.root)
     prices = load_catalog(options.models).find
 
+    def breaches(plan: Plan, state: State) -> tuple[Breach, ...]:
+        return beyond(plan, manifest, state.stack_settings, prices=prices, overrides=overrides)
+
     def check(plan: Plan, state: State) -> None:
-        settings, last = state.stack_settings, state.last_edit
-        exceeded = beyond(plan, manifest, settings, prices=prices, overrides=overrides)
-        hold(ports.console, exceeded)
+        hold(ports.console, breaches(plan, state))
         if not asked.allow_older and (
-            reason := checkout.why_older(ports, manifest.root, plan, last)
+            reason := checkout.why_older(ports, manifest.root, plan, state.last_edit)
         ):
             raise Refused(reason)
 
@@ -84,6 +86,7 @@ def apply_request(session: Session, stack: Path, asked: RunRequest) -> ApplyRequ
         read=content_reader(manifest),
         manifest=manifest,
         approval=approval,
+        breaches=breaches,
         check=check,
         settings=manifest.settings,
         settle=partial(location_by, session, manifest),

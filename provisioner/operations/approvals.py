@@ -4,7 +4,7 @@ Approval from elsewhere: by a plan that was reviewed, or by the word that `appro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from provisioner.approval import Approval, Undone, approval_of
@@ -24,12 +24,16 @@ def approval_by(plan_file: Path | None, expect: Approval | None, *, stack: str) 
         raise Misuse("--plan and --expect are two ways to say the same: give one.")
     if plan_file is None:
         return expect
-    views = plan_views(plan_file)
-    view = next((one for one in views if one.stack == stack), None)
-    if view is None:
-        others = ", ".join(sorted(one.stack for one in views))
-        raise Refused(f"{plan_file} is a plan of the stack {others}, not of {stack}.")
-    return approval_of(view)
+    return approval_among(plan_views(plan_file), stack=stack, where=str(plan_file))
+
+
+def approval_among(views: Iterable[PlanView], *, stack: str, where: str) -> Approval:
+    """What the plan of *stack* approves that is in *where*.  Raises Refused if none is."""
+    by_stack = {view.stack: view for view in views}
+    if stack not in by_stack:
+        others = ", ".join(sorted(by_stack))
+        raise Refused(f"{where} is a plan of the stack {others}, not of {stack}.")
+    return approval_of(by_stack[stack])
 
 
 def undone_lines(undone: Undone, plan: Plan, approval: Approval) -> Iterator[str]:

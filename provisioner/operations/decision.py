@@ -20,7 +20,7 @@ from provisioner.model.changes import Create
 from provisioner.model.facts import Revision, State
 from provisioner.model.plan import Plan
 from provisioner.model.records import Desired, DesiredCache
-from provisioner.model.stack_settings import StackSettings, setting_edits, with_settings
+from provisioner.model.stack_settings import Breach, StackSettings, setting_edits, with_settings
 from provisioner.operations.observe import Observation, observe
 from provisioner.operations.plan import braked
 from provisioner.operations.session import Session
@@ -46,6 +46,8 @@ class ApplyRequest(Struct, frozen=True, kw_only=True):
     """Where what is desired is declared; None if what is on record is compared instead."""
     approval: Approval | None = None
     """Given elsewhere: edits beyond it are left undone.  None if the person here approves."""
+    breaches: Callable[[Plan, State], tuple[Breach, ...]] = lambda _plan, _state: ()
+    """What of the plan goes beyond a limit."""
     check: Callable[[Plan, State], None] = lambda _plan, _state: None
     """Raises Refused if limits or the commit forbid the plan."""
     settings: StackSettings | None = None

@@ -28,6 +28,7 @@ from provisioner.operations.stack_location import location_by, location_of
 from provisioner.planner import edits, moved, rested_among
 from provisioner.planner.hypothetical import recorded_as_desired
 from provisioner.planner.selection import part_of, without_content
+from provisioner.planner.transitions import covered_until
 from provisioner.render.summary import gap_line, setting_lines, waiting_lines
 
 
@@ -55,10 +56,23 @@ class Kept(Struct, frozen=True, kw_only=True):
     now: datetime
     """The moment afterwards, by the clocks of the providers."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a cache was not kept, or nothing is on record though it should be."""
+        is_lost = self.finding is not None and self.finding.is_failure
+        return self.applied.has_failed or bool(self.gaps) or is_lost
+
+    @property
+    def covered_until(self) -> datetime | None:
+        """Until when all that is kept warm stays warm without a run, if all of it is."""
+        return None if self.applied.cold else covered_until(self.applied.state, self.now)
+
 
 async def keep_alive(session: Session, stack: Path, request: KeepRequest, view: RunView) -> Kept:
     """Keep alive the record of one stack, as far as the working tree still has its content."""
-    tree = working_tree(stack, session.options, now=session.ports.now())
+    ports = session.ports
+    read = partial(working_tree, stack, session.options, now=ports.now())
+    tree = await ports.in_thread(read)
     manifest = tree.manifest
     location = location_of(session, manifest)
     upkeep = _Upkeep(tree, request.only)
@@ -67,7 +81,7 @@ async def keep_alive(session: Session, stack: Path, request: KeepRequest, view: 
         ApplyRequest(
             operation="keepalive",
             stack=manifest.stack,
-            commit=commit_here(session.ports, stack),
+            commit=await ports.in_thread(partial(commit_here, ports, stack)),
             location=location,
             wishes=recorded_as_desired,
             read=tree.read,
@@ -89,7 +103,7 @@ async def keep_alive(session: Session, stack: Path, request: KeepRequest, view: 
         finding=cold,
         gaps=upkeep.gaps,
         lines=(*([cold.sentence] if cold else []), *_left(upkeep, applied.state)),
-        now=session.ports.now() + applied.ahead,
+        now=ports.now() + applied.ahead,
     )
 
 

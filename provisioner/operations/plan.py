@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ from provisioner.operations.stack_location import (
     writes_of,
 )
 from provisioner.planner.brake import SECOND_LOOK, Brake, Sight, brakes, held_back
+from provisioner.planner.live_index import remarks
 from provisioner.resolver.content import content_reader
 from provisioner.state import read_state
 from provisioner.times import duration_text
@@ -86,6 +88,17 @@ class PlannedStack(Struct, frozen=True, kw_only=True):
     """Why it knows the record or the live side not, or only in part."""
     patches: tuple[Patch, ...] = ()
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of it besides."""
+        return (*remarks(self.plan), *([self.older] if self.older else []))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether apply would refuse it, or a part of it, as far as a plan can know."""
+        refuses = any(breach.refuses for breach in self.breaches)
+        return bool(self.plan.refused or self.older or refuses)
+
 
 async def plan_stack(session: Session, request: PlanRequest, stack: Path) -> PlannedStack:
     """Plan one stack.  Raises CtxprovError, and Misuse for names that it does not have."""
@@ -98,10 +111,12 @@ async def plan_stack(session: Session, request: PlanRequest, stack: Path) -> Pla
     if request.base:
         return _against_base(session, stack, manifest, desired, request, request.base)
     location = location_of(session, manifest)
-    state, unreadable = _recorded(location, manifest.stack)
+    read = partial(_recorded, location, manifest.stack)
+    state, unreadable = await ports.in_thread(read)
     observation, unseen = await _observed(session, location, desired, state)
     if observation is None:
-        wants = with_counts(desired, remembered(location.backend, manifest.stack))
+        counts = await ports.in_thread(partial(remembered, location.backend, manifest.stack))
+        wants = with_counts(desired, counts)
         plan = _edits_alone(manifest, wants, state, ports.locally(request.at))
     else:
         observation = observation.later(request.at)
@@ -295,7 +310,8 @@ async def _counted(
     asks: bool,
 ) -> tuple[Desired, ...]:
     """*desired* with the counts that are remembered, and if it *asks* with those of now."""
-    counts = remembered(location.backend, manifest.stack)
+    in_thread = session.ports.in_thread
+    counts = await in_thread(partial(remembered, location.backend, manifest.stack))
     if asks:
         wants = uncounted(desired, planner.moved(state, manifest.moved), counts)
 
@@ -306,7 +322,8 @@ async def _counted(
             )
 
         fresh = await count(wants, observation.clients, content_reader(manifest), doubt)
-        remember(location.backend, manifest.stack, counts := {**counts, **fresh})
+        counts = {**counts, **fresh}
+        await in_thread(partial(remember, location.backend, manifest.stack, counts))
     return with_counts(desired, counts)
 
 
