@@ -123,6 +123,8 @@ class CachePatched(Event, frozen=True, kw_only=True, tag="patched"):
     project: str
     cache: str
     expires_at: float
+    asked: float | None = None
+    """The expiry that was asked for, where the provider granted another."""
 
 
 class CacheDeleted(Event, frozen=True, kw_only=True, tag="deleted"):

@@ -433,6 +433,7 @@ class Provider:
                 project=self.name,
                 cache=cache.name,
                 expires_at=virtual_seconds(life.expires),
+                asked=None if life.expires == expires else virtual_seconds(expires),
             )
         )
         self._await_end(cache)
