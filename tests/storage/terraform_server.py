@@ -48,8 +48,13 @@ class States:
     after: Fault = lambda _: None
     """May answer after the server has done its work; status 0 closes the connection."""
     echoes: bool = False
-    """Like GitLab, keep of a lock its id, a user and a time, and repeat the rest to who asks."""
+    """
+    Like GitLab, keep of a lock its id, a user and a time, and repeat the rest to who asks.
+
+    A state that was locked and never written is there, without content.
+    """
     url: str = ""
+    _locked_once: set[str] = field(default_factory=set)
     _alone: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, request: Request) -> Reply:
@@ -81,8 +86,10 @@ class States:
                 return self._unlock(below, request.body)
             case "GET" if path in self.states:
                 return 200, self.states[path][-1], {"content-type": "application/json"}
+            case "GET" if self.echoes and path in self._locked_once:
+                return 204, b"", {}
             case "GET":
-                return _said(404, "no such state")
+                return _said(404, "there is no such state")
             case _:
                 return self._change(request, path, parse_qs(target.query).get("ID", [None])[0])
 
@@ -97,8 +104,10 @@ class States:
             case "DELETE" if path in self.states:
                 del self.states[path]
                 return 200, b"", {}
+            case "DELETE":
+                return _said(404, "there is no such state")
             case _:
-                return _said(400, "that makes no sense")
+                return _said(400, "this is no state")
 
     def _knows(self, header: str) -> bool:
         kind, _, words = header.partition(" ")
@@ -113,6 +122,7 @@ class States:
         if path in self.locks:
             return 423, json.dumps(self.locks[path]).encode(), {}
         self.locks[path] = json.loads(body)
+        self._locked_once.add(path)
         return 200, b"", {}
 
     def _unlock(self, path: str, body: bytes) -> Reply:
