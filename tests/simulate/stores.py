@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 from random import Random
 from typing import Any
@@ -260,6 +260,8 @@ class StateServer(VersionedFiles):
     def _lock(self, request: WireRequest, file: str) -> WireReply:
         asked = _fields(request.body)
         lock = self._locks.get(file)
+        if not isinstance(asked.get("ID"), str):
+            return _message(400, "a lock has an ID")
         if lock and self._is_gitlab:
             kept = {key: lock[key] for key in ("ID", "Created")}
             return WireReply(status=409, body=orjson.dumps({**asked, **kept, "Who": "the-user"}))
@@ -290,13 +292,15 @@ def _message(status: int, message: str) -> WireReply:
 
 
 def _fields(body: bytes) -> dict[str, Any]:
-    fields = orjson.loads(body or b"{}")
+    try:
+        fields = orjson.loads(body)
+    except ValueError:
+        return {}
     return fields if isinstance(fields, dict) else {}
 
 
 def _is_state(body: bytes) -> bool:
-    fields: Mapping[str, Any] = _fields(body) if body.startswith(b"{") else {}
-    match fields:
+    match _fields(body):
         case {
             "version": 4,
             "terraform_version": str(version),
