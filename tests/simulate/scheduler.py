@@ -1,0 +1,959 @@
+"""
+Processes in virtual time: which of all that is ready goes on next, decided by a seed.
+
+A process is an event loop of asyncio and its threads.  Each of them is a greenlet, a *fiber*, that
+goes on until it waits; then the hub, the greenlet that called `Scheduler.run`, picks the next.  The
+hub alone fires events: timers, and the moments of world calls, whose effects run there.
+
+A killed process is never resumed.  What it left is closed at once and in order: each fiber and each
+coroutine gets `Dead` where it waits, which runs its `finally`, with every port dead.
+
+It knows neither what a world call does nor what a run is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import heapq
+import sys
+import warnings
+from asyncio import Future, Task, TimerHandle
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import Context, copy_context
+from functools import partial
+from math import inf
+from random import Random
+from threading import get_ident
+from types import CodeType, FrameType
+from typing import Any, Generic, Never, TypeVar, TypeVarTuple, cast
+from weakref import ref
+
+from greenlet import getcurrent, greenlet
+from msgspec import Struct
+
+from tests.simulate.fate import Fate, Fates, Moment, Verb, WorldCall
+from tests.simulate.log import FaultHappened, Log
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+TICK = 1e-6
+"""Seconds.  The shortest wait: time goes on, however often a program looks at the clock."""
+STEPS_AT_ONCE = 200_000
+"""A program that does more within one moment of virtual time will never end."""
+_THROWS = 100
+"""A coroutine that waits again so often, though its process is dead, is left as it is."""
+
+_swap_current_task = getattr(asyncio.tasks, "_swap_current_task", None)  # since Python 3.12
+
+
+class Lost(Exception):
+    """The connection broke before an answer arrived; *has_effect* is not the caller's to see."""
+
+    def __init__(self, *, has_effect: bool) -> None:
+        super().__init__(f"connection lost {'after' if has_effect else 'before'} the effect")
+        self.has_effect = has_effect
+
+
+class Answered(Exception):
+    """The other side answered with this HTTP status, without an effect."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"answered {status}")
+        self.status = status
+
+
+class Dead(BaseException):
+    """The process was killed: its ports reach nothing."""
+
+
+class Deadlock(Exception):
+    """Something waits for what will never come."""
+
+
+class Livelock(Exception):
+    """A program goes on for ever within one moment of virtual time."""
+
+
+class Clock(Struct, frozen=True, kw_only=True):
+    """A wall clock, against the world's time."""
+
+    offset: float = 0.0
+    """Seconds that it is ahead when the world begins."""
+    drift: float = 0.0
+    """Seconds that it gains in a second."""
+    jumps: tuple[tuple[float, float], ...] = ()
+    """At which second of the world it jumps, and by how many seconds."""
+
+    def at(self, now: float) -> float:
+        jumped = sum(seconds for when, seconds in self.jumps if when <= now)
+        return now + self.offset + self.drift * now + jumped
+
+
+class Machine:
+    """Where processes run, one after the other or at a time: its clocks and its suspensions."""
+
+    def __init__(
+        self, name: str, clock: Clock | None = None, *, started: float = 0.0, booted: float = 0.0
+    ) -> None:
+        """*started* and *booted*: what the two clocks show when the world begins, in seconds."""
+        self.name = name
+        self.clock = clock or Clock()
+        self.suspensions: list[tuple[float, float]] = []
+        """When each one began, in the world's time, and for how many seconds."""
+        self._started = started
+        self._booted = booted
+        self._rested = 0.0
+        """Seconds in suspensions that are over."""
+        self._suspended_at: float | None = None
+        self.wakes_at: float | None = None
+        """When the suspension ends that it is in, if any."""
+
+    def suspend(self, now: float, seconds: float) -> None:
+        """Freeze it for so long, or longer if it is suspended for longer."""
+        self.suspensions.append((now, seconds))
+        if self._suspended_at is None:
+            self._suspended_at = now
+        self.wakes_at = max(self.wakes_at or 0.0, now + seconds)
+
+    def wake(self, now: float) -> None:
+        """Go on, if the suspension ends now."""
+        if self._suspended_at is not None and self.wakes_at == now:
+            self._rested += now - self._suspended_at
+            self._suspended_at = self.wakes_at = None
+
+    def monotonic(self, now: float) -> float:
+        """Seconds by a clock that rests in a suspension, as on Linux."""
+        at = now if self._suspended_at is None else self._suspended_at
+        return self._started + at - self._rested
+
+    def boot(self, now: float) -> float:
+        """Seconds by a clock that goes on in a suspension."""
+        return self._booted + now
+
+
+class _Fiber:
+    """A greenlet of a process: its event loop, or one of its threads."""
+
+    __slots__ = ("due", "greenlet", "loop", "process", "task")
+
+    def __init__(
+        self, process: Process, body: Callable[[], None], context: Context, loop: _Loop | None
+    ) -> None:
+        self.process = process
+        self.greenlet = greenlet(body, process.scheduler.hub)
+        self.greenlet.gr_context = context
+        self.loop = loop
+        self.task: Task[Any] | None = None
+        """The current one of the loop, while the fiber rests."""
+        self.due = 0.0
+        """When its pause ends, by the machine's monotonic clock."""
+
+    def enter(self) -> None:
+        """Make its loop the running one."""
+        if loop := self.loop:
+            asyncio._set_running_loop(loop)  # noqa: SLF001  # for loops, says asyncio
+            sys.set_asyncgen_hooks(loop.begin_generator, loop.end_generator)
+            if _swap_current_task:
+                _swap_current_task(loop, self.task)
+
+    def leave(self) -> None:
+        if loop := self.loop:
+            if _swap_current_task:
+                self.task = _swap_current_task(loop, None)
+            asyncio._set_running_loop(None)  # noqa: SLF001  # likewise
+            sys.set_asyncgen_hooks(None, None)
+
+
+class _Task(Task[T]):
+    """A task whose place in a set is the same in each Python."""
+
+    def __init__(self, coro: Coroutine[Any, Any, T], *, number: int, **options: Any) -> None:  # noqa: ANN401  # as Task takes them
+        self._number = number
+        super().__init__(coro, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Loop(asyncio.BaseEventLoop):
+    """The event loop of one process: the seed picks among what is ready."""
+
+    _ready: list[asyncio.Handle]  # typeshed knows no private names
+    _thread_id: int | None
+
+    def __init__(self, process: Process) -> None:
+        super().__init__()
+        self.set_debug(False)
+        self.set_task_factory(cast("Any", self._new_task))
+        self._ready = []
+        self._thread_id = get_ident()
+        self._process = process
+        self._scheduler = process.scheduler
+        self._is_idle = False
+        self.machine = process.machine
+        self.tasks: list[Task[Any]] = []
+        """All that may not be done, in their order."""
+        self._enough = 64
+        """When to look which tasks are done."""
+        self._generators: list[ref[AsyncGenerator[Any, Any]]] = []
+
+    def time(self) -> float:
+        return self.machine.monotonic(self._scheduler.now)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> TimerHandle:
+        now = self.time()
+        timer = TimerHandle(max(when, now + TICK), callback, args, self, context)
+        self._scheduler.push(timer.when() - now, timer)
+        return timer
+
+    def add(self, timer: TimerHandle) -> None:
+        self._ready.append(timer)
+        self.wake()
+
+    def close(self) -> None:
+        self._thread_id = None
+        super().close()
+        self.tasks.clear()
+
+    def run_in_executor(self, *_: object) -> Never:
+        raise RuntimeError("threads of a simulated process come from Process.in_thread")
+
+    def drive(self, is_over: Callable[[], object]) -> None:
+        """Go on until then."""
+        scheduler, ready, process = self._scheduler, self._ready, self._process
+        while not is_over():
+            if ready:
+                handle = scheduler.pick(ready)
+                if not handle.cancelled():
+                    handle._run()  # noqa: SLF001  # a loop's to call
+                if process.is_over:
+                    raise Dead
+                scheduler.give_way()
+            else:
+                self._is_idle = True
+                scheduler.park()
+
+    def wind_down(self) -> None:
+        """As `asyncio.run` does: end the other tasks, the generators and the threads."""
+        tasks = [task for task in self.tasks if not task.done()]
+        for task in tasks:
+            task.cancel()
+        self._drive_all(tasks)
+        generators = [generator for each in self._generators if (generator := each())]
+        self._drive_all([generator.aclose() for generator in generators])
+        self.drive(lambda: not self._process.threads)
+        self.tasks.clear()
+
+    def _drive_all(self, awaitables: list[Any]) -> None:
+        if awaitables:
+            self.drive(asyncio.gather(*awaitables, return_exceptions=True).done)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not self._process.is_over:
+            self._process.unhandled.append(context)
+
+    def begin_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._generators.append(ref(generator))
+
+    def end_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        if not self._process.is_over:
+            self.call_soon_threadsafe(self.create_task, generator.aclose())
+
+    def _new_task(
+        self,
+        _: asyncio.AbstractEventLoop,
+        coro: Coroutine[Any, Any, T],
+        **options: Any,  # noqa: ANN401  # of newer Pythons
+    ) -> _Task[T]:
+        number = self._scheduler.next_number()
+        task = _Task(coro, number=number, loop=self, **{"name": f"Task-{number}", **options})
+        self.tasks.append(task)
+        if len(self.tasks) > self._enough:
+            self.tasks = [task for task in self.tasks if not task.done()]
+            self._enough = 2 * len(self.tasks) + 64
+        return task
+
+    def wake(self) -> None:
+        """Look again at what is ready."""
+        if self._is_idle:
+            self._is_idle = False
+            self._scheduler.wake(self._process.fiber)
+
+    _write_to_self = wake  # as `call_soon_threadsafe` calls it
+
+
+class ThreadLock:
+    """Mutual exclusion between the threads of a process; which one is next, the seed decides."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._is_held = False
+        self._waiting: list[_Fiber] = []
+
+    def acquire(self) -> bool:
+        scheduler = self._process.scheduler
+        self._process.check()
+        scheduler.give_way()
+        while self._is_held:
+            self._waiting.append(scheduler.current_fiber())
+            scheduler.park()
+        self._is_held = True
+        return True
+
+    def release(self) -> None:
+        self._is_held = False
+        if self._waiting and not self._process.is_over:
+            scheduler = self._process.scheduler
+            scheduler.wake(scheduler.pick(self._waiting))
+
+    def locked(self) -> bool:
+        return self._is_held
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class _Listener(Struct, kw_only=True):
+    task: Task[Any]
+    on_first: Callable[[], None]
+    signals: int = 0
+
+    def note(self) -> None:
+        self.signals += 1
+        if self.signals > 1:
+            self.task.cancel()
+        else:
+            self.on_first()
+
+
+class Process:
+    """
+    One run of a program on a machine.
+
+    Its ports are methods: world calls, waits, threads, locks, clocks and signals.  Once it was
+    killed they raise `Dead`.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        machine: Machine,
+        run: int,
+        main: Callable[[Process], Awaitable[object]],
+        done: Callable[[Process], None],
+    ) -> None:
+        self.scheduler = scheduler
+        self.machine = machine
+        self.runner = machine.name
+        self.run = run
+        self.is_dead = False
+        """Whether it was killed."""
+        self.is_over = False
+        """Whether it was killed or has ended."""
+        self.result: object = None
+        self.error: BaseException | None = None
+        self.unhandled: list[dict[str, Any]] = []
+        """What asyncio would log: exceptions that no task awaited and callbacks raised."""
+        self.calls = 0
+        """World calls that it sent."""
+        self.threads: list[_Fiber] = []
+        self.done = done
+        self.loop = _Loop(self)
+        self.fiber = _Fiber(self, self._live, Context(), self.loop)
+        self._main = main
+        self._listeners: list[_Listener] = []
+
+    def check(self) -> None:
+        """Raise `Dead` if it is."""
+        if self.is_over:
+            raise Dead
+
+    # --- world calls ----------------------------------------------------------------------------
+
+    async def acall(self, verb: Verb, where: str, target: str, effect: Callable[[], T]) -> T:
+        """
+        Send a call and await its answer, which *effect* gives, in the world.
+
+        Cancelled after it was sent, it has its effect nevertheless.
+        Raises Lost, Answered, and what *effect* raises.
+        """
+        self.check()
+        answer: Future[T] = self.loop.create_future()
+        self._send(verb, where, target, effect, answer)
+        return await answer
+
+    def call(self, verb: Verb, where: str, target: str, effect: Callable[[], T]) -> T:
+        """
+        Send a call and block until its answer: a thread, or the loop and all its tasks.
+
+        Raises as `acall` does.
+        """
+        self.check()
+        flight = self._send(verb, where, target, effect, self.scheduler.current_fiber())
+        self.scheduler.park()
+        return flight.outcome()
+
+    def _send(
+        self,
+        verb: Verb,
+        where: str,
+        target: str,
+        effect: Callable[[], T],
+        waiter: Future[T] | _Fiber,
+    ) -> _Flight[T]:
+        self.calls += 1
+        call = WorldCall(
+            runner=self.runner,
+            run=self.run,
+            number=self.calls,
+            verb=verb,
+            where=where,
+            target=target,
+        )
+        flight = _Flight(self, call, self.scheduler.fates.of(call), effect, waiter)
+        self.scheduler.push(self.scheduler.latency() + flight.fate.out, flight.begin)
+        return flight
+
+    # --- waits, threads and locks ---------------------------------------------------------------
+
+    async def sleep(self, seconds: float) -> None:
+        """Rest while the tasks go on; by the monotonic clock."""
+        self.check()
+        await asyncio.sleep(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Block as long: a thread, or the loop and all its tasks."""
+        self.check()
+        fiber = self.scheduler.current_fiber()
+        wait = max(seconds, TICK)
+        fiber.due = self.monotonic() + wait
+        self.scheduler.push(wait, fiber)
+        self.scheduler.park()
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Run it in a thread of its own, and return or raise what it does."""
+        self.check()
+        answer: Future[T] = self.loop.create_future()
+        thread = _Fiber(self, partial(self._work, call, answer), copy_context(), None)
+        self.threads.append(thread)
+        self.scheduler.wake(thread)
+        return await answer
+
+    def _work(self, call: Callable[[], T], answer: Future[T]) -> None:
+        result = error = None
+        if not answer.cancelled():
+            try:
+                result = call()
+            except BaseException as caught:  # noqa: BLE001  # goes to who awaits it
+                error = caught
+        if not self.is_over:
+            self.threads.remove(self.scheduler.current_fiber())
+            self.loop.call_soon_threadsafe(_settle, answer, result, error)
+
+    def lock(self) -> ThreadLock:
+        self.check()
+        return ThreadLock(self)
+
+    # --- clocks ---------------------------------------------------------------------------------
+
+    def wall(self) -> float:
+        """Seconds since the world began, by the machine's wall clock."""
+        return self.machine.clock.at(self._now())
+
+    def monotonic(self) -> float:
+        return self.machine.monotonic(self._now())
+
+    def boot(self) -> float:
+        return self.machine.boot(self._now())
+
+    def _now(self) -> float:
+        self.check()
+        self.scheduler.count_step()
+        return self.scheduler.now
+
+    # --- kill, suspend, signal ------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """End it where it stands.  From a fiber of its own this never returns."""
+        if self.is_over:
+            return
+        self.is_dead = self.is_over = True
+        self.scheduler.bury(self)
+
+    def suspend(self, seconds: float) -> None:
+        """Freeze its machine, with all its processes."""
+        self.scheduler.suspend(self.machine, seconds)
+
+    def signal(self) -> None:
+        """
+        Ask it to stop, as SIGTERM does.
+
+        The first one goes to who listens, the second cancels their task; with no listener it kills.
+        """
+        if self.is_over:
+            return
+        if self._listeners:
+            self.loop.call_soon_threadsafe(self._listeners[-1].note)
+        else:
+            self.kill()
+
+    @contextmanager
+    def listen(self, on_first: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+        """Take signals as requests to the current task, while the block lasts."""
+        self.check()
+        task = asyncio.current_task()
+        assert task is not None
+        listener = _Listener(task=task, on_first=on_first)
+        self._listeners.append(listener)
+        try:
+            yield lambda: listener.signals > 0
+        finally:
+            self._listeners.remove(listener)
+
+    # --- its life -------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        """What its loop's fiber does: as `asyncio.run`."""
+        try:
+            task = self.loop.create_task(self._run_main())
+            try:
+                self.loop.drive(task.done)
+                self.result = task.result()
+            except Dead:
+                raise
+            except BaseException as error:  # noqa: BLE001  # it is the end of this process alone
+                self.error = error
+            self.loop.wind_down()
+        except Dead:
+            pass
+
+    async def _run_main(self) -> object:
+        return await self._main(self)
+
+    def waits(self) -> Iterator[str]:
+        """Where each of its tasks and threads waits."""
+        for task in self.loop.tasks:
+            if not task.done():
+                yield f"{task.get_name()} at {_place(task.get_coro())}"
+        for thread in self.threads:
+            yield f"a thread at {_frame(thread.greenlet.gr_frame)}"
+        if frame := self.fiber.greenlet.gr_frame:
+            yield f"its loop at {_frame(frame)}"
+
+
+class _Flight(Generic[T]):
+    """One world call on its way: it begins, has its effect, and its answer arrives."""
+
+    __slots__ = ("_call", "_effect", "_error", "_process", "_result", "_waiter", "fate")
+
+    _result: T
+
+    def __init__(
+        self,
+        process: Process,
+        call: WorldCall,
+        fate: Fate,
+        effect: Callable[[], T],
+        waiter: Future[T] | _Fiber,
+    ) -> None:
+        self.fate = fate
+        self._process = process
+        self._call = call
+        self._effect = effect
+        self._error: Exception | None = None
+        self._waiter = waiter
+
+    def outcome(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def begin(self) -> None:
+        """The moment before the effect.  A suspension puts it off, a death prevents it."""
+        was_over = self._process.is_over
+        seconds = self._meet(Moment.BEFORE_EFFECT)
+        if self._process.is_over and not was_over:
+            return
+        if seconds:
+            scheduler = self._process.scheduler
+            scheduler.push(seconds + scheduler.latency(), self._leave)
+        else:
+            self._arrive()
+
+    def _leave(self) -> None:
+        """What a suspension kept back leaves the machine, if its process still lives."""
+        if not self._process.is_over:
+            self._arrive()
+
+    def _arrive(self) -> None:
+        fate = self.fate
+        if fate.is_dropped:
+            self._report("dropped")
+            self._error = Lost(has_effect=False)
+        elif fate.status is not None:
+            self._report(f"answered {fate.status}")
+            self._error = Answered(fate.status)
+        else:
+            self._take_effect()
+            if fate.is_doubled:
+                scheduler = self._process.scheduler
+                scheduler.push(scheduler.latency(), self._repeat)
+                return
+        self._answer()
+
+    def _take_effect(self) -> None:
+        try:
+            self._result = self._effect()
+            self._error = None
+        except Exception as error:  # noqa: BLE001  # it is the answer
+            self._error = error
+
+    def _repeat(self) -> None:
+        self._report("doubled")
+        first = self._error, getattr(self, "_result", None)
+        self._take_effect()
+        if self._error is not None and self._process.scheduler.random() < 1 / 2:
+            self._error, self._result = first  # type: ignore[assignment]
+        self._answer()
+
+    def _answer(self) -> None:
+        """The moment after the effect: the answer sets out."""
+        if self.fate.is_lost and not self.fate.is_dropped:
+            self._report("lost")
+            self._error = Lost(has_effect=self.fate.status is None)
+        self._meet(Moment.AFTER_EFFECT)
+        scheduler = self._process.scheduler
+        scheduler.push(scheduler.latency() + self.fate.back, self._deliver)
+
+    def _deliver(self) -> None:
+        if self._process.is_over:
+            return
+        if isinstance(self._waiter, _Fiber):
+            self._process.scheduler.wake(self._waiter)
+        elif not self._waiter.done():
+            _settle(self._waiter, getattr(self, "_result", None), self._error)
+            self._process.loop.wake()
+
+    def _meet(self, moment: Moment) -> float:
+        """The faults of that moment; returns for how many seconds the machine is suspended."""
+        fate, process = self.fate, self._process
+        if fate.signal is moment and not process.is_over:
+            self._report(f"signal {moment}")
+            process.signal()
+        if fate.kill is moment and not process.is_over:
+            self._report(f"kill {moment}")
+            process.kill()
+        if fate.suspend and fate.suspend[0] is moment and not process.is_over:
+            self._report(f"suspend {moment}")
+            process.suspend(fate.suspend[1])
+            return fate.suspend[1]
+        return 0.0
+
+    def _report(self, kind: str) -> None:
+        scheduler, call = self._process.scheduler, self._call
+        detail = f"{call.where} {call.target}".strip()
+        scheduler.log.add(
+            FaultHappened(
+                at=scheduler.now, kind=kind, phase=str(call.verb), run=call.run, detail=detail
+            )
+        )
+
+
+class Scheduler:
+    """The world's time, and who goes on in it."""
+
+    def __init__(self, random: Random, fates: Fates, log: Log) -> None:
+        self.now = 0.0
+        """Virtual seconds since the world began."""
+        self.random = random.random
+        self.fates = fates
+        self.log = log
+        self.hub = getcurrent()
+        self._events: list[tuple[float, int, TimerHandle | _Fiber | Callable[[], object]]] = []
+        self._number = 0
+        self._steps = 0
+        self._current: _Fiber | None = None
+        self._runnable: list[_Fiber] = []
+        self._frozen: list[_Fiber] = []
+        """Runnable once their machine's suspension is over."""
+        self.processes: list[Process] = []
+        """All that were started."""
+        self._living: list[Process] = []
+        self._killed: list[Process] = []
+        """Killed by one of their own fibers, and still to be buried."""
+
+    def at(self, when: float, call: Callable[[], object]) -> None:
+        """Have the world itself do something at that second, or now if it has passed."""
+        self.push(when - self.now, call)
+
+    def start(
+        self,
+        machine: Machine,
+        run: int,
+        main: Callable[[Process], Awaitable[object]],
+        done: Callable[[Process], None],
+    ) -> Process:
+        """Run *main* on the machine; *done* is called once it has ended or was killed."""
+        process = Process(self, machine, run, main, done)
+        self.processes.append(process)
+        self._living.append(process)
+        self.wake(process.fiber)
+        return process
+
+    def run(self, until: float | None = None) -> None:
+        """
+        Go on until nothing is left to do, or to that second.
+
+        Raises Deadlock, Livelock, and what a `done` or an event raises; the world is closed then.
+        """
+        was_enabled = gc.isenabled()
+        gc.disable()  # what is collected when would depend on the worlds before
+        try:
+            self._advance(inf if until is None else until)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            if was_enabled:
+                gc.enable()
+
+    def close(self) -> None:
+        """End the world: kill what still lives, without a call of `done`."""
+        for process in self._living[:]:
+            process.is_dead = process.is_over = True
+            self._close(process)
+        self._events.clear()
+        self._runnable.clear()
+        with _silence():
+            gc.collect(0)
+
+    def suspend(self, machine: Machine, seconds: float) -> None:
+        """Freeze a machine and all its processes."""
+        machine.suspend(self.now, seconds)
+        self.push(seconds, partial(self._awake, machine))
+        if self._current and self._current.process.machine is machine:
+            self.wake(self._current)
+            self.park()
+
+    def _awake(self, machine: Machine) -> None:
+        machine.wake(self.now)
+        if machine.wakes_at is None:
+            frozen = self._frozen
+            self._runnable += [fiber for fiber in frozen if fiber.process.machine is machine]
+            self._frozen = [fiber for fiber in frozen if fiber.process.machine is not machine]
+
+    # --- for processes --------------------------------------------------------------------------
+
+    def push(self, seconds: float, event: TimerHandle | _Fiber | Callable[[], object]) -> None:
+        self._number += 1
+        heapq.heappush(self._events, (self.now + seconds, self._number, event))
+
+    def pick(self, ready: list[T]) -> T:
+        """Take one out."""
+        last = ready.pop()
+        if not ready:
+            return last
+        place = int(self.random() * (len(ready) + 1))
+        if place == len(ready):
+            return last
+        picked, ready[place] = ready[place], last
+        return picked
+
+    def latency(self) -> float:
+        """Seconds of one way."""
+        usual = 0.005 + 0.075 * self.random()
+        return usual if self.random() > 1 / 200 else usual + 5 * self.random()
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def wake(self, fiber: _Fiber) -> None:
+        self._runnable.append(fiber)
+
+    def park(self) -> None:
+        """Wait until another wakes the current fiber."""
+        self.hub.switch()
+
+    def give_way(self) -> None:
+        """Let others go first, if the seed says so."""
+        self._steps += 1
+        if (self._runnable or self._killed or self._steps > STEPS_AT_ONCE) and self._current:
+            self._runnable.append(self._current)
+            self.park()
+
+    def count_step(self) -> None:
+        self._steps += 1
+        if self._steps > STEPS_AT_ONCE:
+            self.give_way()
+
+    def current_fiber(self) -> _Fiber:
+        if self._current is None:
+            raise RuntimeError("only a process that runs can wait: this is the world itself")
+        return self._current
+
+    def bury(self, process: Process) -> None:
+        """Close what a killed process left: at once, or once the fiber that killed it rests."""
+        if self._current is None:
+            self._close(process)
+            process.done(process)
+            return
+        self._killed.append(process)
+        if self._current.process is process:
+            self.park()
+
+    # --- the hub --------------------------------------------------------------------------------
+
+    def _advance(self, until: float) -> None:
+        events, runnable = self._events, self._runnable
+        while True:
+            while self._killed:
+                process = self._killed.pop(0)
+                self._close(process)
+                process.done(process)
+            if runnable and not (events and events[0][0] <= self.now):
+                self._resume(self.pick(runnable))
+            elif events and events[0][0] <= until:
+                self._fire(*heapq.heappop(events))
+            else:
+                break
+        if until < inf:
+            self.now = max(self.now, until)
+        if self._living and not events:
+            raise Deadlock(self._story())
+
+    def _fire(
+        self, when: float, _: int, event: TimerHandle | _Fiber | Callable[[], object]
+    ) -> None:
+        if isinstance(event, TimerHandle):
+            loop: _Loop = event._loop  # type: ignore[attr-defined]  # noqa: SLF001  # that made it
+            if not event.cancelled() and not loop.is_closed():
+                self._turn_to(when)
+                if not self._is_early(loop.machine, event.when(), event):
+                    loop.add(event)
+        elif isinstance(event, _Fiber):
+            if not event.process.is_over:
+                self._turn_to(when)
+                if not self._is_early(event.process.machine, event.due, event):
+                    self.wake(event)
+        else:
+            self._turn_to(when)
+            event()
+
+    def _turn_to(self, when: float) -> None:
+        if when > self.now:
+            self.now = when
+            self._steps = 0
+
+    def _is_early(self, machine: Machine, due: float, event: TimerHandle | _Fiber) -> bool:
+        """Whether a suspension put the event off; it comes again then."""
+        left = due - machine.monotonic(self.now)
+        if machine.wakes_at is not None:
+            left += machine.wakes_at - self.now
+        if left <= TICK:
+            return False
+        self.push(left, event)
+        return True
+
+    def _resume(self, fiber: _Fiber) -> None:
+        process = fiber.process
+        if process.is_over:
+            return
+        if process.machine.wakes_at is not None:
+            self._frozen.append(fiber)
+            return
+        self._switch(fiber, fiber.greenlet.switch)
+        if self._steps > STEPS_AT_ONCE:
+            raise Livelock(self._story())
+        if fiber.greenlet.dead and fiber is process.fiber and not process.is_over:
+            process.is_over = True
+            self._close(process)
+            process.done(process)
+            if isinstance(process.error, KeyboardInterrupt):
+                raise process.error
+
+    def _switch(self, fiber: _Fiber, switch: Callable[[], object]) -> None:
+        self._current = fiber
+        fiber.enter()
+        try:
+            switch()
+        finally:
+            fiber.leave()
+            self._current = None
+
+    def _close(self, process: Process) -> None:
+        """Throw `Dead` into whatever waits there, in order; its ports are dead already."""
+        if process in self._living:
+            self._living.remove(process)
+        with _silence():
+            for fiber in (*process.threads, process.fiber):
+                while fiber.greenlet:  # it has begun and not ended
+                    self._switch(fiber, partial(fiber.greenlet.throw, Dead))
+            process.fiber.enter()
+            for task in process.loop.tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # as asyncio does
+                if not task.done():
+                    _abandon(task.get_coro())
+            process.fiber.leave()
+            process.threads.clear()
+            process.loop.close()
+
+    def _story(self) -> str:
+        lines = [f"at {self.now:.6f} s:"]
+        for process in self._living:
+            lines += [f"{process.runner}, run {process.run}: {wait}" for wait in process.waits()]
+        return "\n  ".join(lines)
+
+
+def _settle(answer: Future[Any], result: object, error: BaseException | None) -> None:
+    if answer.done():
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
+
+
+def _abandon(coro: Any) -> None:  # noqa: ANN401  # a coroutine, or what asyncio takes for one
+    """End it with `Dead` where it waits, and wherever it waits then."""
+    for _ in range(_THROWS):
+        try:
+            coro.throw(Dead)
+        except BaseException:  # noqa: BLE001  # it has ended
+            return
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Python warns of coroutines that were never awaited; of the dead, that is no fault."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _place(coro: Any) -> str:  # noqa: ANN401  # as above
+    """The innermost coroutine that it waits in, and its line."""
+    while (inner := getattr(coro, "cr_await", None)) is not None and hasattr(inner, "cr_frame"):
+        coro = inner
+    frame = getattr(coro, "cr_frame", None)
+    return f"{coro.__qualname__}:{frame.f_lineno if frame else '?'}"
+
+
+def _frame(frame: FrameType | None) -> str:
+    """The innermost frame outside of this module, and its line."""
+    here: CodeType = _frame.__code__
+    while frame and frame.f_code.co_filename == here.co_filename and frame.f_back:
+        frame = frame.f_back
+    return f"{frame.f_code.co_qualname}:{frame.f_lineno}" if frame else "its beginning"
