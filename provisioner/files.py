@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
+
+from provisioner.runtime import Runtime
 
 LARGEST = 256 * 1024 * 1024
 """Bytes of the largest document of ours: a state, a plan, published handles."""
@@ -124,7 +125,7 @@ def leads_out(path: Path, top: Path) -> str | None:
     return None
 
 
-def write_whole(path: Path, content: bytes, *, alone: bool = False) -> None:
+def write_whole(path: Path, content: bytes, runtime: Runtime, *, alone: bool = False) -> None:
     """
     Replace the file at *path* in one step, or leave everything as it was.
 
@@ -138,7 +139,7 @@ def write_whole(path: Path, content: bytes, *, alone: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(DRAFT)
     if not (alone and _is_free(draft)):
-        draft = path.with_name(f".ctxprov-{secrets.token_hex(8)}.tmp")
+        draft = path.with_name(f".ctxprov-{runtime.token(8)}.tmp")
     with suppress(FileNotFoundError):
         return _replace(path, draft, content, _mode_of_regular(path))
     return _replace(path, draft, content, None)

@@ -30,7 +30,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from urllib.parse import SplitResult, quote, urlsplit
 
 from msgspec import Struct, field
@@ -40,6 +40,11 @@ from provisioner.environment import process_environment
 
 if TYPE_CHECKING:
     import httpx
+
+Transport: TypeAlias = "httpx.BaseTransport"
+"""Answers requests in place of connections that block."""
+AsyncTransport: TypeAlias = "httpx.AsyncBaseTransport"
+"""Answers requests in place of connections of an event loop."""
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
@@ -130,6 +135,8 @@ class HttpClient(Struct, kw_only=True, weakref=True):
     login: tuple[str, str] | None = None
     """User and password of basic authentication."""
     secret: Secret = NO_SECRET
+    transport: Transport | None = None
+    """In place of connections."""
     _client: httpx.Client | None = None
 
     __repr__ = object.__repr__  # which shows no secret
@@ -166,7 +173,8 @@ class HttpClient(Struct, kw_only=True, weakref=True):
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
-            _check_environment()
+            if self.transport is None:
+                _check_environment()
             httpx = _library()
             self._client = client = httpx.Client(
                 auth=httpx.BasicAuth(*self.login) if self.login else None,
@@ -174,6 +182,7 @@ class HttpClient(Struct, kw_only=True, weakref=True):
                 headers={**_OURS, "accept-encoding": "identity", **self.headers},
                 timeout=httpx.Timeout(self.timeout, connect=self.connect_timeout),
                 follow_redirects=False,
+                transport=self.transport,
             )
             weakref.finalize(self, client.close)
         return self._client
@@ -201,7 +210,7 @@ class AsyncHttpClient(Struct, kw_only=True):
     """Seconds for a connection."""
     headers: Mapping[str, str]
     """Of every request."""
-    transport: httpx.AsyncBaseTransport | None
+    transport: AsyncTransport | None
     secret: Secret = NO_SECRET
     longest_idle: float = 5.0
     """Seconds after which a connection is closed that no request has needed."""
@@ -304,9 +313,9 @@ def normal_url(text: str) -> str:
         raise ValueError("this is not a URL") from None
 
 
-def application_transport(app: Any) -> httpx.AsyncBaseTransport:  # noqa: ANN401  # ASGI is a shape
+def application_transport(app: Any) -> AsyncTransport:  # noqa: ANN401  # ASGI is a shape
     """Requests that an ASGI application of this process answers."""
-    transport: httpx.AsyncBaseTransport = _library().ASGITransport(app=app)
+    transport: AsyncTransport = _library().ASGITransport(app=app)
     return transport
 
 

@@ -16,10 +16,10 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from random import Random
 from string import ascii_lowercase
+from types import TracebackType
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -40,6 +40,22 @@ class InThread(Protocol):
     def __call__(self, call: Callable[[], _ThreadResult], /) -> Awaitable[_ThreadResult]: ...
 
 
+class Mutex(Protocol):
+    """Lets one thread in at a time."""
+
+    def acquire(self, blocking: bool = True) -> bool: ...  # noqa: FBT001, FBT002  # a thread's lock
+    def release(self) -> None: ...
+    def locked(self) -> bool: ...
+    def __enter__(self) -> bool: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
 class Runtime(Struct, frozen=True, kw_only=True):
     """How one program measures time, waits, draws lots and starts threads."""
 
@@ -58,8 +74,10 @@ class Runtime(Struct, frozen=True, kw_only=True):
     token: Callable[[int], str]
     """So many bytes that no other run has, in hexadecimal digits."""
     in_thread: InThread
-    lock: Callable[[], AbstractContextManager[object]]
-    """Makes a mutual exclusion between threads."""
+    lock: Callable[[], Mutex]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"  # that of functions tells nothing, an environment may
 
     def letters(self) -> str:
         """Four letters that no other run has, for the label of a new cache."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.files import read_whole, write_whole
+from provisioner.runtime import SYSTEM
 
 OLD, NEW = b"old\n", b"new\n" * 1000
 
@@ -35,7 +36,7 @@ def names(folder: Path) -> list[str]:
 def test_write_and_read(tmp_path: Path) -> None:
     """What is written can be read, in folders that did not exist."""
     path = tmp_path / "deep" / "down" / "file.json"
-    write_whole(path, NEW)
+    write_whole(path, NEW, SYSTEM)
     assert read_whole(path) == NEW
     assert names(path.parent) == ["file.json"]
 
@@ -44,7 +45,7 @@ def test_new_file_mode(tmp_path: Path) -> None:
     """A new file has the permissions that the umask leaves."""
     before = os.umask(0o027)
     try:
-        write_whole(tmp_path / "f", NEW)
+        write_whole(tmp_path / "f", NEW, SYSTEM)
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
@@ -56,7 +57,7 @@ def test_mode_is_kept(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "f"
     path.write_bytes(OLD)
     path.chmod(mode)
-    write_whole(path, NEW)
+    write_whole(path, NEW, SYSTEM)
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
@@ -65,7 +66,7 @@ def test_open_readers_keep_the_old(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(OLD)
     with path.open("rb") as file:
-        write_whole(path, NEW)
+        write_whole(path, NEW, SYSTEM)
         assert file.read() == OLD
     assert path.read_bytes() == NEW
 
@@ -75,7 +76,7 @@ def test_full_disk(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(OLD)
     with full_disk(len(NEW) // 2), pytest.raises(OSError, match="File too large"):
-        write_whole(path, NEW)
+        write_whole(path, NEW, SYSTEM)
     assert path.read_bytes() == OLD
     assert names(tmp_path) == ["f"]
 
@@ -84,7 +85,7 @@ def test_folder_that_is_a_file(tmp_path: Path) -> None:
     """A folder that cannot be made is an OSError like any other."""
     (tmp_path / "f").write_bytes(OLD)
     with pytest.raises(FileExistsError):
-        write_whole(tmp_path / "f" / "g", NEW)
+        write_whole(tmp_path / "f" / "g", NEW, SYSTEM)
 
 
 def test_symbolic_link(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_symbolic_link(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to("target")
     with pytest.raises(OSError, match="symbolic link"):
-        write_whole(link, NEW)
+        write_whole(link, NEW, SYSTEM)
     with pytest.raises(OSError, match="symbolic link"):
         read_whole(link)
     assert link.is_symlink()
@@ -105,7 +106,7 @@ def test_dangling_link(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to("nowhere")
     with pytest.raises(OSError, match="symbolic link"):
-        write_whole(link, NEW)
+        write_whole(link, NEW, SYSTEM)
     assert names(tmp_path) == ["link"]
 
 
@@ -115,7 +116,7 @@ def test_folder_and_fifo(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "pipe"):
         with pytest.raises(OSError, match="not a regular file"):
-            write_whole(tmp_path / name, NEW)
+            write_whole(tmp_path / name, NEW, SYSTEM)
         with pytest.raises(OSError, match="not a regular file"):
             read_whole(tmp_path / name)
     assert names(tmp_path) == ["folder", "pipe"]
@@ -124,7 +125,7 @@ def test_folder_and_fifo(tmp_path: Path) -> None:
 def test_long_name(tmp_path: Path) -> None:
     """A name as long as a name may be leaves room to write it."""
     path = tmp_path / ("n" * 255)
-    write_whole(path, NEW)
+    write_whole(path, NEW, SYSTEM)
     assert path.read_bytes() == NEW
 
 

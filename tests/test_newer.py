@@ -19,6 +19,7 @@ from provisioner.errors import ManifestError, PublishError, StateError, StateNew
 from provisioner.handles import handles_bytes, parse_published, publish
 from provisioner.manifest import load_manifest
 from provisioner.model.facts import Scope
+from provisioner.runtime import SYSTEM
 from provisioner.state.history import PastRun, history_bytes, parse_history
 from provisioner.state.state_file import parse_state, state_bytes
 from provisioner.storage.lease import free_bytes, is_free
@@ -155,7 +156,7 @@ def test_newer_handles_are_left(tmp_path: Path) -> None:
     newer = json.dumps({**json.loads(HANDLES), "version": 2}).encode()
     (tmp_path / "handles.json").write_bytes(newer)
     with pytest.raises(PublishError, match="Upgrade ctxprov"):
-        publish(LocalBackend(tmp_path), "handles.json", HANDLES)
+        publish(LocalBackend(tmp_path, SYSTEM), "handles.json", HANDLES)
     assert (tmp_path / "handles.json").read_bytes() == newer
 
 

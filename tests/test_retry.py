@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.retry import RetryPolicy
+from provisioner.runtime import SYSTEM
 
 POLICY = RetryPolicy(tries=4, first=0.5, longest=1.5)
 
@@ -32,7 +33,7 @@ def test_what_passes_is_tried_again(failures: int) -> None:
     """A call is repeated until it succeeds, and it learns how often it has failed."""
     call, pauses = _FailingCall(failures, OSError()), list[float]()
 
-    assert POLICY.run(call, on=OSError, sleep=pauses.append) == "done"
+    assert POLICY.run(call, on=OSError, runtime=replace(SYSTEM, pause=pauses.append)) == "done"
     assert call.calls == [*range(failures + 1)]
     assert pauses == [0.5, 1.0, 1.5][:failures]
 
@@ -42,7 +43,7 @@ def test_the_last_failure_is_raised() -> None:
     call, pauses = _FailingCall(9, OSError("gone")), list[float]()
 
     with pytest.raises(OSError, match="gone"):
-        POLICY.run(call, on=OSError, sleep=pauses.append)
+        POLICY.run(call, on=OSError, runtime=replace(SYSTEM, pause=pauses.append))
     assert call.calls == [0, 1, 2, 3]
     assert len(pauses) == 3
 
@@ -52,7 +53,7 @@ def test_other_failures_pass_through() -> None:
     call = _FailingCall(1, KeyError())
 
     with pytest.raises(KeyError):
-        POLICY.run(call, on=OSError, sleep=lambda _: None)
+        POLICY.run(call, on=OSError, runtime=SYSTEM)
     assert call.calls == [0]
 
 
@@ -63,5 +64,14 @@ def test_pauses_grow_up_to_the_longest(
     """A later pause is no shorter, none is longer than the longest, a random one never longer."""
     policy = RetryPolicy(tries=2, first=first, longest=longest, factor=factor)
 
-    assert 0 <= policy.pause(failures) <= policy.pause(failures + 1) <= longest
-    assert 0 <= replace(policy, is_random=True).pause(failures) <= policy.pause(failures)
+    assert (
+        0
+        <= policy.pause(failures, SYSTEM.random)
+        <= policy.pause(failures + 1, SYSTEM.random)
+        <= longest
+    )
+    assert (
+        0
+        <= replace(policy, is_random=True).pause(failures, SYSTEM.random)
+        <= policy.pause(failures, SYSTEM.random)
+    )

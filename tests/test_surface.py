@@ -32,6 +32,29 @@ CHANGED: tuple[Changed, ...] = (
         {"default": 8085, "max": 65535, "metavar": "PORT", "spelled": ["--port"]},
         "a number beyond the last port was a traceback",
     ),
+    Changed(
+        "python",
+        "GeminiContextCache.__init__",
+        "(self, api_key: str | None = None, base_url: str | None = None, *, "
+        "model: str = 'gemini-3.8-flash', "
+        "default_ttl: timedelta = datetime.timedelta(seconds=3600), "
+        "api_version: str = 'v1beta', transport: httpx.AsyncBaseTransport | None = None, "
+        "connect_timeout: float = 10.0, create_timeout: float = 120.0, "
+        "read_timeout: float = 30.0, attempts: int = 4, "
+        "max_wait: timedelta = datetime.timedelta(seconds=900), "
+        "clock: Callable[[], datetime] | None = None, "
+        "sleep: Callable[[float], Awaitable[None]] | None = None, "
+        "runtime: Runtime = Runtime(...), environ: Mapping[str, str] | None = None) -> None",
+        "a simulated program passes its own clocks, waits, lots and environment",
+    ),
+    Changed(
+        "python",
+        "Handles.__init__",
+        "(self, path: str | os.PathLike[str], *, clock: Callable[[], datetime] | None = None, "
+        "interval: timedelta | None = None, runtime: Runtime = Runtime(...), "
+        "environ: Mapping[str, str] | None = None) -> None",
+        "a simulated program passes its own clocks, threads and environment",
+    ),
 )
 """Every difference from what is frozen, with its reason."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
+from provisioner import runtime
 from provisioner.catalog import load_catalog
 from provisioner.cli import console
 from provisioner.cli.documents import Output, TerminalView
@@ -53,7 +54,7 @@ def apply_stacks(*, watch: bool, every: timedelta | None, **given: Any) -> Statu
         prepare = partial(_prepare, watch=True, forgiving=next(turns) > 0)
         return asyncio.run(rows_over(prepare, given))
 
-    return watched(turn, every=every or HOURLY)
+    return watched(turn, every=every or HOURLY, runtime=runtime.SYSTEM)
 
 
 def _prepare(

@@ -12,11 +12,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from msgspec import Struct, field, structs
 
+from provisioner import runtime
 from provisioner.cli import console, terminal
 from provisioner.cli.options import GITHUB, STDOUT, Out, takes_stdout, with_json
 from provisioner.environment import process_environment
@@ -92,7 +92,7 @@ def _places(manifest: Manifest | None) -> ProblemPlaces:
 
 def here(problem: Problem) -> Problem:
     """The same problem, its file by the path from the top of the checkout."""
-    top = process_environment().get("GITHUB_WORKSPACE") or os.getcwd()  # noqa: PTH109  # a text is wanted
+    top = process_environment().get("GITHUB_WORKSPACE") or os.curdir
     return structs.replace(problem, file=os.path.relpath(problem.file, top).replace(os.sep, "/"))
 
 
@@ -128,12 +128,14 @@ class TerminalView(Struct, frozen=True, kw_only=True):
         if self.output.is_quiet:
             yield lambda _: None
         elif plan.pending and terminal.is_interactive():
-            begun, total, done = monotonic(), len(plan.pending), list[Result]()
+            begun, total, done = runtime.SYSTEM.monotonic(), len(plan.pending), list[Result]()
 
             def line() -> str:
                 full = _CELLS * len(done) // total
                 bar = "█" * full + "░" * (_CELLS - full)
-                return f"Applying {bar} {len(done)}/{total} {monotonic() - begun:.0f}s"
+                return (
+                    f"Applying {bar} {len(done)}/{total} {runtime.SYSTEM.monotonic() - begun:.0f}s"
+                )
 
             with console.moving(line):
                 yield done.append
@@ -291,7 +293,7 @@ def _write(out: Out, text: str) -> None:
         console.document(text, form=out.form)
         return
     try:
-        write_whole(Path(out.path), text.encode())
+        write_whole(Path(out.path), text.encode(), runtime.SYSTEM)
     except OSError as error:
         console.lose(f"{out.path} cannot be written: {error.strerror}.")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from pathlib import Path
 
+from provisioner import runtime
 from provisioner.cli import console
 from provisioner.cli.status import Status
 from provisioner.errors import CtxprovError, Refused
@@ -91,7 +91,7 @@ def _write(path: Path, content: bytes) -> None:
         console.say(f"left as it is: {plain(str(path))}")
         return
     try:
-        write_whole(path, content)
+        write_whole(path, content, runtime.SYSTEM)
     except OSError as error:
         raise CtxprovError(f"{path} cannot be written: {error.strerror}.") from error
     console.say(f"wrote {plain(str(path))}")
@@ -106,4 +106,4 @@ def _content(schema: bytes) -> bytes:
 def _name(folder: str) -> str:
     """The folder's name as a stack's, with a random end."""
     slug = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:25].strip("-")
-    return f"{slug or 'stack'}-{secrets.token_hex(3)}"
+    return f"{slug or 'stack'}-{runtime.SYSTEM.token(3)}"

@@ -40,7 +40,7 @@ def write_metrics(path: Path, rows: Iterable[StackRow], *, models: Path | None) 
         for folder, outcome in rows
     ]
     try:
-        write_whole(path, metrics_text(turns, now=now).encode(errors="replace"))
+        write_whole(path, metrics_text(turns, now=now).encode(errors="replace"), runtime.SYSTEM)
     except OSError as error:
         console.lose(f"{path} cannot be written: {error.strerror}.")
 

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from provisioner import runtime
 from provisioner.cli import messages, terminal
 from provisioner.cli.documents import Output
 from provisioner.cli.options import BRIEF, expanded
@@ -134,8 +135,8 @@ async def _awake() -> AsyncIterator[None]:
     """Let the loop turn now and then: a signal that came just before it fell asleep is heard."""
 
     async def turn() -> None:
-        while True:  # noqa: ASYNC110  # it waits for nothing
-            await asyncio.sleep(_PULSE)
+        while True:  # it waits for nothing
+            await runtime.SYSTEM.sleep(_PULSE)
 
     task = asyncio.create_task(turn())
     try:

@@ -92,12 +92,11 @@ async def confirm(question: str) -> bool:
 
 async def _shown(check: Callable[[], None]) -> None:
     """Wait until all that a person decides on is on the terminal."""
-    import asyncio  # noqa: PLC0415  # what never asks does without
 
     with console.at_hand() as output:
         mark = output.mark()
         while not mark.is_reached:
-            await asyncio.sleep(_BLINK)
+            await runtime.SYSTEM.sleep(_BLINK)
             check()
         is_whole = output.is_whole
     if not is_whole:
@@ -214,7 +213,7 @@ def program_ports(interruptions: Interruptions | None = None) -> Ports:
     return Ports(
         **asdict(runtime.SYSTEM),
         environ=process_environment(),
-        folder=Path.cwd(),
+        folder=Path(),
         console=Console(
             report=console.say,
             note=messages.tell,

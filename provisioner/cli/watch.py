@@ -8,18 +8,16 @@ less often.  A signal ends the sleep, and with it the program.
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from provisioner import runtime
 from provisioner.cli.messages import EXPECTED, tell, tell_error
 from provisioner.cli.options import SOONEST
 from provisioner.cli.per_stack import StackOutcome, StackRow, status_of
 from provisioner.cli.status import SIGNALLED, Status
 from provisioner.planner.transitions import next_run
+from provisioner.runtime import Runtime
 from provisioner.view.units import when
 
 RETRY, SLOWEST = timedelta(seconds=30), timedelta(minutes=10)
@@ -35,8 +33,7 @@ def watched(
     turn: Callable[[], Sequence[StackRow]],
     *,
     every: timedelta,
-    sleep: Callable[[float], None] | None = None,
-    jitter: Callable[[float, float], float] = random.uniform,
+    runtime: Runtime,
 ) -> Status:
     """
     Take one *turn* after the other until a signal comes, and return its status.
@@ -50,11 +47,11 @@ def watched(
     while (status := status_of(rows)) not in SIGNALLED:
         if status is Status.OK:
             retries = waits()
-        now = runtime.SYSTEM.now()
+        now = runtime.now()
         wait = next_wait(rows, now, every=every, retry=None if status is Status.OK else retries)
-        wait += timedelta(seconds=jitter(0, min(wait / 10, JITTER).total_seconds()))
+        wait += timedelta(seconds=runtime.random.uniform(0, min(wait / 10, JITTER).total_seconds()))
         tell(f"Next run at {when(now + wait, at=now)}.")
-        (sleep or _sleep)(wait.total_seconds())
+        _sleep(wait.total_seconds(), runtime)
         rows = _again(turn)
     return status
 
@@ -76,10 +73,10 @@ def _until_due(outcome: StackOutcome, now: datetime) -> timedelta | None:
     return None if due is None else due - there
 
 
-def _sleep(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while (rest := end - time.monotonic()) > 0:
-        time.sleep(min(rest, _STEP))
+def _sleep(seconds: float, runtime: Runtime) -> None:
+    end = runtime.monotonic() + seconds
+    while (rest := end - runtime.monotonic()) > 0:
+        runtime.pause(min(rest, _STEP))
 
 
 def _again(turn: Callable[[], Sequence[StackRow]]) -> Sequence[StackRow]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -327,7 +328,8 @@ class _Application:
             credible = believable(self._ledger.state, self._before, observation.live)
             hidden = {*self._request.hidden, *_dying(self._plan)}
             document = handles_bytes(credible, hidden=hidden, now=self._present(observation))
-            await asyncio.to_thread(publish, handles.backend, handles.name, document)
+            write = partial(publish, handles.backend, handles.name, document)
+            await self._session.ports.in_thread(write)
 
     async def _refreshes_due(self) -> tuple[changes.Refresh, ...]:
         """Once the plan is no longer valid: LIST and plan again, and refresh what is due."""

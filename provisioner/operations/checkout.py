@@ -57,7 +57,7 @@ def git_for_review(ports: Ports, path: Path) -> Git:
     """
     from provisioner.git import text_from  # noqa: PLC0415  # likewise
 
-    git, here = git_around(ports, path), Path.cwd().resolve()
+    git, here = git_around(ports, path), ports.folder.resolve()
     while not here.is_relative_to(git.top):
         above = top_of(git.top.parent)
         if above is None or not here.is_relative_to(above):

@@ -18,7 +18,7 @@ from typing import Self
 
 from provisioner.cache import CachedContext
 from provisioner.errors import CtxprovError, MissingKey
-from provisioner.http import application_transport
+from provisioner.http import AsyncTransport, application_transport
 from provisioner.operations.session import Misuse, Ports
 from provisioner.providers.gemini import GeminiContextCache
 
@@ -26,10 +26,21 @@ EMULATED = "http://emulator.invalid"
 
 
 class Clients:
-    """Opened by `async with`; everything it opened is closed at the end."""
+    """
+    Opened by `async with`; everything it opened is closed at the end.
 
-    def __init__(self, ports: Ports, *, max_wait: timedelta) -> None:
+    *transport* replaces connections to the real endpoint.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        *,
+        max_wait: timedelta,
+        transport: AsyncTransport | None = None,
+    ) -> None:
         self._ports = ports
+        self._transport = transport
         self._max_wait = max_wait
         self._stack = AsyncExitStack()
         self._clients: dict[tuple[Path | None, str | None], GeminiContextCache] = {}
@@ -90,14 +101,12 @@ class Clients:
             ) from error
         self._stack.callback(emulator.close)
         transport = application_transport(emulator)
-        return GeminiContextCache(
-            key_env or "emulator", EMULATED, transport=transport, max_wait=self._max_wait
-        )
+        return self._opened(key_env or "emulator", EMULATED, transport)
 
     def _endpoint(self, key_env: str | None) -> GeminiContextCache:
         key = self._ports.environ.get(key_env, "") if key_env else None
         try:
-            return GeminiContextCache(key, max_wait=self._max_wait)
+            return self._opened(key, None, self._transport)
         except MissingKey as error:
             variable = key_env or "GEMINI_API_KEY (or GOOGLE_API_KEY)"
             raise MissingKey(
@@ -105,6 +114,18 @@ class Clients:
                 "https://aistudio.google.com/apikey. To try everything without a key, add "
                 "--emulator."
             ) from error
+
+    def _opened(
+        self, key: str | None, base_url: str | None, transport: AsyncTransport | None
+    ) -> GeminiContextCache:
+        return GeminiContextCache(
+            key,
+            base_url,
+            transport=transport,
+            max_wait=self._max_wait,
+            runtime=self._ports,
+            environ=self._ports.environ,
+        )
 
     async def __aenter__(self) -> Self:
         return self

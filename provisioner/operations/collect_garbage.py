@@ -7,10 +7,10 @@ was renamed owns what its new name has on record, and nothing else.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 
@@ -113,7 +113,7 @@ async def delete_garbage(session: Session, request: GcRequest, garbage: Garbage)
         alive = {one.handle.cache_name for one in await session.clients.listed(client)}
         owners = await owners_of(session.ports, stacks, request.backends, held=stacks)
         gone = [cache for cache in chosen if cache.id in alive and owners.lacks(cache)]
-        await delete_each(gone, client.delete_cache, lambda: asyncio.to_thread(renew))
+        await delete_each(gone, client.delete_cache, lambda: session.ports.in_thread(renew))
     return [cache.id for cache in gone]
 
 
@@ -203,7 +203,7 @@ async def _state(ports: Ports, backend: Backend, stack: str, *, is_held: bool) -
     Raises StateError if that is not clear.
     """
     name = state_name(stack)
-    file = await asyncio.to_thread(backend.read, name)
+    file = await ports.in_thread(partial(backend.read, name))
     if file is None and not is_held:
         file = await _absence(ports, backend, name)
     if file is None:
@@ -214,11 +214,11 @@ async def _state(ports: Ports, backend: Backend, stack: str, *, is_held: bool) -
 async def _absence(ports: Ports, backend: Backend, name: str) -> StoredFile | None:
     """Make sure that *name* is absent: by asking, or where that tells nothing by its lock."""
     try:
-        await asyncio.to_thread(backend.confirm, name)
+        await ports.in_thread(partial(backend.confirm, name))
     except StateUnreadable:
         async with locked(ports, backend, name, timeout=timedelta()):
-            return await asyncio.to_thread(backend.read, name)
-    if owner := await asyncio.to_thread(backend.lock_owner, name):
+            return await ports.in_thread(partial(backend.read, name))
+    if owner := await ports.in_thread(partial(backend.lock_owner, name)):
         raise StateError(f"{backend.where(name)} is absent, but {owner} holds it.")
     return None
 
@@ -227,5 +227,5 @@ def locked(
     ports: Ports, backend: Backend, name: str, *, timeout: timedelta
 ) -> AbstractAsyncContextManager[Lock]:
     """Hold the lock of a state that need not be there."""
-    who = lock_owner_here("gc", since=ports.now(), environ=ports.environ)
+    who = lock_owner_here("gc", environ=ports.environ, runtime=ports)
     return backend.lock(name, who, timeout=timeout, on_wait=ports.console.waiting())

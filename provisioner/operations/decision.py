@@ -7,9 +7,9 @@ no person and performs nothing.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
 from datetime import timedelta
+from functools import partial
 
 from msgspec import Struct, structs
 
@@ -97,7 +97,7 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 async def decide(session: Session, request: ApplyRequest, state: State) -> Decision:
     """Plan for what is recorded in *state*; without the edits that were not approved."""
-    desired = await asyncio.to_thread(request.wishes, state)
+    desired = await session.ports.in_thread(partial(request.wishes, state))
     settings, location = _settled(session, request, desired, state)
     request = structs.replace(request, location=location)
     observation = await observe(session, location, desired, state)

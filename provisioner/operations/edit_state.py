@@ -8,12 +8,12 @@ command finishes a run that is cut off between the two.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from difflib import get_close_matches
+from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -219,9 +219,9 @@ async def _copy(ports: Ports, side: Side, there: Side, writing: StateWriting) ->
     ):
         state = old.ledger.state
         _check(state, new.ledger.state, there.where)
-        await asyncio.to_thread(_copy_history, side.backend, there.backend, side.stack)
+        await ports.in_thread(partial(_copy_history, side.backend, there.backend, side.stack))
         await _save(new, state, f"copied from {side.where}")
-        copy = await asyncio.to_thread(read_state, there.backend, stack=there.stack)
+        copy = await ports.in_thread(partial(read_state, there.backend, stack=there.stack))
         if copy.caches != state.caches or copy.retiring != state.retiring:
             raise StateError(
                 f"{there.where} does not read back as it was written. The old "

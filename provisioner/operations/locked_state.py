@@ -54,14 +54,15 @@ async def locked_state(
 
     Raises StateLocked, or StateError, which names the file that holds what could not be saved.
     """
-    who = lock_owner_here(operation, since=ports.now(), environ=ports.environ)
+    who = lock_owner_here(operation, environ=ports.environ, runtime=ports)
     who = replace(who, commit=commit or who.commit)
-    history = HistoryWriter(backend, stack=stack, who=who, warn=ports.console.note)
+    history = HistoryWriter(backend, stack=stack, who=who, warn=ports.console.note, runtime=ports)
     try:
         async with open_ledger(
             backend,
             stack=stack,
             who=who,
+            runtime=ports,
             timeout=timeout,
             on_wait=ports.console.waiting(),
             before_save=history.begin,
@@ -69,12 +70,12 @@ async def locked_state(
         ) as ledger:
             yield LockedState(ledger, history)
     except Unsaved as error:
-        raise StateError(f"{error}  {_rescued(error.content, stack)}") from error
+        raise StateError(f"{error}  {_rescued(error.content, ports.folder, stack)}") from error
 
 
-def _rescued(content: bytes, stack: str) -> str:
+def _rescued(content: bytes, folder: Path, stack: str) -> str:
     try:
-        path = _put_aside(content, stack)
+        path = _put_aside(content, folder, stack)
     except OSError:
         return (
             "This run could not write what it knows here either; the next run finds by label "
@@ -86,10 +87,10 @@ def _rescued(content: bytes, stack: str) -> str:
     )
 
 
-def _put_aside(content: bytes, stack: str) -> Path:
-    """Write *content* into a new file of the working directory."""
+def _put_aside(content: bytes, folder: Path, stack: str) -> Path:
+    """Write *content* into a new file of *folder*."""
     for number in count(1):
-        path = Path(f"{stack}.unsaved{f'-{number}' if number > 1 else ''}.json")
+        path = folder / f"{stack}.unsaved{f'-{number}' if number > 1 else ''}.json"
         try:
             with path.open("xb") as file:
                 file.write(content)

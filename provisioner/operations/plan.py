@@ -238,7 +238,7 @@ async def _load(
         if not request.base:
             loop.call_soon_threadsafe(_begin, session, manifest)
 
-    return await asyncio.to_thread(
+    load = partial(
         load_stack,
         session,
         stack,
@@ -246,6 +246,7 @@ async def _load(
         allow_empty=request.allow_empty,
         begun=begun,
     )
+    return await session.ports.in_thread(load)
 
 
 def _begin(session: Session, manifest: Manifest) -> None:

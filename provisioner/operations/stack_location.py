@@ -83,11 +83,11 @@ def location_of(session: Session, frame: Frame) -> StackLocation:
     chosen = address or frame.state or DEFAULT_STATE
     # The command line and the environment may name any folder, a manifest those of its repository.
     is_trusted = bool(address) and not is_remote(chosen)
-    root, top = (Path(), None) if is_trusted else (frame.root, boundary_of(frame))
+    root, top = (ports.folder, None) if is_trusted else (frame.root, boundary_of(frame))
     store, publish = None, None
     if emulator:
         trial = _trial_folder(root, chosen)
-        backend = _backend(ports, str(trial), Path(), top)
+        backend = _backend(ports, str(trial), ports.folder, top)
         store = _trial_store(trial, top)
     else:
         backend = _backend(ports, chosen, root, top)
@@ -192,7 +192,7 @@ def _backend(ports: Ports, address: str, root: Path, top: Path | None = None) ->
 
 def backend_at(ports: Ports, address: str) -> Backend:
     """The backend at *address*, for a stack without a manifest."""
-    return _backend(ports, address, Path())
+    return _backend(ports, address, ports.folder)
 
 
 def location_named(session: Session, stack: str, key_envs: Mapping[str, str]) -> StackLocation:

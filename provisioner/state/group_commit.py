@@ -10,12 +10,11 @@ recovered from the labels of live caches, hence there is no journal.
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from types import TracebackType
 from typing import Protocol, Self, Unpack
@@ -24,6 +23,7 @@ from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateTaken, Unsaved
 from provisioner.model.facts import Fact, Scope, State
+from provisioner.runtime import Runtime
 from provisioner.state import state_name, state_of
 from provisioner.state.draft import Draft, StateNotes
 from provisioner.state.state_file import state_bytes
@@ -58,6 +58,7 @@ async def open_ledger(
     *,
     stack: str,
     who: LockOwner,
+    runtime: Runtime,
     timeout: timedelta,
     on_wait: OnWait,
     before_save: Callable[[StoredFile | None], None],
@@ -75,10 +76,10 @@ async def open_ledger(
     """
     name = state_name(stack)
     async with backend.lock(name, who, timeout=timeout, on_wait=on_wait) as lock:
-        file = await asyncio.to_thread(backend.read, name)
+        file = await runtime.in_thread(partial(backend.read, name))
         state = read(file) if read else state_of(file, where=backend.where(name), stack=stack)
         store = LockedFile(backend, lock, name, file, before_save)
-        async with Ledger(state, store, run=who.id) as ledger:
+        async with Ledger(state, store, run=who.id, runtime=runtime) as ledger:
             if lock.took_over:
                 await ledger.claim()
             yield ledger
@@ -175,26 +176,17 @@ class Ledger:
     Opened by `async with`, it saves on its own, and always at its end, also when an error ends it.
     """
 
-    def __init__(
-        self,
-        state: State,
-        store: Store,
-        *,
-        run: str,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, state: State, store: Store, *, run: str, runtime: Runtime) -> None:
         self._draft = Draft(state)
         self._store = store
         self._run = run
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._opened = monotonic()
+        self._runtime = runtime
+        self._opened = runtime.monotonic()
         self._spent = self._cost = 0.0
         self._serial = state.serial
         self._news = self._saved = 0
         self._unsaved = asyncio.Event()
-        self._writing = threading.Lock()
+        self._writing = runtime.lock()
         self._is_taken = False
 
     @property
@@ -214,7 +206,7 @@ class Ledger:
         To be asked immediately before a cache is retired or deleted: a run that was suspended,
         or whose lock a person ended, finds out before it harms what its successor published.
         """
-        return not self._is_taken and await asyncio.to_thread(self._store.renew)
+        return not self._is_taken and await self._runtime.in_thread(self._store.renew)
 
     @property
     def has_news(self) -> bool:
@@ -267,7 +259,8 @@ class Ledger:
             raise StateTaken(_LOST)
         self._unsaved.clear()
         try:
-            await asyncio.to_thread(self._write, self.state, self._news, anyway=self._store.is_lost)
+            write = partial(self._write, self.state, self._news, anyway=self._store.is_lost)
+            await self._runtime.in_thread(write)
         except StateError:
             self._unsaved.set()
             raise
@@ -281,14 +274,14 @@ class Ledger:
         with self._writing:
             if news <= self._saved and not anyway:
                 return
-            begun = self._monotonic()
+            begun = self._runtime.monotonic()
             try:
                 self._store.write(self._next(state))
             except StateTaken as error:
                 self._is_taken = True
                 raise StateTaken(_LOST) from error
             finally:
-                self._cost = self._monotonic() - begun
+                self._cost = self._runtime.monotonic() - begun
                 self._spent += self._cost
             self._serial += 1
             self._saved = news
@@ -319,8 +312,8 @@ class Ledger:
     async def _keep_saving(self) -> None:
         while True:
             await self._unsaved.wait()
-            now = self._monotonic()
+            now = self._runtime.monotonic()
             due = next_save(stirred=now, opened=self._opened, spent=self._spent, cost=self._cost)
-            await self._sleep(due - now)
+            await self._runtime.sleep(due - now)
             with suppress(StateError):  # the save at the end tries again, and says so
                 await self.save()

@@ -12,10 +12,10 @@ is a warning and stops nothing.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -34,6 +34,7 @@ from provisioner.documents import (
 )
 from provisioner.errors import StateError, StateNewer
 from provisioner.model.records import made_of
+from provisioner.runtime import Runtime
 from provisioner.state import serial_of
 from provisioner.storage import Backend, StoredFile
 from provisioner.storage.lock_owner import LockOwner
@@ -164,6 +165,7 @@ class HistoryWriter:
     stack: str
     who: LockOwner
     warn: Callable[[str], None]
+    runtime: Runtime
     _version: str | None = None
     _before: tuple[PastRun, ...] | None = None
 
@@ -186,7 +188,7 @@ class HistoryWriter:
     async def end(self, outcome: str, *, fingerprint: str | None = None) -> None:
         """Remember how it ended, also if it replaced nothing."""
         self._run = replace(self._run, outcome=outcome, fingerprint=fingerprint)
-        await asyncio.to_thread(self._try, self._write)
+        await self.runtime.in_thread(partial(self._try, self._write))
 
     def _try(self, step: Callable[[], None]) -> None:
         if self._is_off:

@@ -11,8 +11,6 @@ machine's own.
 
 from __future__ import annotations
 
-import secrets
-import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -34,7 +32,6 @@ _SERVER = "https://storage.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TIMEOUT = 20.0
 _CONNECT_TIMEOUT = 5.0
-_BOUNDARY = f"ctxprov-{secrets.token_hex(16)}"
 _NO_BUCKET = "The specified bucket"
 """How the answer begins if there is no bucket; where a file is absent, it begins otherwise."""
 _GRANT = (
@@ -54,22 +51,29 @@ def backend_at(
     server = environ.get("STORAGE_EMULATOR_HOST", "")
     if server:
         server = server if "://" in server else f"http://{server}"
-        bucket = Bucket(address, server=server, authority=lambda _: {})
+        bucket = Bucket(address, server=server, authority=lambda _: {}, runtime=runtime)
     else:
-        bucket = Bucket(address, server=_SERVER, authority=default())
-    return LeaseBackend(ProbingFiles(bucket), now=runtime.now)
+        bucket = Bucket(address, server=_SERVER, authority=default(runtime), runtime=runtime)
+    return LeaseBackend(ProbingFiles(bucket, runtime), runtime=runtime)
 
 
 class Bucket:
     """Files in a bucket."""
 
     def __init__(
-        self, address: str, *, server: str, authority: Authority, largest: int = LARGEST
+        self,
+        address: str,
+        *,
+        server: str,
+        authority: Authority,
+        runtime: Runtime,
+        largest: int = LARGEST,
     ) -> None:
         self._address = BucketAddress.parse(address)
         self._server = server.rstrip("/")
         self._objects = f"/storage/v1/b/{self._address.bucket}/o"
         self._authority = authority
+        self._boundary = f"ctxprov-{runtime.token(16)}"
         self._http = HttpClient(timeout=_TIMEOUT, connect_timeout=_CONNECT_TIMEOUT, largest=largest)
 
     def where(self, name: str) -> str:
@@ -90,7 +94,7 @@ class Bucket:
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         query = {"uploadType": "multipart", "ifGenerationMatch": expected or "0"}
-        upload = _upload(self._address.prefix + name, content)
+        upload = _upload(self._address.prefix + name, content, self._boundary)
         answer = self._ask("POST", name, f"/upload{self._objects}", query, upload)
         self._check(name, answer)
         return self._generation(name, answer)
@@ -109,7 +113,7 @@ class Bucket:
         try:
             headers = self._authority(self._http)
             if content:
-                headers["content-type"] = f"multipart/related; boundary={_BOUNDARY}"
+                headers["content-type"] = f"multipart/related; boundary={self._boundary}"
             url = self._server + path
             return self._http.request(verb, url, query=query, body=content, headers=headers)
         except HttpError as error:
@@ -137,7 +141,7 @@ class Bucket:
         )
 
 
-def default() -> Authority:
+def default(runtime: Runtime) -> Authority:
     """
     The credentials that google-auth finds, looked for at the first request.
 
@@ -150,7 +154,7 @@ def default() -> Authority:
         raise StateError(
             "a gs:// backend needs the package google-auth: pip install 'ctxprov[gcs]'."
         ) from error
-    lock = threading.Lock()
+    lock = runtime.lock()
     credentials: list[google.auth.credentials.Credentials] = []
 
     def headers(client: HttpClient) -> dict[str, str]:
@@ -193,10 +197,10 @@ class _AuthResponse(Struct, frozen=True):
     data: bytes
 
 
-def _upload(name: str, content: bytes) -> bytes:
+def _upload(name: str, content: bytes, boundary: str) -> bytes:
     """A file and its name, in one body."""
     described = orjson.dumps({"name": name, "contentType": "application/json"})
-    part, end = f"--{_BOUNDARY}\r\n".encode(), f"\r\n--{_BOUNDARY}--\r\n".encode()
+    part, end = f"--{boundary}\r\n".encode(), f"\r\n--{boundary}--\r\n".encode()
     head = part + b"Content-Type: application/json\r\n\r\n"
     return head + described + b"\r\n" + head + content + end
 

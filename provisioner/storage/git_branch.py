@@ -13,11 +13,8 @@ A branch that ctxprov has not begun, shown by its marker file, is never written 
 from __future__ import annotations
 
 import logging
-import secrets
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -51,8 +48,10 @@ def backend_at(
     branch = address[len(_SCHEME) :]
     if not branch or branch.startswith("/"):
         raise StateError(f"{address!r} names no branch: it is git+branch:NAME.")
-    repository = Repository(folder=root, branch=branch, environ=environ, warn=_warn)
-    return LeaseBackend(GitFiles(repository), now=runtime.now, term=TERM)
+    repository = Repository(
+        folder=root, branch=branch, environ=environ, runtime=runtime, warn=_warn
+    )
+    return LeaseBackend(GitFiles(repository), runtime=runtime, term=TERM)
 
 
 def _warn(warning: str) -> None:
@@ -63,13 +62,15 @@ class _Overtaken(Exception):
     """The branch moved before the push arrived, or the answer to the push was lost."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(repr=False, eq=False)
 class GitFiles:
     """The files at the tip of a branch."""
 
     repository: Repository
-    sleep: Callable[[float], None] = time.sleep
-    _alone: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self._runtime = self.repository.runtime
+        self._alone = self._runtime.lock()
 
     def where(self, name: str) -> str:
         return f"{_SCHEME}{self.repository.branch}/{name}"
@@ -120,7 +121,7 @@ class GitFiles:
             raise _Overtaken
 
         try:
-            return _PUSHES.run(attempt, on=_Overtaken, sleep=self.sleep)
+            return _PUSHES.run(attempt, on=_Overtaken, runtime=self._runtime)
         except _Overtaken:
             raise BackendUnreachable(
                 f"{self.where(name)} could not be written in {_PUSHES.tries} tries: the remote "
@@ -142,7 +143,7 @@ class GitFiles:
         """The tip; asked for patiently after a push that may have been *lost*, and may be it."""
         if lost is None:
             return self._tip()
-        return _LOOKS.run(lambda _: self._tip(), on=BackendUnreachable, sleep=self.sleep)
+        return _LOOKS.run(lambda _: self._tip(), on=BackendUnreachable, runtime=self._runtime)
 
     def _commit(self, tip: str | None, name: str, content: bytes | None) -> str:
         files: dict[str, bytes | None] = {name: content}
@@ -150,5 +151,5 @@ class GitFiles:
             files[_MARKER] = _MARK
         verb = "Delete" if content is None else "Write"
         # Without the random word two writers may make one commit, and both think they won.
-        message = f"{verb} {name}\n\nCtxprov-Write: {secrets.token_hex(8)}\n"
+        message = f"{verb} {name}\n\nCtxprov-Write: {self._runtime.token(8)}\n"
         return self.repository.commit(tip, files, message)

@@ -12,7 +12,6 @@ is the caller's business.
 from __future__ import annotations
 
 import re
-import secrets
 import shutil
 import weakref
 from collections import Counter
@@ -30,6 +29,7 @@ from msgspec.structs import replace
 from provisioner.errors import BackendUnreachable, GitFailed, GitTimeout, StateError
 from provisioner.files import LARGEST
 from provisioner.git import Git, GitAnswer, git_at, hardened
+from provisioner.runtime import Runtime
 from provisioner.storage import oversize
 
 TIMEOUT = 60.0
@@ -90,6 +90,7 @@ class Repository:
     folder: Path
     branch: str
     environ: Mapping[str, str] = field(repr=False)
+    runtime: Runtime = field(repr=False)
     warn: Callable[[str], None] = field(repr=False)
     timeout: float = TIMEOUT
     largest: int = LARGEST
@@ -125,7 +126,7 @@ class Repository:
 
     def commit(self, parent: str | None, files: Mapping[str, bytes | None], message: str) -> str:
         """Make a commit of *files* on top of *parent*; None as content removes the file."""
-        index = Path(self._private.environ["GIT_DIR"], f"index-{secrets.token_hex(8)}")
+        index = Path(self._private.environ["GIT_DIR"], f"index-{self.runtime.token(8)}")
         if parent:
             self._done("read-tree", parent, index=index)
         entries = "".join(self._entry(name, content) for name, content in files.items())

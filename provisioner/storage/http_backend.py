@@ -10,12 +10,10 @@ The server keeps the versions of a state by itself and takes no other file.
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
@@ -60,7 +58,7 @@ def backend_at(
 ) -> HttpBackend:
     """The states below *address*, with the credential of the environment."""
     del root, top
-    return HttpBackend(server_at(address, environ), runtime.now, environ)
+    return HttpBackend(server_at(address, environ, runtime), environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +66,7 @@ class HttpBackend:
     """The states that one server keeps below an address."""
 
     server: StateServer
-    now: Callable[[], datetime]
     environ: Mapping[str, str] = field(repr=False)
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     keeps_history: ClassVar[bool] = True
 
     def where(self, name: str) -> str:
@@ -109,7 +104,7 @@ class HttpBackend:
         """Write under the lock *lock_id*; StateTaken if that is not the lock any more."""
         after = self._now(name)
         check_version(f"{name} at {self.where(name)}", after.version if after else None, expected)
-        state = next_state(content, after=after)
+        state = next_state(content, after=after, runtime=self.server.runtime)
         body = state_bytes(state)
         try:
             self._post(name, body, lock_id)
@@ -169,18 +164,18 @@ class HttpBackend:
             yield lock
         except BaseException:
             with suppress(StateError):  # what ended the run says more
-                await to_its_end(lock.release)
+                await to_its_end(self.server.runtime, lock.release)
             raise
-        await to_its_end(lock.release)
+        await to_its_end(self.server.runtime, lock.release)
 
     async def _acquire(self, lock: HttpLock, timeout: timedelta, on_wait: OnWait) -> None:
-        deadline = self.monotonic() + timeout.total_seconds()
-        while owner := await to_its_end(lock.take):
-            remaining = deadline - self.monotonic()
+        deadline = self.server.runtime.monotonic() + timeout.total_seconds()
+        while owner := await to_its_end(self.server.runtime, lock.take):
+            remaining = deadline - self.server.runtime.monotonic()
             if remaining <= 0:
                 raise StateLocked(self._refusal(lock.name, owner))
             on_wait(owner, timedelta(seconds=remaining))
-            await self.sleep(min(_POLL, remaining))
+            await self.server.runtime.sleep(min(_POLL, remaining))
 
     def lock_owner(self, name: str) -> LockOwner | None:
         owner = self.server.try_lock(name, me := self._me("lock status"))
@@ -203,14 +198,14 @@ class HttpBackend:
             if owner := self.server.try_lock(name, me):
                 raise StateLocked(self._refusal(name, owner))
 
-        _ALONE.run(attempt, on=StateLocked, sleep=self.server.sleep)
+        _ALONE.run(attempt, on=StateLocked, runtime=self.server.runtime)
         try:
             yield me.id
         finally:
             self.server.unlock(name, me)
 
     def _me(self, operation: str) -> LockOwner:
-        return lock_owner_here(operation, since=self.now(), environ=self.environ)
+        return lock_owner_here(operation, environ=self.environ, runtime=self.server.runtime)
 
     def _refusal(self, name: str, owner: LockOwner) -> str:
         end = f"`ctxprov unlock {owner.id}` ends it" if owner.id else "end it on the server"

@@ -24,10 +24,9 @@ was ended without its owner is free as well, and taking it is taking it over.
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, TypeVar
@@ -38,7 +37,7 @@ from msgspec.structs import replace
 
 from provisioner.documents import utf8
 from provisioner.errors import BackendUnreachable, StateError, StateLocked, StateTaken
-from provisioner.runtime import SYSTEM
+from provisioner.runtime import Runtime
 from provisioner.storage import Files, Lock, OnWait, StoredFile
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, parse_lock_owner
 from provisioner.times import duration_text, moment_text
@@ -57,10 +56,8 @@ class LeaseBackend:
 
     files: Files
     _: KW_ONLY
-    now: Callable[[], datetime]
+    runtime: Runtime
     term: timedelta = TERM
-    boot_clock: Callable[[], float] = SYSTEM.boot_seconds
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     keeps_history: ClassVar[bool] = False
 
     def where(self, name: str) -> str:
@@ -95,7 +92,7 @@ class LeaseBackend:
 
     def free(self, name: str, lock_id: str, *, ended: bool, expected: str) -> None:
         """Overwrite the lock *lock_id* of *name* with the document that says it is free."""
-        content = free_bytes(lock_id, self.now(), ended=ended)
+        content = free_bytes(lock_id, self.runtime.now(), ended=ended)
         self.files.write(lock_name(name), content, expected=expected)
 
     @asynccontextmanager
@@ -113,23 +110,23 @@ class LeaseBackend:
                 await asyncio.wait([renewal])
         finally:
             with suppress(StateError):  # what cannot be released runs out
-                await to_its_end(lease.release)
+                await to_its_end(self.runtime, lease.release)
 
     async def _acquire(self, lease: Lease, timeout: timedelta, on_wait: OnWait) -> None:
-        deadline = self.boot_clock() + timeout.total_seconds()
-        watch = LeaseWatch(now=self.now, term=self.term)
+        deadline = self.runtime.boot_seconds() + timeout.total_seconds()
+        watch = LeaseWatch(now=self.runtime.now, term=self.term)
         while True:
-            file, owner = await to_its_end(partial(self.locked, lease.name))
-            at = self.boot_clock()
+            file, owner = await to_its_end(self.runtime, partial(self.locked, lease.name))
+            at = self.runtime.boot_seconds()
             if file is None or watch.may_take(file, at=at):
                 with suppress(StateTaken):  # another run was faster
-                    return await to_its_end(partial(lease.take, file))
+                    return await to_its_end(self.runtime, partial(lease.take, file))
                 continue
             remaining = max(deadline - at, watch.remaining(owner, at=at))
             if remaining <= 0:
                 raise StateLocked(self._refusal(lease.name, owner))
             on_wait(owner, timedelta(seconds=remaining))
-            await self.sleep(min(self.term.total_seconds() / 30, remaining))
+            await self.runtime.sleep(min(self.term.total_seconds() / 30, remaining))
 
     def _refusal(self, name: str, owner: LockOwner | None) -> str:
         if owner is None:
@@ -185,14 +182,14 @@ class Lease(Lock):
     _is_taken: bool = False
     _owes_rewrite: bool = False
     _failure: StateError | None = None
-    _renewing: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self._renewing = self.backend.runtime.lock()
         self._term = self.backend.term.total_seconds()
 
     @property
     def is_lost(self) -> bool:
-        return self._is_taken or self.backend.boot_clock() >= self._sure_until
+        return self._is_taken or self.backend.runtime.boot_seconds() >= self._sure_until
 
     def write(self, name: str, content: bytes, *, expected: str | None) -> str:
         if self._is_taken:
@@ -206,7 +203,7 @@ class Lease(Lock):
 
     def renew(self) -> bool:
         with self._renewing:
-            remaining = self._sure_until - self.backend.boot_clock()
+            remaining = self._sure_until - self.backend.runtime.boot_seconds()
             if not self._is_taken and remaining < self._term * (1 - _FRESH):
                 self._try_to_extend()
             return not self.is_lost
@@ -221,8 +218,8 @@ class Lease(Lock):
         """Renew it until it is taken from us; soon again after a failure."""
         part = 3
         while not self._is_taken:
-            await self.backend.sleep(self._term / part)
-            part = 3 if await to_its_end(self._renew) else 12
+            await self.backend.runtime.sleep(self._term / part)
+            part = 3 if await to_its_end(self.backend.runtime, self._renew) else 12
 
     def release(self) -> None:
         """Release it, if it is still ours; the next owner rewrites what this one owes."""
@@ -247,8 +244,8 @@ class Lease(Lock):
         return True
 
     def _extend(self, expected: str | None) -> None:
-        begun = self.backend.boot_clock()
-        until = self.backend.now() + self.backend.term
+        begun = self.backend.runtime.boot_seconds()
+        until = self.backend.runtime.now() + self.backend.term
         content = lock_owner_bytes(replace(self.who, until=until))
         self._version = self.backend.write(lock_name(self.name), content, expected=expected)
         self._sure_until = begun + self._term
@@ -322,9 +319,9 @@ def _free_lock(content: bytes) -> FreeLockFile:
         return FreeLockFile()
 
 
-async def to_its_end(call: Callable[[], _Answer]) -> _Answer:
+async def to_its_end(runtime: Runtime, call: Callable[[], _Answer]) -> _Answer:
     """Run what blocks in a thread, and wait for its end even if we are cancelled meanwhile."""
-    work = asyncio.create_task(asyncio.to_thread(call))
+    work = asyncio.ensure_future(runtime.in_thread(call))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:

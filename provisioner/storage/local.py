@@ -10,13 +10,11 @@ text that cannot be read means an unknown owner.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import stat
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -60,18 +58,17 @@ def backend_at(
     top: Path | None,
 ) -> LocalBackend:
     """The folder *address*, relative to *root*; it need not be there yet.  *top* bounds it."""
-    del environ, runtime
-    return LocalBackend(root / address, top=top)
+    del environ
+    return LocalBackend(root / address, runtime, top=top)
 
 
 class LocalBackend(Struct, frozen=True):
     """A folder on this machine."""
 
     folder: Path
+    runtime: Runtime
     top: Path | None = None
     """Nothing is written outside of this folder; None where the caller trusts the address."""
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     keeps_history: ClassVar[bool] = False
 
     def where(self, name: str) -> str:
@@ -102,7 +99,7 @@ class LocalBackend(Struct, frozen=True):
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(path.parent) as alone:
                 self._expect(name, expected)
-                write_whole(path, content, alone=alone)
+                write_whole(path, content, self.runtime, alone=alone)
         return _version(content)
 
     def delete(self, name: str, *, expected: str) -> None:
@@ -127,14 +124,14 @@ class LocalBackend(Struct, frozen=True):
         self, name: str, who: LockOwner, *, timeout: timedelta, on_wait: OnWait
     ) -> AsyncIterator[LocalLock]:
         lock = self._lock_of(name)
-        deadline = self.monotonic() + timeout.total_seconds()
+        deadline = self.runtime.monotonic() + timeout.total_seconds()
         while (file := self._try(lock, who)) is None:
             owner = _text(lock)
-            remaining = deadline - self.monotonic()
+            remaining = deadline - self.runtime.monotonic()
             if remaining <= 0:
                 raise StateLocked(_refusal(self.where(name), owner))
             on_wait(owner, timedelta(seconds=remaining))
-            await self.sleep(min(_POLL, remaining))
+            await self.runtime.sleep(min(_POLL, remaining))
         try:
             self._clear_drafts(lock.stem)
             yield LocalLock(self)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -22,6 +21,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from provisioner.documents import utf8
+from provisioner.runtime import Runtime
 from provisioner.times import moment_text
 
 _JOB_URLS = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
@@ -76,14 +76,14 @@ class LockOwner(Struct, frozen=True, kw_only=True):
         return f"{self.who}{f' ({details})' if details else ''}{since}"
 
 
-def lock_owner_here(operation: str, *, since: datetime, environ: Mapping[str, str]) -> LockOwner:
-    """This very run."""
+def lock_owner_here(operation: str, *, environ: Mapping[str, str], runtime: Runtime) -> LockOwner:
+    """This very run, which begins now."""
     return LockOwner(
-        id=f"{mark_of(environ) or ''}{secrets.token_hex(6)}",
+        id=f"{mark_of(environ) or ''}{runtime.token(6)}",
         who=f"{_user()}@{platform.node() or 'localhost'}",
         pid=os.getpid(),
         operation=operation,
-        since=since,
+        since=runtime.now(),
         job=_job(environ),
         commit=_first(environ, _COMMITS),
     )

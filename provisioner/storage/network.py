@@ -13,13 +13,9 @@ Reading asks for no permission to write, so it is not preceded by a probe.
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from secrets import token_hex
 from typing import Self
 
 import orjson
@@ -28,6 +24,7 @@ from msgspec import Struct
 from provisioner.errors import BackendUnreachable, StateError, StateTaken, StateUnreadable
 from provisioner.http import HttpError, HttpFault
 from provisioner.retry import RetryPolicy
+from provisioner.runtime import Runtime
 from provisioner.storage import Files, StoredFile, conflict, oversize
 
 RETRY = RetryPolicy(tries=3, first=0.2, longest=1.0, factor=5)
@@ -107,10 +104,11 @@ def unreachable(where: str, reason: object) -> BackendUnreachable:
 class ProbingFiles:
     """Files that may fail for a moment, and may not keep what they promise."""
 
-    def __init__(self, files: Files, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, files: Files, runtime: Runtime) -> None:
         self._files = files
-        self._retry = partial(RETRY.run, on=BackendUnreachable, sleep=sleep)
-        self._probing = threading.Lock()
+        self._runtime = runtime
+        self._retry = partial(RETRY.run, on=BackendUnreachable, runtime=runtime)
+        self._probing = runtime.lock()
         self._is_probed = False
 
     def where(self, name: str) -> str:
@@ -155,19 +153,19 @@ class ProbingFiles:
         """
         old = self._version_of_probe()
         with suppress(StateTaken):  # another run's probe came first: that version is stale as well
-            self._write(_PROBE, _probe_bytes(), old)
+            self._write(_PROBE, self._probe_bytes(), old)
         self._must_refuse(None, "creates a file that exists already")
         self._must_refuse(old, "replaces a file whose version is another by now")
 
     def _version_of_probe(self) -> str:
         while (probe := self.read(_PROBE)) is None:
             with suppress(StateTaken):
-                return self._write(_PROBE, _probe_bytes(), None)
+                return self._write(_PROBE, self._probe_bytes(), None)
         return probe.version
 
     def _must_refuse(self, expected: str | None, fault: str) -> None:
         try:
-            content = _probe_bytes()
+            content = self._probe_bytes()
             self._retry(lambda _: self._files.write(_PROBE, content, expected=expected))
         except StateTaken:
             return
@@ -177,8 +175,8 @@ class ProbingFiles:
             "a store that honours If-Match and If-None-Match, or another backend for the state."
         )
 
-
-def _probe_bytes() -> bytes:
-    """No two are equal, since a version may be a hash of the content."""
-    fields = {"ctxprov": "tries here whether this store keeps conditions", "try": token_hex(8)}
-    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+    def _probe_bytes(self) -> bytes:
+        """No two are equal, since a version may be a hash of the content."""
+        purpose, token = "tries here whether this store keeps conditions", self._runtime.token(8)
+        fields = {"ctxprov": purpose, "try": token}
+        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)

@@ -91,7 +91,7 @@ def backend_at(
 ) -> Backend:
     """The bucket or container of *address*, with its prefix."""
     del root, top
-    return LeaseBackend(ProbingFiles(ObjectStore(address, environ)), now=runtime.now)
+    return LeaseBackend(ProbingFiles(ObjectStore(address, environ), runtime), runtime=runtime)
 
 
 class ObjectStore:

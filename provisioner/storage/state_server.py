@@ -18,8 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import ipaddress
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,8 +30,9 @@ from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
 from provisioner.files import LARGEST
-from provisioner.http import NO_SECRET, HttpClient, HttpError, Secret
+from provisioner.http import NO_SECRET, HttpClient, HttpError, Secret, Transport
 from provisioner.retry import RetryPolicy
+from provisioner.runtime import Runtime
 from provisioner.storage.lock_owner import LockOwner
 from provisioner.storage.network import PASSING, unanswered
 from provisioner.storage.terraform_format import lock_bytes, parse_lock
@@ -82,7 +82,9 @@ class StateServer:
     retry: RetryPolicy
     largest: int = LARGEST
     """Bytes of an answer that is read."""
-    sleep: Callable[[float], None] = time.sleep
+    runtime: Runtime
+    transport: Transport | None = None
+    """In place of connections."""
 
     @cached_property
     def _secret(self) -> Secret:
@@ -96,6 +98,7 @@ class StateServer:
             largest=self.largest,
             login=self.login,
             secret=self._secret,
+            transport=self.transport,
         )
 
     def where(self, name: str) -> str:
@@ -111,7 +114,7 @@ class StateServer:
         return self.retry.run(
             lambda failures: replace(self.once(method, url, body), is_late=failures > 0),
             on=BackendUnreachable,
-            sleep=self.sleep,
+            runtime=self.runtime,
         )
 
     def once(self, method: str, url: str, body: bytes | None = None) -> ServerAnswer:
@@ -218,7 +221,12 @@ class StateServer:
                 )
 
 
-def server_at(address: str, environ: Mapping[str, str]) -> StateServer:
+def server_at(
+    address: str,
+    environ: Mapping[str, str],
+    runtime: Runtime,
+    transport: Transport | None = None,
+) -> StateServer:
     """Read *address*.  Raises StateError if it is none, or holds a credential."""
     url = _url(address, "the address of the state")
     base = url.geturl().rstrip("/")
@@ -241,6 +249,8 @@ def server_at(address: str, environ: Mapping[str, str]) -> StateServer:
         lock_method=methods[0],
         unlock_method=methods[1],
         login=login if any(login) else None,
+        runtime=runtime,
+        transport=transport,
         retry=RetryPolicy(
             tries=1 + _count(environ, "TF_HTTP_RETRY_MAX", 2),  # Terraform leaves out the first
             first=_count(environ, "TF_HTTP_RETRY_WAIT_MIN", 1),

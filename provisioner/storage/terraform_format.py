@@ -9,11 +9,11 @@ Terraform can read it, too: `terraform output -raw ctxprov`.
 from __future__ import annotations
 
 import base64
-import uuid
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 import orjson
@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from provisioner import __version__
 from provisioner.cache import Json
+from provisioner.runtime import Runtime
 from provisioner.storage.lock_owner import (
     UNKNOWN_SINCE,
     LockOwner,
@@ -81,12 +82,12 @@ class TerraformState(Struct, frozen=True, kw_only=True, rename={"format": "versi
 _STATE = msgspec.json.Decoder(TerraformState)
 
 
-def next_state(content: bytes, *, after: TerraformState | None) -> TerraformState:
+def next_state(content: bytes, *, after: TerraformState | None, runtime: Runtime) -> TerraformState:
     """Make the state that follows *after*."""
     return TerraformState(
         format=4,
         serial=after.serial + 1 if after else 1,
-        lineage=after.lineage if after else str(uuid.uuid4()),
+        lineage=after.lineage if after else str(UUID(hex=runtime.token(16), version=4)),
         outputs=_outputs(content),
         resources=(),
     )

@@ -11,6 +11,7 @@ from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, lock_owner_here, mark_of
 from tests.builders import NOW
 from tests.cli.cli_harness import GEMINI, LONG, Stage, write_stacks
+from tests.storage.clock import AT_NOW
 from tests.storage.memory import MemoryFiles
 from tests.storage.terraform_server import States, locked_by, terraform_server
 
@@ -51,7 +52,7 @@ def unlocked_by(stage: Stage, environ: Mapping[str, str], *arguments: str) -> st
 def test_unlock_mine(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """--mine ends the lock of this job, and no other's."""
     files = MemoryFiles()
-    backend = LeaseBackend(files, now=lambda: NOW)
+    backend = LeaseBackend(files, runtime=AT_NOW)
     monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     stage.write(A, a=LONG)
@@ -71,7 +72,7 @@ def test_unlock_mine_on_a_server(
 ) -> None:
     """A leg of a matrix ends its own lock alone, also where the server forgets who holds it."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
-    who = lock_owner_here("apply", since=NOW, environ=mine)
+    who = lock_owner_here("apply", environ=mine, runtime=AT_NOW)
     server.locks[f"{BASE}/demo"] = locked_by(who)
     place = ("--state", server.url + BASE)
 
@@ -85,7 +86,7 @@ def test_the_lock_of_a_terraform(stage: Stage, server: States) -> None:
     """`lock status` names a Terraform lock by its id, and `unlock` with that id ends it."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     theirs = "3f9c0a7b-5f0e-4d0e-8c55-0d3f6a2f4a11"
-    fields = locked_by(lock_owner_here("apply", since=NOW, environ={}))
+    fields = locked_by(lock_owner_here("apply", environ={}, runtime=AT_NOW))
     server.locks[f"{BASE}/demo"] = {**fields, "ID": theirs, "Info": ""}
     place = ("-C", ".", "--state", server.url + BASE)
 
@@ -99,7 +100,9 @@ def test_what_the_server_echoes(stage: Stage, server: States) -> None:
     """`lock status` shows no word of the asking run as one of the lock's owner."""
     stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
     commit = {"GITHUB_SHA": "c0ffee"}
-    server.locks[f"{BASE}/demo"] = locked_by(lock_owner_here("apply", since=NOW, environ=commit))
+    server.locks[f"{BASE}/demo"] = locked_by(
+        lock_owner_here("apply", environ=commit, runtime=AT_NOW)
+    )
 
     result = stage.run("lock", "status", "-C", ".", "--state", server.url + BASE)
 
@@ -137,7 +140,7 @@ def test_locks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who holds each state, and an end to all that one job holds; an ID belongs to one stack."""
     pattern = str(write_stacks(stage, "one", "two", "three"))
     files = MemoryFiles()
-    backend = LeaseBackend(files, now=lambda: NOW)
+    backend = LeaseBackend(files, runtime=AT_NOW)
     monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     jobs = {name: {"CI_JOB_URL": f"https://ci.example/{name}"} for name in ("one", "two")}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
+from random import Random
 
 import click
 import pytest
+from msgspec.structs import replace
 
 from provisioner.cli.options import SOONEST
 from provisioner.cli.per_stack import StackOutcome, StackRow
@@ -19,11 +21,50 @@ from provisioner.cli.status import Status
 from provisioner.cli.watch import next_wait, waits, watched
 from provisioner.errors import CtxprovError
 from provisioner.model.facts import State
-from tests.builders import HOUR, desired, recorded, state
+from provisioner.runtime import SYSTEM, Runtime
+from tests.builders import HOUR, NOW, desired, recorded, state
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 MINUTE = timedelta(minutes=1)
+
+
+class Earliest(Random):
+    """Draws the lower end."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return min(a, b)
+
+
+class Clock:
+    """Goes on with each pause alone, and keeps how long it was between two turns."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.naps: list[float] = []
+
+    @property
+    def runtime(self) -> Runtime:
+        return replace(
+            SYSTEM,
+            now=lambda: NOW + timedelta(seconds=self.passed),
+            monotonic=lambda: self.passed,
+            pause=self.pause,
+            random=Earliest(),
+        )
+
+    def pause(self, seconds: float) -> None:
+        self.passed += seconds
+
+    def noting(self, turn: Callable[[], Sequence[StackRow]]) -> Callable[[], Sequence[StackRow]]:
+        turns: list[float] = []
+
+        def noted() -> Sequence[StackRow]:
+            turns.append(self.passed)
+            self.naps = [later - earlier for earlier, later in pairwise(turns)]
+            return turn()
+
+        return noted
 
 
 def ended(status: Status, before: State | None) -> list[StackRow]:
@@ -51,22 +92,19 @@ def test_failures_wait_longer_and_longer() -> None:
 def test_success_forgets_earlier_failures() -> None:
     """After a success the next failure is tried again soon."""
     turns = iter([Status.FAILED, Status.FAILED, Status.OK, Status.FAILED, Status.TERMINATED])
-    naps: list[float] = []
+    clock = Clock()
 
     status = watched(
-        lambda: ended(next(turns), None),
-        every=HOUR,
-        sleep=naps.append,
-        jitter=lambda low, _: low,
+        clock.noting(lambda: ended(next(turns), None)), every=HOUR, runtime=clock.runtime
     )
 
     assert status is Status.TERMINATED
-    assert naps == [30, 60, 3600, 30]
+    assert clock.naps == [30, 60, 3600, 30]
 
 
 def test_a_later_turn_may_fail_altogether() -> None:
     """A folder that is away for a moment ends nothing; wrong usage from the start does."""
-    naps: list[float] = []
+    clock = Clock()
     endings: Iterator[Status | Exception] = iter(
         [Status.OK, CtxprovError("full"), click.UsageError("away"), Status.TERMINATED]
     )
@@ -77,11 +115,12 @@ def test_a_later_turn_may_fail_altogether() -> None:
             raise ending
         return ended(ending, None)
 
-    status = watched(turn, every=HOUR, sleep=naps.append, jitter=lambda low, _: low)
+    status = watched(clock.noting(turn), every=HOUR, runtime=clock.runtime)
 
     assert status is Status.TERMINATED
-    assert naps == [3600, 30, 60]
-    assert watched(lambda: ended(Status.USAGE, None), every=HOUR) is Status.USAGE
+    assert clock.naps == [3600, 30, 60]
+    wrong = watched(lambda: ended(Status.USAGE, None), every=HOUR, runtime=SYSTEM)
+    assert wrong is Status.USAGE
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent there")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from provisioner.cache import OpenAIHandle
 from provisioner.handles import handles_bytes, publish
+from provisioner.runtime import SYSTEM
 from provisioner.storage.local import LocalBackend
 from tests.builders import NOW, annotation, desired, noted, recorded, retiring, state
 
@@ -24,4 +25,4 @@ LEAVING = retiring(desired("a", "old"))
 
 def written(path: Path, *records: object, now: datetime = NOW, **changes: object) -> None:
     document = handles_bytes(state(*records, **changes), hidden=(), now=now)  # type: ignore[arg-type]  # nouns
-    publish(LocalBackend(path.parent), path.name, document)
+    publish(LocalBackend(path.parent, SYSTEM), path.name, document)

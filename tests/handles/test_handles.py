@@ -15,6 +15,7 @@ from provisioner.errors import PublishError
 from provisioner.files import DRAFT, schema_bytes
 from provisioner.handles import handles_bytes, handles_fields, parse_published, publish
 from provisioner.model.facts import State
+from provisioner.runtime import SYSTEM
 from provisioner.storage.local import LocalBackend
 from tests.builders import HOUR, NOW, desired, retiring, state
 from tests.handles.fixtures import LEAVING, NOTE, OPENAI, A, written
@@ -107,7 +108,7 @@ def test_what_is_left_out() -> None:
 
 def test_publishing_again(tmp_path: Path) -> None:
     """A file is rewritten only if something other than its date would change."""
-    backend, name = LocalBackend(tmp_path), "handles.json"
+    backend, name = LocalBackend(tmp_path, SYSTEM), "handles.json"
     document = handles_bytes(state(A), hidden=(), now=NOW)
 
     assert publish(backend, name, document)
@@ -119,7 +120,7 @@ def test_publishing_again(tmp_path: Path) -> None:
 def test_publishing_over_something_else(tmp_path: Path) -> None:
     """The error for a folder in the file's place is one paragraph."""
     with pytest.raises(PublishError, match="cannot be published"):
-        publish(LocalBackend(tmp_path.parent), tmp_path.name, b"{}")
+        publish(LocalBackend(tmp_path.parent, SYSTEM), tmp_path.name, b"{}")
 
 
 @pytest.mark.parametrize(

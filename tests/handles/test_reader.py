@@ -15,10 +15,12 @@ import pytest
 from provisioner.cache import ClaudeHandle, GeminiHandle, OpenAIHandle
 from provisioner.handles import handles_bytes
 from provisioner.handles.reader import BackendSource, FileSource, Handles, Missing, source_of
+from provisioner.runtime import SYSTEM
 from provisioner.storage import StoredFile
 from provisioner.storage.lease import LeaseBackend
 from tests.builders import HOUR, NOW, desired, recorded, state
 from tests.handles.fixtures import NOTE, OPENAI, A, written
+from tests.storage.clock import with_clock
 from tests.storage.memory import MemoryFiles
 
 
@@ -48,7 +50,8 @@ def far_away(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[SlowFiles, 
     """A backend that holds `a`, and handles that have seen it."""
     files = SlowFiles()
     monkeypatch.setattr(
-        "provisioner.handles.reader.open_backend", lambda *_, **__: LeaseBackend(files, now=clock)
+        "provisioner.handles.reader.open_backend",
+        lambda *_, **__: LeaseBackend(files, runtime=with_clock(clock)),
     )
     files.files["handles.json"] = handles_bytes(state(A), hidden=(), now=NOW)
     handles = Handles("s3://bucket/handles.json", clock=clock)
@@ -122,7 +125,7 @@ def test_a_source_tells_what_is_new(tmp_path: Path) -> None:
 def test_a_backend_tells_what_is_new() -> None:
     """So is a file in a backend."""
     files = MemoryFiles()
-    source = BackendSource(LeaseBackend(files, now=Clock()), "handles.json")
+    source = BackendSource(LeaseBackend(files, runtime=with_clock(Clock())), "handles.json")
     for _ in range(2):
         with pytest.raises(Missing):
             source.read()
@@ -133,14 +136,17 @@ def test_a_backend_tells_what_is_new() -> None:
 
 def test_an_address() -> None:
     """A backend is asked with the first handle, not when its address is named."""
-    assert isinstance(source_of("https://state.example.com/handles.json", Clock()), BackendSource)
+    assert isinstance(
+        source_of("https://state.example.com/handles.json", SYSTEM, {}), BackendSource
+    )
 
 
 def test_in_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Handles in a backend are followed; while it is gone, what was known goes on."""
     files, clock = MemoryFiles(), Clock()
     monkeypatch.setattr(
-        "provisioner.handles.reader.open_backend", lambda *_, **__: LeaseBackend(files, now=clock)
+        "provisioner.handles.reader.open_backend",
+        lambda *_, **__: LeaseBackend(files, runtime=with_clock(clock)),
     )
     handles = Handles("s3://bucket/handles.json", clock=clock)
     assert handles.get("a") is None

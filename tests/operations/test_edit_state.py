@@ -17,6 +17,7 @@ from provisioner.storage.lock_owner import lock_owner_bytes, lock_owner_here
 from tests.builders import NOW
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.cli.test_state import state
+from tests.storage.clock import AT_NOW, with_clock
 from tests.storage.memory import MemoryFiles
 
 A = f"a: {{{GEMINI}, content: a.md}}"
@@ -140,12 +141,12 @@ def test_push_of_garbage_over_what_cannot_be_read(
 ) -> None:
     """A file that cannot be pushed changes nothing, not even where a lock is taken over."""
     files = MemoryFiles()
-    backend = LeaseBackend(files, now=lambda: NOW + timedelta(days=1))
+    backend = LeaseBackend(files, runtime=with_clock(lambda: NOW + timedelta(days=1)))
     monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     stage.write(A, a=LONG)
     files.write("demo.json", b"{", expected=None)
-    dead = replace(lock_owner_here("apply", since=NOW, environ={}), until=NOW)
+    dead = replace(lock_owner_here("apply", environ={}, runtime=AT_NOW), until=NOW)
     files.write("demo.lock.json", lock_owner_bytes(dead), expected=None)
     garbage = tmp_path / "garbage.json"
     garbage.write_text("{}")

@@ -11,11 +11,13 @@ from starlette.responses import Response
 
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
+from provisioner.runtime import SYSTEM
 from provisioner.state.group_commit import open_ledger
 from provisioner.storage.lease import LeaseBackend
 from tests.builders import NOW
 from tests.cli.cli_harness import GEMINI, LONG, Stage
 from tests.cli.test_state import state
+from tests.storage.clock import AT_NOW
 from tests.storage.memory import MemoryFiles
 
 A = f"a: {{{GEMINI}, content: a.md}}"
@@ -50,7 +52,7 @@ def test_unsaved(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that loses its lock retires nothing and exits 1; what it made is adopted."""
-    backend = LeaseBackend(MemoryFiles(), now=lambda: NOW)
+    backend = LeaseBackend(MemoryFiles(), runtime=AT_NOW)
     monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     monkeypatch.chdir(stage.root)
@@ -66,6 +68,7 @@ def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
             async with open_ledger(
                 backend,
                 stack="demo",
+                runtime=SYSTEM,
                 who=replace(owner, id="other"),
                 timeout=timedelta(),
                 on_wait=lambda *_: None,
@@ -90,11 +93,12 @@ def test_a_lock_that_is_taken(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_lock_that_runs_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run whose backend is away for longer than its lock lives leaves a file to push."""
     files, passed = MemoryFiles(), [0.0]
-    backend = LeaseBackend(
-        files,
+    runtime = replace(
+        SYSTEM,
         now=lambda: NOW + timedelta(seconds=passed[0]),
-        boot_clock=lambda: passed[0],
+        boot_seconds=lambda: passed[0],
     )
+    backend = LeaseBackend(files, runtime=runtime)
     monkeypatch.setattr("provisioner.storage.local.backend_at", lambda *_, **__: backend)
     monkeypatch.setenv("CTXPROV_STATE", "elsewhere")
     monkeypatch.chdir(stage.root)

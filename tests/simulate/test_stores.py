@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from provisioner.errors import StateTaken
+from provisioner.runtime import SYSTEM
 from provisioner.storage.local import LocalBackend
 from tests.simulate.log import (
     FileDeleted,
@@ -144,7 +145,7 @@ def test_a_folder_agrees(seed: int, tmp_path: Path, log: Log) -> None:
     """The same reads, writes and deletes succeed and fail in a folder, with the same contents."""
     random = Random(seed)  # noqa: S311  # a seed
     store = FileStore("bucket", log, lambda: 0.0, random, is_etag=True)
-    folder = LocalBackend(tmp_path)
+    folder = LocalBackend(tmp_path, SYSTEM)
     versions: dict[str, tuple[str | None, str | None]] = {}
 
     for number in range(60):

@@ -26,6 +26,7 @@ from provisioner.model.facts import (
     State,
 )
 from provisioner.model.stack_settings import Limits, StackSettings
+from provisioner.runtime import SYSTEM
 from provisioner.state import read_state
 from provisioner.state.draft import StateNotes
 from provisioner.state.group_commit import LINGER, SHARE, Ledger, next_save, open_ledger
@@ -35,7 +36,7 @@ from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend
 from provisioner.storage.lock_owner import LockOwner
 from tests.builders import NOW, STACK, desired, recorded, state
-from tests.storage.clock import Clock
+from tests.storage.clock import AT_NOW, Clock
 from tests.storage.memory import MemoryFiles
 
 WHO = LockOwner(id="1f", who="me@here", pid=1, operation="apply", since=NOW)
@@ -95,9 +96,8 @@ def fact(number: int) -> Exists:
 
 def run(work: Callable[[Ledger], Awaitable[None]], disk: Disk) -> None:
     async def once() -> None:
-        ledger = Ledger(
-            State(stack=STACK), disk, run="r1", monotonic=disk.monotonic, sleep=disk.sleep
-        )
+        runtime = replace(SYSTEM, monotonic=disk.monotonic, sleep=disk.sleep)
+        ledger = Ledger(State(stack=STACK), disk, run="r1", runtime=runtime)
         async with ledger:
             await work(ledger)
 
@@ -416,6 +416,7 @@ def opened(
     return open_ledger(
         backend,
         stack=STACK,
+        runtime=SYSTEM,
         who=who,
         timeout=timedelta(),
         on_wait=lambda *_: None,
@@ -425,7 +426,7 @@ def opened(
 
 def test_open_ledger(tmp_path: Path) -> None:
     """A ledger on disk is locked, read, saved and let go."""
-    backend = LocalBackend(tmp_path / "state")
+    backend = LocalBackend(tmp_path / "state", SYSTEM)
     replaced: list[StoredFile | None] = []
 
     async def once(number: int) -> None:
@@ -448,7 +449,7 @@ def test_open_ledger(tmp_path: Path) -> None:
 def test_a_lost_answer(more: int) -> None:
     """A save that was done, and whose answer was lost, was done by this run and by no other."""
     files = MemoryFiles()
-    backend = LeaseBackend(files, now=lambda: NOW)
+    backend = LeaseBackend(files, runtime=AT_NOW)
 
     async def work() -> None:
         async with opened(backend) as ledger:
@@ -474,7 +475,7 @@ def test_a_lost_answer(more: int) -> None:
 def test_a_lost_answer_and_nothing_since() -> None:
     """What a save whose answer was lost has written is not written again."""
     files = MemoryFiles()
-    backend = LeaseBackend(files, now=lambda: NOW)
+    backend = LeaseBackend(files, runtime=AT_NOW)
     writes: list[None] = []
 
     async def work() -> None:
@@ -496,7 +497,7 @@ def test_a_lost_answer_and_nothing_since() -> None:
 def test_a_lost_answer_and_another_run() -> None:
     """What another run has written since is not taken for a save whose answer was lost."""
     files = MemoryFiles()
-    backend = LeaseBackend(files, now=lambda: NOW)
+    backend = LeaseBackend(files, runtime=AT_NOW)
     theirs = state_bytes(State(stack=STACK, serial=7))
 
     async def work() -> None:
@@ -518,7 +519,7 @@ def test_a_lost_answer_and_another_run() -> None:
 def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  # a parameter
     """While the lease is in doubt the run saves nothing, and the error carries what it knows."""
     files, clock = MemoryFiles(), Clock()
-    backend = LeaseBackend(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
+    backend = LeaseBackend(files, runtime=clock.runtime)
 
     begun: list[StoredFile | None] = []
 
@@ -546,7 +547,7 @@ def test_an_outage_longer_than_the_lease(news: bool) -> None:  # noqa: FBT001  #
 def test_a_lock_that_was_ended() -> None:
     """The new owner of an ended lock saves; the run that had the lock and lives does not."""
     files = MemoryFiles()
-    backend = LeaseBackend(files, now=lambda: NOW)
+    backend = LeaseBackend(files, runtime=AT_NOW)
 
     async def work() -> None:
         async with opened(backend) as alive:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from provisioner.errors import StateError, StateNewer, StateTaken, Unsaved
 from provisioner.files import schema_bytes
 from provisioner.model.facts import Exists
+from provisioner.runtime import SYSTEM
 from provisioner.state import read_state
 from provisioner.state.group_commit import Ledger, open_ledger
 from provisioner.state.history import (
@@ -31,7 +32,7 @@ from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.lock_owner import LockOwner
 from provisioner.times import moment_text
 from tests.builders import NOW, STACK, desired, recorded
-from tests.storage.clock import Clock
+from tests.storage.clock import AT_NOW, Clock
 from tests.storage.memory import MemoryFiles
 
 RUN = PastRun(
@@ -51,7 +52,7 @@ WHO = LockOwner(id="r1", who="me@here", pid=1, operation="apply", since=NOW)
 
 
 def backend_on(files: MemoryFiles) -> LeaseBackend:
-    return LeaseBackend(files, now=lambda: NOW)
+    return LeaseBackend(files, runtime=AT_NOW)
 
 
 async def change(
@@ -65,10 +66,11 @@ async def change_on(
     backend: LeaseBackend, run: str, warnings: list[str], *, outcome: str | None = "well"
 ) -> None:
     who = LockOwner(id=run, who="me@here", pid=1, operation="apply", since=NOW, commit="c0ffee")
-    writer = HistoryWriter(backend, stack=STACK, who=who, warn=warnings.append)
+    writer = HistoryWriter(backend, stack=STACK, who=who, warn=warnings.append, runtime=SYSTEM)
     async with open_ledger(
         backend,
         stack=STACK,
+        runtime=SYSTEM,
         who=who,
         timeout=timedelta(),
         on_wait=lambda *_: None,
@@ -122,7 +124,7 @@ def test_the_state_that_is_replaced(there: bytes | None) -> None:
     if there is not None:
         files.files[version_name(STACK, 3)] = there
     content = b'{"serial": 3, "who": "first"}'
-    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append)
+    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append, runtime=SYSTEM)
     writer.begin(StoredFile(content=content, version="1"))
 
     assert files.files[version_name(STACK, 3)] == content
@@ -135,7 +137,7 @@ def test_a_state_without_a_serial(replaced: StoredFile | None) -> None:
     """Where there was no state, or none with a serial, none is kept."""
     files, warnings = MemoryFiles(), list[str]()
     backend = backend_on(files)
-    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append)
+    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append, runtime=SYSTEM)
     writer.begin(replaced)
 
     assert [run.kept for run in read_history(backend, STACK)] == [None]
@@ -150,7 +152,7 @@ def test_a_version_that_is_kept_already() -> None:
     files.files[version_name(STACK, 3)] = content
     writes: list[None] = []
     files.before_write = lambda: writes.append(None)
-    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append)
+    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append, runtime=SYSTEM)
     writer.begin(StoredFile(content=content, version="1"))
 
     assert len(writes) == 1, "the runs alone"
@@ -171,7 +173,7 @@ def test_a_backend_that_keeps_its_versions() -> None:
         keeps_history = True
 
     files, warnings = MemoryFiles(), list[str]()
-    backend = Branch(files, now=lambda: NOW)
+    backend = Branch(files, runtime=AT_NOW)
     asyncio.run(change_on(backend, "r1", warnings))
 
     assert [name for name in files.files if "history" in name] == []
@@ -269,6 +271,7 @@ def test_a_home_that_is_gone() -> None:
         async with open_ledger(
             backend,
             stack=STACK,
+            runtime=SYSTEM,
             who=who,
             timeout=timedelta(),
             on_wait=lambda *_: None,
@@ -288,8 +291,8 @@ def test_a_late_loser() -> None:
 
     async def work() -> None:
         clock = Clock()
-        dead = LeaseBackend(files, now=lambda: NOW)  # whose renewals are far away in real time
-        alive = LeaseBackend(files, now=clock.now, boot_clock=clock.monotonic, sleep=clock.sleep)
+        dead = LeaseBackend(files, runtime=AT_NOW)  # whose renewals are far away in real time
+        alive = LeaseBackend(files, runtime=clock.runtime)
 
         def opened(
             backend: LeaseBackend, run: str, patience: float
@@ -297,6 +300,7 @@ def test_a_late_loser() -> None:
             return open_ledger(
                 backend,
                 stack=STACK,
+                runtime=SYSTEM,
                 who=LockOwner(id=run, who="me@here", pid=1, operation="apply", since=NOW),
                 timeout=timedelta(seconds=patience),
                 on_wait=lambda *_: None,

@@ -8,12 +8,14 @@ import pytest
 
 from provisioner.errors import ScopeRefused, StackMoved, StateError
 from provisioner.model.facts import Scope, State
+from provisioner.runtime import SYSTEM
 from provisioner.state import admit, read_state, remains_of, serial_of, state_of
 from provisioner.state.state_file import state_bytes
 from provisioner.storage import StoredFile
 from provisioner.storage.lease import LeaseBackend
 from provisioner.storage.local import LocalBackend
-from tests.builders import NOW, STACK, desired, recorded, state
+from tests.builders import STACK, desired, recorded, state
+from tests.storage.clock import AT_NOW
 from tests.storage.memory import MemoryFiles
 
 SOUND = state_bytes(state(recorded(desired("a"))))
@@ -21,7 +23,7 @@ SOUND = state_bytes(state(recorded(desired("a"))))
 
 def test_no_file(tmp_path: Path) -> None:
     """Where there is no file, nothing is remembered."""
-    assert read_state(LocalBackend(tmp_path), stack=STACK) == State(stack=STACK)
+    assert read_state(LocalBackend(tmp_path, SYSTEM), stack=STACK) == State(stack=STACK)
 
 
 BROKEN = {
@@ -42,7 +44,7 @@ def test_broken(tmp_path: Path, raw: bytes) -> None:
     path.write_bytes(raw)
 
     with pytest.raises(StateError) as error:
-        read_state(LocalBackend(tmp_path), stack=STACK)
+        read_state(LocalBackend(tmp_path, SYSTEM), stack=STACK)
 
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -58,10 +60,10 @@ def test_a_file_that_may_be_out_of_reach() -> None:
 
     files = Unmounted()
     with pytest.raises(StateError, match="may be out of reach"):
-        read_state(LeaseBackend(files, now=lambda: NOW), stack=STACK)
+        read_state(LeaseBackend(files, runtime=AT_NOW), stack=STACK)
     files.files["demo.json"] = SOUND
 
-    assert set(read_state(LeaseBackend(files, now=lambda: NOW), stack=STACK).caches) == {"a"}
+    assert set(read_state(LeaseBackend(files, runtime=AT_NOW), stack=STACK).caches) == {"a"}
 
 
 def test_a_stack_with_another_name() -> None:

@@ -194,8 +194,7 @@ class LeaseConformance(FilesConformance):
         """A suspended run loses its lock, knows it, writes nothing more and frees nothing."""
         clock, suspended = Clock(), Clock()
         slow, other = (
-            LeaseBackend(open_place(c.now), now=c.now, boot_clock=c.monotonic, sleep=c.sleep)
-            for c in (suspended, clock)
+            LeaseBackend(open_place(c.now), runtime=c.runtime) for c in (suspended, clock)
         )
         async with AsyncExitStack() as stack:
             async with _lock(slow, ANN) as lost:

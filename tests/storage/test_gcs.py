@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from provisioner.errors import BackendUnreachable, StateError, StateUnreadable
+from provisioner.runtime import SYSTEM
 from provisioner.storage.gcs import Bucket
 from tests.storage.conformance import NAME
 from tests.storage.terraform_server import States, terraform_server
@@ -21,7 +22,7 @@ def server() -> Iterator[States]:
 
 
 def bucket(server: States, address: str) -> Bucket:
-    return Bucket(address, server=server.url, authority=lambda _: {})
+    return Bucket(address, server=server.url, authority=lambda _: {}, runtime=SYSTEM)
 
 
 @pytest.mark.parametrize("address", ["gs://my-bucket", "gs://states/bucket", "gs://states/x"])
@@ -72,7 +73,9 @@ def test_a_write_with_a_garbled_answer_is_looked_up(server: States) -> None:
 def test_oversize(server: States) -> None:
     """An answer is read no further than a state may be long."""
     server.before = lambda _: (200, b"four", {"x-goog-generation": "1"})
-    place = Bucket("gs://states/x", server=server.url, authority=lambda _: {}, largest=3)
+    place = Bucket(
+        "gs://states/x", server=server.url, authority=lambda _: {}, runtime=SYSTEM, largest=3
+    )
 
     with pytest.raises(StateError, match="has too many bytes, and at most 3 are read"):
         place.read(NAME)

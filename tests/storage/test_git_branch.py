@@ -12,13 +12,15 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.runtime import SYSTEM
 from provisioner.storage import Backend, StoredFile, open_backend
 from provisioner.storage.git_branch import GitFiles
 from provisioner.storage.git_repository import Repository
 from provisioner.storage.lease import LeaseBackend
-from tests.storage.clock import AT_NOW
+from tests.storage.clock import AT_NOW, with_clock
 from tests.storage.conformance import LeaseConformance, Open
 
 ENVIRON: Mapping[str, str] = {
@@ -68,7 +70,9 @@ def clone(tmp_path: Path, remote: Path) -> Callable[[str], Path]:
 
 def files(folder: Path, branch: str = "live", **changes: str) -> GitFiles:
     environ = {**ENVIRON, **changes}
-    repository = Repository(folder=folder, branch=branch, environ=environ, warn=print)
+    repository = Repository(
+        folder=folder, branch=branch, environ=environ, runtime=SYSTEM, warn=print
+    )
     return GitFiles(repository)
 
 
@@ -89,7 +93,7 @@ class TestConformance(LeaseConformance):
 
         def open_(now: Callable[[], datetime]) -> Backend:
             folder = clone(f"machine-{next(numbers)}")
-            return LeaseBackend(files(folder), now=now)
+            return LeaseBackend(files(folder), runtime=with_clock(now))
 
         return open_
 
@@ -337,7 +341,9 @@ def test_a_remote_that_is_silent(clone: Callable[..., Path]) -> None:
     folder = clone("here")
     git(folder, "remote", "set-url", "origin", "ssh://silent.invalid/x.git")
     git(folder, "config", "core.sshCommand", "sleep 60; :")
-    repository = Repository(folder=folder, branch="live", environ=ENVIRON, warn=print, timeout=1.0)
+    repository = Repository(
+        folder=folder, branch="live", environ=ENVIRON, runtime=SYSTEM, warn=print, timeout=1.0
+    )
 
     with pytest.raises(BackendUnreachable, match="git ls-remote gave no answer within 1 s"):
         GitFiles(repository).read("a.json")
@@ -368,7 +374,9 @@ def test_a_wire_that_breaks(clone: Callable[..., Path], remote: Path, tmp_path: 
     git(folder, "config", "core.sshCommand", str(wire))
     git(folder, "config", "ssh.variant", "simple")
     git(folder, "remote", "set-url", "origin", f"ssh://nowhere{remote}")
-    backend = GitFiles(files(folder).repository, sleep=waits.append)
+    backend = GitFiles(
+        replace(files(folder).repository, runtime=structs.replace(SYSTEM, pause=waits.append))
+    )
     first = backend.write("a.json", b"one", expected=None)
     hook = remote / "hooks/post-receive"
     hook.parent.mkdir(exist_ok=True)
@@ -429,7 +437,9 @@ def test_what_a_remote_warns_of(clone: Callable[..., Path], remote: Path, tmp_pa
     git(folder, "config", "ssh.variant", "simple")
     git(folder, "remote", "set-url", "origin", f"ssh://nowhere{remote}")
     warnings: list[str] = []
-    repository = Repository(folder=folder, branch="live", environ=ENVIRON, warn=warnings.append)
+    repository = Repository(
+        folder=folder, branch="live", environ=ENVIRON, runtime=SYSTEM, warn=warnings.append
+    )
 
     assert repository.tip() is None
 
@@ -439,7 +449,11 @@ def test_what_a_remote_warns_of(clone: Callable[..., Path], remote: Path, tmp_pa
 @pytest.mark.heavy
 def test_a_lock_that_a_killed_push_left(clone: Callable[..., Path], remote: Path) -> None:
     """A remote that cannot lock the branch is quoted, with what to remove."""
-    backend = replace(files(clone("here")), sleep=lambda _: None)
+    backend = GitFiles(
+        replace(
+            files(clone("here")).repository, runtime=structs.replace(SYSTEM, pause=lambda _: None)
+        )
+    )
     version = backend.write("a.json", b"one", expected=None)
     (remote / "refs/heads/live.lock").touch()
 

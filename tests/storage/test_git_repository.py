@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import StateError
+from provisioner.runtime import SYSTEM
 from provisioner.storage.git_repository import Pushed, Repository
 from tests.repository import ALONE, git
 
@@ -27,7 +28,14 @@ def open_repository(tmp_path: Path) -> Open:
     git(clone, "push", "--quiet", "origin", "HEAD:main")
 
     def opened(*, branch: str = "state", largest: int = 1_000) -> Repository:
-        return Repository(folder=clone, branch=branch, environ=ENVIRON, warn=print, largest=largest)
+        return Repository(
+            folder=clone,
+            branch=branch,
+            environ=ENVIRON,
+            runtime=SYSTEM,
+            warn=print,
+            largest=largest,
+        )
 
     return opened
 

@@ -39,12 +39,7 @@ class Run:
 
     def __init__(self, files: Files) -> None:
         self.clock = Clock()
-        self.backend = LeaseBackend(
-            files,
-            now=self.clock.now,
-            boot_clock=self.clock.monotonic,
-            sleep=self.clock.sleep,
-        )
+        self.backend = LeaseBackend(files, runtime=self.clock.runtime)
 
     @asynccontextmanager
     async def holds(self, who: LockOwner, *, timeout: float = 0) -> AsyncIterator[Lock]:

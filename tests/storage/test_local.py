@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.errors import StateError, StateLocked, StateUnreadable
 from provisioner.files import DRAFT
+from provisioner.runtime import SYSTEM
 from provisioner.storage.local import LocalBackend
 from provisioner.storage.lock_owner import (
     LockOwner,
@@ -26,6 +28,7 @@ from provisioner.storage.lock_owner import (
     parse_lock_owner,
 )
 from tests.builders import NOW
+from tests.storage.clock import AT_NOW
 from tests.storage.conformance import FilesConformance, Open
 
 SOUND = b'{"sound": true}'
@@ -47,20 +50,21 @@ class TestConformance(FilesConformance):
 
     @pytest.fixture
     def open_place(self, tmp_path: Path) -> Open:
-        return lambda _: LocalBackend(tmp_path / "deep")
+        return lambda _: LocalBackend(tmp_path / "deep", SYSTEM)
 
 
 HOLD = """
 import asyncio, sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from provisioner.runtime import SYSTEM
 from provisioner.storage.local import LocalBackend
 from provisioner.storage.lock_owner import LockOwner
 
 async def hold():
     since = datetime(2026, 1, 1, tzinfo=UTC)
     who = LockOwner(id="1f", who="ann@build", pid=1, operation="apply", since=since)
-    backend = LocalBackend(Path(sys.argv[1]))
+    backend = LocalBackend(Path(sys.argv[1]), SYSTEM)
     async with backend.lock("demo.json", who, timeout=timedelta(), on_wait=print):
         print("held", flush=True)
         sys.stdin.read()
@@ -92,7 +96,7 @@ def take(
     async def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    backend = LocalBackend(folder, monotonic=lambda: now[0], sleep=sleep)
+    backend = LocalBackend(folder, replace(SYSTEM, monotonic=lambda: now[0], sleep=sleep))
 
     async def once() -> None:
         async with backend.lock(
@@ -129,13 +133,13 @@ def test_a_dead_run_blocks_no_other(tmp_path: Path) -> None:
     with held(tmp_path) as other:
         other.kill()
         other.wait()
-        assert LocalBackend(tmp_path).lock_owner("demo.json") is None
+        assert LocalBackend(tmp_path, SYSTEM).lock_owner("demo.json") is None
         take(tmp_path)
 
 
 def test_trying_harms_nothing(tmp_path: Path) -> None:
     """A refused run leaves the owner's text as it is."""
-    backend = LocalBackend(tmp_path)
+    backend = LocalBackend(tmp_path, SYSTEM)
     with held(tmp_path):
         before = (tmp_path / "demo.lock").read_bytes()
         with pytest.raises(StateLocked):
@@ -149,7 +153,7 @@ def test_trying_harms_nothing(tmp_path: Path) -> None:
 def test_it_ends_with_its_run_alone(tmp_path: Path) -> None:
     """No other run can end a lock on disk; the error says what ends it."""
     with held(tmp_path), pytest.raises(StateError, match="end its process"):
-        LocalBackend(tmp_path).unlock("demo.json", "any")
+        LocalBackend(tmp_path, SYSTEM).unlock("demo.json", "any")
 
 
 def test_a_lock_that_cannot_be(tmp_path: Path) -> None:
@@ -193,7 +197,7 @@ def test_holder_round_trip() -> None:
 )
 def test_the_job_is_named(environ: dict[str, str], job: str | None) -> None:
     """In CI the lock says where its log can be read."""
-    owner = lock_owner_here("apply", since=NOW, environ=environ)
+    owner = lock_owner_here("apply", environ=environ, runtime=AT_NOW)
 
     assert owner.job == job
     assert "@" in owner.who
@@ -201,7 +205,7 @@ def test_the_job_is_named(environ: dict[str, str], job: str | None) -> None:
 
 def test_something_else_in_its_place(tmp_path: Path) -> None:
     """A link, a folder or a device in the file's place is refused, for reading and writing."""
-    backend = LocalBackend(tmp_path)
+    backend = LocalBackend(tmp_path, SYSTEM)
     target = tmp_path / "target.json"
     target.write_bytes(SOUND)
     (tmp_path / "link.json").symlink_to(target)
@@ -220,21 +224,22 @@ def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
     """A folder that is yet to be made is absent; one behind a broken link is out of reach."""
     (tmp_path / "mounted").symlink_to(tmp_path / "away")
 
-    LocalBackend(tmp_path / "new" / "state").confirm("demo.json")
+    LocalBackend(tmp_path / "new" / "state", SYSTEM).confirm("demo.json")
     with pytest.raises(StateUnreadable, match=r"mounted is a link to .*away"):
-        LocalBackend(tmp_path / "mounted" / "state").confirm("demo.json")
+        LocalBackend(tmp_path / "mounted" / "state", SYSTEM).confirm("demo.json")
 
 
 FULL = """
 import resource, sys
 from pathlib import Path
 from provisioner.errors import StateError
+from provisioner.runtime import SYSTEM
 from provisioner.storage.local import LocalBackend
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 try:
-    backend = LocalBackend(Path(sys.argv[1]))
+    backend = LocalBackend(Path(sys.argv[1]), SYSTEM)
     backend.write("demo.json", b"x" * 1000, expected=backend.read("demo.json").version)
 except StateError as error:
     print(error)
@@ -260,9 +265,10 @@ COUNT = """
 import sys
 from pathlib import Path
 from provisioner.errors import StateTaken
+from provisioner.runtime import SYSTEM
 from provisioner.storage.local import LocalBackend
 
-backend = LocalBackend(Path(sys.argv[1]))
+backend = LocalBackend(Path(sys.argv[1]), SYSTEM)
 done = 0
 while done < 20:
     found = backend.read("count")
@@ -276,7 +282,7 @@ while done < 20:
 
 def test_nothing_is_lost_between_writers(tmp_path: Path) -> None:
     """Of writers that read the same, one wins, and the others notice."""
-    LocalBackend(tmp_path).write("count", b"0", expected=None)
+    LocalBackend(tmp_path, SYSTEM).write("count", b"0", expected=None)
     command = [sys.executable, "-c", COUNT, str(tmp_path)]
     for process in [subprocess.Popen(command) for _ in range(3)]:
         assert process.wait(60) == 0
@@ -303,7 +309,7 @@ def test_what_a_power_cut_left_of_a_lock(tmp_path: Path, text: str) -> None:
 
 def test_the_draft_of_a_killed_writer(tmp_path: Path) -> None:
     """The next write into a folder clears away the draft of a writer that was killed."""
-    backend = LocalBackend(tmp_path)
+    backend = LocalBackend(tmp_path, SYSTEM)
     (tmp_path / DRAFT).write_bytes(b"half a docu")
 
     backend.write("demo.json", b"whole", expected=None)
@@ -316,7 +322,7 @@ def test_a_draft_that_is_a_link(tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(b"foreign")
     (tmp_path / DRAFT).symlink_to("target")
 
-    LocalBackend(tmp_path).write("demo.json", b"whole", expected=None)
+    LocalBackend(tmp_path, SYSTEM).write("demo.json", b"whole", expected=None)
 
     assert (tmp_path / "target").read_bytes() == b"foreign"
     assert (tmp_path / "demo.json").read_bytes() == b"whole"
@@ -339,6 +345,6 @@ def test_a_folder_in_place_of_the_draft(tmp_path: Path) -> None:
     """A folder with the draft's name, which a checkout may hold, stops no write."""
     (tmp_path / DRAFT / "file").mkdir(parents=True)
 
-    LocalBackend(tmp_path).write("demo.json", b"whole", expected=None)
+    LocalBackend(tmp_path, SYSTEM).write("demo.json", b"whole", expected=None)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [DRAFT, "demo.json"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from provisioner.storage.lock_owner import lock_owner_here, mark_of
-from tests.builders import NOW
+from tests.storage.clock import AT_NOW
 
 GITHUB = {
     "GITHUB_SERVER_URL": "https://github.example",
@@ -50,7 +50,7 @@ def test_the_steps_of_a_job_have_one_mark(job: Mapping[str, str]) -> None:
     """What a later step of a job sees leads to the mark that its lock begins with."""
     step = {"GITHUB_ACTION": "__run_2", "CI_JOB_STATUS": "canceled", "GITHUB_RUN_NUMBER": "3"}
     mark = mark_of({**job, **step})
-    first, second = (lock_owner_here("apply", since=NOW, environ=job).id for _ in range(2))
+    first, second = (lock_owner_here("apply", environ=job, runtime=AT_NOW).id for _ in range(2))
 
     assert mark
     assert first.startswith(mark)
@@ -70,4 +70,4 @@ def test_each_machine_has_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_job_has_no_mark() -> None:
     """Outside of CI nothing says whose a lock is but its id."""
     assert mark_of({"HOME": "/root", "NODE_NAME": "n"}) is None
-    assert re.fullmatch("[0-9a-f]{12}", lock_owner_here("apply", since=NOW, environ={}).id)
+    assert re.fullmatch("[0-9a-f]{12}", lock_owner_here("apply", environ={}, runtime=AT_NOW).id)

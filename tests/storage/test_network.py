@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.errors import BackendUnreachable, StateError, StateTaken
+from provisioner.runtime import SYSTEM
 from provisioner.storage.network import ProbingFiles
 from tests.storage.memory import MemoryFiles
 
@@ -43,7 +45,7 @@ class Halfway(MemoryFiles):
 
 def careful(files: MemoryFiles, waits: list[float] | None = None) -> ProbingFiles:
     heard: list[float] = [] if waits is None else waits
-    return ProbingFiles(files, sleep=heard.append)
+    return ProbingFiles(files, replace(SYSTEM, pause=heard.append))
 
 
 @pytest.mark.parametrize("failures", [0, 1])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from provisioner.errors import StateError, StateUnreadable
+from provisioner.runtime import SYSTEM
 from provisioner.storage.state_server import server_at
 from tests.storage.terraform_server import States
 
@@ -36,7 +37,7 @@ def test_where_the_lock_is(
 ) -> None:
     """The lock is at the state's own address, below it, or where the environment says."""
 
-    server = server_at(address, environ)
+    server = server_at(address, environ, SYSTEM)
 
     assert server.where("a/b.json") == f"{address.rstrip('/')}/a/b"
     at = server.lock_of("a/b.json")
@@ -45,7 +46,7 @@ def test_where_the_lock_is(
 
 def test_retries_are_counted_as_terraform_does() -> None:
     """Its number of retries leaves out the first try; pauses double up to the longest."""
-    usual = server_at(STATES, {}).retry
+    usual = server_at(STATES, {}, SYSTEM).retry
     patient = server_at(
         STATES,
         {
@@ -53,17 +54,18 @@ def test_retries_are_counted_as_terraform_does() -> None:
             "TF_HTTP_RETRY_WAIT_MIN": "2",
             "TF_HTTP_RETRY_WAIT_MAX": "5",
         },
+        SYSTEM,
     ).retry
 
-    assert (usual.tries, usual.pause(1), usual.pause(9)) == (3, 1, 30)
+    assert (usual.tries, usual.pause(1, SYSTEM.random), usual.pause(9, SYSTEM.random)) == (3, 1, 30)
     assert patient.tries == 5
-    assert [patient.pause(failures) for failures in (1, 2, 3)] == [2, 4, 5]
+    assert [patient.pause(failures, SYSTEM.random) for failures in (1, 2, 3)] == [2, 4, 5]
 
 
 def test_the_password_is_not_shown(server: States) -> None:
     """Neither a server nor an error shows the password, even if the server repeats it."""
     environ = {"TF_HTTP_USERNAME": "me", "TF_HTTP_PASSWORD": "s3cret"}
-    states = server_at(server.url, environ)
+    states = server_at(server.url, environ, SYSTEM)
     server.before = lambda _: (401, b"no s3cret here", {})
 
     with pytest.raises(StateUnreadable, match=r"401: no \*\*\* here") as error:
@@ -89,7 +91,7 @@ def test_the_password_is_not_shown(server: States) -> None:
 def test_addresses_that_are_none(address: str, why: str) -> None:
     """An address is a place and nothing more; what else is in it is not shown."""
     with pytest.raises(StateError, match=why) as caught:
-        server_at(address, {})
+        server_at(address, {}, SYSTEM)
 
     assert "s3cret" not in str(caught.value)
 
@@ -107,4 +109,4 @@ def test_addresses_that_are_none(address: str, why: str) -> None:
 def test_settings_that_are_none(environ: Mapping[str, str], why: str) -> None:
     """A setting that cannot be read, or would overwrite states, is refused by its name."""
     with pytest.raises(StateError, match=why):
-        server_at("https://host/states", environ)
+        server_at("https://host/states", environ, SYSTEM)

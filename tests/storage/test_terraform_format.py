@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.runtime import SYSTEM
 from provisioner.storage.terraform_format import (
     lock_bytes,
     next_state,
@@ -23,7 +24,7 @@ def test_a_state_brings_its_file_back(contents: list[bytes]) -> None:
     """Any bytes survive, and each write follows the one before in the same lineage."""
     state = None
     for serial, content in enumerate(contents, 1):
-        state = next_state(content, after=state)
+        state = next_state(content, after=state, runtime=SYSTEM)
         assert parse_state(state_bytes(state)) == state
         assert (state.content(), state.serial) == (content, serial)
         document = json.loads(state_bytes(state))
@@ -32,11 +33,11 @@ def test_a_state_brings_its_file_back(contents: list[bytes]) -> None:
 
 def test_versions_name_a_write() -> None:
     """A version depends on the write and not on the layout of its document."""
-    first = next_state(b"one", after=None)
-    again = next_state(b"one", after=first)
+    first = next_state(b"one", after=None, runtime=SYSTEM)
+    again = next_state(b"one", after=first, runtime=SYSTEM)
     laid_out = json.dumps(json.loads(state_bytes(first)), indent=7).encode()
 
-    assert first.version != again.version != next_state(b"one", after=None).version
+    assert first.version != again.version != next_state(b"one", after=None, runtime=SYSTEM).version
     parsed = parse_state(laid_out)
     assert parsed
     assert parsed.version == first.version
@@ -56,7 +57,7 @@ def test_versions_name_a_write() -> None:
 )
 def test_another_state_is_none_of_ours(change: dict[str, object]) -> None:
     """What ctxprov has not written is read as nothing."""
-    document = json.loads(state_bytes(next_state(b"one", after=None)))
+    document = json.loads(state_bytes(next_state(b"one", after=None, runtime=SYSTEM)))
 
     assert parse_state(json.dumps({**document, **change}).encode()) is None
     assert parse_state(b'{"version": 4') is None
@@ -72,7 +73,7 @@ def test_another_state_is_none_of_ours(change: dict[str, object]) -> None:
 )
 def test_what_only_terraform_reads_may_differ(change: dict[str, object]) -> None:
     """A server may lay out a state in its own way, as long as the file is in it."""
-    document = json.loads(state_bytes(next_state(b"one", after=None)))
+    document = json.loads(state_bytes(next_state(b"one", after=None, runtime=SYSTEM)))
 
     state = parse_state(json.dumps({**document, **change}).encode())
 
@@ -82,7 +83,7 @@ def test_what_only_terraform_reads_may_differ(change: dict[str, object]) -> None
 
 def test_a_state_shows_no_content() -> None:
     """What stands in a log names the write, and not what it wrote."""
-    assert "s3cret" not in repr(next_state(b"s3cret", after=None))
+    assert "s3cret" not in repr(next_state(b"s3cret", after=None, runtime=SYSTEM))
 
 
 def test_a_lock_names_its_owner() -> None:

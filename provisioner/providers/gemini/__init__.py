@@ -8,13 +8,13 @@ spelling, refusals, pace and requests have modules of their own.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NoReturn, Self, SupportsIndex
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.arguments import check_span, check_text
 from provisioner.cache import CacheContent, CachedContext, CacheHandle, GeminiHandle
@@ -26,6 +26,7 @@ from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.api import ApiRequest, GeminiApi, ServerDate, read_cache
 from provisioner.providers.gemini.governor import ApiVerb
 from provisioner.retry import RetryPolicy
+from provisioner.runtime import SYSTEM, Runtime
 
 if TYPE_CHECKING:
     import httpx
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "gemini-3.8-flash"
 
 _TOLERANCE: Final = timedelta(seconds=2)
-
-
-def _wall_clock() -> datetime:
-    """The default of a library; the command line passes its own clock."""
-    return datetime.now(UTC)
 
 
 class CacheIndex(Struct):
@@ -75,7 +71,8 @@ class GeminiContextCache:
     `attempts` counts the first try, and refusals by a quota do not count: those are waited
     for until nothing got through for `max_wait`.  All clients of one endpoint and key share
     what is learned of its quotas.  `clock` stands in where the server shows no date;
-    `sleep` is what waits between two requests.
+    `sleep` is what waits between two requests; both are those of `runtime` unless given.
+    `environ` is the process's environment unless given.
 
     May be used in one event loop after another, unless a `transport` is passed in, which
     belongs to the loop that it is first used in.
@@ -97,8 +94,10 @@ class GeminiContextCache:
         read_timeout: float = 30.0,
         attempts: int = 4,
         max_wait: timedelta = timedelta(minutes=15),
-        clock: Callable[[], datetime] = _wall_clock,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], datetime] | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
+        runtime: Runtime = SYSTEM,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         for name, span in (("default_ttl", default_ttl), ("max_wait", max_wait)):
             check_span(name, span)
@@ -107,8 +106,13 @@ class GeminiContextCache:
                 check_text(name, text)
         self.model = wire.bare_model(model)
         self.default_ttl = default_ttl
-        self._clock = clock
-        account = Account.find(api_key, base_url, api_version, process_environment())
+        self._runtime = replace(runtime, now=clock or runtime.now, sleep=sleep or runtime.sleep)
+        account = Account.find(
+            api_key,
+            base_url,
+            api_version,
+            process_environment() if environ is None else environ,
+        )
         self._api = GeminiApi(
             account=account,
             http=AsyncHttpClient(
@@ -123,8 +127,7 @@ class GeminiContextCache:
             ),
             retry=RetryPolicy(tries=attempts, first=0.5, longest=20.0),
             max_wait=max_wait,
-            clock=clock,
-            sleep=sleep,
+            runtime=self._runtime,
             create_timeout=create_timeout,
             read_timeout=read_timeout,
         )
@@ -176,7 +179,7 @@ class GeminiContextCache:
         """
         from provisioner.providers.gemini.creator import label_of_its_own  # noqa: PLC0415  # a plan makes none
 
-        return (await self.create(content, label=label_of_its_own(), ttl=ttl)).handle
+        return (await self.create(content, label=label_of_its_own(self._runtime), ttl=ttl)).handle
 
     async def get_cache(self, handle: CacheHandle | CachedContext) -> CachedContext | None:
         """Ask for a cache; None if it does not exist (any more)."""
@@ -307,7 +310,7 @@ class GeminiContextCache:
         from provisioner.providers.gemini.creator import CacheCreator  # noqa: PLC0415  # likewise
 
         if self._creator is None:
-            self._creator = CacheCreator(self._api, self._index, clock=self._clock)
+            self._creator = CacheCreator(self._api, self._index)
         return self._creator
 
     def _creation(
@@ -338,7 +341,9 @@ class GeminiContextCache:
         """Expired if its holder could have known, else not found."""
         handle = of.handle if isinstance(of, CachedContext) else of
         match handle:
-            case GeminiHandle(expires_at=datetime() as end) if end <= self._clock() + _TOLERANCE:
+            case GeminiHandle(expires_at=datetime() as end) if (
+                end <= self._runtime.now() + _TOLERANCE
+            ):
                 return CacheExpired(handle, status=missing.status, words=missing.words)
             case _:
                 return CacheNotFound(handle, status=missing.status, words=missing.words)

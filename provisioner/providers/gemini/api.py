@@ -10,7 +10,6 @@ no cache: callers pass requests, and functions that read the answers.
 from __future__ import annotations
 
 import logging
-import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -35,7 +34,7 @@ from provisioner.providers.gemini.governor import (
     governor_of,
 )
 from provisioner.retry import RetryPolicy
-from provisioner.runtime import SYSTEM
+from provisioner.runtime import Runtime
 from provisioner.times import read_http_date
 
 _Parsed = TypeVar("_Parsed")
@@ -119,8 +118,7 @@ class GeminiApi(Struct, kw_only=True):
     """Of one request; refusals by a quota do not count."""
     max_wait: timedelta
     """How long a quota may let nothing through."""
-    clock: Callable[[], datetime]
-    sleep: Callable[[float], Awaitable[None]]
+    runtime: Runtime
     create_timeout: float
     """Seconds that an answer may take to a request with content, once it is sent."""
     read_timeout: float
@@ -131,7 +129,7 @@ class GeminiApi(Struct, kw_only=True):
     @property
     def governor(self) -> Governor:
         """The one of this account in the running loop."""
-        return governor_of(self.account, self.sleep)
+        return governor_of(self.account, self.runtime)
 
     def permit(self, verb: ApiVerb) -> AbstractAsyncContextManager[Permit]:
         """Wait until a request of *verb* may go out; one is sent under it with `once`."""
@@ -166,7 +164,7 @@ class GeminiApi(Struct, kw_only=True):
         reply, date = await self._send(request)
         at = date.date if date else None
         if not reply.is_success:
-            raise self._refused(request, reply, at or self.clock(), permit)
+            raise self._refused(request, reply, at or self.runtime.now(), permit)
         permit.succeed()
         try:
             return read(ApiAnswer(json=orjson.loads(reply.body or b"{}"), at=at))
@@ -210,8 +208,9 @@ class GeminiApi(Struct, kw_only=True):
         hint = failed.error.retry_after
         if hint is not None and hint > self.max_wait:
             raise failed.error from failed.__cause__
-        jitter = random.uniform(0, _JITTER)  # noqa: S311  # spreads tries, hides nothing
-        pause = self.retry.pause(tries) + jitter if hint is None else hint.total_seconds()
+        random = self.runtime.random
+        jitter = random.uniform(0, _JITTER)
+        pause = self.retry.pause(tries, random) + jitter if hint is None else hint.total_seconds()
         try:
             await self.governor.pause(max(pause, failed.least_pause))
         except errors.Interrupted as interrupted:
@@ -222,7 +221,7 @@ class GeminiApi(Struct, kw_only=True):
         has_content = request.verb in {ApiVerb.CREATE, ApiVerb.COUNT}
         timeout = self.create_timeout if has_content else self.read_timeout
         deadline = timeout + len(request.body or b"") / _UPLOAD
-        began = SYSTEM.boot_seconds()
+        began = self.runtime.boot_seconds()
         status: object = "no answer"
         try:
             reply = await self.http.request(
@@ -234,13 +233,13 @@ class GeminiApi(Struct, kw_only=True):
                 deadline=deadline,
             )
             status = reply.status
-            date = read_server_date(reply.headers, sent=began, received=SYSTEM.boot_seconds())
+            date = read_server_date(reply.headers, sent=began, received=self.runtime.boot_seconds())
             self.server_date = later_date(self.server_date, date)
         except HttpError as error:
             waited = {HttpFault.SILENT: timeout, HttpFault.LATE: deadline}.get(error.fault, 0)
             raise _unanswered(error, self.account.endpoint, waited) from error.__cause__
         finally:
-            ms = (SYSTEM.boot_seconds() - began) * 1000
+            ms = (self.runtime.boot_seconds() - began) * 1000
             _log.info("%s /%s %s %.0f ms", request.verb.method, request.path, status, ms)
         return reply, date
 

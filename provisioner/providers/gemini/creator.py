@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
-from string import ascii_lowercase
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
@@ -36,6 +34,7 @@ from provisioner.providers.gemini.api import (
 )
 from provisioner.providers.gemini.governor import ApiVerb, Permit
 from provisioner.providers.gemini.refusals import of_creation
+from provisioner.runtime import Runtime
 
 if TYPE_CHECKING:
     from provisioner.providers.gemini import CacheIndex
@@ -55,10 +54,10 @@ _Search: TypeAlias = Callable[[list[CachedContext], datetime | None], CachedCont
 class CacheCreator:
     """The creates of one client."""
 
-    def __init__(self, api: GeminiApi, index: CacheIndex, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, api: GeminiApi, index: CacheIndex) -> None:
         self._api = api
         self._index = index
-        self._clock = clock
+        self._clock = api.runtime.now
         self._unanswered: Counter[str] = Counter()
         """How many requests went out under a label that may still make a cache."""
         self._ensuring: dict[str, asyncio.Task[CachedContext]] = {}
@@ -230,10 +229,9 @@ def _retrieved(task: asyncio.Task[CachedContext]) -> None:
         task.exception()
 
 
-def label_of_its_own() -> str:
+def label_of_its_own(runtime: Runtime) -> str:
     """A label for one create of the library; by its grammar it is no stack's."""
-    letters = "".join(secrets.choice(ascii_lowercase) for _ in range(4))
-    return f"library:{secrets.token_hex(8)}~{letters}"
+    return f"library:{runtime.token(8)}~{runtime.letters()}"
 
 
 def is_of_one_create(label: str) -> bool:

@@ -9,11 +9,12 @@ number of tries.  How fast a verb may go is the arithmetic of `pace`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from enum import StrEnum
 from math import inf
+from random import Random
 from typing import Final
 
 from msgspec import Struct, field
@@ -21,9 +22,8 @@ from msgspec import Struct, field
 from provisioner.errors import CacheError, Interrupted, NetworkError
 from provisioner.providers.gemini.account import Account
 from provisioner.providers.gemini.pace import Pace
+from provisioner.runtime import Runtime
 from provisioner.times import duration_text
-
-Sleep = Callable[[float], Awaitable[None]]
 
 _ENDING: Final = "the run is ending; this was not sent"
 _IDLE: Final = 5.0
@@ -83,13 +83,13 @@ class Permit(Struct):
 class Governor(Struct, eq=False, weakref=True):
     """Belongs to one event loop, whose clock it reads."""
 
-    sleep: Sleep
+    runtime: Runtime
     paces: dict[ApiVerb, Pace] = field(default_factory=lambda: {verb: Pace() for verb in ApiVerb})
     _turns: dict[ApiVerb, asyncio.Lock] = field(
         default_factory=lambda: {verb: asyncio.Lock() for verb in ApiVerb}
     )
     _slept: float = 0.0
-    """Seconds that `sleep` says have passed and the loop's clock does not."""
+    """Seconds that passed by the runtime's sleep and not by the loop's clock."""
     _held_until: float = -inf
     _patient_since: float = -inf
     """The last success, or when demand began."""
@@ -101,7 +101,7 @@ class Governor(Struct, eq=False, weakref=True):
     _is_stopped: bool = False
 
     def now(self) -> float:
-        """Seconds by the loop's clock, and by what `sleep` says has passed."""
+        """Seconds by the loop's clock, and those that passed by the runtime's sleep alone."""
         return asyncio.get_running_loop().time() + self._slept
 
     @asynccontextmanager
@@ -169,7 +169,7 @@ class Governor(Struct, eq=False, weakref=True):
         """
         Wait until something changes, and not longer than *seconds*.
 
-        A moment's wait, because enough is under way, needs neither a task nor `sleep`.
+        A moment's wait, because enough is under way, needs neither a task nor the runtime's sleep.
         """
         if self._is_stopped:
             raise Interrupted(_ENDING)
@@ -193,7 +193,7 @@ class Governor(Struct, eq=False, weakref=True):
     async def _sleep(self, seconds: float, changed: asyncio.Future[None]) -> None:
         end = self.now() + seconds
         try:
-            await self.sleep(seconds)
+            await self.runtime.sleep(seconds)
             self._slept += max(0.0, end - self.now())
         finally:
             _done(changed)
@@ -221,14 +221,18 @@ def _done(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-_GOVERNORS: Final[dict[tuple[asyncio.AbstractEventLoop, Account], Governor]] = {}
+_GOVERNORS: Final[dict[tuple[asyncio.AbstractEventLoop, Random, Account], Governor]] = {}
 
 
-def governor_of(account: Account, sleep: Sleep) -> Governor:
-    """The governor of the running loop for *account*."""
-    key = asyncio.get_running_loop(), account
+def governor_of(account: Account, runtime: Runtime) -> Governor:
+    """
+    The governor of *account* in the running loop.
+
+    Clients that draw from one Random are of one program, and share it also if their clocks differ.
+    """
+    key = asyncio.get_running_loop(), runtime.random, account
     if key not in _GOVERNORS:
         for old in [old for old in _GOVERNORS if old[0].is_closed()]:
             del _GOVERNORS[old]
-        _GOVERNORS[key] = Governor(sleep)
+        _GOVERNORS[key] = Governor(runtime)
     return _GOVERNORS[key]

@@ -16,6 +16,7 @@ from provisioner.providers.gemini.creator import (
     is_of_one_create,
     label_of_its_own,
 )
+from provisioner.runtime import SYSTEM
 from tests.providers.gemini.world import HOUR, START
 
 SECOND = timedelta(seconds=1)
@@ -56,12 +57,12 @@ def test_letters_are_proof() -> None:
 
 def test_a_librarys_label() -> None:
     """A label of the library's own is of one create, and of no stack."""
-    label = label_of_its_own()
+    label = label_of_its_own(SYSTEM)
 
     assert is_of_one_create(label)
     assert Label.parse(label) is None
     assert not label.startswith("ctxprov:")
-    assert label_of_its_own() != label
+    assert label_of_its_own(SYSTEM) != label
 
 
 @pytest.mark.parametrize(
