@@ -894,7 +894,7 @@ class Scheduler:
             self._current = None
 
     def _close(self, process: Process) -> None:
-        """Throw `Dead` into whatever waits there, in order; its ports are dead already."""
+        """Throw `Dead` into what waits there, in order; its ports are dead already."""
         if process in self._living:
             self._living.remove(process)
         with _silence():

@@ -670,7 +670,7 @@ def test_cancel() -> None:
 
 @contextmanager
 def writing(world: World, process: Process) -> Iterator[None]:
-    """A program that writes at its end, by each way there is, whatever comes."""
+    """A program that writes at its end, by each way there is."""
     try:
         yield
     finally:
