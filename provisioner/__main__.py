@@ -17,7 +17,7 @@ def _distrust_working_directory() -> None:
     manifest would run in place of the library.
     """
     try:
-        here = os.path.realpath(os.getcwd())  # noqa: PTH109  # pathlib would be imported from there
+        here = os.path.realpath(os.curdir)
     except OSError:  # the folder is gone, and so is all that it held
         return
     sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or here) != here]

@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from queue import SimpleQueue
-from threading import Condition, Lock, Thread
-from time import monotonic
+from threading import Condition, Lock, Thread  # noqa: TID251  # the writer of a terminal
+from time import monotonic  # noqa: TID251  # --help loads no Runtime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TextIO
 

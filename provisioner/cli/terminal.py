@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Thread  # noqa: TID251  # one that a signal leaves behind
 from types import FrameType
 from typing import TYPE_CHECKING
 
