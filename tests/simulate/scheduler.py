@@ -277,7 +277,7 @@ class _Loop(asyncio.BaseEventLoop):
         number = self._scheduler.next_number()
         task = _Task(coro, number=number, loop=self, **{"name": f"Task-{number}", **options})
         self.tasks.append(task)
-        if len(self.tasks) > self._enough:
+        if len(self.tasks) > self._enough and not self._process.is_over:
             self.tasks = [task for task in self.tasks if not task.done()]
             self._enough = 2 * len(self.tasks) + 64
         return task
@@ -299,11 +299,13 @@ class ThreadLock:
         self._is_held = False
         self._waiting: list[_Fiber] = []
 
-    def acquire(self) -> bool:
+    def acquire(self, blocking: bool = True) -> bool:  # noqa: FBT001, FBT002  # as threading has it
         scheduler = self._process.scheduler
         self._process.check()
         scheduler.give_way()
         while self._is_held:
+            if not blocking:
+                return False
             self._waiting.append(scheduler.current_fiber())
             scheduler.park()
         self._is_held = True
@@ -325,7 +327,7 @@ class ThreadLock:
         self.release()
 
 
-class _Listener(Struct, kw_only=True):
+class _Listener(Struct, kw_only=True, eq=False):
     task: Task[Any]
     on_first: Callable[[], None]
     signals: int = 0
@@ -581,29 +583,36 @@ class _Flight(Generic[T]):
         return self._result
 
     def begin(self) -> None:
-        """The moment before the effect.  A suspension puts it off, a death prevents it."""
-        was_over = self._process.is_over
-        seconds = self._meet(Moment.BEFORE_EFFECT)
-        if self._process.is_over and not was_over:
+        """The moment before the effect.  A suspension puts it off, a kill prevents it."""
+        process = self._process
+        was_over = process.is_over
+        is_frozen = self._meet(Moment.BEFORE_EFFECT)
+        if process.is_over and not was_over:
             return
-        if seconds:
-            scheduler = self._process.scheduler
-            scheduler.push(seconds + scheduler.latency(), self._leave)
+        if is_frozen:
+            self._leave()
         else:
             self._arrive()
 
     def _leave(self) -> None:
-        """What a suspension kept back leaves the machine, if its process still lives."""
-        if not self._process.is_over:
-            self._arrive()
+        """What a suspension holds back sets out after it, if the process still lives then."""
+        process, scheduler = self._process, self._process.scheduler
+        if process.is_dead:
+            return
+        if process.machine.wakes_at is None:
+            scheduler.push(scheduler.latency(), self._arrive)
+        else:
+            scheduler.push(process.machine.wakes_at - scheduler.now, self._leave)
 
     def _arrive(self) -> None:
         fate = self.fate
+        if fate.out:
+            self._report("late_request")
         if fate.is_dropped:
             self._report("dropped")
             self._error = Lost(has_effect=False)
         elif fate.status is not None:
-            self._report(f"answered {fate.status}")
+            self._report(f"answered_{fate.status}")
             self._error = Answered(fate.status)
         else:
             self._take_effect()
@@ -633,6 +642,8 @@ class _Flight(Generic[T]):
         if self.fate.is_lost and not self.fate.is_dropped:
             self._report("lost")
             self._error = Lost(has_effect=self.fate.status is None)
+        elif self.fate.back:
+            self._report("late_answer")
         self._meet(Moment.AFTER_EFFECT)
         scheduler = self._process.scheduler
         scheduler.push(scheduler.latency() + self.fate.back, self._deliver)
@@ -646,20 +657,20 @@ class _Flight(Generic[T]):
             _settle(self._waiter, getattr(self, "_result", None), self._error)
             self._process.loop.wake()
 
-    def _meet(self, moment: Moment) -> float:
-        """The faults of that moment; returns for how many seconds the machine is suspended."""
+    def _meet(self, moment: Moment) -> bool:
+        """The faults of that moment; returns whether one of them suspends the machine."""
         fate, process = self.fate, self._process
         if fate.signal is moment and not process.is_over:
-            self._report(f"signal {moment}")
+            self._report(f"signal_{moment}")
             process.signal()
         if fate.kill is moment and not process.is_over:
-            self._report(f"kill {moment}")
+            self._report(f"kill_{moment}")
             process.kill()
         if fate.suspend and fate.suspend[0] is moment and not process.is_over:
-            self._report(f"suspend {moment}")
+            self._report(f"suspend_{moment}")
             process.suspend(fate.suspend[1])
-            return fate.suspend[1]
-        return 0.0
+            return True
+        return False
 
     def _report(self, kind: str) -> None:
         scheduler, call = self._process.scheduler, self._call
@@ -716,7 +727,9 @@ class Scheduler:
         """
         Go on until nothing is left to do, or to that second.
 
-        Raises Deadlock, Livelock, and what a `done` or an event raises; the world is closed then.
+        Raises Deadlock if then something waits and no event is left that could end it, Livelock,
+        and what a `done`, an effect (but for an Exception) or an event raises; the world is closed
+        then.
         """
         was_enabled = gc.isenabled()
         gc.disable()  # what is collected when would depend on the worlds before
@@ -937,10 +950,19 @@ def _abandon(coro: Any) -> None:  # noqa: ANN401  # a coroutine, or what asyncio
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Python warns of coroutines that were never awaited; of the dead, that is no fault."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """
+    Let Python not report what it drops.
+
+    Of coroutines that were never awaited it warns, and of generators that fail as they are closed.
+    Of the dead, both are to be expected.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def _place(coro: Any) -> str:  # noqa: ANN401  # as above

@@ -590,7 +590,7 @@ def test_fault_log() -> None:
 
     ends(world, is_blocking=False)
 
-    assert world.faults() == ["doubled", "lost", "suspend after_effect"]
+    assert world.faults() == ["doubled", "lost", "suspend_after_effect"]
     (fault, *_) = (event for event in world.log.events if isinstance(event, FaultHappened))
     assert (fault.phase, fault.run, fault.detail) == ("write", 1, "world call")
 
@@ -762,7 +762,7 @@ def test_kill(moment: Moment, way: str) -> None:
     assert "finally" not in world.effects
     assert world.effects.count("reached the end") == 2
     assert world.ended[0][1] < 10 < world.ended[1][1]
-    assert world.faults() == [f"kill {moment}"]
+    assert world.faults() == [f"kill_{moment}"]
 
 
 def test_kill_in_flight() -> None:
@@ -829,7 +829,15 @@ def test_kill_noise() -> None:
         finally:
             await asyncio.sleep(1)
 
+    def writing_generator(process: Process) -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            world.writes(process, "finally")
+
     async def main(process: Process) -> None:
+        plain = writing_generator(process)
+        next(plain)
         unawaited = world.awrites(process, "unawaited")
         failed = asyncio.get_running_loop().create_future()
         failed.set_exception(ValueError())
@@ -837,7 +845,9 @@ def test_kill_noise() -> None:
             unclosed = generator()
             await anext(unclosed)
             asyncio.create_task(asyncio.sleep(1)).add_done_callback(lambda _: kept.clear())
-            cycle: list[object] = [unawaited, failed, unclosed]
+            in_cycle = writing_generator(process)
+            next(in_cycle)
+            cycle: list[object] = [unawaited, failed, unclosed, in_cycle]
             cycle.append(cycle)
             process.kill()
 
@@ -928,7 +938,8 @@ def test_suspend_request() -> None:
 
     world = World(call=fate)
     process = world.start(main)
-    world.scheduler.at(200, process.kill)
+    world.scheduler.at(200, partial(process.suspend, 300))
+    world.scheduler.at(400, process.kill)
     world.scheduler.run()
     assert world.effects == []
 
