@@ -84,7 +84,13 @@ _STATUS: Final = {
     400: "INVALID_ARGUMENT",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
     429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 _RPC: Final = "type.googleapis.com/google.rpc."
 _JSON: Final = {"content-type": "application/json; charset=UTF-8"}
@@ -204,7 +210,7 @@ class Refused(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = google_error(status, _STATUS[status], message, details)
+        self.body = google_error(status, _STATUS.get(status, "UNKNOWN"), message, details)
 
 
 class Provider:
@@ -295,9 +301,15 @@ class Provider:
     def handle(self, request: WireRequest) -> WireReply:
         """Answer *request* now."""
         try:
-            status, body = 200, self._answer(request)
+            return self._reply(200, self._answer(request))
         except Refused as refused:
-            status, body = refused.status, refused.body
+            return self._reply(refused.status, refused.body)
+
+    def fail(self, status: int) -> WireReply:
+        """Answer with *status* in place of a request, which is not carried out."""
+        return self._reply(status, Refused(status, "The service cannot answer now.").body)
+
+    def _reply(self, status: int, body: bytes) -> WireReply:
         headers = _JSON if body.startswith(b"{") else {"content-type": "text/html; charset=UTF-8"}
         return WireReply(status=status, headers={**headers, **self._date()}, body=body)
 

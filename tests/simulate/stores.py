@@ -234,6 +234,10 @@ class StateServer(VersionedFiles):
             case _:
                 return self._change(verb, request, file)
 
+    def fail(self, status: int) -> WireReply:
+        """Answer with *status* in place of a request, which is not carried out."""
+        return _message(status, "the server cannot answer now")
+
     def _get(self, request: WireRequest, file: str) -> WireReply:
         stands = self.read(request.run, file)
         if stands:
