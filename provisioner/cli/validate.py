@@ -119,7 +119,7 @@ def _tell(
     where = plain(f"{manifest.path}, {environment}" if environment else str(manifest.path))
     console.say(f"{where}: {count} cache{'s' * (count != 1)}, no problems.")
     if every:
-        from provisioner.forecast import tolerance  # noqa: PLC0415  # for --every
+        from provisioner.operations.forecast import tolerance  # noqa: PLC0415  # for --every
         from provisioner.render.forecast import schedule_sentence  # noqa: PLC0415  # likewise
 
         console.say(schedule_sentence(tolerance(desired), every))

@@ -13,6 +13,7 @@ printed and which exit status that is.
     load             manifest and content; or the working tree as far as it can be read
     observe          `Observation`: what is live, and by which clock
     count_tokens     the provider's counts of tokens, remembered
+    check_limits     which limits of its stack a plan breaks.  Pure
     plan             `plan_stack` -> `PlannedStack`; the limits of a plan, and what is held back
     explain          `explain_cache` -> explanations
     drift            `drift_of`, `due_of`, and what an absent state means
@@ -22,6 +23,7 @@ printed and which exit status that is.
     apply            `apply_stack` -> `Applied`; a `RunView` shows it meanwhile
     apply_manifest   what `apply` and `destroy` ask of it
     keepalive        `keep_alive` -> `Kept`
+    forecast         `forecast_stack` -> `Forecast`: what a schedule will do
     list_caches, collect_garbage, compare_revisions, edit_state, request: as they are named
 
 Who calls whom: `cli` -> `review` -> `operations`; in here each module calls those above it.

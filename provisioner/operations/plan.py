@@ -22,7 +22,6 @@ from msgspec.structs import replace
 from provisioner import planner
 from provisioner.catalog import load_catalog
 from provisioner.errors import CtxprovError, NetworkError, Refused, StateUnreadable
-from provisioner.limits import breaches_of_any, excused
 from provisioner.manifest.types import Manifest
 from provisioner.model.changes import Cause
 from provisioner.model.facts import Revision, State
@@ -30,6 +29,7 @@ from provisioner.model.plan import Plan
 from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache
 from provisioner.model.stack_settings import Breach, StackSettings, setting_edits
+from provisioner.operations.check_limits import breaches_of_any, excused
 from provisioner.operations.checkout import check_destinations, why_older
 from provisioner.operations.count_tokens import count, remember, remembered, uncounted, with_counts
 from provisioner.operations.load import load_stack

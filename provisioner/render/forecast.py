@@ -10,10 +10,10 @@ from datetime import timedelta
 from msgspec.structs import asdict
 
 from provisioner.escape import json_text, plain
-from provisioner.forecast import Forecast, Tolerance
 from provisioner.model.money import Spent
 from provisioner.render.layout import Column, table
 from provisioner.times import duration_text
+from provisioner.view.forecast import Forecast, Tolerance
 from provisioner.view.units import usd
 
 _COLUMNS = (
@@ -41,8 +41,8 @@ def schedule_sentence(tightest: Tolerance | None, every: timedelta) -> str:
     )
 
 
-def forecast_text(forecast: Forecast, schedule: str) -> str:
-    """*schedule* is the sentence that says whether it fits."""
+def forecast_text(forecast: Forecast) -> str:
+    """A line per cache, and below it whether the schedule fits and what it costs."""
     cells = []
     for outlook in forecast.outlooks:
         spent = outlook.spent
@@ -51,10 +51,11 @@ def forecast_text(forecast: Forecast, schedule: str) -> str:
         cells.append((plain(outlook.name), *counts, *map(usd, paid)))
     lines = table(_COLUMNS, cells)
     runs = f"{forecast.runs} runs, {forecast.missed} missed."
+    schedule = schedule_sentence(forecast.tightest, forecast.every)
     return "\n".join([*lines, "", runs, schedule, *_money(forecast.spent)]) + "\n"
 
 
-def forecast_json(forecast: Forecast, schedule: str) -> str:
+def forecast_json(forecast: Forecast) -> str:
     """The same as a document."""
     caches = [
         {
@@ -72,7 +73,7 @@ def forecast_json(forecast: Forecast, schedule: str) -> str:
             "stack": forecast.stack,
             "runs": forecast.runs,
             "missed": forecast.missed,
-            "schedule": schedule,
+            "schedule": schedule_sentence(forecast.tightest, forecast.every),
             "totals": forecast.spent,
             "caches": caches,
         }

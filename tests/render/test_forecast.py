@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from provisioner.forecast import Forecast, Outlook, Tolerance
 from provisioner.model.money import NO_PRICE, UNSPENT, Spent
 from provisioner.render.forecast import forecast_json, forecast_text, schedule_sentence
+from provisioner.view.forecast import Forecast, Outlook, Tolerance
 from tests.builders import HOUR
 from tests.pricing.prices import dollars
 
@@ -22,16 +22,16 @@ FREE = Outlook(name="b", refreshes=0, creations=0, cold=timedelta(), spent=UNSPE
 
 
 def future_of(*outlooks: Outlook) -> Forecast:
-    return Forecast(stack="demo", runs=9, missed=1, outlooks=outlooks)
+    return Forecast(stack="demo", every=HOUR, runs=9, missed=1, tightest=None, outlooks=outlooks)
 
 
 def test_a_table() -> None:
     """Refreshes, creations, time without a cache, and money; the sums below."""
-    text = forecast_text(future_of(COLD, FREE), "Fits.")
+    text = forecast_text(future_of(COLD, FREE))
 
     assert text.splitlines()[1].split() == ["a", "3", "2", "1h30m", "$6.00", "$30.00", "$45.00"]
     assert text.endswith(
-        "9 runs, 1 missed.\nFits.\n"
+        "9 runs, 1 missed.\nNothing is kept warm, so no schedule is needed.\n"
         "Money: $6.00 to create, $4.00 of it for what had died; $30.00 of rent.\n"
         "If every granted life is billed whole, the rent is $45.00.\n"
     )
@@ -47,13 +47,15 @@ def test_without_money() -> None:
     )
     future = Outlook(name="a", refreshes=0, creations=0, cold=timedelta(), spent=unknown)
 
-    assert forecast_text(future_of(FREE), "Fits.").endswith("\nFits.\n")
-    assert "$" not in forecast_text(future_of(future), "Fits.")
+    assert forecast_text(future_of(FREE)).endswith(
+        "\nNothing is kept warm, so no schedule is needed.\n"
+    )
+    assert "$" not in forecast_text(future_of(future))
 
 
 def test_json() -> None:
     """Machines get the same numbers, per cache and in all."""
-    document = json.loads(forecast_json(future_of(COLD, COLD), "Fits."))
+    document = json.loads(forecast_json(future_of(COLD, COLD)))
 
     assert document["caches"][0]["cold_seconds"] == 5400
     assert document["caches"][0]["paid_to_create_again"]["usd"] == 4

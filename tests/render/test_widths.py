@@ -11,11 +11,11 @@ from typing import NoReturn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.forecast import Forecast, Outlook
 from provisioner.model.money import UNSPENT
 from provisioner.render.difference import Patch, patch_text
 from provisioner.render.forecast import forecast_text
 from provisioner.render.plan_table import plan_text
+from provisioner.view.forecast import Forecast, Outlook, Tolerance
 from tests.builders import HOUR
 from tests.render.fixtures import view
 from tests.render.test_hostile import Nasty, terminal_texts
@@ -49,11 +49,14 @@ def time_bound() -> Iterator[None]:
 def test_every_renderer_ends(text: str, width: int) -> None:
     """No width is so narrow, and no name or text so wide, that a renderer does not finish."""
     outlook = Outlook(name=text, refreshes=1, creations=1, cold=HOUR, spent=UNSPENT)
-    forecast = Forecast(stack=text, runs=1, missed=0, outlooks=(outlook,))
+    tightest = Tolerance(name=text, ttl=HOUR, window=HOUR)
+    forecast = Forecast(
+        stack=text, every=HOUR, runs=1, missed=0, tightest=tightest, outlooks=(outlook,)
+    )
     with time_bound():
         assert all(terminal_texts(Nasty(text), [width]))
         assert patch_text(Patch(text, None, text.encode()), colour=False)
-        assert forecast_text(forecast, text)
+        assert forecast_text(forecast)
 
 
 def test_every_width_ends() -> None:

@@ -2,64 +2,58 @@
 A simulated future: what a schedule will do with a stack, decided by the real planner.
 
 Every cache is made at the start; then runs come at their interval, some of them missed, and
-each plans and carries out what it plans.  No provider is asked, no clock is read; chance
-comes from a seed, so the same question has the same answer.
+each plans and carries out what it plans.  No provider is asked; chance comes from a seed, so the
+same question has the same answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from provisioner.catalog import load_catalog
 from provisioner.model.attributes import Ttl
 from provisioner.model.changes import Create, Refresh
 from provisioner.model.facts import State
-from provisioner.model.money import UNSPENT, Spent
 from provisioner.model.rates import Lookup
 from provisioner.model.records import Desired, DesiredCache, LiveCache, RecordedCache
+from provisioner.operations.load import load_stack
+from provisioner.operations.session import Session
 from provisioner.planner import plan
 from provisioner.planner.hypothetical import as_if_applied
 from provisioner.pricing import Grant, spent
+from provisioner.view.forecast import Forecast, Outlook, Tolerance
 
 _SEED = 1
 
 
-class Outlook(Struct, frozen=True, kw_only=True):
-    """What becomes of one cache."""
+async def forecast_stack(
+    session: Session, stack: Path, *, span: timedelta, every: timedelta, miss_rate: float
+) -> Forecast:
+    """
+    Let *span* pass from now on for the stack of a folder or manifest; the rest is as in `forecast`.
 
-    name: str
-    refreshes: int
-    creations: int
-    """Besides the first."""
-    cold: timedelta
-    """How long no application can use it."""
-    spent: Spent
+    Raises ManifestError with every problem.
+    """
 
+    def simulate() -> Forecast:
+        now = session.ports.now()
+        manifest, desired = load_stack(session, stack, now=now, allow_empty=True)
+        return forecast(
+            desired,
+            stack=manifest.stack,
+            now=now,
+            span=span,
+            every=every,
+            miss_rate=miss_rate,
+            lookup=load_catalog(session.options.models).find,
+        )
 
-class Forecast(Struct, frozen=True, kw_only=True):
-    """What becomes of a stack."""
-
-    stack: str
-    runs: int
-    missed: int
-    outlooks: tuple[Outlook, ...]
-
-    @property
-    def spent(self) -> Spent:
-        return sum((outlook.spent for outlook in self.outlooks), UNSPENT)
-
-
-class Tolerance(Struct, frozen=True, kw_only=True):
-    """How a schedule fits the cache that needs it most."""
-
-    name: str
-    ttl: timedelta
-    window: timedelta
-    """Between two runs no more time may pass, or the cache can go cold."""
+    return await session.ports.in_thread(simulate)
 
 
 def tolerance(desired: Iterable[Desired]) -> Tolerance | None:
@@ -101,8 +95,10 @@ def forecast(
         moment += every
     return Forecast(
         stack=stack,
+        every=every,
         runs=runs,
         missed=missed,
+        tightest=tolerance(desired),
         outlooks=tuple(
             _outlook(want, grants[want.name], lookup, until=now + span)
             for want in desired
