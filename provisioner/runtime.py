@@ -1,5 +1,5 @@
 """
-Time, waits, chance, tokens and threads, as one value that is passed on.
+Time, waits, chance, tokens, threads and the name of a program, as one value that is passed on.
 
 Decides how this machine measures and draws them, in `SYSTEM`; a program or a simulation that
 measures them otherwise passes another `Runtime`.  Knows nothing of what they are used for.
@@ -11,6 +11,7 @@ compares two clocks, or holds a lease, counts by them.  They do not tell the tim
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import threading
@@ -57,7 +58,7 @@ class Mutex(Protocol):
 
 
 class Runtime(Struct, frozen=True, kw_only=True):
-    """How one program measures time, waits, draws lots and starts threads."""
+    """How one program measures time, waits, draws lots, starts threads and names itself."""
 
     now: Callable[[], datetime]
     """This moment by the local clock, aware UTC."""
@@ -75,6 +76,9 @@ class Runtime(Struct, frozen=True, kw_only=True):
     """So many bytes that no other run has, in hexadecimal digits."""
     in_thread: InThread
     lock: Callable[[], Mutex]
+    user: Callable[[], str]
+    """Who runs this program and where, `user@host`: for people."""
+    pid: Callable[[], int]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"  # that of functions tells nothing, an environment may
@@ -105,6 +109,17 @@ def _in_thread(call: Callable[[], _ThreadResult], /) -> Awaitable[_ThreadResult]
     return to_thread(call)
 
 
+def _user() -> str:
+    import getpass  # noqa: PLC0415  # for a lock
+    import platform  # noqa: PLC0415  # likewise
+
+    try:
+        name = getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container may run as a number without a name
+        name = "unknown"
+    return f"{name}@{platform.node() or 'localhost'}"
+
+
 SYSTEM = Runtime(
     now=_now,
     monotonic=time.monotonic,
@@ -115,5 +130,7 @@ SYSTEM = Runtime(
     token=secrets.token_hex,
     in_thread=_in_thread,
     lock=threading.Lock,
+    user=_user,
+    pid=os.getpid,
 )
 """This machine's."""

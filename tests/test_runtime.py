@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -39,6 +40,14 @@ def test_wall_clock() -> None:
     """The wall clock is aware and in UTC."""
     assert SYSTEM.now().utcoffset() == timedelta()
     assert SYSTEM.now().tzinfo is UTC
+
+
+def test_a_program_has_a_name() -> None:
+    """A lock names who runs it, where, and as which process."""
+    user, at, host = SYSTEM.user().partition("@")
+
+    assert (bool(user), at, bool(host)) == (True, "@", True)
+    assert SYSTEM.pid() == os.getpid()
 
 
 def test_letters() -> None:

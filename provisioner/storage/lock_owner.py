@@ -8,8 +8,6 @@ is of stands in its id, the one word that every backend keeps.
 
 from __future__ import annotations
 
-import getpass
-import os
 import platform
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -80,8 +78,8 @@ def lock_owner_here(operation: str, *, environ: Mapping[str, str], runtime: Runt
     """This very run, which begins now."""
     return LockOwner(
         id=f"{mark_of(environ) or ''}{runtime.token(6)}",
-        who=f"{_user()}@{platform.node() or 'localhost'}",
-        pid=os.getpid(),
+        who=runtime.user(),
+        pid=runtime.pid(),
         operation=operation,
         since=runtime.now(),
         job=_job(environ),
@@ -107,13 +105,6 @@ def _together(environ: Mapping[str, str]) -> str | None:
     if keys is None:
         return None
     return "\n".join([*(f"{key}={environ.get(key, '')}" for key in keys), platform.node()])
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # a container may run as a number without a name
-        return "unknown"
 
 
 def _second(moment: datetime) -> str:

@@ -281,6 +281,8 @@ def ports_of(
         token=token,
         in_thread=process.in_thread,
         lock=process.lock,
+        user=lambda: f"ci@{process.runner}",
+        pid=lambda: 1,
         environ=environ,
         folder=folder,
         console=console or console_of([]),
