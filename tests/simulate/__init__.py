@@ -11,11 +11,11 @@ provider's client, the HTTP transport of the server that keeps a state, and `Fil
 read, write, delete) below lease and retry.  Behind them stand models that know nothing of
 `provisioner`: a provider (`provider`) and stores (`stores`).
 
-Time is virtual (`scheduler`): each run is a *process* with an event loop and threads of its own, as
-greenlets; of what is ready the seed picks the next.  A call that leaves the process, a *world
-call*, has moments: it is sent, it has its effect, its answer arrives.  Anything may fall between
-them, and each fault falls there: a kill before or after the effect, a lost, late or doubled answer,
-a suspension, a signal.
+Time is virtual (`scheduler`): each run is a *process* with an event loop (`event_loop`) and
+threads of its own, as greenlets; of what is ready the seed picks the next.  A call that leaves the
+process, a *world call*, has moments: it is sent, it has its effect, its answer arrives.  Anything
+may fall between them, and each fault falls there: a kill before or after the effect, a lost, late
+or doubled answer, a suspension, a signal.
 
 A kill is not a cancel: to cancel a coroutine, even to drop it, runs its `finally`.  At a kill the
 ports of the process are dead: it is never resumed, and what its remains still call is refused

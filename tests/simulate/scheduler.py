@@ -19,34 +19,28 @@ import heapq
 import sys
 import warnings
 from asyncio import Future, Task, TimerHandle
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from functools import partial
 from math import inf
 from random import Random
-from threading import get_ident
 from types import CodeType, FrameType
-from typing import Any, Generic, Never, TypeVar, TypeVarTuple, cast
-from weakref import ref
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 from msgspec import Struct
 
+from tests.simulate.event_loop import TICK, EventLoop, Fiber
 from tests.simulate.fate import Fate, Fates, Moment, Verb, WorldCall
-from tests.simulate.log import FaultHappened, Log
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-TICK = 1e-6
-"""Seconds.  The shortest wait: time goes on, however often a program looks at the clock."""
 STEPS_AT_ONCE = 200_000
 """A program that does more within one moment of virtual time will never end."""
 _THROWS = 100
 """A coroutine that waits again so often, though its process is dead, is left as it is."""
-
-_swap_current_task = getattr(asyncio.tasks, "_swap_current_task", None)  # since Python 3.12
 
 
 class Lost(Exception):
@@ -134,170 +128,13 @@ class Machine:
         return self._booted + now
 
 
-class _Fiber:
-    """A greenlet of a process: its event loop, or one of its threads."""
-
-    __slots__ = ("due", "greenlet", "loop", "process", "task")
-
-    def __init__(
-        self, process: Process, body: Callable[[], None], context: Context, loop: _Loop | None
-    ) -> None:
-        self.process = process
-        self.greenlet = greenlet(body, process.scheduler.hub)
-        self.greenlet.gr_context = context
-        self.loop = loop
-        self.task: Task[Any] | None = None
-        """The current one of the loop, while the fiber rests."""
-        self.due = 0.0
-        """When its pause ends, by the machine's monotonic clock."""
-
-    def enter(self) -> None:
-        """Make its loop the running one."""
-        if loop := self.loop:
-            asyncio._set_running_loop(loop)  # noqa: SLF001  # for loops, says asyncio
-            sys.set_asyncgen_hooks(loop.begin_generator, loop.end_generator)
-            if _swap_current_task:
-                _swap_current_task(loop, self.task)
-
-    def leave(self) -> None:
-        if loop := self.loop:
-            if _swap_current_task:
-                self.task = _swap_current_task(loop, None)
-            asyncio._set_running_loop(None)  # noqa: SLF001  # likewise
-            sys.set_asyncgen_hooks(None, None)
-
-
-class _Task(Task[T]):
-    """A task whose place in a set is the same in each Python."""
-
-    def __init__(self, coro: Coroutine[Any, Any, T], *, number: int, **options: Any) -> None:  # noqa: ANN401  # as Task takes them
-        self._number = number
-        super().__init__(coro, **options)
-
-    def __hash__(self) -> int:
-        return self._number
-
-
-class _Loop(asyncio.BaseEventLoop):
-    """The event loop of one process: the seed picks among what is ready."""
-
-    _ready: list[asyncio.Handle]  # typeshed knows no private names
-    _thread_id: int | None
-
-    def __init__(self, process: Process) -> None:
-        super().__init__()
-        self.set_debug(False)
-        self.set_task_factory(cast("Any", self._new_task))
-        self._ready = []
-        self._thread_id = get_ident()
-        self._process = process
-        self._scheduler = process.scheduler
-        self._is_idle = False
-        self.machine = process.machine
-        self.tasks: list[Task[Any]] = []
-        """All that may not be done, in their order."""
-        self._enough = 64
-        """When to look which tasks are done."""
-        self._generators: list[ref[AsyncGenerator[Any, Any]]] = []
-
-    def time(self) -> float:
-        return self.machine.monotonic(self._scheduler.now)
-
-    def call_at(
-        self,
-        when: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
-        context: Context | None = None,
-    ) -> TimerHandle:
-        now = self.time()
-        timer = TimerHandle(max(when, now + TICK), callback, args, self, context)
-        self._scheduler.push(timer.when() - now, timer)
-        return timer
-
-    def add(self, timer: TimerHandle) -> None:
-        self._ready.append(timer)
-        self.wake()
-
-    def close(self) -> None:
-        self._thread_id = None
-        super().close()
-        self.tasks.clear()
-
-    def run_in_executor(self, *_: object) -> Never:
-        raise RuntimeError("threads of a simulated process come from Process.in_thread")
-
-    def drive(self, is_over: Callable[[], object]) -> None:
-        """Go on until then."""
-        scheduler, ready, process = self._scheduler, self._ready, self._process
-        while not is_over():
-            if ready:
-                handle = scheduler.pick(ready)
-                if not handle.cancelled():
-                    handle._run()  # noqa: SLF001  # a loop's to call
-                if process.is_over:
-                    raise Dead
-                scheduler.give_way()
-            else:
-                self._is_idle = True
-                scheduler.park()
-
-    def wind_down(self) -> None:
-        """As `asyncio.run` does: end the other tasks, the generators and the threads."""
-        tasks = [task for task in self.tasks if not task.done()]
-        for task in tasks:
-            task.cancel()
-        self._drive_all(tasks)
-        generators = [generator for each in self._generators if (generator := each())]
-        self._drive_all([generator.aclose() for generator in generators])
-        self.drive(lambda: not self._process.threads)
-        self.tasks.clear()
-
-    def _drive_all(self, awaitables: list[Any]) -> None:
-        if awaitables:
-            self.drive(asyncio.gather(*awaitables, return_exceptions=True).done)
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if not self._process.is_over:
-            self._process.unhandled.append(context)
-
-    def begin_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._generators.append(ref(generator))
-
-    def end_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
-        if not self._process.is_over:
-            self.call_soon_threadsafe(self.create_task, generator.aclose())
-
-    def _new_task(
-        self,
-        _: asyncio.AbstractEventLoop,
-        coro: Coroutine[Any, Any, T],
-        **options: Any,  # noqa: ANN401  # of newer Pythons
-    ) -> _Task[T]:
-        number = self._scheduler.next_number()
-        task = _Task(coro, number=number, loop=self, **{"name": f"Task-{number}", **options})
-        self.tasks.append(task)
-        if len(self.tasks) > self._enough and not self._process.is_over:
-            self.tasks = [task for task in self.tasks if not task.done()]
-            self._enough = 2 * len(self.tasks) + 64
-        return task
-
-    def wake(self) -> None:
-        """Look again at what is ready."""
-        if self._is_idle:
-            self._is_idle = False
-            self._scheduler.wake(self._process.fiber)
-
-    _write_to_self = wake  # as `call_soon_threadsafe` calls it
-
-
 class ThreadLock:
     """Mutual exclusion between the threads of a process; which one is next, the seed decides."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._is_held = False
-        self._waiting: list[_Fiber] = []
+        self._waiting: list[Fiber] = []
 
     def acquire(self, blocking: bool = True) -> bool:  # noqa: FBT001, FBT002  # as threading has it
         scheduler = self._process.scheduler
@@ -370,10 +207,10 @@ class Process:
         """What asyncio would log: exceptions that no task awaited and callbacks raised."""
         self.calls = 0
         """World calls that it sent."""
-        self.threads: list[_Fiber] = []
+        self.threads: list[Fiber] = []
         self.done = done
-        self.loop = _Loop(self)
-        self.fiber = _Fiber(self, self._live, Context(), self.loop)
+        self.loop = EventLoop(self)
+        self.fiber = Fiber(self, self._live, Context(), self.loop)
         self._main = main
         self._listeners: list[_Listener] = []
 
@@ -413,7 +250,7 @@ class Process:
         where: str,
         target: str,
         effect: Callable[[], T],
-        waiter: Future[T] | _Fiber,
+        waiter: Future[T] | Fiber,
     ) -> _Flight[T]:
         self.calls += 1
         call = WorldCall(
@@ -424,7 +261,7 @@ class Process:
             where=where,
             target=target,
         )
-        flight = _Flight(self, call, self.scheduler.fates.of(call), effect, waiter)
+        flight = _Flight(self, self.scheduler.fates.of(call), effect, waiter)
         self.scheduler.push(self.scheduler.latency() + flight.fate.out, flight.begin)
         return flight
 
@@ -448,7 +285,7 @@ class Process:
         """Run it in a thread of its own, and return or raise what it does."""
         self.check()
         answer: Future[T] = self.loop.create_future()
-        thread = _Fiber(self, partial(self._work, call, answer), copy_context(), None)
+        thread = Fiber(self, partial(self._work, call, answer), copy_context(), None)
         self.threads.append(thread)
         self.scheduler.wake(thread)
         return await answer
@@ -528,18 +365,22 @@ class Process:
 
     def _live(self) -> None:
         """What its loop's fiber does: as `asyncio.run`."""
-        try:
-            task = self.loop.create_task(self._run_main())
+        for step in (self._finish_main, self.loop.wind_down):
             try:
-                self.loop.drive(task.done)
-                self.result = task.result()
+                step()
             except Dead:
-                raise
+                return
             except BaseException as error:  # noqa: BLE001  # it is the end of this process alone
                 self.error = error
-            self.loop.wind_down()
-        except Dead:
-            pass
+
+    def _finish_main(self) -> None:
+        task = self.loop.create_task(self._run_main())
+        try:
+            self.loop.drive(task.done)
+        finally:
+            if task.done() and not task.cancelled():
+                task.exception()  # it is this process's error: no other need await it
+        self.result = task.result()
 
     async def _run_main(self) -> object:
         return await self._main(self)
@@ -558,21 +399,19 @@ class Process:
 class _Flight(Generic[T]):
     """One world call on its way: it begins, has its effect, and its answer arrives."""
 
-    __slots__ = ("_call", "_effect", "_error", "_process", "_result", "_waiter", "fate")
+    __slots__ = ("_effect", "_error", "_process", "_result", "_waiter", "fate")
 
     _result: T
 
     def __init__(
         self,
         process: Process,
-        call: WorldCall,
         fate: Fate,
         effect: Callable[[], T],
-        waiter: Future[T] | _Fiber,
+        waiter: Future[T] | Fiber,
     ) -> None:
         self.fate = fate
         self._process = process
-        self._call = call
         self._effect = effect
         self._error: Exception | None = None
         self._waiter = waiter
@@ -606,13 +445,9 @@ class _Flight(Generic[T]):
 
     def _arrive(self) -> None:
         fate = self.fate
-        if fate.out:
-            self._report("late_request")
         if fate.is_dropped:
-            self._report("dropped")
             self._error = Lost(has_effect=False)
         elif fate.status is not None:
-            self._report(f"answered_{fate.status}")
             self._error = Answered(fate.status)
         else:
             self._take_effect()
@@ -630,7 +465,6 @@ class _Flight(Generic[T]):
             self._error = error
 
     def _repeat(self) -> None:
-        self._report("doubled")
         first = self._error, getattr(self, "_result", None)
         self._take_effect()
         if self._error is not None and self._process.scheduler.random() < 1 / 2:
@@ -640,10 +474,7 @@ class _Flight(Generic[T]):
     def _answer(self) -> None:
         """The moment after the effect: the answer sets out."""
         if self.fate.is_lost and not self.fate.is_dropped:
-            self._report("lost")
             self._error = Lost(has_effect=self.fate.status is None)
-        elif self.fate.back:
-            self._report("late_answer")
         self._meet(Moment.AFTER_EFFECT)
         scheduler = self._process.scheduler
         scheduler.push(scheduler.latency() + self.fate.back, self._deliver)
@@ -651,7 +482,7 @@ class _Flight(Generic[T]):
     def _deliver(self) -> None:
         if self._process.is_over:
             return
-        if isinstance(self._waiter, _Fiber):
+        if isinstance(self._waiter, Fiber):
             self._process.scheduler.wake(self._waiter)
         elif not self._waiter.done():
             _settle(self._waiter, getattr(self, "_result", None), self._error)
@@ -661,47 +492,36 @@ class _Flight(Generic[T]):
         """The faults of that moment; returns whether one of them suspends the machine."""
         fate, process = self.fate, self._process
         if fate.signal is moment and not process.is_over:
-            self._report(f"signal_{moment}")
             process.signal()
         if fate.kill is moment and not process.is_over:
-            self._report(f"kill_{moment}")
             process.kill()
         if fate.suspend and fate.suspend[0] is moment and not process.is_over:
-            self._report(f"suspend_{moment}")
             process.suspend(fate.suspend[1])
             return True
         return False
-
-    def _report(self, kind: str) -> None:
-        scheduler, call = self._process.scheduler, self._call
-        detail = f"{call.where} {call.target}".strip()
-        scheduler.log.add(
-            FaultHappened(
-                at=scheduler.now, kind=kind, phase=str(call.verb), run=call.run, detail=detail
-            )
-        )
 
 
 class Scheduler:
     """The world's time, and who goes on in it."""
 
-    def __init__(self, random: Random, fates: Fates, log: Log) -> None:
+    def __init__(self, random: Random, fates: Fates) -> None:
         self.now = 0.0
         """Virtual seconds since the world began."""
         self.random = random.random
         self.fates = fates
-        self.log = log
         self.hub = getcurrent()
-        self._events: list[tuple[float, int, TimerHandle | _Fiber | Callable[[], object]]] = []
+        self._events: list[tuple[float, int, TimerHandle | Fiber | Callable[[], object]]] = []
         self._number = 0
         self._steps = 0
-        self._current: _Fiber | None = None
-        self._runnable: list[_Fiber] = []
-        self._frozen: list[_Fiber] = []
+        self._current: Fiber | None = None
+        self._runnable: list[Fiber] = []
+        self._frozen: list[Fiber] = []
         """Runnable once their machine's suspension is over."""
         self.processes: list[Process] = []
         """All that were started."""
         self._living: list[Process] = []
+        self._has_remains = False
+        """Whether a process was killed since the last collection."""
         self._killed: list[Process] = []
         """Killed by one of their own fibers, and still to be buried."""
 
@@ -739,6 +559,7 @@ class Scheduler:
             self.close()
             raise
         finally:
+            self._collect()
             if was_enabled:
                 gc.enable()
 
@@ -749,8 +570,14 @@ class Scheduler:
             self._close(process)
         self._events.clear()
         self._runnable.clear()
-        with _silence():
-            gc.collect(0)
+        self._collect()
+
+    def _collect(self) -> None:
+        """Drop what the dead left, before the collector meets it at a time of its own."""
+        if self._has_remains:
+            self._has_remains = False
+            with _silence():
+                gc.collect(0)
 
     def suspend(self, machine: Machine, seconds: float) -> None:
         """Freeze a machine and all its processes."""
@@ -769,7 +596,7 @@ class Scheduler:
 
     # --- for processes --------------------------------------------------------------------------
 
-    def push(self, seconds: float, event: TimerHandle | _Fiber | Callable[[], object]) -> None:
+    def push(self, seconds: float, event: TimerHandle | Fiber | Callable[[], object]) -> None:
         self._number += 1
         heapq.heappush(self._events, (self.now + seconds, self._number, event))
 
@@ -793,7 +620,7 @@ class Scheduler:
         self._number += 1
         return self._number
 
-    def wake(self, fiber: _Fiber) -> None:
+    def wake(self, fiber: Fiber) -> None:
         self._runnable.append(fiber)
 
     def park(self) -> None:
@@ -812,7 +639,7 @@ class Scheduler:
         if self._steps > STEPS_AT_ONCE:
             self.give_way()
 
-    def current_fiber(self) -> _Fiber:
+    def current_fiber(self) -> Fiber:
         if self._current is None:
             raise RuntimeError("only a process that runs can wait: this is the world itself")
         return self._current
@@ -847,16 +674,14 @@ class Scheduler:
         if self._living and not events:
             raise Deadlock(self._story())
 
-    def _fire(
-        self, when: float, _: int, event: TimerHandle | _Fiber | Callable[[], object]
-    ) -> None:
+    def _fire(self, when: float, _: int, event: TimerHandle | Fiber | Callable[[], object]) -> None:
         if isinstance(event, TimerHandle):
-            loop: _Loop = event._loop  # type: ignore[attr-defined]  # noqa: SLF001  # that made it
+            loop: EventLoop = event._loop  # type: ignore[attr-defined]  # noqa: SLF001  # that made it
             if not event.cancelled() and not loop.is_closed():
                 self._turn_to(when)
                 if not self._is_early(loop.machine, event.when(), event):
                     loop.add(event)
-        elif isinstance(event, _Fiber):
+        elif isinstance(event, Fiber):
             if not event.process.is_over:
                 self._turn_to(when)
                 if not self._is_early(event.process.machine, event.due, event):
@@ -870,7 +695,7 @@ class Scheduler:
             self.now = when
             self._steps = 0
 
-    def _is_early(self, machine: Machine, due: float, event: TimerHandle | _Fiber) -> bool:
+    def _is_early(self, machine: Machine, due: float, event: TimerHandle | Fiber) -> bool:
         """Whether a suspension put the event off; it comes again then."""
         left = due - machine.monotonic(self.now)
         if machine.wakes_at is not None:
@@ -880,7 +705,7 @@ class Scheduler:
         self.push(left, event)
         return True
 
-    def _resume(self, fiber: _Fiber) -> None:
+    def _resume(self, fiber: Fiber) -> None:
         process = fiber.process
         if process.is_over:
             return
@@ -897,7 +722,7 @@ class Scheduler:
             if isinstance(process.error, KeyboardInterrupt):
                 raise process.error
 
-    def _switch(self, fiber: _Fiber, switch: Callable[[], object]) -> None:
+    def _switch(self, fiber: Fiber, switch: Callable[[], object]) -> None:
         self._current = fiber
         fiber.enter()
         try:
@@ -910,6 +735,7 @@ class Scheduler:
         """Throw `Dead` into what waits there, in order; its ports are dead already."""
         if process in self._living:
             self._living.remove(process)
+        self._has_remains |= process.is_dead
         with _silence():
             for fiber in (*process.threads, process.fiber):
                 while fiber.greenlet:  # it has begun and not ended
