@@ -83,7 +83,7 @@ class RunBegun(Event, frozen=True, kw_only=True, tag="run"):
 class RunEnded(Event, frozen=True, kw_only=True, tag="end"):
     run: int
     outcome: str
-    """`done`, `failed`, `refused`, `killed`, or the name of an error."""
+    """`done`, `failed`, `refused`, `killed`, `error` (a documented one), or an exception's name."""
     detail: str = ""
 
 

@@ -47,6 +47,8 @@ NEVER: Final = float("inf")
 _LABEL = re.compile(r"ctxprov:([a-z0-9.-]+)/([a-z0-9-]+)@[0-9a-f]{16}(?:~[a-z]{4})?")
 _DURATION = re.compile(r"(\d+)([smhd])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_MISDATED: Final = 4_500.0
+"""Seconds that a Date is wrong at most."""
 _HARMLESS = frozenset({200, 201, 204, 403, 404, 412, 423})
 """Statuses of a server that is well."""
 
@@ -259,6 +261,14 @@ class Cache(Struct, eq=False):
         return self.life(position).expires_at > at
 
 
+class View(Struct, frozen=True):
+    """The state of its stack as a run read or wrote it."""
+
+    position: int
+    state: StateDocument
+    is_written: bool = False
+
+
 class Run(Struct, eq=False):
     """A run of an operation, and what it had seen at each moment."""
 
@@ -267,13 +277,14 @@ class Run(Struct, eq=False):
     ended: RunEnded | None = None
     end: int | None = None
     faults: list[FaultHappened] = field(default_factory=list)
-    views: list[tuple[int, StateDocument]] = field(default_factory=list)
-    """Each state of its stack that it read or wrote."""
+    views: list[View] = field(default_factory=list)
     lists: list[tuple[int, CachesListed]] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)
     """When a LIST of it ended, with or without success."""
     creations: list[Cache] = field(default_factory=list)
     has_failed_calls: bool = False
+    locked: float = NEVER
+    """When it took the lock of its state."""
 
     @property
     def number(self) -> int:
@@ -284,6 +295,10 @@ class Run(Struct, eq=False):
         return self.ended.outcome if self.ended else ""
 
     @property
+    def detail(self) -> str:
+        return self.ended.detail if self.ended else ""
+
+    @property
     def is_done(self) -> bool:
         return self.outcome == "done"
 
@@ -291,10 +306,18 @@ class Run(Struct, eq=False):
     def has_met_fault(self) -> bool:
         return bool(self.faults) or self.has_failed_calls
 
+    @property
+    def is_keeping(self) -> bool:
+        """Whether it is of an operation that keeps caches alive."""
+        return self.begun.operation in {"apply", "keepalive"}
+
     def view(self, position: int) -> StateDocument:
         """The state as it had read or written it last before *position*."""
-        seen = bisect_right(self.views, position - 1, key=lambda view: view[0])
-        return self.views[seen - 1][1] if seen else _nothing(self.begun.stack)
+        count = bisect_right(self.views, position - 1, key=lambda view: view.position)
+        return self.views[count - 1].state if count else _nothing(self.begun.stack)
+
+    def met(self, kind: str) -> bool:
+        return any(fault.kind == kind for fault in self.faults)
 
     def lists_between(self, first: int, last: int) -> list[tuple[int, CachesListed]]:
         return [entry for entry in self.lists if first < entry[0] < last]
@@ -330,6 +353,8 @@ class LogIndex:
         """By checkout and stack."""
         self.calm: int | None = None
         """When faults ended."""
+        self.misdated: list[float] = []
+        """When a provider began to send a wrong Date, or none."""
         self._contents: dict[tuple[FileKey, str], Document | None] = {}
         self._former: dict[tuple[str, str], str] = {}
         for position, event in enumerate(events):
@@ -363,12 +388,15 @@ class LogIndex:
             case FaultHappened():
                 if run := self.runs.get(event.run):
                     run.faults.append(event)
+                if event.kind == "wrong_date":
+                    self.misdated.append(event.at)
             case TextsChanged():
                 self.texts[event.checkout, event.stack].append((position, event))
                 for old, new in event.moved.items():
                     self._former.setdefault((event.stack, new), old)
             case LockChanged():
                 self.locks[event.store, event.file] = event
+                self._lock(position, event.run)
             case FaultsEnded():
                 self.calm = position
             case _:
@@ -394,9 +422,13 @@ class LogIndex:
         key, run = (event.store, event.file), self.runs.get(event.run)
         if run and self.state_files.get(key) == run.begun.stack:
             if event.version is None:
-                run.views.append((position, _nothing(run.begun.stack)))
+                run.views.append(View(position, _nothing(run.begun.stack)))
             elif isinstance(state := self._contents.get((key, event.version)), StateDocument):
-                run.views.append((position, state))
+                run.views.append(View(position, state))
+
+    def _lock(self, position: int, number: int) -> None:
+        if run := self.runs.get(number):
+            run.locked = min(run.locked, position)
 
     def _change(self, position: int, event: FileWritten | FileDeleted) -> None:
         key, document = (event.store, event.file), None
@@ -404,13 +436,15 @@ class LogIndex:
             document = document_of(event.file, event.content)
             self._contents[key, event.version] = document
         self.files[key].append(Version(position, event, document))
+        if is_lease(event.file):
+            self._lock(position, event.run)
         if isinstance(document, StateDocument):
             self.state_files[key] = document.stack
         if stack := self.state_files.get(key):
             state = document if isinstance(document, StateDocument) else _nothing(stack)
             self.states[stack].append((position, state))
             if (run := self.runs.get(event.run)) and run.begun.stack == stack:
-                run.views.append((position, state))
+                run.views.append(View(position, state))
             elif event.run == 0:
                 self.losses[stack].append(position)
 
@@ -450,6 +484,11 @@ class LogIndex:
         """Whether the answer to its create had reached its run by *position*."""
         when, answer = self.answers.get(cache.created.request, (position + 1, None))
         return bool(answer and answer.is_delivered and when <= position)
+
+    def is_misdated(self, run: Run) -> bool:
+        """Whether a wrong Date may have reached *run*."""
+        end = run.ended.at if run.ended else NEVER
+        return any(at <= end and run.begun.at <= at + _MISDATED for at in self.misdated)
 
     def runs_of(self, stack: str) -> Iterator[Run]:
         return (run for run in self.runs.values() if run.begun.stack == stack)
