@@ -72,7 +72,7 @@ class Bench:
         self.fates: dict[tuple[Verb, str], list[Fate]] = {}
         """By verb and what the target ends with: of the first calls, one after the other."""
         random = Random(seed)  # noqa: S311  # a seed
-        self.scheduler = Scheduler(random, self, self.log)
+        self.scheduler = Scheduler(random, self)
         now = self.now
         self.provider = Provider("demo", self.log, now, random)
         self.bucket = FileStore("bucket", self.log, now, random)
