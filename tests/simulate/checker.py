@@ -351,7 +351,12 @@ def drafts_left(log: LogIndex) -> Iterator[Violation]:
             continue
         if isinstance(last.document, HistoryDocument):
             yield from _unfinished(log, (store, file), last.document)
-        elif not (last.document or ".history/" in file or file == _PROBE or last.event.run == 0):
+        elif not (
+            last.document
+            or ".history/" in file
+            or file.rpartition("/")[2] == _PROBE
+            or last.event.run == 0
+        ):
             why = f"{file} stays in {store}, and no finished run leaves such a file"
             yield Violation(Rule.DRAFT_LEFT, last.event.at, why, last.event.run)
 

@@ -119,6 +119,11 @@ class VersionedFiles:
             self._put(0, file, stands.content[: len(stands.content) // 2])
         return stands is not None
 
+    def restore(self, file: str) -> None:
+        """What a run wrote last stands again, as a person repairs it."""
+        if accepted := self._accepted.get(file):
+            self._put(0, file, accepted[-1])
+
     # --- versions -------------------------------------------------------------------------------
 
     def _version(self, file: str) -> str | None:
@@ -209,6 +214,10 @@ class StateServer(VersionedFiles):
         """The id of the lock of *file*; None if it is free."""
         lock_id = self._locks.get(file, {}).get("ID")
         return lock_id if isinstance(lock_id, str) else None
+
+    def locked(self) -> list[str]:
+        """The files that are locked, sorted."""
+        return sorted(self._locks)
 
     def end_lock(self, file: str) -> bool:
         """A person ends the lock of *file*; False if it is free."""
