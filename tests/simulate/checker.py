@@ -483,7 +483,7 @@ def _was_made_before(log: LogIndex, cache: Cache) -> bool:
 def _may_have(log: LogIndex, run: Run, entry: str, cache: Cache, position: int) -> bool:
     """Whether *run* may put what *cache* holds under *entry*: approved, or on record there."""
     return _is_approved(log, run, entry, cache, position) or any(
-        _has_like(log, view, entry, cache) for view in run.views if view.position <= position
+        _has_like(log, view, entry, cache) for view in run.views if view.position < position
     )
 
 

@@ -45,11 +45,13 @@ LIST = "/v1beta/cachedContents"
 
 
 class LogBuilder:
-    """A world that happens as it is spelled: one second passes with each event."""
+    """A world that happens as it is spelled."""
 
     def __init__(self) -> None:
         self.events: list[WorldEvent] = []
         self.at = 0.0
+        self.tick = 1.0
+        """Seconds that pass with each event."""
         self.run = 0
         self.stack = "bot"
         self.ids: dict[str, CacheCreated] = {}
@@ -67,7 +69,7 @@ class LogBuilder:
 
     def add(self, event: WorldEvent) -> None:
         self.events.append(event)
-        self.at += 1.0
+        self.at += self.tick
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and let caches expire in it."""

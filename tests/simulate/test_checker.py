@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -13,10 +15,6 @@ from tests.simulate.checker import Rule, check
 from tests.simulate.log_builder import HOUR, LogBuilder
 
 _MINUTE = 60.0
-
-
-def rules(log: LogBuilder) -> list[tuple[Rule, str | None]]:
-    return [(violation.rule, violation.entry) for violation in check(log.events)]
 
 
 def started(**options: object) -> LogBuilder:
@@ -341,6 +339,625 @@ def test_what_is_well_breaks_no_rule(story: Callable[[LogBuilder], None]) -> Non
     log.clean()
 
     assert check(log.events) == []
+
+
+# --- what is broken ----------------------------------------------------------------------------
+
+Story: TypeAlias = Callable[[LogBuilder], None]
+BROKEN: list[tuple[Rule, Story]] = []
+
+
+def breaks(rule: Rule) -> Callable[[Story], Story]:
+    """Of a story that breaks *rule*, and no other."""
+
+    def note(story: Story) -> Story:
+        BROKEN.append((rule, story))
+        return story
+
+    return note
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def made_while_on_record(log: LogBuilder) -> None:
+    log.begin("keepalive")
+    log.look()
+    log.record("faq", log.make("faq"))
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def sent_again_without_a_look(log: LogBuilder) -> None:
+    _lose_an_answer(log)
+    log.record("faq", log.make("faq"))
+    log.look(hides=(_twin(log),))
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def sent_again_although_listed(log: LogBuilder) -> None:
+    _lose_an_answer(log)
+    log.look()
+    log.record("faq", log.make("faq"))
+    log.look(hides=(_twin(log),))
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def sent_again_although_answered(log: LogBuilder) -> None:
+    _edit(log)
+    log.make("faq")
+    log.record("faq", log.make("faq"))
+    log.retiring["bot"][_twin(log)] = ("faq", log.at + HOUR)
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def listed_too_soon(log: LogBuilder) -> None:
+    _edit(log)
+    log.tick = 0.2
+    log.answer(777, is_lost=True)
+    log.look()
+    log.post("faq", request=777)
+    log.record("faq", log.make("faq"))
+    log.look(hides=(_twin(log),))
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def not_asked_for_by_get(log: LogBuilder) -> None:
+    """A LIST that lies excuses nothing of what is on record."""
+    log.begin("keepalive")
+    log.look(hides=(log.records["bot"]["faq"],))
+    log.record("faq", log.make("faq"))
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def taken_from_a_live_run(log: LogBuilder) -> None:
+    """Two runs work at once, and no fault cost the first one its lock."""
+    _edit(log)
+    slow = log.run
+    log.apply()
+    quick, log.run = log.run, slow
+    log.make("faq")
+    log.end("failed", run=slow)
+    log.run = quick
+    log.clean()
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def once_made_twice(log: LogBuilder) -> None:
+    log.declare(faq="faq 1", manual="manual 1", options={"is_warm": False})
+    log.apply()
+    log.wait(5 * HOUR)
+    log.begin()
+    log.look()
+    log.record("faq", log.make("faq"))
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.NEEDLESS_CREATE)
+def returned_while_it_is_retiring(log: LogBuilder) -> None:
+    log.declare(faq="faq 2", manual="manual 1")
+    log.apply()
+    log.declare(faq="faq 1", manual="manual 1")
+    log.begin()
+    log.look()
+    log.record("faq", log.make("faq"))
+    log.finish()
+    log.clean()
+
+
+def _edit(log: LogBuilder) -> None:
+    """The text of one entry changes, and a run that is approved has listed."""
+    log.declare(faq="faq 2", manual="manual 1")
+    log.begin()
+    log.look()
+
+
+def _lose_an_answer(log: LogBuilder) -> None:
+    _edit(log)
+    log.make("faq", is_lost=True)
+    log.wait(1)
+
+
+def _twin(log: LogBuilder) -> str:
+    """The cache of the edited text that was made first."""
+    return next(cache for cache, made in log.ids.items() if made.content == "faq 2")
+
+
+@breaks(Rule.NOT_CONVERGED)
+def declared_and_not_made(log: LogBuilder) -> None:
+    _clean_but(log, lambda: log.declare(faq="faq 1", manual="manual 1", new="new 1"))
+
+
+@breaks(Rule.NOT_CONVERGED)
+def declared_otherwise(log: LogBuilder) -> None:
+    _clean_but(log, lambda: log.declare(faq="faq 2", manual="manual 1"))
+
+
+@breaks(Rule.NOT_CONVERGED)
+def declared_for_another_model(log: LogBuilder) -> None:
+    options = {"model": "gemini-3.6-flash"}
+    _clean_but(log, lambda: log.declare(faq="faq 1", manual="manual 1", options=options))
+
+
+@breaks(Rule.NOT_CONVERGED)
+def declared_no_more(log: LogBuilder) -> None:
+    _clean_but(log, lambda: log.declare(manual="manual 1"))
+
+
+@breaks(Rule.NOT_CONVERGED)
+def dead_on_record(log: LogBuilder) -> None:
+    log.calm()
+    log.apply(clean=1)
+    log.begin(clean=2)
+    log.look()
+    log.foreign_delete(log.records["bot"]["faq"])
+    log.finish()
+
+
+@breaks(Rule.NOT_CONVERGED)
+def clean_and_failed(log: LogBuilder) -> None:
+    log.calm()
+    log.begin(clean=1)
+    log.end("failed")
+    log.apply(clean=2)
+
+
+@breaks(Rule.NOT_CONVERGED)
+def alive_beside_the_record(log: LogBuilder) -> None:
+    log.declare(faq="faq 1", manual="manual 1", new="new 1")
+    log.begin()
+    log.look()
+    log.make("new")
+    log.finish()
+    log.declare(faq="faq 1", manual="manual 1")
+    log.clean()
+
+
+def _clean_but(log: LogBuilder, edit: Callable[[], None]) -> None:
+    """The last clean run does nothing of an *edit* that came before it."""
+    log.calm()
+    log.apply(clean=1)
+    edit()
+    log.begin(clean=2)
+    log.look()
+    log.finish()
+
+
+@breaks(Rule.CREATE_IN_LAST)
+def deleted_before_the_last(log: LogBuilder) -> None:
+    log.calm()
+    log.apply(clean=1)
+    log.foreign_delete(log.records["bot"]["faq"])
+    log.apply(clean=2)
+
+
+@breaks(Rule.CREATE_IN_LAST)
+def expired_before_the_last(log: LogBuilder) -> None:
+    log.calm()
+    log.apply(clean=1)
+    log.wait(5 * HOUR)
+    log.apply(clean=2)
+
+
+@breaks(Rule.CREATE_IN_LAST)
+def edited_before_the_last(log: LogBuilder) -> None:
+    log.calm()
+    log.apply(clean=1)
+    log.declare(faq="faq 2", manual="manual 1")
+    log.apply(clean=2)
+
+
+@breaks(Rule.LOCK_LEFT)
+def lease_held(log: LogBuilder) -> None:
+    log.clean()
+    log.write("bot.lock.json", {"id": "run-3", "until": log.wire(log.at)})
+
+
+@breaks(Rule.LOCK_LEFT)
+def lease_torn(log: LogBuilder) -> None:
+    log.clean()
+    log.write("bot.lock.json", b'{"fre', run=0)
+
+
+@breaks(Rule.LOCK_LEFT)
+def server_locked(log: LogBuilder) -> None:
+    log.lock("run-3")
+    log.clean()
+
+
+@breaks(Rule.DRAFT_LEFT)
+def draft_of_a_write(log: LogBuilder) -> None:
+    log.begin()
+    log.write(".ctxprov-0123456789abcdef.tmp", b'{"caches":')
+    log.look()
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.DRAFT_LEFT)
+def file_of_no_kind(log: LogBuilder) -> None:
+    log.begin()
+    log.write("notes.txt", b"probe")
+    log.look()
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.DRAFT_LEFT)
+def unfinished_though_done(log: LogBuilder) -> None:
+    log.begin()
+    runs = [{"run": "run-x", "outcome": "unfinished", "kept": None}]
+    log.write("bot.history/runs.json", {"stack": "bot", "runs": runs})
+    log.look()
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.DRAFT_LEFT)
+def version_that_is_not_named(log: LogBuilder) -> None:
+    log.begin()
+    runs = [{"run": "run-x", "outcome": "Applied: 0 done.", "kept": 2}]
+    log.write("bot.history/1.json", log.state())
+    log.write("bot.history/2.json", log.state())
+    log.write("bot.history/runs.json", {"stack": "bot", "runs": runs})
+    log.look()
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.FOREIGN_CHANGED)
+def patched_by_another_stack(log: LogBuilder) -> None:
+    log.declare("shop", checkout="shop", faq="faq 1")
+    log.apply("shop", checkout="shop")
+    log.begin()
+    log.patch(log.records["shop"]["faq"], 3 * HOUR)
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.FOREIGN_CHANGED)
+def deleted_without_a_label(log: LogBuilder) -> None:
+    log.run = 0
+    log.post("notes", "notes", label="by hand")
+    log.begin(prunes=True)
+    log.delete(next(reversed(log.ids)))
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.FOREIGN_CHANGED)
+def claimed_from_another_record(log: LogBuilder) -> None:
+    log.declare("shop", checkout="shop", notes="notes 1")
+    log.apply("shop", checkout="shop")
+    notes = log.records["shop"]["notes"]
+    log.declare(faq="faq 1", manual="manual 1", options={"adopts": notes})
+    log.begin()
+    log.patch(notes, 3 * HOUR)
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.HANDLE_BROKEN)
+def deleted_before_its_time(log: LogBuilder) -> None:
+    _edit(log)
+    log.ensure("faq", "faq 2")
+    log.save()
+    log.publish()
+    log.delete(next(iter(log.retiring["bot"])))
+    log.save()
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.HANDLE_BROKEN)
+def retired_before_publishing(log: LogBuilder) -> None:
+    _edit(log)
+    log.ensure("faq", "faq 2")
+    log.save()
+    log.patch(next(iter(log.retiring["bot"])), 5 * _MINUTE)
+    log.fault("kill_before")
+    log.end("killed")
+    log.wait(HOUR)
+    log.clean()
+
+
+@breaks(Rule.HANDLE_BROKEN)
+def published_for_too_long(log: LogBuilder) -> None:
+    log.ends[log.records["bot"]["faq"]] += 9 * HOUR
+    log.begin()
+    log.look()
+    log.publish()
+    log.end()
+    log.ends[log.records["bot"]["faq"]] -= 9 * HOUR
+    log.wait(5 * HOUR)
+    log.clean()
+
+
+@breaks(Rule.HANDLE_BROKEN)
+def published_and_never_made(log: LogBuilder) -> None:
+    log.ends["cachedContents/none"] = log.at + HOUR
+    log.retiring["bot"]["cachedContents/none"] = ("faq", log.at + HOUR)
+    log.begin()
+    log.publish()
+    log.end()
+    del log.ends["cachedContents/none"], log.retiring["bot"]["cachedContents/none"]
+    log.clean()
+
+
+@breaks(Rule.BLIND_WRITE)
+def overwritten_state(log: LogBuilder) -> None:
+    slow = log.begin()
+    log.look()
+    log.apply()
+    quick, log.run = log.run, slow
+    log.save()
+    log.end(run=slow)
+    log.run = quick
+    log.clean()
+
+
+@breaks(Rule.BLIND_WRITE)
+def overwritten_handles(log: LogBuilder) -> None:
+    log.begin()
+    log.look()
+    log.write("bot-handles.json", log.contents["bot-handles.json"])
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.BLIND_WRITE)
+def overwritten_history(log: LogBuilder) -> None:
+    history(log)
+    log.begin()
+    log.write("bot.history/runs.json", {"stack": "bot", "runs": []})
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.BLIND_WRITE)
+def written_by_the_loser(log: LogBuilder) -> None:
+    """Who took the lock has acted by the version that its loser replaces."""
+    slow = log.begin()
+    log.look()
+    log.fault("suspend_before")
+    log.wait(3 * _MINUTE)
+    _edit(log)
+    quick = log.run
+    made = log.make("faq")
+    log.run = slow
+    log.save()
+    log.end("failed", run=slow)
+    log.run = quick
+    log.read("bot.json")
+    log.record("faq", made)
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.UNAPPROVED)
+def made_by_a_schedule(log: LogBuilder) -> None:
+    log.declare(faq="faq 2", manual="manual 1")
+    log.begin("keepalive")
+    log.look()
+    log.ensure("faq", "faq 2")
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.UNAPPROVED)
+def made_beyond_the_approval(log: LogBuilder) -> None:
+    log.declare(faq="faq 2", manual="manual 2")
+    log.begin(approves=False, approved={"faq": "faq 2"})
+    log.look()
+    log.ensure("faq", "faq 2")
+    log.ensure("manual", "manual 2")
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.UNAPPROVED)
+def removed_by_a_schedule(log: LogBuilder) -> None:
+    log.declare(manual="manual 1")
+    log.begin("keepalive")
+    log.look()
+    log.finish(removed=["faq"])
+    log.clean()
+
+
+@breaks(Rule.UNAPPROVED)
+def adopted_by_a_schedule(log: LogBuilder) -> None:
+    _edit(log)
+    log.make("faq")
+    log.fault("kill_after")
+    log.end("killed")
+    log.begin("keepalive")
+    log.look()
+    log.ensure("faq", "faq 2")
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.UNAPPROVED)
+def pruned_without_asking(log: LogBuilder) -> None:
+    hidden_twin(log)
+    log.begin()
+    log.look()
+    log.delete(_twin(log))
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.UNAPPROVED)
+def cut_short_on_record(log: LogBuilder) -> None:
+    log.begin("keepalive")
+    log.look()
+    log.patch(log.records["bot"]["faq"], 1.5 * HOUR)
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.UNAPPROVED)
+def removed_though_protected(log: LogBuilder) -> None:
+    log.declare(faq="faq 1", manual="manual 1", options={"is_protected": True})
+    log.apply()
+    log.declare(manual="manual 1")
+    log.begin()
+    log.look()
+    log.publish(hidden=("faq",))
+    log.patch(log.records["bot"]["faq"], HOUR)
+    log.forget("faq")
+    log.save()
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.WENT_COLD)
+def not_refreshed(log: LogBuilder) -> None:
+    log.wait(2.2 * HOUR)
+    log.begin("keepalive")
+    log.look()
+    log.finish()
+    log.wait(2 * HOUR)
+    log.clean()
+
+
+@breaks(Rule.WENT_COLD)
+def not_refreshed_by_apply(log: LogBuilder) -> None:
+    log.wait(2.2 * HOUR)
+    log.begin()
+    log.look()
+    log.finish()
+    log.wait(2 * HOUR)
+    log.clean()
+
+
+@breaks(Rule.WENT_COLD)
+def failed_without_a_fault(log: LogBuilder) -> None:
+    log.wait(2.2 * HOUR)
+    log.begin("keepalive", is_scheduled=True)
+    log.look()
+    log.end("error", "StateError: no reason")
+    log.wait(2 * HOUR)
+    log.clean()
+
+
+@breaks(Rule.WENT_COLD)
+def left_cold(log: LogBuilder) -> None:
+    log.foreign_delete(log.records["bot"]["faq"])
+    log.begin("keepalive")
+    log.look()
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.TOO_MUCH_RENT)
+def lives_too_long(log: LogBuilder) -> None:
+    log.wait(2.2 * HOUR)
+    log.begin("keepalive")
+    log.look()
+    log.patch(log.records["bot"]["faq"], 30 * HOUR)
+    log.patch(log.records["bot"]["manual"], 3 * HOUR)
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.TOO_MUCH_RENT)
+def made_for_too_long(log: LogBuilder) -> None:
+    _edit(log)
+    log.record("faq", log.make("faq", ttl=4 * HOUR))
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.TOO_MUCH_RENT)
+def not_retired(log: LogBuilder) -> None:
+    _edit(log)
+    log.ensure("faq", "faq 2")
+    log.save()
+    log.publish()
+    log.end()
+    log.clean()
+
+
+@breaks(Rule.TOO_MUCH_RENT)
+def forgotten(log: LogBuilder) -> None:
+    log.declare(faq="faq 1", manual="manual 1", new="new 1")
+    log.begin()
+    log.look()
+    log.make("new")
+    log.finish()
+    log.declare(faq="faq 1", manual="manual 1")
+    log.wait(5 * HOUR)
+    log.clean()
+
+
+@breaks(Rule.TOO_MUCH_RENT)
+def twin_left(log: LogBuilder) -> None:
+    _lose_an_answer(log)
+    log.look(hides=(_twin(log),))
+    log.record("faq", log.make("faq"))
+    log.look()
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.TOO_MUCH_RENT)
+def twin_not_looked_for(log: LogBuilder) -> None:
+    _lose_an_answer(log)
+    log.look(hides=(_twin(log),))
+    log.record("faq", log.make("faq"))
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.CRASHED)
+def never_ended(log: LogBuilder) -> None:
+    log.begin("plan")
+    log.write("bot.lock.json", {"free": True})
+    log.clean()
+
+
+@breaks(Rule.CRASHED)
+def ended_with_a_bug(log: LogBuilder) -> None:
+    log.begin()
+    log.end("KeyError", "'faq'")
+    log.clean()
+
+
+@breaks(Rule.CRASHED)
+def ended_with_a_foreign_error(log: LogBuilder) -> None:
+    log.begin("keepalive", is_scheduled=True)
+    log.fault("dropped")
+    log.end("ReadError")
+    log.clean()
+
+
+@pytest.mark.parametrize(("rule", "story"), BROKEN)
+def test_a_broken_rule_is_named_and_no_other(rule: Rule, story: Story) -> None:
+    """A log that breaks one rule makes the checker name that rule alone."""
+    log = started()
+    story(log)
+
+    violations = check(log.events)
+
+    assert {violation.rule for violation in violations} == {rule}, violations
+
+
+def test_each_rule_is_broken_in_three_ways() -> None:
+    """Each rule has three logs or more that break it."""
+    counts = Counter(rule for rule, _ in BROKEN)
+
+    assert {rule for rule in Rule if counts[rule] < 3} == set()  # three ways
 
 
 def test_the_checker_knows_nothing_of_what_it_checks() -> None:
