@@ -11,18 +11,25 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from email.utils import format_datetime
 from heapq import heappop, heappush
 from math import floor
 from random import Random
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Final
 
-import msgspec
 import orjson
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from tests.simulate.cache_body import (
+    RPC,
+    CacheBody,
+    CountBody,
+    Refused,
+    least_tokens,
+    parse_body,
+)
 from tests.simulate.fate import Verb
 from tests.simulate.log import (
     EPOCH,
@@ -38,7 +45,6 @@ from tests.simulate.wire import (
     SECOND,
     WireReply,
     WireRequest,
-    google_error,
     nanoseconds,
     provider_call,
     spell_content,
@@ -46,23 +52,10 @@ from tests.simulate.wire import (
     virtual_seconds,
 )
 
-LEAST_TOKENS: Final = {
-    "models/gemini-3.8-flash": 1024,
-    "models/gemini-3.6-flash": 1024,
-    "models/gemini-3.1-pro-preview": 4096,
-    "models/gemini-3.1-flash-lite": 1024,
-    "models/gemini-3-flash-preview": 1024,
-    "models/gemini-2.5-flash-lite": 2048,
-}
-"""What a cache of each model has at least; there is no other model."""
-_MOST_TOKENS: Final = 1_048_576
-_DEFAULT_LIFE: Final = 3600 * SECOND
 _ARRIVAL: Final = 0.3, 0.5
 """Seconds that a create takes before its createTime; a ttl counts from its arrival."""
 _PAGE: Final = 50
 _LARGEST_PAGE: Final = 1000
-_FIRST: Final = -62_135_596_800 * SECOND
-_LAST: Final = 253_402_300_800 * SECOND - 1
 _ROUTES: Final = re.compile(
     r"(?:POST|GET) cachedContents|(?:GET|PATCH|DELETE) cachedContents/[^/]+"
     r"|POST models/[^/]+:countTokens",
@@ -73,106 +66,9 @@ _QUERY: Final = {
     Verb.PATCH: frozenset({"key", "alt", "updateMask"}),
 }
 _ANY_QUERY: Final = frozenset({"key", "alt"})
-_OUTPUT_ONLY: Final = frozenset({"create_time", "update_time", "usage_metadata"})
 _TOKEN: Final = re.compile(r"\+/(\d{1,9})=", re.ASCII)
 _SIZE: Final = re.compile(r"\d{0,9}", re.ASCII)
-_DURATION: Final = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?s", re.ASCII)
-_MOMENT: Final = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII
-)
-_STATUS: Final = {
-    400: "INVALID_ARGUMENT",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    408: "DEADLINE_EXCEEDED",
-    409: "ABORTED",
-    429: "RESOURCE_EXHAUSTED",
-    499: "CANCELLED",
-    500: "INTERNAL",
-    503: "UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-}
-_RPC: Final = "type.googleapis.com/google.rpc."
 _JSON: Final = {"content-type": "application/json; charset=UTF-8"}
-
-_Body = TypeVar("_Body", "_CacheBody", "_CountBody")
-
-
-class _Blob(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    mime_type: str = ""
-    data: str = ""
-
-
-class _FileData(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    mime_type: str = ""
-    file_uri: str = ""
-
-
-class _Part(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    text: str | None = None
-    inline_data: _Blob | None = None
-    file_data: _FileData | None = None
-
-    def spell(self) -> str:
-        """As the log has it.  Raises Refused unless it is of exactly one kind."""
-        match self:
-            case _Part(text=str(text), inline_data=None, file_data=None):
-                return text
-            case _Part(text=None, inline_data=_Blob(mime_type, data), file_data=None):
-                return f"data:{mime_type};base64,{data}"
-            case _Part(text=None, inline_data=None, file_data=_FileData(mime_type, uri)):
-                return f"file:{mime_type}:{uri}"
-            case _:
-                raise Refused(400, "* parts.data: required oneof field 'data' must be one")
-
-
-class _Turn(Struct, frozen=True, forbid_unknown_fields=True):
-    role: Literal["", "user", "model", "function", "tool"] = ""
-    parts: Annotated[list[_Part], Meta(min_length=1)] = []
-
-
-class _CacheBody(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A CachedContent as a client sends it."""
-
-    model: str | None = None
-    name: str | None = None
-    display_name: Annotated[str, Meta(max_length=128)] | None = None
-    system_instruction: _Turn | None = None
-    contents: list[_Turn] | None = None
-    tools: list[dict[str, Any]] | None = None
-    tool_config: dict[str, Any] | None = None
-    ttl: str | None = None
-    expire_time: str | None = None
-    create_time: str | None = None
-    update_time: str | None = None
-    usage_metadata: dict[str, Any] | None = None
-
-    def spell(self) -> tuple[list[str], str]:
-        """The parts and the system instruction.  Raises Refused."""
-        turns = self.contents or []
-        if any(not turn.parts for turn in turns):
-            raise Refused(400, "* contents.parts: contents.parts must not be empty.")
-        system = self.system_instruction.parts if self.system_instruction else []
-        if any(part.text is None for part in system):
-            raise Refused(400, "* system_instruction: only text parts are supported")
-        parts = [part.spell() for turn in turns for part in turn.parts]
-        return parts, "\n---\n".join(part.spell() for part in system)
-
-    def tokens(self) -> int:
-        """Four characters are a token."""
-        functions = [
-            orjson.dumps(function).decode()
-            for tool in self.tools or ()
-            for function in tool.get("functionDeclarations", ())
-        ]
-        turns = [*(self.contents or ()), self.system_instruction or _Turn()]
-        texts = [part.text or "" for turn in turns for part in turn.parts]
-        return sum(-(-len(text) // 4) for text in (*texts, *functions))
-
-
-class _CountBody(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    contents: list[_Turn] | None = None
-    generate_content_request: _CacheBody | None = None
 
 
 class _Life(Struct, frozen=True):
@@ -200,17 +96,6 @@ class ProviderCache(Struct, kw_only=True):
             return None
         life = next((life for life in reversed(self.lives) if life.updated <= moment), None)
         return life if life and life.expires > moment else None
-
-
-class Refused(Exception):
-    """An answer of the provider other than 200."""
-
-    def __init__(
-        self, status: int, message: str, *, details: Sequence[Mapping[str, object]] = ()
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = google_error(status, _STATUS.get(status, "UNKNOWN"), message, details)
 
 
 class Provider:
@@ -351,7 +236,7 @@ class Provider:
             raise Refused(403, "Method doesn't allow unregistered callers. Please use API Key.")
         if key != self.key:
             reason = {
-                "@type": f"{_RPC}ErrorInfo",
+                "@type": f"{RPC}ErrorInfo",
                 "reason": "API_KEY_INVALID",
                 "domain": "googleapis.com",
             }
@@ -365,29 +250,23 @@ class Provider:
         del recent[: bisect_left(recent, now - 60)]
         if most is not None and len(recent) >= most:
             wait = recent[-most] + 60 - now if most else 60.0
-            hint = {"@type": f"{_RPC}RetryInfo", "retryDelay": f"{wait + 0.001:.3f}s"}
+            hint = {"@type": f"{RPC}RetryInfo", "retryDelay": f"{wait + 0.001:.3f}s"}
             raise Refused(429, f"Quota exceeded: {verb} per minute.", details=[hint])
         recent.append(now)
 
     def _create(self, request: WireRequest) -> bytes:
-        now = self._now()
-        fields = _parse(request.body, _CacheBody)
-        arrival = now - round(self._random.uniform(*_ARRIVAL) * SECOND)
-        expires = _expiry(fields, arrival)
-        least = _least_tokens(fields.model)
-        parts, system = fields.spell()
-        tokens = fields.tokens()
-        if tokens < least:
-            raise Refused(400, _size_fault("small", tokens, f"min_total_token_count={least}"))
-        if tokens > _MOST_TOKENS:
-            bound = f"max_total_token_count={_MOST_TOKENS}"
-            raise Refused(400, _size_fault("large", tokens, bound))
+        fields = parse_body(request.body, CacheBody)
+        arrival = self._now() - round(self._random.uniform(*_ARRIVAL) * SECOND)
+        expires = fields.expiry(arrival)
+        least_tokens(fields.model)
+        content = spell_content(*fields.spell())
+        tokens = fields.cached_tokens()
         self._check_storage(fields.model or "", tokens)
         cache = self._add(
             request,
             label=fields.display_name or "",
             model=fields.model or "",
-            content=spell_content(parts, system),
+            content=content,
             tokens=tokens,
             expires=expires,
         )
@@ -429,10 +308,10 @@ class Provider:
         return orjson.dumps(fields)
 
     def _patch(self, name: str, request: WireRequest) -> bytes:
-        fields = _parse(request.body, _CacheBody)
+        fields = parse_body(request.body, CacheBody)
         mask = request.query.get("updateMask", "")
-        _check_patch(fields, mask)
-        expires = _expiry(fields, self._now())
+        fields.check_patch(mask)
+        expires = fields.expiry(self._now())
         cache = self._live(name)
         updated = max(self._now() - self._random.randrange(1, 1000) * 1000, cache.lives[-1].updated)
         life = _Life(updated, self._granted(expires))
@@ -544,93 +423,18 @@ class Provider:
         return nanoseconds(self._seconds())
 
 
-def _parse(body: bytes, kind: type[_Body]) -> _Body:
-    try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except (ValueError, RecursionError) as error:
-        violation = {"description": str(error)}
-        detail = {"@type": f"{_RPC}BadRequest", "fieldViolations": [violation]}
-        raise Refused(400, f"Invalid JSON payload received. {error}", details=[detail]) from None
-
-
-def _least_tokens(model: str | None) -> int:
-    """Raises Refused for a model that is not there."""
-    if not model or "/" not in model:
-        raise Refused(400, f"* model: unexpected model name format: {model}")
-    if model not in LEAST_TOKENS:
-        raise Refused(404, f"{model} is not found for API version v1beta.")
-    return LEAST_TOKENS[model]
-
-
 def _count(path: str, body: bytes) -> bytes:
     model = path.removesuffix(":countTokens")
-    _least_tokens(model)
-    fields = _parse(body, _CountBody)
+    least_tokens(model)
+    fields = parse_body(body, CountBody)
     wrapped = fields.generate_content_request
     if wrapped and not wrapped.model:
         raise Refused(400, "* CountTokensRequest.generate_content_request.model: required")
-    asked = wrapped or _CacheBody(contents=fields.contents)
+    asked = wrapped or CacheBody(contents=fields.contents)
     if not asked.contents:
         raise Refused(400, "* GenerateContentRequest.contents: contents is not specified")
     asked.spell()
     return orjson.dumps({"totalTokens": asked.tokens()})
-
-
-def _size_fault(size: str, tokens: int, bound: str) -> str:
-    return f"Cached content is too {size}. total_token_count={tokens}, {bound}"
-
-
-def _check_patch(fields: _CacheBody, mask: str) -> None:
-    """Only the expiration may change, and has to."""
-    if fields.name is not None:
-        raise Refused(400, "oneof field '_name' is already set. Cannot set 'name'")
-    sent = [
-        name
-        for name in fields.__struct_fields__
-        if name not in _OUTPUT_ONLY and getattr(fields, name) is not None
-    ]
-    named = mask.split(",") if mask not in {"", "*"} else sent
-    if {*named} - {"ttl", "expireTime", "expire_time"}:
-        raise Refused(400, "Only the expiration of a cached content can be updated.")
-    if not {name.replace("expireTime", "expire_time") for name in named} & {*sent}:
-        raise Refused(400, "Nothing to update: neither ttl nor expire_time is set.")
-
-
-def _expiry(fields: _CacheBody, arrival: int) -> int:
-    """A moment that has passed is accepted: such a cache is never seen again."""
-    match fields:
-        case _CacheBody(ttl=str(), expire_time=str()):
-            raise Refused(400, "oneof field 'expiration' is already set. Cannot set 'expireTime'")
-        case _CacheBody(ttl=str(text)):
-            expires = arrival + _read_duration(text)
-        case _CacheBody(expire_time=str(text)):
-            expires = _read_moment(text)
-        case _:
-            expires = arrival + _DEFAULT_LIFE
-    if not _FIRST <= expires <= _LAST:
-        raise Refused(400, "The expiration is out of range.")
-    return expires
-
-
-def _read_duration(text: str) -> int:
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise Refused(400, "Illegal duration format; duration must end with 's'")
-    sign, whole, digits = match.groups()
-    span = int(whole) * SECOND + int((digits or "").ljust(9, "0"))
-    return -span if sign else span
-
-
-def _read_moment(text: str) -> int:
-    match = _MOMENT.fullmatch(text)
-    try:
-        moment = datetime.fromisoformat(f"{match[1]}{match[3]}") if match else None
-        seconds = None if moment is None else (moment - EPOCH) // timedelta(seconds=1)
-    except (OverflowError, ValueError):
-        seconds = None
-    if match is None or seconds is None:
-        raise Refused(400, "Illegal timestamp format; timestamps must end with 'Z' or an offset")
-    return nanoseconds(seconds) + int((match[2] or "").ljust(9, "0"))
 
 
 def _page(query: Mapping[str, str]) -> tuple[int, int | None]:

@@ -32,6 +32,7 @@ from tests.simulate.wire import WireReply, WireRequest, spell_content
 
 MODEL = "models/gemini-3.8-flash"
 TEXT = "word " * 1000
+INLINE = {"mimeType": "text/plain", "data": base64.b64encode(TEXT.encode()).decode()}
 GONE = "CachedContent not found (or permission denied)"
 
 
@@ -466,6 +467,7 @@ FIELDS: tuple[Mapping[str, object], ...] = (
     {"systemInstruction": turn("Be brief.")},
     {"systemInstruction": {"parts": [{"inlineData": {"mimeType": "text/plain", "data": ""}}]}},
     {"tools": [{"functionDeclarations": [{"name": "look", "description": "Looks."}]}]},
+    {"contents": [turn(TEXT), {"parts": [{"inlineData": INLINE}]}]},
     {"displayName": "x" * 128},
     {"displayName": "x" * 129},
     {"model": "models/gemini-3.1-pro-preview"},
