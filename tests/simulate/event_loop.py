@@ -19,7 +19,7 @@ from weakref import ref
 from greenlet import greenlet
 
 if TYPE_CHECKING:
-    from tests.simulate.scheduler import Process
+    from tests.simulate.process import Process
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

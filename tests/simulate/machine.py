@@ -30,8 +30,8 @@ from provisioner.storage.network import BucketAddress, ProbingFiles, unreachable
 from provisioner.storage.state_server import server_at
 from tests.simulate.fate import Verb
 from tests.simulate.log import EPOCH, Log, RequestAnswered
+from tests.simulate.process import Answered, Lost, Process
 from tests.simulate.provider import Provider
-from tests.simulate.scheduler import Answered, Lost, Process
 from tests.simulate.stores import Conflict, FileStore, StateServer
 from tests.simulate.wire import WireReply, WireRequest, provider_call, server_call
 

@@ -40,6 +40,7 @@ from tests.simulate.checkouts import MODEL, Folder
 from tests.simulate.fate import USUAL, Fate, Moment, Verb, WorldCall
 from tests.simulate.log import Log
 from tests.simulate.machine import ProviderTransport, World, console_of, ports_of
+from tests.simulate.process import Clock, Machine, Process
 from tests.simulate.provider import Provider
 from tests.simulate.scenario import (
     DAY,
@@ -56,7 +57,7 @@ from tests.simulate.scenario import (
     Scenario,
     phase_of,
 )
-from tests.simulate.scheduler import Clock, Machine, Process, Scheduler
+from tests.simulate.scheduler import Scheduler
 from tests.simulate.stores import FileStore, StateServer, VersionedFiles
 
 PROJECT = "gemini"

@@ -31,8 +31,9 @@ from tests.simulate.log import (
     WorldEvent,
 )
 from tests.simulate.machine import ProviderTransport, World, console_of, ports_of
+from tests.simulate.process import Clock, Machine, Process
 from tests.simulate.provider import Provider
-from tests.simulate.scheduler import Clock, Machine, Process, Scheduler
+from tests.simulate.scheduler import Scheduler
 from tests.simulate.stores import FileStore, StateServer
 
 _Seen = TypeVar("_Seen", bound=WorldEvent)

@@ -19,17 +19,8 @@ from random import Random
 import pytest
 
 from tests.simulate.fate import USUAL, Fate, Moment, Verb, WorldCall
-from tests.simulate.scheduler import (
-    Answered,
-    Clock,
-    Dead,
-    Deadlock,
-    Livelock,
-    Lost,
-    Machine,
-    Process,
-    Scheduler,
-)
+from tests.simulate.process import Answered, Clock, Dead, Lost, Machine, Process
+from tests.simulate.scheduler import Deadlock, Livelock, Scheduler
 
 MOMENTS = (Moment.BEFORE_EFFECT, Moment.AFTER_EFFECT)
 
