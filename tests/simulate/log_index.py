@@ -444,7 +444,7 @@ class LogIndex:
             state = document if isinstance(document, StateDocument) else _nothing(stack)
             self.states[stack].append((position, state))
             if (run := self.runs.get(event.run)) and run.begun.stack == stack:
-                run.views.append(View(position, state))
+                run.views.append(View(position, state, is_written=True))
             elif event.run == 0:
                 self.losses[stack].append(position)
 
