@@ -11,37 +11,26 @@ from typing import Any, TypeAlias
 import click
 import orjson
 from msgspec import to_builtins
-from msgspec.structs import replace
 
 from provisioner.cli import console
 from provisioner.cli.documents import Output
 from provisioner.cli.messages import tell
 from provisioner.cli.per_stack import StackOutcome, Work
-from provisioner.errors import Refused, StateError
+from provisioner.errors import StateError
 from provisioner.escape import json_text, plain
 from provisioner.files import read_whole
-from provisioner.manifest import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded, RecordedCache
 from provisioner.operations import edit_state
-from provisioner.operations.edit_state import Editor, Side, StateWriting
+from provisioner.operations.edit_state import Editor, Side, StateWriting, side_of
 from provisioner.operations.session import Session
-from provisioner.operations.stack_location import backends_of, location_of, recorded
+from provisioner.operations.stack_location import recorded
 from provisioner.render.layout import Column, table
-from provisioner.state import serial_of, state_name
-from provisioner.state.history import PastRun, read_history, read_version
-from provisioner.state.transfer import Transfer, given_cache, renamed_stack
+from provisioner.state import state_name
+from provisioner.state.history import PastRun, read_history
 from provisioner.storage import Backend
 from provisioner.storage.lock_owner import LockOwner, lock_owner_bytes, mark_of
 from provisioner.times import moment_text, parse_moment
-
-
-def _side(session: Session, stack: Path, **options: Any) -> Side:  # noqa: ANN401  # StackOptions names them
-    """The stack's name and backend, with other *options* where the command has them."""
-    options_of = replace(session.options, **options)
-    frame = load_frame(stack, environment=options_of.environment)
-    location = location_of(replace(session, options=options_of), frame)
-    return Side(stack=frame.stack, backend=location.backend)
 
 
 def _done(sentence: str, summary: str = "") -> StackOutcome:
@@ -83,7 +72,7 @@ async def list_records(session: Session, output: Output, stack: Path) -> StackOu
 
 async def show_record(session: Session, _: Output, stack: Path, *, name: str) -> StackOutcome:
     """Print one record as it stands in the state."""
-    record = edit_state.record_of(_side(session, stack), name)
+    record = edit_state.record_of(side_of(session, stack), name)
     console.document(json_text(record), form="json")
     return StackOutcome()
 
@@ -93,15 +82,8 @@ async def pull_state(
 ) -> StackOutcome:
     """Print the state, or an earlier version of it, byte for byte."""
     console.output_is_the_work()
-    side = _side(session, stack)
-    file = side.backend.read(state_name(side.stack))
-    if serial is not None and serial != serial_of(file):
-        file = read_version(side.backend, side.stack, serial)
-    if file is None:
-        raise StateError(
-            f"there is no {side.where}: nothing was applied yet, or the "
-            "state is elsewhere (--state)."
-        )
+    side = side_of(session, stack)
+    file = edit_state.stored_state(side, serial=serial)
     console.document(file.content, form="json")
     return StackOutcome()
 
@@ -132,43 +114,13 @@ async def move_record(
 ) -> StackOutcome:
     """Rename a record, or give it to another stack, whose folder --to-stack names."""
     if to_stack is not None:
-        return await _give(session, stack, (old, new or old), to_stack, to_env, writing)
+        give = edit_state.give_record(
+            session, stack, to_stack, old=old, new=new or old, environment=to_env, writing=writing
+        )
+        return _done(await give)
     if new is None:
         raise click.UsageError("Give the new name, or --to-stack DIR.")
     return await _edit(session, stack, "mv", lambda at: edit_state.renamed(at, old, new), writing)
-
-
-async def _give(
-    session: Session,
-    stack: Path,
-    names: tuple[str, str],
-    folder: Path,
-    environment: str | None,
-    writing: StateWriting,
-) -> StackOutcome:
-    (old, new), same = names, session.options.environment
-    environment = environment or (same if same in environments_of(folder) else None)
-    giving, receiving = _side(session, stack), _side(session, folder, environment=environment)
-    edit_state.check_name(new)
-    providers = load_frame(folder, environment=environment).providers
-
-    def decide(source: State, target: State) -> Transfer | None:
-        record = source.caches.get(old)
-        if isinstance(record, RecordedCache) and record.provider not in providers:
-            raise Refused(
-                f"{receiving.stack} knows no provider {record.provider}: declare it there first. "
-                "Nothing was changed."
-            )
-        return given_cache(source, target, old, new, accept=session.options.accept_scope)
-
-    sentence = (
-        f"{old} of {giving.stack} is {new} of {receiving.stack}; a live cache keeps its label. "
-        f"Declare it there, and no longer in {giving.stack}, before the next apply."
-    )
-    transfer = edit_state.transfer_records(
-        session.ports, giving, receiving, decide, "state mv", sentence, writing
-    )
-    return _done(await transfer)
 
 
 @_writes
@@ -176,16 +128,8 @@ async def give_stack_name(
     session: Session, folder: Path, writing: StateWriting, *, old: str, new: str
 ) -> StackOutcome:
     """Give everything on record in a stack, or in one environment of it, another stack's name."""
-    here, there = backends_of(session, (old, new), folder)
-    giving, receiving = Side(stack=old, backend=here), Side(stack=new, backend=there)
-    sentence = (
-        f"{old} is {new} now; live caches keep their labels. Write the new name into "
-        "the manifest before the next run."
-    )
-    transfer = edit_state.transfer_records(
-        session.ports, giving, receiving, renamed_stack, "state rename-stack", sentence, writing
-    )
-    return _done(await transfer)
+    rename = edit_state.rename_stack(session, folder, old=old, new=new, writing=writing)
+    return _done(await rename)
 
 
 @_writes
@@ -205,7 +149,7 @@ async def _edit(
     *,
     repairs: bool = False,
 ) -> StackOutcome:
-    side, operation = _side(session, stack), f"state {verb}"
+    side, operation = side_of(session, stack), f"state {verb}"
     return _done(
         await edit_state.edit_state(
             session.ports, side, operation=operation, edit=edit, writing=writing, repairs=repairs
@@ -218,16 +162,13 @@ async def copy_state(
     session: Session, stack: Path, writing: StateWriting, *, destination: str
 ) -> StackOutcome:
     """Copy state, history and kept versions to another backend, under both locks."""
-    side, there = _side(session, stack), _side(session, stack, address=destination)
-    sentence = await edit_state.migrate_state(
-        session.ports, side, there, address=destination, writing=writing
-    )
+    sentence = await edit_state.migrate_state(session, stack, address=destination, writing=writing)
     return _done(sentence, "not written" if writing.dry_run else "copied")
 
 
 async def show_history(session: Session, output: Output, stack: Path) -> StackOutcome:
     """List the last runs that changed the stack or tried to, oldest first."""
-    side = _side(session, stack)
+    side = side_of(session, stack)
     runs = read_history(side.backend, side.stack)
     output.add_json(json_text({"stack": side.stack, "runs": to_builtins(runs)}))
     if not output.is_quiet:
@@ -277,7 +218,7 @@ def _show(rows: Iterable[tuple[str, ...]], *titles: str) -> None:
 
 async def show_locks(session: Session, output: Output, stack: Path) -> StackOutcome:
     """Show the lock owner of the state, since when, and the lock's ID."""
-    side = _side(session, stack)
+    side = side_of(session, stack)
     owner = side.backend.lock_owner(state_name(side.stack))
     fields = orjson.loads(lock_owner_bytes(owner)) if owner else None
     output.add_json(json_text({"stack": side.stack, "holder": fields}))
@@ -306,11 +247,8 @@ def end_locks(session: Session, _: Output, *, lock_id: str | None, mine: bool) -
 async def _end_lock(
     session: Session, lock_id: str | None, mark: str | None, stack: Path
 ) -> StackOutcome:
-    side = _side(session, stack)
-    name = state_name(side.stack)
-    owner = None if lock_id else side.backend.lock_owner(name)
-    ended = lock_id or (owner.id if owner and mark and owner.id.startswith(mark) else None)
+    side = side_of(session, stack)
+    ended = edit_state.end_lock(side, lock_id, mark)
     if ended is None:
         return _done(f"This job holds no lock of {side.where}.", "not locked by this job")
-    side.backend.unlock(name, ended)
     return _done(f"The lock {ended} of {side.where} is ended.", f"lock {plain(ended)} is ended")

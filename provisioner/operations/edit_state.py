@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -23,15 +24,17 @@ from msgspec.structs import replace
 
 from provisioner.cache import Json
 from provisioner.errors import Refused, StateError, StateNewer
+from provisioner.manifest import environments_of, load_frame
 from provisioner.model.facts import State
 from provisioner.model.records import RecordedCache
 from provisioner.operations.locked_state import LockedState, locked_state
-from provisioner.operations.session import Ports
+from provisioner.operations.session import Ports, Session
+from provisioner.operations.stack_location import backends_of, location_of
 from provisioner.planner import moved
-from provisioner.state import read_state, remains_of, state_name, state_of
-from provisioner.state.history import read_history, runs_name, version_name
+from provisioner.state import read_state, remains_of, serial_of, state_name, state_of
+from provisioner.state.history import read_history, read_version, runs_name, version_name
 from provisioner.state.state_file import parse_state, state_bytes
-from provisioner.state.transfer import Transfer
+from provisioner.state.transfer import Transfer, given_cache, renamed_stack
 from provisioner.storage import Backend, StoredFile
 
 _PUSHABLE = (
@@ -54,6 +57,12 @@ class Side(Struct, frozen=True, kw_only=True):
     def parse(self, file: StoredFile | None) -> State:
         """What was read, also if that stack has another name now."""
         return state_of(file, where=self.where, stack=self.stack, moved=True)
+
+
+def side_of(session: Session, stack: Path) -> Side:
+    """The stack of a folder or manifest, as the session's options name it."""
+    frame = load_frame(stack, environment=session.options.environment)
+    return Side(stack=frame.stack, backend=location_of(session, frame).backend)
 
 
 class StateWriting(Struct, frozen=True, kw_only=True):
@@ -141,6 +150,33 @@ def record_of(side: Side, name: str) -> Json:
     return document["caches"][name]
 
 
+def stored_state(side: Side, *, serial: int | None) -> StoredFile:
+    """The state as it stands, or the version that had this *serial*.  Raises StateError."""
+    file = side.backend.read(state_name(side.stack))
+    if serial is not None and serial != serial_of(file):
+        file = read_version(side.backend, side.stack, serial)
+    if file is None:
+        raise StateError(
+            f"there is no {side.where}: nothing was applied yet, or the "
+            "state is elsewhere (--state)."
+        )
+    return file
+
+
+def end_lock(side: Side, lock_id: str | None, mark: str | None) -> str | None:
+    """
+    End the lock *lock_id*, or else the one whose id begins with *mark*, and return its id.
+
+    None if the lock is none of that mark.  Raises StateTaken if there is no lock *lock_id*.
+    """
+    name = state_name(side.stack)
+    owner = None if lock_id else side.backend.lock_owner(name)
+    ended = lock_id or (owner.id if owner and mark and owner.id.startswith(mark) else None)
+    if ended is not None:
+        side.backend.unlock(name, ended)
+    return ended
+
+
 def renamed(at: Current, old: str, new: str) -> StateEdit:
     _require_record(at.state, old)
     check_name(new)
@@ -195,16 +231,18 @@ def _require_record(state: State, name: str) -> None:
 
 
 async def migrate_state(
-    ports: Ports, side: Side, there: Side, *, address: str, writing: StateWriting
+    session: Session, stack: Path, *, address: str, writing: StateWriting
 ) -> str:
-    """Copy to another backend, verify, and say what to write into the manifest."""
+    """Copy to the backend at *address*, verify, and say what to write into the manifest."""
+    elsewhere = replace(session, options=replace(session.options, address=address))
+    side, there = side_of(session, stack), side_of(elsewhere, stack)
     if side.where == there.where:
         raise Refused(f"{side.where} is where the state is already.")
     if writing.dry_run:
         state = read_state(side.backend, stack=side.stack)
         _check(state, read_state(there.backend, stack=there.stack), there.where)
         return f"{side.where} would be copied to {there.where}. Nothing was written."
-    await _copy(ports, side, there, writing)
+    await _copy(session.ports, side, there, writing)
     how = "give --state or CTXPROV_STATE:" if address.startswith("http") else "write state:"
     return (
         f"{there.where} is a copy of {side.where}. Now {how} {address}; then delete "
@@ -251,6 +289,61 @@ def _copy_history(backend: Backend, there: Backend, stack: str) -> None:
 
 DecideTransfer: TypeAlias = Callable[[State, State], Transfer | None]
 """Given the giving state and the receiving one."""
+
+
+async def give_record(
+    session: Session,
+    stack: Path,
+    folder: Path,
+    *,
+    old: str,
+    new: str,
+    environment: str | None,
+    writing: StateWriting,
+) -> str:
+    """
+    Give the record *old* of *stack* to the stack of *folder*, as *new*, and say what to do next.
+
+    That is in *environment*, else in the giving stack's if *folder* declares one of that name.
+    """
+    same = session.options.environment
+    environment = environment or (same if same in environments_of(folder) else None)
+    there = replace(session, options=replace(session.options, environment=environment))
+    giving, receiving = side_of(session, stack), side_of(there, folder)
+    check_name(new)
+    providers = load_frame(folder, environment=environment).providers
+
+    def decide(source: State, target: State) -> Transfer | None:
+        record = source.caches.get(old)
+        if isinstance(record, RecordedCache) and record.provider not in providers:
+            raise Refused(
+                f"{receiving.stack} knows no provider {record.provider}: declare it there first. "
+                "Nothing was changed."
+            )
+        return given_cache(source, target, old, new, accept=session.options.accept_scope)
+
+    sentence = (
+        f"{old} of {giving.stack} is {new} of {receiving.stack}; a live cache keeps its label. "
+        f"Declare it there, and no longer in {giving.stack}, before the next apply."
+    )
+    return await transfer_records(
+        session.ports, giving, receiving, decide, "state mv", sentence, writing
+    )
+
+
+async def rename_stack(
+    session: Session, folder: Path, *, old: str, new: str, writing: StateWriting
+) -> str:
+    """Give all that is on record in the stack *old* to the stack *new*."""
+    here, there = backends_of(session, (old, new), folder)
+    giving, receiving = Side(stack=old, backend=here), Side(stack=new, backend=there)
+    sentence = (
+        f"{old} is {new} now; live caches keep their labels. Write the new name into "
+        "the manifest before the next run."
+    )
+    return await transfer_records(
+        session.ports, giving, receiving, renamed_stack, "state rename-stack", sentence, writing
+    )
 
 
 async def transfer_records(
