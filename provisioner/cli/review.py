@@ -14,7 +14,6 @@ from provisioner.cli.options import Out, with_json
 from provisioner.cli.status import Status
 from provisioner.cli.terminal import program_ports
 from provisioner.environment import process_environment
-from provisioner.errors import Refused
 from provisioner.escape import json_text, plain
 from provisioner.manifest import load_frame
 from provisioner.model.plan import Plan
@@ -22,8 +21,7 @@ from provisioner.operations.approvals import plan_views
 from provisioner.operations.checkout import git_around
 from provisioner.operations.compare_revisions import StackChanges
 from provisioner.render.plan_table import plan_text
-from provisioner.render.review_comment import mark_in, topic_of
-from provisioner.review.job import merged_review, review_of_job, write_under
+from provisioner.review.job import approval_under, merged_review, review_of_job, write_under
 from provisioner.view.plan import PlanView
 
 _STALE = "No open request for review has this commit at its head any more; nothing is written."
@@ -85,18 +83,7 @@ def print_approval(stack: Path, *, environment: str | None, author: str | None) 
     """Print what the review of this commit approved, for apply --expect."""
     console.output_is_the_work()
     name = load_frame(stack, environment=environment).stack
-    comments = merged_review(process_environment(), author).mine()
-    marks = [mark for comment in comments if (mark := mark_in(comment.text))]
-    for mark in marks:
-        if mark.topic == topic_of([name]):
-            if mark.cut:
-                raise Refused(
-                    f"The comment on {name} had no room for every change, so no review can cover "
-                    "them all. Plan, read and apply by hand."
-                )
-            console.say(str(mark.approval))
-            return Status.OK
-    console.say(
-        Plan(stack=name, at=runtime.SYSTEM.now(), changes=(), edits=frozenset()).fingerprint
-    )
+    approval = approval_under(merged_review(process_environment(), author), name)
+    nothing = Plan(stack=name, at=runtime.SYSTEM.now(), changes=(), edits=frozenset())
+    console.say(str(approval or nothing.fingerprint))
     return Status.OK

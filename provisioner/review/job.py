@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from provisioner.errors import CtxprovError
-from provisioner.render.review_comment import comment_text, mark_in
+from provisioner.errors import CtxprovError, Refused
+from provisioner.model.plan import ApprovalText
+from provisioner.render.review_comment import comment_text, mark_in, topic_of
 from provisioner.review.forge import Forge
 from provisioner.review.github import github_api, merged_pull_request, pull_request
 from provisioner.review.gitlab import gitlab_api, merge_request, merged_merge_request
@@ -34,6 +35,22 @@ def merged_review(environ: Mapping[str, str], author: str | None) -> Forge:
     if environ.get("GITLAB_CI"):
         return merged_merge_request(gitlab_api(environ), environ)
     raise CtxprovError(_NOWHERE)
+
+
+def approval_under(forge: Forge, stack: str) -> ApprovalText | None:
+    """
+    What our comment on *stack* alone shows the edits of; None without such a comment.
+
+    Raises Refused if it had no room for every change.
+    """
+    marks = (mark_in(comment.text) for comment in forge.mine())
+    mark = next((mark for mark in marks if mark and mark.topic == topic_of([stack])), None)
+    if mark and mark.cut:
+        raise Refused(
+            f"The comment on {stack} had no room for every change, so no review can cover "
+            "them all. Plan, read and apply by hand."
+        )
+    return mark.approval if mark else None
 
 
 def write_under(forge: Forge, views: Sequence[PlanView]) -> str:
