@@ -140,7 +140,11 @@ class CacheExpired(Event, frozen=True, kw_only=True, tag="expired"):
 
 
 class CachesListed(Event, frozen=True, kw_only=True, tag="listed"):
-    """A page of a LIST, and all that was alive; a LIST lags or lies where no page shows it."""
+    """
+    A page of a LIST, and all that was alive, the newest first.
+
+    A LIST lags or lies where no page shows it.
+    """
 
     request: int
     run: int

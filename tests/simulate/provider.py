@@ -298,7 +298,7 @@ class Provider:
                 run=request.run,
                 project=self.name,
                 shown=tuple(cache.name for _, cache, _ in shown),
-                alive=tuple(cache.name for cache in self.alive()),
+                alive=tuple(cache.name for cache in reversed(self.alive())),
             )
         )
         caches = [self._fields(cache, life) for _, cache, life in shown]

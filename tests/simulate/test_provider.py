@@ -273,7 +273,7 @@ def test_a_list_that_lags_shows_the_past(api: Api) -> None:
     assert ok(api("GET", new["name"])) == new
     event = next(event for event in reversed(api.log.events) if isinstance(event, CachesListed))
     assert event.shown == (kept["name"], gone["name"])
-    assert event.alive == (kept["name"], new["name"])
+    assert event.alive == (new["name"], kept["name"])
 
 
 def test_a_list_that_lies_leaves_caches_out(api: Api) -> None:
