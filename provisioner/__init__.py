@@ -1,7 +1,8 @@
 """
 Infrastructure as code for LLM context caches.
 
-This is the context cache API: what a program imports to make, find, keep and use caches.
+`Stack` plans, applies and keeps alive the caches of a manifest; below it is the context cache API:
+what a program imports to make, find, keep and use caches.
 Names are resolved when they are first asked for, so that importing the package costs
 nothing; their types stand beside, in `__init__.pyi`.
 """
@@ -14,7 +15,9 @@ __version__ = "0.1.0"
 
 _CACHE = "provisioner.cache"
 _ERRORS = "provisioner.errors"
+_RESULTS = "provisioner.stack.results"
 _HOMES = {
+    "ApplyResult": _RESULTS,
     "CacheContent": _CACHE,
     "CacheCreationFailed": _ERRORS,
     "CacheError": _ERRORS,
@@ -25,20 +28,33 @@ _HOMES = {
     "ClaudeContextCache": "provisioner.providers.annotations",
     "ClaudeHandle": _CACHE,
     "ContextCache": _CACHE,
+    "CtxprovError": _ERRORS,
     "GeminiContextCache": "provisioner.providers.gemini",
     "GeminiHandle": _CACHE,
     "Handles": "provisioner.handles.reader",
     "InlinePart": _CACHE,
     "Interrupted": _ERRORS,
     "InvalidCacheConfiguration": _ERRORS,
+    "KeepaliveResult": _RESULTS,
+    "ManifestError": _ERRORS,
     "MissingKey": _ERRORS,
     "NetworkError": _ERRORS,
     "OpenAIContextCache": "provisioner.providers.annotations",
     "OpenAIHandle": _CACHE,
     "ParseError": _ERRORS,
     "Part": _CACHE,
+    "Problem": _ERRORS,
     "ProviderNotSupported": _ERRORS,
+    "PublishError": _ERRORS,
+    "Refused": _ERRORS,
     "RequestRefused": _ERRORS,
+    "Stack": "provisioner.stack",
+    "StackDrift": _RESULTS,
+    "StackForecast": _RESULTS,
+    "StackPlan": _RESULTS,
+    "StackWarning": _RESULTS,
+    "StateError": _ERRORS,
+    "StateLocked": _ERRORS,
     "TextPart": _CACHE,
     "UriPart": _CACHE,
     "handle_from_json": _CACHE,

@@ -34,7 +34,7 @@ import msgspec
 import orjson
 from msgspec import Meta, Struct
 
-from provisioner import __version__
+import provisioner
 
 _Document = TypeVar("_Document")
 _AnyValue = TypeVar("_AnyValue")
@@ -242,9 +242,10 @@ def utf8(raw: bytes) -> bytes:
 def newer(where: str, why: str, *, by: str | None = None) -> str:
     """Say that a newer ctxprov, of the version *by* where the document names it, wrote *where*."""
     name = f"ctxprov {by}" if by else "ctxprov"
+    ours = f"ctxprov {provisioner.__version__}"
     return (
-        f"{where} was written by a newer {name}: {why}, and this is ctxprov {__version__}.  "
-        "Upgrade ctxprov; nothing has been changed."
+        f"{where} was written by a newer {name}: {why}, and this is {ours}.  Upgrade ctxprov; "
+        "nothing has been changed."
     )
 
 

@@ -35,7 +35,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from msgspec import Struct, field
 
-from provisioner import __version__
+import provisioner
 from provisioner.environment import process_environment
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ def application_transport(app: Any) -> AsyncTransport:  # noqa: ANN401  # ASGI i
     return transport
 
 
-_OURS = {"user-agent": f"ctxprov/{__version__}"}
+_OURS = {"user-agent": f"ctxprov/{provisioner.__version__}"}
 
 
 def _library() -> Any:  # noqa: ANN401  # a module

@@ -145,7 +145,7 @@ def start_log(level: str | None) -> None:
     Without a log show warnings, each once.
     """
     if level is None:
-        if not _OURS.handlers:
+        if not any(isinstance(handler, _Warnings) for handler in _OURS.handlers):
             _OURS.addHandler(_Warnings(logging.WARNING))
         return
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"

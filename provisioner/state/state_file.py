@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from provisioner import __version__
+import provisioner
 from provisioner.cache import Json
 from provisioner.documents import (
     CacheName,
@@ -261,7 +261,7 @@ def state_bytes(state: State) -> bytes:
             StateFile,
             state,
             version=1,
-            ctxprov_version=__version__,
+            ctxprov_version=provisioner.__version__,
             providers=dict(state.providers),
             caches={name: record_json(record) for name, record in state.caches.items()},
             retiring={id_: RetiringFields.of(cache) for id_, cache in state.retiring.items()},
@@ -316,7 +316,7 @@ def _newer_writer(document: Json) -> str | None:
     """The version of the ctxprov that wrote *document*, if it says so and that is a newer one."""
     match document:
         case {"ctxprov_version": str(version)} if _NEWER.fullmatch(version):
-            return version if _numbers(version) > _numbers(__version__) else None
+            return version if _numbers(version) > _numbers(provisioner.__version__) else None
         case _:
             return None
 

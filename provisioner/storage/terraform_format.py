@@ -19,7 +19,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
-from provisioner import __version__
+import provisioner
 from provisioner.cache import Json
 from provisioner.runtime import Runtime
 from provisioner.storage.lock_owner import (
@@ -123,7 +123,7 @@ def lock_bytes(who: LockOwner, *, path: str) -> bytes:
         "Operation": who.operation,
         "Info": lock_owner_bytes(who).decode().strip(),
         "Who": who.who,
-        "Version": f"ctxprov {__version__}",
+        "Version": f"ctxprov {provisioner.__version__}",
         "Created": moment_text(who.since),
         "Path": path,
     }

@@ -137,7 +137,7 @@ def test_a_backend_tells_what_is_new() -> None:
 def test_an_address() -> None:
     """A backend is asked with the first handle, not when its address is named."""
     assert isinstance(
-        source_of("https://state.example.com/handles.json", SYSTEM, {}), BackendSource
+        source_of("https://state.example.com/handles.json", SYSTEM, {}, root=Path()), BackendSource
     )
 
 

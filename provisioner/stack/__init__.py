@@ -1,0 +1,434 @@
+"""
+A stack as a program uses it: plan, apply, keepalive, drift, handles and forecast, from Python.
+
+Decides what a program may leave out, and what stands in for it: the process's environment, this
+machine's clock, no approval.  The steps are those of `operations`, which the commands take as well.
+Nothing here installs a signal handler, prints, or ends the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from msgspec import Struct, structs
+from msgspec.structs import asdict
+
+from provisioner.arguments import check_sequence, check_span, check_text
+from provisioner.catalog import load_catalog
+from provisioner.environment import process_environment, set_in
+from provisioner.errors import PublishError
+from provisioner.handles.reader import Handles
+from provisioner.http import AsyncTransport
+from provisioner.manifest import load_frame, load_manifest
+from provisioner.operations.apply import apply_stack
+from provisioner.operations.apply_manifest import RunRequest, apply_request
+from provisioner.operations.checkout import check_destinations, commit_here
+from provisioner.operations.clients import Clients
+from provisioner.operations.drift import drift_of
+from provisioner.operations.forecast import forecast_stack
+from provisioner.operations.keepalive import KeepRequest, keep_alive
+from provisioner.operations.load import prices_or_ours
+from provisioner.operations.plan import PlanRequest, plan_stack
+from provisioner.operations.session import Misuse, Ports, Session, StackOptions
+from provisioner.operations.stack_location import location_of
+from provisioner.runtime import SYSTEM, Runtime
+from provisioner.stack.approve import Approve, approval_given
+from provisioner.stack.results import (
+    ApplyResult,
+    KeepaliveResult,
+    StackDrift,
+    StackForecast,
+    StackPlan,
+)
+from provisioner.stack.run import Returned, StackConsole, StopRequest, run_operation
+from provisioner.stack.run_record import RunRecord
+from provisioner.storage import OpenBackend, open_backend
+from provisioner.view.plan import Presentation
+
+_MOST_AT_ONCE = 64
+_SHORTEST_STEP = timedelta(minutes=1)
+
+
+class StackWorld(Struct, frozen=True, kw_only=True):
+    """Which stack it is, and the world that each of its operations meets."""
+
+    path: Path
+    options: StackOptions
+    environ: Mapping[str, str]
+    lock_timeout: timedelta
+    max_wait: timedelta
+    parallelism: int
+    transport: AsyncTransport | None
+    runtime: Runtime
+    open_backend: OpenBackend
+
+    def ports(self, console: StackConsole, stop: StopRequest) -> Ports:
+        return Ports(
+            **asdict(self.runtime),
+            environ=self.environ,
+            folder=Path.cwd(),  # noqa: TID251  # as of the environment, this is the library's default
+            console=console.port(),
+            listen=stop.listen,
+            open_backend=self.open_backend,
+        )
+
+    def clients(self, ports: Ports) -> Clients:
+        return Clients(ports, max_wait=self.max_wait, transport=self.transport)
+
+
+class Stack:
+    """
+    One stack: the caches of one manifest, in one of its environments if it has any.
+
+    Made by `Stack.load`.  Each operation reads manifest and content again, opens connections of
+    its own and closes them at its end; several may run in one event loop.  Raises nothing but
+    CtxprovError, whose kinds `provisioner.errors` lists, and TypeError and ValueError for wrong
+    arguments.  Messages name the options of the command; an argument has the name of its option.
+
+    Cancelling an operation leaves what SIGINT leaves of a command: it begins nothing new, finishes
+    the calls in flight, records, saves and releases the lock, and raises CancelledError then.  A
+    second cancel ends the calls in flight, and saves what is known.
+    """
+
+    def __init__(self, world: StackWorld, name: str) -> None:
+        self._world = world
+        self._name = name
+        self._running: dict[asyncio.Task[Any], StopRequest] = {}
+        self._handles: Handles | None = None
+        self._is_closed = False
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] = ".",
+        *,
+        environment: str | None = None,
+        state: str | None = None,
+        models: str | os.PathLike[str] | None = None,
+        emulator: bool = False,
+        environ: Mapping[str, str] | None = None,
+        lock_timeout: timedelta | None = None,
+        max_wait: timedelta = timedelta(minutes=15),
+        parallelism: int = _MOST_AT_ONCE,
+        transport: AsyncTransport | None = None,
+        runtime: Runtime = SYSTEM,
+        open_backend: OpenBackend = open_backend,
+    ) -> Self:
+        """
+        Read and check the manifest at *path*, a folder or its `ctxprov.yaml`.
+
+        What is left out is taken from *environ*: the environment of the manifest from CTXPROV_ENV,
+        the address of the state from CTXPROV_STATE, the file of models and prices from
+        CTXPROV_MODELS; keys are always taken from it.  *environ* is by default what the process's
+        environment is now.  With *emulator* the caches are in an emulator of this program, with a
+        state of their own, and no key is needed.
+
+        A run waits *lock_timeout* for another one, by default not at all, and a minute where CI is
+        set; it gives up when a quota lets nothing through for *max_wait*, and makes at most
+        *parallelism* changes at a time.  *transport* replaces connections to the provider;
+        *runtime* and *open_backend* are for simulations.
+
+        Raises ManifestError with every problem of the manifest; content is read later.
+        """
+        for argument, text in (("environment", environment), ("state", state)):
+            if text is not None:
+                check_text(argument, text)
+                if not text:
+                    raise ValueError(f"{argument} is empty: leave it out, or name one.")
+        for argument, span in (("lock_timeout", lock_timeout), ("max_wait", max_wait)):
+            if span is not None:
+                check_span(argument, span)
+        variables = process_environment() if environ is None else set_in(environ)
+        chosen = models or variables.get("CTXPROV_MODELS")
+        options = StackOptions(
+            environment=environment or variables.get("CTXPROV_ENV"),
+            emulator=emulator,
+            address=state or variables.get("CTXPROV_STATE"),
+            models=Path(chosen) if chosen else None,
+        )
+        world = StackWorld(
+            path=Path(path),
+            options=options,
+            environ=MappingProxyType(dict(variables)),
+            lock_timeout=lock_timeout or timedelta(minutes=1 if variables.get("CI") else 0),
+            max_wait=max_wait,
+            parallelism=parallelism,
+            transport=transport,
+            runtime=runtime,
+            open_backend=open_backend,
+        )
+        load_catalog(options.models)
+        manifest = load_manifest(world.path, environment=options.environment)
+        check_destinations(manifest, with_state=options.address is None)
+        return cls(world, manifest.stack)
+
+    def __repr__(self) -> str:
+        return f"Stack({self._name!r}, path={str(self._world.path)!r})"
+
+    @property
+    def name(self) -> str:
+        """STACK or STACK.ENVIRONMENT."""
+        return self._name
+
+    @property
+    def handles(self) -> Handles:
+        """
+        The handles that this stack publishes, kept up to date.
+
+        Raises PublishError if its manifest publishes none.
+        """
+        if self._handles is None:
+            self._handles = self._published()
+        return self._handles
+
+    async def plan(
+        self,
+        *,
+        base: str | None = None,
+        at: datetime | timedelta | None = None,
+        count_tokens: bool = False,
+        prune: bool = False,
+        replace: Sequence[str] = (),
+        targets: Sequence[str] = (),
+        excludes: Sequence[str] = (),
+        overrides: Sequence[str] = (),
+        allow_empty: bool = False,
+        accept_scope: bool = False,
+        accept_missing: bool = False,
+    ) -> StackPlan:
+        """
+        Compare what is declared with what is recorded and live; change nothing, take no lock.
+
+        With *base*, a git ref, compare with the merge base of that instead, without a provider.
+        """
+        if base is not None and (self._world.options.emulator or prune or replace):
+            raise ValueError(
+                "base= compares two revisions of the repository and asks no provider: leave out "
+                "emulator=, prune= and replace=."
+            )
+        request = PlanRequest(
+            base=base,
+            at=at,
+            count_tokens=count_tokens,
+            prune=prune,
+            replace=_names("replace", replace),
+            allow_empty=allow_empty,
+            targets=_names("targets", targets),
+            excludes=_names("excludes", excludes),
+            overrides=_names("overrides", overrides),
+        )
+
+        async def operate(session: Session, console: StackConsole) -> StackPlan:
+            planned = await plan_stack(session, request, self._world.path)
+            for remark in planned.remarks:
+                console.warn(remark)
+            commit = partial(commit_here, session.ports, self._world.path)
+            shown = Presentation(
+                plan=planned.plan,
+                prices=planned.prices,
+                writes=planned.writes,
+                commit=await session.ports.in_thread(commit) if planned.manifest else None,
+                timeless=planned.timeless,
+                breaches=planned.breaches,
+            )
+            return StackPlan(
+                document=shown.whole,
+                warnings=console.warnings,
+                failures=planned.failures,
+                is_refused=planned.is_refused,
+            )
+
+        return await self._run(operate, accept_scope=accept_scope, accept_missing=accept_missing)
+
+    async def apply(
+        self,
+        *,
+        approve: Approve | None = None,
+        prune: bool = False,
+        replace: Sequence[str] = (),
+        targets: Sequence[str] = (),
+        excludes: Sequence[str] = (),
+        overrides: Sequence[str] = (),
+        allow_empty: bool = False,
+        allow_older: bool = False,
+        accept_scope: bool = False,
+        accept_missing: bool = False,
+    ) -> ApplyResult:
+        """
+        Perform the edits that *approve* approves, and what time and drift ask for.
+
+        *approve* is a plan that was reviewed (a StackPlan; the path, bytes or mapping of its JSON),
+        its fingerprint or the text that `ctxprov approved` prints, or a function.  A function gets
+        the StackPlan that is about to be performed and returns, or awaits, whether to go on; if
+        the plan is another by the time of the answer, it is asked again.  There is no blanket
+        approval: True is a TypeError, and so is leaving it out.  Edits beyond the approval are
+        left undone and named.
+
+        Raises Refused if the function says no, and StateLocked if another run holds the state.
+        """
+        approval = approval_given(approve, stack=self._name)
+        if prune and approval:
+            raise ValueError(
+                "prune= deletes what no plan lists for approval: approve it by a function."
+            )
+        request = RunRequest(
+            expect=approval,
+            replace=_names("replace", replace),
+            allow_empty=allow_empty,
+            allow_older=allow_older,
+            overrides=_names("overrides", overrides),
+            auto_approve=False,
+            prune=prune,
+            parallelism=self._world.parallelism,
+            lock_timeout=self._world.lock_timeout,
+            targets=_names("targets", targets),
+            excludes=_names("excludes", excludes),
+        )
+
+        async def operate(session: Session, console: StackConsole) -> ApplyResult:
+            ask = partial(apply_request, session, self._world.path, request)
+            record = RunRecord(load_catalog(session.options.models).find, console)
+            console.confirm = partial(record.is_approved, approve)
+            applied = await apply_stack(session, await session.ports.in_thread(ask), record)
+            return record.result(applied)
+
+        return await self._run(operate, accept_scope=accept_scope, accept_missing=accept_missing)
+
+    async def keepalive(
+        self, *, accept_scope: bool = False, accept_missing: bool = False
+    ) -> KeepaliveResult:
+        """
+        Keep alive what is recorded, and leave every edit to a review: for schedules.
+
+        Refreshes what is about to expire, creates again what has expired if the working tree still
+        has exactly its content, finishes retirements and publishes handles.
+        """
+        world = self._world
+        request = KeepRequest(parallelism=world.parallelism, lock_timeout=world.lock_timeout)
+
+        async def operate(session: Session, console: StackConsole) -> KeepaliveResult:
+            record = RunRecord(prices_or_ours(session.options.models), console)
+            kept = await keep_alive(session, self._world.path, request, record)
+            fields = asdict(record.result(kept.applied))
+            fields["has_failed"] = kept.has_failed
+            fields["gaps"] = tuple(gap.name for gap in kept.gaps)
+            return KeepaliveResult(**fields, covered_until=kept.covered_until, left=kept.lines)
+
+        return await self._run(operate, accept_scope=accept_scope, accept_missing=accept_missing)
+
+    async def drift(self, *, accept_scope: bool = False) -> StackDrift:
+        """Compare what is recorded with what is live; change nothing."""
+
+        async def operate(session: Session, console: StackConsole) -> StackDrift:
+            drift = await drift_of(session, self._world.path)
+            prices = load_catalog(session.options.models).find
+            shown = Presentation(plan=drift.plan, prices=prices, writes=())
+            return StackDrift(document=shown.whole, sentence=drift.calm, warnings=console.warnings)
+
+        return await self._run(operate, accept_scope=accept_scope)
+
+    async def forecast(
+        self,
+        *,
+        span: timedelta = timedelta(days=7),
+        every: timedelta = timedelta(minutes=30),
+        miss_rate: float = 0.0,
+    ) -> StackForecast:
+        """
+        Simulate what a schedule will do with the stack, without a request and without a key.
+
+        For *span* from now, a run comes *every* so often and is missed with the probability
+        *miss_rate*, from 0 to 1.
+        """
+        check_span("span", span)
+        check_span("every", every)
+        if every < _SHORTEST_STEP:
+            raise ValueError(f"every is {every}: a forecast takes steps of at least a minute.")
+        if not 0 <= miss_rate <= 1:
+            raise ValueError(f"miss_rate is {miss_rate}: give a probability from 0 to 1.")
+
+        async def operate(session: Session, console: StackConsole) -> StackForecast:
+            future = await forecast_stack(
+                session, self._world.path, span=span, every=every, miss_rate=miss_rate
+            )
+            return StackForecast(forecast=future, warnings=console.warnings)
+
+        return await self._run(operate)
+
+    async def aclose(self) -> None:
+        """End what runs as a cancel does, and wait for it; no operation begins afterwards."""
+        self._is_closed = True
+        running = dict(self._running)
+        for task, stop in running.items():
+            stop.pass_on(task)
+        if running:
+            await asyncio.wait(running)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _run(
+        self,
+        operate: Callable[[Session, StackConsole], Coroutine[Any, Any, Returned]],
+        *,
+        accept_scope: bool = False,
+        accept_missing: bool = False,
+    ) -> Returned:
+        """Open a session, operate, and close what it opened."""
+        if self._is_closed:
+            raise ValueError(f"{self!r} is closed: load it again.")
+        world, console, stop = self._world, StackConsole(), StopRequest()
+        ports = world.ports(console, stop)
+        options = structs.replace(
+            world.options, accept_scope=accept_scope, accept_missing=accept_missing
+        )
+
+        async def operation() -> Returned:
+            async with world.clients(ports) as clients:
+                session = Session(options=options, ports=ports, clients=clients)
+                return await operate(session, console)
+
+        try:
+            return await run_operation(operation(), stop, self._running)
+        except Misuse as error:
+            raise ValueError(str(error)) from error
+
+    def _published(self) -> Handles:
+        world = self._world
+        ports = world.ports(StackConsole(), StopRequest())
+        session = Session(options=world.options, ports=ports, clients=world.clients(ports))
+        frame = load_frame(world.path, environment=world.options.environment)
+        published = location_of(session, frame).publish
+        if published is None:
+            raise PublishError(
+                f"{self._name} publishes no handles: its manifest in {world.path} has no publish:. "
+                "Add publish: handles.json, or another path, and apply."
+            )
+        is_trial = world.options.emulator
+        return Handles(
+            published.backend.where(published.name) if is_trial else frame.publish or "",
+            runtime=world.runtime,
+            environ=world.environ,
+            root=Path() if is_trial else frame.root,
+        )
+
+
+def _names(argument: str, names: Sequence[str]) -> tuple[str, ...]:
+    """*names* as a tuple.  Raises TypeError for a text, which would be a name for each letter."""
+    check_sequence(argument, names)
+    return tuple(names)
