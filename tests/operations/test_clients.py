@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
+from msgspec.structs import replace
 
+from provisioner.cli.terminal import program_ports
+from provisioner.operations.clients import Clients
 from tests.cli.cli_harness import GEMINI, HEAD, KEY, LONG, Stage, staged
 
 A = f"a: {{{GEMINI}, content: a.md}}"
@@ -110,3 +116,22 @@ def test_annotations_need_no_key(stage: Stage, monkeypatch: pytest.MonkeyPatch) 
 
     assert stage.apply().status == 0
     assert stage.count("list") == 0
+
+
+def test_a_transport_of_its_own() -> None:
+    """What is passed in answers for the real endpoint, and the ports' environment has the key."""
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json={})
+
+    ports = replace(program_ports(), environ={"THEIR_KEY": "theirs"})
+
+    async def listed() -> int:
+        transport = httpx.MockTransport(answer)
+        async with Clients(ports, max_wait=timedelta(minutes=1), transport=transport) as clients:
+            return len(await clients.listed(await clients.client(None, "THEIR_KEY")))
+
+    assert asyncio.run(listed()) == 0
+    assert [request.headers["x-goog-api-key"] for request in sent] == ["theirs"]

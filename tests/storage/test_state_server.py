@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import httpx
 import pytest
 
 from provisioner.errors import StateError, StateUnreadable
@@ -110,3 +111,19 @@ def test_settings_that_are_none(environ: Mapping[str, str], why: str) -> None:
     """A setting that cannot be read, or would overwrite states, is refused by its name."""
     with pytest.raises(StateError, match=why):
         server_at("https://host/states", environ, SYSTEM)
+
+
+def test_a_transport_of_its_own() -> None:
+    """What is passed in answers in place of a server, and gets the credential."""
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, stream=httpx.ByteStream(b"state"))
+
+    environ = {"TF_HTTP_USERNAME": "me", "TF_HTTP_PASSWORD": "s3cret"}
+    states = server_at(STATES, environ, SYSTEM, httpx.MockTransport(answer))
+
+    assert states.ask("GET", states.where("a.json")).content == b"state"
+    assert [request.url.path for request in sent] == ["/states/a"]
+    assert sent[0].headers["authorization"].startswith("Basic ")

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, ClaudeHandle, ContextCache, GeminiHandle
 from provisioner.emulator import Operation, Refusal
@@ -17,11 +18,23 @@ from provisioner.errors import (
     CacheExpired,
     CacheNotFound,
     InvalidCacheConfiguration,
+    MissingKey,
     RequestRefused,
 )
 from provisioner.providers.gemini import GeminiContextCache
+from provisioner.runtime import SYSTEM
 from tests.providers.contract import EVERYTHING, ContextCacheContract
-from tests.providers.gemini.world import HOUR, START, Wire, World, emulated, gemini, within
+from tests.providers.gemini.world import (
+    HOST,
+    HOUR,
+    KEY,
+    START,
+    Wire,
+    World,
+    emulated,
+    gemini,
+    within,
+)
 
 NOBODY = GeminiHandle("cachedContents/nobody")
 
@@ -317,3 +330,27 @@ def test_content_that_cannot_be_sent(world: World) -> None:
         world.run(lambda cache: cache.create("\ud83e"))
 
     assert world.wire.sent == []
+
+
+def test_an_environment_of_its_own() -> None:
+    """Key and host come from the environment that is passed in, and not from the process's."""
+    wire = Wire(lambda _: httpx.Response(200, json={}))
+    environ = {"GEMINI_API_KEY": "theirs", "GOOGLE_GEMINI_BASE_URL": "https://there.example.com"}
+
+    assert within(GeminiContextCache(environ=environ, transport=wire), lambda own: own.list()) == []
+
+    assert [request.url.host for request in wire.sent] == ["there.example.com"]
+    assert [request.headers["x-goog-api-key"] for request in wire.sent] == ["theirs"]
+    with pytest.raises(MissingKey):
+        GeminiContextCache(environ={})
+
+
+def test_a_runtime_of_its_own(world: World) -> None:
+    """The label of a cache that a program makes for itself comes from its runtime."""
+    runtime = replace(SYSTEM, token=lambda count: "0a" * count)
+    own = GeminiContextCache(KEY, HOST, transport=world.wire, runtime=runtime)
+
+    within(own, lambda cache: cache.create_cache("text", HOUR))
+
+    (label,) = world.labels()
+    assert label == f"library:{'0a' * 8}~{runtime.letters()}"

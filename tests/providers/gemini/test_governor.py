@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
+from random import Random
 from typing import TypeVar
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from provisioner.cache import GeminiHandle
 from provisioner.errors import (
@@ -21,6 +23,7 @@ from provisioner.errors import (
     RequestRefused,
 )
 from provisioner.providers.gemini import GeminiContextCache
+from provisioner.runtime import SYSTEM
 from tests.providers.gemini.virtual import Quota, in_virtual_time
 from tests.providers.gemini.world import HOST, HOUR, KEY
 
@@ -293,3 +296,18 @@ def test_a_refusal_is_no_quota() -> None:
     _, seconds = story(httpx.MockTransport(lambda _: answers[0]), tell)
 
     assert seconds == 0
+
+
+def test_two_programs_in_one_loop() -> None:
+    """A client of another program, whose chance is its own, learns a quota by itself."""
+    quota = Quota(10)
+
+    async def tell(cache: GeminiContextCache) -> None:
+        runtime = replace(SYSTEM, random=Random(1))  # noqa: S311  # another program's
+        other = GeminiContextCache(KEY, HOST, transport=quota, runtime=runtime)
+        clients = [cache, other] * 10
+        await asyncio.gather(*(one.create("x", label=f"n{n}") for n, one in enumerate(clients)))
+
+    story(quota, tell)
+
+    assert len(quota.refused) > 1
