@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -18,6 +19,11 @@ from msgspec.structs import replace
 from provisioner.runtime import SYSTEM
 
 HOUSE = Path(__file__).parents[1] / "provisioner"
+MODULES = {
+    path.relative_to(HOUSE).as_posix(): path.read_text()
+    for path in HOUSE.rglob("*.py")
+    if "emulator" not in path.parts
+}
 
 
 def test_it_never_goes_back() -> None:
@@ -93,20 +99,27 @@ def test_one_place() -> None:
 
     Its banned names are clocks, waits, tokens, threads and the working directory.
     """
-    modules = {
-        path.relative_to(HOUSE).as_posix(): path.read_text()
-        for path in HOUSE.rglob("*.py")
-        if "emulator" not in path.parts
-    }
-    trees = {name: ast.parse(text) for name, text in modules.items()}
+    trees = {name: ast.parse(text) for name, text in MODULES.items()}
 
     assert {name for name, tree in trees.items() if any(map(_draws, ast.walk(tree)))} == {
         "runtime.py"
     }
-    assert {name for name, text in modules.items() if "TID251" in text} == {
+    assert {name for name, text in MODULES.items() if "TID251" in text} == {
         "cli/console.py",  # writes to the terminal in a thread
         "cli/terminal.py",  # reads from it in one
-        "stack/__init__.py",  # counts paths from the working directory, as a library's default
+        "stack/__init__.py",  # begins where the program that calls it is
+    }
+
+
+def test_three_defaults() -> None:
+    """This machine is the default of what a program opens itself; the commands pass it on."""
+    users = {name for name, text in MODULES.items() if re.search(r"\bSYSTEM\b", text)}
+
+    assert {name for name in users if not name.startswith("cli/")} == {
+        "runtime.py",
+        "handles/reader.py",
+        "providers/gemini/__init__.py",
+        "stack/__init__.py",
     }
 
 
