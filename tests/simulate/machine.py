@@ -176,6 +176,7 @@ class Exchange:
         return self._endpoint.fail(status)
 
     def deliver(self, reply: WireReply) -> httpx.Response:
+        """The answer as it arrives."""
         self._note(is_delivered=True)
         stream = httpx.ByteStream(reply.body)
         return httpx.Response(reply.status, headers=dict(reply.headers), stream=stream)

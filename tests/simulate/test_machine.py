@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -36,7 +36,7 @@ from tests.simulate.provider import Provider
 from tests.simulate.scheduler import Scheduler
 from tests.simulate.stores import FileStore, StateServer
 
-_Seen = TypeVar("_Seen", bound=WorldEvent)
+_Event = TypeVar("_Event", bound=WorldEvent)
 
 MANIFEST = """\
 version: 1
@@ -135,7 +135,8 @@ class Bench:
                 session, apply_request(session, self.folder, asked), QuietView()
             )
 
-    def seen(self, kind: type[_Seen]) -> list[_Seen]:
+    def events(self, kind: type[_Event]) -> list[_Event]:
+        """Those of one kind in the log."""
         return [event for event in self.log.events if isinstance(event, kind)]
 
 
@@ -153,7 +154,7 @@ def test_an_apply_makes_records_and_publishes_a_cache(tmp_path: Path, address: s
     for process in (first, second):
         assert isinstance(process.result, Applied), process.error
         assert not process.result.has_failed
-    (created,) = bench.seen(CacheCreated)
+    (created,) = bench.events(CacheCreated)
     assert (created.run, created.project, created.content) == (1, "demo", TEXT)
     assert created.label.startswith("ctxprov:demo/faq@")
     handles = bench.bucket.current("handles.json")
@@ -169,9 +170,9 @@ def test_an_apply_makes_records_and_publishes_a_cache(tmp_path: Path, address: s
     assert created.cache.encode() in recorded.content
     if isinstance(store, StateServer):
         assert store.lock_of(file) is None
-        owners = [event.owner is None for event in bench.seen(LockChanged) if event.file == file]
+        owners = [event.owner is None for event in bench.events(LockChanged) if event.file == file]
         assert owners == [False, True] * 2
-    answered = bench.seen(RequestAnswered)
+    answered = bench.events(RequestAnswered)
     assert len({event.request for event in answered}) == len(answered)
     assert all(event.is_delivered for event in answered)
 
@@ -193,8 +194,8 @@ def test_a_create_whose_answer_is_lost_is_made_once(bench: Bench, fate: Fate) ->
     bench.fates[Verb.CREATE, ""] = [fate]
     bench.applied()
 
-    assert len(bench.seen(CacheCreated)) == 1
-    first, *rest = [event for event in bench.seen(RequestAnswered) if event.method == "POST"]
+    assert len(bench.events(CacheCreated)) == 1
+    first, *rest = [event for event in bench.events(RequestAnswered) if event.method == "POST"]
     assert first.is_delivered is (fate.status is not None)
     assert first.status == (fate.status or (200 if fate.is_lost else 0))
     assert len(rest) == (0 if fate.is_lost else 1)
@@ -205,7 +206,7 @@ def test_a_doubled_create_makes_two_caches_under_one_number(bench: Bench) -> Non
     bench.fates[Verb.CREATE, ""] = [Fate(is_doubled=True)]
     bench.applied()
 
-    first, second = bench.seen(CacheCreated)
+    first, second = bench.events(CacheCreated)
     assert first.request == second.request
     assert first.cache != second.cache
 
@@ -216,14 +217,14 @@ def test_a_killed_run_writes_nothing_more(bench: Bench, moment: Moment) -> None:
     bench.fates[Verb.CREATE, ""] = [Fate(kill=moment)]
     killed = bench.applied()
     assert killed.is_dead
-    written = [event.file for event in bench.seen(FileWritten) if event.run == killed.run]
+    written = [event.file for event in bench.events(FileWritten) if event.run == killed.run]
     assert written == ["states/ctxprov-probe.json"] * 2 + ["states/demo.lock.json"]
-    assert all(event.method != "POST" for event in bench.seen(RequestAnswered))
+    assert all(event.method != "POST" for event in bench.events(RequestAnswered))
 
     bench.scheduler.now += 61
     next_run = bench.applied()
     assert isinstance(next_run.result, Applied), next_run.error
-    assert len(bench.seen(CacheCreated)) == 1
+    assert len(bench.events(CacheCreated)) == 1
 
 
 def test_a_write_whose_answer_was_lost_has_succeeded(bench: Bench) -> None:
@@ -234,24 +235,19 @@ def test_a_write_whose_answer_was_lost_has_succeeded(bench: Bench) -> None:
     assert isinstance(process.result, Applied)
     assert not process.result.has_failed
     assert (
-        len([event for event in bench.seen(FileWritten) if event.file == "states/demo.json"]) == 1
+        len([event for event in bench.events(FileWritten) if event.file == "states/demo.json"]) == 1
     )
 
 
-@contextmanager
-def raised_by(bench: Bench, call: Callable[[Backend], object]) -> Iterator[BaseException]:
-    """What *call* raises, made with the bucket as a run of its own has it."""
+def raised_by(bench: Bench, call: Callable[[Backend], object]) -> BaseException | None:
+    """What *call* raises, made in a run with the bucket as a run has it."""
 
     async def main(process: Process) -> object:
         ports = ports_of(process, bench.world, environ={}, folder=bench.folder)
-        backend = ports.open_backend(
-            "s3://bucket/p", root=bench.folder, environ={}, runtime=ports, top=None
-        )
+        backend = ports.open_backend("s3://bucket/p", root=bench.folder, environ={}, runtime=ports)
         return await ports.in_thread(lambda: call(backend))
 
-    process = bench.run(main)
-    assert process.error
-    yield process.error
+    return bench.run(main).error
 
 
 @pytest.mark.parametrize(
@@ -267,17 +263,16 @@ def test_a_store_that_fails_raises_what_a_real_one_does(
 ) -> None:
     """What may pass is tried three times in all; what no try will change is not tried again."""
     bench.fates[Verb.READ, ""] = fates
-    with raised_by(bench, lambda backend: backend.read("a.json")) as error:
-        assert isinstance(error, kind)
+    assert isinstance(raised_by(bench, lambda backend: backend.read("a.json")), kind)
     assert fates == []
 
 
 def test_a_write_on_a_stale_version_is_a_conflict(bench: Bench) -> None:
     """The error names the file by its address."""
     bench.bucket.write(9, "p/a.json", b"one", None)
-    with raised_by(bench, lambda it: it.write("a.json", b"two", expected="stale")) as error:
-        assert isinstance(error, StateTaken)
-        assert "s3://bucket/p/a.json" in str(error)
+    error = raised_by(bench, lambda it: it.write("a.json", b"two", expected="stale"))
+    assert isinstance(error, StateTaken)
+    assert "s3://bucket/p/a.json" in str(error)
 
 
 def test_a_cancelled_request_is_noted_as_not_answered(bench: Bench) -> None:
@@ -296,9 +291,9 @@ def test_a_cancelled_request_is_noted_as_not_answered(bench: Bench) -> None:
 
     name = bench.provider.create("", "models/gemini-3.8-flash", TEXT, 60)
     assert isinstance(bench.run(main).error, TimeoutError)
-    (answered,) = bench.seen(RequestAnswered)
+    (answered,) = bench.events(RequestAnswered)
     assert (answered.status, answered.is_delivered) == (0, False)
-    (patched,) = bench.seen(CachePatched)
+    (patched,) = bench.events(CachePatched)
     assert patched.request == answered.request
 
 
