@@ -196,14 +196,13 @@ def _why_unseen(
     ]
     if not lists:
         return "nothing was listed before the create"
-    if any(other.id in listed.shown for _, listed in lists):
-        return "a LIST had shown it"
-    position, last = lists[-1]
-    if other.born > position:
+    if other.born > lists[0][0]:
         is_excused = run.has_met_fault or not log.is_answered(other, cache.born)
         return None if is_excused else "another run made it after this run had listed"
+    if any(other.id in listed.shown for _, listed in lists):
+        return "a LIST had shown it"
     promise = view.promise(other.id)
-    if promise is not None and promise > last.at + TOLERANCE and not log.is_misdated(run):
+    if promise is not None and promise > lists[-1][1].at + TOLERANCE and not log.is_misdated(run):
         return "it is on record, and a GET would have shown it"
     return None
 
@@ -742,7 +741,7 @@ def cold_caches(log: LogIndex) -> Iterator[Violation]:
     another hand cut short.
 
     Nor does a run end done and leave an entry cold that was cold when it began, unless a LIST that
-    lagged or lied showed the cache.
+    lagged or lied showed the cache, or its checkout does not have the content any more.
     """
     for cache in log.caches.values():
         if cache.ended is not None and cache.ended_by is None and cache.lives[-1].run != 0:
@@ -786,7 +785,9 @@ def _left_cold(log: LogIndex, run: Run) -> Iterator[Violation]:
         if not record.is_kept_warm or cache is None or cache.ended is None:
             continue
         was_shown = any(cache.id in listed.shown for _, listed in run.lists)
-        if cache.ended < run.begin and not was_shown:
+        texts = (texts.entries.values() for texts in log.declared(run, end))
+        contents = {entry.content for entries in texts for entry in entries}
+        if cache.ended < run.begin and not was_shown and cache.created.content in contents:
             why = f"{cache.id} had ended before this run, which is done and leaves it on record"
             yield Violation(Rule.WENT_COLD, log.at(end), why, run.number, name)
 
