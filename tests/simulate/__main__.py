@@ -70,15 +70,16 @@ def _lines(report: Report, *, seconds: float) -> list[str]:
     for kind in dict.fromkeys(kind for kind, _ in CELLS):
         counts = ((cells[f"{kind} {phase}"] if (kind, phase) in CELLS else "") for phase in phases)
         table.append(f"{kind:{width}}" + "".join(f"{count:>9}" for count in counts))
+    calls = sum(outcome.requests for outcome in outcomes)
+    faults = sum(outcome.faults for outcome in outcomes)
     return [
         *table,
         "",
-        f"{len(outcomes)} seeds in {seconds:.0f} s: {hours:,.0f} virtual hours,"
-        f" {sum(outcome.requests for outcome in outcomes):,} calls,"
-        f" {sum(outcome.faults for outcome in outcomes):,} faults",
+        f"{len(outcomes)} seeds in {seconds:.0f} s, {hours:,.0f} virtual hours,",
+        f"{calls:,} world calls, {faults:,} faults",
         f"median seed: {medians}",
-        f"seeds that break a rule: {len(report.failures)}; "
-        f"logs that differ between processes: {len(report.unequal)}",
+        f"seeds that break a rule: {len(report.failures)}",
+        f"logs that differ from one process to another: {len(report.unequal)}",
     ]
 
 

@@ -17,7 +17,7 @@ from statistics import median
 from msgspec import Struct, field
 
 from tests.simulate import log
-from tests.simulate.checker import Violation, check
+from tests.simulate.checker import Rule, Violation, check
 from tests.simulate.scenario import CELLS, Edit, Scenario, scenario_of
 from tests.simulate.shrink import shrink
 from tests.simulate.simulation import play
@@ -133,6 +133,6 @@ def shrunk_story(seed: int) -> Iterator[str]:
         yield f"{violation.rule}: {violation.sentence}"
 
 
-def _breaks(rules: set[object], scenario: Scenario) -> bool:
+def _breaks(rules: set[Rule], scenario: Scenario) -> bool:
     world = play(scenario)
     return any(violation.rule in rules for violation in check(world.log.events))

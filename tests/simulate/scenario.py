@@ -24,7 +24,7 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
 
-_FAULTS_A_SEED = 7
+_FAULTS_A_SEED = 9
 _LINES = 110
 """Of a content: enough for the smallest cache that the provider makes."""
 
@@ -122,6 +122,11 @@ CELLS = tuple(
     and (kind is not Kind.QUOTA_REFUSAL or phase in _OF_PROVIDERS)
     and (kind, phase) not in _HARMLESS
 )
+
+
+_OFTEN = {Phase.RETIRE: 4, Phase.PUBLISH: 2, Phase.REFRESH: 2}
+"""How often a cell is in the deck, where few runs reach its phase."""
+_DECK = tuple(cell for cell in CELLS for _ in range(_OFTEN.get(cell[1], 1)))
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -263,7 +268,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
 
 _NAMES = ("faq", "manual", "policy", "terms", "prices", "tone")
 _TTLS = (1 * HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR)
-_RETIRE_AFTER = (0.0, 10 * MINUTE, HOUR)
+_RETIRE_AFTER = (0.0, 0.0, 10 * MINUTE, HOUR)
 _OFFSETS = (0.0, 0.0, 20.0, -20.0, 3 * HOUR, -3 * HOUR, DAY)
 _SPANS = (5.0, 45.0, 75.0, 200.0, 1.2 * HOUR)
 
@@ -277,8 +282,8 @@ def dealt(seed: int) -> tuple[tuple[Kind, Phase], ...]:
     """The cells of the deck that *seed* gets."""
     cells = []
     for position in range(seed * _FAULTS_A_SEED, (seed + 1) * _FAULTS_A_SEED):
-        turn, place = divmod(position, len(CELLS))
-        deck = list(CELLS)
+        turn, place = divmod(position, len(_DECK))
+        deck = list(_DECK)
         Random(f"deck {turn}").shuffle(deck)  # noqa: S311
         cells.append(deck[place])
     return tuple(cells)
@@ -516,6 +521,8 @@ class _Draw:
                 entries[name] = replace(entry, ttl=self.random.choice((entry.ttl, 2 * entry.ttl)))
             case "remove" if len(entries) > 1:
                 del entries[name]
+                moved = tuple(pair for pair in sheet.moved if pair[1] != name)
+                return replace(sheet, entries=entries, moved=moved)
             case "rename":
                 renamed = f"{entry.origin}-{self._new_text(entry.origin)}"
                 entries[renamed] = entries.pop(name)

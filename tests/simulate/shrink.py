@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from tests.simulate.scenario import Scenario
+from tests.simulate.scenario import Edit, Scenario
 
 _MOST_TRIES = 300
 
@@ -39,5 +39,9 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, steps=steps[: len(steps) // 2 + 1])
     for position in range(len(faults)):
         yield replace(scenario, faults=faults[:position] + faults[position + 1 :])
-    for position in reversed(range(len(steps))):
-        yield replace(scenario, steps=steps[:position] + steps[position + 1 :])
+    begun: set[str] = set()
+    for position, step in enumerate(steps):
+        if isinstance(step, Edit) and step.checkout not in begun:
+            begun.add(step.checkout)  # without it there is nothing to run on
+        else:
+            yield replace(scenario, steps=steps[:position] + steps[position + 1 :])

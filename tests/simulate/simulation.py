@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -330,7 +330,8 @@ class _Simulation:
                 store.write(0, file, json.dumps(free).encode(), stands.version if stands else None)
                 is_ended = True
         for server in self.servers.values():
-            is_ended |= any([server.end_lock(file) for file in server.locked()])
+            ended = [server.end_lock(file) for file in server.locked()]
+            is_ended |= bool(ended)
         return is_ended
 
     def _damage(self, fault: Fault) -> bool:
@@ -447,7 +448,7 @@ class _View:
         self._simulation.is_braked |= bool(decision.brakes)
 
     @contextmanager
-    def progress(self, plan: Plan) -> Iterator[object]:
+    def progress(self, plan: Plan) -> Iterator[Callable[[Result], None]]:
         del plan
         yield lambda _result: None
 
@@ -505,7 +506,8 @@ class _Program:
                 return _outcome(await apply_stack(session, request, view))
             case Operation.KEEPALIVE:
                 asked = KeepRequest(parallelism=_PARALLELISM, lock_timeout=_LOCK_TIMEOUT)
-                return _outcome((await keep_alive(session, path, asked, view)).applied)
+                kept = await keep_alive(session, path, asked, view)
+                return "failed" if kept.gaps else _outcome(kept.applied)
             case Operation.PLAN:
                 plan = (await plan_stack(session, PlanRequest(), path)).plan
                 approval = ApprovedEdits(fingerprint=plan.fingerprint, digests=plan.digests)
