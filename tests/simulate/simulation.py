@@ -324,10 +324,12 @@ class _Simulation:
         store, is_ended = self.stores[_STATES], False
         for file in store.names():
             stands = store.current(file)
-            fields = json.loads(stands.content) if stands else {}
-            if file.endswith(".lock.json") and not fields.get("free"):
+            if stands is None or not file.endswith(".lock.json"):
+                continue
+            fields = json.loads(stands.content)
+            if not fields.get("free"):
                 free = {"free": True, "ended": True, "id": fields["id"], "since": None}
-                store.write(0, file, json.dumps(free).encode(), stands.version if stands else None)
+                store.write(0, file, json.dumps(free).encode(), stands.version)
                 is_ended = True
         for server in self.servers.values():
             ended = [server.end_lock(file) for file in server.locked()]
