@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from provisioner.cache import Json
-from provisioner.catalog import load_catalog
 from provisioner.cli import console, terminal
 from provisioner.cli.documents import Output
 from provisioner.cli.per_stack import StackOutcome, Work
-from provisioner.errors import CtxprovError
 from provisioner.escape import json_text
 from provisioner.handles import handles_fields
 from provisioner.manifest import load_manifest
-from provisioner.model.facts import State
-from provisioner.model.rates import Lookup
-from provisioner.model.records import LiveCache
-from provisioner.operations.observe import observe
+from provisioner.operations.read_records import Records, handle_of, read_records
 from provisioner.operations.request import request_of
 from provisioner.operations.session import Session
 from provisioner.operations.stack_location import recorded
-from provisioner.pricing import upkeep
 from provisioner.render.shell import env_lines
 from provisioner.render.show import show_one, show_text
 
@@ -35,34 +26,18 @@ async def show_stack(
     session: Session, output: Output, stack: Path, *, name: str | None, live: bool
 ) -> StackOutcome:
     """Show what is on record: a line per cache, or one cache in full."""
-    prices = load_catalog(session.options.models).find
-
-    _, location, state = recorded(session, stack)
-    seen, now = None, session.ports.now()
-    if live:
-        observation = await observe(session, location, (), state)
-        seen, now = {cache.id: cache for cache in observation.live}, observation.now
-    console.show(_text(state, name, seen, prices, now, colour=output.colour))
-    return StackOutcome(summary=f"{len(state.caches)} on record")
+    records = await read_records(session, stack, live=live)
+    console.show(_text(records, name, colour=output.colour))
+    return StackOutcome(summary=f"{len(records.state.caches)} on record")
 
 
-def _text(
-    state: State,
-    name: str | None,
-    seen: Mapping[str, LiveCache] | None,
-    prices: Lookup,
-    now: datetime,
-    *,
-    colour: bool,
-) -> str:
-    rents = {record.name: upkeep(record, prices, at=now) for record in state.live_records}
-    width = terminal.width()
+def _text(records: Records, name: str | None, *, colour: bool) -> str:
+    live, now, width = records.live, records.now, terminal.width()
     if name is None:
-        return show_text(state, seen, rents=rents, now=now, width=width, colour=colour)
-    if name not in state.caches:
-        raise CtxprovError(f"{name!r} is not on record in {state.stack}; ctxprov plan says why.")
-    record, rent = state.caches[name], rents.get(name)
-    return show_one(record, seen, rent=rent, now=now, width=width, colour=colour)
+        rents = records.rents
+        return show_text(records.state, live, rents=rents, now=now, width=width, colour=colour)
+    record, rent = records.named(name), records.rents.get(name)
+    return show_one(record, live, rent=rent, now=now, width=width, colour=colour)
 
 
 def output_handles(
@@ -99,9 +74,8 @@ async def _handle(
     stack: Path,
 ) -> StackOutcome:
     """The handle of one cache, as JSON or as variables, or a whole request."""
-    frame, _, state = recorded(session, stack)
-    caches = handles_fields(state, hidden=(), now=session.ports.now())
-    entry = _entry(caches["caches"], name, frame.stack)
+    _, _, state = recorded(session, stack)
+    entry = handle_of(session, state, name)
     record = state.caches[name]
     if api and (form != "request" or record.handle.as_json()["provider"] != "openai"):
         raise click.UsageError("--api is for requests of openai entries.")
@@ -118,12 +92,3 @@ async def _handle(
             )
     console.document(text, form="text" if form == "env" else "json")
     return StackOutcome()
-
-
-def _entry(caches: Json, name: str, stack: str) -> Json:
-    if isinstance(caches, Mapping) and name in caches:
-        return caches[name]
-    raise CtxprovError(
-        f"{name!r} has no handle in {stack}: it is not on record or has expired. "
-        "ctxprov plan shows why; ctxprov apply creates it."
-    )

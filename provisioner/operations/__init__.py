@@ -23,6 +23,7 @@ printed and which exit status that is.
     apply            `apply_stack` -> `Applied`; a `RunView` shows it meanwhile
     apply_manifest   what `apply` and `destroy` ask of it
     keepalive        `keep_alive` -> `Kept`
+    read_records     `read_records` -> `Records`: what is on record, with its rent
     init_stack       a small stack to start from
     validate         `validate_stack` -> `Validation`, without a provider
     forecast         `forecast_stack` -> `Forecast`: what a schedule will do
