@@ -53,8 +53,12 @@ def plan_views(file: Path) -> tuple[PlanView, ...]:
 
     Raises CtxprovError for anything else.
     """
+    return read_plans(content_of(file), where=str(file))
+
+
+def content_of(file: Path) -> bytes:
+    """Read a *file* that holds an approval.  Raises CtxprovError."""
     try:
-        raw = read_whole(file, follow=True)
+        return read_whole(file, follow=True)
     except OSError as error:
         raise CtxprovError(f"{file} cannot be read: {error.strerror}.") from error
-    return read_plans(raw, where=str(file))

@@ -27,6 +27,7 @@ from provisioner.errors import PublishError
 from provisioner.handles.reader import Handles
 from provisioner.http import AsyncTransport
 from provisioner.manifest import load_frame, load_manifest
+from provisioner.model.stack_settings import Limit
 from provisioner.operations.apply import apply_stack
 from provisioner.operations.apply_manifest import RunRequest, apply_request
 from provisioner.operations.checkout import check_destinations, commit_here
@@ -145,6 +146,8 @@ class Stack:
         for argument, span in (("lock_timeout", lock_timeout), ("max_wait", max_wait)):
             if span is not None:
                 check_span(argument, span)
+        if not 1 <= parallelism <= _MOST_AT_ONCE:
+            raise ValueError(f"parallelism is {parallelism}: give a number from 1 to 64.")
         variables = process_environment() if environ is None else set_in(environ)
         chosen = models or variables.get("CTXPROV_MODELS")
         options = StackOptions(
@@ -153,11 +156,13 @@ class Stack:
             address=state or variables.get("CTXPROV_STATE"),
             models=Path(chosen) if chosen else None,
         )
+        if lock_timeout is None:
+            lock_timeout = timedelta(minutes=1 if variables.get("CI") else 0)
         world = StackWorld(
             path=Path(path),
             options=options,
             environ=MappingProxyType(dict(variables)),
-            lock_timeout=lock_timeout or timedelta(minutes=1 if variables.get("CI") else 0),
+            lock_timeout=lock_timeout,
             max_wait=max_wait,
             parallelism=parallelism,
             transport=transport,
@@ -213,6 +218,8 @@ class Stack:
                 "base= compares two revisions of the repository and asks no provider: leave out "
                 "emulator=, prune= and replace=."
             )
+        if isinstance(at, datetime) and at.tzinfo is None:
+            raise ValueError(f"at is {at}, without a zone: give an aware datetime.")
         request = PlanRequest(
             base=base,
             at=at,
@@ -222,7 +229,7 @@ class Stack:
             allow_empty=allow_empty,
             targets=_names("targets", targets),
             excludes=_names("excludes", excludes),
-            overrides=_names("overrides", overrides),
+            overrides=_limits(overrides),
         )
 
         async def operate(session: Session, console: StackConsole) -> StackPlan:
@@ -283,7 +290,7 @@ class Stack:
             replace=_names("replace", replace),
             allow_empty=allow_empty,
             allow_older=allow_older,
-            overrides=_names("overrides", overrides),
+            overrides=_limits(overrides),
             auto_approve=False,
             prune=prune,
             parallelism=self._world.parallelism,
@@ -432,3 +439,11 @@ def _names(argument: str, names: Sequence[str]) -> tuple[str, ...]:
     """*names* as a tuple.  Raises TypeError for a text, which would be a name for each letter."""
     check_sequence(argument, names)
     return tuple(names)
+
+
+def _limits(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of limits.  Raises ValueError for any other."""
+    limits = _names("overrides", names)
+    if unknown := sorted(set(limits) - set(Limit)):
+        raise ValueError(f"overrides has {', '.join(unknown)}: the limits are {', '.join(Limit)}.")
+    return limits

@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from provisioner.approval import Approval
-from provisioner.errors import CtxprovError
-from provisioner.files import read_whole
-from provisioner.operations.approvals import approval_among
+from provisioner.operations.approvals import approval_among, content_of
 from provisioner.stack.results import StackPlan
 from provisioner.view.plan_reader import read_plans
 
@@ -56,7 +54,7 @@ def approval_given(approve: Approve | None, *, stack: str) -> Approval | None:
         case bytes():
             return _read(approve, stack, "approve")
         case os.PathLike():
-            return _read(_content(Path(approve)), stack, os.fspath(approve))
+            return _read(content_of(Path(approve)), stack, os.fspath(approve))
         case Mapping():
             return _among(json.dumps(approve).encode(), stack, "approve")
         case _ if callable(approve):
@@ -84,10 +82,3 @@ def _parsed(text: str) -> Approval:
             f"{text[:80]!r} is not an approval: give all 64 digits of a fingerprint, or what "
             "`ctxprov approved` prints; a file is given as a Path, a plan in JSON as bytes."
         ) from None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return read_whole(path, follow=True)
-    except OSError as error:
-        raise CtxprovError(f"{path} cannot be read: {error.strerror}.") from error

@@ -6,12 +6,17 @@ import asyncio
 import json
 import logging
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar, assert_type
 
 import pytest
 from msgspec.structs import replace
+from starlette.responses import Response
 
 from provisioner import (
     ApplyResult,
@@ -19,15 +24,19 @@ from provisioner import (
     GeminiHandle,
     KeepaliveResult,
     ManifestError,
+    PublishError,
     Stack,
     StackDrift,
     StackForecast,
     StackPlan,
+    StateLocked,
 )
 from provisioner.cache import ClaudeHandle
+from provisioner.emulator import CarryOut
+from provisioner.emulator.calls import Call
 from provisioner.runtime import SYSTEM
 from provisioner.times import parse_moment
-from tests.cli.cli_harness import GEMINI, LONG, Stage
+from tests.cli.cli_harness import GEMINI, LONG, Stage, write_stacks
 
 A = f"a: {{{GEMINI}, content: a.md}}"
 B = f"b: {{{GEMINI}, content: b.md}}"
@@ -192,3 +201,175 @@ def test_no_environment_is_read_where_one_is_given(stage: Stage) -> None:
     assert not stage.state_file.exists()
     with pytest.raises(Exception, match="GEMINI_API_KEY"):
         run(stage, apply, environ={}, state=str(elsewhere))
+
+
+def test_several_stacks(stage: Stage) -> None:
+    """Several stacks run in one event loop at once, and each has its own result."""
+    names = [f"s{number}" for number in range(4)]
+    write_stacks(stage, *names)
+
+    async def main() -> list[ApplyResult]:
+        stacks = [Stack.load(stage.root / "stacks" / name) for name in names]
+        plans = await asyncio.gather(*(stack.plan() for stack in stacks))
+        assert [plan.stack for plan in plans] == names
+        results = await asyncio.gather(
+            *(stack.apply(approve=plan) for stack, plan in zip(stacks, plans, strict=True))
+        )
+        await asyncio.gather(*(stack.aclose() for stack in stacks))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return results
+
+    assert [result.document.stack for result in asyncio.run(main())] == names
+    assert len(stage.live()) == 4
+
+
+def test_two_runs_of_one_stack(stage: Stage) -> None:
+    """One run of a stack holds its state: another raises StateLocked, or waits as long as asked."""
+    stage.write(A, a=LONG)
+    runs = (Stack.load(stage.root), Stack.load(stage.root, lock_timeout=timedelta(seconds=30)))
+
+    async def first(plan: StackPlan) -> bool:
+        with pytest.raises(StateLocked, match="is locked"):
+            await runs[0].apply(approve=plan)
+        return True
+
+    async def main() -> tuple[ApplyResult, KeepaliveResult]:
+        apply = asyncio.create_task(runs[0].apply(approve=first))
+        return await apply, await runs[1].keepalive()
+
+    applied, kept = asyncio.run(main())
+    assert len(applied.done) == 1
+    assert kept.summary == "Applied: 0 done, 0 failed, 0 not attempted."
+
+
+def test_no_handles(stage: Stage) -> None:
+    """A stack that publishes nothing says what to add to its manifest."""
+    stage.write(A, head="version: 1\nstack: demo\n", a=LONG)
+
+    with pytest.raises(PublishError, match="Add publish:"):
+        _ = Stack.load(stage.root).handles
+
+
+def test_handles_of_a_trial(stage: Stage) -> None:
+    """With the emulator a stack's handles are those of the trial, and real ones stay untouched."""
+    stage.write(A, a=LONG)
+
+    async def use(stack: Stack) -> CacheHandle | None:
+        await stack.apply(approve=yes)
+        return await stack.handles.aget("a")
+
+    assert isinstance(run(stage, use, emulator=True, environ={}), GeminiHandle)
+    assert not (stage.root / "handles.json").exists()
+
+
+def test_no_signal_handler(stage: Stage) -> None:
+    """An operation leaves the program's signal handlers as they are while it runs."""
+    stage.write(A, a=LONG)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+
+    async def use(stack: Stack) -> None:
+        during = []
+
+        async def look(_: Call, carry_out: CarryOut) -> Response:
+            during.append([signal.getsignal(number) for number in numbers][1:])
+            return await carry_out()
+
+        stage.around = look
+        await stack.apply(approve=yes)
+        assert during
+        assert all(handlers == before[1:] for handlers in during)
+
+    run(stage, use)
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+PROGRAM = """
+import asyncio
+import sys
+from provisioner import Stack
+
+async def main():
+    async with Stack.load(sys.argv[1]) as stack:
+        await stack.plan()
+        await stack.apply(approve=lambda plan: True)
+        await stack.keepalive()
+        await stack.drift()
+        await stack.forecast()
+        stack.handles.get("a")
+
+asyncio.run(main(), debug=False)
+"""
+
+
+def test_silence(stage: Stage) -> None:
+    """A program that configures no log sees no line of ours, and no warning of Python's."""
+    stage.write(A, NOTE, a="short", n=LONG)
+    stage.around = None
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", PROGRAM, str(stage.root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"environment": ""}, "environment is empty"),
+        ({"state": ""}, "state is empty"),
+        ({"parallelism": 0}, "parallelism is 0: give a number from 1 to 64"),
+    ],
+)
+def test_wrong_values(stage: Stage, options: dict[str, Any], sentence: str) -> None:
+    """A wrong value is a ValueError that names the argument, where it is given."""
+    stage.write(A, a=LONG)
+
+    with pytest.raises(ValueError, match=sentence):
+        Stack.load(stage.root, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"lock_timeout": 60}, r"timedelta\(seconds=60\)\?"),
+        ({"max_wait": "2m"}, "max_wait is a timedelta; got str"),
+        ({"state": Path("state")}, "state is a str"),
+    ],
+)
+def test_wrong_types(stage: Stage, options: dict[str, Any], sentence: str) -> None:
+    """An argument of the wrong type is a TypeError that says what was meant."""
+    stage.write(A, a=LONG)
+
+    with pytest.raises(TypeError, match=sentence):
+        Stack.load(stage.root, **options)
+
+
+WRONG: list[tuple[Callable[[Stack], Awaitable[object]], type[Exception], str]] = [
+    (lambda stack: stack.plan(replace="a"), TypeError, "replace is a sequence; got str"),
+    (lambda stack: stack.plan(replace=["x"]), ValueError, "no such cache in this stack: x"),
+    (lambda stack: stack.plan(targets=["x"]), ValueError, "nothing in the plan matches x"),
+    (lambda stack: stack.plan(overrides=["x"]), ValueError, "the limits are delete, replace"),
+    (lambda stack: stack.plan(base="HEAD", prune=True), ValueError, "asks no provider"),
+    (lambda stack: stack.plan(at=datetime(2027, 1, 1)), ValueError, "without a zone"),  # noqa: DTZ001
+    (lambda stack: stack.apply(), TypeError, "needs approve="),
+    (lambda stack: stack.apply(approve="a" * 64, prune=True), ValueError, "by a function"),
+    (lambda stack: stack.forecast(every=timedelta(seconds=1)), ValueError, "at least a minute"),
+    (lambda stack: stack.forecast(miss_rate=20), ValueError, "a probability from 0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("use", "kind", "sentence"), WRONG, ids=[row[2] for row in WRONG])
+def test_wrong_arguments(
+    stage: Stage, use: Callable[[Stack], Awaitable[object]], kind: type[Exception], sentence: str
+) -> None:
+    """A wrong argument of an operation is a TypeError or a ValueError, and nothing is changed."""
+    stage.write(A, a=LONG)
+
+    with pytest.raises(kind, match=sentence):
+        run(stage, use)
+    assert stage.count("create") == 0

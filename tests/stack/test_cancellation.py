@@ -1,0 +1,213 @@
+"""A cancelled operation leaves what SIGINT leaves of a command, in whichever phase it is."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from provisioner import ApplyResult, Stack
+from provisioner.emulator import CarryOut
+from provisioner.emulator.calls import Call
+from tests.cli.cli_harness import GEMINI, LONG, Stage, staged
+from tests.cli.test_process import MANY, applying, command
+from tests.cli.test_process import Gate as CreateGate
+from tests.stack.test_stack import yes
+
+if sys.platform == "win32":
+    pytest.skip("signals are not sent there", allow_module_level=True)
+
+HEAVY = pytest.mark.heavy
+THREE = [f"{name}: {{{GEMINI}, content: {name}.md}}" for name in "abc"]
+
+
+class Gate:
+    """Holds back the calls of one kind until it is opened, and reports when one arrives."""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        self.knocked = threading.Event()
+        self.opened = threading.Event()
+
+    async def __call__(self, call: Call, carry_out: CarryOut) -> Response:
+        if call.operation == self.operation:
+            self.knocked.set()
+            await asyncio.to_thread(self.opened.wait, 30)
+        return await carry_out()
+
+
+def remains(stage: Stage) -> dict[str, Any]:
+    """What a run left: on record, published, alive, requested; and whether the lock is free."""
+    state = stage.state() if stage.state_file.exists() else {"caches": {}, "retiring": {}}
+    requests = {verb: stage.emulator.requests[verb] for verb in ("create", "patch", "delete")}
+    alive = len(stage.live())
+    published = sorted(stage.handles()) if (stage.root / "handles.json").exists() else []
+    assert stage.run("keepalive", ".").status in {0, 1}  # it takes the lock at once
+    return {
+        "recorded": sorted(state["caches"]),
+        "retiring": len(state["retiring"]),
+        "published": published,
+        "alive": alive,
+        **requests,
+    }
+
+
+def interrupted(stage: Stage, gate: Gate, *, signals: int) -> None:
+    """A command gets SIGINT while the gate holds a call back."""
+    arguments = command("apply", stage.root, "--auto-approve", "--parallelism", "1")
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert gate.knocked.wait(30)
+        run.send_signal(signal.SIGINT)
+        if gate.operation != "list":
+            assert run.stderr
+            while b"Interrupted" not in (line := run.stderr.readline()):
+                assert line
+        if signals > 1:
+            run.send_signal(signal.SIGINT)
+            run.wait(30)
+        gate.opened.set()
+        run.communicate(timeout=30)
+    assert run.returncode == 130
+
+
+def cancelled(stage: Stage, gate: Gate, *, signals: int) -> None:
+    """A task that awaits an apply is cancelled while the gate holds a call back."""
+
+    async def main() -> None:
+        async with Stack.load(stage.root, parallelism=1) as stack:
+            task = asyncio.create_task(stack.apply(approve=yes))
+            await asyncio.to_thread(gate.knocked.wait, 30)
+            task.cancel()
+            await asyncio.sleep(0.01)
+            if signals > 1:
+                assert not task.done()
+                task.cancel()
+                await asyncio.wait([task])
+            gate.opened.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("operation", "is_applied", "signals"),
+    [
+        pytest.param("list", False, 1, id="while what is alive is listed", marks=HEAVY),
+        pytest.param("create", False, 1, id="in the middle of creates", marks=HEAVY),
+        pytest.param("create", True, 1, id="before the old cache is retired"),
+        pytest.param("patch", True, 1, id="while the old cache is retired", marks=HEAVY),
+        pytest.param("create", False, 2, id="twice, in the middle of creates"),
+    ],
+)
+def test_as_a_signal(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    is_applied: bool,  # noqa: FBT001  # of a parameter
+    signals: int,
+) -> None:
+    """State, handles, live caches and requests are those that SIGINT leaves of the command."""
+    left = []
+    ends: list[Callable[..., None]] = [interrupted, cancelled]
+    for end in ends:
+        root = tmp_path / end.__name__
+        root.mkdir()
+        with staged(root, capsys, monkeypatch) as stage:
+            stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+            if is_applied:
+                assert stage.apply().status == 0
+                (root / "a.md").write_text(f"{LONG}edited")
+                (root / "b.md").write_text(f"{LONG}edited too")
+            stage.around = gate = Gate(operation)
+            end(stage, gate, signals=signals)
+            stage.around = None
+            left.append(remains(stage))
+            assert stage.apply().status == 0
+            assert len(stage.state()["caches"]) == 3
+            assert stage.count("create") == (5 if is_applied else 3)
+
+    assert left[0] == left[1]
+
+
+@HEAVY
+def test_while_a_lock_is_waited_for(stage: Stage) -> None:
+    """A cancel ends the wait for another run at once, and that run goes on."""
+    stage.write(*MANY, a=LONG)
+    gate = CreateGate()
+
+    async def main() -> None:
+        async with Stack.load(stage.root, lock_timeout=timedelta(minutes=5)) as stack:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await stack.apply(approve=yes)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with applying(stage, gate) as other:
+        asyncio.run(main())
+        gate.opened.set()
+        other.communicate(timeout=30)
+        assert other.returncode == 0
+    assert len(stage.live()) == 20
+
+
+def test_a_timeout(stage: Stage) -> None:
+    """A timeout around an apply lets the calls in flight end, and becomes TimeoutError."""
+    stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+    stage.around = gate = Gate("create")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with Stack.load(stage.root, parallelism=1) as stack:
+            timeout = asyncio.timeout(None)
+
+            async def expire() -> None:
+                await asyncio.to_thread(gate.knocked.wait, 30)
+                timeout.reschedule(loop.time())
+                await asyncio.sleep(0.01)
+                gate.opened.set()
+
+            expiring = asyncio.create_task(expire())
+            with pytest.raises(TimeoutError):
+                async with timeout:
+                    await stack.apply(approve=yes)
+            await expiring
+
+    asyncio.run(main())
+
+    assert list(stage.state()["caches"]) == ["a"]
+    assert len(stage.live()) == 1
+
+
+def test_closing(stage: Stage) -> None:
+    """Closing a stack ends what runs as one cancel does; no operation begins afterwards."""
+    stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+    stage.around = gate = Gate("create")
+
+    async def main() -> ApplyResult:
+        stack = Stack.load(stage.root, parallelism=1)
+        task = asyncio.create_task(stack.apply(approve=yes))
+        await asyncio.to_thread(gate.knocked.wait, 30)
+        closing = asyncio.create_task(stack.aclose())
+        await asyncio.sleep(0.01)
+        gate.opened.set()
+        await closing
+        with pytest.raises(ValueError, match="is closed"):
+            await stack.plan()
+        return await task
+
+    result = asyncio.run(main())
+
+    assert [row.outcome for row in result.changes] == ["done", "not_attempted", "not_attempted"]
+    assert result.has_failed
