@@ -25,10 +25,12 @@ from tests.mutants.runner import Profile, Verdict, profile, run
 
 ROOT = Path(__file__).parents[2]
 LIST = Path(__file__).parent / "survivors.toml"
-AREAS = ("planner", "applier", "state", "handles", "approval", "limits", "pricing")
+LIMITS = "operations/check_limits"
+AREAS = ("planner", "applier", "state", "handles", "approval", LIMITS, "pricing")
 TESTS = (
     *(f"tests/{area}" for area in AREAS),
-    *(f"tests/test_{area}.py" for area in (*AREAS, "convergence", "forecast")),
+    *(f"tests/test_{area}.py" for area in (*AREAS, "convergence")),
+    *(f"tests/operations/test_{module}.py" for module in ("check_limits", "forecast")),
 )
 """What is run, as far as it exists: the tests of these rooms, and histories of whole runs."""
 
@@ -143,7 +145,8 @@ def _key(one: Mutant | Verdict) -> tuple[str, str, str]:
 
 
 def _area(module: str) -> str:
-    return Path(module).parts[1].removesuffix(".py")
+    area = module.removeprefix("provisioner/").removesuffix(".py")
+    return area if area == LIMITS else area.partition("/")[0]
 
 
 def _summary(verdicts: Sequence[Verdict]) -> int:
