@@ -83,7 +83,7 @@ def apply_request(session: Session, stack: Path, asked: RunRequest) -> ApplyRequ
         commit=revision.commit if revision else None,
         location=location,
         wishes=lambda _: with_counts(desired, remembered(location.backend, manifest.stack)),
-        read=content_reader(manifest),
+        read=content_reader(manifest, desired),
         manifest=manifest,
         approval=approval,
         breaches=breaches,

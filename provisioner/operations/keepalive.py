@@ -84,7 +84,7 @@ async def keep_alive(session: Session, stack: Path, request: KeepRequest, view: 
             commit=await ports.in_thread(partial(commit_here, ports, stack)),
             location=location,
             wishes=recorded_as_desired,
-            read=tree.read,
+            read=tree.reader(),
             check=lambda plan, state: _warn(session, plan, manifest, state),
             settle=partial(location_by, session, manifest),
             refine=upkeep.refine,

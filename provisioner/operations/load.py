@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from provisioner.cache import CacheContent
 from provisioner.catalog import load_catalog
-from provisioner.errors import ContentChanged, ManifestError, Refused
+from provisioner.errors import ManifestError, Refused
 from provisioner.manifest import read_manifest
 from provisioner.manifest.types import Manifest
 from provisioner.model.rates import Lookup
@@ -24,7 +24,7 @@ from provisioner.model.records import Desired, DesiredCache
 from provisioner.operations.checkout import checkout_around
 from provisioner.operations.session import Session, StackOptions
 from provisioner.resolver import load_and_resolve, resolve
-from provisioner.resolver.content import read_content
+from provisioner.resolver.content import content_reader
 
 
 def load_stack(
@@ -75,18 +75,12 @@ class WorkingTree(Struct, frozen=True, kw_only=True):
 
     def digests(self) -> Collection[str]:
         """The digests of all content that is at hand."""
-        return frozenset(self._by_digest())
-
-    def read(self, want: DesiredCache) -> CacheContent:
-        """Read content by its digest, under any name of its entry here."""
-        here = self._by_digest().get(want.digest)
-        if here is None:
-            raise ContentChanged(f"the working tree no longer has the content of {want.name}")
-        return read_content(self.manifest, here)
-
-    def _by_digest(self) -> dict[str, DesiredCache]:
         wants = self.desired or ()
-        return {want.digest: want for want in wants if isinstance(want, DesiredCache)}
+        return frozenset(want.digest for want in wants if isinstance(want, DesiredCache))
+
+    def reader(self) -> Callable[[DesiredCache], CacheContent]:
+        """What reads content by its digest, under any name of its entry here."""
+        return content_reader(self.manifest, self.desired or ())
 
 
 def working_tree(path: Path, options: StackOptions, *, now: datetime) -> WorkingTree:

@@ -322,7 +322,7 @@ async def _counted(
                 f"{want.measure.tokens:,} are to be expected; the estimate stays."
             )
 
-        fresh = await count(wants, observation.clients, content_reader(manifest), doubt)
+        fresh = await count(wants, observation.clients, content_reader(manifest, desired), doubt)
         counts = {**counts, **fresh}
         await in_thread(partial(remember, location.backend, manifest.stack, counts))
     return with_counts(desired, counts)

@@ -12,7 +12,7 @@ the type is `text/*`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -134,13 +134,26 @@ def read_content(manifest: Manifest, want: Desired) -> CacheContent:
 
     Raises ContentChanged if it cannot be read, or if it is not what *want* was planned with.
     """
-    return content_reader(manifest)(want)
+    return _checked(manifest.caches[want.name], want, Folder(manifest.root))
 
 
-def content_reader(manifest: Manifest) -> Callable[[Desired], CacheContent]:
-    """`read_content` for many entries of *manifest*, whose folder is looked at once."""
+def content_reader(
+    manifest: Manifest, desired: Iterable[Desired]
+) -> Callable[[Desired], CacheContent]:
+    """
+    `read_content` for what has a digest of *desired*, under any name of its entry.
+
+    A plan without the edits that are not approved has an entry under its old name.
+    """
     folder = Folder(manifest.root)
-    return lambda want: _checked(manifest.caches[want.name], want, folder)
+    names = {want.digest: want.name for want in desired}
+
+    def read(want: Desired) -> CacheContent:
+        if want.digest not in names:
+            raise ContentChanged(f"the working tree no longer has the content of {want.name}")
+        return _checked(manifest.caches[names[want.digest]], want, folder)
+
+    return read
 
 
 def _checked(entry: Entry, want: Desired, folder: Folder) -> CacheContent:

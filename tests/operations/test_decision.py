@@ -84,6 +84,21 @@ def test_a_move_is_approved_as_one(stage: Stage) -> None:
     assert (stage.count("create"), len(stage.live())) == (2, 2)
 
 
+def test_a_dead_cache_of_a_move_that_is_not_approved(stage: Stage) -> None:
+    """Its content is at hand under the new name, so it is made again under the old one."""
+    stage.write(A, C, a=LONG, c=LONG + "c")
+    stage.apply()
+    stage.delete(stage.state()["caches"]["a"]["id"])
+    stage.write(B.replace("b.md", "a.md"), C, head=f"{HEAD}moved: [{{from: a, to: b}}]\n")
+
+    result = stage.run("apply", ".", "--expect", "0" * 64)
+
+    assert result.status == 3
+    assert "b: is not among the approved edits" in result.err
+    assert [*stage.state()["caches"]] == ["a", "c"]
+    assert len(stage.live()) == 2
+
+
 def test_an_edit_that_rests(stage: Stage) -> None:
     """A removal that protection forbids is refused once; later runs warn, and other edits go on."""
     guarded = A.replace("ttl: 12h", "ttl: 12h, protect: true")

@@ -27,10 +27,10 @@ def test_content_at_hand(tmp_path: Path) -> None:
     (want,) = tree.desired
 
     assert tree.digests() == {want.digest}
-    content = tree.read(desired("b", digest=want.digest))
+    content = tree.reader()(desired("b", digest=want.digest))
     assert content.parts == (TextPart("word " * 4000),)
     with pytest.raises(ContentChanged, match="no longer has the content of b"):
-        tree.read(desired("b"))
+        tree.reader()(desired("b"))
 
 
 @pytest.mark.parametrize(

@@ -521,8 +521,8 @@ class _Draw:
                 entries[name] = replace(entry, ttl=self.random.choice((entry.ttl, 2 * entry.ttl)))
             case "remove" if len(entries) > 1:
                 del entries[name]
-                moved = tuple(pair for pair in sheet.moved if pair[1] != name)
-                return replace(sheet, entries=entries, moved=moved)
+                kept = tuple(pair for pair in sheet.moved if pair[1] != name)
+                return replace(sheet, entries=entries, moved=kept)
             case "rename":
                 renamed = f"{entry.origin}-{self._new_text(entry.origin)}"
                 entries[renamed] = entries.pop(name)

@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from shutil import rmtree
 from tempfile import mkdtemp
+from traceback import format_exception
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -578,7 +579,7 @@ def _end_of(process: Process) -> tuple[str, str]:
         case CtxprovError() | Misuse() as error:
             return "error", f"{type(error).__name__}: {error}"
         case error:
-            return type(error).__name__, str(error)
+            return type(error).__name__, "".join(format_exception(error))
 
 
 logging.getLogger("provisioner").setLevel(logging.CRITICAL)
