@@ -58,7 +58,7 @@ class Mutex(Protocol):
 
 
 class Runtime(Struct, frozen=True, kw_only=True):
-    """How one program measures time, waits, draws lots, starts threads and names itself."""
+    """How one program measures time, waits, draws numbers, starts threads and names itself."""
 
     now: Callable[[], datetime]
     """This moment by the local clock, aware UTC."""

@@ -1,4 +1,4 @@
-"""This machine's clocks, waits, lots and threads."""
+"""This machine's clocks, waits, random numbers and threads."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_what_is_banned(source: str, *, is_drawn: bool) -> None:
 
 def test_one_place() -> None:
     """
-    No module but the runtime draws lots or starts threads, and the linter is silenced by few.
+    Random numbers without a seed and threads come from the runtime, and few silence the linter.
 
     Its banned names are clocks, waits, tokens, threads and the working directory.
     """

@@ -46,7 +46,7 @@ CHANGED: tuple[Changed, ...] = (
         "clock: Callable[[], datetime] | None = None, "
         "sleep: Callable[[float], Awaitable[None]] | None = None, "
         "runtime: Runtime = Runtime(...), environ: Mapping[str, str] | None = None) -> None",
-        "a simulated program passes its own clocks, waits, lots and environment",
+        "a simulated program passes its own clocks, waits, tokens and environment",
     ),
     Changed(
         "python",
