@@ -147,8 +147,10 @@ def _why_needless(log: LogIndex, cache: Cache, other: Cache) -> str | None:
     if other.created.request == cache.created.request:
         return None
     view = run.view(cache.born)
-    names = {other.entry, *view.names_of(other.id)} - {cache.entry}
-    if names & log.wanted(run, cache.born).keys():
+    names = {other.entry, *view.names_of(other.id)}
+    if names & (log.wanted(run, cache.born).keys() - {cache.entry}):
+        return None
+    if names.isdisjoint(log.names(run, cache.entry, cache.born)):
         return None
     if other.created.run == run.number:
         return _why_not_twice(log, run, cache, other)
@@ -608,9 +610,9 @@ def broken_handles(log: LogIndex) -> Iterator[Violation]:
     A handle lives from its publication to its `expires_at` or `until`.
 
     Or until the stack publishes again, in any file: then an application reads that.  It may end
-    sooner where another hand deleted the cache or shortened its life, and where an edit gives the
-    entry a shorter life: then the PATCH comes first, and no order of the two is safe.  Who was sent
-    a wrong Date published wrong times.
+    sooner where another hand deleted the cache or shortened its life, and where an edit, or a
+    provider that grants less than it is asked for, gives the entry a shorter life: then the PATCH
+    comes first, and no order of the two is safe.  Who was sent a wrong Date published wrong times.
     """
     published: dict[str, list[tuple[int, FileWritten, HandlesDocument]]] = defaultdict(list)
     for versions in log.files.values():
@@ -649,7 +651,8 @@ def _why_broken(log: LogIndex, id_: str, position: int, end: int, until: float) 
         return "was published and never made"
     if cache.ended is None or cache.ended >= end or cache.ended_at >= until - TOLERANCE:
         return None
-    if cache.has_foreign_end or _has_shorter_edit(log, cache, position):
+    is_clamped = cache.ended_by is None and cache.lives[-1].is_clamped
+    if cache.has_foreign_end or is_clamped or _has_shorter_edit(log, cache, position):
         return None
     what = "when it was published" if cache.ended < position else "at"
     return f"had ended {what} {cache.ended_at:.0f} s, and was published until {until:.0f} s"
@@ -785,9 +788,11 @@ def _left_cold(log: LogIndex, run: Run) -> Iterator[Violation]:
         if not record.is_kept_warm or cache is None or cache.ended is None:
             continue
         was_shown = any(cache.id in listed.shown for _, listed in run.lists)
-        texts = (texts.entries.values() for texts in log.declared(run, end))
-        contents = {entry.content for entries in texts for entry in entries}
-        if cache.ended < run.begin and not was_shown and cache.created.content in contents:
+        is_at_hand = all(
+            cache.created.content in {entry.content for entry in texts.entries.values()}
+            for texts in log.declared(run, end)
+        )
+        if cache.ended < run.begin and not was_shown and is_at_hand:
             why = f"{cache.id} had ended before this run, which is done and leaves it on record"
             yield Violation(Rule.WENT_COLD, log.at(end), why, run.number, name)
 
@@ -834,12 +839,13 @@ def _long_lives(log: LogIndex) -> Iterator[Violation]:
 
 def _overlaps(log: LogIndex, run: Run, end: int) -> Iterator[tuple[Cache, str]]:
     at, view = log.at(end), run.view(end + 1)
-    if log.is_misdated(run):
-        return
+    misdated = [other for other in log.runs_of(run.begun.stack) if log.is_misdated(other)]
     for id_, retiring in view.retiring.items():
         cache = log.caches.get(id_)
         if cache is None or not cache.is_alive(end, at) or cache.life(end).run == 0:
             continue
+        if any(id_ in other.view(end + 1).retiring for other in misdated):
+            continue  # a wrong Date made it seem to end in time
         most = seconds_in(retiring.retire_after)
         if cache.life(end).expires_at > at + most + TOLERANCE:
             left = cache.life(end).expires_at - at

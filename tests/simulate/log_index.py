@@ -222,6 +222,8 @@ class Life(Struct, frozen=True):
     at: float
     expires_at: float
     run: int
+    is_clamped: bool = False
+    """Whether the provider granted less than it was asked for."""
 
     @property
     def granted(self) -> float:
@@ -374,7 +376,8 @@ class LogIndex:
             case CacheCreated():
                 self._create(position, event)
             case CachePatched():
-                life = Life(position, event.at, event.expires_at, event.run)
+                is_clamped = event.asked is not None and event.expires_at < event.asked
+                life = Life(position, event.at, event.expires_at, event.run, is_clamped)
                 self.caches[event.cache].lives.append(life)
             case CacheDeleted() | CacheExpired():
                 cache = self.caches[event.cache]
@@ -468,6 +471,14 @@ class LogIndex:
             names.add(former)
             entry = former
         return entry
+
+    def names(self, run: Run, entry: str, position: int) -> set[str]:
+        """*entry* and the names that it had, as the texts say that *run* may have read."""
+        names = {entry}
+        moves = [event.moved for event in self.declared(run, position)]
+        while former := {old for moved in moves for old in moved if moved[old] in names} - names:
+            names |= former
+        return names
 
     def declared(self, run: Run, position: int) -> list[TextsChanged]:
         """The texts that *run* may have read by *position*, the last ones last."""
