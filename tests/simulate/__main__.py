@@ -2,7 +2,7 @@
 Play seeds, and say what came of them: `python -m tests.simulate --seeds 200`.
 
 Exits with 1 if a rule was broken, or if a log differs from one process to another; the first seed
-that breaks a rule is made smaller and told as a story.
+that breaks a rule is made smaller, and its story is printed.
 """
 
 from __future__ import annotations
