@@ -1,5 +1,5 @@
 """
-A world told to a person: its steps, its faults and what came of them, in words and in order.
+The story of a world for a person: its steps, its faults and what came of them, in order.
 """
 
 from __future__ import annotations
