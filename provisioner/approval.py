@@ -42,6 +42,9 @@ class Undone(Struct, frozen=True, kw_only=True):
     def __bool__(self) -> bool:
         return bool(self.names or self.settings)
 
+    def __or__(self, other: Undone) -> Undone:
+        return Undone(names=self.names | other.names, settings=self.settings | other.settings)
+
 
 def approval_of(view: PlanView) -> Approval:
     """What approving *view* approves."""

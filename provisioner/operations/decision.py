@@ -116,9 +116,22 @@ async def decide(session: Session, request: ApplyRequest, state: State) -> Decis
     if request.approval is None:
         return decision
     approved = approved_digests(request.approval, [whole, wanted], state.approved)
-    left = undone(request.approval, wanted, approved)
-    decision = structs.replace(decision, approved=approved, undone=left)
-    return _without(session, decision) if left else decision
+    decision = structs.replace(decision, approved=approved)
+    return _approved(session, decision, request.approval)
+
+
+def _approved(session: Session, decision: Decision, approval: Approval) -> Decision:
+    """
+    *decision* without the edits that are not approved.
+
+    What was found under its label needs no approval; where another entry keeps that cache, since
+    its edit is left undone, the entry is an edit like any other.  So the rest is looked at again.
+    """
+    reduced, left = decision, Undone()
+    while (more := left | undone(approval, reduced.plan, decision.approved)) != left:
+        left = more
+        reduced = _without(session, structs.replace(decision, undone=left))
+    return reduced
 
 
 def _settled(

@@ -99,6 +99,23 @@ def test_a_dead_cache_of_a_move_that_is_not_approved(stage: Stage) -> None:
     assert len(stage.live()) == 2
 
 
+def test_what_is_found_until_another_edit_is_left_undone(stage: Stage) -> None:
+    """A cache that stays with its new name is not found under the old one: that needs approval."""
+    stage.write(A, C, a=LONG, c=LONG + "c")
+    stage.apply()
+    stage.write(B.replace("b.md", "a.md"), C, head=f"{HEAD}moved: [{{from: a, to: b}}]\n")
+    stage.apply()
+    stage.write(A, C)
+
+    result = stage.run("apply", ".", "--expect", "0" * 64)
+
+    assert result.status == 3
+    assert "a: is not among the approved edits" in result.err
+    assert "b: is not among the approved edits" in result.err
+    assert [*stage.state()["caches"]] == ["b", "c"]
+    assert stage.count("create") == 2
+
+
 def test_an_edit_that_rests(stage: Stage) -> None:
     """A removal that protection forbids is refused once; later runs warn, and other edits go on."""
     guarded = A.replace("ttl: 12h", "ttl: 12h, protect: true")
