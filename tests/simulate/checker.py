@@ -341,7 +341,8 @@ def drafts_left(log: LogIndex) -> Iterator[Violation]:
     """
     A store holds states, leases, histories, published handles and the file of a probe.
 
-    A history may call a run unfinished that was killed or failed; and beside the versions that it
+    A history may call a run unfinished that was killed or failed, or that met a fault, since no run
+    fails because its history cannot be written; and beside the versions that it
     names there may be one more for each such run, which died between two writes.
     """
     if not _last_clean(log):
@@ -367,7 +368,7 @@ def _unfinished(log: LogIndex, key: FileKey, history: HistoryDocument) -> Iterat
     at, writers = log.at(log.last), _writers(log, key)
     for past in history.runs:
         run = writers.get(past.run)
-        if past.outcome == "unfinished" and run and run.is_done:
+        if past.outcome == "unfinished" and run and run.is_done and not run.has_met_fault:
             why = f"{file} in {store} calls run {run.number} unfinished, which is done"
             yield Violation(Rule.DRAFT_LEFT, at, why, run.number)
     folder = file.removesuffix("runs.json")

@@ -4,6 +4,7 @@ The story of a world for a person: its steps, its faults and what came of them, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 
 from tests.simulate import log
@@ -73,6 +74,8 @@ def _sentence(event: log.WorldEvent) -> str | None:
         case log.RequestAnswered() if not event.is_delivered:
             answer = f"the answer {event.status} to" if event.status else ""
             return f"run {event.run} never gets {answer} {event.method} {event.path}"
+        case log.FileWritten() if event.run and event.file.endswith(".lock.json"):
+            return _lease(event)
         case log.FileWritten():
             return f"{_by(event.run)} writes {event.store}/{event.file} {event.version}"
         case log.FileDeleted():
@@ -84,3 +87,11 @@ def _sentence(event: log.WorldEvent) -> str | None:
             return f"the lock of {event.store}/{event.file} {owner}"
         case _:
             return None
+
+
+def _lease(event: log.FileWritten) -> str | None:
+    """Of all renewals of a lease, none is told."""
+    fields = json.loads(event.content)
+    if fields.get("free"):
+        return f"{_by(event.run)} releases {event.store}/{event.file}"
+    return None
