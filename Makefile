@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-walls check-tests cover check-all check-faults check-planner check-newcomer check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci bench format clean
+.PHONY: demo check check-walls check-tests cover check-all check-faults check-planner check-newcomer check-wheel check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -35,7 +35,7 @@ cover: .venv-check/ready
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
 # a plan's page in Chromium, the servers that state may live in, the newest version of every
 # dependency, and the pieces for CI.
-check-all: check-faults check-planner check-newcomer check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci
+check-all: check-faults check-planner check-newcomer check-wheel check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci
 
 # A sample of each campaign in docs/reliability.md: lost answers, killed runs, damaged documents; and
 # every command with every poor descriptor.
@@ -50,6 +50,10 @@ check-planner: .venv-check/ready
 
 check-newcomer: .venv-check/ready
 	.venv-check/bin/pytest -q tests/check_newcomer.py
+
+# The examples in Python, from a wheel in an environment of its own.
+check-wheel: .venv-check/ready
+	.venv-check/bin/pytest -q tests/check_wheel.py
 
 check-sdk: .venv-old-sdk/ready
 	.venv-old-sdk/bin/pytest -q tests/emulator/test_sdk.py
