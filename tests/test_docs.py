@@ -166,6 +166,7 @@ def test_promises_have_tests() -> None:
     [
         "README.md",
         "docs/api.md",
+        "docs/python.md",
         "docs/state.md",
         "examples/README.md",
         "examples/gitops/README.md",

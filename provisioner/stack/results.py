@@ -18,7 +18,7 @@ from provisioner.escape import json_text
 from provisioner.model.money import Totals
 from provisioner.render.forecast import forecast_json, schedule_sentence
 from provisioner.view.forecast import Forecast
-from provisioner.view.plan import REMOVALS, PlanView, RowView
+from provisioner.view.plan import REMOVALS, VERBS, PlanView, RowView
 from provisioner.view.result import OutcomeKey, ResultRowView, ResultView
 from provisioner.view.wording import BrokenLimit
 
@@ -47,6 +47,10 @@ class StackPlan(Struct, frozen=True, kw_only=True):
     """Why the state or the live side is not known; without any, the plan is whole."""
     is_refused: bool = False
     """Whether apply would refuse it, or a part of it, as far as a plan can know."""
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self.counts[verb]} to {verb}" for verb in VERBS if self.counts[verb])
+        return f"<StackPlan {self.stack}: {counts or 'nothing to do'}>"
 
     @property
     def stack(self) -> str:
@@ -161,6 +165,9 @@ class ApplyResult(Struct, frozen=True, kw_only=True):
     cold: frozenset[str] = frozenset()
     """Names of caches that are on record and not alive."""
     warnings: tuple[StackWarning, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.document.stack}: {self.summary}>"
 
     @property
     def changes(self) -> tuple[ResultRowView, ...]:
