@@ -19,7 +19,7 @@ import jsonschema_rs
 import pytest
 from jsonschema import Draft202012Validator
 
-from provisioner import files
+from provisioner import files, runtime
 from provisioner.cache import OpenAIHandle
 from provisioner.files import schema_bytes
 from provisioner.handles import handles_bytes
@@ -181,7 +181,8 @@ def test_installed(tmp_path: Path) -> None:
     package = tmp_path / "provisioner"
     (package / "schemas").mkdir(parents=True)
     (package / "schemas" / "plan.schema.json").write_text("shipped")
-    shutil.copy(files.__file__, package)
+    for module in (files, runtime):
+        shutil.copy(module.__file__, package)
     (package / "__init__.py").touch()
     code = "from provisioner.files import schema_bytes; print(schema_bytes('plan').decode())"
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.cache import CacheHandle, ClaudeHandle, GeminiHandle, OpenAIHandle
+from provisioner.escape import plain
 from provisioner.render.shell import env_lines
 
 CLAUDE = ClaudeHandle({"type": "ephemeral", "ttl": "1h"})
@@ -50,7 +51,13 @@ def test_fields(handle: CacheHandle, fields: dict[str, str]) -> None:
     assert dict(line.removeprefix("export CTXPROV_OLD_FAQ_").split("=") for line in lines) == fields
 
 
-@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20))
+VISIBLE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20).filter(
+    lambda text: plain(text) == text
+)
+"""What is invisible, or a command to a CI runner, is spelled as a number."""
+
+
+@given(VISIBLE)
 def test_a_model_with_any_name_is_inert(model: str) -> None:
     """A shell reads a hostile model back as it is, and runs nothing of it."""
     lines = env_lines("a", f"$(exit 3)`exit 4`'\";{model}", CLAUDE)
