@@ -181,8 +181,8 @@ def test_installed(tmp_path: Path) -> None:
     package = tmp_path / "provisioner"
     (package / "schemas").mkdir(parents=True)
     (package / "schemas" / "plan.schema.json").write_text("shipped")
-    for module in (files, runtime):
-        shutil.copy(module.__file__, package)
+    shutil.copy(files.__file__, package)
+    shutil.copy(runtime.__file__, package)
     (package / "__init__.py").touch()
     code = "from provisioner.files import schema_bytes; print(schema_bytes('plan').decode())"
 
