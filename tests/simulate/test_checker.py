@@ -5,13 +5,26 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.simulate import checker, log_index
 from tests.simulate.checker import Rule, check
+from tests.simulate.log import (
+    CacheCreated,
+    CacheDeleted,
+    CacheExpired,
+    CachePatched,
+    CachesListed,
+    RunBegun,
+    WorldEvent,
+)
 from tests.simulate.log_builder import HOUR, LogBuilder
 
 _MINUTE = 60.0
@@ -958,6 +971,115 @@ def test_each_rule_is_broken_in_three_ways() -> None:
     counts = Counter(rule for rule, _ in BROKEN)
 
     assert {rule for rule in Rule if counts[rule] < 3} == set()  # three ways
+
+
+# --- what is drawn -----------------------------------------------------------------------------
+
+
+class Act(StrEnum):
+    EDIT = auto()
+    REVERT = auto()
+    REPLACE = auto()
+    KEEP = auto()
+    WAIT = auto()
+    WAIT_LONG = auto()
+    DELETE = auto()
+    LOSE = auto()
+
+
+def played(acts: list[Act]) -> LogBuilder:
+    """A stack to which all of that happened, one after the other, and then clean runs."""
+    log = started()
+    for number, act in enumerate(acts, 2):
+        _play(log, act, number)
+    log.clean()
+    return log
+
+
+def _play(log: LogBuilder, act: Act, number: int) -> None:
+    match act:
+        case Act.EDIT:
+            log.declare(faq=f"faq {number}", manual="manual 1")
+            log.apply()
+        case Act.REVERT:
+            log.declare(faq="faq 1", manual="manual 1")
+            log.apply()
+        case Act.REPLACE:
+            log.begin(replaces=("faq",))
+            log.look()
+            log.record("faq", log.make("faq"))
+            log.ensure("manual", "manual 1")
+            log.finish()
+        case Act.KEEP:
+            log.keepalive()
+        case Act.WAIT | Act.WAIT_LONG:
+            log.wait(2.2 * HOUR if act is Act.WAIT else 5 * HOUR)
+        case Act.DELETE:
+            alive = [cache for cache in log.records["bot"].values() if cache in log.ends]
+            for cache in alive[:1]:
+                log.foreign_delete(cache)
+        case Act.LOSE if log.records["bot"]:
+            log.lose("bot.json")
+            log.apply()
+        case _:
+            pass
+
+
+def without_reason(events: list[WorldEvent], create: int) -> list[WorldEvent] | None:
+    """The log without what made that create necessary; None if it was the first."""
+    made = events[create]
+    assert isinstance(made, CacheCreated)
+    earlier = [
+        event.cache
+        for event in events[:create]
+        if isinstance(event, CacheCreated)
+        and (event.label, event.content) == (made.label, made.content)
+    ]
+    if not earlier:
+        return None
+    return [
+        changed
+        for event in events
+        if (changed := _lasting(event, earlier[-1], run=made.run)) is not None
+    ]
+
+
+def _lasting(event: WorldEvent, cache: str, *, run: int) -> WorldEvent | None:
+    """*event* as it is where *cache* never ends, and *run* was not asked to make it again."""
+    match event:
+        case CacheDeleted(cache=id_) | CacheExpired(cache=id_) if id_ == cache:
+            return None
+        case CacheCreated(cache=id_) | CachePatched(cache=id_) if id_ == cache:
+            return replace(event, expires_at=1e9)
+        case CachesListed(run=number) if number == run:
+            return replace(event, shown=(*event.shown, cache), alive=(*event.alive, cache))
+        case RunBegun(run=number) if number == run:
+            return replace(event, replaces=())
+        case _:
+            return event
+
+
+@given(acts=st.lists(st.sampled_from(Act), max_size=12))
+@settings(max_examples=60)
+def test_what_good_runs_do_breaks_no_rule(acts: list[Act]) -> None:
+    """Good runs break no rule, and people and time do much between them."""
+    assert check(played(acts).events) == []
+
+
+@given(acts=st.lists(st.sampled_from(Act), max_size=8))
+@settings(max_examples=60)
+def test_a_create_without_its_reason_is_needless(acts: list[Act]) -> None:
+    """Where its reason is taken away, a create that was well breaks the rule."""
+    events = played(acts).events
+    for position, event in enumerate(events):
+        if isinstance(event, CacheCreated) and (changed := without_reason(events, position)):
+            needless = [
+                violation.run
+                for violation in check(changed)
+                if violation.rule is Rule.NEEDLESS_CREATE
+            ]
+
+            assert event.run in needless
 
 
 def test_the_checker_knows_nothing_of_what_it_checks() -> None:
