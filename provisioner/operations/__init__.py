@@ -29,6 +29,7 @@ printed and which exit status that is.
     forecast         `forecast_stack` -> `Forecast`: what a schedule will do
     list_caches, collect_garbage, compare_revisions, edit_state, request: as they are named
 
-Who calls whom: `cli` -> `review` -> `operations`; in here each module calls those above it.
-Nothing is exported from this package: a command imports the one module that it needs.
+Who calls whom: `cli` -> `review` -> `operations`, and `stack` -> `operations`; in here each module
+calls those above it.  Nothing is exported from this package: a command imports the one module that
+it needs.
 """

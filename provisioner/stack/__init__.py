@@ -70,6 +70,13 @@ class StackWorld(Struct, frozen=True, kw_only=True):
     runtime: Runtime
     open_backend: OpenBackend
 
+    def checked_name(self) -> str:
+        """The name of the stack.  Raises ManifestError with every problem of its manifest."""
+        load_catalog(self.options.models)
+        manifest = load_manifest(self.path, environment=self.options.environment)
+        check_destinations(manifest, with_state=self.options.address is None)
+        return manifest.stack
+
     def ports(self, console: StackConsole, stop: StopRequest) -> Ports:
         return Ports(
             **asdict(self.runtime),
@@ -138,29 +145,19 @@ class Stack:
 
         Raises ManifestError with every problem of the manifest; content is read later.
         """
-        for argument, text in (("environment", environment), ("state", state)):
-            if text is not None:
-                check_text(argument, text)
-                if not text:
-                    raise ValueError(f"{argument} is empty: leave it out, or name one.")
-        for argument, span in (("lock_timeout", lock_timeout), ("max_wait", max_wait)):
-            if span is not None:
-                check_span(argument, span)
-        if not 1 <= parallelism <= _MOST_AT_ONCE:
-            raise ValueError(f"parallelism is {parallelism}: give a number from 1 to 64.")
+        _check_load(environment, state, lock_timeout, max_wait, parallelism)
         variables = process_environment() if environ is None else set_in(environ)
         chosen = models or variables.get("CTXPROV_MODELS")
-        options = StackOptions(
-            environment=environment or variables.get("CTXPROV_ENV"),
-            emulator=emulator,
-            address=state or variables.get("CTXPROV_STATE"),
-            models=Path(chosen) if chosen else None,
-        )
         if lock_timeout is None:
             lock_timeout = timedelta(minutes=1 if variables.get("CI") else 0)
         world = StackWorld(
             path=Path(path),
-            options=options,
+            options=StackOptions(
+                environment=environment or variables.get("CTXPROV_ENV"),
+                emulator=emulator,
+                address=state or variables.get("CTXPROV_STATE"),
+                models=Path(chosen) if chosen else None,
+            ),
             environ=MappingProxyType(dict(variables)),
             lock_timeout=lock_timeout,
             max_wait=max_wait,
@@ -169,10 +166,7 @@ class Stack:
             runtime=runtime,
             open_backend=open_backend,
         )
-        load_catalog(options.models)
-        manifest = load_manifest(world.path, environment=options.environment)
-        check_destinations(manifest, with_state=options.address is None)
-        return cls(world, manifest.stack)
+        return cls(world, world.checked_name())
 
     def __repr__(self) -> str:
         return f"Stack({self._name!r}, path={str(self._world.path)!r})"
@@ -433,6 +427,26 @@ class Stack:
             environ=world.environ,
             root=Path() if is_trial else frame.root,
         )
+
+
+def _check_load(
+    environment: object,
+    state: object,
+    lock_timeout: object,
+    max_wait: object,
+    parallelism: int,
+) -> None:
+    """Raise TypeError or ValueError for a wrong argument of `load`."""
+    for argument, text in (("environment", environment), ("state", state)):
+        if text is not None:
+            check_text(argument, text)
+            if not text:
+                raise ValueError(f"{argument} is empty: leave it out, or name one.")
+    if lock_timeout is not None:
+        check_span("lock_timeout", lock_timeout)
+    check_span("max_wait", max_wait)
+    if not 1 <= parallelism <= _MOST_AT_ONCE:
+        raise ValueError(f"parallelism is {parallelism}: give a number from 1 to 64.")
 
 
 def _names(argument: str, names: Sequence[str]) -> tuple[str, ...]:

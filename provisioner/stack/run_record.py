@@ -15,7 +15,7 @@ from provisioner.model.plan import Plan
 from provisioner.model.rates import Lookup
 from provisioner.operations.apply import Applied
 from provisioner.operations.decision import Decision
-from provisioner.render.result import result_line
+from provisioner.render.result import result_line, summary_line
 from provisioner.stack.approve import Approve
 from provisioner.stack.results import ApplyResult, StackPlan
 from provisioner.stack.run import StackConsole
@@ -43,6 +43,7 @@ class RunRecord:
         yield lambda result: self._console.inform(result_line(result, colour=False, shown=shown))
 
     def show_results(self, plan: Plan, results: Sequence[Result]) -> None:
+        self._console.inform(summary_line(results))
         self._document = result_view(plan, results, result_costs(plan, results, self._prices))
 
     async def is_approved(self, approve: Approve | None) -> bool:
