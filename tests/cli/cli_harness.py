@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from starlette.responses import Response
 from provisioner import cli
 from provisioner.emulator import CarryOut, Emulator
 from provisioner.emulator.calls import Call
+from provisioner.runtime import SYSTEM
 from tests.emulator.local import served
 
 KEY = "AIza-made-up-key-0123456789"
@@ -64,11 +65,13 @@ class Stage:
     around: Around | None = None
     """Stands around each call to the project, if set."""
     keys: tuple[str, ...] = ()
+    clock: Callable[[], datetime] = SYSTEM.now
+    """Of the project, but for `ahead`."""
     emulator: Emulator = field(init=False)
 
     def __post_init__(self) -> None:
         self.emulator = Emulator(
-            clock=lambda: datetime.now(UTC) + self.ahead,
+            clock=lambda: self.clock() + self.ahead,
             api_keys=self.keys,
             min_tokens=1,
             faults=self._faults,
