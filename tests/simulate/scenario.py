@@ -509,7 +509,9 @@ class _Draw:
                 text = self._new_text(added)
                 ttl = self.random.choice([entry.ttl for entry in entries.values()] or [HOUR])
                 entries[added] = Entry(origin=added, text=text, ttl=ttl, retire_after=HOUR)
-            return replace(sheet, entries=entries)
+                kept = tuple(pair for pair in sheet.moved if pair[0] != added)
+                return replace(sheet, entries=entries, moved=kept)
+            return sheet
         entry = entries[name]
         match kind:
             case "text":

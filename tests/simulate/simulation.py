@@ -531,6 +531,7 @@ class _Program:
             expect=approval,
             replace=run.replaces,
             allow_empty=True,
+            overrides=("delete", "replace") if run.clean else (),
             auto_approve=run.approval is Approval.AUTO,
             prune=run.prunes,
             parallelism=_PARALLELISM,
