@@ -79,7 +79,7 @@ def _lines(report: Report, *, seconds: float) -> list[str]:
         f"{calls:,} world calls, {faults:,} faults",
         f"median seed: {medians}",
         f"seeds that break a rule: {len(report.failures)}",
-        f"logs that differ from one process to another: {len(report.unequal)}",
+        f"logs that differ from one process to another: {report.unequal or 0}",
     ]
 
 
