@@ -97,7 +97,8 @@ class Governor(Struct, eq=False, weakref=True):
     """The last one since the last success."""
     _demand: int = 0
     _idle_since: float = -inf
-    _waiters: set[asyncio.Future[None]] = field(default_factory=set)
+    _waiters: dict[asyncio.Future[None], None] = field(default_factory=dict)
+    """In the order of their coming: a set would wake them by their addresses in memory."""
     _is_stopped: bool = False
 
     def now(self) -> float:
@@ -175,7 +176,7 @@ class Governor(Struct, eq=False, weakref=True):
             raise Interrupted(_ENDING)
         loop = asyncio.get_running_loop()
         changed = loop.create_future()
-        self._waiters.add(changed)
+        self._waiters[changed] = None
         timer: asyncio.TimerHandle | asyncio.Task[None] | None = None
         if seconds != inf:
             timer = (
@@ -186,7 +187,7 @@ class Governor(Struct, eq=False, weakref=True):
         try:
             await changed
         finally:
-            self._waiters.discard(changed)
+            del self._waiters[changed]
             if timer:
                 timer.cancel()
 
