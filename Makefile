@@ -35,7 +35,7 @@ cover: .venv-check/ready
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
 # a plan's page in Chromium, the servers that state may live in, the newest version of every
 # dependency, and the pieces for CI.
-check-all: check-faults check-planner check-newcomer check-wheel check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci
+check-all: check-faults simulate check-planner check-newcomer check-wheel check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci
 
 # A sample of each campaign in docs/reliability.md: lost answers, killed runs, damaged documents; and
 # every command with every poor descriptor.
@@ -43,6 +43,10 @@ check-faults: .venv-check/ready
 	command -v cc >/dev/null || { apt-get update -qq \
 		&& apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
 	.venv-check/bin/pytest -q -n 2 --dist worksteal tests/faults/check_*.py tests/cli/check_descriptors.py
+
+# Whole runs in simulated worlds, from seeds: no rule is broken, and each fault meets each phase.
+simulate: .venv-check/ready
+	.venv-check/bin/python -m tests.simulate --seeds $(or $(SEEDS),2000)
 
 # A second planner, written from the design's tables, agrees with the first over 100,000 cases.
 check-planner: .venv-check/ready

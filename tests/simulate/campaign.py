@@ -23,6 +23,11 @@ from tests.simulate.shrink import shrink
 from tests.simulate.simulation import play
 from tests.simulate.story import story_of
 
+FEWEST = 50
+"""How often each cell comes up at least, in so many seeds or more:"""
+ENOUGH_SEEDS = 2_000
+LEAST_MEDIANS = {"runs": 5, "entries": 3, "runners": 2, "faults": 3}
+"""What half of all seeds have, or more."""
 AGAIN_EVERY = 100
 """Each so many seeds one is played again, in another process with another hash seed."""
 _CHUNK = 10
@@ -62,6 +67,18 @@ class Report(Struct, kw_only=True):
         for outcome in self.outcomes:
             cells.update(outcome.cells)
         return cells
+
+    def weaknesses(self) -> list[str]:
+        """Where the seeds do not show what they promise."""
+        rare = [f"{cell}: {n}" for cell, n in self.cells.items() if n < FEWEST]
+        weak = [
+            f"median seed: {value:g} {name}, and {LEAST_MEDIANS[name]} are promised"
+            for name, value in self.medians().items()
+            if value < LEAST_MEDIANS[name]
+        ]
+        if rare and len(self.outcomes) >= ENOUGH_SEEDS:
+            weak.append(f"fewer than {FEWEST} times: {', '.join(rare)}")
+        return weak + [f"seed {seed}: its log differs in another process" for seed in self.unequal]
 
     def medians(self) -> dict[str, float]:
         names = ("runs", "entries", "runners", "faults")

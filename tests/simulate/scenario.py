@@ -24,7 +24,7 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
 
-_FAULTS_A_SEED = 9
+_FAULTS_A_SEED = 10
 _LINES = 110
 """Of a content: enough for the smallest cache that the provider makes."""
 
@@ -107,12 +107,9 @@ _OF_CALLS = tuple(Kind)[: len(Kind) - len(LEVERS)]
 _OF_PROVIDERS = frozenset({Phase.LOOK, Phase.MAKE, Phase.REFRESH, Phase.RETIRE})
 _LEVER_PHASES = (Phase.BETWEEN, Phase.LOOK, Phase.MAKE, Phase.SAVE)
 _HARMLESS = frozenset(
-    {
-        (Kind.DOUBLED, Phase.READ),
-        (Kind.DOUBLED, Phase.LOOK),
-    }
+    {(Kind.DOUBLED, Phase.READ), (Kind.DOUBLED, Phase.LOOK), (Kind.LOCK_ENDED, Phase.BETWEEN)}
 )
-"""What shows nothing: to read twice."""
+"""What shows nothing: to read twice, or to end the lock that no run has."""
 
 CELLS = tuple(
     (kind, phase)
@@ -124,7 +121,7 @@ CELLS = tuple(
 )
 
 
-_OFTEN = {Phase.RETIRE: 4, Phase.PUBLISH: 2, Phase.REFRESH: 2}
+_OFTEN = {Phase.RETIRE: 5, Phase.REFRESH: 3, Phase.PUBLISH: 2, Phase.LOOK: 2, Phase.MAKE: 2}
 """How often a cell is in the deck, where few runs reach its phase."""
 _DECK = tuple(cell for cell in CELLS for _ in range(_OFTEN.get(cell[1], 1)))
 
@@ -549,7 +546,9 @@ class _Draw:
                     kind=kind,
                     phase=phase,
                     run=run,
-                    nth=self.random.choice((1, 1, 1, 2, 2, 3)),
+                    nth=self.random.choice(
+                        (1, 1, 1, 1, 2) if phase is Phase.LOOK else (1, 1, 2, 3)
+                    ),
                     span=self.random.choice(_SPANS),
                     share=self.random.random(),
                 )
