@@ -17,28 +17,23 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from msgspec import Struct, structs
 from msgspec.structs import asdict
 
 from provisioner.arguments import check_sequence, check_span, check_text
 from provisioner.catalog import load_catalog
 from provisioner.environment import process_environment, set_in
-from provisioner.errors import PublishError
 from provisioner.handles.reader import Handles
 from provisioner.http import AsyncTransport
-from provisioner.manifest import load_frame, load_manifest
 from provisioner.model.stack_settings import Limit
 from provisioner.operations.apply import apply_stack
 from provisioner.operations.apply_manifest import RunRequest, apply_request
-from provisioner.operations.checkout import check_destinations, commit_here
-from provisioner.operations.clients import Clients
+from provisioner.operations.checkout import commit_here
 from provisioner.operations.drift import drift_of
 from provisioner.operations.forecast import forecast_stack
 from provisioner.operations.keepalive import KeepRequest, keep_alive
 from provisioner.operations.load import prices_or_ours
 from provisioner.operations.plan import PlanRequest, plan_stack
-from provisioner.operations.session import Misuse, Ports, Session, StackOptions
-from provisioner.operations.stack_location import location_of
+from provisioner.operations.session import Misuse, Session, StackOptions
 from provisioner.runtime import SYSTEM, Runtime
 from provisioner.stack.approve import Approve, approval_given
 from provisioner.stack.results import (
@@ -50,45 +45,12 @@ from provisioner.stack.results import (
 )
 from provisioner.stack.run import Returned, StackConsole, StopRequest, run_operation
 from provisioner.stack.run_record import RunRecord
+from provisioner.stack.world import StackWorld
 from provisioner.storage import OpenBackend, open_backend
 from provisioner.view.plan import Presentation
 
 _MOST_AT_ONCE = 64
 _SHORTEST_STEP = timedelta(minutes=1)
-
-
-class StackWorld(Struct, frozen=True, kw_only=True):
-    """Which stack it is, and the world that each of its operations meets."""
-
-    path: Path
-    options: StackOptions
-    environ: Mapping[str, str]
-    lock_timeout: timedelta
-    max_wait: timedelta
-    parallelism: int
-    transport: AsyncTransport | None
-    runtime: Runtime
-    open_backend: OpenBackend
-
-    def checked_name(self) -> str:
-        """The name of the stack.  Raises ManifestError with every problem of its manifest."""
-        load_catalog(self.options.models)
-        manifest = load_manifest(self.path, environment=self.options.environment)
-        check_destinations(manifest, with_state=self.options.address is None)
-        return manifest.stack
-
-    def ports(self, console: StackConsole, stop: StopRequest) -> Ports:
-        return Ports(
-            **asdict(self.runtime),
-            environ=self.environ,
-            folder=Path.cwd(),  # noqa: TID251  # as of the environment, this is the library's default
-            console=console.port(),
-            listen=stop.listen,
-            open_backend=self.open_backend,
-        )
-
-    def clients(self, ports: Ports) -> Clients:
-        return Clients(ports, max_wait=self.max_wait, transport=self.transport)
 
 
 class Stack:
@@ -125,6 +87,7 @@ class Stack:
         lock_timeout: timedelta | None = None,
         max_wait: timedelta = timedelta(minutes=15),
         parallelism: int = _MOST_AT_ONCE,
+        max_caches: int = 1_000,
         transport: AsyncTransport | None = None,
         runtime: Runtime = SYSTEM,
         open_backend: OpenBackend = open_backend,
@@ -140,12 +103,12 @@ class Stack:
 
         A run waits *lock_timeout* for another one, by default not at all, and a minute where CI is
         set; it gives up when a quota lets nothing through for *max_wait*, and makes at most
-        *parallelism* changes at a time.  *transport* replaces connections to the provider;
-        *runtime* and *open_backend* are for simulations.
+        *parallelism* changes at a time.  The stack may have *max_caches*.  *transport* replaces
+        connections to the provider; *runtime* and *open_backend* are for simulations.
 
         Raises ManifestError with every problem of the manifest; content is read later.
         """
-        _check_load(environment, state, lock_timeout, max_wait, parallelism)
+        _check_load(environment, state, lock_timeout, max_wait, parallelism, max_caches)
         variables = process_environment() if environ is None else set_in(environ)
         chosen = models or variables.get("CTXPROV_MODELS")
         if lock_timeout is None:
@@ -162,6 +125,7 @@ class Stack:
             lock_timeout=lock_timeout,
             max_wait=max_wait,
             parallelism=parallelism,
+            max_caches=max_caches,
             transport=transport,
             runtime=runtime,
             open_backend=open_backend,
@@ -184,7 +148,7 @@ class Stack:
         Raises PublishError if its manifest publishes none.
         """
         if self._handles is None:
-            self._handles = self._published()
+            self._handles = self._world.handles(self._name)
         return self._handles
 
     async def plan(
@@ -268,9 +232,9 @@ class Stack:
         *approve* is a plan that was reviewed (a StackPlan; the path, bytes or mapping of its JSON),
         its fingerprint or the text that `ctxprov approved` prints, or a function.  A function gets
         the StackPlan that is about to be performed and returns, or awaits, whether to go on; if
-        the plan is another by the time of the answer, it is asked again.  There is no blanket
-        approval: True is a TypeError, and so is leaving it out.  Edits beyond the approval are
-        left undone and named.
+        other edits or deletions are planned by the time of the answer, it is asked again.  There is
+        no blanket approval: True is a TypeError, and so is leaving it out.  Edits beyond the
+        approval are left undone and named.
 
         Raises Refused if the function says no, and StateLocked if another run holds the state.
         """
@@ -393,40 +357,18 @@ class Stack:
         """Open a session, operate, and close what it opened."""
         if self._is_closed:
             raise ValueError(f"{self!r} is closed: load it again.")
-        world, console, stop = self._world, StackConsole(), StopRequest()
-        ports = world.ports(console, stop)
-        options = structs.replace(
-            world.options, accept_scope=accept_scope, accept_missing=accept_missing
-        )
+        console, stop = StackConsole(), StopRequest()
 
         async def operation() -> Returned:
-            async with world.clients(ports) as clients:
-                session = Session(options=options, ports=ports, clients=clients)
+            async with self._world.session(
+                console, stop, accept_scope=accept_scope, accept_missing=accept_missing
+            ) as session:
                 return await operate(session, console)
 
         try:
             return await run_operation(operation(), stop, self._running)
         except Misuse as error:
             raise ValueError(str(error)) from error
-
-    def _published(self) -> Handles:
-        world = self._world
-        ports = world.ports(StackConsole(), StopRequest())
-        session = Session(options=world.options, ports=ports, clients=world.clients(ports))
-        frame = load_frame(world.path, environment=world.options.environment)
-        published = location_of(session, frame).publish
-        if published is None:
-            raise PublishError(
-                f"{self._name} publishes no handles: its manifest in {world.path} has no publish:. "
-                "Add publish: handles.json, or another path, and apply."
-            )
-        is_trial = world.options.emulator
-        return Handles(
-            published.backend.where(published.name) if is_trial else frame.publish or "",
-            runtime=world.runtime,
-            environ=world.environ,
-            root=Path() if is_trial else frame.root,
-        )
 
 
 def _check_load(
@@ -435,6 +377,7 @@ def _check_load(
     lock_timeout: object,
     max_wait: object,
     parallelism: int,
+    max_caches: int,
 ) -> None:
     """Raise TypeError or ValueError for a wrong argument of `load`."""
     for argument, text in (("environment", environment), ("state", state)):
@@ -447,6 +390,8 @@ def _check_load(
     check_span("max_wait", max_wait)
     if not 1 <= parallelism <= _MOST_AT_ONCE:
         raise ValueError(f"parallelism is {parallelism}: give a number from 1 to 64.")
+    if max_caches < 1:
+        raise ValueError(f"max_caches is {max_caches}: give a number from 1 on.")
 
 
 def _names(argument: str, names: Sequence[str]) -> tuple[str, ...]:
