@@ -117,7 +117,8 @@ def needless_creates(log: LogIndex) -> Iterator[Violation]:
     * it was deleted by another hand, or expired (`WENT_COLD` judges whether it had to), or ended
       after an edit, to whose content a later edit returns;
     * its answer was lost, and it did not show when its run listed, a second later at the earliest:
-      it was late, or the LIST lagged.  A request that a proxy doubles is one create;
+      it was late, perhaps later than the second create, or the LIST lagged.  A request that a
+      proxy doubles is one create;
     * the caller asked to make it again (`--replace`);
     * it is not on record, because the state was lost, rolled back or not saved, and the LIST
       lagged or lied.  What is on record is asked for by GET, which is true;
@@ -153,7 +154,8 @@ def _why_needless(log: LogIndex, cache: Cache, other: Cache) -> str | None:
     if names.isdisjoint(log.names(run, cache.entry, cache.born)):
         return None
     if other.created.run == run.number:
-        return _why_not_twice(log, run, cache, other)
+        first, second = sorted((other, cache), key=lambda twin: twin.created.request)
+        return _why_not_twice(log, run, second, first)
     if cache.entry in run.begun.replaces:
         return None
     return _why_unseen(log, run, cache, other, view)
@@ -880,7 +882,8 @@ def _own_twins(log: LogIndex, run: Run, end: int) -> Iterator[tuple[Cache, str]]
             or cache.life(end).expires_at <= at + _SURPLUS
         ):
             continue
-        last = max((other.born for other in run.creations if other.born > when), default=when)
+        later = (other.born for other in run.creations if other is not cache and other.born > when)
+        last = max(later, default=when)
         shown = any(cache.id in listed.shown for position, listed in run.lists if position > last)
         if shown:
             yield cache, "is a twin that its run made without an answer, saw, and left"

@@ -62,6 +62,8 @@ class Fate(Struct, frozen=True, kw_only=True):
     """It never has an effect, and no answer comes: for HTTP, the connection breaks."""
     is_lost: bool = False
     """It has its effect, and the answer is lost: for HTTP, the connection breaks."""
+    overrun: float = 0.0
+    """Where the answer is lost: it has its effect so many seconds after the connection broke."""
     is_doubled: bool = False
     """It has its effect twice, as if a proxy sent it again; the second answer arrives."""
     status: int | None = None

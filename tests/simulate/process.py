@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, Task
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from functools import partial
 from types import FrameType
@@ -427,6 +427,9 @@ class _Flight(Generic[T]):
             self._error = Lost(has_effect=False)
         elif fate.status is not None:
             self._error = Answered(fate.status)
+        elif fate.overrun:
+            self._error = Lost(has_effect=True)
+            self._process.scheduler.push(fate.overrun, self._finish_alone)
         else:
             self._take_effect()
             if fate.is_doubled:
@@ -441,6 +444,11 @@ class _Flight(Generic[T]):
             self._error = None
         except Exception as error:  # noqa: BLE001  # it is the answer
             self._error = error
+
+    def _finish_alone(self) -> None:
+        """The effect, once the sender has given up; what comes of it is not sent."""
+        with suppress(Exception):
+            self._effect()
 
     def _repeat(self) -> None:
         first = self._error, getattr(self, "_result", None)

@@ -500,7 +500,8 @@ class _Draw:
         )
         name = self.random.choice(sorted(entries)) if entries else ""
         if not entries or kind == "add":
-            fresh = [one for one in _NAMES if one not in entries]
+            former = {old for old, _ in sheet.moved}
+            fresh = [one for one in _NAMES if one not in entries and one not in former]
             if fresh:
                 added = self.random.choice(fresh)
                 text = self._new_text(added)

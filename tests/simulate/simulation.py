@@ -68,6 +68,10 @@ _PARALLELISM = 6
 _STATES = "state"
 _PUBLISHED = "published"
 _SERVER = "states.test"
+_OVERRUNS = 0.6
+"""The share of lost creates that the provider finishes after the connection broke."""
+_LEAST_OVERRUN = 0.6
+"""Seconds."""
 _OUTAGES = {Kind.PROVIDER_OUTAGE: (PROJECT,), Kind.STORE_OUTAGE: (_STATES, _PUBLISHED, _SERVER)}
 _SPELLED = ("models/gemini-3.8-flash-001", "gemini-3.8-flash-001")
 _NOT_OURS = ("", "a person's notes", "ctxprov:elsewhere/faq@0123456789abcdef~abcd")
@@ -420,6 +424,8 @@ def _fate(fault: Fault) -> Fate:
             return Fate(kill=Moment.AFTER_EFFECT)
         case Kind.DROPPED:
             return Fate(is_dropped=True)
+        case Kind.LOST if fault.phase is Phase.MAKE and fault.share < _OVERRUNS:
+            return Fate(is_lost=True, overrun=_LEAST_OVERRUN + 3 * fault.share)
         case Kind.LOST:
             return Fate(is_lost=True, back=fault.span if fault.share < 0.5 else 0.0)
         case Kind.LATE:
