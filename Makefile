@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-walls check-tests cover check-all check-faults check-planner check-newcomer check-wheel check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci bench format clean
+.PHONY: demo check check-walls check-tests cover check-all check-faults check-planner check-newcomer check-wheel check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci simulate-faults bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator
@@ -98,6 +98,10 @@ check-ci: .venv-ci/ready
 	mkdir -p .venv-ci/wheels
 	.venv-ci/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir .venv-ci/wheels '.[emulator]' hatchling
 	PATH="$$PWD/.venv-ci/bin:$$PATH" .venv-ci/bin/pytest -q -n 2 tests/ci/check_act.py
+
+# Plants faults in the code as it is imported, and plays worlds until the rule breaks that has to.
+simulate-faults: .venv-check/ready
+	.venv-check/bin/python -m tests.simulate.planted
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python -m benchmarks $(BENCH)
