@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum, auto
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -46,6 +47,8 @@ from tests.simulate.log_index import (
 
 _GRACE: Final = 0.9
 """Seconds that a server gets at least, after a lost answer, before it is listed; 1 by our clock."""
+_TERM: Final = 59.0
+"""Seconds that a lease lasts at least; 60 by a clock that may drift."""
 _SURPLUS: Final = 60.0
 """Seconds that a twin lives at least, once its run has shortened its life."""
 _ORDERLY: Final = frozenset({"done", "failed", "refused", "killed", "error"})
@@ -344,8 +347,8 @@ def drafts_left(log: LogIndex) -> Iterator[Violation]:
     A store holds states, leases, histories, published handles and the file of a probe.
 
     A history may call a run unfinished that was killed or failed, or that met a fault, since no run
-    fails because its history cannot be written; and beside the versions that it
-    names there may be one more for each such run, which died between two writes.
+    fails because its history cannot be written.  Beside the versions that it names there may be one
+    more for each run that was cut off between two writes.
     """
     if not _last_clean(log):
         return
@@ -356,10 +359,7 @@ def drafts_left(log: LogIndex) -> Iterator[Violation]:
         if isinstance(last.document, HistoryDocument):
             yield from _unfinished(log, (store, file), last.document)
         elif not (
-            last.document
-            or ".history/" in file
-            or file.rpartition("/")[2] == _PROBE
-            or last.event.run == 0
+            last.document or ".history/" in file or file.endswith(_PROBE) or last.event.run == 0
         ):
             why = f"{file} stays in {store}, and no finished run leaves such a file"
             yield Violation(Rule.DRAFT_LEFT, last.event.at, why, last.event.run)
@@ -679,9 +679,10 @@ def blind_writes(log: LogIndex) -> Iterator[Violation]:
     """
     A write replaces the version that its run read or wrote last, and so does a deletion.
 
-    Of states, handles and histories; leases and probes compete on purpose.  A server of states
-    knows no conditions: what a person does there between a look and a write stays unseen.  And the
-    loser of a lock writes no state once its taker has acted by what it read there.
+    Of states, handles and histories.  A server of states knows no conditions: what a person does
+    there between a look and a write stays unseen.  And the loser of a lock writes no state once its
+    taker has acted by what it read there.  A lease may be taken that is free, or that has not
+    changed for a term.
     """
     seen: dict[tuple[int, FileKey], str | None] = {}
     writers: dict[FileKey, int] = {}
@@ -689,14 +690,13 @@ def blind_writes(log: LogIndex) -> Iterator[Violation]:
         if not isinstance(event, FileRead | FileWritten | FileDeleted):
             continue
         key = (event.store, event.file)
-        if event.run == 0 or is_lease(event.file) or event.file == _PROBE:
+        if event.run == 0 or is_lease(event.file) or event.file.endswith(_PROBE):
             writers[key] = event.run
             continue
         if not isinstance(event, FileRead):
             replaced = event.replaced if isinstance(event, FileWritten) else event.version
-            is_known = replaced is None or seen.get((event.run, key)) == replaced
-            is_unseen = key in log.locks and writers.get(key) == 0
-            if not (is_known or is_unseen):
+            has_seen = replaced is None or seen.get((event.run, key)) == replaced
+            if not has_seen and not (key in log.locks and writers.get(key) == 0):
                 why = f"{event.file} was changed at {replaced}, which this run had not read"
                 yield _blind(event, why)
             elif key in log.state_files and (other := _actor(log, event.run, key, position, seen)):
@@ -705,6 +705,19 @@ def blind_writes(log: LogIndex) -> Iterator[Violation]:
             writers[key] = event.run
         is_gone = isinstance(event, FileDeleted)
         seen[event.run, key] = None if is_gone else event.version
+    yield from _stolen_leases(log)
+
+
+def _stolen_leases(log: LogIndex) -> Iterator[Violation]:
+    for (_, file), versions in log.files.items():
+        for before, version in pairwise(versions if is_lease(file) else ()):
+            old, new = before.document, version.document
+            if not isinstance(old, LeaseDocument) or not isinstance(new, LeaseDocument):
+                continue  # lost or torn
+            age = version.event.at - before.event.at
+            if version.event.run and not old.free and new.id != old.id and age < _TERM:
+                why = f"{file} was taken {age:.0f} s after its owner had written it"
+                yield _blind(version.event, why)
 
 
 def _blind(event: FileWritten | FileDeleted, sentence: str) -> Violation:

@@ -124,8 +124,10 @@ class LogBuilder:
 
     # --- a run, step by step -------------------------------------------------------------------
 
-    def begin(self, operation: str = "apply", stack: str = "bot", **fields: Field) -> int:
-        """A run begins, takes the lease and reads the state."""
+    def begin(
+        self, operation: str = "apply", stack: str = "bot", *, waits: float = 60, **fields: Field
+    ) -> int:
+        """A run begins, takes the lease, which it may have to watch, and reads the state."""
         self.run, self.stack = next(self._numbers), stack
         fields = {"approves": operation == "apply", "checkout": "main", **fields}
         self.add(
@@ -133,9 +135,10 @@ class LogBuilder:
                 at=self.at, run=self.run, runner="ci", operation=operation, stack=stack, **fields
             )
         )
-        self.write(
-            f"{stack}.lock.json", {"id": f"run-{self.run}", "until": self.wire(self.at + 60)}
-        )
+        if b'"until"' in self.contents.get(f"{stack}.lock.json", b""):
+            self.wait(waits)
+        lease = {"id": f"run-{self.run}", "until": self.wire(self.at + 60)}
+        self.write(f"{stack}.lock.json", lease)
         self.read(f"{stack}.json")
         return self.run
 
@@ -336,10 +339,11 @@ class LogBuilder:
         return {"provider": "gemini", "cache_name": cache}
 
     def end(self, outcome: str = "done", detail: str = "", *, run: int | None = None) -> None:
-        """The lock is released, unless the run was killed, and the run ends."""
+        """The lock is released, and the run ends; or it was killed, and its lease runs out."""
         number = self.run if run is None else run
         if outcome != "killed":
-            self.write(f"{self.stack}.lock.json", {"free": True, "ended": False}, run=number)
+            lease = {"free": True, "ended": False, "id": f"run-{number}"}
+            self.write(f"{self.stack}.lock.json", lease, run=number)
         self.add(RunEnded(at=self.at, run=number, outcome=outcome, detail=detail))
 
     def lock(self, owner: str | None, file: str = "bot") -> None:

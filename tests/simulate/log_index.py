@@ -161,6 +161,7 @@ class HistoryDocument(Struct, frozen=True):
 
 class LeaseDocument(Struct, frozen=True):
     free: bool = False
+    id: str = ""
 
 
 class OutputDocument(Struct, frozen=True):

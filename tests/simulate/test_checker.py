@@ -757,6 +757,17 @@ def written_by_the_loser(log: LogBuilder) -> None:
     log.clean()
 
 
+@breaks(Rule.BLIND_WRITE)
+def taken_before_its_term(log: LogBuilder) -> None:
+    """A lease that its owner has just written is taken."""
+    log.begin("plan")
+    log.end("killed")
+    log.begin(waits=30)
+    log.look()
+    log.finish()
+    log.clean()
+
+
 @breaks(Rule.UNAPPROVED)
 def made_by_a_schedule(log: LogBuilder) -> None:
     log.declare(faq="faq 2", manual="manual 1")
@@ -936,7 +947,7 @@ def twin_not_looked_for(log: LogBuilder) -> None:
 @breaks(Rule.CRASHED)
 def never_ended(log: LogBuilder) -> None:
     log.begin("plan")
-    log.write("bot.lock.json", {"free": True})
+    log.write("bot.lock.json", {"free": True, "id": f"run-{log.run}"})
     log.clean()
 
 
