@@ -17,6 +17,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -29,6 +30,10 @@ from provisioner import CtxprovError, GeminiHandle, Stack
 STACK = os.environ.get("STACK", "examples/support-bot")
 IS_TRIAL = "GEMINI_API_KEY" not in os.environ
 EVERY = timedelta(minutes=10)
+PROMPTS = {
+    name: Path(STACK, "content", f"{name}.md").read_text(encoding="utf-8")
+    for name in ("faq", "product-manual")
+}
 
 log = logging.getLogger("service")
 
@@ -41,10 +46,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         if IS_TRIAL:  # in a deployment the pipeline applies
             await stack.apply(approve=lambda plan: not plan.removals)
         warming = asyncio.create_task(keep_warm(stack))
-        yield
-        warming.cancel()  # a run that is under way finishes its calls and saves
-        with suppress(asyncio.CancelledError):
-            await warming
+        try:
+            yield
+        finally:
+            warming.cancel()  # a run that is under way finishes its calls, and saves
+            with suppress(asyncio.CancelledError):
+                await warming
 
 
 async def keep_warm(stack: Stack) -> None:
@@ -62,14 +69,14 @@ async def keep_warm(stack: Stack) -> None:
 async def ask(request: Request) -> JSONResponse:
     """Say what would be sent to the model for the question `?q=`."""
     name, question = request.path_params["name"], request.query_params.get("q", "")
+    if name not in PROMPTS:
+        return JSONResponse({"error": f"no prompt {name}: ask for {', '.join(PROMPTS)}"}, 404)
     stack: Stack = request.app.state.stack
     match await stack.handles.aget(name):
         case GeminiHandle(cache_name):
             return JSONResponse({"cached_content": cache_name, "contents": [question]})
-        case handle:  # cold, or of another provider: the content goes along
-            inline = f"the content of {name}"
-            fields = handle.as_json() if handle else {}
-            return JSONResponse({**fields, "contents": [inline, question]})
+        case _:  # cold: the same prompt, sent in full
+            return JSONResponse({"contents": [PROMPTS[name], question]})
 
 
 app = Starlette(routes=[Route("/{name}", ask)], lifespan=lifespan)

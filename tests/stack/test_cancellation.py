@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from provisioner import ApplyResult, Stack
+from provisioner import ApplyResult, Stack, StackPlan
 from provisioner.emulator import CarryOut
 from provisioner.emulator.calls import Call
 from tests.cli.cli_harness import GEMINI, LONG, Stage, staged
@@ -219,6 +219,29 @@ def test_a_timeout(stage: Stage) -> None:
 
     assert list(stage.state()["caches"]) == ["a"]
     assert len(stage.live()) == 1
+
+
+def test_while_an_approval_is_awaited(stage: Stage) -> None:
+    """A cancel ends the wait for an answer at once; nothing is changed, and the lock is free."""
+    stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+
+    async def main() -> None:
+        asked = asyncio.Event()
+
+        async def approve(_plan: StackPlan) -> bool:
+            asked.set()
+            await asyncio.sleep(3600)
+            return True
+
+        async with Stack.load(stage.root) as stack:
+            task = asyncio.create_task(stack.apply(approve=approve))
+            await asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert (await stack.apply(approve=yes)).summary.startswith("Applied: 3 done")
+
+    asyncio.run(main())
 
 
 def test_closing(stage: Stage) -> None:
