@@ -4,8 +4,8 @@ Which rules a simulated world broke, by its log alone.
 The checker imports nothing of `provisioner`.  It compares the content that arrived at the provider
 with the scenario's own texts, and believes no digest; of a label it takes only whose a cache is.
 Each rule is a function over the index of the log (`log_index`), and each excuse stands beside it
-with its reason: a rule without an excuse that the world needs cries wolf, and an excuse without a
-reason hides a bug.
+with its reason: a rule that lacks an excuse raises false alarms, and an excuse without a reason
+hides a bug.
 
 Whether a fault may excuse a run is asked of that very run: *a fault met it* if one is logged with
 its number, or one of its requests was lost or refused.
@@ -242,9 +242,9 @@ def unconverged(log: LogIndex) -> Iterator[Violation]:
 
 
 def _unclean(log: LogIndex, last: Run) -> Iterator[Violation]:
-    """Every clean run is done; the brake may hold back all but the last."""
+    """Every clean run is done; where there is a third, the brake may have held back the others."""
     runs = [run for run in log.runs_of(last.begun.stack) if run.begun.clean]
-    orderly = {"done", "refused"} if last.begun.clean > 2 else {"done"}  # as above
+    orderly = {"done", "refused"} if last.begun.clean > 2 else {"done"}
     for run in runs:
         if run.outcome not in (orderly if run is not last else {"done"}):
             at = run.ended.at if run.ended else log.at(log.last)

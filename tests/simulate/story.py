@@ -90,7 +90,7 @@ def _sentence(event: log.WorldEvent) -> str | None:
 
 
 def _lease(event: log.FileWritten) -> str | None:
-    """Of all renewals of a lease, none is told."""
+    """It leaves out every renewal of a lease."""
     fields = json.loads(event.content)
     if fields.get("free"):
         return f"{_by(event.run)} releases {event.store}/{event.file}"
