@@ -157,7 +157,7 @@ PATCHES = (
         "adopt without digest",
         Rule.NOT_CONVERGED,
         _INDEX,
-        "an entry adopts what carries its name, whatever the digest in the label",
+        "an entry adopts what carries its name, under any digest in the label",
         """\
 -            for cache in self.twins.get((want.provider, replace(want.label, name=name)), ())
 +            for cache in self.alive.values()
@@ -252,7 +252,7 @@ PATCHES = (
         "overlap ignored",
         Rule.HANDLE_BROKEN,
         _STEPS,
-        "a replaced cache is deleted at once, whatever its retire_after",
+        "a replaced cache is deleted at once, under any retire_after",
         """\
 -        if after == timedelta():
 +        if after >= timedelta():

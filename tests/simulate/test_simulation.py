@@ -12,7 +12,7 @@ CHUNK = 10
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_no_seed_breaks_a_rule(first: int) -> None:
-    """Real operations converge, make nothing needlessly and harm nothing, whatever goes wrong."""
+    """Real operations converge, make nothing needlessly and harm nothing, also under faults."""
     for seed in range(first, first + CHUNK):
         outcome = outcome_of(seed)
         assert not outcome.violations, "\n".join(shrunk_story(seed))

@@ -8,7 +8,7 @@ from tests.simulate.story import story_of
 
 
 def test_story() -> None:
-    """Declarations, runs, faults and what they did to caches and files are told in order."""
+    """Declarations, runs, faults and what they did to caches and files stand in order."""
     world = play(scenario_of(3))
 
     story = "\n".join(story_of(world.scenario, world.log.events))
