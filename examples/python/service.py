@@ -63,6 +63,8 @@ async def keep_warm(stack: Stack) -> None:
             log.warning("%s is not kept warm: %s", stack.name, error)
         else:
             log.info("%s is warm until %s", stack.name, result.covered_until)
+            for sentence in result.left:  # what waits for a review
+                log.warning("%s: %s", stack.name, sentence)
         await asyncio.sleep(EVERY.total_seconds())
 
 

@@ -58,9 +58,10 @@ class Stack:
     One stack: the caches of one manifest, in one of its environments if it has any.
 
     Made by `Stack.load`.  Each operation reads manifest and content again, opens connections of
-    its own and closes them at its end; several may run in one event loop.  Raises nothing but
-    CtxprovError, whose kinds `provisioner.errors` lists, and TypeError and ValueError for wrong
-    arguments.  Messages name the options of the command; an argument has the name of its option.
+    its own and closes them at its end.  Several may run in one event loop, and a stack may be used
+    in one loop after another.  Raises nothing but CtxprovError, whose kinds `provisioner.errors`
+    lists, and TypeError and ValueError for wrong arguments.  Messages name the options of the
+    command; an argument has the name of its option.
 
     Cancelling an operation leaves what SIGINT leaves of a command: it begins nothing new, finishes
     the calls in flight, records, saves and releases the lock, and raises CancelledError then.  A

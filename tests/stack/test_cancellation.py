@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -219,6 +219,40 @@ def test_a_timeout(stage: Stage) -> None:
 
     assert list(stage.state()["caches"]) == ["a"]
     assert len(stage.live()) == 1
+
+
+OPERATIONS: list[Callable[[Stack], Awaitable[object]]] = [
+    lambda stack: stack.plan(),
+    lambda stack: stack.drift(),
+    lambda stack: stack.keepalive(),
+]
+
+
+@pytest.mark.parametrize("operate", OPERATIONS, ids=["plan", "drift", "keepalive"])
+def test_before_anything_is_changed(
+    stage: Stage, operate: Callable[[Stack], Awaitable[object]]
+) -> None:
+    """While a project is listed, a cancel ends each operation at once, and leaves no task."""
+    stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+    assert stage.apply().status == 0
+    stage.around = gate = Gate("list")
+
+    async def main() -> None:
+        async with Stack.load(stage.root) as stack:
+            task = asyncio.ensure_future(operate(stack))
+            await asyncio.to_thread(gate.knocked.wait, 30)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not gate.opened.is_set()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    try:
+        asyncio.run(main())
+    finally:
+        gate.opened.set()
+    stage.around = None
+    assert stage.apply().status == 0
 
 
 def test_while_an_approval_is_awaited(stage: Stage) -> None:
