@@ -109,7 +109,11 @@ class Stack:
 
         Raises ManifestError with every problem of the manifest; content is read later.
         """
-        _check_load(environment, state, lock_timeout, max_wait, parallelism, max_caches)
+        for argument, text in (("environment", environment), ("state", state)):
+            _check_text(argument, text)
+        for argument, file in (("path", path), ("models", models)):
+            _check_text(argument, os.fspath(file) if file is not None else None)
+        _check_bounds(lock_timeout, max_wait, parallelism, max_caches)
         variables = process_environment() if environ is None else set_in(environ)
         chosen = models or variables.get("CTXPROV_MODELS")
         if lock_timeout is None:
@@ -172,6 +176,7 @@ class Stack:
 
         With *base*, a git ref, compare with the merge base of that instead, without a provider.
         """
+        _check_text("base", base)
         if base is not None and (self._world.options.emulator or prune or replace):
             raise ValueError(
                 "base= compares two revisions of the repository and asks no provider: leave out "
@@ -372,20 +377,19 @@ class Stack:
             raise ValueError(str(error)) from error
 
 
-def _check_load(
-    environment: object,
-    state: object,
-    lock_timeout: object,
-    max_wait: object,
-    parallelism: int,
-    max_caches: int,
+def _check_text(argument: str, text: object) -> None:
+    """Raise TypeError or ValueError unless *text* is absent, or a text that is not empty."""
+    if text is None:
+        return
+    check_text(argument, text)
+    if not text:
+        raise ValueError(f"{argument} is empty: leave it out, or say what you mean.")
+
+
+def _check_bounds(
+    lock_timeout: object, max_wait: object, parallelism: int, max_caches: int
 ) -> None:
-    """Raise TypeError or ValueError for a wrong argument of `load`."""
-    for argument, text in (("environment", environment), ("state", state)):
-        if text is not None:
-            check_text(argument, text)
-            if not text:
-                raise ValueError(f"{argument} is empty: leave it out, or name one.")
+    """Raise TypeError or ValueError for what bounds a run."""
     if lock_timeout is not None:
         check_span("lock_timeout", lock_timeout)
     check_span("max_wait", max_wait)

@@ -280,6 +280,8 @@ def test_silence(stage: Stage) -> None:
     [
         ({"environment": ""}, "environment is empty"),
         ({"state": ""}, "state is empty"),
+        ({"models": ""}, "models is empty"),
+        ({"max_caches": 0}, "max_caches is 0: give a number from 1 on"),
         ({"parallelism": 0}, "parallelism is 0: give a number from 1 to 64"),
     ],
 )
@@ -313,6 +315,7 @@ WRONG: list[tuple[Callable[[Stack], Awaitable[object]], type[Exception], str]] =
     (lambda stack: stack.plan(targets=["x"]), ValueError, "nothing in the plan matches x"),
     (lambda stack: stack.plan(overrides=["x"]), ValueError, "the limits are delete, replace"),
     (lambda stack: stack.plan(base="HEAD", prune=True), ValueError, "asks no provider"),
+    (lambda stack: stack.plan(base=""), ValueError, "base is empty"),
     (lambda stack: stack.plan(at=datetime(2027, 1, 1)), ValueError, "without a zone"),  # noqa: DTZ001
     (lambda stack: stack.apply(), TypeError, "needs approve="),
     (lambda stack: stack.apply(approve="a" * 64, prune=True), ValueError, "by a function"),
