@@ -206,7 +206,8 @@ def _why_unseen(
     if other.born > lists[0][0]:
         is_excused = run.has_met_fault or not log.is_answered(other, cache.born)
         return None if is_excused else "another run made it after this run had listed"
-    if any(other.id in listed.shown for _, listed in lists):
+    was_hidden = any(other.id in {*listed.alive} - {*listed.shown} for _, listed in lists)
+    if not was_hidden and any(other.id in listed.shown for _, listed in lists):
         return "a LIST had shown it"
     promise = view.promise(other.id)
     if promise is not None and promise > lists[-1][1].at + TOLERANCE and not log.is_misdated(run):
