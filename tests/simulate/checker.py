@@ -680,12 +680,14 @@ def blind_writes(log: LogIndex) -> Iterator[Violation]:
     """
     A write replaces the version that its run read or wrote last, and so does a deletion.
 
-    Of states, handles and histories.  A server of states knows no conditions: what a person does
+    Of states, handles and histories; of a state, which is read under its lock, the version that it
+    read first or wrote last.  A server of states knows no conditions: what a person does
     there between a look and a write stays unseen.  And the loser of a lock writes no state once its
     taker has acted by what it read there.  A lease may be taken that is free, or that has not
     changed for a term.
     """
     seen: dict[tuple[int, FileKey], str | None] = {}
+    read_at: dict[tuple[int, FileKey], int] = {}
     writers: dict[FileKey, int] = {}
     for position, event in enumerate(log.events):
         if not isinstance(event, FileRead | FileWritten | FileDeleted):
@@ -704,6 +706,10 @@ def blind_writes(log: LogIndex) -> Iterator[Violation]:
                 why = f"{event.file} was changed after run {other} had acted by it"
                 yield _blind(event, why)
             writers[key] = event.run
+        elif key in log.state_files and writers.get(key) != event.run:
+            if log.runs[event.run].locked < read_at.get((event.run, key), 0):
+                continue  # it builds on what it read under its lock, not on what others wrote since
+            read_at[event.run, key] = position
         is_gone = isinstance(event, FileDeleted)
         seen[event.run, key] = None if is_gone else event.version
     yield from _stolen_leases(log)
@@ -760,8 +766,9 @@ def cold_caches(log: LogIndex) -> Iterator[Violation]:
     fault that met the run, its death, a lock that another run held, a wrong Date, and a life that
     another hand cut short.
 
-    Nor does a run end done and leave an entry cold that was cold when it began, unless a LIST that
-    lagged or lied showed the cache, or its checkout does not have the content any more.
+    Nor does a run end done and leave an entry cold that was cold when it began, unless the cache
+    was deleted or cut short and a LIST that lagged or lied showed it, or its checkout does not have
+    the content any more.
     """
     for cache in log.caches.values():
         if cache.ended is not None and cache.ended_by is None and cache.lives[-1].run != 0:
@@ -804,12 +811,13 @@ def _left_cold(log: LogIndex, run: Run) -> Iterator[Violation]:
         cache = log.caches.get(record.id)
         if not record.is_kept_warm or cache is None or cache.ended is None:
             continue
+        is_cut_off = cache.ended_by is not None or cache.has_foreign_end
         was_shown = any(cache.id in listed.shown for _, listed in run.lists)
         is_at_hand = all(
             cache.created.content in {entry.content for entry in texts.entries.values()}
             for texts in log.declared(run, end)
         )
-        if cache.ended < run.begin and not was_shown and is_at_hand:
+        if cache.ended < run.begin and not (is_cut_off and was_shown) and is_at_hand:
             why = f"{cache.id} had ended before this run, which is done and leaves it on record"
             yield Violation(Rule.WENT_COLD, log.at(end), why, run.number, name)
 

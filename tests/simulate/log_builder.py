@@ -162,6 +162,10 @@ class LogBuilder:
         self.versions[file], self.contents[file] = version, content
         self.add(event)
 
+    def send(self) -> int:
+        """A request goes out, whose number comes back."""
+        return next(self._written)
+
     def answer(
         self, request: int, method: str = "POST", path: str = LIST, *, is_lost: bool = False
     ) -> None:

@@ -24,6 +24,10 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
 
+_RIVALS = 0.25
+"""The share of seeds in which a lease is taken from a run that stands still."""
+_TERM = 60.0
+"""Of a lease."""
 _FAULTS_A_SEED = 10
 _LINES = 110
 """Of a content: enough for the smallest cache that the provider makes."""
@@ -292,11 +296,13 @@ class _Draw:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.random = Random(f"scenario {seed}")  # noqa: S311
+        self.rivalry = Random(f"rivals {seed}")  # noqa: S311
         self.at = 0.0
         self.texts: dict[str, int] = {}
         self.steps: list[Step] = []
         self.sheets: dict[str, Sheet] = {}
         self.numbers = 0
+        self.suspensions: list[Fault] = []
 
     def scenario(self) -> Scenario:
         checkouts = self._checkouts()
@@ -311,6 +317,8 @@ class _Draw:
             else:
                 self._edit(name, self._first_sheet(checkout, long_lived=long_lived))
         self._begin(checkouts, runners)
+        if self.rivalry.random() < _RIVALS:
+            self._compete(checkouts, runners)
         if long_lived:
             self._on_schedule(checkouts, runners)
         else:
@@ -323,7 +331,7 @@ class _Draw:
             is_etag=self.random.random() < 0.5,
             is_gitlab=self.random.random() < 0.5,
             steps=steps,
-            faults=self._faults(),
+            faults=(*self.suspensions, *self._faults()),
         )
 
     def _drift(self) -> float:
@@ -393,6 +401,44 @@ class _Draw:
                     environment=environment,
                     approval=Approval.AUTO,
                 )
+
+    def _compete(self, checkouts: dict[str, Checkout], runners: dict[str, Runner]) -> None:
+        """
+        A run stands still for a term of its lease, and wakes while another one has taken it.
+
+        The other one goes back to the text before, or has a third.
+        """
+        random = self.rivalry
+        name = random.choice(list(checkouts))
+        environment = random.choice(checkouts[name].environments or (None,))
+        entry = random.choice(sorted(self.sheets[name].entries))
+        before = self.sheets[name]
+        self.at += 5 * MINUTE
+        first, second = random.sample(list(runners), 2)
+        self._edit(name, self._with_new_text(before, entry))
+        self._run(Operation.APPLY, name, first, environment=environment, approval=Approval.AUTO)
+        phase = random.choice((Phase.LOOK, Phase.MAKE, Phase.SAVE, Phase.SAVE, Phase.PUBLISH))
+        gap = random.uniform(0.5, 3)
+        self.suspensions.append(
+            Fault(
+                kind=random.choice((Kind.SUSPEND_BEFORE, Kind.SUSPEND_AFTER)),
+                phase=phase,
+                run=self.numbers,
+                nth=random.randint(1, 7) if phase is Phase.SAVE else 1,
+                span=_TERM + gap + random.uniform(-1, 4),
+            )
+        )
+        self.at += gap
+        other = random.choice([other for other in checkouts if checkouts[other] == checkouts[name]])
+        self._edit(other, before if random.random() < 1 / 2 else self._with_new_text(before, entry))
+        self._run(Operation.APPLY, other, second, environment=environment, approval=Approval.AUTO)
+        self.at += 2 * MINUTE
+
+    def _with_new_text(self, sheet: Sheet, name: str) -> Sheet:
+        """*sheet* with a new text of *name*."""
+        entry = sheet.entries[name]
+        entries = {**sheet.entries, name: replace(entry, text=self._new_text(entry.origin))}
+        return replace(sheet, entries=entries)
 
     def _on_schedule(self, checkouts: dict[str, Checkout], runners: dict[str, Runner]) -> None:
         """A schedule keeps everything warm for more than one life; a few edits in between."""
@@ -500,8 +546,7 @@ class _Draw:
         )
         name = self.random.choice(sorted(entries)) if entries else ""
         if not entries or kind == "add":
-            former = {old for old, _ in sheet.moved}
-            fresh = [one for one in _NAMES if one not in entries and one not in former]
+            fresh = [one for one in _NAMES if one not in entries]
             if fresh:
                 added = self.random.choice(fresh)
                 text = self._new_text(added)

@@ -127,6 +127,24 @@ def late_create(log: LogBuilder) -> None:
     log.finish()
 
 
+def overrun_create(log: LogBuilder) -> None:
+    """The provider finishes it after the second create, and the run retires it."""
+    log.declare(faq="faq 2", manual="manual 1")
+    log.begin()
+    log.look()
+    request = log.send()
+    log.answer(request, is_lost=True)
+    log.wait(1)
+    log.look()
+    log.record("faq", log.make("faq"))
+    log.post("faq", request=request)
+    twin = next(reversed(log.ids))
+    log.look()
+    log.patch(twin, HOUR)
+    log.retiring["bot"][twin] = ("faq", log.at + HOUR)
+    log.finish()
+
+
 def hidden_twin(log: LogBuilder) -> None:
     """It never shows to its run, and is a logged twin until it expires."""
     log.declare(faq="faq 2", manual="manual 1")
@@ -323,6 +341,7 @@ WELL = (
     foreign_delete,
     lost_answer,
     late_create,
+    overrun_create,
     hidden_twin,
     doubled_create,
     killed_run,
@@ -412,9 +431,10 @@ def sent_again_although_answered(log: LogBuilder) -> None:
 def listed_too_soon(log: LogBuilder) -> None:
     _edit(log)
     log.tick = 0.2
-    log.answer(777, is_lost=True)
+    request = log.send()
+    log.answer(request, is_lost=True)
     log.look()
-    log.post("faq", request=777)
+    log.post("faq", request=request)
     log.record("faq", log.make("faq"))
     log.look(hides=(_twin(log),))
     log.finish()
@@ -720,6 +740,20 @@ def overwritten_state(log: LogBuilder) -> None:
 
 
 @breaks(Rule.BLIND_WRITE)
+def overwritten_after_a_look(log: LogBuilder) -> None:
+    """To read again what another run wrote is no ground to write over it."""
+    slow = log.begin()
+    log.look()
+    log.apply()
+    quick, log.run = log.run, slow
+    log.read("bot.json")
+    log.save()
+    log.end(run=slow)
+    log.run = quick
+    log.clean()
+
+
+@breaks(Rule.BLIND_WRITE)
 def overwritten_handles(log: LogBuilder) -> None:
     log.begin()
     log.look()
@@ -880,6 +914,17 @@ def left_cold(log: LogBuilder) -> None:
     log.foreign_delete(log.records["bot"]["faq"])
     log.begin("keepalive")
     log.look()
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.WENT_COLD)
+def believed_against_its_expiry(log: LogBuilder) -> None:
+    """A LIST that lags shows what has run out, and the record says when."""
+    dead = log.records["bot"]["faq"]
+    log.wait(5 * HOUR)
+    log.begin("keepalive")
+    log.look(shows=(dead,))
     log.finish()
     log.clean()
 
