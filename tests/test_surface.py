@@ -48,6 +48,23 @@ CHANGED: tuple[Changed, ...] = (
         "runtime: Runtime = Runtime(...), environ: Mapping[str, str] | None = None) -> None",
         "a simulated program passes its own clocks, waits, tokens and environment",
     ),
+    *(
+        Changed(
+            "python",
+            f"GeminiContextCache.{method}",
+            f"async (self, handle: CacheHandle | CachedContext, *, {more}"
+            f"before: Callable[[], Awaitable[None]] | None = None) -> {returned}",
+            "a run looks at its lock once the quota lets a call out, as creates do",
+        )
+        for method, more, returned in (
+            ("delete_cache", "", "None"),
+            (
+                "extend",
+                "ttl: timedelta | None = None, expires_at: datetime | None = None, ",
+                "CachedContext",
+            ),
+        )
+    ),
     Changed(
         "python",
         "Handles.__init__",

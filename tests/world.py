@@ -8,14 +8,14 @@ promises as the real one; `Cut` stands between and loses answers or kills the ru
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count, product
 from string import ascii_lowercase
 
 from provisioner.applier import apply
-from provisioner.applier.steps import LiveCaches
+from provisioner.applier.steps import Before, LiveCaches
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle, TextPart
 from provisioner.errors import CacheNotFound, NetworkError, StateError
 from provisioner.model.changes import Refresh
@@ -63,7 +63,7 @@ class MemoryCaches:
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
-        before: Callable[[], Awaitable[None]] | None = None,
+        before: Before | None = None,
     ) -> CachedContext:
         if before:
             await before()
@@ -88,21 +88,26 @@ class MemoryCaches:
         *,
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
+        before: Before | None = None,
     ) -> CachedContext:
-        before = self.alive().get(handle.cache_name)
-        if before is None:
+        if before:
+            await before()
+        seen = self.alive().get(handle.cache_name)
+        if seen is None:
             raise CacheNotFound(handle)
         end = expires_at or self.now() + (ttl or timedelta())
-        if end < before.expires_at:
+        if end < seen.expires_at:
             self.harmed.add(handle.cache_name)
-        after = replace(before, updated_at=self.now(), expires_at=end)
+        after = replace(seen, updated_at=self.now(), expires_at=end)
         self.caches[handle.cache_name] = after
         return after
 
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
         return self.alive().get(handle.cache_name)
 
-    async def delete_cache(self, handle: GeminiHandle) -> None:
+    async def delete_cache(self, handle: GeminiHandle, *, before: Before | None = None) -> None:
+        if before:
+            await before()
         self.harmed.add(handle.cache_name)
         self.caches.pop(handle.cache_name, None)
 
@@ -130,7 +135,7 @@ class Cut:
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
-        before: Callable[[], Awaitable[None]] | None = None,
+        before: Before | None = None,
     ) -> CachedContext:
         return self._answer(
             await self.inner.create(
@@ -150,14 +155,17 @@ class Cut:
         *,
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
+        before: Before | None = None,
     ) -> CachedContext:
-        return self._answer(await self.inner.extend(handle, ttl=ttl, expires_at=expires_at))
+        return self._answer(
+            await self.inner.extend(handle, ttl=ttl, expires_at=expires_at, before=before)
+        )
 
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
         return await self.inner.get_cache(handle)
 
-    async def delete_cache(self, handle: GeminiHandle) -> None:
-        await self.inner.delete_cache(handle)
+    async def delete_cache(self, handle: GeminiHandle, *, before: Before | None = None) -> None:
+        await self.inner.delete_cache(handle, before=before)
         self.calls_left -= 1
         if self.calls_left == 0:
             raise self.loss()

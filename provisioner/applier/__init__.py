@@ -30,6 +30,7 @@ from provisioner.applier.steps import (
     MOST_CONTENT,
     ContentBudget,
     LiveCaches,
+    LockGone,
     ProviderCalls,
     perform,
 )
@@ -42,7 +43,6 @@ from provisioner.model.records import DesiredCache, RecordedCache
 
 INTERRUPTED = "interrupted before its turn"
 UNSHOWN = "the cache of this project that was made first does not show: check key and project"
-LOST = "nothing is retired: this run has lost its lock"
 HALF_WAY = "made and recorded; the next run retires the old cache"
 _AT_ONCE = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -72,10 +72,10 @@ async def apply(
     create; *record* receives every fact and *report* how each change ended; *publish* saves
     the state and writes the handles.  If it raises, nothing is retired and its error is
     raised here.  *due* is asked before each create, and returns the refreshes that came due
-    since the plan was made: they are performed first.  *renew_lock* is asked immediately before
-    each cache is retired or deleted, which is not attempted if the lock is lost.  Once *stopping*
-    says so nothing new begins.  An error that is not a `CacheError` is a bug: it cancels what is
-    in flight.
+    since the plan was made: they are performed first.  *renew_lock* is asked each time that the
+    quota would let a call out which retires or deletes; none is sent once the lock is lost.  Once
+    *stopping* says so nothing new begins, and no create is sent that still waited.  An error that
+    is not a `CacheError` is a bug: it cancels what is in flight.
 
     Of the names in *probing* one of each provider is made first; the others wait until a GET
     shows that cache, and are not attempted if it does not.  *probed* receives the answer.
@@ -87,7 +87,7 @@ async def apply(
             made[fact.record.name] = fact.record
         record(fact)
 
-    workers = _Workers(note, report, parallelism, stopping, renew_lock)
+    workers = _Workers(note, report, parallelism, stopping)
     turn = asyncio.Lock()
 
     async def before_create() -> None:
@@ -96,8 +96,16 @@ async def apply(
                 refreshing = replace(calls, before_create=None, budget=ContentBudget(MOST_CONTENT))
                 refreshes = [_Attempt(change, perform(change, refreshing)) for change in changes]
                 await workers.run(sorted(refreshes, key=_urgency), workers.make)
+        if stopping():
+            raise Interrupted(INTERRUPTED)
 
-    calls = ProviderCalls(plan, caches, read, _listed_ids(plan), letters, before_create)
+    async def before_retiring() -> None:
+        if not await renew_lock():
+            raise LockGone
+
+    calls = ProviderCalls(
+        plan, caches, read, _listed_ids(plan), letters, before_create, before_retiring
+    )
     attempts = [_Attempt(change, perform(change, calls)) for change in plan.changes if change.acts]
     makes = sorted((attempt for attempt in attempts if attempt.change.makes), key=_urgency)
     first, waiting = _apart(makes, probing)
@@ -127,7 +135,6 @@ class _Workers(Struct, frozen=True):
     report: Callable[[Result], None]
     parallelism: int
     stopping: Callable[[], bool]
-    renew_lock: Callable[[], Awaitable[bool]]
 
     async def run(
         self, attempts: Sequence[_Attempt], step: Callable[[_Attempt], Awaitable[bool]]
@@ -169,10 +176,10 @@ class _Workers(Struct, frozen=True):
             async with aclosing(attempt.facts):
                 if self.stopping():
                     return self._end(attempt, NotAttempted(why))
-                if not await self.renew_lock():
-                    return self._end(attempt, NotAttempted(LOST))
                 async for fact in attempt.facts:
                     self.record(fact)
+        except LockGone as gone:
+            return self._end(attempt, NotAttempted(str(gone)))
         except Interrupted:
             return self._end(attempt, NotAttempted(why))
         except CacheError as error:

@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, TypedDict, Unpack, assert_never
+from typing import Literal, Protocol, TypeAlias, TypedDict, Unpack, assert_never
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
-from provisioner.errors import CacheExpired, CacheNotFound
+from provisioner.errors import CacheExpired, CacheNotFound, Interrupted
 from provisioner.model import changes
 from provisioner.model.attributes import Life, Ttl, Until
 from provisioner.model.changes import Change
@@ -33,6 +33,17 @@ from provisioner.model.records import (
 
 MOST_CONTENT = 64 * 1024 * 1024
 """Bytes of content that creates hold at a time, as long as there are several."""
+
+
+Before: TypeAlias = Callable[[], Awaitable[None]]
+"""What a call waits for once its quota lets it out; what it raises keeps it from being sent."""
+
+
+class LockGone(Interrupted):
+    """The run has lost its lock, so nothing is sent that takes a cache away."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing is retired: this run has lost its lock")
 
 
 class Lifetime(TypedDict, total=False):
@@ -52,15 +63,17 @@ class LiveCaches(Protocol):
         model: str,
         label: str,
         known: Collection[str] = (),
-        before: Callable[[], Awaitable[None]] | None = None,
+        before: Before | None = None,
         **lifetime: Unpack[Lifetime],
     ) -> CachedContext: ...
 
-    async def extend(self, handle: GeminiHandle, **lifetime: Unpack[Lifetime]) -> CachedContext: ...
+    async def extend(
+        self, handle: GeminiHandle, *, before: Before | None = None, **lifetime: Unpack[Lifetime]
+    ) -> CachedContext: ...
 
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None: ...
 
-    async def delete_cache(self, handle: GeminiHandle) -> None: ...
+    async def delete_cache(self, handle: GeminiHandle, *, before: Before | None = None) -> None: ...
 
 
 class ContentBudget:
@@ -95,8 +108,9 @@ class ProviderCalls(Struct, frozen=True):
     """Ids of the live caches that the plan lists: a lost answer has made none of them."""
     letters: Callable[[], str]
     """Four random letters for the label of one create and its retries."""
-    before_create: Callable[[], Awaitable[None]] | None = None
-    """What each create waits for, once its quota lets it out."""
+    before_create: Before | None = None
+    before_retiring: Before | None = None
+    """For calls that retire or delete."""
     budget: ContentBudget = field(default_factory=lambda: ContentBudget(MOST_CONTENT))
 
     async def create(self, want: DesiredCache) -> RecordedCache:
@@ -138,10 +152,12 @@ class ProviderCalls(Struct, frozen=True):
         """Let *live* die *after* that long, or at once."""
         if after == timedelta():
             return await self.delete(live)
-        return await shorten(self.caches[live.provider], live, after, self.plan)
+        caches = self.caches[live.provider]
+        return await shorten(caches, live, after, self.plan, before=self.before_retiring)
 
     async def delete(self, live: LiveCache) -> Gone:
-        await self.caches[live.provider].delete_cache(live.handle)
+        caches = self.caches[live.provider]
+        await caches.delete_cache(live.handle, before=self.before_retiring)
         return Gone(live.id)
 
     def retiring(self, change: Change) -> RetiringCache | None:
@@ -154,13 +170,18 @@ class ProviderCalls(Struct, frozen=True):
 
 
 async def shorten(
-    caches: LiveCaches, live: LiveCache, after: timedelta, plan: Plan
+    caches: LiveCaches,
+    live: LiveCache,
+    after: timedelta,
+    plan: Plan,
+    *,
+    before: Before | None,
 ) -> Retired | Gone:
     """Shorten the life of *live* to *after*; what dies sooner by itself needs no call."""
     if live.expires_at - plan.now_of(live.provider) <= after:
         return Retired(live.id, live.expires_at)
     try:
-        seen = await caches.extend(live.handle, ttl=after)
+        seen = await caches.extend(live.handle, ttl=after, before=before)
     except (CacheNotFound, CacheExpired):
         return Gone(live.id)
     return Retired(live.id, seen.expires_at)
@@ -231,19 +252,23 @@ class _CallRecorder:
         model: str,
         label: str,
         known: Collection[str] = (),
-        before: Callable[[], Awaitable[None]] | None = None,
+        before: Before | None = None,
         **lifetime: Unpack[Lifetime],
     ) -> CachedContext:
         del content, model, label, known, before
         return self._granted("POST", "cachedContents", lifetime, "cachedContents/new")
 
-    async def extend(self, handle: GeminiHandle, **lifetime: Unpack[Lifetime]) -> CachedContext:
+    async def extend(
+        self, handle: GeminiHandle, *, before: Before | None = None, **lifetime: Unpack[Lifetime]
+    ) -> CachedContext:
+        del before
         return self._granted("PATCH", handle.cache_name, lifetime, handle.cache_name)
 
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
         raise AssertionError(f"{handle.cache_name} was extended")
 
-    async def delete_cache(self, handle: GeminiHandle) -> None:
+    async def delete_cache(self, handle: GeminiHandle, *, before: Before | None = None) -> None:
+        del before
         self.calls.append(Call(method="DELETE", path=handle.cache_name))
 
     def _granted(

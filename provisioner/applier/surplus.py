@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from provisioner.applier.steps import LiveCaches, shorten
+from provisioner.applier.steps import Before, LiveCaches, LockGone, shorten
 from provisioner.cache import CachedContext
 from provisioner.errors import CacheError
 from provisioner.model.attributes import TOLERANCE, Label
 from provisioner.model.facts import Fact, Retired, State, Surplus
 from provisioner.model.plan import Plan
-from provisioner.model.records import LiveCache, RecordedCache, RetiringCache, made_of
+from provisioner.model.records import LiveCache, Recorded, RecordedCache, RetiringCache, made_of
 
 SHORTEST = timedelta(minutes=1)
 """A twin lives at least so long, even if its entry retires at once: a mistake can be undone."""
@@ -48,9 +48,14 @@ async def retire_surplus(
     """
     Retire what the creates of *plan* made twice, by the *state* that the run leaves.
 
-    *renew_lock* is asked immediately before each, and nothing is retired once the lock is lost.
+    *renew_lock* is asked just before each, and nothing is retired once the lock is lost.
     Asks only where an answer was lost.  A failure is a warning: a twin dies by its own ttl.
     """
+
+    async def before() -> None:
+        if not await renew_lock():
+            raise LockGone
+
     on_record = state.ids
     for provider, creator in caches.items():
         uncertain = {
@@ -63,10 +68,11 @@ async def retire_surplus(
         try:
             for seen in await creator.list():
                 if _is_surplus(seen, uncertain, on_record):
-                    if not await renew_lock():
-                        return
                     name = uncertain[seen.display_name]
-                    record(await _retired(seen, name, provider, creator, plan, state))
+                    live, entry = LiveCache.of(provider, seen), state.caches.get(name)
+                    record(await _retired(live, entry, name, creator, plan, before))
+        except LockGone:
+            return
         except CacheError as error:
             warn(
                 f"warning: whether a create without an answer made a cache twice was not looked "
@@ -85,17 +91,21 @@ def _is_surplus(
 
 
 async def _retired(
-    seen: CachedContext, name: str, provider: str, creator: Creators, plan: Plan, state: State
+    live: LiveCache,
+    record: Recorded | None,
+    name: str,
+    creator: Creators,
+    plan: Plan,
+    before: Before,
 ) -> Surplus:
-    """Cut the life of *seen* short."""
-    live, record = LiveCache.of(provider, seen), state.caches.get(name)
+    """Cut the life of *live* short, beside the *record* of its entry *name*."""
     usual = record.retire_after if isinstance(record, RecordedCache) else _USUAL
     after = max(usual, SHORTEST)
-    fact = await shorten(creator, live, after, plan)
+    fact = await shorten(creator, live, after, plan, before=before)
     if isinstance(fact, Retired):
         end = fact.expires_at
     else:
-        end = min(live.expires_at, plan.now_of(provider))
+        end = min(live.expires_at, plan.now_of(live.provider))
     return Surplus(
         made_of(RetiringCache, live, name=name, retire_after=after, until=end, expires_at=end)
     )

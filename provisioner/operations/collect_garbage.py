@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -105,21 +106,30 @@ async def delete_garbage(session: Session, request: GcRequest, garbage: Garbage)
             for name in map(state_name, sorted(stacks))
         ]
 
-        def renew() -> bool:
-            return all(hold.renew() for hold in holds)
+        async def renew() -> bool:
+            is_held = await session.ports.in_thread(lambda: all(hold.renew() for hold in holds))
+            return is_held and not any(hold.is_lost for hold in holds)
 
         session.clients.look_again()
         client = garbage.client
         alive = {one.handle.cache_name for one in await session.clients.listed(client)}
         owners = await owners_of(session.ports, stacks, request.backends, held=stacks)
         gone = [cache for cache in chosen if cache.id in alive and owners.lacks(cache)]
-        await delete_each(gone, client.delete_cache, lambda: session.ports.in_thread(renew))
+        await delete_each(gone, client.delete_cache, renew)
     return [cache.id for cache in gone]
+
+
+class DeleteCache(Protocol):
+    """Deletes a cache, after *before* once the quota lets the call out."""
+
+    async def __call__(
+        self, handle: GeminiHandle, *, before: Callable[[], Awaitable[None]]
+    ) -> None: ...
 
 
 async def delete_each(
     caches: Sequence[LiveCache],
-    delete: Callable[[GeminiHandle], Awaitable[None]],
+    delete: DeleteCache,
     renew: Callable[[], Awaitable[bool]],
 ) -> None:
     """
@@ -127,13 +137,16 @@ async def delete_each(
 
     Raises StateTaken once they are not, for a run may have made one of the rest its own.
     """
-    for number, cache in enumerate(caches):
+
+    async def before() -> None:
         if not await renew():
             raise StateTaken(
                 f"Deleted {number} of {len(caches)} caches: the lock of a state was lost, so a run "
                 "may use the others by now. Run ctxprov gc again."
             )
-        await delete(cache.handle)
+
+    for number, cache in enumerate(caches):  # noqa: B007  # before names it
+        await delete(cache.handle, before=before)
 
 
 class Owners(Struct, frozen=True, kw_only=True):

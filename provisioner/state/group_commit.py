@@ -206,7 +206,8 @@ class Ledger:
         To be asked immediately before a cache is retired or deleted: a run that was suspended,
         or whose lock a person ended, finds out before it harms what its successor published.
         """
-        return not self._is_taken and await self._runtime.in_thread(self._store.renew)
+        is_held = not self._is_taken and await self._runtime.in_thread(self._store.renew)
+        return is_held and not self.is_lost  # the answer may be as old as a suspension is long
 
     @property
     def has_news(self) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.applier import HALF_WAY, INTERRUPTED, UNSHOWN, apply
-from provisioner.applier.steps import MOST_CONTENT, LiveCaches
+from provisioner.applier.steps import MOST_CONTENT, Before, LiveCaches
 from provisioner.cache import CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, ContentChanged, Interrupted, StateError
 from provisioner.model.attributes import Measure, Settings, Ttl
@@ -170,6 +170,21 @@ def test_a_lost_lock_retires_nothing() -> None:
     assert [type(r.outcome) for r in desk.results] == [Done, NotAttempted, NotAttempted]
     assert asked == [True, False, False]
     assert len(world.remote.harmed) == 1
+
+
+def test_a_create_that_waited_while_the_run_was_ending() -> None:
+    """A create that waits for its quota is not sent once nothing new may begin."""
+    is_ending: list[bool] = []
+
+    async def end() -> Iterable[Refresh]:
+        is_ending.append(True)
+        return ()
+
+    desk = Desk(due=end, stopping=lambda: bool(is_ending))
+    desk.apply(*desk.world.plan([A]).changes)
+
+    assert desk.ends() == [("a", INTERRUPTED)]
+    assert desk.world.remote.created == []
 
 
 def test_content_that_changed_meanwhile() -> None:
@@ -492,8 +507,9 @@ class Unextendable(Cut):
         *,
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
+        before: Before | None = None,
     ) -> CachedContext:
-        del ttl, expires_at
+        del ttl, expires_at, before
         raise CacheNotFound(handle)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -44,7 +45,8 @@ def test_gc_that_was_suspended() -> None:
     deleted: list[str] = []
     held = iter([True, False, True])
 
-    async def delete(handle: GeminiHandle) -> None:
+    async def delete(handle: GeminiHandle, *, before: Callable[[], Awaitable[None]]) -> None:
+        await before()
         deleted.append(handle.cache_name)
 
     async def renew() -> bool:

@@ -199,10 +199,16 @@ class GeminiContextCache:
         """
         return await self.extend(handle, ttl=ttl)
 
-    async def delete_cache(self, handle: CacheHandle | CachedContext) -> None:
-        """Make sure that the cache does not exist."""
+    async def delete_cache(
+        self,
+        handle: CacheHandle | CachedContext,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Make sure that the cache does not exist; *before* is as in `create`."""
+        request = self._about(handle, ApiVerb.DELETE)
         try:
-            await self._api.ask(self._about(handle, ApiVerb.DELETE), lambda _: None)
+            await self._api.ask(request, lambda _: None, before=before)
         except wire.MissingCache:
             return
 
@@ -225,7 +231,8 @@ class GeminiContextCache:
         this create's own, it must not be older than this call either.  Without a label, an
         unknown outcome is a NetworkError.
 
-        *before* is awaited each time that the quota would let a request out, just before it.
+        *before* is awaited each time that the quota would let a request out, just before it;
+        what it raises keeps the request from being sent, and is raised here.
         """
         request = self._creation(content, model, label, ttl, expires_at)
         return await self._creates().make(request, label=label, old_names=known, before=before)
@@ -263,11 +270,18 @@ class GeminiContextCache:
         *,
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> CachedContext:
-        """Let a cache live *ttl* from now or until *expires_at*; else for `default_ttl`."""
-        life = wire.life_of(ttl, expires_at, self.default_ttl)
+        """
+        Let a cache live *ttl* from now or until *expires_at*; else for `default_ttl`.
+
+        *before* is as in `create`.
+        """
+        request = self._about(
+            handle, ApiVerb.PATCH, wire.life_of(ttl, expires_at, self.default_ttl)
+        )
         try:
-            cache = await self._api.ask(self._about(handle, ApiVerb.PATCH, life), read_cache)
+            cache = await self._api.ask(request, read_cache, before=before)
         except wire.MissingCache as missing:
             raise self._fate(handle, missing) from None
         return self._index.add(cache)

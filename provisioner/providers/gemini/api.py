@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import orjson
 from msgspec import Struct
@@ -38,6 +38,8 @@ from provisioner.runtime import Runtime
 from provisioner.times import read_http_date
 
 _Parsed = TypeVar("_Parsed")
+Before: TypeAlias = Callable[[], Awaitable[None]]
+"""What is awaited each time that the quota would let a request out, just before it."""
 
 MOST_PAGES: Final = 1_000
 """A million caches: more than a project has."""
@@ -109,6 +111,18 @@ class FailedRequest(Exception):
     """Seconds to wait at least before the next try."""
 
 
+async def cleared(permit: Permit, before: Before | None) -> None:
+    """Await *before* under a *permit*; what it raises keeps the request from being sent."""
+    if before is None:
+        return
+    try:
+        await before()
+    except BaseException:
+        permit.unused()
+        raise
+    permit.begin()
+
+
 class GeminiApi(Struct, kw_only=True):
     """One endpoint, asked with one key."""
 
@@ -135,11 +149,18 @@ class GeminiApi(Struct, kw_only=True):
         """Wait until a request of *verb* may go out; one is sent under it with `once`."""
         return self.governor.permit(verb, patience=self.max_wait)
 
-    async def ask(self, request: ApiRequest, read: Callable[[ApiAnswer], _Parsed]) -> _Parsed:
-        """Send what may be sent again, until it is answered or hopeless."""
+    async def ask(
+        self,
+        request: ApiRequest,
+        read: Callable[[ApiAnswer], _Parsed],
+        *,
+        before: Before | None = None,
+    ) -> _Parsed:
+        """Send what may be sent again, each time after *before*, until an answer or no hope."""
 
         async def attempt() -> _Parsed:
             async with self.permit(request.verb) as permit:
+                await cleared(permit, before)
                 return await self.once(request, read, permit)
 
         return await self.persist(attempt)

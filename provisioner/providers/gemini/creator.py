@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -28,8 +28,10 @@ from provisioner.errors import CacheError, Interrupted, NetworkError, ParseError
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.api import (
     ApiRequest,
+    Before,
     FailedRequest,
     GeminiApi,
+    cleared,
     read_cache,
 )
 from provisioner.providers.gemini.governor import ApiVerb, Permit
@@ -73,7 +75,7 @@ class CacheCreator:
         *,
         label: str,
         old_names: Collection[str],
-        before: Callable[[], Awaitable[None]] | None,
+        before: Before | None,
     ) -> CachedContext:
         """Make one cache; *before* is awaited under each permit.  Raises CacheError."""
         pending = PendingCreate(
@@ -132,9 +134,7 @@ class CacheCreator:
     async def _attempt(self, creation: _Creation) -> CachedContext:
         """One try.  Raises a FailedRequest only where another try makes no second cache."""
         async with self._api.permit(ApiVerb.CREATE) as permit:
-            if creation.before:
-                await creation.before()
-                permit.begin()
+            await cleared(permit, creation.before)
             if creation.lost or creation.looks_first:
                 if made := await self._look(creation):
                     permit.unused()
@@ -198,7 +198,7 @@ class _Creation(Struct, kw_only=True):
     request: ApiRequest
     label: str
     search: _Search
-    before: Callable[[], Awaitable[None]] | None = None
+    before: Before | None = None
     looks_first: bool = False
     lost: FailedRequest | None = None
     """The last try whose outcome is unknown."""

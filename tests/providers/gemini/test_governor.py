@@ -105,6 +105,33 @@ def test_any_other_refusal_holds_everything(verb: str) -> None:
     assert create - first >= 40
 
 
+@pytest.mark.parametrize("verb", ["extend", "delete_cache"])
+def test_what_is_asked_once_the_quota_lets_a_call_out(verb: str) -> None:
+    """A call asks once more after its wait, however long that was; a refusal sends nothing."""
+    sent, transport = refusing("GET", hint="40", times=1)
+    asked: list[float] = []
+
+    async def tell(cache: GeminiContextCache) -> None:
+        listing = asyncio.ensure_future(cache.list())
+        await asyncio.sleep(1)
+
+        async def before() -> None:
+            asked.append(asyncio.get_running_loop().time())
+            raise NetworkError("the lock is lost")
+
+        with pytest.raises(NetworkError, match="the lock is lost"):
+            await getattr(cache, verb)(ABC, before=before)
+        await listing
+
+    story(transport, tell)
+
+    first, second = (at for at, method in sent if method == "GET")
+    assert second - first >= 40
+    assert asked
+    assert asked[0] - first >= 40
+    assert {method for _, method in sent} == {"GET"}
+
+
 def test_clients_of_one_key_share_what_is_learned() -> None:
     """A second client of the same project does not find out by refusals what the first knows."""
     quota = Quota(10)
