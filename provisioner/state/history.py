@@ -32,7 +32,7 @@ from provisioner.documents import (
     newer,
     read_document,
 )
-from provisioner.errors import StateError, StateNewer
+from provisioner.errors import StateError, StateNewer, StateTaken
 from provisioner.model.records import made_of
 from provisioner.runtime import Runtime
 from provisioner.state import serial_of
@@ -212,6 +212,13 @@ class HistoryWriter:
             self.backend.write(name, content, expected=file.version if file else None)
 
     def _write(self) -> None:
+        try:
+            self._add()
+        except StateTaken:  # by a run that had lost its lock, and says how it ended
+            self._before = None
+            self._add()
+
+    def _add(self) -> None:
         if self._before is None:
             self._before = self._read()
         runs, stale = trimmed((*self._before, self._run))
@@ -227,7 +234,8 @@ class HistoryWriter:
         if file is None:
             return ()
         self._version = file.version
-        return parse_history(file.content, where=self.backend.where(name))
+        runs = parse_history(file.content, where=self.backend.where(name))
+        return tuple(run for run in runs if run.run != self._run.run)
 
     def _drop(self, name: str) -> None:
         with suppress(StateError):

@@ -18,6 +18,7 @@ from provisioner.runtime import SYSTEM
 from provisioner.state import read_state
 from provisioner.state.group_commit import Ledger, open_ledger
 from provisioner.state.history import (
+    UNFINISHED,
     HistoryWriter,
     PastRun,
     history_bytes,
@@ -283,6 +284,29 @@ def test_a_home_that_is_gone() -> None:
     with pytest.raises(Unsaved, match="no answer") as unsaved:
         asyncio.run(work())
     assert set(json.loads(unsaved.value.content)["caches"]) == {"a"}
+
+
+def test_a_loser_that_wrote_meanwhile() -> None:
+    """Who lost its lock may have added its run: the end of the other is written beside it."""
+    files, warnings = MemoryFiles(), list[str]()
+    winner, loser = (
+        HistoryWriter(
+            backend_on(files),
+            stack=STACK,
+            who=LockOwner(id=run, who="me@here", pid=1, operation="apply", since=NOW),
+            warn=warnings.append,
+            runtime=SYSTEM,
+        )
+        for run in ("winner", "loser")
+    )
+
+    winner.begin(None)
+    loser.begin(None)
+    asyncio.run(winner.end("well"))
+
+    runs = [(run.run, run.outcome) for run in read_history(backend_on(files), STACK)]
+    assert runs == [("loser", UNFINISHED), ("winner", "well")]
+    assert warnings == []
 
 
 def test_a_late_loser() -> None:
