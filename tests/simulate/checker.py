@@ -159,8 +159,10 @@ def _why_needless(log: LogIndex, cache: Cache, other: Cache) -> str | None:
     if other.created.run == run.number:
         first, second = sorted((other, cache), key=lambda twin: twin.created.request)
         return _why_not_twice(log, run, second, first)
-    if cache.entry in run.begun.replaces:
-        return None
+    recorded = view.names_of(other.id)
+    is_kept = bool(recorded) and cache.entry not in recorded and not run.begun.approves
+    if is_kept or cache.entry in run.begun.replaces:
+        return None  # it stays with another name, whose removal may not be approved
     return _why_unseen(log, run, cache, other, view)
 
 
@@ -204,7 +206,8 @@ def _why_unseen(
     if not lists:
         return "nothing was listed before the create"
     if other.born > lists[0][0]:
-        is_excused = run.has_met_fault or not log.is_answered(other, cache.born)
+        has_met_fault = run.has_met_fault or log.runs[other.created.run].has_met_fault
+        is_excused = has_met_fault or not log.is_answered(other, cache.born)
         return None if is_excused else "another run made it after this run had listed"
     was_hidden = any(other.id in {*listed.alive} - {*listed.shown} for _, listed in lists)
     if not was_hidden and any(other.id in listed.shown for _, listed in lists):
@@ -616,7 +619,8 @@ def broken_handles(log: LogIndex) -> Iterator[Violation]:
     Or until the stack publishes again, in any file: then an application reads that.  It may end
     sooner where another hand deleted the cache or shortened its life, and where an edit, or a
     provider that grants less than it is asked for, gives the entry a shorter life: then the PATCH
-    comes first, and no order of the two is safe.  Who was sent a wrong Date published wrong times.
+    comes first, and no order of the two is safe.  Who was sent a wrong Date published wrong times,
+    and who was misled by a LIST published what that showed.
     """
     published: dict[str, list[tuple[int, FileWritten, HandlesDocument]]] = defaultdict(list)
     for versions in log.files.values():
@@ -642,11 +646,21 @@ def _broken(
             continue
         for entry, id_, until in document.promises():
             why = _why_broken(log, id_, position, end, until)
-            if why and id_ not in reported:
+            cache = log.caches.get(id_)
+            if why and id_ not in reported and not _was_misled(run, cache):
                 reported.add(id_)
-                cache = log.caches.get(id_)
                 at = max(event.at, cache.ended_at) if cache else event.at
                 yield Violation(Rule.HANDLE_BROKEN, at, f"{id_} {why}", run.number, entry)
+
+
+def _was_misled(run: Run, cache: Cache | None) -> bool:
+    """Whether a LIST showed *run* a cache after its end, or lagged, and so showed old lives."""
+    if cache is None or cache.ended is None:
+        return False
+    return any(
+        {*listed.alive} - {*listed.shown} or (at > cache.ended and cache.id in listed.shown)
+        for at, listed in run.lists
+    )
 
 
 def _why_broken(log: LogIndex, id_: str, position: int, end: int, until: float) -> str | None:
