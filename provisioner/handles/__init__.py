@@ -11,7 +11,7 @@ application may be older than the ctxprov that published for it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -28,12 +28,14 @@ from provisioner.documents import (
     newer,
     parse_json,
 )
-from provisioner.errors import PublishError, StateError
+from provisioner.errors import PublishError, StateError, StateTaken
 from provisioner.files import DRAFT
 from provisioner.model.facts import State
 from provisioner.model.records import Recorded, RecordedCache, RetiringCache, made_of
 from provisioner.storage import Backend
 from provisioner.times import moment_text, parse_moment
+
+_LOST = "this run has lost its lock, so another run may have published meanwhile.  Run again."
 
 PublishedMoment: TypeAlias = Annotated[
     str,
@@ -181,13 +183,22 @@ def _is_over(expiry: datetime | None, now: datetime) -> bool:
     return expiry is not None and now >= expiry
 
 
-def publish(backend: Backend, name: str, content: bytes) -> bool:
+def publish(
+    backend: Backend,
+    name: str,
+    content: bytes,
+    *,
+    is_ours: Callable[[], bool] = lambda: True,
+) -> bool:
     """
     Put the document into its backend, in one step, and say whether that was needed.
 
     A file that differs only in when it was generated is left alone, so that a
-    program that watches it, and git, see no change where there is none.  Raises
-    PublishError, also if a newer ctxprov has published there.
+    program that watches it, and git, see no change where there is none.  *is_ours* says whether
+    the lock of the state is still held.  It is asked between the read and the write, which replaces
+    what was read: so a run that stood still overwrites nothing that its successor published.
+
+    Raises PublishError, also if a newer ctxprov has published there, or the lock is lost.
     """
     where = backend.where(name)
     try:
@@ -198,6 +209,8 @@ def publish(backend: Backend, name: str, content: bytes) -> bool:
             raise _taken(where, "was not written by ctxprov")
         if file and _says_the_same(file.content, content, where=where):
             return False
+        if not is_ours():
+            raise StateTaken(_LOST)
         backend.write(name, content, expected=file.version if file else None)
     except StateError as error:
         raise PublishError(

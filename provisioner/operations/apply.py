@@ -328,7 +328,8 @@ class _Application:
             credible = believable(self._ledger.state, self._before, observation.live)
             hidden = {*self._request.hidden, *_dying(self._plan)}
             document = handles_bytes(credible, hidden=hidden, now=self._present(observation))
-            write = partial(publish, handles.backend, handles.name, document)
+            is_ours = self._ledger.renew_lock_now
+            write = partial(publish, handles.backend, handles.name, document, is_ours=is_ours)
             await self._session.ports.in_thread(write)
 
     async def _refreshes_due(self) -> tuple[changes.Refresh, ...]:

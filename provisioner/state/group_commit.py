@@ -206,8 +206,12 @@ class Ledger:
         To be asked immediately before a cache is retired or deleted: a run that was suspended,
         or whose lock a person ended, finds out before it harms what its successor published.
         """
-        is_held = not self._is_taken and await self._runtime.in_thread(self._store.renew)
+        is_held = await self._runtime.in_thread(self.renew_lock_now)
         return is_held and not self.is_lost  # the answer may be as old as a suspension is long
+
+    def renew_lock_now(self) -> bool:
+        """The same in this thread, which it may block."""
+        return not self._is_taken and self._store.renew() and not self.is_lost
 
     @property
     def has_news(self) -> bool:

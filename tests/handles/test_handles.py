@@ -117,6 +117,16 @@ def test_publishing_again(tmp_path: Path) -> None:
     assert publish(backend, name, handles_bytes(state(A, NOTE), hidden=(), now=NOW))
 
 
+def test_a_lock_that_is_lost(tmp_path: Path) -> None:
+    """A run that lost its lock replaces no handles, and says so."""
+    backend, name = LocalBackend(tmp_path, SYSTEM), "handles.json"
+    publish(backend, name, handles_bytes(state(A), hidden=(), now=NOW))
+    document = handles_bytes(state(A, NOTE), hidden=(), now=NOW)
+    with pytest.raises(PublishError, match="has lost its lock"):
+        publish(backend, name, document, is_ours=lambda: False)
+    assert publish(backend, name, document)
+
+
 def test_publishing_over_something_else(tmp_path: Path) -> None:
     """The error for a folder in the file's place is one paragraph."""
     with pytest.raises(PublishError, match="cannot be published"):
