@@ -12,7 +12,7 @@ I/O, reads a clock or knows a wire format.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -42,6 +42,8 @@ CACHE_NAME: Final = re.compile(
 )
 """How a live cache is named: on the Developer API, or in full on Vertex AI."""
 
+BeforeSending: TypeAlias = "Callable[[], Awaitable[None]]"
+"""What a call awaits once its quota lets it out; what it raises keeps it from being sent."""
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 

@@ -15,8 +15,8 @@ from itertools import count, product
 from string import ascii_lowercase
 
 from provisioner.applier import apply
-from provisioner.applier.steps import Before, LiveCaches
-from provisioner.cache import CacheContent, CachedContext, GeminiHandle, TextPart
+from provisioner.applier.steps import LiveCaches
+from provisioner.cache import BeforeSending, CacheContent, CachedContext, GeminiHandle, TextPart
 from provisioner.errors import CacheNotFound, NetworkError, StateError
 from provisioner.model.changes import Refresh
 from provisioner.model.facts import Fact, Result, State
@@ -63,7 +63,7 @@ class MemoryCaches:
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
-        before: Before | None = None,
+        before: BeforeSending | None = None,
     ) -> CachedContext:
         if before:
             await before()
@@ -88,7 +88,7 @@ class MemoryCaches:
         *,
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
-        before: Before | None = None,
+        before: BeforeSending | None = None,
     ) -> CachedContext:
         if before:
             await before()
@@ -105,7 +105,9 @@ class MemoryCaches:
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
         return self.alive().get(handle.cache_name)
 
-    async def delete_cache(self, handle: GeminiHandle, *, before: Before | None = None) -> None:
+    async def delete_cache(
+        self, handle: GeminiHandle, *, before: BeforeSending | None = None
+    ) -> None:
         if before:
             await before()
         self.harmed.add(handle.cache_name)
@@ -135,7 +137,7 @@ class Cut:
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
         known: Collection[str] = (),
-        before: Before | None = None,
+        before: BeforeSending | None = None,
     ) -> CachedContext:
         return self._answer(
             await self.inner.create(
@@ -155,7 +157,7 @@ class Cut:
         *,
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
-        before: Before | None = None,
+        before: BeforeSending | None = None,
     ) -> CachedContext:
         return self._answer(
             await self.inner.extend(handle, ttl=ttl, expires_at=expires_at, before=before)
@@ -164,7 +166,9 @@ class Cut:
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
         return await self.inner.get_cache(handle)
 
-    async def delete_cache(self, handle: GeminiHandle, *, before: Before | None = None) -> None:
+    async def delete_cache(
+        self, handle: GeminiHandle, *, before: BeforeSending | None = None
+    ) -> None:
         await self.inner.delete_cache(handle, before=before)
         self.calls_left -= 1
         if self.calls_left == 0:

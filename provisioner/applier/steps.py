@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, TypeAlias, TypedDict, Unpack, assert_never
+from typing import Literal, Protocol, TypedDict, Unpack, assert_never
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from provisioner.cache import CacheContent, CachedContext, GeminiHandle
+from provisioner.cache import BeforeSending, CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheExpired, CacheNotFound, Interrupted
 from provisioner.model import changes
 from provisioner.model.attributes import Life, Ttl, Until
@@ -33,10 +33,6 @@ from provisioner.model.records import (
 
 MOST_CONTENT = 64 * 1024 * 1024
 """Bytes of content that creates hold at a time, as long as there are several."""
-
-
-Before: TypeAlias = Callable[[], Awaitable[None]]
-"""What a call waits for once its quota lets it out; what it raises keeps it from being sent."""
 
 
 class LockGone(Interrupted):
@@ -63,17 +59,23 @@ class LiveCaches(Protocol):
         model: str,
         label: str,
         known: Collection[str] = (),
-        before: Before | None = None,
+        before: BeforeSending | None = None,
         **lifetime: Unpack[Lifetime],
     ) -> CachedContext: ...
 
     async def extend(
-        self, handle: GeminiHandle, *, before: Before | None = None, **lifetime: Unpack[Lifetime]
+        self,
+        handle: GeminiHandle,
+        *,
+        before: BeforeSending | None = None,
+        **lifetime: Unpack[Lifetime],
     ) -> CachedContext: ...
 
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None: ...
 
-    async def delete_cache(self, handle: GeminiHandle, *, before: Before | None = None) -> None: ...
+    async def delete_cache(
+        self, handle: GeminiHandle, *, before: BeforeSending | None = None
+    ) -> None: ...
 
 
 class ContentBudget:
@@ -108,8 +110,8 @@ class ProviderCalls(Struct, frozen=True):
     """Ids of the live caches that the plan lists: a lost answer has made none of them."""
     letters: Callable[[], str]
     """Four random letters for the label of one create and its retries."""
-    before_create: Before | None = None
-    before_retiring: Before | None = None
+    before_create: BeforeSending | None = None
+    before_retiring: BeforeSending | None = None
     """For calls that retire or delete."""
     budget: ContentBudget = field(default_factory=lambda: ContentBudget(MOST_CONTENT))
 
@@ -175,7 +177,7 @@ async def shorten(
     after: timedelta,
     plan: Plan,
     *,
-    before: Before | None,
+    before: BeforeSending | None,
 ) -> Retired | Gone:
     """Shorten the life of *live* to *after*; what dies sooner by itself needs no call."""
     if live.expires_at - plan.now_of(live.provider) <= after:
@@ -252,14 +254,18 @@ class _CallRecorder:
         model: str,
         label: str,
         known: Collection[str] = (),
-        before: Before | None = None,
+        before: BeforeSending | None = None,
         **lifetime: Unpack[Lifetime],
     ) -> CachedContext:
         del content, model, label, known, before
         return self._granted("POST", "cachedContents", lifetime, "cachedContents/new")
 
     async def extend(
-        self, handle: GeminiHandle, *, before: Before | None = None, **lifetime: Unpack[Lifetime]
+        self,
+        handle: GeminiHandle,
+        *,
+        before: BeforeSending | None = None,
+        **lifetime: Unpack[Lifetime],
     ) -> CachedContext:
         del before
         return self._granted("PATCH", handle.cache_name, lifetime, handle.cache_name)
@@ -267,7 +273,9 @@ class _CallRecorder:
     async def get_cache(self, handle: GeminiHandle) -> CachedContext | None:
         raise AssertionError(f"{handle.cache_name} was extended")
 
-    async def delete_cache(self, handle: GeminiHandle, *, before: Before | None = None) -> None:
+    async def delete_cache(
+        self, handle: GeminiHandle, *, before: BeforeSending | None = None
+    ) -> None:
         del before
         self.calls.append(Call(method="DELETE", path=handle.cache_name))
 

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from provisioner.applier.steps import Before, LiveCaches, LockGone, shorten
-from provisioner.cache import CachedContext
+from provisioner.applier.steps import LiveCaches, LockGone, shorten
+from provisioner.cache import BeforeSending, CachedContext
 from provisioner.errors import CacheError
 from provisioner.model.attributes import TOLERANCE, Label
 from provisioner.model.facts import Fact, Retired, State, Surplus
@@ -96,7 +96,7 @@ async def _retired(
     name: str,
     creator: Creators,
     plan: Plan,
-    before: Before,
+    before: BeforeSending,
 ) -> Surplus:
     """Cut the life of *live* short, beside the *record* of its entry *name*."""
     usual = record.retire_after if isinstance(record, RecordedCache) else _USUAL

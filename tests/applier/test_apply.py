@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from provisioner.applier import HALF_WAY, INTERRUPTED, UNSHOWN, apply
-from provisioner.applier.steps import MOST_CONTENT, Before, LiveCaches
-from provisioner.cache import CacheContent, CachedContext, GeminiHandle
+from provisioner.applier.steps import MOST_CONTENT, LiveCaches
+from provisioner.cache import BeforeSending, CacheContent, CachedContext, GeminiHandle
 from provisioner.errors import CacheNotFound, ContentChanged, Interrupted, StateError
 from provisioner.model.attributes import Measure, Settings, Ttl
 from provisioner.model.changes import Adopt, Change, Create, Move, Reason, Refresh
@@ -507,7 +507,7 @@ class Unextendable(Cut):
         *,
         ttl: timedelta | None = None,
         expires_at: datetime | None = None,
-        before: Before | None = None,
+        before: BeforeSending | None = None,
     ) -> CachedContext:
         del ttl, expires_at, before
         raise CacheNotFound(handle)

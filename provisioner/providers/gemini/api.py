@@ -16,14 +16,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner import errors
-from provisioner.cache import CachedContext, Json
+from provisioner.cache import BeforeSending, CachedContext, Json
 from provisioner.http import AsyncHttpClient, HttpError, HttpFault, HttpReply
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.account import Account
@@ -38,8 +38,6 @@ from provisioner.runtime import Runtime
 from provisioner.times import read_http_date
 
 _Parsed = TypeVar("_Parsed")
-Before: TypeAlias = Callable[[], Awaitable[None]]
-"""What is awaited each time that the quota would let a request out, just before it."""
 
 MOST_PAGES: Final = 1_000
 """A million caches: more than a project has."""
@@ -111,7 +109,7 @@ class FailedRequest(Exception):
     """Seconds to wait at least before the next try."""
 
 
-async def cleared(permit: Permit, before: Before | None) -> None:
+async def cleared(permit: Permit, before: BeforeSending | None) -> None:
     """Await *before* under a *permit*; what it raises keeps the request from being sent."""
     if before is None:
         return
@@ -154,7 +152,7 @@ class GeminiApi(Struct, kw_only=True):
         request: ApiRequest,
         read: Callable[[ApiAnswer], _Parsed],
         *,
-        before: Before | None = None,
+        before: BeforeSending | None = None,
     ) -> _Parsed:
         """Send what may be sent again, each time after *before*, until an answer or no hope."""
 

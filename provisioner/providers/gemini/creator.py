@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 
-from provisioner.cache import CachedContext
+from provisioner.cache import BeforeSending, CachedContext
 from provisioner.errors import CacheError, Interrupted, NetworkError, ParseError
 from provisioner.providers.gemini import wire
 from provisioner.providers.gemini.api import (
     ApiRequest,
-    Before,
     FailedRequest,
     GeminiApi,
     cleared,
@@ -75,7 +74,7 @@ class CacheCreator:
         *,
         label: str,
         old_names: Collection[str],
-        before: Before | None,
+        before: BeforeSending | None,
     ) -> CachedContext:
         """Make one cache; *before* is awaited under each permit.  Raises CacheError."""
         pending = PendingCreate(
@@ -198,7 +197,7 @@ class _Creation(Struct, kw_only=True):
     request: ApiRequest
     label: str
     search: _Search
-    before: Before | None = None
+    before: BeforeSending | None = None
     looks_first: bool = False
     lost: FailedRequest | None = None
     """The last try whose outcome is unknown."""
