@@ -33,8 +33,8 @@ class Folder:
         # YAML reads JSON.
         (self.path / "ctxprov.yaml").write_text(json.dumps(self._manifest(), indent=1))
 
-    def declared(self) -> dict[str, DeclaredEntry]:
-        """What is declared, as the checker reads it."""
+    def declared(self, environment: str | None) -> dict[str, DeclaredEntry]:
+        """What is declared for *environment*, as the checker reads it."""
         return {
             name: DeclaredEntry(
                 content=entry.content,
@@ -42,7 +42,7 @@ class Folder:
                 ttl=entry.ttl,
                 retire_after=entry.retire_after,
             )
-            for name, entry in self.sheet.entries.items()
+            for name, entry in self.sheet.entries_of(environment).items()
         }
 
     def _manifest(self) -> dict[str, object]:
@@ -67,5 +67,13 @@ class Folder:
         if sheet.moved:
             manifest["moved"] = [{"from": old, "to": new} for old, new in sheet.moved]
         if checkout.environments:
-            manifest["environments"] = dict.fromkeys(checkout.environments)
+            manifest["environments"] = {
+                environment: {
+                    "caches": {
+                        name: {"ttl": f"{int(ttl)}s"}
+                        for name, ttl in sheet.overlays.get(environment, {}).items()
+                    }
+                }
+                for environment in checkout.environments
+            }
         return manifest

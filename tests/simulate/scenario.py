@@ -170,6 +170,16 @@ class Sheet(Struct, frozen=True, kw_only=True):
     moved: tuple[tuple[str, str], ...] = ()
     handles: str = "handles.json"
     """The file to publish to."""
+    overlays: dict[str, dict[str, float]] = {}
+    """By environment, the entries that live for other seconds there."""
+
+    def entries_of(self, environment: str | None) -> dict[str, Entry]:
+        """What the checkout declares for *environment*."""
+        overlay = self.overlays.get(environment or "", {})
+        return {
+            name: replace(entry, ttl=overlay.get(name, entry.ttl))
+            for name, entry in self.entries.items()
+        }
 
 
 class Edit(Struct, frozen=True, kw_only=True, tag="edit"):
@@ -484,7 +494,7 @@ class _Draw:
         environment = self._environment(checkouts[name])
         runner = self.random.choice(list(runners))
         if self.random.random() < 0.8:
-            self._edit(name, self._edited(self.sheets[name]))
+            self._edit(name, self._edited(self.sheets[name], checkouts[name].environments))
         approval = self.random.choice(
             (Approval.AUTO,) * 4
             + (Approval.PLANNED,) * 2
@@ -494,7 +504,7 @@ class _Draw:
             self._run(Operation.PLAN, name, runner, environment=environment)
             self.at += self.random.choice((30.0, 20 * MINUTE))
             if self.random.random() < 0.3:
-                self._edit(name, self._edited(self.sheets[name]))
+                self._edit(name, self._edited(self.sheets[name], checkouts[name].environments))
         self.at += 1.0
         self._run(
             Operation.APPLY,
@@ -527,7 +537,24 @@ class _Draw:
         names = sorted(self.sheets[checkout].entries)
         return (self.random.choice(names),) if names and self.random.random() < 0.15 else ()
 
-    def _edited(self, sheet: Sheet) -> Sheet:
+    def _edited(self, sheet: Sheet, environments: tuple[str, ...]) -> Sheet:
+        if environments and sheet.entries and self.random.random() < 0.3:
+            return self._overlaid(sheet, environments)
+        edited = self._edited_for_all(sheet)
+        overlays = {
+            environment: {name: ttl for name, ttl in ttls.items() if name in edited.entries}
+            for environment, ttls in edited.overlays.items()
+        }
+        return replace(edited, overlays=overlays)
+
+    def _overlaid(self, sheet: Sheet, environments: tuple[str, ...]) -> Sheet:
+        """One entry lives for another time in one environment."""
+        environment = self.random.choice(environments)
+        name = self.random.choice(sorted(sheet.entries))
+        ttls = {**sheet.overlays.get(environment, {}), name: self.random.choice(_TTLS)}
+        return replace(sheet, overlays={**sheet.overlays, environment: ttls})
+
+    def _edited_for_all(self, sheet: Sheet) -> Sheet:
         entries = dict(sheet.entries)
         kind = self.random.choice(
             (

@@ -169,7 +169,7 @@ class _Simulation:
                     at=self.now(),
                     checkout=name,
                     stack=folder.checkout.stack_of(environment),
-                    entries=folder.declared(),
+                    entries=folder.declared(environment),
                     moved=dict(step.sheet.moved),
                 )
             )
@@ -548,7 +548,7 @@ class _Program:
 
     def _texts(self) -> dict[str, str | None]:
         """What the checkout declares while its plan is approved; None for what it does not."""
-        declared = self._folder.declared()
+        declared = self._folder.declared(self._run.environment)
         names = {
             name
             for step in self._simulation.scenario.steps
