@@ -27,10 +27,12 @@ check-tests: .venv-check/ready
 	.venv-check/bin/python -m compileall -q provisioner
 	.venv-check/bin/pytest -q -n 2 --dist worksteal -m 'not heavy'
 
-# Every test, the heavy ones too and with more examples of each property, under coverage.
+# Every test, the heavy ones too and with more examples of each property, under coverage.  The seeds of
+# simulated worlds aside: `make check` has played them, and coverage makes them slow.
 cover: .venv-check/ready
 	.venv-check/bin/python -m compileall -q provisioner
-	.venv-check/bin/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough --cov
+	.venv-check/bin/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough --cov \
+		--ignore=tests/simulate/test_simulation.py
 
 # The heavier checks, beside `make check`: the SDK of the generation before, the benchmarks' peers,
 # a plan's page in Chromium, the servers that state may live in, the newest version of every
