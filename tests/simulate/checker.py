@@ -780,9 +780,9 @@ def cold_caches(log: LogIndex) -> Iterator[Violation]:
     fault that met the run, its death, a lock that another run held, a wrong Date, and a life that
     another hand cut short.
 
-    Nor does a run end done and leave an entry cold that was cold when it began, unless the cache
-    was deleted or cut short and a LIST that lagged or lied showed it, or its checkout does not have
-    the content any more.
+    Nor does a run end done and leave an entry cold of which a PATCH or GET was answered that it is
+    not there, or that was cold when it began: unless the cache was deleted or cut short and a LIST
+    that lagged or lied showed it, or its checkout does not have the content any more.
     """
     for cache in log.caches.values():
         if cache.ended is not None and cache.ended_by is None and cache.lives[-1].run != 0:
@@ -826,13 +826,14 @@ def _left_cold(log: LogIndex, run: Run) -> Iterator[Violation]:
         if not record.is_kept_warm or cache is None or cache.ended is None:
             continue
         is_cut_off = cache.ended_by is not None or cache.has_foreign_end
-        was_shown = any(cache.id in listed.shown for _, listed in run.lists)
+        was_shown = is_cut_off and any(cache.id in listed.shown for _, listed in run.lists)
+        is_plain = cache.id in run.gone or (cache.ended < run.begin and not was_shown)
         is_at_hand = all(
             cache.created.content in {entry.content for entry in texts.entries.values()}
             for texts in log.declared(run, end)
         )
-        if cache.ended < run.begin and not (is_cut_off and was_shown) and is_at_hand:
-            why = f"{cache.id} had ended before this run, which is done and leaves it on record"
+        if is_plain and is_at_hand:
+            why = f"{cache.id} had ended for this run, which is done and leaves it on record"
             yield Violation(Rule.WENT_COLD, log.at(end), why, run.number, name)
 
 

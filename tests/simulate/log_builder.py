@@ -167,9 +167,14 @@ class LogBuilder:
         return next(self._written)
 
     def answer(
-        self, request: int, method: str = "POST", path: str = LIST, *, is_lost: bool = False
+        self,
+        request: int,
+        method: str = "POST",
+        path: str = LIST,
+        *,
+        is_lost: bool = False,
+        status: int = 200,
     ) -> None:
-        status = 0 if is_lost else 200
         self.add(
             RequestAnswered(
                 at=self.at,
@@ -177,7 +182,7 @@ class LogBuilder:
                 run=self.run,
                 method=method,
                 path=path,
-                status=status,
+                status=0 if is_lost else status,
                 is_delivered=not is_lost,
             )
         )

@@ -52,6 +52,8 @@ _MISDATED: Final = 4_500.0
 _HARMLESS = frozenset({200, 201, 204, 403, 404, 412, 423})
 """Statuses of a server that is well."""
 
+_GONE = frozenset({403, 404})
+
 FileKey: TypeAlias = tuple[str, str]
 """A store, and a file in it."""
 
@@ -284,6 +286,8 @@ class Run(Struct, eq=False):
     lists: list[tuple[int, CachesListed]] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)
     """When a LIST of it ended, with or without success."""
+    gone: set[str] = field(default_factory=set)
+    """Caches of which a PATCH or GET of it was answered that they are not there."""
     creations: list[Cache] = field(default_factory=list)
     has_failed_calls: bool = False
     locked: float = NEVER
@@ -421,6 +425,8 @@ class LogIndex:
             run.has_failed_calls |= not event.is_delivered or event.status not in _HARMLESS
             if event.method == "GET" and event.path.endswith("/cachedContents"):
                 run.looks.append(position)
+            if event.is_delivered and event.status in _GONE and event.method in {"PATCH", "GET"}:
+                run.gone.add(f"cachedContents/{event.path.rpartition('/')[2]}")
 
     def _read(self, position: int, event: FileRead) -> None:
         key, run = (event.store, event.file), self.runs.get(event.run)

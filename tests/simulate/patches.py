@@ -56,6 +56,8 @@ _APPLIER = "applier/__init__.py"
 _APPLY = "operations/apply.py"
 _TABLE = "planner/decision_table.py"
 _INDEX = "planner/live_index.py"
+_LEASE = "storage/lease.py"
+_COMMIT = "state/group_commit.py"
 
 PATCHES = (
     # --- created once -----------------------------------------------------------------------------
@@ -229,6 +231,16 @@ PATCHES = (
 """,
     ),
     _patch(
+        "published without the lock",
+        Rule.HANDLE_BROKEN,
+        _APPLY,
+        "a run that has lost its lock publishes over its successor",
+        """\
+-            write = partial(publish, handles.backend, handles.name, document, is_ours=is_ours)
++            write = partial(publish, handles.backend, handles.name, document)
+""",
+    ),
+    _patch(
         "dying handle published",
         Rule.HANDLE_BROKEN,
         _APPLY,
@@ -333,6 +345,96 @@ PATCHES = (
 """,
     ),
     # --- state and lock ---------------------------------------------------------------------------
+    _patch(
+        "dead cache adopted",
+        Rule.WENT_COLD,
+        _STEPS,
+        "a cache that the LIST showed counts as extended, though its PATCH says that it is gone",
+        """\
+-        return await self.create(want)
++        return RecordedCache.of(want, live, counted=True)
+""",
+    ),
+    _patch(
+        "unconditional write",
+        Rule.BLIND_WRITE,
+        _COMMIT,
+        "a conflict is answered by reading again and writing over it",
+        """\
+-            file = self._ours()
++            file = self.backend.read(self.name)
+""",
+    ),
+    _patch(
+        "no fence",
+        Rule.BLIND_WRITE,
+        _COMMIT,
+        "a state whose lock was taken over is not rewritten first",
+        """\
+-            if lock.took_over:
++            if lock.took_over and lock.is_lost:
+""",
+    ),
+    _patch(
+        "monotonic lease",
+        Rule.HANDLE_BROKEN,
+        _LEASE,
+        "the owner of a lease measures its term by a clock that stands still with the machine",
+        """\
+-        return self._is_taken or self.backend.runtime.boot_seconds() >= self._sure_until
++        return self._is_taken or self.backend.runtime.monotonic() >= self._sure_until
+@@
+-            remaining = self._sure_until - self.backend.runtime.boot_seconds()
++            remaining = self._sure_until - self.backend.runtime.monotonic()
+@@
+-        begun = self.backend.runtime.boot_seconds()
++        begun = self.backend.runtime.monotonic()
+""",
+    ),
+    _patch(
+        "lease by its until",
+        Rule.BLIND_WRITE,
+        _LEASE,
+        "a lease is taken over once its `until` has passed by the taker's wall clock",
+        """\
+-        return is_free(file.content) or at - self._since >= self.term.total_seconds()
++        owner = parse_lock_owner(file.content)
++        is_over = owner and owner.until and self.now() >= owner.until
++        return is_free(file.content) or bool(is_over)
+""",
+    ),
+    _patch(
+        "lease not watched",
+        Rule.BLIND_WRITE,
+        _LEASE,
+        "any lease is taken over at once",
+        """\
+-        return is_free(file.content) or at - self._since >= self.term.total_seconds()
++        return is_free(file.content) or at >= self._since
+""",
+    ),
+    _patch(
+        "no renewal before retiring",
+        Rule.HANDLE_BROKEN,
+        _APPLIER,
+        "a run retires without a look whether its lock is still its own",
+        """\
+-        plan, caches, read, _listed_ids(plan), letters, before_create, before_retiring
++        plan, caches, read, _listed_ids(plan), letters, before_create
+""",
+    ),
+    _patch(
+        "another's lock released",
+        Rule.BLIND_WRITE,
+        _LEASE,
+        "a run frees the lock at its end, though another run has it by now",
+        """\
+-            if self._version is not None and not self._is_taken:
+-                own = self._own_version()
++            if file := self.backend.read(lock_name(self.name)):
++                own = file.version
+""",
+    ),
     _patch(
         "lock not released",
         Rule.LOCK_LEFT,

@@ -24,8 +24,10 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
 
-_RIVALS = 0.25
+_RIVALS = 0.4
 """The share of seeds in which a lease is taken from a run that stands still."""
+_WRITES_OF_STATE = (1, 4, 5, 6, 6, 6, 7)
+"""Which of the writes of a run that replaces a cache are likely to be of its state."""
 _TERM = 60.0
 """Of a lease."""
 _FAULTS_A_SEED = 10
@@ -312,7 +314,9 @@ class _Draw:
         self.steps: list[Step] = []
         self.sheets: dict[str, Sheet] = {}
         self.numbers = 0
-        self.suspensions: list[Fault] = []
+        self.rival_faults: list[Fault] = []
+        self.quiet = 0
+        """The number of the last run that no fault of the deck falls into."""
 
     def scenario(self) -> Scenario:
         checkouts = self._checkouts()
@@ -341,7 +345,7 @@ class _Draw:
             is_etag=self.random.random() < 0.5,
             is_gitlab=self.random.random() < 0.5,
             steps=steps,
-            faults=(*self.suspensions, *self._faults()),
+            faults=(*self.rival_faults, *self._faults()),
         )
 
     def _drift(self) -> float:
@@ -416,7 +420,7 @@ class _Draw:
         """
         A run stands still for a term of its lease, and wakes while another one has taken it.
 
-        The other one goes back to the text before, or has a third.
+        The other one goes back to the text before, or has a third, and may be slow to make it.
         """
         random = self.rivalry
         name = random.choice(list(checkouts))
@@ -427,22 +431,28 @@ class _Draw:
         first, second = random.sample(list(runners), 2)
         self._edit(name, self._with_new_text(before, entry))
         self._run(Operation.APPLY, name, first, environment=environment, approval=Approval.AUTO)
-        phase = random.choice((Phase.LOOK, Phase.MAKE, Phase.SAVE, Phase.SAVE, Phase.PUBLISH))
         gap = random.uniform(0.5, 3)
-        self.suspensions.append(
-            Fault(
-                kind=random.choice((Kind.SUSPEND_BEFORE, Kind.SUSPEND_AFTER)),
-                phase=phase,
-                run=self.numbers,
-                nth=random.randint(1, 7) if phase is Phase.SAVE else 1,
-                span=_TERM + gap + random.uniform(-1, 4),
-            )
-        )
+        self._suspend(_TERM + gap + random.uniform(-1, 8))
         self.at += gap
         other = random.choice([other for other in checkouts if checkouts[other] == checkouts[name]])
-        self._edit(other, before if random.random() < 1 / 2 else self._with_new_text(before, entry))
+        is_revert = random.random() < 0.6
+        self._edit(other, before if is_revert else self._with_new_text(before, entry))
         self._run(Operation.APPLY, other, second, environment=environment, approval=Approval.AUTO)
+        if not is_revert:
+            fault = Fault(kind=Kind.LATE, phase=Phase.MAKE, run=self.numbers, share=1.0, span=5.0)
+            self.rival_faults.append(fault)
+        self.quiet = random.choice((0, self.numbers))
         self.at += 2 * MINUTE
+
+    def _suspend(self, span: float) -> None:
+        """Let the last run stand still for *span* seconds, at a write of its state or elsewhere."""
+        random = self.rivalry
+        phase = random.choice((Phase.LOOK, Phase.MAKE, Phase.SAVE, Phase.SAVE, Phase.PUBLISH))
+        nth = random.choice(_WRITES_OF_STATE) if phase is Phase.SAVE else 1
+        kind = random.choice((Kind.SUSPEND_BEFORE, Kind.SUSPEND_AFTER))
+        self.rival_faults.append(
+            Fault(kind=kind, phase=phase, run=self.numbers, nth=nth, span=span)
+        )
 
     def _with_new_text(self, sheet: Sheet, name: str) -> Sheet:
         """*sheet* with a new text of *name*."""
@@ -618,7 +628,7 @@ class _Draw:
                 Fault(
                     kind=kind,
                     phase=phase,
-                    run=run,
+                    run=max(run, self.quiet + 1),
                     nth=self.random.choice(
                         (1, 1, 1, 1, 2) if phase is Phase.LOOK else (1, 1, 2, 3)
                     ),

@@ -919,6 +919,18 @@ def left_cold(log: LogBuilder) -> None:
 
 
 @breaks(Rule.WENT_COLD)
+def kept_on_record_though_gone(log: LogBuilder) -> None:
+    """A LIST showed it, and its PATCH was answered that it is not there."""
+    log.begin("keepalive")
+    log.look()
+    log.foreign_delete(log.records["bot"]["faq"])
+    path = f"/v1beta/{log.records['bot']['faq']}"
+    log.answer(log.send(), "PATCH", path, status=403)
+    log.finish()
+    log.clean()
+
+
+@breaks(Rule.WENT_COLD)
 def believed_against_its_expiry(log: LogBuilder) -> None:
     """A LIST that lags shows what has run out, and the record says when."""
     dead = log.records["bot"]["faq"]
