@@ -11,6 +11,7 @@ any other.  A fault that is dealt waits for the first run that reaches its phase
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum, auto
 from random import Random
 from typing import TypeAlias
@@ -24,12 +25,6 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
 
-_RIVALS = 0.4
-"""The share of seeds in which a lease is taken from a run that stands still."""
-_WRITES_OF_STATE = (1, 4, 5, 6, 6, 6, 7)
-"""Which of the writes of a run that replaces a cache are likely to be of its state."""
-_TERM = 60.0
-"""Of a lease."""
 _FAULTS_A_SEED = 10
 _LINES = 110
 """Of a content: enough for the smallest cache that the provider makes."""
@@ -279,6 +274,21 @@ class Scenario(Struct, frozen=True, kw_only=True):
         return max((step.at for step in self.steps), default=0.0)
 
 
+_RIVALS = 0.4
+"""The share of seeds in which a run loses its lock to another one."""
+_WRITES_OF_STATE = (1, 5, 6, 6, 6, 6, 7)
+"""Which of the writes of a run that replaces a cache are likely to be of its state."""
+_STANDSTILLS = (
+    (Kind.SUSPEND_AFTER, Phase.LOOK),
+    (Kind.SUSPEND_AFTER, Phase.MAKE),
+    *((Kind.SUSPEND_BEFORE, Phase.SAVE),) * 3,
+    (Kind.SUSPEND_AFTER, Phase.SAVE),
+    (Kind.SUSPEND_BEFORE, Phase.PUBLISH),
+    *((Kind.SUSPEND_AFTER, Phase.PUBLISH),) * 3,
+)
+"""Where a run stands still while another one takes its lease."""
+_TERM = 60.0
+"""Of a lease."""
 _NAMES = ("faq", "manual", "policy", "terms", "prices", "tone")
 _TTLS = (1 * HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR)
 _RETIRE_AFTER = (0.0, 0.0, 10 * MINUTE, HOUR)
@@ -418,7 +428,7 @@ class _Draw:
 
     def _compete(self, checkouts: dict[str, Checkout], runners: dict[str, Runner]) -> None:
         """
-        A run stands still for a term of its lease, and wakes while another one has taken it.
+        A run loses its lock to another one and goes on.
 
         The other one goes back to the text before, or has a third, and may be slow to make it.
         """
@@ -432,7 +442,7 @@ class _Draw:
         self._edit(name, self._with_new_text(before, entry))
         self._run(Operation.APPLY, name, first, environment=environment, approval=Approval.AUTO)
         gap = random.uniform(0.5, 3)
-        self._suspend(_TERM + gap + random.uniform(-1, 8))
+        self.rival_faults += self._losses(checkouts[name], gap)
         self.at += gap
         other = random.choice([other for other in checkouts if checkouts[other] == checkouts[name]])
         is_revert = random.random() < 0.6
@@ -444,15 +454,19 @@ class _Draw:
         self.quiet = random.choice((0, self.numbers))
         self.at += 2 * MINUTE
 
-    def _suspend(self, span: float) -> None:
-        """Let the last run stand still for *span* seconds, at a write of its state or elsewhere."""
-        random = self.rivalry
-        phase = random.choice((Phase.LOOK, Phase.MAKE, Phase.SAVE, Phase.SAVE, Phase.PUBLISH))
-        nth = random.choice(_WRITES_OF_STATE) if phase is Phase.SAVE else 1
-        kind = random.choice((Kind.SUSPEND_BEFORE, Kind.SUSPEND_AFTER))
-        self.rival_faults.append(
-            Fault(kind=kind, phase=phase, run=self.numbers, nth=nth, span=span)
-        )
+    def _losses(self, checkout: Checkout, gap: float) -> Iterator[Fault]:
+        """How the last run loses its lock to one that comes *gap* seconds later."""
+        random, run = self.rivalry, self.numbers
+        write = random.choice(_WRITES_OF_STATE)
+        if checkout.address or random.random() < 0.3:  # a lock on a server does not run out
+            yield Fault(kind=Kind.LOCK_ENDED, phase=Phase.SAVE, run=run, nth=write)
+            span = random.uniform(11, 18)
+            yield Fault(kind=Kind.LATE, phase=Phase.PUBLISH, run=run, share=1.0, span=span)
+            return
+        kind, phase = random.choice(_STANDSTILLS)
+        nth = write if phase is Phase.SAVE else 1
+        span = _TERM + gap + random.uniform(-1, 8)
+        yield Fault(kind=kind, phase=phase, run=run, nth=nth, span=span)
 
     def _with_new_text(self, sheet: Sheet, name: str) -> Sheet:
         """*sheet* with a new text of *name*."""
