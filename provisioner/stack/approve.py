@@ -56,9 +56,11 @@ def approval_given(approve: Approve | None, *, stack: str) -> Approval | None:
         case os.PathLike():
             return _read(content_of(Path(approve)), stack, os.fspath(approve))
         case Mapping():
-            return _among(json.dumps(approve).encode(), stack, "approve")
+            return _among(_json(approve), stack, "approve")
         case _ if callable(approve):
             return None
+        case Awaitable():
+            raise TypeError(f"approve is awaitable: give the function and do not call it; {_HOW}.")
         case _:
             raise TypeError(f"approve is {type(approve).__name__}, which approves nothing: {_HOW}.")
 
@@ -72,6 +74,13 @@ def _read(raw: bytes, stack: str, where: str) -> Approval:
 
 def _among(raw: bytes, stack: str, where: str) -> Approval:
     return approval_among(read_plans(raw, where=where), stack=stack, where=where)
+
+
+def _json(plan: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(plan).encode()
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"approve is a mapping that is not JSON: {error}; {_HOW}.") from None
 
 
 def _parsed(text: str) -> Approval:

@@ -47,11 +47,22 @@ class RunRecord:
         self._document = result_view(plan, results, result_costs(plan, results, self._prices))
 
     async def is_approved(self, approve: Approve | None) -> bool:
-        """Ask the function *approve* about the plan that was shown last."""
+        """
+        Ask the function *approve* about the plan that was shown last.
+
+        Raises TypeError for an answer that is neither True nor False, which may be no answer.
+        """
         if not callable(approve):
             return False
         answer = approve(self._shown())
-        return bool(await answer if isawaitable(answer) else answer)
+        if isawaitable(answer):
+            answer = await answer
+        if not isinstance(answer, bool):
+            raise TypeError(
+                f"approve returned {type(answer).__name__}, so nothing was changed: return True to "
+                "go on or False to stop."
+            )
+        return answer
 
     def result(self, applied: Applied) -> ApplyResult:
         """How the run ended that is *applied* now."""

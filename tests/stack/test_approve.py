@@ -74,6 +74,24 @@ def test_no_blanket_approval(approve: Any, sentence: str) -> None:  # noqa: ANN4
         approval_given(approve, stack=STACK)
 
 
+def test_a_coroutine() -> None:
+    """A function that was called already is a TypeError that says so."""
+
+    async def approve(_plan: StackPlan) -> bool:
+        return True
+
+    called: Any = approve(SHOWN)
+    with pytest.raises(TypeError, match="give the function and do not call it"):
+        approval_given(called, stack=STACK)
+    called.close()
+
+
+def test_a_mapping_that_is_no_json() -> None:
+    """A mapping that JSON cannot hold is a TypeError that names the argument."""
+    with pytest.raises(TypeError, match="approve is a mapping that is not JSON: Object of type"):
+        approval_given({"rows": object()}, stack=STACK)
+
+
 @pytest.mark.parametrize("text", ["yes", DIGITS[:12], "plan.json", DOCUMENT])
 def test_a_text_that_is_none(text: str) -> None:
     """A text that is no approval is a ValueError, also the path and the JSON of a plan."""

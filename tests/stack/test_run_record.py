@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -54,13 +56,40 @@ def test_a_coroutine_function(stage: Stage) -> None:
     assert len(applied(stage, approve).done) == 1
 
 
-@pytest.mark.parametrize("answer", [False, None, 0])
-def test_no(stage: Stage, answer: object) -> None:
-    """An answer that is not true refuses the plan; nothing is changed."""
+def test_no(stage: Stage) -> None:
+    """A no refuses the plan; nothing is changed."""
     stage.write(A, a=LONG)
 
     with pytest.raises(Refused, match="Declined; nothing was changed"):
-        applied(stage, lambda _plan: answer)
+        applied(stage, lambda _plan: False)
+    assert stage.live() == {}
+
+
+async def yields(_plan: StackPlan) -> AsyncIterator[bool]:
+    yield False
+
+
+async def forgets(_plan: StackPlan) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("approve", "kind"),
+    [
+        (lambda _plan: None, "NoneType"),
+        (lambda _plan: 0, "int"),
+        (lambda _plan: "no", "str"),
+        (lambda plan: plan.removals, "tuple"),
+        (yields, "async_generator"),
+        (forgets, "NoneType"),
+    ],
+)
+def test_no_answer(stage: Stage, approve: Any, kind: str) -> None:  # noqa: ANN401  # of wrong types
+    """Neither True nor False is an answer, but a mistake of the function; nothing is changed."""
+    stage.write(A, a=LONG)
+
+    with pytest.raises(TypeError, match=f"approve returned {kind}, so nothing was changed"):
+        applied(stage, approve)
     assert stage.live() == {}
 
 
