@@ -103,13 +103,16 @@ class PlannedStack(Struct, frozen=True, kw_only=True):
 async def plan_stack(session: Session, request: PlanRequest, stack: Path) -> PlannedStack:
     """Plan one stack.  Raises CtxprovError, and Misuse for names that it does not have."""
     ports, options = session.ports, session.options
-    if request.base and (removed := _removed(session, stack, request, request.base)):
-        return removed
+    if base := request.base:
+        removed = await ports.in_thread(partial(_removed, session, stack, request, base))
+        if removed:
+            return removed
     manifest, desired = await _load(session, stack, request)
     check_names(request.replace, desired)
     check_destinations(manifest, with_state=options.address is None)
-    if request.base:
-        return _against_base(session, stack, manifest, desired, request, request.base)
+    if base:
+        compare = partial(_against_base, session, stack, manifest, desired, request, base)
+        return await ports.in_thread(compare)
     location = location_of(session, manifest)
     read = partial(_recorded, location, manifest.stack)
     state, unreadable = await ports.in_thread(read)
