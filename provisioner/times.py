@@ -12,6 +12,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+HORIZON = timedelta(days=3650)
+"""The longest span that a person may mean: forecasts, waits and moments ahead end there."""
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:\d{1,9}[smhd])+", re.ASCII)
 _STEP = re.compile(r"(\d+)([smhd])", re.ASCII)

@@ -14,9 +14,8 @@ import click
 
 from provisioner.cli.status import Status
 from provisioner.environment import process_environment
-from provisioner.times import duration_text, parse_duration, parse_moment
+from provisioner.times import HORIZON, duration_text, parse_duration, parse_moment
 
-HORIZON = timedelta(days=3650)
 """No command looks farther ahead, and none waits longer."""
 SOONEST = timedelta(seconds=30)
 """How soon `apply --watch` runs again at the earliest."""

@@ -19,7 +19,16 @@ from typing import Any, Self
 
 from msgspec.structs import asdict
 
-from provisioner.arguments import check_sequence, check_span, check_text
+from provisioner.arguments import (
+    check_bounded_span,
+    check_environ,
+    check_flag,
+    check_given,
+    check_moment,
+    check_number,
+    names_of,
+    wrong_type,
+)
 from provisioner.catalog import load_catalog
 from provisioner.environment import process_environment, set_in
 from provisioner.handles.reader import Handles
@@ -43,10 +52,11 @@ from provisioner.stack.results import (
     StackForecast,
     StackPlan,
 )
-from provisioner.stack.run import Returned, StackConsole, StopRequest, run_operation
+from provisioner.stack.run import Returned, StackConsole, StopRequest, end_operations, run_operation
 from provisioner.stack.run_record import RunRecord
 from provisioner.stack.world import StackWorld
 from provisioner.storage import OpenBackend, open_backend
+from provisioner.times import HORIZON, duration_text
 from provisioner.view.plan import Presentation
 
 _MOST_AT_ONCE = 64
@@ -109,11 +119,19 @@ class Stack:
 
         Raises ManifestError with every problem of the manifest; content is read later.
         """
-        for argument, text in (("environment", environment), ("state", state)):
-            _check_text(argument, text)
-        for argument, file in (("path", path), ("models", models)):
-            _check_text(argument, os.fspath(file) if file is not None else None)
-        _check_bounds(lock_timeout, max_wait, parallelism, max_caches)
+        _check_path("path", path)
+        if models is not None:
+            _check_path("models", models)
+        check_given("environment", environment)
+        check_given("state", state)
+        check_flag("emulator", emulator)
+        if environ is not None:
+            check_environ("environ", environ)
+        if lock_timeout is not None:
+            check_bounded_span("lock_timeout", lock_timeout)
+        check_bounded_span("max_wait", max_wait)
+        check_number("parallelism", parallelism, at_least=1, at_most=_MOST_AT_ONCE)
+        check_number("max_caches", max_caches, at_least=1)
         variables = process_environment() if environ is None else set_in(environ)
         chosen = models or variables.get("CTXPROV_MODELS")
         if lock_timeout is None:
@@ -176,23 +194,23 @@ class Stack:
 
         With *base*, a git ref, compare with the merge base of that instead, without a provider.
         """
-        _check_text("base", base)
+        _check_flags(count_tokens=count_tokens, prune=prune, allow_empty=allow_empty)
+        check_given("base", base)
         if base is not None and (self._world.options.emulator or prune or replace):
             raise ValueError(
                 "base= compares two revisions of the repository and asks no provider: leave out "
                 "emulator=, prune= and replace=."
             )
-        if isinstance(at, datetime) and at.tzinfo is None:
-            raise ValueError(f"at is {at}, without a zone: give an aware datetime.")
+        _check_future(at, self._world.runtime.now())
         request = PlanRequest(
             base=base,
             at=at,
             count_tokens=count_tokens,
             prune=prune,
-            replace=_names("replace", replace),
+            replace=names_of("replace", replace),
             allow_empty=allow_empty,
-            targets=_names("targets", targets),
-            excludes=_names("excludes", excludes),
+            targets=names_of("targets", targets),
+            excludes=names_of("excludes", excludes),
             overrides=_limits(overrides),
         )
 
@@ -244,6 +262,7 @@ class Stack:
 
         Raises Refused if the function says no, and StateLocked if another run holds the state.
         """
+        _check_flags(prune=prune, allow_empty=allow_empty, allow_older=allow_older)
         approval = approval_given(approve, stack=self._name)
         if prune and approval:
             raise ValueError(
@@ -251,7 +270,7 @@ class Stack:
             )
         request = RunRequest(
             expect=approval,
-            replace=_names("replace", replace),
+            replace=names_of("replace", replace),
             allow_empty=allow_empty,
             allow_older=allow_older,
             overrides=_limits(overrides),
@@ -259,8 +278,8 @@ class Stack:
             prune=prune,
             parallelism=self._world.parallelism,
             lock_timeout=self._world.lock_timeout,
-            targets=_names("targets", targets),
-            excludes=_names("excludes", excludes),
+            targets=names_of("targets", targets),
+            excludes=names_of("excludes", excludes),
         )
 
         async def operate(session: Session, console: StackConsole) -> ApplyResult:
@@ -318,10 +337,10 @@ class Stack:
         For *span* from now, a run comes *every* so often and is missed with the probability
         *miss_rate*, from 0 to 1.
         """
-        check_span("span", span)
-        check_span("every", every)
-        if every < _SHORTEST_STEP:
-            raise ValueError(f"every is {every}: a forecast takes steps of at least a minute.")
+        check_bounded_span("span", span)
+        check_bounded_span("every", every, at_least=_SHORTEST_STEP)
+        if isinstance(miss_rate, bool) or not isinstance(miss_rate, int | float):
+            raise wrong_type("miss_rate", "a float", miss_rate)
         if not 0 <= miss_rate <= 1:
             raise ValueError(f"miss_rate is {miss_rate}: give a probability from 0 to 1.")
 
@@ -334,13 +353,13 @@ class Stack:
         return await self._run(operate)
 
     async def aclose(self) -> None:
-        """End what runs as a cancel does, and wait for it; no operation begins afterwards."""
+        """
+        End what runs as a cancel does, and wait for it; no operation begins afterwards.
+
+        Raises ValueError if something runs in another event loop: only that may end it.
+        """
         self._is_closed = True
-        running = dict(self._running)
-        for task, stop in running.items():
-            stop.pass_on(task)
-        if running:
-            await asyncio.wait(running)
+        await end_operations(self._running)
 
     async def __aenter__(self) -> Self:
         return self
@@ -361,6 +380,7 @@ class Stack:
         accept_missing: bool = False,
     ) -> Returned:
         """Open a session, operate, and close what it opened."""
+        _check_flags(accept_scope=accept_scope, accept_missing=accept_missing)
         if self._is_closed:
             raise ValueError(f"{self!r} is closed: load it again.")
         console, stop = StackConsole(), StopRequest()
@@ -377,37 +397,33 @@ class Stack:
             raise ValueError(str(error)) from error
 
 
-def _check_text(argument: str, text: object) -> None:
-    """Raise TypeError or ValueError unless *text* is absent, or a text that is not empty."""
-    if text is None:
+def _check_path(argument: str, path: object) -> None:
+    """Raise TypeError or ValueError unless *path* is a path that is not empty."""
+    if not isinstance(path, str | os.PathLike):
+        raise wrong_type(argument, "a str or a Path", path)
+    check_given(argument, os.fspath(path))
+
+
+def _check_flags(**flags: object) -> None:
+    for argument, flag in flags.items():
+        check_flag(argument, flag)
+
+
+def _check_future(at: datetime | timedelta | None, now: datetime) -> None:
+    """Raise TypeError or ValueError unless *at* is absent, a span or an aware moment."""
+    if at is None:
         return
-    check_text(argument, text)
-    if not text:
-        raise ValueError(f"{argument} is empty: leave it out, or say what you mean.")
-
-
-def _check_bounds(
-    lock_timeout: object, max_wait: object, parallelism: int, max_caches: int
-) -> None:
-    """Raise TypeError or ValueError for what bounds a run."""
-    if lock_timeout is not None:
-        check_span("lock_timeout", lock_timeout)
-    check_span("max_wait", max_wait)
-    if not 1 <= parallelism <= _MOST_AT_ONCE:
-        raise ValueError(f"parallelism is {parallelism}: give a number from 1 to 64.")
-    if max_caches < 1:
-        raise ValueError(f"max_caches is {max_caches}: give a number from 1 on.")
-
-
-def _names(argument: str, names: Sequence[str]) -> tuple[str, ...]:
-    """*names* as a tuple.  Raises TypeError for a text, which would be a name for each letter."""
-    check_sequence(argument, names)
-    return tuple(names)
+    if not isinstance(at, timedelta):
+        check_moment("at", at)
+        if at.tzinfo is None:
+            raise ValueError(f"at is {at}, without a zone: give an aware datetime.")
+    if (at if isinstance(at, timedelta) else at - now) > HORIZON:
+        raise ValueError(f"at is {at}: give a moment at most {duration_text(HORIZON)} ahead.")
 
 
 def _limits(names: Sequence[str]) -> tuple[str, ...]:
     """Names of limits.  Raises ValueError for any other."""
-    limits = _names("overrides", names)
+    limits = names_of("overrides", names)
     if unknown := sorted(set(limits) - set(Limit)):
         raise ValueError(f"overrides has {', '.join(unknown)}: the limits are {', '.join(Limit)}.")
     return limits

@@ -130,6 +130,10 @@ class StackDrift(Struct, frozen=True, kw_only=True):
     """What there is to say where nothing drifted."""
     warnings: tuple[StackWarning, ...] = ()
 
+    def __repr__(self) -> str:
+        names = ", ".join(row.name for row in self.changes)
+        return f"<StackDrift {self.document.stack}: {names or 'no drift'}>"
+
     @property
     def changes(self) -> tuple[RowView, ...]:
         """What is missing, was shortened, or carries the stack's label without a record."""
@@ -209,6 +213,9 @@ class StackForecast(Struct, frozen=True, kw_only=True):
     forecast: Forecast
     """How many runs there are, and what becomes of each cache."""
     warnings: tuple[StackWarning, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<StackForecast {self.forecast.stack}: {self.sentence}>"
 
     @property
     def sentence(self) -> str:

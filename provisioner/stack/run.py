@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,18 +76,46 @@ async def run_operation(
     task = asyncio.create_task(operation)
     running[task] = stop
     task.add_done_callback(running.pop)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = cancelled or error
-            stop.pass_on(task)
+    cancelled = await _end_of({task: stop})
     if cancelled is None:
         return task.result()
     if not task.cancelled() and (failure := task.exception()):
         raise failure
     raise cancelled
+
+
+async def end_operations(running: Mapping[asyncio.Task[Any], StopRequest]) -> None:
+    """
+    Ask what is *running* to stop, and wait for its end; a cancel meanwhile asks once more.
+
+    An operation that closes its own stack ends after this call.  Raises ValueError, having asked
+    none, if one belongs to another event loop, whose thread alone may cancel it.
+    """
+    here = asyncio.get_running_loop()
+    pending = {task: stop for task, stop in running.items() if not task.get_loop().is_closed()}
+    if any(task.get_loop() is not here for task in pending):
+        raise ValueError("operations run in another event loop: close the stack in that loop.")
+    for task, stop in pending.items():
+        stop.pass_on(task)
+    if own := asyncio.current_task():
+        pending.pop(own, None)
+    if cancelled := await _end_of(pending):
+        raise cancelled
+
+
+async def _end_of(
+    running: Mapping[asyncio.Task[Any], StopRequest],
+) -> asyncio.CancelledError | None:
+    """Wait until all of *running* has ended, pass each cancel on, and return the first one."""
+    cancelled: asyncio.CancelledError | None = None
+    while pending := [task for task in running if not task.done()]:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError as error:
+            cancelled = cancelled or error
+            for task in pending:
+                running[task].pass_on(task)
+    return cancelled
 
 
 class StackConsole:

@@ -43,6 +43,9 @@ class StackWorld(Struct, frozen=True, kw_only=True):
     runtime: Runtime
     open_backend: OpenBackend
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(path={str(self.path)!r}, ...)"  # the environment has keys
+
     def checked_name(self) -> str:
         """The name of the stack.  Raises ManifestError with every problem of its manifest."""
         load_catalog(self.options.models)

@@ -294,7 +294,7 @@ def _of_entry(entry: Desired | Recorded, settings: Settings | None) -> Snapshot:
         life=life_view(entry.life),
         settings=settings_view(settings) if settings else None,
         paths=measure.paths,
-        pieces=measure.pieces,
+        pieces=dict(measure.pieces),
         size=measure.size or None,
     )
     return _with_tokens(snapshot, measure.tokens, counted=measure.counted)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from provisioner.cli.options import (
     FORMATS,
-    HORIZON,
     Out,
     document,
     duration,
@@ -23,6 +22,7 @@ from provisioner.cli.options import (
     the_only,
     with_json,
 )
+from provisioner.times import HORIZON
 from tests.builders import HOUR, NOW
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from provisioner.cli.options import HORIZON
 from provisioner.model.attributes import Measure, Settings, Ttl, Until
 from provisioner.model.records import Desired
 from provisioner.operations.forecast import forecast, tolerance
+from provisioner.times import HORIZON
 from provisioner.view.forecast import Forecast
 from tests.builders import HOUR, NOW, STACK, annotation, desired
 from tests.pricing.prices import MILLION, dollars, lookup

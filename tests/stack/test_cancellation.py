@@ -278,6 +278,66 @@ def test_while_an_approval_is_awaited(stage: Stage) -> None:
     asyncio.run(main())
 
 
+def test_closing_from_an_approval(stage: Stage) -> None:
+    """A function that closes the stack it is asked by ends the apply, which changes nothing."""
+    stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+
+    async def main() -> None:
+        stack = Stack.load(stage.root)
+
+        async def approve(_plan: StackPlan) -> bool:
+            await stack.aclose()
+            await asyncio.sleep(30)
+            return True
+
+        with pytest.raises(asyncio.CancelledError):
+            await stack.apply(approve=approve)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+    assert stage.live() == {}
+
+
+def test_closing_is_cancelled(stage: Stage) -> None:
+    """A cancel of the close is a second request: calls in flight end, what is known is saved."""
+    stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+    stage.around = gate = Gate("create")
+
+    async def main() -> None:
+        stack = Stack.load(stage.root, parallelism=1)
+        task = asyncio.create_task(stack.apply(approve=yes))
+        await asyncio.to_thread(gate.knocked.wait, 30)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await stack.aclose()
+        assert not gate.opened.is_set()
+        assert task.done()
+        gate.opened.set()
+        assert not (await task).done
+
+    asyncio.run(main())
+    stage.around = None
+    assert stage.apply().status == 0
+    assert stage.count("create") == 3
+
+
+def test_closing_in_another_loop(stage: Stage) -> None:
+    """A loop that runs nothing of a stack does not wait for another's, and says where to close."""
+    stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+    stack = Stack.load(stage.root)
+
+    async def main() -> None:
+        async def approve(_plan: StackPlan) -> bool:
+            with pytest.raises(ValueError, match="close the stack in that loop"):
+                await asyncio.to_thread(asyncio.run, stack.aclose())
+            return True
+
+        assert len((await stack.apply(approve=approve)).done) == 3
+        await stack.aclose()
+
+    asyncio.run(main())
+
+
 def test_closing(stage: Stage) -> None:
     """Closing a stack ends what runs as one cancel does; no operation begins afterwards."""
     stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar, assert_type
+from typing import Any, TypeVar, assert_type, cast
 
 import pytest
 from msgspec.structs import replace
@@ -283,6 +284,8 @@ def test_silence(stage: Stage) -> None:
         ({"models": ""}, "models is empty"),
         ({"max_caches": 0}, "max_caches is 0: give a number from 1 on"),
         ({"parallelism": 0}, "parallelism is 0: give a number from 1 to 64"),
+        ({"lock_timeout": timedelta(-1)}, "lock_timeout is -1 day, 0:00:00: give a timedelta from"),
+        ({"max_wait": timedelta.max}, "to 3650d"),
     ],
 )
 def test_wrong_values(stage: Stage, options: dict[str, Any], sentence: str) -> None:
@@ -298,6 +301,11 @@ def test_wrong_values(stage: Stage, options: dict[str, Any], sentence: str) -> N
     [
         ({"lock_timeout": 60}, r"timedelta\(seconds=60\)\?"),
         ({"max_wait": "2m"}, "max_wait is a timedelta; got str"),
+        ({"parallelism": "4"}, "parallelism is an int; got str"),
+        ({"emulator": "false"}, "emulator is a bool; got str"),
+        ({"models": 3}, "models is a str or a Path; got int"),
+        ({"models": b"m.json"}, "models is a str or a Path; got bytes"),
+        ({"environ": {"CI": 1}}, "environ maps names of variables to str; it has 'CI' to int"),
         ({"state": Path("state")}, "state is a str"),
     ],
 )
@@ -316,10 +324,17 @@ WRONG: list[tuple[Callable[[Stack], Awaitable[object]], type[Exception], str]] =
     (lambda stack: stack.plan(overrides=["x"]), ValueError, "the limits are delete, replace"),
     (lambda stack: stack.plan(base="HEAD", prune=True), ValueError, "asks no provider"),
     (lambda stack: stack.plan(base=""), ValueError, "base is empty"),
+    (lambda stack: stack.plan(prune=cast("Any", "no")), TypeError, "prune is a bool; got str"),
+    (lambda stack: stack.plan(targets=cast("Any", [3])), TypeError, "each of targets is a str"),
+    (lambda stack: stack.plan(at=cast("Any", "2027-01-01")), TypeError, "at is an aware datetime"),
+    (lambda stack: stack.plan(at=timedelta.max), ValueError, "at most 3650d ahead"),
+    (lambda stack: stack.drift(accept_scope=cast("Any", 1)), TypeError, "accept_scope is a bool"),
     (lambda stack: stack.plan(at=datetime(2027, 1, 1)), ValueError, "without a zone"),  # noqa: DTZ001
     (lambda stack: stack.apply(), TypeError, "needs approve="),
     (lambda stack: stack.apply(approve="a" * 64, prune=True), ValueError, "by a function"),
-    (lambda stack: stack.forecast(every=timedelta(seconds=1)), ValueError, "at least a minute"),
+    (lambda stack: stack.forecast(every=timedelta(seconds=1)), ValueError, "from 1m to 3650d"),
+    (lambda stack: stack.forecast(span=timedelta(-1)), ValueError, "span is -1 day"),
+    (lambda stack: stack.forecast(miss_rate=cast("Any", "5%")), TypeError, "miss_rate is a float"),
     (lambda stack: stack.forecast(miss_rate=20), ValueError, "a probability from 0 to 1"),
 ]
 
@@ -334,3 +349,29 @@ def test_wrong_arguments(
     with pytest.raises(kind, match=sentence):
         run(stage, use)
     assert stage.count("create") == 0
+
+
+def test_values_travel(stage: Stage) -> None:
+    """Each value goes to another process and comes back equal; its repr is one short line."""
+    stage.write(A, NOTE, a=LONG, n=LONG)
+
+    async def use(stack: Stack) -> list[object]:
+        plan = await stack.plan()
+        result = await stack.apply(approve=plan)
+        stage.delete(stage.state()["caches"]["a"]["id"])
+        drift = await stack.drift()
+        return [plan, result, drift, await stack.keepalive(), await stack.forecast()]
+
+    values = run(stage, use)
+
+    assert pickle.loads(pickle.dumps(values)) == values  # noqa: S301  # our own
+    assert repr(values[2]) == "<StackDrift demo: a>"
+    assert all(len(repr(value)) < 160 for value in values)
+
+
+def test_no_key_is_shown(stage: Stage) -> None:
+    """Neither a stack nor anything that it is made of shows a key."""
+    stage.write(A, a=LONG)
+    stack = Stack.load(stage.root, environ={"GEMINI_API_KEY": "AIza-secret"})
+
+    assert "AIza" not in f"{stack!r} {vars(stack)!r}"
