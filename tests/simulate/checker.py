@@ -752,17 +752,19 @@ def _actor(
     position: int,
     seen: dict[tuple[int, FileKey], str | None],
 ) -> int | None:
-    """Another run, under way, that made caches by the version which this one replaces."""
+    """Another run that took the lock, and is done or has made caches by the replaced version."""
     stack, event = log.state_files[key], log.events[position]
     replaced = event.replaced if isinstance(event, FileWritten) else None
     mine = log.runs[number]
     for run in log.runs_of(stack):
-        is_over = run.end is not None and run.end < position
-        if run is mine or is_over or not mine.locked < run.locked < position:
+        if run is mine or not mine.locked < run.locked < position:
             continue
         if replaced is not None and seen.get((run.number, key)) == replaced:
             read = max(view.position for view in run.views if view.position < position)
-            if any(read < cache.born < position for cache in run.creations):
+            is_over = run.end is not None and run.end < position
+            if is_over and run.is_done and run.locked < read:
+                return run.number
+            if not is_over and any(read < cache.born < position for cache in run.creations):
                 return run.number
     return None
 

@@ -792,6 +792,22 @@ def written_by_the_loser(log: LogBuilder) -> None:
 
 
 @breaks(Rule.BLIND_WRITE)
+def written_once_the_taker_is_done(log: LogBuilder) -> None:
+    """Who took the lock has settled that nothing is to be done."""
+    slow = log.begin()
+    log.look()
+    log.fault("suspend_before")
+    log.wait(3 * _MINUTE)
+    log.begin()
+    log.look()
+    log.end()
+    log.run = slow
+    log.save()
+    log.end("failed", run=slow)
+    log.clean()
+
+
+@breaks(Rule.BLIND_WRITE)
 def taken_before_its_term(log: LogBuilder) -> None:
     """A lease that its owner has just written is taken."""
     log.begin("plan")

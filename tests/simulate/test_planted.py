@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.simulate.checker import Rule
 from tests.simulate.patches import PATCHES, Patch
 from tests.simulate.planted import compiled, source_of
 
@@ -23,6 +24,11 @@ def test_no_two_are_the_same() -> None:
     for field in ("name", "sentence", "diff"):
         values = [getattr(patch, field) for patch in PATCHES]
         assert len({*values}) == len(values)
+
+
+def test_every_rule() -> None:
+    """Each rule of the checker has a fault that it has to find."""
+    assert {patch.rule for patch in PATCHES} == {*Rule}
 
 
 def test_a_text_that_is_not_there() -> None:
