@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from statistics import median
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simulate.fate import Verb, WorldCall
-from tests.simulate.scenario import CELLS, Edit, Phase, Scenario, dealt, phase_of, scenario_of
+from tests.simulate.scenario import CELLS, Edit, Kind, Phase, Scenario, dealt, phase_of, scenario_of
 
 seeds = st.integers(0, 10_000)
 
@@ -52,6 +53,20 @@ def test_the_deck() -> None:
 
     assert cells.keys() == set(CELLS)
     assert min(cells.values()) >= 8
+
+
+def test_runs_that_compete() -> None:
+    """In a share of the seeds a second machine begins on a stack while the first loses its lock."""
+    lost = {Kind.SUSPEND_BEFORE, Kind.SUSPEND_AFTER, Kind.LOCK_ENDED}
+    pairs = [
+        (first, second)
+        for scenario in map(scenario_of, range(200))
+        for first, second in pairwise(scenario.runs)
+        if scenario.faults[0].kind in lost and scenario.faults[0].run == first.number
+        if second.at - first.at <= 3 and first.runner != second.runner
+    ]
+
+    assert len(pairs) > 30
 
 
 def test_the_median_seed() -> None:

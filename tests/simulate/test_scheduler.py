@@ -562,6 +562,7 @@ def ends(world: World, *, is_blocking: bool) -> str:
         (Fate(is_dropped=True), "connection lost before the effect", 0),
         (Fate(status=503), "answered 503", 0),
         (Fate(is_doubled=True), "answer to call", 2),
+        (Fate(is_lost=True, overrun=9), "connection lost after the effect", 1),
         (Fate(is_doubled=True, is_lost=True), "connection lost after the effect", 2),
         (Fate(status=503, is_lost=True), "connection lost before the effect", 0),
     ],
@@ -569,6 +570,20 @@ def ends(world: World, *, is_blocking: bool) -> str:
 def test_fates(fate: Fate, answer: str, effects: int) -> None:
     """Each fate decides over the effect and over the answer."""
     assert outcome_of(fate) == (answer, ["call"] * effects)
+
+
+def test_an_overrun() -> None:
+    """What a server finishes after the connection broke has its effect once the caller knows."""
+    world = World(call=Fate(is_lost=True, overrun=9))
+    effects: list[str] = []
+
+    async def main(process: Process) -> None:
+        with pytest.raises(Lost):
+            await world.awrites(process, "call")
+        effects.extend(world.effects)
+
+    world.play(main)
+    assert (effects, world.effects) == ([], ["call"])
 
 
 def test_latency() -> None:
