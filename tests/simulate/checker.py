@@ -180,13 +180,16 @@ def _why_not_twice(log: LogIndex, run: Run, cache: Cache, other: Cache) -> str |
     when, answer = log.answers.get(other.created.request, (cache.born, None))
     if answer is None or when >= cache.born:
         return "its create had not been answered"
+    if answer.is_delivered and not answer.is_success:
+        return None  # a proxy sent it twice, and only the refusal of the second arrived
     if answer.is_delivered:
         return "its create had been answered"
     lists = [entry for entry in run.lists if when < entry[0] < cache.born]
     lists = [entry for entry in lists if entry[1].project == cache.created.project]
     if not lists:
         return "its answer was lost, and no LIST came before the second create"
-    if any(other.id in listed.shown for _, listed in lists):
+    was_hidden = any(other.id in {*listed.alive} - {*listed.shown} for _, listed in lists)
+    if not was_hidden and any(other.id in listed.shown for _, listed in lists):
         return "a LIST had shown it after its answer was lost"
     position, last = lists[-1]
     if other.born > position and last.at - answer.at < _GRACE:

@@ -164,6 +164,10 @@ class RequestAnswered(Event, frozen=True, kw_only=True, tag="answered"):
     """0 if it never reached the server."""
     is_delivered: bool
 
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
 
 # --- stores ------------------------------------------------------------------------------------
 

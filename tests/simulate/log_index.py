@@ -501,7 +501,7 @@ class LogIndex:
     def is_answered(self, cache: Cache, position: int) -> bool:
         """Whether the answer to its create had reached its run by *position*."""
         when, answer = self.answers.get(cache.created.request, (position + 1, None))
-        return bool(answer and answer.is_delivered and when <= position)
+        return bool(answer and answer.is_delivered and answer.is_success and when <= position)
 
     def is_misdated(self, run: Run) -> bool:
         """Whether a wrong Date may have reached *run*."""

@@ -190,6 +190,8 @@ class Process:
         self.loop = EventLoop(self)
         self.fiber = Fiber(self, self._live, Context(), self.loop)
         self._main = main
+        self.signals = 0
+        """Signals that it got."""
         self._listeners: list[_Listener] = []
 
     def check(self) -> None:
@@ -321,6 +323,7 @@ class Process:
         """
         if self.is_over:
             return
+        self.signals += 1
         if self._listeners:
             self.loop.call_soon_threadsafe(self._listeners[-1].note)
         else:

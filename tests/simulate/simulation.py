@@ -561,6 +561,8 @@ class _Program:
 
     def note_end(self, process: Process) -> None:
         outcome, detail = _end_of(process)
+        if outcome == "done" and process.signals:
+            outcome = "failed"  # the command's status names the signal
         detail = detail.replace(str(self._folder.path), "")
         if outcome == "killed":
             self._simulation.later(5 * MINUTE, self._simulation.unlock)
