@@ -623,7 +623,8 @@ def broken_handles(log: LogIndex) -> Iterator[Violation]:
     sooner where another hand deleted the cache or shortened its life, and where an edit, or a
     provider that grants less than it is asked for, gives the entry a shorter life: then the PATCH
     comes first, and no order of the two is safe.  Who was sent a wrong Date published wrong times,
-    and who was misled by a LIST published what that showed.
+    and who was misled by a LIST published what that showed.  A call may take effect after its run
+    gave it up and ended: no lock holds it back.
     """
     published: dict[str, list[tuple[int, FileWritten, HandlesDocument]]] = defaultdict(list)
     for versions in log.files.values():
@@ -675,6 +676,9 @@ def _why_broken(log: LogIndex, id_: str, position: int, end: int, until: float) 
     is_clamped = cache.ended_by is None and cache.lives[-1].is_clamped
     if cache.has_foreign_end or is_clamped or _has_shorter_edit(log, cache, position):
         return None
+    ender = log.runs.get(cache.ended_by) if cache.ended_by else None
+    if ender and ender.end is not None and ender.end < cache.ended:
+        return None  # the call was on its way when its run gave it up
     what = "when it was published" if cache.ended < position else "at"
     return f"had ended {what} {cache.ended_at:.0f} s, and was published until {until:.0f} s"
 
