@@ -254,6 +254,9 @@ class World:
             if saved_facts is not None and next(facts) <= saved_facts and not save_fails:
                 self.saved = draft.state()
 
+        async def read(want: DesiredCache) -> CacheContent:
+            return CacheContent(parts=(TextPart(want.digest),))
+
         async def publish() -> None:
             if save_fails:
                 raise StateError("the disk is full")
@@ -264,7 +267,7 @@ class World:
             await apply(
                 told,
                 {"gemini": wrap(self.remote)},
-                lambda want: CacheContent(parts=(TextPart(want.digest),)),
+                read,
                 record,
                 publish,
                 self.results.append,

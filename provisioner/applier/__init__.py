@@ -32,14 +32,14 @@ from provisioner.applier.steps import (
     LiveCaches,
     LockGone,
     ProviderCalls,
+    Read,
     perform,
 )
-from provisioner.cache import CacheContent
 from provisioner.errors import CacheError, CtxprovError, Interrupted
 from provisioner.model.changes import Adopt, Change, Move, Refresh
 from provisioner.model.facts import Done, Exists, Fact, Failed, NotAttempted, Outcome, Result
 from provisioner.model.plan import Plan
-from provisioner.model.records import DesiredCache, RecordedCache
+from provisioner.model.records import RecordedCache
 
 INTERRUPTED = "interrupted before its turn"
 UNSHOWN = "the cache of this project that was made first does not show: check key and project"
@@ -51,7 +51,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 async def apply(
     plan: Plan,
     caches: Mapping[str, LiveCaches],
-    read: Callable[[DesiredCache], CacheContent],
+    read: Read,
     record: Callable[[Fact], None],
     publish: Callable[[], Awaitable[None]],
     report: Callable[[Result], None],

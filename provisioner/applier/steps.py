@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, TypedDict, Unpack, assert_never
+from typing import Literal, Protocol, TypeAlias, TypedDict, Unpack, assert_never
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -33,6 +33,9 @@ from provisioner.model.records import (
 
 MOST_CONTENT = 64 * 1024 * 1024
 """Bytes of content that creates hold at a time, as long as there are several."""
+
+Read: TypeAlias = Callable[[DesiredCache], Awaitable[CacheContent]]
+"""Returns the content of an entry, its digest checked again."""
 
 
 class LockGone(Interrupted):
@@ -105,7 +108,7 @@ class ProviderCalls(Struct, frozen=True):
 
     plan: Plan
     caches: Mapping[str, LiveCaches]
-    read: Callable[[DesiredCache], CacheContent]
+    read: Read
     listed: Collection[str]
     """Ids of the live caches that the plan lists: a lost answer has made none of them."""
     letters: Callable[[], str]
@@ -119,7 +122,7 @@ class ProviderCalls(Struct, frozen=True):
         label = replace(want.label, letters=self.letters())
         async with self.budget.take(want.measure.size):
             seen = await self.caches[want.provider].create(
-                self.read(want),
+                await self.read(want),
                 model=want.model,
                 label=str(label),
                 known=self.listed,
@@ -231,13 +234,18 @@ async def dry_run(change: Change, *, at: datetime) -> tuple[Call, ...]:
     calls = ProviderCalls(
         plan=Plan(stack="", at=at, changes=(change,), edits=frozenset()),
         caches=defaultdict(lambda: recorder),
-        read=lambda _: CacheContent(),
+        read=_nothing,
         listed=(),
         letters=str,
     )
     async for _ in perform(change, calls):
         pass
     return tuple(recorder.calls)
+
+
+async def _nothing(want: DesiredCache) -> CacheContent:
+    del want
+    return CacheContent()
 
 
 class _CallRecorder:

@@ -290,7 +290,7 @@ class _Application:
             await apply(
                 self._plan,
                 clients,
-                self._request.read,
+                lambda want: ports.in_thread(partial(self._request.read, want)),
                 notes.record,
                 self._save_and_publish,
                 report,

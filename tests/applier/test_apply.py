@@ -128,11 +128,14 @@ class Desk:
         async def publish() -> None:
             pass
 
+        async def read(want: DesiredCache) -> CacheContent:
+            return self.read(want)
+
         asyncio.run(
             apply(
                 plan,
                 self.remotes or {"gemini": self.world.remote},
-                self.read,
+                read,
                 self.facts.append,
                 publish,
                 self.results.append,
