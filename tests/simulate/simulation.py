@@ -317,8 +317,9 @@ class _Simulation:
                     self.fates.outages[place] = self.now() + min(fault.span, 5 * MINUTE)
         return True
 
-    def later(self, seconds: float, call: object) -> None:
-        self.scheduler.at(self.now() + max(seconds, MINUTE), call)  # type: ignore[arg-type]
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Have *call* happen after so many seconds, a minute at least."""
+        self.scheduler.at(self.now() + max(seconds, MINUTE), call)
 
     def _delete_one(self, share: float) -> bool:
         alive = self.provider.alive()
