@@ -20,6 +20,7 @@ from random import Random
 from shutil import rmtree
 from tempfile import mkdtemp
 from traceback import format_exception
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -77,6 +78,10 @@ _SPELLED = ("models/gemini-3.8-flash-001", "gemini-3.8-flash-001")
 _NOT_OURS = ("", "a person's notes", "ctxprov:elsewhere/faq@0123456789abcdef~abcd")
 
 
+_SavedApproval: TypeAlias = tuple[ApprovedEdits, dict[str, str | None]]
+"""What a plan approves: its edits, and the texts that were declared then."""
+
+
 class Played(Struct, kw_only=True):
     """What came of a scenario."""
 
@@ -120,7 +125,8 @@ class _Simulation:
         self.folders = {
             name: Folder(folder / name, checkout) for name, checkout in scenario.checkouts.items()
         }
-        self.approvals: dict[str, tuple[ApprovedEdits, dict[str, str | None]]] = {}
+        self.approvals: dict[str, _SavedApproval] = {}
+        """By stack."""
         self.world = World(
             log=self.log,
             now=self.now,
@@ -200,7 +206,7 @@ class _Simulation:
                 clean=run.clean,
             )
         )
-        program = _Program(self, run, folder, stack)
+        program = _Program(self, run, folder, stack, self.approvals.get(stack))
         self.processes.append(
             self.scheduler.start(
                 self.machines[run.runner], run.number, program.main, program.note_end
@@ -469,11 +475,20 @@ class _View:
 class _Program:
     """One run: what the command line would do, without a command line."""
 
-    def __init__(self, simulation: _Simulation, run: Run, folder: Folder, stack: str) -> None:
+    def __init__(
+        self,
+        simulation: _Simulation,
+        run: Run,
+        folder: Folder,
+        stack: str,
+        approval: _SavedApproval | None,
+    ) -> None:
         self._simulation = simulation
         self._run = run
         self._folder = folder
         self._stack = stack
+        self._approval = approval
+        """What was saved last, when it started."""
 
     async def main(self, process: Process) -> str:
         simulation = self._simulation
@@ -519,9 +534,10 @@ class _Program:
                 kept = await keep_alive(session, path, asked, view)
                 return "failed" if kept.gaps else _outcome(kept.applied)
             case Operation.PLAN:
+                texts = self._texts()
                 plan = (await plan_stack(session, PlanRequest(), path)).plan
                 approval = ApprovedEdits(fingerprint=plan.fingerprint, digests=plan.digests)
-                self._simulation.approvals[self._stack] = approval, self._texts()
+                self._simulation.approvals[self._stack] = approval, texts
             case Operation.DRIFT:
                 await drift_of(session, path)
         return "done"
@@ -530,10 +546,9 @@ class _Program:
         run = self._run
         approval = None
         if run.approval is Approval.PLANNED:
-            approved = self._simulation.approvals.get(self._stack)
-            if approved is None:
+            if self._approval is None:
                 raise Misuse("nothing was planned")
-            approval = approved[0]
+            approval = self._approval[0]
         return RunRequest(
             expect=approval,
             replace=run.replaces,
