@@ -274,7 +274,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
         return max((step.at for step in self.steps), default=0.0)
 
 
-_RIVALS = 0.4
+_RIVALS = 0.5
 """The share of seeds in which a run loses its lock to another one."""
 _WRITES_OF_STATE = (1, 5, 6, 6, 6, 6, 7)
 """Which of the writes of a run that replaces a cache are likely to be of its state."""
@@ -282,7 +282,7 @@ _STANDSTILLS = (
     (Kind.SUSPEND_AFTER, Phase.LOOK),
     (Kind.SUSPEND_AFTER, Phase.MAKE),
     *((Kind.SUSPEND_BEFORE, Phase.SAVE),) * 3,
-    (Kind.SUSPEND_AFTER, Phase.SAVE),
+    *((Kind.SUSPEND_AFTER, Phase.SAVE),) * 3,
     (Kind.SUSPEND_BEFORE, Phase.PUBLISH),
     *((Kind.SUSPEND_AFTER, Phase.PUBLISH),) * 3,
 )
@@ -465,7 +465,7 @@ class _Draw:
             return
         kind, phase = random.choice(_STANDSTILLS)
         nth = write if phase is Phase.SAVE else 1
-        span = _TERM + gap + random.uniform(-1, 8)
+        span = _TERM + gap + random.uniform(-1, 10)
         yield Fault(kind=kind, phase=phase, run=run, nth=nth, span=span)
 
     def _with_new_text(self, sheet: Sheet, name: str) -> Sheet:
