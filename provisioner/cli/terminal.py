@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread  # noqa: TID251  # one that a signal leaves behind
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import asdict
 
@@ -33,6 +33,8 @@ from provisioner.operations.session import Console, Ports
 
 if TYPE_CHECKING:
     import asyncio
+
+_ReadResult = TypeVar("_ReadResult")
 
 NARROW = 40
 
@@ -208,12 +210,18 @@ class Interruptions:
             yield lambda: bool(heard)
 
 
+async def _read(call: Callable[[], _ReadResult]) -> _ReadResult:
+    """In this thread: asyncio waits at its end for others, also if a signal ended the program."""
+    return call()
+
+
 def program_ports(interruptions: Interruptions | None = None) -> Ports:
     """Every port of a run, with what listens to its signals."""
     return Ports(
         **asdict(runtime.SYSTEM),
         environ=process_environment(),
         folder=Path(),
+        read=_read,
         console=Console(
             report=console.say,
             note=messages.tell,

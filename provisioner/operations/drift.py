@@ -54,7 +54,7 @@ async def drift_of(session: Session, stack: Path) -> Drift:
 
     Names the keys and the place of handles that the manifest changes and no apply has recorded.
     """
-    frame, location, state = await session.ports.in_thread(partial(recorded, session, stack))
+    frame, location, state = await session.ports.read(partial(recorded, session, stack))
     if settings := state.stack_settings:
         location = location_by(session, frame, settings)
         wanted = replace(settings, publish=frame.publish, key_envs=frame.providers)
@@ -78,7 +78,7 @@ async def drift_of(session: Session, stack: Path) -> Drift:
 
 async def due_of(session: Session, stack: Path, now: datetime) -> Due:
     """When the stack wants a run; asks its provider only if nothing is on record."""
-    frame, location, state = await session.ports.in_thread(partial(recorded, session, stack))
+    frame, location, state = await session.ports.read(partial(recorded, session, stack))
     cold = None
     if is_unrecorded(frame, state):
         observation = await observe(session, location, (), state)

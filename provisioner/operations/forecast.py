@@ -53,7 +53,7 @@ async def forecast_stack(
             lookup=load_catalog(session.options.models).find,
         )
 
-    return await session.ports.in_thread(simulate)
+    return await session.ports.read(simulate)
 
 
 def tolerance(desired: Iterable[Desired]) -> Tolerance | None:

@@ -71,8 +71,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 async def keep_alive(session: Session, stack: Path, request: KeepRequest, view: RunView) -> Kept:
     """Keep alive the record of one stack, as far as the working tree still has its content."""
     ports = session.ports
-    read = partial(working_tree, stack, session.options, now=ports.now())
-    tree = await ports.in_thread(read)
+    tree = await ports.read(partial(working_tree, stack, session.options, now=ports.now()))
     manifest = tree.manifest
     location = location_of(session, manifest)
     upkeep = _Upkeep(tree, request.only)
@@ -81,7 +80,7 @@ async def keep_alive(session: Session, stack: Path, request: KeepRequest, view: 
         ApplyRequest(
             operation="keepalive",
             stack=manifest.stack,
-            commit=await ports.in_thread(partial(commit_here, ports, stack)),
+            commit=await ports.read(partial(commit_here, ports, stack)),
             location=location,
             wishes=recorded_as_desired,
             read=tree.reader(),

@@ -104,7 +104,7 @@ async def plan_stack(session: Session, request: PlanRequest, stack: Path) -> Pla
     """Plan one stack.  Raises CtxprovError, and Misuse for names that it does not have."""
     ports, options = session.ports, session.options
     if base := request.base:
-        removed = await ports.in_thread(partial(_removed, session, stack, request, base))
+        removed = await ports.read(partial(_removed, session, stack, request, base))
         if removed:
             return removed
     manifest, desired = await _load(session, stack, request)
@@ -112,13 +112,12 @@ async def plan_stack(session: Session, request: PlanRequest, stack: Path) -> Pla
     check_destinations(manifest, with_state=options.address is None)
     if base:
         compare = partial(_against_base, session, stack, manifest, desired, request, base)
-        return await ports.in_thread(compare)
+        return await ports.read(compare)
     location = location_of(session, manifest)
-    read = partial(_recorded, location, manifest.stack)
-    state, unreadable = await ports.in_thread(read)
+    state, unreadable = await ports.read(partial(_recorded, location, manifest.stack))
     observation, unseen = await _observed(session, location, desired, state)
     if observation is None:
-        counts = await ports.in_thread(partial(remembered, location.backend, manifest.stack))
+        counts = await ports.read(partial(remembered, location.backend, manifest.stack))
         wants = with_counts(desired, counts)
         plan = _edits_alone(manifest, wants, state, ports.locally(request.at))
     else:
@@ -314,20 +313,20 @@ async def _counted(
     asks: bool,
 ) -> tuple[Desired, ...]:
     """*desired* with the counts that are remembered, and if it *asks* with those of now."""
-    in_thread = session.ports.in_thread
-    counts = await in_thread(partial(remembered, location.backend, manifest.stack))
+    ports = session.ports
+    counts = await ports.read(partial(remembered, location.backend, manifest.stack))
     if asks:
         wants = uncounted(desired, planner.moved(state, manifest.moved), counts)
 
         def doubt(want: DesiredCache, tokens: int) -> None:
-            session.ports.console.warn(
+            ports.console.warn(
                 f"{want.name}: the provider counts {tokens:,} tokens where about "
                 f"{want.measure.tokens:,} are to be expected; the estimate stays."
             )
 
         fresh = await count(wants, observation.clients, content_reader(manifest, desired), doubt)
         counts = {**counts, **fresh}
-        await in_thread(partial(remember, location.backend, manifest.stack, counts))
+        await ports.in_thread(partial(remember, location.backend, manifest.stack, counts))
     return with_counts(desired, counts)
 
 

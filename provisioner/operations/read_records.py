@@ -49,7 +49,7 @@ class Records(Struct, frozen=True, kw_only=True):
 async def read_records(session: Session, stack: Path, *, live: bool) -> Records:
     """Read what is on record; ask the provider as well if *live*."""
     prices = load_catalog(session.options.models).find
-    _, location, state = await session.ports.in_thread(partial(recorded, session, stack))
+    _, location, state = await session.ports.read(partial(recorded, session, stack))
     by_id, now = None, session.ports.now()
     if live:
         observation = await observe(session, location, (), state)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from provisioner.errors import Problem
-from provisioner.runtime import Runtime
+from provisioner.runtime import InThread, Runtime
 from provisioner.storage import OnWait, OpenBackend, open_backend
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ class Ports(Runtime, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     folder: Path
     """From which relative paths count."""
+    read: InThread
+    """
+    Runs a call that blocks, changes nothing and may last: beside the event loop, or in this thread
+    where no other work waits and a signal has to end it at once.
+    """
     console: Console
     listen: Listen
     open_backend: OpenBackend = open_backend

@@ -87,6 +87,7 @@ class StackWorld(Struct, frozen=True, kw_only=True):
             **structs.asdict(self.runtime),
             environ=self.environ,
             folder=Path.cwd(),  # noqa: TID251  # as of the environment, this is the library's default
+            read=self.runtime.in_thread,
             console=console.port(),
             listen=stop.listen,
             open_backend=self.open_backend,

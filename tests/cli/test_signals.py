@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 
@@ -52,3 +53,33 @@ def test_while_a_quota_is_waited_for(stage: Stage, number: signal.Signals, statu
     assert b"Traceback" not in errors
     stage.around = None
     assert stage.apply().status == 0
+
+
+@pytest.mark.parametrize("verb", ["plan", "show", "drift", "next"])
+def test_while_a_state_is_read(stage: Stage, verb: str) -> None:
+    """A signal ends a command that only looks, though the server of its state gives no answer."""
+    stage.write(A, a=LONG)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = command(verb, "--state", f"http://127.0.0.1:{server.getsockname()[1]}/states")
+        with subprocess.Popen(arguments, stderr=subprocess.PIPE, cwd=stage.root) as run:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1)
+                run.send_signal(signal.SIGTERM)
+                run.communicate(timeout=5)
+    assert run.returncode == 143
+
+
+def test_while_a_future_is_simulated(stage: Stage) -> None:
+    """A signal ends a forecast in the middle of its simulation."""
+    stage.write(A, a=LONG)
+    arguments = command("forecast", "--every", "1m", "--for", "3650d")
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, cwd=stage.root) as run:
+        try:
+            with pytest.raises(subprocess.TimeoutExpired):
+                run.wait(timeout=2)
+            run.send_signal(signal.SIGTERM)
+            run.communicate(timeout=5)
+        finally:
+            run.kill()
+    assert run.returncode == 143

@@ -286,6 +286,7 @@ def ports_of(
         pid=lambda: 1,
         environ=environ,
         folder=folder,
+        read=process.in_thread,
         console=console or console_of([]),
         listen=process.listen,
         open_backend=open_backend_of(process, world),
