@@ -8,7 +8,7 @@ same question has the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -37,8 +37,9 @@ async def forecast_stack(
     """
     Let *span* pass from now on for the stack of a folder or manifest; the rest is as in `forecast`.
 
-    Raises ManifestError with every problem.
+    A cancel ends the simulation as well.  Raises ManifestError with every problem.
     """
+    is_awaited = True
 
     def simulate() -> Forecast:
         now = session.ports.now()
@@ -51,9 +52,13 @@ async def forecast_stack(
             every=every,
             miss_rate=miss_rate,
             lookup=load_catalog(session.options.models).find,
+            goes_on=lambda: is_awaited,
         )
 
-    return await session.ports.read(simulate)
+    try:
+        return await session.ports.read(simulate)
+    finally:
+        is_awaited = False
 
 
 def tolerance(desired: Iterable[Desired]) -> Tolerance | None:
@@ -75,18 +80,20 @@ def forecast(
     every: timedelta,
     miss_rate: float,
     lookup: Lookup,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> Forecast:
     """
     Let *span* pass from *now* on, with a run *every* so often.
 
-    Each run is missed with the probability *miss_rate*, from 0 to 1.
+    Each run is missed with the probability *miss_rate*, from 0 to 1.  *goes_on* is asked before
+    each run; the simulation ends once it says no.
     """
     state, _ = as_if_applied(desired, stack=stack, now=now)
     grants = {record.name: [_grant(record, made=True)] for record in state.live_records}
     chance = Random(_SEED)  # noqa: S311  # repeatable on purpose
     runs = missed = 0
     moment = now + every
-    while moment <= now + span:
+    while moment <= now + span and goes_on():
         if chance.random() < miss_rate:
             missed += 1
         else:

@@ -255,6 +255,24 @@ def test_before_anything_is_changed(
     assert stage.apply().status == 0
 
 
+def test_a_forecast(stage: Stage) -> None:
+    """A cancelled forecast leaves no thread at work, for which the end of a loop would wait."""
+    stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
+
+    async def main() -> None:
+        async with Stack.load(stage.root) as stack:
+            minutes = timedelta(minutes=1)
+            task = asyncio.create_task(stack.forecast(every=minutes, span=timedelta(days=3650)))
+            await asyncio.sleep(0.1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        loop = asyncio.get_running_loop()
+        await asyncio.wait_for(loop.shutdown_default_executor(), 10)
+
+    asyncio.run(main())
+
+
 def test_while_an_approval_is_awaited(stage: Stage) -> None:
     """A cancel ends the wait for an answer at once; nothing is changed, and the lock is free."""
     stage.write(*THREE, a=f"{LONG}a", b=f"{LONG}b", c=f"{LONG}c")
