@@ -85,6 +85,8 @@ class StackOptions(Struct, frozen=True, kw_only=True):
     """Which stack is meant, of all that a folder may declare, and where its things are."""
 
     environment: str | None = None
+    loaded_as: str | None = None
+    """STACK or STACK.ENVIRONMENT, which the manifest must still name, if it was read before."""
     emulator: bool = False
     address: str | None = None
     """Of the state, over what the manifest says."""

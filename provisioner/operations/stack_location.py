@@ -77,8 +77,13 @@ def location_of(session: Session, frame: Frame) -> StackLocation:
 
     A write checks the folder of the manifest, not this: so a run can read and keep alive what is on
     record.  Raises StateError for an address of no known form, and for an
-    emulator's store outside of the repository.
+    emulator's store outside of the repository; Refused for another stack than the options name.
     """
+    if session.options.loaded_as not in {None, frame.stack}:
+        raise Refused(
+            f"The manifest in {frame.root} is of the stack {frame.stack} now: it was loaded as "
+            f"{session.options.loaded_as} and has been edited since. Load it again."
+        )
     address, emulator, ports = session.options.address, session.options.emulator, session.ports
     chosen = address or frame.state or DEFAULT_STATE
     # The command line and the environment may name any folder, a manifest those of its repository.
@@ -126,7 +131,7 @@ def owners_beside(session: Session, path: Path, stack: str) -> FindOwners:
     def owners() -> Mapping[str, str]:
         owners_by_id: dict[str, str] = {}
         for environment in environments_of(path):
-            options = replace(session.options, environment=environment)
+            options = replace(session.options, environment=environment, loaded_as=None)
             try:
                 _, _, state = recorded(replace(session, options=options), path)
             except CtxprovError as error:

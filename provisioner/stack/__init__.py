@@ -168,6 +168,8 @@ class Stack:
         """
         The handles that this stack publishes, kept up to date.
 
+        They are read from where its manifest publishes them when they are first asked for.
+
         Raises PublishError if its manifest publishes none.
         """
         if self._handles is None:
@@ -387,7 +389,11 @@ class Stack:
 
         async def operation() -> Returned:
             async with self._world.session(
-                console, stop, accept_scope=accept_scope, accept_missing=accept_missing
+                console,
+                stop,
+                name=self._name,
+                accept_scope=accept_scope,
+                accept_missing=accept_missing,
             ) as session:
                 return await operate(session, console)
 

@@ -56,11 +56,17 @@ class StackWorld(Struct, frozen=True, kw_only=True):
 
     @asynccontextmanager
     async def session(
-        self, console: StackConsole, stop: StopRequest, *, accept_scope: bool, accept_missing: bool
+        self,
+        console: StackConsole,
+        stop: StopRequest,
+        *,
+        name: str,
+        accept_scope: bool,
+        accept_missing: bool,
     ) -> AsyncIterator[Session]:
-        """Open what one operation needs, and close it at the end of the block."""
+        """Open what one operation of the stack *name* needs, and close it after the block."""
         options = structs.replace(
-            self.options, accept_scope=accept_scope, accept_missing=accept_missing
+            self.options, loaded_as=name, accept_scope=accept_scope, accept_missing=accept_missing
         )
         ports = self._ports(console, stop)
         with at_most(self.max_caches):

@@ -24,6 +24,7 @@ from provisioner import (
     GeminiHandle,
     KeepaliveResult,
     ManifestError,
+    Refused,
     Stack,
     StackDrift,
     StackForecast,
@@ -375,3 +376,28 @@ def test_no_key_is_shown(stage: Stage) -> None:
     stack = Stack.load(stage.root, environ={"GEMINI_API_KEY": "AIza-secret"})
 
     assert "AIza" not in f"{stack!r} {vars(stack)!r}"
+
+
+OPERATIONS: list[Callable[[Stack], Awaitable[object]]] = [
+    lambda stack: stack.plan(allow_empty=True),
+    lambda stack: stack.apply(approve=yes, allow_empty=True),
+    lambda stack: stack.keepalive(),
+    lambda stack: stack.drift(),
+]
+
+
+@pytest.mark.parametrize("operate", OPERATIONS, ids=["plan", "apply", "keepalive", "drift"])
+def test_a_stack_that_is_another_by_now(
+    stage: Stage, operate: Callable[[Stack], Awaitable[object]]
+) -> None:
+    """A manifest that names another stack by now is refused, and nothing is changed."""
+    stage.write(A, a=LONG)
+
+    async def use(stack: Stack) -> None:
+        stage.write(A, head="version: 1\nstack: other\n")
+        with pytest.raises(Refused, match="is of the stack other now: it was loaded as demo"):
+            await operate(stack)
+
+    run(stage, use)
+    assert stage.live() == {}
+    assert not stage.state_file.exists()
