@@ -290,7 +290,7 @@ class _Application:
             await apply(
                 self._plan,
                 clients,
-                lambda want: ports.in_thread(partial(self._request.read, want)),
+                lambda want: ports.read(partial(self._request.read, want)),
                 notes.record,
                 self._save_and_publish,
                 report,
