@@ -117,12 +117,16 @@ class ProviderCalls(Struct, frozen=True):
     before_retiring: BeforeSending | None = None
     """For calls that retire or delete."""
     budget: ContentBudget = field(default_factory=lambda: ContentBudget(MOST_CONTENT))
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """To read content: one after the other, so that creates go out in the order of the plan."""
 
     async def create(self, want: DesiredCache) -> RecordedCache:
         label = replace(want.label, letters=self.letters())
         async with self.budget.take(want.measure.size):
+            async with self.turn:
+                content = await self.read(want)
             seen = await self.caches[want.provider].create(
-                await self.read(want),
+                content,
                 model=want.model,
                 label=str(label),
                 known=self.listed,

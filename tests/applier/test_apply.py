@@ -112,6 +112,8 @@ class Desk:
 
     world: World = field(default_factory=World)
     read: Callable[[DesiredCache], CacheContent] = lambda _: CacheContent()
+    slow: str = ""
+    """The entry whose content takes longer to read than that of others."""
     stopping: Callable[[], bool] = lambda: False
     due: Callable[[], Awaitable[Iterable[Refresh]]] = nothing_due
     renew_lock: Callable[[], Awaitable[bool]] = held
@@ -129,6 +131,8 @@ class Desk:
             pass
 
         async def read(want: DesiredCache) -> CacheContent:
+            for _ in range(5 if want.name == self.slow else 0):
+                await asyncio.sleep(0)
             return self.read(want)
 
         asyncio.run(
@@ -256,6 +260,14 @@ def test_the_order_of_changes() -> None:
 
     assert [name for name, _ in desk.ends()] == ["new", "b", "a", "c"]
     assert desk.facts[0] == Renamed("old", "new")
+
+
+def test_creates_go_out_in_the_order_of_the_plan() -> None:
+    """The first create goes out first, also if its content takes longer to read."""
+    desk = Desk(slow="a")
+    desk.apply(*desk.world.plan([A, B, C]).changes, parallelism=3)
+    labels = [seen.display_name for seen in desk.world.remote.caches.values()]
+    assert [label.partition("~")[0] for label in labels] == [str(want.label) for want in (A, B, C)]
 
 
 async def made(remote: MemoryCaches, hours: float) -> str:
