@@ -257,7 +257,7 @@ class Stack:
 
         *approve* is a plan that was reviewed (a StackPlan; the path, bytes or mapping of its JSON),
         its fingerprint or the text that `ctxprov approved` prints, or a function.  A function gets
-        the StackPlan that is about to be performed and returns, or awaits, whether to go on; if
+        the StackPlan that is about to be performed and returns, or awaits, True or False; if
         other edits or deletions are planned by the time of the answer, it is asked again.  There is
         no blanket approval: True is a TypeError, and so is leaving it out.  Edits beyond the
         approval are left undone and named.
