@@ -619,8 +619,8 @@ def broken_handles(log: LogIndex) -> Iterator[Violation]:
     """
     A handle lives from its publication to its `expires_at` or `until`.
 
-    Or until the stack publishes again, in any file: then an application reads that.  It may end
-    sooner where another hand deleted the cache or shortened its life, and where an edit, or a
+    Or until the stack publishes again, or may do so in another file: an application reads that.  It
+    may end sooner where another hand deleted the cache or shortened its life, and where an edit, or a
     provider that grants less than it is asked for, gives the entry a shorter life: then the PATCH
     comes first, and no order of the two is safe.  Who was sent a wrong Date published wrong times,
     and who was misled by a LIST published what that showed.  A call may take effect after its run
@@ -644,10 +644,11 @@ def _broken(
 ) -> Iterator[Violation]:
     reported = set()
     ends = [position for position, _, _ in documents[1:]] + [log.last + 1]
-    for (position, event, document), end in zip(documents, ends, strict=True):
+    for (position, event, document), following in zip(documents, ends, strict=True):
         run = log.runs.get(event.run)
         if run is None or log.is_misdated(run):
             continue
+        end = min(following, _given_up(log, document.stack, event.file, position))
         for entry, id_, until in document.promises():
             why = _why_broken(log, id_, position, end, until)
             cache = log.caches.get(id_)
@@ -655,6 +656,18 @@ def _broken(
                 reported.add(id_)
                 at = max(event.at, cache.ended_at) if cache else event.at
                 yield Violation(Rule.HANDLE_BROKEN, at, f"{id_} {why}", run.number, entry)
+
+
+def _given_up(log: LogIndex, stack: str, file: str, position: int) -> int:
+    """When, after *position*, a run began that may publish elsewhere: *file* is left as it is."""
+    name = file.rpartition("/")[2]
+    for run in log.runs_of(stack):
+        places = {
+            texts.publishes for texts in log.declared(run, log.last if run.end is None else run.end)
+        }
+        if run.begin > position and not all(map(name.startswith, places)):
+            return run.begin
+    return log.last + 1
 
 
 def _was_misled(run: Run, cache: Cache | None) -> bool:

@@ -42,6 +42,8 @@ class TextsChanged(Event, frozen=True, kw_only=True, tag="texts"):
     entries: dict[str, DeclaredEntry]
     moved: dict[str, str] = {}
     """New names of entries by their old ones, as `moved` of the manifest says."""
+    publishes: str = ""
+    """How the file's name begins that handles are published to; empty where it never changes."""
 
 
 class DeclaredEntry(Struct, frozen=True, kw_only=True):

@@ -177,6 +177,7 @@ class _Simulation:
                     stack=folder.checkout.stack_of(environment),
                     entries=folder.declared(environment),
                     moved=dict(step.sheet.moved),
+                    publishes=step.sheet.handles.removesuffix("json"),
                 )
             )
 
