@@ -620,8 +620,8 @@ def broken_handles(log: LogIndex) -> Iterator[Violation]:
     A handle lives from its publication to its `expires_at` or `until`.
 
     Or until the stack publishes again, or may do so in another file: an application reads that.  It
-    may end sooner where another hand deleted the cache or shortened its life, and where an edit, or a
-    provider that grants less than it is asked for, gives the entry a shorter life: then the PATCH
+    may end sooner where another hand deleted the cache or shortened its life, and where an edit, or
+    a provider that grants less than it is asked for, gives the entry a shorter life: then the PATCH
     comes first, and no order of the two is safe.  Who was sent a wrong Date published wrong times,
     and who was misled by a LIST published what that showed.  A call may take effect after its run
     gave it up and ended: no lock holds it back.
