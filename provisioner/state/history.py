@@ -214,7 +214,7 @@ class HistoryWriter:
     def _write(self) -> None:
         try:
             self._add()
-        except StateTaken:  # by a run that had lost its lock, and says how it ended
+        except StateTaken:  # a run that had lost its lock wrote it, or a person removed it
             self._before = None
             self._add()
 
@@ -231,9 +231,9 @@ class HistoryWriter:
     def _read(self) -> tuple[PastRun, ...]:
         name = runs_name(self.stack)
         file = self.backend.read(name)
+        self._version = file.version if file else None
         if file is None:
             return ()
-        self._version = file.version
         runs = parse_history(file.content, where=self.backend.where(name))
         return tuple(run for run in runs if run.run != self._run.run)
 

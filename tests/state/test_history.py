@@ -309,6 +309,23 @@ def test_a_loser_that_wrote_meanwhile() -> None:
     assert warnings == []
 
 
+def test_a_history_that_is_removed_meanwhile() -> None:
+    """A run whose history is removed before its end writes one that has this run alone."""
+    files, warnings = MemoryFiles(), list[str]()
+    backend = backend_on(files)
+    writer = HistoryWriter(backend, stack=STACK, who=WHO, warn=warnings.append, runtime=SYSTEM)
+
+    writer.begin(None)
+    (name,) = files.files
+    file = files.read(name)
+    assert file
+    files.delete(name, expected=file.version)
+    asyncio.run(writer.end("well"))
+
+    assert [run.outcome for run in read_history(backend, STACK)] == ["well"]
+    assert warnings == []
+
+
 def test_a_late_loser() -> None:
     """Who takes a lock over saves first, so that its loser can save nothing any more."""
     files = MemoryFiles()
