@@ -141,17 +141,20 @@ def content_reader(
     manifest: Manifest, desired: Iterable[Desired]
 ) -> Callable[[Desired], CacheContent]:
     """
-    `read_content` for what has a digest of *desired*, under any name of its entry.
+    `read_content` for what has a digest of *desired*: under its own name, else under another.
 
     A plan without the edits that are not approved has an entry under its old name.
     """
     folder = Folder(manifest.root)
-    names = {want.digest: want.name for want in desired}
+    digests = {want.name: want.digest for want in desired}
+    names = {digest: name for name, digest in digests.items()}
 
     def read(want: Desired) -> CacheContent:
-        if want.digest not in names:
+        is_own = digests.get(want.name) == want.digest
+        name = want.name if is_own else names.get(want.digest)
+        if name is None:
             raise ContentChanged(f"the working tree no longer has the content of {want.name}")
-        return _checked(manifest.caches[names[want.digest]], want, folder)
+        return _checked(manifest.caches[name], want, folder)
 
     return read
 

@@ -20,6 +20,7 @@ from provisioner.model.attributes import UNKNOWN, Measure
 from provisioner.model.records import DesiredCache
 from provisioner.resolver import load_and_resolve
 from provisioner.resolver.content import (
+    content_reader,
     count_part,
     count_text,
     is_of_files_api,
@@ -66,6 +67,20 @@ def test_whole(tmp_path: Path) -> None:
         tools=({"codeExecution": {}},),
         tool_config={"mode": "ANY"},
     )
+
+
+def test_equal_content_of_two_entries(tmp_path: Path) -> None:
+    """An entry is read from its own files, also if another one with equal content has changed."""
+    entries = [f"{name}: {{{FLASH}, content: {name}.md}}" for name in ("one", "two")]
+    root = stack(tmp_path, *entries, files={"one.md": "same", "two.md": "same"})
+    manifest, resolution = load_and_resolve(root, CATALOG, now=NOW)
+    read = content_reader(manifest, resolution.desired)
+    one, two = resolution.desired
+    (tmp_path / "two.md").write_text("edited")
+
+    assert read(one).parts == (TextPart("same"),)
+    with pytest.raises(ContentChanged, match=r"two\.md' changed"):
+        read(two)
 
 
 def test_measure(tmp_path: Path) -> None:
