@@ -363,6 +363,8 @@ class LogIndex:
         self.misdated: list[float] = []
         """When a provider began to send a wrong Date, or none."""
         self._contents: dict[tuple[FileKey, str], Document | None] = {}
+        self._holders: dict[FileKey, int] = {}
+        """Who wrote last to a lease, or changed a lock."""
         self._former: dict[tuple[str, str], str] = {}
         for position, event in enumerate(events):
             self._take(position, event)
@@ -404,7 +406,8 @@ class LogIndex:
                     self._former.setdefault((event.stack, new), old)
             case LockChanged():
                 self.locks[event.store, event.file] = event
-                self._lock(position, event.run)
+                if event.owner is not None:
+                    self._lock(position, event)
             case FaultsEnded():
                 self.calm = position
             case _:
@@ -436,9 +439,13 @@ class LogIndex:
             elif isinstance(state := self._contents.get((key, event.version)), StateDocument):
                 run.views.append(View(position, state))
 
-    def _lock(self, position: int, number: int) -> None:
-        if run := self.runs.get(number):
-            run.locked = min(run.locked, position)
+    def _lock(self, position: int, event: FileWritten | FileDeleted | LockChanged) -> None:
+        """Note an acquisition, the last one of a run: who renews has written there before."""
+        key = (event.store, event.file)
+        run = self.runs.get(event.run)
+        if run and self._holders.get(key) != event.run:
+            run.locked = position
+        self._holders[key] = event.run
 
     def _change(self, position: int, event: FileWritten | FileDeleted) -> None:
         key, document = (event.store, event.file), None
@@ -446,8 +453,8 @@ class LogIndex:
             document = document_of(event.file, event.content)
             self._contents[key, event.version] = document
         self.files[key].append(Version(position, event, document))
-        if is_lease(event.file):
-            self._lock(position, event.run)
+        if is_lease(event.file) and not (isinstance(document, LeaseDocument) and document.free):
+            self._lock(position, event)
         if isinstance(document, StateDocument):
             self.state_files[key] = document.stack
         if stack := self.state_files.get(key):
