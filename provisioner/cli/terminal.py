@@ -28,7 +28,7 @@ from provisioner.cli.console import is_terminal
 from provisioner.cli.messages import tell
 from provisioner.cli.status import Status, endings
 from provisioner.environment import process_environment
-from provisioner.errors import Refused
+from provisioner.errors import CtxprovError, Refused
 from provisioner.operations.session import Console, Ports
 
 if TYPE_CHECKING:
@@ -215,12 +215,23 @@ async def _read(call: Callable[[], _ReadResult]) -> _ReadResult:
     return call()
 
 
+def _working_directory() -> Path:
+    """Where the program was started.  Raises CtxprovError if that was deleted."""
+    try:
+        os.getcwd()  # noqa: PTH109, TID251  # asked for its error alone
+    except OSError as error:
+        raise CtxprovError(
+            f"The working directory cannot be used: {error.strerror}. cd to one that exists."
+        ) from error
+    return Path()
+
+
 def program_ports(interruptions: Interruptions | None = None) -> Ports:
     """Every port of a run, with what listens to its signals."""
     return Ports(
         **asdict(runtime.SYSTEM),
         environ=process_environment(),
-        folder=Path(),
+        folder=_working_directory(),
         read=_read,
         console=Console(
             report=console.say,

@@ -296,3 +296,19 @@ def test_a_stale_variable(stage: Stage, name: str, text: str, output: str) -> No
     assert run.returncode == 1
     assert output in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a folder in use cannot be deleted")
+@pytest.mark.parametrize("name", ["plan", "validate", "list", "init"])
+def test_a_working_directory_that_was_deleted(tmp_path: Path, name: str) -> None:
+    """A command says so in a sentence, in place of a traceback."""
+    folder = tmp_path / "gone"
+    start = f'mkdir "{folder}" && cd "{folder}" && rmdir "{folder}" && exec "$@"'
+
+    result = subprocess.run(
+        ["sh", "-c", start, "sh", *command(name)], check=False, capture_output=True, text=True
+    )
+
+    assert result.returncode == 1
+    assert "The working directory cannot be used: No such file or directory." in result.stderr
+    assert "Traceback" not in result.stderr
