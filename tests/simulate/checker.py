@@ -49,6 +49,10 @@ _GRACE: Final = 0.9
 """Seconds that a server gets at least, after a lost answer, before it is listed; 1 by our clock."""
 _TERM: Final = 59.0
 """Seconds that a lease lasts at least; 60 by a clock that may drift."""
+_FRESH: Final = 10.5
+"""Seconds for which a lock that was looked at counts as held."""
+_UNSEEN: Final = 120.0
+"""Seconds that a clock may be ahead unnoticed, where an answer took so long."""
 _SURPLUS: Final = 60.0
 """Seconds that a twin lives at least, once its run has shortened its life."""
 _ORDERLY: Final = frozenset({"done", "failed", "refused", "killed", "error"})
@@ -213,6 +217,14 @@ def _why_unseen(
         is_excused = has_met_fault or not log.is_answered(other, cache.born)
         return None if is_excused else "another run made it after this run had listed"
     was_hidden = any(other.id in {*listed.alive} - {*listed.shown} for _, listed in lists)
+    has_vanished = any(
+        twin.ended_by == 0 and lists[0][0] < (twin.ended or 0) < cache.born
+        for twin in log.caches.values()
+        if (twin.stack, twin.entry) == (other.stack, other.entry)
+        and twin.created.content == other.created.content
+    )
+    if has_vanished:
+        return None  # what it would have adopted was deleted since, by another hand
     if not was_hidden and any(other.id in listed.shown for _, listed in lists):
         return "a LIST had shown it"
     promise = view.promise(other.id)
@@ -646,16 +658,28 @@ def _broken(
     ends = [position for position, _, _ in documents[1:]] + [log.last + 1]
     for (position, event, document), following in zip(documents, ends, strict=True):
         run = log.runs.get(event.run)
-        if run is None or log.is_misdated(run):
+        if run is None or log.is_misdated(run) or _has_just_lost(run, event.at):
             continue
         end = min(following, _given_up(log, document.stack, event.file, position))
         for entry, id_, until in document.promises():
             why = _why_broken(log, id_, position, end, until)
             cache = log.caches.get(id_)
-            if why and id_ not in reported and not _was_misled(run, cache):
+            is_excused = _was_misled(run, cache) or _is_late_clock(run, cache, until)
+            if why and id_ not in reported and not is_excused:
                 reported.add(id_)
                 at = max(event.at, cache.ended_at) if cache else event.at
                 yield Violation(Rule.HANDLE_BROKEN, at, f"{id_} {why}", run.number, entry)
+
+
+def _has_just_lost(run: Run, at: float) -> bool:
+    """Whether a person ended the lock of *run* since it looked; it looks every ten seconds."""
+    return any(fault.kind == "lock_ended" and 0 <= at - fault.at <= _FRESH for fault in run.faults)
+
+
+def _is_late_clock(run: Run, cache: Cache | None, until: float) -> bool:
+    """Whether a suspension hid from *run* by how much its clock is ahead: the Date came late."""
+    has_stood = run.met("suspend_before") or run.met("suspend_after")
+    return has_stood and cache is not None and until - cache.ended_at <= _UNSEEN
 
 
 def _given_up(log: LogIndex, stack: str, file: str, position: int) -> int:
@@ -692,6 +716,11 @@ def _why_broken(log: LogIndex, id_: str, position: int, end: int, until: float) 
     ender = log.runs.get(cache.ended_by) if cache.ended_by else None
     if ender and ender.end is not None and ender.end < cache.ended:
         return None  # the call was on its way when its run gave it up
+    if ender and any(
+        fault.kind == "suspend_before" and fault.phase in {"retire", "refresh"}
+        for fault in ender.faults
+    ):
+        return None  # or when its machine was suspended, which sent it later
     what = "when it was published" if cache.ended < position else "at"
     return f"had ended {what} {cache.ended_at:.0f} s, and was published until {until:.0f} s"
 
@@ -906,6 +935,9 @@ def _overlaps(log: LogIndex, run: Run, end: int) -> Iterator[tuple[Cache, str]]:
         cache = log.caches.get(id_)
         if cache is None or not cache.is_alive(end, at) or cache.life(end).run == 0:
             continue
+        last = cache.life(end)
+        if last.run != run.number and last.position > run.begin:
+            continue  # another run has extended it, since its entry wants it again
         if any(id_ in other.view(end + 1).retiring for other in misdated):
             continue  # a wrong Date made it seem to end in time
         most = seconds_in(retiring.retire_after)
