@@ -109,12 +109,15 @@ def _descriptions(struct: type[Struct], properties: Collection[str]) -> Iterator
 
 @cache
 def _structs() -> dict[str, type[Struct]]:
+    """Those of the package by their names; tests may have others of the same names."""
+
     def below(struct: type[Struct]) -> Iterator[type[Struct]]:
         for child in struct.__subclasses__():
             yield child
             yield from below(child)
 
-    return {struct.__name__: struct for struct in below(Struct)}
+    ours = (struct for struct in below(Struct) if struct.__module__.startswith("provisioner."))
+    return {struct.__name__: struct for struct in ours}
 
 
 def _plain(node: Any, *, is_map: bool = False) -> Any:  # noqa: ANN401  # JSON

@@ -95,9 +95,13 @@ class Played(Struct, kw_only=True):
 def play(scenario: Scenario) -> Played:
     """Let everything happen that *scenario* holds, and then the clean runs."""
     folder = Path(mkdtemp(prefix="simulated-"))
+    logger = logging.getLogger("provisioner")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
         return _Simulation(scenario, folder).play()
     finally:
+        logger.setLevel(level)
         rmtree(folder, ignore_errors=True)
 
 
@@ -606,6 +610,3 @@ def _end_of(process: Process) -> tuple[str, str]:
             return "error", f"{type(error).__name__}: {error}"
         case error:
             return type(error).__name__, "".join(format_exception(error))
-
-
-logging.getLogger("provisioner").setLevel(logging.CRITICAL)
