@@ -66,7 +66,7 @@ def test_while_a_state_is_read(stage: Stage, verb: str) -> None:
             with connection:
                 connection.recv(1)
                 run.send_signal(signal.SIGTERM)
-                run.communicate(timeout=5)
+                run.communicate(timeout=20)
     assert run.returncode == 143
 
 
@@ -79,7 +79,7 @@ def test_while_a_future_is_simulated(stage: Stage) -> None:
             with pytest.raises(subprocess.TimeoutExpired):
                 run.wait(timeout=2)
             run.send_signal(signal.SIGTERM)
-            run.communicate(timeout=5)
+            run.communicate(timeout=20)
         finally:
             run.kill()
     assert run.returncode == 143
