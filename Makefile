@@ -4,7 +4,7 @@ PYTHON ?= python3
 STACK := examples/support-bot
 CTXPROV := .venv/bin/ctxprov
 
-.PHONY: demo check check-walls check-tests cover check-all check-faults check-planner check-newcomer check-wheel check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci simulate-faults bench format clean
+.PHONY: demo check check-walls check-tests cover check-all check-faults check-planner check-newcomer check-wheel check-sdk check-bench check-browser check-storage check-newest check-terraform check-ci simulate simulate-faults bench format clean
 
 demo: .venv/ready
 	rm -rf state/emulator

@@ -156,7 +156,7 @@ def test_newer_handles_are_left(tmp_path: Path) -> None:
     newer = json.dumps({**json.loads(HANDLES), "version": 2}).encode()
     (tmp_path / "handles.json").write_bytes(newer)
     with pytest.raises(PublishError, match="Upgrade ctxprov"):
-        publish(LocalBackend(tmp_path, SYSTEM), "handles.json", HANDLES)
+        publish(LocalBackend(tmp_path, SYSTEM), "handles.json", HANDLES, is_ours=lambda: True)
     assert (tmp_path / "handles.json").read_bytes() == newer
 
 

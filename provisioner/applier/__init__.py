@@ -34,6 +34,7 @@ from provisioner.applier.steps import (
     ProviderCalls,
     Read,
     perform,
+    while_locked,
 )
 from provisioner.errors import CacheError, CtxprovError, Interrupted
 from provisioner.model.changes import Adopt, Change, Move, Refresh
@@ -74,7 +75,7 @@ async def apply(
     raised here.  *due* is asked before each create, and returns the refreshes that came due
     since the plan was made: they are performed first.  *renew_lock* is asked each time that the
     quota would let a call out which retires or deletes; none is sent once the lock is lost.  Once
-    *stopping* says so nothing new begins, and no create is sent that still waited.  An error that
+    *stopping* says so nothing new begins, and what still waited is not sent.  An error that
     is not a `CacheError` is a bug: it cancels what is in flight.
 
     Of the names in *probing* one of each provider is made first; the others wait until a GET
@@ -96,15 +97,21 @@ async def apply(
                 refreshing = replace(calls, before_create=None, budget=ContentBudget(MOST_CONTENT))
                 refreshes = [_Attempt(change, perform(change, refreshing)) for change in changes]
                 await workers.run(sorted(refreshes, key=_urgency), workers.make)
+        await before_extending()
+
+    async def before_extending() -> None:
         if stopping():
             raise Interrupted(INTERRUPTED)
 
-    async def before_retiring() -> None:
-        if not await renew_lock():
-            raise LockGone
-
     calls = ProviderCalls(
-        plan, caches, read, _listed_ids(plan), letters, before_create, before_retiring
+        plan,
+        caches,
+        read,
+        _listed_ids(plan),
+        letters,
+        before_create,
+        before_extending,
+        while_locked(renew_lock),
     )
     attempts = [_Attempt(change, perform(change, calls)) for change in plan.changes if change.acts]
     makes = sorted((attempt for attempt in attempts if attempt.change.makes), key=_urgency)

@@ -45,6 +45,16 @@ class LockGone(Interrupted):
         super().__init__("nothing is retired: this run has lost its lock")
 
 
+def while_locked(renew_lock: Callable[[], Awaitable[bool]]) -> BeforeSending:
+    """What raises LockGone before a call is sent, once *renew_lock* says that the lock is lost."""
+
+    async def before() -> None:
+        if not await renew_lock():
+            raise LockGone
+
+    return before
+
+
 class Lifetime(TypedDict, total=False):
     """A life as a provider takes it: one of the two."""
 
@@ -114,6 +124,8 @@ class ProviderCalls(Struct, frozen=True):
     letters: Callable[[], str]
     """Four random letters for the label of one create and its retries."""
     before_create: BeforeSending | None = None
+    before_extending: BeforeSending | None = None
+    """For refreshes and adoptions: the cache may be another run's to retire by then."""
     before_retiring: BeforeSending | None = None
     """For calls that retire or delete."""
     budget: ContentBudget = field(default_factory=lambda: ContentBudget(MOST_CONTENT))
@@ -136,7 +148,9 @@ class ProviderCalls(Struct, frozen=True):
         return RecordedCache.of(want, LiveCache.of(want.provider, seen), counted=True)
 
     async def extend(self, want: DesiredCache, live: LiveCache) -> RecordedCache:
-        seen = await self.caches[want.provider].extend(live.handle, **_lifetime(want.life))
+        seen = await self.caches[want.provider].extend(
+            live.handle, before=self.before_extending, **_lifetime(want.life)
+        )
         return RecordedCache.of(want, LiveCache.of(want.provider, seen), counted=True)
 
     async def renew(self, want: DesiredCache, live: LiveCache) -> RecordedCache:

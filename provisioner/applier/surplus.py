@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from provisioner.applier.steps import LiveCaches, LockGone, shorten
+from provisioner.applier.steps import LiveCaches, LockGone, shorten, while_locked
 from provisioner.cache import BeforeSending, CachedContext
 from provisioner.errors import CacheError
 from provisioner.model.attributes import TOLERANCE, Label
@@ -51,11 +51,7 @@ async def retire_surplus(
     *renew_lock* is asked just before each, and nothing is retired once the lock is lost.
     Asks only where an answer was lost.  A failure is a warning: a twin dies by its own ttl.
     """
-
-    async def before() -> None:
-        if not await renew_lock():
-            raise LockGone
-
+    before = while_locked(renew_lock)
     on_record = state.ids
     for provider, creator in caches.items():
         uncertain = {

@@ -211,7 +211,7 @@ class Interruptions:
 
 
 async def _read(call: Callable[[], _ReadResult]) -> _ReadResult:
-    """In this thread: asyncio waits at its end for others, also if a signal ended the program."""
+    """Run *call* in this thread, where a signal ends it: asyncio waits for its other threads."""
     return call()
 
 

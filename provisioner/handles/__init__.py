@@ -188,7 +188,7 @@ def publish(
     name: str,
     content: bytes,
     *,
-    is_ours: Callable[[], bool] = lambda: True,
+    is_ours: Callable[[], bool],
 ) -> bool:
     """
     Put the document into its backend, in one step, and say whether that was needed.

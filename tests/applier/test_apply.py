@@ -194,6 +194,23 @@ def test_a_create_that_waited_while_the_run_was_ending() -> None:
     assert desk.world.remote.created == []
 
 
+def test_a_refresh_that_waited_while_the_lock_was_lost() -> None:
+    """It would give a cache that the next run retires its whole life again, so it is not sent."""
+    world = lived([A], hours=5)
+    before = dict(world.remote.caches)
+    answers = iter(
+        [False]
+    )  # as it begins; by the time that its quota lets it out, the lock is lost
+    desk = Desk(world, stopping=lambda: next(answers, True))
+    changes = [change for change in world.plan([A]).changes if isinstance(change, Refresh)]
+
+    desk.apply(*changes)
+
+    assert [change.name for change in changes] == ["a"]
+    assert desk.ends() == [("a", INTERRUPTED)]
+    assert world.remote.caches == before
+
+
 def test_content_that_changed_meanwhile() -> None:
     """Content that is no longer what was planned fails its own change only."""
 

@@ -23,6 +23,11 @@ OPENAI = noted(annotation("o", provider="openai", handle=OpenAIHandle("demo.o", 
 LEAVING = retiring(desired("a", "old"))
 
 
+def held() -> bool:
+    """The lock of the state is never lost."""
+    return True
+
+
 def written(path: Path, *records: object, now: datetime = NOW, **changes: object) -> None:
     document = handles_bytes(state(*records, **changes), hidden=(), now=now)  # type: ignore[arg-type]  # nouns
-    publish(LocalBackend(path.parent, SYSTEM), path.name, document)
+    publish(LocalBackend(path.parent, SYSTEM), path.name, document, is_ours=held)

@@ -18,7 +18,7 @@ from provisioner.model.facts import State
 from provisioner.runtime import SYSTEM
 from provisioner.storage.local import LocalBackend
 from tests.builders import HOUR, NOW, desired, retiring, state
-from tests.handles.fixtures import LEAVING, NOTE, OPENAI, A, written
+from tests.handles.fixtures import LEAVING, NOTE, OPENAI, A, held, written
 
 
 def entries(told: State, *hidden: str, now: datetime = NOW) -> dict[str, object]:
@@ -111,26 +111,28 @@ def test_publishing_again(tmp_path: Path) -> None:
     backend, name = LocalBackend(tmp_path, SYSTEM), "handles.json"
     document = handles_bytes(state(A), hidden=(), now=NOW)
 
-    assert publish(backend, name, document)
-    assert not publish(backend, name, handles_bytes(state(A), hidden=(), now=NOW + HOUR))
+    assert publish(backend, name, document, is_ours=held)
+    assert not publish(
+        backend, name, handles_bytes(state(A), hidden=(), now=NOW + HOUR), is_ours=held
+    )
     assert (tmp_path / name).read_bytes() == document
-    assert publish(backend, name, handles_bytes(state(A, NOTE), hidden=(), now=NOW))
+    assert publish(backend, name, handles_bytes(state(A, NOTE), hidden=(), now=NOW), is_ours=held)
 
 
 def test_a_lock_that_is_lost(tmp_path: Path) -> None:
     """A run that lost its lock replaces no handles, and says so."""
     backend, name = LocalBackend(tmp_path, SYSTEM), "handles.json"
-    publish(backend, name, handles_bytes(state(A), hidden=(), now=NOW))
+    publish(backend, name, handles_bytes(state(A), hidden=(), now=NOW), is_ours=held)
     document = handles_bytes(state(A, NOTE), hidden=(), now=NOW)
     with pytest.raises(PublishError, match="has lost its lock"):
         publish(backend, name, document, is_ours=lambda: False)
-    assert publish(backend, name, document)
+    assert publish(backend, name, document, is_ours=held)
 
 
 def test_publishing_over_something_else(tmp_path: Path) -> None:
     """The error for a folder in the file's place is one paragraph."""
     with pytest.raises(PublishError, match="cannot be published"):
-        publish(LocalBackend(tmp_path.parent, SYSTEM), tmp_path.name, b"{}")
+        publish(LocalBackend(tmp_path.parent, SYSTEM), tmp_path.name, b"{}", is_ours=held)
 
 
 @pytest.mark.parametrize(

@@ -297,10 +297,8 @@ PATCHES = (
         _STEPS,
         "a refresh adds the ttl to what is left of the life",
         """\
--        seen = await self.caches[want.provider].extend(live.handle, **_lifetime(want.life))
-+        seen = await self.caches[want.provider].extend(
+-            live.handle, before=self.before_extending, **_lifetime(want.life)
 +            live.handle, expires_at=want.life.end(live.expires_at)
-+        )
 """,
     ),
     _patch(
@@ -419,8 +417,8 @@ PATCHES = (
         _APPLIER,
         "a run retires without a look whether its lock is still its own",
         """\
--        plan, caches, read, _listed_ids(plan), letters, before_create, before_retiring
-+        plan, caches, read, _listed_ids(plan), letters, before_create
+-        while_locked(renew_lock),
++        None,
 """,
     ),
     _patch(
